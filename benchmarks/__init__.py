@@ -1,0 +1,1 @@
+"""The benchmark adapters, a file each, imported as `cambrian_eval.benchmarks`."""

@@ -1,0 +1,172 @@
+"""Benchmark: what an adapter declares. HubSource: where its rows come from.
+
+An adapter is one class in one file: its source, how a row becomes a `Sample`, the prompt, two deterministic
+scorers and, where the metric is more than a mean, how verdicts combine. Everything else (loading, running,
+intervals, chance, reports) is derived from that declaration.
+
+Scores are written in one general form so that the bootstrap can resample any of them: verdicts become *units*
+(a sample, a pair, a circular group), units lie in *strata*, and a metric is a weighted sum of stratum means.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.sample import Sample, Verdict
+
+Category = Literal["General", "Knowledge", "OCR & Chart", "Vision-Centric"]
+PromptStyle = Literal["official", "paper"]
+Scorer = Callable[[Sample, str], Verdict]
+
+LETTER_SENTENCE = "Answer with the option's letter from the given choices directly."
+SHORT_SENTENCE = "Answer the question using a single word or phrase."
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A second table of the same repository that holds the pictures, joined on a key."""
+
+    config: str
+    split: str
+    key: str
+    """Column of the main table."""
+    foreign_key: str
+    """Column of the joined table."""
+    columns: tuple[str, ...]
+    """Columns taken over from the joined table."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """Where rows come from when no local copy is named."""
+
+    repo: str
+    split: str
+    n_rows: int
+    """Rows the published data set has (before the adapter's own filter); another number is said aloud."""
+    columns: tuple[str, ...]
+    """Columns the adapter cannot do without, picture columns included."""
+    config: str | None = None
+    revision: str = "main"
+    join: Join | None = None
+    files: tuple[str, ...] = ()
+    """Patterns of plain files, for repositories that are not tables; read by `Benchmark.rows_from_folder`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The smallest thing a metric averages: one sample, or a pair or group that counts together."""
+
+    stratum: str
+    value: float
+    members: tuple[int, ...]
+    """Positions in the sequence of graded samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A sample with the verdict of one scorer on its response."""
+
+    sample: Sample
+    verdict: Verdict
+
+
+class Benchmark(ABC):
+    """The declaration of one benchmark. Subclasses fill in class attributes and the abstract methods."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    category: ClassVar[Category]
+    paper: ClassVar[str]
+    """Citation in one line."""
+    metric: ClassVar[str]
+    """The headline metric in words."""
+    max_new_tokens: ClassVar[int]
+    scale: ClassVar[float] = 100.0
+    """Largest headline score (2000 for MME)."""
+    average_divisor: ClassVar[float] = 1.0
+    """What the headline is divided by before it enters an average (20 for MME)."""
+    typical_chance: ClassVar[float]
+    """Chance score on the published data; `chance` computes it for the rows at hand."""
+    settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {}
+    """Switches: name -> (default, what it does). Booleans, or strings with the choices named in the text."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings: dict[str, Any] = {name: default for name, (default, _) in self.settings_schema.items()}
+        for name, value in settings.items():
+            if name not in self.settings_schema:
+                raise unknown(f"setting of {self.name}", name, self.settings_schema)
+            self.settings[name] = _coerce(value, self.settings[name], f"{self.name}.{name}")
+
+    @property
+    @abstractmethod
+    def source(self) -> HubSource:
+        """Where the rows come from under the current settings."""
+
+    @abstractmethod
+    def to_sample(self, row: Mapping[str, Any], index: int) -> Sample | None:
+        """One row as a sample; None for rows that are not part of the benchmark. Picture columns may be absent."""
+
+    @abstractmethod
+    def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
+        """The user's text, complete, without any picture mark."""
+
+    @abstractmethod
+    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+        """The default scorer: the benchmark's own metric over a careful extraction."""
+
+    @abstractmethod
+    def official(self, sample: Sample, text: str) -> Verdict:
+        """The verdict of the authors' released scoring code, quirks included."""
+
+    @property
+    def scorers(self) -> dict[str, Scorer]:
+        """The deterministic scorers by name."""
+        return {"fuzzy": self.fuzzy, "official": self.official}
+
+    def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
+        """Verdicts to units, in data-set order. Default: every sample counts alone.
+
+        Combined units multiply the values of their members (all right or nothing), so that feeding
+        probabilities through the same function gives the expectation of independent guessing.
+        """
+        return [Unit("all", g.verdict.value, (i,)) for i, g in enumerate(graded)]
+
+    def metrics(self, strata: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Metric name -> stratum -> weight, for the strata that occur; "score" is the headline."""
+        return {"score": {"all": self.scale}}
+
+    def units_of_tag(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
+        """The units that breakdown by tag averages; by default those of the headline metric."""
+        units = self.units(graded, scorer)
+        headline = self.metrics(sorted({u.stratum for u in units})).get("score", {})
+        return [u for u in units if u.stratum in headline]
+
+    def rows_from_folder(self, folder: Path) -> Sequence[Mapping[str, Any]] | None:
+        """Rows from the data set's original plain-file layout, or None where the folder does not hold it."""
+        return None
+
+    def submission(self, samples: Sequence[Sample], texts: Sequence[str]) -> tuple[str, str] | None:
+        """File name and content for a challenge server, where answers are withheld; else None."""
+        return None
+
+    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
+        """What a reader of this scorer's number must know, in words."""
+        return ()
+
+
+def _coerce(value: Any, default: Any, name: str) -> Any:
+    """A setting's value from the command line or a config file, in the type of its default."""
+    if isinstance(default, bool):
+        if isinstance(value, bool):
+            return value
+        words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+        if str(value).lower() in words:
+            return words[str(value).lower()]
+        raise UserError(f"setting {name}={value!r} is not true or false")
+    return str(value)

@@ -1,0 +1,26 @@
+"""The errors a person can act on. Every message is one line that names the file, the field and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CambrianEvalError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class UserError(CambrianEvalError):
+    """Something in the input, the flags or the surroundings is wrong; the message says what and what to do."""
+
+
+class ContractError(CambrianEvalError):
+    """A plug-in broke its contract, for example a model that answered a request twice."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """An error for a name that does not exist, with the nearest names that do."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"
+    return UserError(f"unknown {kind} {name!r}; {hint}")

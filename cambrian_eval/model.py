@@ -1,0 +1,117 @@
+"""Model: the one method an adapter implements, and how a `--model` spec becomes a model.
+
+A spec is `KIND` or `KIND:REST` where KIND is the name of an entry point in `cambrian_eval.models`
+(`chance`, `openai:gpt-4o`, `hf:llava-hf/llava-1.5-7b-hf`, `cambrian:PATH`). A bare hub id or folder is
+resolved by what it is: Cambrian checkpoints by the Cambrian network, everything else by transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.sample import Request, Response, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Everything the command line can say to a model. An adapter reads what concerns it and refuses what it cannot do."""
+
+    seed: int = 0
+    dtype: str | None = None
+    device: str | None = None
+    device_map: str | None = None
+    batch_size: str = "auto"
+    attention: str | None = None
+    quantize: str | None = None
+    towers_root: str | None = None
+    template: str | None = None
+    vision_cache_gb: float | None = None
+    deterministic: bool = False
+    base_url: str | None = None
+    concurrency: int = 16
+    budget: float | None = None
+    timeout: float = 120.0
+    trust_remote_code: bool = False
+    allow_pickle: bool = False
+    offline: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What a model adapter implements."""
+
+    name: str
+    """What results call it."""
+    fingerprint: str
+    """Changes whenever the answers could: weights, template, dtype, sampling. Part of every request key."""
+    max_images: int | None
+    """Most pictures one request may carry; None = any number, 0 = text only."""
+
+    def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+        """Answer every request exactly once, in any order. The adapter pulls as many as it wants to batch.
+
+        A request it cannot answer is a `Response` with finish "failed"; an exception ends the stream, and the
+        engine asks the requests that were left one by one.
+        """
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """Plain JSON facts for run.json: versions, dtype, device, template, sizes."""
+        ...
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """A model that may look at a benchmark's samples before it is asked (the blind baselines do)."""
+
+    def observe(self, benchmark: str, samples: Sequence[Sample]) -> None: ...
+
+
+class ModelFactory(Protocol):
+    """What an entry point of `cambrian_eval.models` names: spec text after the colon and options to a model."""
+
+    def __call__(self, rest: str, options: ModelOptions) -> Model: ...
+
+
+def resolve(spec: str, options: ModelOptions | None = None) -> Model:
+    """The model a `--model` spec names."""
+    from cambrian_eval.registry import model_factories
+
+    options = options or ModelOptions()
+    factories = model_factories()
+    kind, _, rest = spec.partition(":")
+    if kind in factories:
+        return factories[kind].load()(rest, options)
+    guess = _kind_of_checkpoint(spec)
+    if guess is not None and guess in factories:
+        return factories[guess].load()(spec, options)
+    if guess is not None:
+        raise UserError(f"model {spec!r} needs the {guess!r} adapter, which this installation does not have")
+    raise unknown("model", spec, factories)
+
+
+def _kind_of_checkpoint(spec: str) -> str | None:
+    """`cambrian` or `hf` for a bare folder or hub id, None for anything else."""
+    import json
+    from pathlib import Path
+
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        try:
+            config = json.loads((folder / "config.json").read_text())
+        except FileNotFoundError:
+            raise UserError(f"model folder {spec} has no config.json; name a checkpoint folder") from None
+        except ValueError as error:
+            raise UserError(f"{folder / 'config.json'} is no JSON: {error}") from None
+        kinds = {"cambrian_llama", "cambrian_phi3", "cambrian"}
+        is_cambrian = config.get("model_type") in kinds or "mm_vision_tower_aux_list" in config
+        return "cambrian" if is_cambrian else "hf"
+    if spec.count("/") == 1 and not spec.startswith((".", "/", "~")) and not spec.endswith("/"):
+        return "cambrian" if spec.split("/")[1].lower().startswith("cambrian") else "hf"
+    return None
+
+

@@ -1,0 +1,135 @@
+"""The values that flow through a run: Sample, Request, Response, Verdict, Result.
+
+row of a data set -> Sample -> Request -> Response -> Verdict per scorer -> Result. All are frozen; each field
+says what it is, once, here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cambrian_eval.picture import Picture
+
+Finish = Literal["stop", "length", "refused", "filtered", "failed"]
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One question of a benchmark, in the words of the data set."""
+
+    id: str
+    """Unique within the benchmark; the data set's own id where it has one, else the row number."""
+    index: int
+    """Position of the row in the data set (before filtering); the released scorers depend on row order."""
+    question: str
+    """The question text alone, without options or instruction."""
+    answers: tuple[str, ...] = ()
+    """Gold answers, any of which is right; for lettered choices the upper-case letter. Empty = withheld."""
+    choices: tuple[str, ...] = ()
+    """Option texts in order; the i-th has the letter `LETTERS[i]` unless `labels` says otherwise."""
+    labels: tuple[str, ...] = ()
+    """The option letters where they are not A, B, C, ... without a gap (absent options); else empty."""
+    images: tuple[Picture, ...] = ()
+    """The pictures of the question in order. May be empty when rows are graded without them."""
+    image_id: str | None = None
+    """Names the picture the question is about: equal ids mean the same picture. None = use the picture's hash."""
+    group: str | None = None
+    """Pair or circular group the sample is scored with; its members are never separated."""
+    guesses: tuple[str, ...] = ()
+    """Replies a blind guesser draws from with equal chance (letters, Yes/No); empty for free-form answers."""
+    tags: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """Breakdown labels, for example {"task": "Count"}; a tuple where a sample belongs to several."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever else the benchmark's prompt or scorers need; plain JSON values only."""
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Letter to option text, in order."""
+        return dict(zip(self.labels or LETTERS[: len(self.choices)], self.choices, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a model is asked: the exact user text and the pictures, under one vision condition."""
+
+    id: str
+    """The sample's id; unique within the stream handed to a model."""
+    benchmark: str
+    condition: str
+    prompt: str
+    """The user's text, complete, without any picture mark; a model adapter puts the pictures in front."""
+    images: tuple[Picture, ...]
+    """The pictures the model may look at, already decoded; empty under `off`."""
+    max_new_tokens: int
+    guesses: tuple[str, ...]
+    key: str
+    """Hash of model fingerprint, prompt, picture bytes and decoding settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back for one request."""
+
+    id: str
+    text: str
+    finish: Finish = "stop"
+    error: str | None = None
+    """Why it failed, one line; None unless `finish` is "failed"."""
+    prompt_tokens: int | None = None
+    new_tokens: int | None = None
+    seconds: float | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What the adapter had to do, for example {"images_dropped": 2}; plain JSON values only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a scorer decided about one response, and why."""
+
+    value: float
+    """0 to 1."""
+    extracted: str | None
+    """The answer read out of the response; None where none was found."""
+    rule: str
+    """The rule that fired, in words."""
+    parsed: bool = True
+    """False when no answer could be read out of the response (scores 0, counted apart)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The score of one benchmark under one condition and scorer."""
+
+    benchmark: str
+    condition: str
+    scorer: str
+    score: float | None
+    """On the paper's scale; None where it cannot be computed here (withheld answers)."""
+    interval: tuple[float, float] | None
+    """95 % bootstrap interval, resampled by picture."""
+    n: int
+    """Samples scored, failed ones included."""
+    n_failed: int
+    n_unparsed: int
+    scale: float
+    """The largest score there is (100, or 2000 for MME)."""
+    chance: float | None
+    """Expected score of a blind uniform guesser on exactly these samples."""
+    breakdown: Mapping[str, float]
+    """Secondary scores: "tag=value" for breakdown tags, plain names for the benchmark's own extra metrics."""
+    complete: bool
+    """Whether every row the benchmark declares was run."""
+    notes: tuple[str, ...] = ()
+
+
+def request_key(fingerprint: str, prompt: str, picture_hashes: tuple[str, ...], decoding: Mapping[str, Any]) -> str:
+    """The identity of a request: equal keys mean equal inputs to an equal model."""
+    parts = [fingerprint, prompt, list(picture_hashes), dict(sorted(decoding.items()))]
+    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
