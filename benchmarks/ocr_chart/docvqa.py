@@ -1,0 +1,109 @@
+"""DocVQA: questions about scanned document pages, single-page task (Mathew et al., 2021).
+
+Prompt: the question and "Give the short answer directly."
+Score: ANLS, the Levenshtein similarity to the nearest gold answer, 0 below one half; mean x100.
+The paper's numbers come from the challenge server on the test split, whose answers are withheld; scores here
+are on the validation split unless `split` says otherwise, and on test a submission file takes their place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle
+from cambrian_eval.errors import UserError
+from cambrian_eval.picture import pictures
+from cambrian_eval.sample import Sample, Verdict
+from cambrian_eval.scoring.anls import anls, challenge_anls
+
+INSTRUCTION = "Give the short answer directly."
+ROWS = {"validation": 5349, "test": 5188}
+
+
+class DocVQA(Benchmark):
+    """The declaration; see the module's docstring for the rules."""
+
+    name = "docvqa"
+    title = "DocVQA"
+    category: ClassVar[Category] = "OCR & Chart"
+    paper = "Mathew, Karatzas, Jawahar. DocVQA: A Dataset for VQA on Document Images. WACV 2021"
+    metric = "ANLS (similarity below 0.5 counts 0), mean over questions"
+    max_new_tokens = 128
+    typical_chance = 0.0
+    settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        "split": ("validation", "validation (scored here) or test (answers withheld, writes a submission)"),
+    }
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        if self.settings["split"] not in ROWS:
+            raise UserError(f"docvqa.split={self.settings['split']!r} does not exist; use validation or test")
+
+    @property
+    def source(self) -> HubSource:
+        """The split the settings name."""
+        split = self.settings["split"]
+        columns = ("questionId", "question", "image") + (("answers",) if split == "validation" else ())
+        return HubSource("lmms-lab/DocVQA", split, ROWS[split], columns, config="DocVQA")
+
+    def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
+        """One question; a page is named by its document and page number."""
+        document, page = row.get("ucsf_document_id"), row.get("ucsf_document_page_no")
+        withheld = self.settings["split"] == "test"
+        return Sample(
+            id=str(row["questionId"]),
+            index=index,
+            question=row["question"],
+            answers=() if withheld else tuple(row["answers"] or ()),
+            images=pictures(row.get("image")),
+            image_id=None if document is None or page is None else f"{document}_{page}",
+            tags={"question_types": tuple(row.get("question_types") or ())},
+        )
+
+    def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
+        """The same text in the released code and in the paper."""
+        return f"{sample.question}\n{INSTRUCTION}"
+
+    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+        """ANLS over normalised texts."""
+        return _verdict(text, anls(text, sample.answers), "ANLS over normalised texts")
+
+    def official(self, sample: Sample, text: str) -> Verdict:
+        """The challenge script's ANLS, which divides by the raw lengths."""
+        return _verdict(text, challenge_anls(text, sample.answers), "ANLS as in the challenge's script")
+
+    def submission(self, samples: Sequence[Sample], texts: Sequence[str]) -> tuple[str, str] | None:
+        """The challenge's JSON list (challenge 17, task 1) for the test split."""
+        if self.settings["split"] != "test":
+            return None
+        pairs = zip(samples, texts, strict=True)
+        answers = [{"questionId": _question_id(sample), "answer": text.strip()} for sample, text in pairs]
+        return "docvqa_test_submission.json", json.dumps(answers, ensure_ascii=False, indent=1) + "\n"
+
+    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
+        """Which split was scored, and that no released script scores it locally."""
+        if self.settings["split"] == "test":
+            return ("test split: answers are withheld; send the submission file to challenge 17, task 1",)
+        notes = ("validation split; the paper's numbers are on the test split and not interchangeable",)
+        if scorer == "official":
+            return (
+                *notes,
+                "the released code has no local DocVQA scorer: this is the challenge script's ANLS",
+            )
+        return notes
+
+
+def _verdict(text: str, value: float, rule: str) -> Verdict:
+    said = text.strip()
+    if not said and not value:
+        return Verdict(0.0, None, "empty response", parsed=False)
+    return Verdict(value, said, rule)
+
+
+def _question_id(sample: Sample) -> int:
+    try:
+        return int(sample.id)
+    except ValueError:
+        raise UserError(f"docvqa: questionId {sample.id!r} is not a whole number") from None
