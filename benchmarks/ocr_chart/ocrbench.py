@@ -1,0 +1,94 @@
+"""OCRBench: a thousand questions about text in pictures, in five groups (Liu et al., 2023).
+
+Prompt: the question and "Give the short answer directly."
+Score: a reply that contains a gold text is right; formulas must equal it without blanks. The released code
+takes any substring ("12345" contains "1234"), the default here whole words and numbers. Right rows in %;
+times ten it is the usual count out of 1000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle
+from cambrian_eval.picture import pictures
+from cambrian_eval.sample import Sample, Verdict
+from cambrian_eval.scoring import ocr
+
+INSTRUCTION = "Give the short answer directly."
+FORMULA = "Handwritten Mathematical Expression Recognition"
+RECOGNITION = frozenset(
+    f"{kind} Recognition"
+    for kind in (
+        "Regular Text", "Irregular Text", "Artistic Text", "Handwriting", "Digit String", "Non-Semantic Text",
+    )
+)  # fmt: skip
+
+
+class OCRBench(Benchmark):
+    """The declaration; see the module's docstring for the rules."""
+
+    name = "ocrbench"
+    title = "OCRBench"
+    category: ClassVar[Category] = "OCR & Chart"
+    paper = "Liu et al. OCRBench: On the Hidden Mystery of OCR in Large Multimodal Models. 2023"
+    metric = "replies that contain a gold text, percent"
+    max_new_tokens = 512
+    typical_chance = 0.0
+    settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        "equality": (
+            False,
+            "official scorer: the whole reply must equal a gold text instead of containing it",
+        ),
+    }
+
+    @property
+    def source(self) -> HubSource:
+        """The published table."""
+        columns = ("dataset", "question", "question_type", "answer", "image")
+        return HubSource("echo840/OCRBench", "test", 1000, columns)
+
+    def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
+        """One question; six recognition types form the group Text Recognition, the other types are groups."""
+        kind, gold = row["question_type"], row["answer"]
+        return Sample(
+            id=str(index),
+            index=index,
+            question=row["question"],
+            answers=(gold,) if isinstance(gold, str) else tuple(gold),
+            images=pictures(row.get("image")),
+            tags={"group": "Text Recognition" if kind in RECOGNITION else kind, "question_type": kind},
+            extra={"formula": kind == FORMULA},
+        )
+
+    def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
+        """The same text in the released code and in the paper."""
+        return f"{sample.question}\n{INSTRUCTION}"
+
+    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+        """Whole words and whole numbers; formulas equal."""
+        if not text.strip():
+            return Verdict(0.0, None, "empty response", parsed=False)
+        formula = sample.extra["formula"]
+        match = ocr.formula_match if formula else ocr.careful_match
+        found = match(text, sample.answers)
+        if found is None:
+            return Verdict(0.0, text.strip(), "no gold formula" if formula else "no gold text as whole words")
+        return Verdict(
+            1.0, found, "equals a gold formula" if formula else "contains a gold text as whole words"
+        )
+
+    def official(self, sample: Sample, text: str) -> Verdict:
+        """The released substring test, or equality where the setting says so."""
+        whole = self.settings["equality"]
+        found = ocr.released_match(text, sample.answers, sample.extra["formula"], whole)
+        if found is None:
+            return Verdict(
+                0.0, text.strip(), "equals no gold text" if whole else "no gold text is a substring"
+            )
+        return Verdict(1.0, found, "equals a gold text" if whole else "contains a gold text as a substring")
+
+    def metrics(self, strata: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Percent, and the count as it would be out of 1000."""
+        return {"score": {"all": 100.0}, "points_of_1000": {"all": 1000.0}}

@@ -1,0 +1,89 @@
+"""TextVQA: questions about text in photographs, ten human answers each (Singh et al., 2019).
+
+Prompt: the question, a line with the data set's OCR tokens (unless `ocr_tokens` is off), and "Answer the
+question using a single word or phrase." Numbers with and without the tokens must not be compared.
+Score: a normalised answer given by k of the ten people is worth min(1, 0.3 k); mean over questions, x100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle
+from cambrian_eval.errors import UserError
+from cambrian_eval.picture import pictures
+from cambrian_eval.sample import Sample, Verdict
+from cambrian_eval.scoring import vqa
+from cambrian_eval.scoring.statement import replies
+
+
+class TextVQA(Benchmark):
+    """The declaration; see the module's docstring for the rules."""
+
+    name = "textvqa"
+    title = "TextVQA"
+    category: ClassVar[Category] = "OCR & Chart"
+    paper = "Singh et al. Towards VQA Models That Can Read. CVPR 2019"
+    metric = "soft accuracy over ten human answers"
+    max_new_tokens = 512
+    typical_chance = 0.0
+    settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        "ocr_tokens": (True, "put the data set's OCR tokens into the prompt, as the released code does"),
+    }
+
+    @property
+    def source(self) -> HubSource:
+        """The validation split; not every copy of the data set has OCR tokens."""
+        columns = ("question_id", "image_id", "question", "image", "answers")
+        tokens = ("ocr_tokens",) if self.settings["ocr_tokens"] else ()
+        return HubSource("lmms-lab/textvqa", "validation", 5000, columns + tokens)
+
+    def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
+        """One question; the OCR tokens go along for the prompt."""
+        tokens = [str(token) for token in row.get("ocr_tokens") or ()]
+        return Sample(
+            id=str(row["question_id"]),
+            index=index,
+            question=row["question"],
+            answers=tuple(row["answers"]),
+            images=pictures(row.get("image")),
+            image_id=row.get("image_id"),
+            tags={"ocr_tokens": "some" if tokens else "none"},
+            extra={"ocr_tokens": tokens} if "ocr_tokens" in row else {},
+        )
+
+    def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
+        """The same text in code and paper; without tokens the line ends after its colon."""
+        if not self.settings["ocr_tokens"]:
+            return f"{sample.question}\n{SHORT_SENTENCE}"
+        if "ocr_tokens" not in sample.extra:
+            raise UserError(
+                "textvqa: rows lack column 'ocr_tokens'; add it or --set textvqa.ocr_tokens=false"
+            )
+        tokens = sample.extra["ocr_tokens"]
+        listed = f" {', '.join(tokens)}" if tokens else ""
+        return f"{sample.question}\nReference OCR tokens:{listed}\n{SHORT_SENTENCE}"
+
+    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+        """Soft accuracy by the careful normaliser, of the reply or else of the answer it declares."""
+        said = replies(text)
+        for reply in said:
+            if value := vqa.soft_accuracy(reply, sample.answers, vqa.careful):
+                return Verdict(value, reply, "soft accuracy over the human answers")
+        if not said:
+            return Verdict(0.0, None, "empty response", parsed=False)
+        return Verdict(0.0, said[-1], "soft accuracy: no human answered this")
+
+    def official(self, sample: Sample, text: str) -> Verdict:
+        """The released evaluator, which insists on ten answers and lets an empty reply match an article."""
+        if len(sample.answers) != 10:
+            return Verdict(0.0, text, "released code stops: it needs exactly ten answers")
+        value = vqa.soft_accuracy(text, sample.answers, vqa.released)
+        return Verdict(value, text, "soft accuracy by the released normaliser")
+
+    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
+        """Whether the prompt carried text read from the picture."""
+        if self.settings["ocr_tokens"]:
+            return ("prompts carry the data set's OCR tokens, also where the picture is withheld",)
+        return ("prompts carry no OCR tokens; not comparable with numbers that were measured with them",)

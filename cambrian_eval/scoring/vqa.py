@@ -1,0 +1,101 @@
+"""Soft accuracy over ten human answers (TextVQA) and the answer normaliser it stands on.
+
+Two normalisers: `released` reproduces the published evaluation code with its quirks; `careful` mends them
+(one Unicode form, straight apostrophes, number words beyond ten, no limit on full stops). The word tables
+are data.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from cambrian_eval.scoring.folding import normal
+
+_STOP = re.compile(r"\.(?!\d)")
+_QUOTES = str.maketrans({mark: "'" for mark in "‘’ʼ′"})
+_RELEASED_STOPS = 32
+"""The released code deletes at most this many full stops: it passes a flag in the place of the count."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    about: str
+    punctuation: str
+    articles: tuple[str, ...]
+    number_words: dict[str, str]
+    teens: dict[str, str]
+    """Number words the released table lacks."""
+    tens: dict[str, str]
+    contractions: dict[str, str]
+
+
+@cache
+def _table() -> _Words:
+    return _Words(**json.loads((files("cambrian_eval") / "data" / "vqa_words.json").read_text("utf-8")))
+
+
+@lru_cache(maxsize=16_384)
+def released(text: str) -> str:
+    """The released normaliser."""
+    return " ".join(_words(_split(text, _RELEASED_STOPS)))
+
+
+@lru_cache(maxsize=16_384)
+def careful(text: str) -> str:
+    """The mended normaliser; a text of articles alone keeps them, so that it is never equal to no answer."""
+    words = _split(normal("NFC", text).translate(_QUOTES), 0)
+    return " ".join(_words(_join_number_words(words)) or words)
+
+
+def _split(text: str, stops: int) -> list[str]:
+    """Lower case, punctuation handled, full stops dropped, split at blanks."""
+    text = text.lower().replace(",", "").replace("?", "").replace("'s", " 's").strip()
+    text = text.replace("\n", " ").replace("\t", " ").strip()
+    if text.isalnum():
+        return [text]
+    before = text
+    for mark in _table().punctuation:
+        if mark in before:
+            beside_blank = f"{mark} " in before or f" {mark}" in before
+            text = text.replace(mark, "" if beside_blank else " ")
+    return _STOP.sub("", text, count=stops).split()
+
+
+def _words(words: list[str]) -> list[str]:
+    table = _table()
+    digits = (table.number_words.get(word, word) for word in words)
+    return [table.contractions.get(word, word) for word in digits if word not in table.articles]
+
+
+def _join_number_words(words: list[str]) -> list[str]:
+    """Number words above ten as digits: "twelve", "twenty one"."""
+    table = _table()
+    out: list[str] = []
+    after_tens = False
+    for word in words:
+        unit = table.number_words.get(word, "0")
+        if after_tens and len(unit) == 1 and unit != "0":
+            out[-1] = out[-1][0] + unit
+            after_tens = False
+        else:
+            after_tens = word in table.tens
+            out.append(table.tens.get(word) or table.teens.get(word) or word)
+    return out
+
+
+def soft_accuracy(text: str, golds: Sequence[str], normalise: Callable[[str], str]) -> float:
+    """Mean over leave-one-out sets of min(1, matches / 3); for ten golds this is min(1, 0.3 x matches)."""
+    n = len(golds)
+    said = normalise(text)
+    matches = sum(normalise(gold) == said for gold in golds)
+    if n < 2:
+        return float(matches)
+    needed = min(3, n - 1)
+    held_out_match = min(1.0, (matches - 1) / needed)
+    held_out_other = min(1.0, matches / needed)
+    return max(0.0, (matches * held_out_match + (n - matches) * held_out_other) / n)
