@@ -1,7 +1,7 @@
 """The scores printed in the Cambrian-1 paper, on its project site and in its repository, as package data.
 
-Owns the reading of `data/published_scores.csv` and the search for the paper's own numbers of a model at hand. Scores
-are as printed: MME raw (0 to 2000), OCRBench in percent, `avg_*` rows the printed averages.
+Owns the reading of `data/published_scores.csv` and the search for the paper's own numbers of a model at hand.
+Scores are as printed: MME raw (0 to 2000), OCRBench in percent, `avg_*` rows the printed averages.
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ class Published:
 
 @cache
 def _rows() -> tuple[Published, ...]:
-    with (files("cambrian_eval") / "data" / "published_scores.csv").open(
-        encoding="utf-8", newline=""
-    ) as file:
+    with (files("cambrian_eval") / "data" / "published_scores.csv").open(encoding="utf-8") as file:
         return tuple(
             Published(
                 table=row["table"],
@@ -65,7 +63,7 @@ _PRINTED_TWICE = "as printed; all but mmmu repeat the 8B row"
 
 
 def nearest(model_name: str, benchmark: str) -> tuple[Published, ...]:
-    """What is printed for that model and benchmark, its main table first; empty where it is not one of theirs.
+    """What is printed for that model and benchmark, its main table first; empty for other models.
 
     The name may be a hub id, a path or a name as printed: its parts are compared, not the string as a whole.
     """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import cast
 
 import pytest
 
@@ -95,8 +96,8 @@ def test_nearest_knows_nobody_else() -> None:
 
 
 def test_module_and_function_share_their_name() -> None:
-    assert module() == published()
-    assert statistics.fmean(row.score for row in module()) > 0
+    called = cast(Callable[[], list[Published]], module)()
+    assert called == published()
 
 
 def test_reading_needs_no_heavy_import() -> None:
