@@ -1,0 +1,88 @@
+"""Principal components of benchmarks: by the paper's recovered recipe, or of standardised scores.
+
+`paper`: the rows of the benchmarks x benchmarks correlation matrix, centred by column, no further scaling; the
+figure draws the second component to the right and the first upwards. `scores`: every benchmark is a point in the
+space of models (scores standardised within the benchmark over models), centred; first component to the right.
+Signs of components are arbitrary and are fixed by a rule. Drawing is left to `figures`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.reports.catalogue import entry
+from cambrian_eval.reports.correlation import Correlations
+from cambrian_eval.reports.scores import ScoreTable
+
+Array = npt.NDArray[np.float64]
+Method = Literal["paper", "scores"]
+
+
+@dataclass(frozen=True)
+class Components:
+    """Benchmarks as points."""
+
+    benchmarks: tuple[str, ...]
+    positions: Array
+    """benchmarks x components, by falling explained variance."""
+    explained: Array
+    """Share of variance of each component."""
+    method: Method
+    axes: tuple[int, int]
+    """Which component is drawn to the right and which upwards."""
+
+    @property
+    def xy(self) -> Array:
+        """The drawn plane."""
+        return self.positions[:, list(self.axes)]
+
+
+def principal(rows: Array) -> tuple[Array, Array]:
+    """Centred PCA of rows as points: positions (rows x components) and explained shares."""
+    centred = rows - rows.mean(axis=0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    variance = s**2
+    return u * s, variance / variance.sum()
+
+
+def of_matrix(found: Correlations) -> Components:
+    """The paper's recipe on a correlation matrix."""
+    positions, explained = principal(found.matrix)
+    return Components(found.benchmarks, _signed(found.benchmarks, positions, (1, 0)), explained, "paper", (1, 0))
+
+
+def of_scores(table: ScoreTable) -> Components:
+    """Standardised scores, benchmarks as points. Every cell must be there."""
+    if np.isnan(table.values).any():
+        row, column = np.argwhere(np.isnan(table.values))[0]
+        raise UserError(
+            f"{table.source}: {table.models[row]} has no score for {table.benchmarks[column]}, and --method scores "
+            "needs every cell; give --impute, leave columns out with --benchmarks, or use --method paper"
+        )
+    positions, explained = principal(standardised(table.values).T)
+    return Components(table.benchmarks, _signed(table.benchmarks, positions, (0, 1)), explained, "scores", (0, 1))
+
+
+def standardised(values: Array) -> Array:
+    """Columns with mean 0 and (population) standard deviation 1."""
+    return np.asarray((values - values.mean(axis=0)) / values.std(axis=0), dtype=np.float64)
+
+
+def _signed(benchmarks: tuple[str, ...], positions: Array, axes: tuple[int, int]) -> Array:
+    """Fix signs as in the paper's figure: General to the right, OCR & Chart upwards; else the largest is positive."""
+    signs = np.ones(positions.shape[1])
+    categories = np.array([entry(name).category for name in benchmarks])
+    wanted = {axes[0]: "General", axes[1]: "OCR & Chart"}
+    for k in range(positions.shape[1]):
+        column = positions[:, k]
+        members = column[categories == wanted[k]] if k in wanted else column[:0]
+        lead = float(members.mean()) if members.size else 0.0
+        if abs(lead) < 1e-9:
+            lead = float(column[np.argmax(np.abs(column))])
+        signs[k] = -1.0 if lead < 0 else 1.0
+    return positions * signs

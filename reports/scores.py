@@ -1,0 +1,289 @@
+"""ScoreTable: models by benchmarks, wherever the numbers come from.
+
+Owns reading a CSV in wide or long form, taking rows from the paper's published tables, mixing several sources
+and folding CV-Bench into one column. Numbers of runs come from `from_runs`; what is computed from a table is left
+to `averages`, `correlation`, `pca` and `clustering`.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.reports.catalogue import SIXTEEN, canonical, entry, in_order
+
+Array = npt.NDArray[np.float64]
+
+MISSING = {"", "-", "–", "—", "n/a", "na", "nan", "none", "null"}
+ATTRIBUTES = {
+    "visual_tokens": "visual tokens", "n_visual_tokens": "visual tokens", "tokens": "visual tokens",
+    "resolution": "image resolution (pixels)", "params": "parameters (billions)",
+    "parameters": "parameters (billions)", "n_params": "parameters (billions)",
+}  # fmt: skip
+ATTRIBUTE_KEYS = {
+    "n_visual_tokens": "visual_tokens", "tokens": "visual_tokens", "parameters": "params", "n_params": "params",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores on the paper's scale (MME raw, percent otherwise); NaN where a cell is missing."""
+
+    models: tuple[str, ...]
+    benchmarks: tuple[str, ...]
+    values: Array
+    """models x benchmarks."""
+    source: str
+    """Where the numbers come from, in words."""
+    own: frozenset[str] = frozenset()
+    """Models that are the user's own: figures and tables set them apart."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Model -> the group it is compared within (base language model, kind of backbone)."""
+    intervals: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    """(model, benchmark) -> 95 % interval, where known."""
+    attributes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Model -> attribute (visual_tokens, resolution, params) -> number."""
+    notes: tuple[str, ...] = ()
+
+    def column(self, benchmark: str) -> Array:
+        """One benchmark's scores over the models."""
+        return np.asarray(self.values[:, self.benchmarks.index(benchmark)], dtype=np.float64)
+
+    def row(self, model: str) -> dict[str, float]:
+        """The scores a model has, by benchmark."""
+        cells = zip(self.benchmarks, self.values[self.models.index(model)], strict=True)
+        return {name: float(value) for name, value in cells if not math.isnan(value)}
+
+    def comparable(self) -> Array:
+        """Values on a common 0 to 100 axis: divided as the paper's averages divide (MME by 20)."""
+        return np.asarray(self.values / np.array([entry(b).divisor for b in self.benchmarks]), dtype=np.float64)
+
+    def select(self, benchmarks: Sequence[str]) -> ScoreTable:
+        """Only these columns, in this order."""
+        for name in benchmarks:
+            if name not in self.benchmarks:
+                raise unknown(f"benchmark of {self.source}", name, self.benchmarks)
+        keep = [self.benchmarks.index(name) for name in benchmarks]
+        return replace(self, benchmarks=tuple(benchmarks), values=self.values[:, keep])
+
+
+def build(cells: Mapping[str, Mapping[str, float]], source: str, notes: Iterable[str] = ()) -> ScoreTable:
+    """A table from model -> benchmark -> score."""
+    benchmarks = in_order(name for row in cells.values() for name in row)
+    values = np.array([[row.get(b, math.nan) for b in benchmarks] for row in cells.values()], dtype=np.float64)
+    return ScoreTable(
+        tuple(cells), tuple(benchmarks), values.reshape(len(cells), len(benchmarks)), source, notes=tuple(notes)
+    )
+
+
+def read_csv(path: Path) -> ScoreTable:
+    """A table from a CSV: wide (model, then a column per benchmark) or long (model, benchmark, score)."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a UTF-8 CSV file ({error}); name a CSV of scores") from error
+    rows = [r for r in csv.reader(text.splitlines()) if any(c.strip() for c in r)]
+    if len(rows) < 2:
+        raise UserError(f"{path}: has no rows; the first line names the columns, each further line is a model")
+    head = [c.strip() for c in rows[0]]
+    lower = [c.lower() for c in head]
+    if len(set(lower)) != len(lower):
+        twice = next(c for c in head if lower.count(c.lower()) > 1)
+        raise UserError(f"{path}: column {twice!r} occurs twice; rename or drop one")
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(head):
+            raise UserError(f"{path} line {number}: {len(row)} cells under {len(head)} columns; quote commas in names")
+    records = [dict(zip(lower, (c.strip() for c in row), strict=True)) for row in rows[1:]]
+    if {"model", "benchmark", "score"} <= set(lower):
+        return _long(path, records)
+    return _wide(path, head, records)
+
+
+def _number(path: Path, line: int, column: str, text: str) -> float:
+    """A cell as a number; missing marks are NaN. A thousands comma, as in `1,547.1`, is understood."""
+    if text.lower() in MISSING:
+        return math.nan
+    try:
+        value = float(text.replace(",", "").rstrip("%"))
+    except ValueError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise UserError(f"{path} line {line}: column {column!r} holds {text!r}, which is no number; leave missing cells empty")
+    return value
+
+
+def _attributes(path: Path, line: int, record: Mapping[str, str]) -> dict[str, float]:
+    """What a row says about its model: visual tokens, resolution, parameters."""
+    return {
+        ATTRIBUTE_KEYS.get(key, key): _number(path, line, key, record[key])
+        for key in sorted(ATTRIBUTES.keys() & record.keys())
+        if record[key].lower() not in MISSING
+    }
+
+
+def _long(path: Path, records: Sequence[Mapping[str, str]]) -> ScoreTable:
+    cells: dict[str, dict[str, float]] = {}
+    intervals: dict[tuple[str, str], tuple[float, float]] = {}
+    groups: dict[str, str] = {}
+    attributes: dict[str, dict[str, float]] = {}
+    notes: list[str] = []
+    skipped = 0
+    for line, record in enumerate(records, start=2):
+        if record.get("condition", "on") not in ("on", ""):
+            skipped += 1
+            continue
+        model, name = record["model"], canonical(record["benchmark"]) or record["benchmark"]
+        if not model:
+            raise UserError(f"{path} line {line}: the column 'model' is empty; name the model")
+        if name.startswith("avg_"):
+            continue
+        if name in cells.setdefault(model, {}):
+            raise UserError(f"{path} line {line}: {model} has two scores for {name}; keep one scorer and one setting")
+        cells[model][name] = _number(path, line, "score", record["score"])
+        low, high = record.get("low") or record.get("interval_low"), record.get("high") or record.get("interval_high")
+        if low and high:
+            intervals[model, name] = (_number(path, line, "low", low), _number(path, line, "high", high))
+        if record.get("group"):
+            groups[model] = record["group"]
+        attributes.setdefault(model, {}).update(_attributes(path, line, record))
+    if skipped:
+        notes.append(f"{path.name}: {skipped} rows under another vision condition than 'on' are left out")
+    table = build({m: {b: v for b, v in row.items() if not math.isnan(v)} for m, row in cells.items()}, path.name, notes)
+    return replace(table, intervals=intervals, groups=groups, attributes=attributes)
+
+
+def _wide(path: Path, head: Sequence[str], records: Sequence[Mapping[str, str]]) -> ScoreTable:
+    label = next((h for h in head if h.lower() in ("model", "name", "method")), head[0])
+    cells: dict[str, dict[str, float]] = {}
+    groups: dict[str, str] = {}
+    attributes: dict[str, dict[str, float]] = {}
+    columns: dict[str, str] = {}
+    for column in head:
+        key = column.lower()
+        if column == label or key in ("group", *ATTRIBUTES) or key.startswith(("avg", "average")):
+            continue
+        name = canonical(column) or column
+        if name in columns.values():
+            raise UserError(f"{path}: two columns mean {name}; rename or drop {column!r}")
+        columns[key] = name
+    if not columns:
+        raise UserError(f"{path}: no column of scores; known benchmarks: {', '.join(SIXTEEN)}")
+    for line, record in enumerate(records, start=2):
+        model = record[label.lower()]
+        if not model:
+            raise UserError(f"{path} line {line}: the column {label!r} is empty; name the model")
+        if model in cells:
+            raise UserError(f"{path} line {line}: model {model!r} occurs twice; give each row its own name")
+        numbers = {name: _number(path, line, key, record[key]) for key, name in columns.items()}
+        cells[model] = {name: value for name, value in numbers.items() if not math.isnan(value)}
+        if record.get("group"):
+            groups[model] = record["group"]
+        attributes.setdefault(model, {}).update(_attributes(path, line, record))
+    return replace(build(cells, path.name), groups=groups, attributes=attributes)
+
+
+BACKBONES = ("table3", "table12", "table13", "table14", "table15", "table16")
+"""The tables of backbone experiments; `--published backbones` pools them."""
+
+
+def published_tables() -> dict[str, str]:
+    """What `--published` accepts for a table of the paper -> how the paper calls it."""
+    from cambrian_eval.published import published
+
+    printed = dict.fromkeys(row.table for row in published() if not row.benchmark.startswith("avg_"))
+    return {name.lower().replace(" ", ""): name for name in printed}
+
+
+def from_published(name: str) -> ScoreTable:
+    """A table of the paper by name; several joined by `+` are pooled, with the table in the model's name."""
+    from cambrian_eval.published import published
+
+    known = published_tables()
+    wanted: list[str] = []
+    for part in name.lower().replace(" ", "").replace(",", "+").split("+"):
+        if part != "backbones" and part not in known:
+            raise unknown("published table", part, [*known, "backbones", "figure15"])
+        wanted.extend(known[t] for t in (BACKBONES if part == "backbones" else (part,)))
+    wanted = list(dict.fromkeys(wanted))
+    rows = [r for r in published() if r.table in wanted and not r.benchmark.startswith("avg_")]
+    labels = _labels([(r.table, r.setting, r.model) for r in rows])
+    cells: dict[str, dict[str, float]] = {}
+    groups: dict[str, str] = {}
+    attributes: dict[str, dict[str, float]] = {}
+    for r in rows:
+        model = labels[r.table, r.setting, r.model]
+        cells.setdefault(model, {})[r.benchmark] = r.score
+        final = r.table == "Table 9"
+        groups[model] = r.setting.removeprefix("base LLM ") if final else r.group.removeprefix("backbone:")
+        if r.visual_tokens is not None:
+            attributes.setdefault(model, {})["visual_tokens"] = float(r.visual_tokens)
+    table = build(cells, f"the paper's {', '.join(wanted)}")
+    return replace(table, groups=groups, attributes=attributes)
+
+
+def _labels(keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+    """A name for every (table, setting, model): the bare model where that is enough."""
+    distinct = list(dict.fromkeys(keys))
+    count: dict[str, int] = {}
+    for _, _, model in distinct:
+        count[model] = count.get(model, 0) + 1
+    within: dict[tuple[str, str], int] = {}
+    for table, _, model in distinct:
+        within[table, model] = within.get((table, model), 0) + 1
+    names = {}
+    for key in distinct:
+        table, setting, model = key
+        if count[model] == 1:
+            names[key] = model
+        elif within[table, model] == 1:
+            names[key] = f"{model} [{table}]"
+        else:
+            names[key] = f"{model} [{table}, {setting.split(', ')[-1]}]"
+    return names
+
+
+def combine(tables: Sequence[ScoreTable]) -> ScoreTable:
+    """Several sources as one table; a model name that occurs twice is told apart by its source."""
+    if len(tables) == 1:
+        return tables[0]
+    cells: dict[str, dict[str, float]] = {}
+    own: set[str] = set()
+    groups: dict[str, str] = {}
+    intervals: dict[tuple[str, str], tuple[float, float]] = {}
+    attributes: dict[str, Mapping[str, float]] = {}
+    for table in tables:
+        for model in table.models:
+            name = model if model not in cells else f"{model} ({table.source})"
+            if name in cells:
+                raise UserError(f"model {model!r} occurs twice in {table.source}; give each its own name")
+            cells[name] = table.row(model)
+            if model in table.own:
+                own.add(name)
+            if model in table.groups:
+                groups[name] = table.groups[model]
+            attributes[name] = table.attributes.get(model, {})
+            intervals |= {(name, b): v for (m, b), v in table.intervals.items() if m == model}
+    notes = [note for table in tables for note in table.notes]
+    joined = build(cells, "; ".join(dict.fromkeys(t.source for t in tables)), notes)
+    return replace(joined, own=frozenset(own), groups=groups, intervals=intervals, attributes=attributes)
+
+
+def one_cvbench(table: ScoreTable) -> ScoreTable:
+    """CV-Bench 2D and 3D folded into one column, the mean of the two, as the paper's figures draw it."""
+    if not {"cvbench_2d", "cvbench_3d"} <= set(table.benchmarks) or "cvbench" in table.benchmarks:
+        return table
+    mean = (table.column("cvbench_2d") + table.column("cvbench_3d")) / 2
+    keep = [i for i, b in enumerate(table.benchmarks) if b not in ("cvbench_2d", "cvbench_3d")]
+    names = [*(table.benchmarks[i] for i in keep), "cvbench"]
+    values = np.column_stack([table.values[:, keep], mean])
+    order = in_order(names)
+    folded = replace(table, benchmarks=tuple(order), values=values[:, [names.index(n) for n in order]])
+    kept = {k: v for k, v in table.intervals.items() if not k[1].startswith("cvbench_")}
+    return replace(folded, intervals=kept)
