@@ -1,3 +1,73 @@
-"""cambrian-eval: vision-centric evaluation of multimodal LLMs, after the Cambrian-1 paper (arXiv 2406.16860)."""
+"""cambrian-eval: vision-centric evaluation of multimodal LLMs, after the Cambrian-1 paper (arXiv 2406.16860).
+
+The public Python interface is what this module names; each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cambrian_eval.benchmark import Benchmark, HubSource
+    from cambrian_eval.errors import ContractError, UserError
+    from cambrian_eval.grading import grade, grade_all
+    from cambrian_eval.model import Model, ModelOptions
+    from cambrian_eval.published import published
+    from cambrian_eval.registry import load_benchmark as load
+    from cambrian_eval.runner import run
+    from cambrian_eval.sample import Request, Response, Result, Sample, Verdict
+    from cambrian_eval.store import Run, open_run
 
 __version__ = "0.1.0"
+
+_WHERE = {
+    "Benchmark": "benchmark",
+    "HubSource": "benchmark",
+    "UserError": "errors",
+    "ContractError": "errors",
+    "grade": "grading",
+    "grade_all": "grading",
+    "Model": "model",
+    "ModelOptions": "model",
+    "published": "published",
+    "load": "registry:load_benchmark",
+    "run": "runner",
+    "Request": "sample",
+    "Response": "sample",
+    "Result": "sample",
+    "Sample": "sample",
+    "Verdict": "sample",
+    "Run": "store",
+    "open_run": "store",
+}
+
+__all__ = [
+    "Benchmark",
+    "ContractError",
+    "HubSource",
+    "Model",
+    "ModelOptions",
+    "Request",
+    "Response",
+    "Result",
+    "Run",
+    "Sample",
+    "UserError",
+    "Verdict",
+    "grade",
+    "grade_all",
+    "load",
+    "open_run",
+    "published",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _WHERE[name].partition(":")
+    value = getattr(import_module(f"{__name__}.{module}"), attribute or name)
+    globals()[name] = value
+    return value

@@ -165,7 +165,16 @@ def _coerce(value: Any, default: Any, name: str) -> Any:
     if isinstance(default, bool):
         if isinstance(value, bool):
             return value
-        words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+        words = {
+            "true": True,
+            "yes": True,
+            "on": True,
+            "1": True,
+            "false": False,
+            "no": False,
+            "off": False,
+            "0": False,
+        }
         if str(value).lower() in words:
             return words[str(value).lower()]
         raise UserError(f"setting {name}={value!r} is not true or false")

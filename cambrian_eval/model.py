@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from typing import Any, Protocol, runtime_checkable
 
 from cambrian_eval.errors import UserError, unknown
@@ -85,13 +86,21 @@ def resolve(spec: str, options: ModelOptions | None = None) -> Model:
     factories = model_factories()
     kind, _, rest = spec.partition(":")
     if kind in factories:
-        return factories[kind].load()(rest, options)
+        return _made(factories[kind], rest, options)
     guess = _kind_of_checkpoint(spec)
     if guess is not None and guess in factories:
-        return factories[guess].load()(spec, options)
+        return _made(factories[guess], spec, options)
     if guess is not None:
         raise UserError(f"model {spec!r} needs the {guess!r} adapter, which this installation does not have")
     raise unknown("model", spec, factories)
+
+
+def _made(point: EntryPoint, rest: str, options: ModelOptions) -> Model:
+    """The model an entry point makes, checked against the contract."""
+    model = point.load()(rest, options)
+    if not isinstance(model, Model):
+        raise UserError(f"entry point {point.name!r} ({point.value}) does not make a Model")
+    return model
 
 
 def _kind_of_checkpoint(spec: str) -> str | None:
@@ -113,5 +122,3 @@ def _kind_of_checkpoint(spec: str) -> str | None:
     if spec.count("/") == 1 and not spec.startswith((".", "/", "~")) and not spec.endswith("/"):
         return "cambrian" if spec.split("/")[1].lower().startswith("cambrian") else "hf"
     return None
-
-

@@ -66,6 +66,8 @@ class Request:
     """The user's text, complete, without any picture mark; a model adapter puts the pictures in front."""
     images: tuple[Picture, ...]
     """The pictures the model may look at, already decoded; empty under `off`."""
+    images_dropped: int
+    """How many further pictures the sample has that the model cannot take."""
     max_new_tokens: int
     guesses: tuple[str, ...]
     key: str
@@ -128,7 +130,9 @@ class Result:
     notes: tuple[str, ...] = ()
 
 
-def request_key(fingerprint: str, prompt: str, picture_hashes: tuple[str, ...], decoding: Mapping[str, Any]) -> str:
+def request_key(
+    fingerprint: str, prompt: str, picture_hashes: tuple[str, ...], decoding: Mapping[str, Any]
+) -> str:
     """The identity of a request: equal keys mean equal inputs to an equal model."""
     parts = [fingerprint, prompt, list(picture_hashes), dict(sorted(decoding.items()))]
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))

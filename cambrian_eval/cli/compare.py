@@ -1,0 +1,42 @@
+"""`cambrian-eval compare`: two runs, or two conditions of one, sample by sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def compare(
+    a: Path = typer.Argument(help="A run folder."),
+    b: Path = typer.Argument(help="Another, or the same with --vision-b."),
+    vision: str = typer.Option("on", "--vision", help="Condition of the first run (and of the second)."),
+    vision_b: str = typer.Option(None, help="Condition of the second run, where it differs."),
+    scorer: str = typer.Option("fuzzy", help="Which verdicts are compared."),
+    json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
+) -> None:
+    """Paired difference per benchmark with interval, p-value and the smallest detectable difference."""
+    from dataclasses import asdict
+
+    from cambrian_eval.cli import words
+    from cambrian_eval.comparison import compare_runs
+    from cambrian_eval.store import open_run
+
+    found = compare_runs(open_run(a), open_run(b), vision, vision_b or vision, scorer)
+    if json:
+        print(words.as_json({"a": str(a), "b": str(b), "comparisons": [asdict(c) for c in found]}))
+        return
+    rows = [["benchmark", "n", "a", "b", "b - a", "95% interval", "p", "p (Holm)", "test", "detectable"]]
+    for c in found:
+        p = c.paired
+        span = "-" if p.interval is None else f"{p.interval[0]:+.1f} .. {p.interval[1]:+.1f}"
+        rows.append(
+            [c.benchmark, str(p.n), f"{p.a:.1f}", f"{p.b:.1f}", f"{p.difference:+.1f}", span]
+            + [f"{p.p_value:.4f}", f"{c.p_holm:.4f}", p.test, words.number(p.detectable)]
+        )
+    print(f"a = {a} ({vision}), b = {b} ({vision_b or vision}), scorer {scorer}")
+    print(words.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))
+    for c in found:
+        if c.only_a or c.only_b:
+            print(f"note ({c.benchmark}): {c.only_a} samples only in a, {c.only_b} only in b are left out")
+    print("detectable: the smallest difference these samples could have shown (80 % power, 5 % level)")

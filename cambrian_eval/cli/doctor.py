@@ -1,0 +1,88 @@
+"""`cambrian-eval doctor`: what this machine has, and what is missing for what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+NEEDS = (
+    ("torch", "local models"),
+    ("transformers", "local models"),
+    ("accelerate", "device maps and quantisation"),
+    ("datasets", "data sets from the hub"),
+    ("pyarrow", "Parquet data"),
+    ("PIL", "pictures"),
+    ("rapidfuzz", "fuzzy scoring"),
+    ("openai", "API models and the LLM judge"),
+    ("matplotlib", "figures"),
+    ("sklearn", "benchmark analysis"),
+    ("pycocotools", "building CV-Bench"),
+    ("ray", "many GPUs: pip install 'cambrian-eval[ray]'"),
+    ("bitsandbytes", "--quantize: pip install bitsandbytes"),
+    ("flash_attn", "--attention flash_attention_2"),
+)
+
+
+def doctor(json: bool = typer.Option(False, "--json", help="One JSON object instead of text.")) -> None:
+    """Versions, devices, cache folders, and what is missing for what."""
+    from cambrian_eval.cli import words
+
+    found = examine()
+    if json:
+        print(words.as_json(found))
+        return
+    print(f"cambrian-eval {found['version']}, Python {found['python']}, {found['system']}")
+    rows = [["package", "version", "needed for"]]
+    rows += [[p["name"], p["version"] or "missing", p["for"]] for p in found["packages"]]
+    print(words.table(rows))
+    print(f"devices: {', '.join(found['devices'])}")
+    for name, value in found["caches"].items():
+        print(f"{name}: {value}")
+    for name, present in found["keys"].items():
+        print(f"{name}: {'set' if present else 'not set (needed for API models and the judge)'}")
+    missing = [f"{p['name']} ({p['for']})" for p in found["packages"] if not p["version"]]
+    print(f"missing: {'; '.join(missing) or 'nothing'}")
+
+
+def examine() -> dict[str, Any]:
+    """The facts behind the page. Imports torch only to ask for devices."""
+    import os
+    import platform
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version
+    from importlib.util import find_spec
+
+    from cambrian_eval import __version__
+
+    distributions = packages_distributions()
+
+    def installed(name: str) -> str | None:
+        if find_spec(name) is None:
+            return None
+        try:
+            return version(distributions.get(name, [name])[0])
+        except PackageNotFoundError:
+            return "unknown"
+
+    devices = [f"cpu ({os.cpu_count()} cores)"]
+    if find_spec("torch") is not None:
+        import torch
+
+        devices += [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        if torch.backends.mps.is_available():
+            devices.append("mps")
+    caches = {}
+    if find_spec("huggingface_hub") is not None:
+        from huggingface_hub.constants import HF_HOME, HF_HUB_CACHE
+
+        caches = {"hub cache": HF_HUB_CACHE, "hub home": HF_HOME}
+    caches["offline"] = "yes" if os.environ.get("HF_HUB_OFFLINE") in ("1", "true", "True") else "no"
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "packages": [{"name": n, "version": installed(n), "for": why} for n, why in NEEDS],
+        "devices": devices,
+        "caches": caches,
+        "keys": {"OPENAI_API_KEY": bool(os.environ.get("OPENAI_API_KEY"))},
+    }

@@ -1,0 +1,37 @@
+"""`cambrian-eval grade`: only the scoring, from a file of rows and predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def grade(
+    file: Path = typer.Argument(
+        help='JSONL or CSV: the data set\'s own columns plus "prediction" on every row.'
+    ),
+    benchmark: str = typer.Option(..., help="Name of the benchmark."),
+    scorer: str = typer.Option("fuzzy", help="One scorer."),
+    out: Path = typer.Option(None, help="Verdicts go here, as .jsonl or .csv by the ending."),
+    set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
+    json: bool = typer.Option(False, "--json", help="The result as one JSON object."),
+) -> None:
+    """Verdicts and the result for rows and predictions in a file; needs no data set, network or model."""
+    from dataclasses import asdict
+
+    from cambrian_eval.cli import words
+    from cambrian_eval.graded_file import grade_file, write_verdicts
+    from cambrian_eval.registry import load_benchmark
+
+    declared = load_benchmark(benchmark, **words.switches(set_).get(benchmark, {}))
+    lines, result = grade_file(file, declared, scorer)
+    if out is not None:
+        write_verdicts(out, lines)
+    if json:
+        print(words.as_json({"result": asdict(result), "verdicts": lines}))
+        return
+    if out is None:
+        for line in lines:
+            print(words.as_json(line))
+    print(words.results([result]))

@@ -1,0 +1,41 @@
+"""`cambrian-eval import`: predictions made elsewhere, as a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def import_(
+    predictions: Path = typer.Argument(help='JSONL, one {"id": ..., "response": ...} a line.'),
+    benchmark: str = typer.Option(..., help="Name of the benchmark."),
+    out: Path = typer.Option(..., help="The run folder to make."),
+    name: str = typer.Option(None, help="What results call the model. [default: the file's name]"),
+    vision: str = typer.Option("on", help="The condition the predictions were made under."),
+    data: str = typer.Option("hub", help="hub, mini or mini:N."),
+    data_root: Path = typer.Option(None, help="Folder with one sub-folder for each benchmark."),
+    prompts: str = typer.Option("official", help="official or paper."),
+    limit: int = typer.Option(None, min=1, help="The predictions cover only the first N samples."),
+    set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
+    scorer: str = typer.Option("fuzzy,official", help="Scorers to apply."),
+    offline: bool = typer.Option(False, help="Open no connection; use caches."),
+) -> None:
+    """Check a predictions file against the data set, store it as a run and score it."""
+    from cambrian_eval.cli import words
+    from cambrian_eval.rows import DataSpec
+    from cambrian_eval.predictions import import_predictions
+    from cambrian_eval.runner import Settings
+
+    settings = Settings(
+        benchmarks=(benchmark,),
+        conditions=(vision,),
+        data=DataSpec.parse(data, data_root, offline=offline),
+        prompts=prompts,  # type: ignore[arg-type]
+        scorers=tuple(words.names(scorer)),
+        limit=limit,
+        switches=words.switches(set_),
+    )
+    outcome = import_predictions(predictions, settings, out, name or predictions.stem)
+    print(words.results(outcome.results, words.published(name or predictions.stem, outcome.results)))
+    print(f"run: {outcome.run.path}")

@@ -1,0 +1,108 @@
+"""What a person sees while a run goes on: bars on a terminal, plain lines elsewhere. Everything goes to stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from cambrian_eval.sample import Result
+from cambrian_eval.store import Cell
+
+
+def progress(quiet: bool = False) -> Bars | Lines:
+    """Bars where stderr is a terminal, else lines."""
+    return Bars() if sys.stderr.isatty() and not quiet else Lines(quiet)
+
+
+class Lines:
+    """A line when a cell begins and ends and about every ten seconds between."""
+
+    def __init__(self, quiet: bool = False, every: float = 10.0) -> None:
+        self._quiet, self._every = quiet, every
+        self._last = self._start = 0.0
+        self._total = self._done = self._fresh = self._failed = 0
+
+    def start(self, cell: Cell, total: int, done: int) -> None:
+        self._total, self._done, self._fresh, self._failed = total, done, 0, 0
+        self._start = self._last = time.monotonic()
+        known = f", {done} already answered" if done else ""
+        self.say(f"{cell.stem}: {total} samples{known}")
+
+    def advance(self, cell: Cell, failed: bool) -> None:
+        self._done, self._fresh, self._failed = self._done + 1, self._fresh + 1, self._failed + failed
+        now = time.monotonic()
+        if now - self._last >= self._every:
+            self._last = now
+            rate = self._fresh / (now - self._start)
+            left = (self._total - self._done) / rate
+            self.say(
+                f"{cell.stem}: {self._done}/{self._total}, {rate:.1f}/s, {clock(left)} left, {self._failed} failed"
+            )
+
+    def finish(self, cell: Cell, result: Result | None) -> None:
+        took = time.monotonic() - self._start
+        rate = f", {self._fresh / took:.0f}/s" if self._fresh and took > 0 else ""
+        score = f", score {result.score:.1f}" if result and result.score is not None else ""
+        self.say(f"{cell.stem}: {self._done}/{self._total} in {clock(took)}{rate}{score}")
+
+    def say(self, text: str) -> None:
+        if not self._quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        return None
+
+
+class Bars:
+    """One bar for each benchmark and condition, with rate and time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bars = Progress(
+            TextColumn("{task.description:<24}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:>10}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+            refresh_per_second=5,
+        )
+        self._tasks: dict[Cell, Any] = {}
+        self._counts: dict[Cell, tuple[float, int, int]] = {}
+        self._bars.start()
+
+    def start(self, cell: Cell, total: int, done: int) -> None:
+        self._tasks[cell] = self._bars.add_task(cell.stem, total=total, completed=done, rate="", note="")
+        self._counts[cell] = time.monotonic(), 0, 0
+
+    def advance(self, cell: Cell, failed: bool) -> None:
+        began, fresh, broken = self._counts[cell]
+        fresh, broken = fresh + 1, broken + failed
+        self._counts[cell] = began, fresh, broken
+        rate = fresh / max(time.monotonic() - began, 1e-6)
+        self._bars.update(
+            self._tasks[cell], advance=1, rate=f"{rate:.1f}/s", note=f"{broken} failed" if broken else ""
+        )
+
+    def finish(self, cell: Cell, result: Result | None) -> None:
+        if result is not None and result.score is not None:
+            self._bars.update(self._tasks[cell], note=f"score {result.score:.1f}")
+
+    def say(self, text: str) -> None:
+        self._bars.console.print(text, markup=False, highlight=False)
+
+    def close(self) -> None:
+        self._bars.stop()
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 4.2 s, 3:07 or 2:14:09."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,171 @@
+"""`cambrian-eval run`: a model over benchmarks and vision conditions, into a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def _config(context: typer.Context, value: Path | None) -> Path | None:
+    """Reads `--config` before the other options, so that its values become their defaults."""
+    if value is not None:
+        from cambrian_eval.cli.config import defaults
+
+        context.default_map = {**(context.default_map or {}), **defaults(value, context.command)}
+    return value
+
+
+def run(
+    model: str = typer.Option(None, help="chance, cambrian:PATH, hf:ID, openai:NAME, or a hub id."),
+    benchmark: str = typer.Option(None, help="Names separated by commas, a category, or all."),
+    out: Path = typer.Option(None, help="The run folder; an existing one is continued."),
+    vision: str = typer.Option(None, help="on, off, shuffled, noise, separated by commas. [default: on]"),
+    data: str = typer.Option(None, help="hub, mini or mini:N. [default: hub]"),
+    data_root: Path = typer.Option(None, help="Folder with one sub-folder for each benchmark."),
+    revision: str = typer.Option(None, help="Revision of the hub data set instead of the pinned one."),
+    prompts: str = typer.Option("official", help="official (released code) or paper (appendix)."),
+    scorer: str = typer.Option("fuzzy,official", help="Deterministic scorers to apply."),
+    limit: int = typer.Option(None, min=1, help="Only the first N samples (pairs stay whole)."),
+    set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
+    seed: int = typer.Option(0, help="Seed of everything random."),
+    max_new_tokens: int = typer.Option(None, min=1, help="Instead of each benchmark's own limit."),
+    max_pixels: int = typer.Option(178_956_970, min=1, help="Pictures with more pixels count as failed."),
+    max_failures: float = typer.Option(
+        0.01, min=0, max=1, help="Share of failed samples that still exits with 0."
+    ),
+    retry_failed: bool = typer.Option(False, help="Ask failed samples again when continuing."),
+    workers: int = typer.Option(None, min=1, help="Threads that decode pictures ahead of the model."),
+    dtype: str = typer.Option(None, help="float32, bfloat16, float16 or auto."),
+    device: str = typer.Option(None, help="cpu, cuda, cuda:1, mps."),
+    device_map: str = typer.Option(None, help="auto spreads a model over several devices."),
+    batch_size: str = typer.Option("auto", help="auto or a number."),
+    attention: str = typer.Option(None, help="sdpa, flash_attention_2 or eager."),
+    quantize: str = typer.Option(None, help="4bit or 8bit (needs bitsandbytes)."),
+    towers_root: str = typer.Option(None, help="Folder with local vision-tower weights."),
+    template: str = typer.Option(None, help="Conversation template instead of the checkpoint's own."),
+    vision_cache_gb: float = typer.Option(None, min=0, help="Memory for encoded pictures."),
+    deterministic: bool = typer.Option(False, help="Batch-invariant order of operations where available."),
+    base_url: str = typer.Option(None, help="Endpoint of an OpenAI-compatible API."),
+    concurrency: int = typer.Option(16, min=1, help="Requests to an API at a time."),
+    budget: float = typer.Option(None, min=0, help="Most money to spend on an API."),
+    timeout: float = typer.Option(120.0, min=0.1, help="Seconds to wait for one API answer."),
+    trust_remote_code: bool = typer.Option(False, help="Let a checkpoint run code of its own."),
+    allow_pickle: bool = typer.Option(False, help="Read .bin weights (with weights_only)."),
+    offline: bool = typer.Option(False, help="Open no connection; use caches."),
+    config: Path = typer.Option(None, is_eager=True, callback=_config, help="TOML file with these options."),
+    json: bool = typer.Option(False, "--json", help="Print one JSON object at the end."),
+    quiet: bool = typer.Option(False, help="No progress."),
+) -> None:
+    """Run a model over benchmarks; started again on the same folder it goes on where it was."""
+    from cambrian_eval.cli import words
+    from cambrian_eval.cli.progress import progress
+    from cambrian_eval.rows import DataSpec
+    from cambrian_eval.engines.local import LocalEngine
+    from cambrian_eval.errors import UserError
+    from cambrian_eval.model import ModelOptions
+    from cambrian_eval.runner import Settings, execute
+
+    if offline:
+        from cambrian_eval.hub import go_offline
+
+        go_offline()
+    if model is None:
+        raise UserError(
+            "no model named; give --model, for example --model chance or --model nyu-visionx/cambrian-8b"
+        )
+    if benchmark is None:
+        raise UserError("no benchmark named; give --benchmark NAME[,NAME...], a category, or all")
+    if out is None:
+        raise UserError("no run folder named; give --out FOLDER")
+    settings = Settings(
+        benchmarks=tuple(words.benchmarks(benchmark)),
+        conditions=tuple(words.names(vision or "on")),
+        data=DataSpec.parse(data or "hub", data_root, revision, offline),
+        prompts=prompts,  # type: ignore[arg-type]
+        scorers=tuple(words.names(scorer)),
+        limit=limit,
+        seed=seed,
+        max_new_tokens=max_new_tokens,
+        max_pixels=max_pixels,
+        retry_failed=retry_failed,
+        switches=words.switches(set_),
+    )
+    options = ModelOptions(
+        seed=seed,
+        dtype=dtype,
+        device=device,
+        device_map=device_map,
+        batch_size=batch_size,
+        attention=attention,
+        quantize=quantize,
+        towers_root=towers_root,
+        template=template,
+        vision_cache_gb=vision_cache_gb,
+        deterministic=deterministic,
+        base_url=base_url,
+        concurrency=concurrency,
+        budget=budget,
+        timeout=timeout,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+        offline=offline,
+    )
+    engine = LocalEngine() if workers is None else LocalEngine(workers=workers)
+    shown = progress(quiet)
+    stop = _stop_on_interrupt(shown.say)
+    try:
+        outcome = execute(model, settings, out, options, engine, shown, stop)
+    finally:
+        shown.close()
+    _report(outcome, model, json, max_failures)
+
+
+def _stop_on_interrupt(say: Any) -> Any:
+    """Ctrl-C once: finish the batch in hand and store it. Twice: end at once."""
+    import signal
+    import threading
+
+    stop = threading.Event()
+
+    def handle(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        say("interrupted: finishing what the model holds; press Ctrl-C again to end at once")
+
+    signal.signal(signal.SIGINT, handle)
+    return stop
+
+
+def _report(outcome: Any, model: str, json: bool, max_failures: float) -> None:
+    """Results on stdout, the exit code as documented."""
+    import sys
+    from dataclasses import asdict
+
+    from cambrian_eval.cli import words
+
+    share = outcome.n_failed / outcome.n if outcome.n else 0.0
+    code = 130 if outcome.interrupted else 1 if share > max_failures else 0
+    if json:
+        body = {
+            "run": str(outcome.run.path),
+            "exit_code": code,
+            "samples": outcome.n,
+            "failed": outcome.n_failed,
+        }
+        print(words.as_json({**body, "results": [asdict(r) for r in outcome.results]}))
+    else:
+        if outcome.results:
+            print(words.results(outcome.results, words.published(model, outcome.results)))
+            print(words.averages(outcome.results))
+        print(f"run: {outcome.run.path}")
+        if outcome.interrupted:
+            print("interrupted; run the same command again to go on", file=sys.stderr)
+    if code == 1:
+        print(
+            f"{outcome.n_failed} of {outcome.n} samples failed (more than {max_failures:.1%} allowed)",
+            file=sys.stderr,
+        )
+    raise typer.Exit(code)

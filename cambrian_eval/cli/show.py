@@ -1,0 +1,71 @@
+"""`cambrian-eval show`: rows as a model will see them, without a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def show(
+    benchmark: str = typer.Argument(help="Name of the benchmark."),
+    n: int = typer.Option(3, "--n", min=1, help="How many samples."),
+    data: str = typer.Option("hub", help="hub, mini or mini:N."),
+    data_root: Path = typer.Option(None, help="Folder with one sub-folder for each benchmark."),
+    prompts: str = typer.Option("official", help="official or paper."),
+    set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
+    images: Path = typer.Option(None, help="Folder to write the pictures to."),
+    offline: bool = typer.Option(False, help="Open no connection; use the cache."),
+) -> None:
+    """Pictures, exact prompt, gold answer and chance of the first samples."""
+    from typing import get_args
+
+    from cambrian_eval.benchmark import PromptStyle
+    from cambrian_eval.cli import words
+    from cambrian_eval.rows import DataSpec, load_samples
+    from cambrian_eval.errors import unknown
+    from cambrian_eval.grading import chance
+    from cambrian_eval.registry import load_benchmark
+
+    if prompts not in get_args(PromptStyle):
+        raise unknown("prompt style", prompts, get_args(PromptStyle))
+    declared = load_benchmark(benchmark, **words.switches(set_).get(benchmark, {}))
+    loaded = load_samples(declared, DataSpec.parse(data, data_root, offline=offline))
+    expected = chance(declared, loaded.samples)
+    print(f"{declared.title} ({declared.name}), {declared.category}: {declared.paper}")
+    print(
+        f"metric: {declared.metric}; chance on these {len(loaded.samples)} samples: {words.number(expected, 2)}"
+    )
+    _published(declared.name)
+    for text in loaded.warnings:
+        print(f"warning: {text}")
+    for sample in loaded.samples[:n]:
+        print(f"\n=== sample {sample.id}" + (f" (scored with group {sample.group})" if sample.group else ""))
+        for i, picture in enumerate(sample.images):
+            try:
+                image = picture.load()
+                print(f"[picture {i + 1}: {image.width} x {image.height}, sha256 {picture.sha256[:16]}]")
+            except (OSError, ValueError) as error:
+                print(f"[picture {i + 1} cannot be decoded: {error}]")
+                continue
+            if images is not None:
+                images.mkdir(parents=True, exist_ok=True)
+                name = "".join(c if c.isalnum() or c in "-_" else "_" for c in sample.id)
+                image.save(images / f"{declared.name}-{name}-{i + 1}.png")
+        print(declared.prompt(sample, prompts))  # type: ignore[arg-type]
+        print(f"--- gold: {' | '.join(sample.answers) or '(withheld)'}", end="")
+        print(f"   guesses: {', '.join(sample.guesses)}" if sample.guesses else "   free-form")
+        if sample.tags:
+            print(f"    tags: {', '.join(f'{k}={v if isinstance(v, str) else '+'.join(v)}' for k, v in sample.tags.items())}")
+
+
+def _published(name: str) -> None:
+    """The paper's own numbers for its own models."""
+    from cambrian_eval.published import nearest
+
+    shown = []
+    for model in ("cambrian-8b", "cambrian-13b", "cambrian-34b"):
+        found = nearest(model, name)
+        shown += [f"{row.model} {row.score:g}" for row in found[:1]]
+    if shown:
+        print(f"published (Table 9): {', '.join(shown)}")

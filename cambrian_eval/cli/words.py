@@ -1,0 +1,124 @@
+"""How numbers and lists read on the command line: splitting `a,b,c`, aligned tables, scores with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.sample import Result
+
+
+def names(text: str | None) -> list[str]:
+    """`a,b c` as a list, each name once."""
+    return list(dict.fromkeys((text or "").replace(",", " ").split()))
+
+
+def benchmarks(text: str | None) -> list[str]:
+    """Benchmark names from the command line: names, category names, or `all`."""
+    from cambrian_eval.registry import CATEGORIES, benchmark_names, load_benchmark
+
+    found: list[str] = []
+    for name in (n.strip() for n in (text or "").split(",") if n.strip()):
+        if name == "all":
+            found += benchmark_names()
+        elif name in CATEGORIES:
+            found += [b for b in benchmark_names() if load_benchmark(b).category == name]
+        else:
+            found += [load_benchmark(n).name for n in name.split()]
+    return list(dict.fromkeys(found))
+
+
+def switches(texts: Sequence[str]) -> dict[str, dict[str, str]]:
+    """`textvqa.ocr_tokens=false` items as benchmark -> setting -> value."""
+    found: dict[str, dict[str, str]] = {}
+    for text in texts:
+        left, equals, value = text.partition("=")
+        benchmark, dot, name = left.partition(".")
+        if not (equals and dot and benchmark and name):
+            raise UserError(f"--set {text!r} is not of the form benchmark.setting=value")
+        found.setdefault(benchmark.strip(), {})[name.strip()] = value.strip()
+    return found
+
+
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Rows as aligned text; the first row is the heading."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def results(found: Sequence[Result], published: dict[str, float] | None = None) -> str:
+    """Results as the table that `run` and `score` print."""
+    heading = [
+        "benchmark",
+        "condition",
+        "scorer",
+        "score",
+        "95% interval",
+        "chance",
+        "n",
+        "failed",
+        "unparsed",
+    ]
+    if published:
+        heading.append("published")
+    rows = [heading]
+    for r in found:
+        span = "-" if r.interval is None else f"{r.interval[0]:.1f} .. {r.interval[1]:.1f}"
+        row = [r.benchmark, r.condition, r.scorer, number(r.score), span, number(r.chance)]
+        row += [str(r.n), str(r.n_failed), str(r.n_unparsed)]
+        if published:
+            row.append(number(published.get(r.benchmark)) if r.condition == "on" else "")
+        rows.append(row)
+    text = table(rows, right=(3, 4, 5, 6, 7, 8, 9))
+    noted: dict[str, list[str]] = {}
+    for r in found:
+        for note in r.notes:
+            noted.setdefault(note, []).append(f"{r.benchmark}.{r.condition}.{r.scorer}")
+        if not r.complete and r.score is not None:
+            noted.setdefault("partial: not all rows of the published data set", []).append(f"{r.benchmark}")
+    for note, where in noted.items():
+        places = list(dict.fromkeys(where))
+        text += f"\nnote ({', '.join(places[:4])}{' ...' if len(places) > 4 else ''}): {note}"
+    return text
+
+
+def as_json(value: Any) -> str:
+    """One machine-readable object on one line."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+def published(model: str, found: Sequence[Result]) -> dict[str, float]:
+    """The paper's scores for this model, where it is one of the paper's."""
+    from cambrian_eval.published import nearest
+
+    printed = {r.benchmark: nearest(model, r.benchmark) for r in found}
+    return {name: rows[0].score for name, rows in printed.items() if rows}
+
+
+def averages(found: Sequence[Result]) -> str:
+    """Category averages by the paper's formulas, for the first scorer and each condition."""
+    from cambrian_eval.averages import averages as compute
+
+    lines = []
+    scorer = found[0].scorer
+    for condition in dict.fromkeys(r.condition for r in found):
+        mine = [r for r in found if r.condition == condition and r.scorer == scorer]
+        scores = {r.benchmark: r.score for r in mine}
+        partial = [r.benchmark for r in mine if not r.complete]
+        cells = [f"{a.label} {number(a.value)}" for a in compute(scores, partial).values() if a.value is not None]
+        if cells:
+            lines.append(f"averages ({condition}, {scorer}): " + " · ".join(cells))
+    return "\n".join(lines)

@@ -1,0 +1,85 @@
+"""Two runs side by side: paired by sample, corrected over benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cambrian_eval import stats
+from cambrian_eval.benchmark import Benchmark, Graded, Unit
+from cambrian_eval.errors import UserError
+from cambrian_eval.sample import Sample, Verdict
+from cambrian_eval.scored import benchmark_of
+from cambrian_eval.store import Cell, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One benchmark of a comparison."""
+
+    benchmark: str
+    paired: stats.Paired
+    p_holm: float
+    """The p-value after Holm's correction over the benchmarks compared."""
+    only_a: int
+    only_b: int
+    """Samples that only one run has; they are left out."""
+
+
+def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str) -> list[Comparison]:
+    """Paired comparisons of every benchmark both runs have under the two conditions."""
+    common = [
+        n for n in a.benchmarks() if Cell(n, condition_a) in a.cells() and Cell(n, condition_b) in b.cells()
+    ]
+    if not common:
+        raise UserError(
+            f"{a.path} ({condition_a}) and {b.path} ({condition_b}) share no benchmark: "
+            f"{', '.join(a.benchmarks()) or 'none'} against {', '.join(b.benchmarks()) or 'none'}"
+        )
+    found = [_compare(a, b, name, condition_a, condition_b, scorer) for name in common]
+    corrected = stats.holm([c.paired.p_value for c in found])
+    return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
+
+
+def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> Comparison:
+    verdicts_a = _verdicts(a, Cell(name, condition_a), scorer)
+    verdicts_b = _verdicts(b, Cell(name, condition_b), scorer)
+    shared = [s for s in a.samples(name) if s.id in verdicts_a and s.id in verdicts_b]
+    theirs = {s.id: s for s in b.samples(name)}
+    for sample in shared:
+        other = theirs[sample.id]
+        if (sample.question, sample.answers, sample.choices) != (
+            other.question,
+            other.answers,
+            other.choices,
+        ):
+            raise UserError(
+                f"{name}: sample {sample.id} is another question in {b.path}; the runs used different data"
+            )
+    if not shared:
+        raise UserError(f"{name}: the two runs have no sample in common")
+    benchmark = benchmark_of(a, name)
+    units_a = _units(benchmark, shared, verdicts_a, scorer)
+    units_b = _units(benchmark, shared, verdicts_b, scorer)
+    weights = benchmark.metrics(sorted({u.stratum for u in units_a})).get("score", {})
+    paired = stats.paired(units_a, units_b, weights, stats.clusters(shared), len(shared))
+    if paired is None:
+        raise UserError(f"{name}: the shared samples hold no unit of the headline metric")
+    return Comparison(name, paired, 1.0, len(verdicts_a) - len(shared), len(verdicts_b) - len(shared))
+
+
+def _units(
+    benchmark: Benchmark, samples: Sequence[Sample], verdicts: dict[str, Verdict], scorer: str
+) -> list[Unit]:
+    return benchmark.units([Graded(s, verdicts[s.id]) for s in samples], scorer)
+
+
+def _verdicts(run: Run, cell: Cell, scorer: str) -> dict[str, Verdict]:
+    found = run.verdicts(cell, scorer)
+    if not found:
+        has = ", ".join(run.scorers(cell)) or "none"
+        raise UserError(
+            f"{run.path} has no {scorer!r} verdicts for {cell.stem} (it has: {has}); "
+            f"make them with: cambrian-eval score {run.path} --scorer {scorer}"
+        )
+    return found

@@ -1,0 +1,415 @@
+"""A run on disk: append-only, crash-safe, resumable. The only reader and writer of a run folder.
+
+    RUN/run.json                               what is needed to repeat the run
+    RUN/samples/<benchmark>.jsonl              the questions with their gold answers, once
+    RUN/responses/<benchmark>.<condition>.jsonl    one line for each answer, with a checksum
+    RUN/verdicts/<benchmark>.<condition>.<scorer>.jsonl
+    RUN/results.json                           scores, rewritten whole; holds no times
+
+Response files only grow. A line counts when its checksum holds; a torn or damaged line is moved to a `.damaged`
+file when the run is opened for writing, and its request is done again. Of several lines for one sample the last
+counts. Everything else is written to a temporary file and renamed.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One stored answer: what was asked, what came back."""
+
+    id: str
+    key: str
+    prompt: str
+    pictures: tuple[str, ...]
+    """SHA-256 of the encoded pictures the model was shown."""
+    text: str
+    finish: Finish
+    error: str | None
+    prompt_tokens: int | None
+    new_tokens: int | None
+    seconds: float | None
+    notes: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, response: Response, key: str, prompt: str, pictures: Sequence[str]) -> Record:
+        return cls(
+            response.id,
+            key,
+            prompt,
+            tuple(pictures),
+            response.text,
+            response.finish,
+            response.error,
+            response.prompt_tokens,
+            response.new_tokens,
+            response.seconds,
+            dict(response.notes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One benchmark under one vision condition."""
+
+    benchmark: str
+    condition: str
+
+    @property
+    def stem(self) -> str:
+        return f"{self.benchmark}.{self.condition}"
+
+
+def _dumps(value: Any) -> bytes:
+    import orjson
+
+    return orjson.dumps(value)
+
+
+def encode(record: Record) -> bytes:
+    """A record as its line, checksum last."""
+    values = {name: getattr(record, name) for name in _RECORD_FIELDS}
+    try:
+        body = _dumps(values)
+    except TypeError:  # a lone surrogate in a model's output is no UTF-8; JSON escapes can hold it
+        body = json.dumps(values).encode("ascii")
+    return body[:-1] + b',"sum":"%08x"}\n' % zlib.crc32(body)
+
+
+_RECORD_FIELDS = tuple(f.name for f in fields(Record))
+_SUM = len(b',"sum":"00000000"}')
+
+
+def decode(line: bytes) -> Record | None:
+    """The record of a line without its newline; None where the line is torn or damaged."""
+    body = line[:-_SUM] + b"}"
+    if line[-_SUM:] != b',"sum":"%08x"}' % zlib.crc32(body):
+        return None
+    values = json.loads(body)
+    values["pictures"] = tuple(values["pictures"])
+    return Record(**values)
+
+
+class Run:
+    """A run folder. Opened for reading by anyone; written through `writing` by one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The content of run.json."""
+        return _read_json(self.path / "run.json")
+
+    def save_info(self, info: Mapping[str, Any]) -> None:
+        _replace(
+            self.path / "run.json",
+            json.dumps({"schema": SCHEMA, **info}, indent=2, ensure_ascii=False) + "\n",
+        )
+
+    # -- samples
+
+    def has_samples(self, benchmark: str) -> bool:
+        return (self.path / "samples" / f"{benchmark}.jsonl").is_file()
+
+    def save_samples(self, benchmark: str, samples: Iterable[Sample]) -> None:
+        lines = b"".join(_dumps(sample_values(s)) + b"\n" for s in samples)
+        _replace(self.path / "samples" / f"{benchmark}.jsonl", lines)
+
+    def samples(self, benchmark: str) -> list[Sample]:
+        """The questions of a benchmark in data-set order, without their pictures."""
+        path = self.path / "samples" / f"{benchmark}.jsonl"
+        if not path.is_file():
+            raise UserError(
+                f"{self.path} holds no samples of {benchmark!r}; it has: {', '.join(self.benchmarks())}"
+            )
+        with path.open("rb") as lines:
+            return [sample_of(json.loads(line)) for line in lines]
+
+    def benchmarks(self) -> list[str]:
+        return list(dict.fromkeys(cell.benchmark for cell in self.cells()))
+
+    def cells(self) -> list[Cell]:
+        """Benchmarks and conditions with responses, in the order in which the run named them."""
+        found = {p.stem for p in (self.path / "responses").glob("*.jsonl")}
+        named = [Cell(b, c) for b in self.info.get("benchmarks", {}) for c in self.info.get("conditions", [])]
+        return [c for c in named if c.stem in found]
+
+    # -- responses
+
+    def _responses_path(self, cell: Cell) -> Path:
+        return self.path / "responses" / f"{cell.stem}.jsonl"
+
+    def responses(self, cell: Cell) -> dict[str, Record]:
+        """The stored answers of a cell by sample id; damaged lines are passed over."""
+        found: dict[str, Record] = {}
+        path = self._responses_path(cell)
+        if path.is_file():
+            with path.open("rb") as lines:
+                for line in lines:
+                    if line.endswith(b"\n") and (record := decode(line[:-1])) is not None:
+                        found[record.id] = record
+        return found
+
+    def writer(self, cell: Cell) -> ResponseWriter:
+        return ResponseWriter(self._responses_path(cell))
+
+    # -- verdicts and results
+
+    def save_verdicts(self, cell: Cell, scorer: str, ids: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+        lines = b"".join(
+            _dumps({"id": i, "value": v.value, "extracted": v.extracted, "rule": v.rule, "parsed": v.parsed})
+            + b"\n"
+            for i, v in zip(ids, map(_printable, verdicts), strict=True)
+        )
+        _replace(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", lines)
+
+    def verdicts(self, cell: Cell, scorer: str) -> dict[str, Verdict]:
+        """The verdicts of a scorer by sample id; empty where that scorer has not run."""
+        path = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl"
+        if not path.is_file():
+            return {}
+        with path.open("rb") as lines:
+            return {(v := json.loads(line)).pop("id"): Verdict(**v) for line in lines}
+
+    def scorers(self, cell: Cell) -> list[str]:
+        prefix = f"{cell.stem}."
+        names = [
+            p.name[len(prefix) : -len(".jsonl")] for p in (self.path / "verdicts").glob(f"{prefix}*.jsonl")
+        ]
+        return sorted(n for n in names if "." not in n)
+
+    def results(self) -> list[Result]:
+        path = self.path / "results.json"
+        if not path.is_file():
+            return []
+        stored = _read_json(path)["results"]
+        return [_result_of(r) for r in stored]
+
+    def save_results(self, results: Iterable[Result], averages: Mapping[str, Any] | None = None) -> None:
+        """Adds or replaces results by benchmark, condition and scorer; keeps the others."""
+        merged = {(r.benchmark, r.condition, r.scorer): r for r in self.results()}
+        merged.update({(r.benchmark, r.condition, r.scorer): r for r in results})
+        order = list(self.info.get("benchmarks", {}))
+        ranked = sorted(merged.values(), key=lambda r: (_rank(order, r.benchmark), r.condition, r.scorer))
+        stored = {
+            "schema": SCHEMA,
+            "results": [asdict(r) for r in ranked],
+            **({"averages": averages} if averages else {}),
+        }
+        _replace(self.path / "results.json", json.dumps(stored, indent=2, ensure_ascii=False) + "\n")
+
+    def save_file(self, name: str, content: str) -> None:
+        """Any further file of the run, written whole."""
+        _replace(self.path / name, content)
+
+    # -- one writer
+
+    @contextmanager
+    def writing(self) -> Iterator[list[str]]:
+        """Holds the lock of the run and repairs torn files; yields what was found and mended, in words."""
+        import fcntl
+
+        path = self.path / "lock"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+        try:
+            held = os.read(handle, 4096).decode("utf-8", "replace").strip()
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise disk_error(path, error) from error
+                raise UserError(
+                    f"{self.path} is being written by {held or 'another process'}; wait or stop it"
+                ) from None
+            notes = [f"took over the lock that {held} left behind"] if held else []
+            try:
+                os.ftruncate(handle, 0)
+                mark = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+                os.pwrite(handle, mark.encode(), 0)
+                notes += [
+                    note
+                    for file in sorted((self.path / "responses").glob("*.jsonl"))
+                    if (note := _mend(file))
+                ]
+            except OSError as error:
+                raise disk_error(self.path, error) from error
+            try:
+                yield notes
+            finally:
+                os.ftruncate(handle, 0)
+        finally:
+            os.close(handle)
+
+
+class ResponseWriter:
+    """Appends records of one cell; a record is in the file (and survives a kill) when `append` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise disk_error(path, error) from error
+
+    def append(self, record: Record) -> None:
+        line = memoryview(encode(record))
+        try:
+            while line:
+                line = line[os.write(self._handle, line) :]
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+
+    def close(self) -> None:
+        try:
+            os.fsync(self._handle)
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+        finally:
+            os.close(self._handle)
+
+
+def create_or_open(path: Path) -> Run:
+    """The run in a folder that is empty, absent, or a run already."""
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file; --out needs a folder")
+    if path.is_dir() and not (path / "run.json").is_file():
+        strangers = sorted(p.name for p in path.iterdir() if p.name != "lock")
+        if strangers:
+            raise UserError(
+                f"{path} is not a run folder (no run.json; it holds {strangers[0]!r}); give an empty folder"
+            )
+    if (path / "run.json").is_file():
+        return open_run(path)
+    return Run(path)
+
+
+def open_run(path: str | Path) -> Run:
+    """The run stored in a folder."""
+    folder = Path(path)
+    if not (folder / "run.json").is_file():
+        raise UserError(f"{folder} is not a run folder: it has no run.json")
+    run = Run(folder)
+    schema = run.info.get("schema")
+    if not isinstance(schema, int):
+        raise UserError(f"{folder / 'run.json'} is not a cambrian-eval run: it has no schema number")
+    if schema > SCHEMA:
+        raise UserError(
+            f"{folder} has schema {schema}, newer than the {SCHEMA} this version reads; update cambrian-eval"
+        )
+    return run
+
+
+def sample_values(sample: Sample) -> dict[str, Any]:
+    """A sample as plain JSON, its pictures by their number."""
+    values: dict[str, Any] = {f.name: getattr(sample, f.name) for f in fields(Sample) if f.name != "images"}
+    return {**values, "tags": dict(sample.tags), "extra": dict(sample.extra), "pictures": len(sample.images)}
+
+
+def sample_of(values: dict[str, Any]) -> Sample:
+    """The inverse of `sample_values`; pictures stay behind."""
+    values.pop("pictures", None)
+    for name in ("answers", "choices", "labels", "guesses"):
+        values[name] = tuple(values[name])
+    values["tags"] = {k: tuple(v) if isinstance(v, list) else v for k, v in values["tags"].items()}
+    return Sample(**values)
+
+
+def _printable(verdict: Verdict) -> Verdict:
+    """Text that JSON files can hold: lone surrogates, which no UTF-8 has, become their escapes."""
+    from dataclasses import replace
+
+    def clean(text: str) -> str:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+    extracted = None if verdict.extracted is None else clean(verdict.extracted)
+    return replace(verdict, extracted=extracted, rule=clean(verdict.rule))
+
+
+def _result_of(values: dict[str, Any]) -> Result:
+    interval = values["interval"]
+    return Result(
+        **{
+            **values,
+            "interval": None if interval is None else tuple(interval),
+            "notes": tuple(values["notes"]),
+        }
+    )
+
+
+def _rank(order: Sequence[str], name: str) -> tuple[int, str]:
+    return (order.index(name) if name in order else len(order), name)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON ({error}); the file was changed by something else") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} does not hold a JSON object")
+    return found
+
+
+def _replace(path: Path, content: str | bytes) -> None:
+    """Writes a whole file so that a reader sees the old content or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise disk_error(path, error) from error
+
+
+def _mend(path: Path) -> str | None:
+    """Moves torn and damaged lines out of a response file; says what it moved."""
+    content = path.read_bytes()
+    lines = content.split(b"\n")
+    tail = lines.pop()
+    damaged = [line for line in lines if decode(line) is None] + ([tail] if tail else [])
+    if not damaged:
+        return None
+    with path.with_name(path.name + ".damaged").open("ab") as aside:
+        aside.write(b"".join(line + b"\n" for line in damaged))
+    _replace(path, b"".join(line + b"\n" for line in lines if decode(line) is not None))
+    return f"{path.name}: {len(damaged)} torn or damaged line(s) set aside, their samples are done again"
+
+
+def disk_error(path: Path, error: OSError) -> UserError:
+    """One clear line for a full disk, a read-only folder and their like."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(
+            f"{path}: the disk is full; nothing written so far is lost, free some space and run again"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return UserError(f"{path} is not writable ({error.strerror}); nothing written so far is lost")
+    return UserError(f"{path} cannot be written: {error.strerror or error}; nothing written so far is lost")
