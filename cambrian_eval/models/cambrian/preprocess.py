@@ -1,0 +1,43 @@
+"""A picture to the pixels of every tower: pad to a square, resize, normalise. Needs Pillow and numpy only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from .tower_specs import TowerSpec, Triple
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def pad_to_square(picture: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    """Centre the picture on a square of its longer side; an odd remainder goes to the bottom or the right."""
+    width, height = picture.size
+    if width == height:
+        return picture
+    side = max(width, height)
+    square = Image.new("RGB", (side, side), colour)
+    square.paste(picture, ((side - width) // 2, (side - height) // 2))
+    return square
+
+
+def normalise(picture: Image.Image, mean: Triple, std: Triple) -> NDArray[np.float32]:
+    """RGB to float32 [3, height, width], scaled to one and normalised per channel."""
+    pixels = np.asarray(picture, dtype=np.float32) * np.float32(1 / 255)
+    pixels = (pixels - np.asarray(mean, dtype=np.float32)) / np.asarray(std, dtype=np.float32)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def tower_pixels(picture: Image.Image, spec: TowerSpec) -> NDArray[np.float32]:
+    """One tower's view of a picture, float32 [3, side, side]."""
+    square = pad_to_square(as_rgb(picture), spec.kind.padding)
+    if square.size != (spec.side, spec.side):
+        square = square.resize((spec.side, spec.side), Image.Resampling.BICUBIC)
+    return normalise(square, spec.mean, spec.std)
+
+
+def as_rgb(picture: Any) -> Image.Image:
+    return picture if picture.mode == "RGB" else picture.convert("RGB")

@@ -1,0 +1,263 @@
+"""Chats and pictures to the tensors the network takes, and its ids back to text.
+
+Owns the choice of the template, batching of ids with padding, and which picture belongs to which prompt. The
+text of the templates is in `prompts`, pixels are made in `preprocess`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import BatchFeature
+
+from cambrian_eval.errors import UserError
+
+from . import prompts
+from .checkpoint import locate, read_config
+from .config import PICTURE_TOKEN_ID, CambrianConfig
+from .geometry import visual_tokens
+from .preprocess import as_rgb, tower_pixels
+from .splice import Side
+from .tokens import load_tokenizer, prompt_ids
+from .tower_specs import TowerSpec, resolve_towers
+
+Chat = Sequence[Mapping[str, Any]]
+
+
+class CambrianProcessor:
+    """Tokenizer, conversation template and the towers' preprocessing of one checkpoint."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        towers: Sequence[TowerSpec],
+        config: CambrianConfig,
+        template: prompts.Template,
+        padding_side: Side | None = None,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.towers = tuple(towers)
+        self.config = config
+        self.template = template
+        self.padding_side: Side = padding_side or (
+            "left" if config.tokenizer_padding_side == "left" else "right"
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        template: str | None = None,
+        towers_root: str | Path | None = None,
+        padding_side: Side | None = None,
+    ) -> CambrianProcessor:
+        """Load from a local folder or the hub cache; `template` overrides the one the checkpoint points
+        to.
+        """
+        folder = locate(name)
+        raw = read_config(folder)
+        config = CambrianConfig.from_pretrained(folder)
+        towers = resolve_towers(
+            config.mm_vision_tower_aux_list, folder, Path(towers_root) if towers_root else None
+        )
+        tokenizer = load_tokenizer(folder)
+        chosen = (
+            prompts.template(template)
+            if template is not None
+            else prompts.choose_template(
+                [str(name), str(folder.resolve())],
+                str(raw.get("_name_or_path") or ""),
+                config.language_type == "phi3",
+                tokenizer.get_vocab(),
+                config.image_position,
+            )
+        )
+        made = cls(tokenizer, towers, config, chosen, padding_side)
+        made._warn_of_template()
+        return made
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the tokenizer; all else of the processor is in the checkpoint's `config.json`."""
+        self.tokenizer.save_pretrained(str(folder))
+
+    def apply_chat_template(
+        self,
+        chat: Chat | Sequence[Chat],
+        add_generation_prompt: bool = False,
+        tokenize: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """A chat (or a list of chats) as prompt text; with `tokenize` as model inputs, pictures from the
+        chat.
+        """
+        if chat and not isinstance(chat[0], Mapping):
+            chats: list[Chat] = list(chat)  # type: ignore[arg-type]
+            texts = [prompts.render_chat(self.template, one, add_generation_prompt) for one in chats]
+        else:
+            chats = [chat]  # type: ignore[list-item]
+            texts = [prompts.render_chat(self.template, chats[0], add_generation_prompt)]
+        if not tokenize:
+            return texts if chats and chats[0] is not chat else texts[0]
+        return self(text=texts, images=[_chat_pictures(one) for one in chats], **_known(kwargs))
+
+    def __call__(
+        self,
+        text: str | Sequence[str] | None = None,
+        images: Any = None,
+        *,
+        return_tensors: str = "pt",
+        padding_side: Side | None = None,
+        padding: Any = True,
+    ) -> BatchFeature:
+        """Ready prompts, each with at most one `<image>`, and their pictures as one batch.
+
+        `images` is one picture, a list of the pictures in the order of the prompts that show one, or a list
+        with one entry per prompt (None or an empty list where there is no picture). The result has
+        `input_ids` (the picture as -200), `attention_mask`, and with pictures `pixel_values` (a tensor [P,
+        3, s, s] per tower) and `image_sizes` [P, 2] of (width, height).
+        """
+        if text is None:
+            raise UserError("the processor needs text: a prompt, or a list of prompts")
+        if return_tensors != "pt":
+            raise UserError(f"return_tensors={return_tensors!r} is not offered; use 'pt'")
+        texts = [text] if isinstance(text, str) else list(text)
+        rows = [self.token_ids(prompt) for prompt in texts]
+        pictures = _match_pictures(texts, images)
+        lengths = {len(row) for row in rows}
+        if not padding and len(lengths) > 1:
+            raise UserError("prompts of different lengths make no batch without padding; pass padding=True")
+        data = self._pad(rows, padding_side or self.padding_side)
+        if pictures:
+            data["pixel_values"] = self.pixels(pictures)
+            data["image_sizes"] = torch.tensor([picture.size for picture in pictures])
+        return BatchFeature(data)
+
+    def token_ids(self, prompt: str) -> list[int]:
+        """Ids of one prompt, -200 for its picture; warns where the picture stands elsewhere than in
+        training.
+        """
+        marks = prompt.count(prompts.IMAGE_MARK)
+        if marks > 1:
+            raise UserError(
+                f"a prompt has {marks} {prompts.IMAGE_MARK} marks; Cambrian-1 takes at most one "
+                f"picture per prompt"
+            )
+        ids = prompt_ids(prompt, self.tokenizer)
+        if marks and self.config.image_position is not None:
+            place = ids.index(PICTURE_TOKEN_ID)
+            if place != self.config.image_position:
+                warn_of_position(place, self.config.image_position)
+        return ids
+
+    def pixels(self, pictures: Sequence[Image.Image]) -> list[torch.Tensor]:
+        """Per tower, the pixels of all pictures: float32 [P, 3, side, side]."""
+        return [
+            torch.from_numpy(np.stack([tower_pixels(picture, spec) for picture in pictures]))
+            for spec in self.towers
+        ]
+
+    def visual_tokens(self, size: tuple[int, int]) -> int:
+        """How many positions a picture of (width, height) takes in the sequence."""
+        return visual_tokens(size, self.config.grid_side)
+
+    def decode(self, ids: Any, skip_special_tokens: bool = True) -> str:
+        """Ids of one row as text, stripped as the authors' evaluation does."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)).strip()
+
+    def batch_decode(self, rows: Any, skip_special_tokens: bool = True) -> list[str]:
+        return [self.decode(row, skip_special_tokens) for row in rows]
+
+    def _pad(self, rows: Sequence[Sequence[int]], side: Side) -> dict[str, Any]:
+        length = max((len(row) for row in rows), default=0)
+        filler = self.tokenizer.pad_token_id
+        ids = torch.full((len(rows), length), 0 if filler is None else int(filler), dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for index, row in enumerate(rows):
+            start = length - len(row) if side == "left" else 0
+            ids[index, start : start + len(row)] = torch.tensor(row, dtype=torch.long)
+            mask[index, start : start + len(row)] = 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def _warn_of_template(self) -> None:
+        """Compare where the template puts a picture with where the checkpoint was trained to find it."""
+        trained = self.config.image_position
+        if trained is None:
+            return
+        text = self.template.render([("user", prompts.IMAGE_MARK + "\n")], add_generation_prompt=True)
+        place = prompt_ids(text, self.tokenizer).index(PICTURE_TOKEN_ID)
+        if place != trained:
+            warnings.warn(
+                f"the template {self.template.name} puts the picture at position {place}, but "
+                f"image_position in "
+                f"config.json is {trained}; is it the template this checkpoint was trained with?",
+                stacklevel=3,
+            )
+
+
+def warn_of_position(place: int, trained: int) -> None:
+    """Say that a picture stands elsewhere than in training; the samplers follow it there."""
+    warnings.warn(
+        f"the picture begins at position {place} of the prompt, in training it was image_position = "
+        f"{trained}; "
+        "the samplers use the real position",
+        stacklevel=3,
+    )
+
+
+def _known(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: kwargs[key] for key in ("padding_side", "padding", "return_tensors") if key in kwargs}
+
+
+def _chat_pictures(chat: Chat) -> list[Any]:
+    parts = [
+        part for message in chat if not isinstance(message["content"], str) for part in message["content"]
+    ]
+    return [part["image"] for part in parts if part.get("type") == "image" and part.get("image") is not None]
+
+
+def _match_pictures(texts: Sequence[str], images: Any) -> list[Image.Image]:
+    """The pictures in the order of the prompts that show one; counts must agree exactly."""
+    if images is None:
+        given: list[Any] = []
+    elif isinstance(images, (list, tuple)):
+        given = list(images)
+    else:
+        given = [images]
+    nested = any(one is None or isinstance(one, (list, tuple)) for one in given)
+    if nested:
+        if len(given) != len(texts):
+            raise UserError(
+                f"images has {len(given)} entries for {len(texts)} prompts; give one entry per prompt"
+            )
+        each = [
+            [] if one is None else list(one) if isinstance(one, (list, tuple)) else [one] for one in given
+        ]
+        for index, (prompt, shown) in enumerate(zip(texts, each, strict=True)):
+            _agree(prompt.count(prompts.IMAGE_MARK), len(shown), f"prompt {index}")
+        given = [one for shown in each for one in shown]
+    else:
+        _agree(sum(prompt.count(prompts.IMAGE_MARK) for prompt in texts), len(given), "the batch")
+    return [_picture(one) for one in given]
+
+
+def _agree(marks: int, pictures: int, where: str) -> None:
+    if marks != pictures:
+        raise UserError(
+            f"{where} has {marks} {prompts.IMAGE_MARK} mark(s) but {pictures} picture(s) were given; "
+            f"they must agree"
+        )
+
+
+def _picture(value: Any) -> Image.Image:
+    if isinstance(value, np.ndarray):
+        value = Image.fromarray(value)
+    if not isinstance(value, Image.Image):
+        raise UserError(f"images holds a {type(value).__name__}; give Pillow images (or uint8 arrays)")
+    return as_rgb(value)

@@ -1,0 +1,172 @@
+"""Put encoded pictures into embedded text: the sequence the decoder sees, row by row, then padded to a batch.
+
+Owns positions: where each picture begins in its own row, what the length limit cuts off, and on which side a
+batch is padded. Needs neither towers nor decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from cambrian_eval.errors import UserError
+
+from .config import PICTURE_TOKEN_ID
+from .connector import EncodedPicture
+from .language import PictureStates
+from .sva import Windows
+
+Side = Literal["left", "right"]
+IGNORED_LABEL = -100
+
+
+@dataclass(frozen=True)
+class SplicedBatch:
+    """What a prefill needs: embeddings [B, T, H], mask and positions [B, T], and where the pictures are."""
+
+    inputs_embeds: Tensor
+    attention_mask: Tensor
+    position_ids: Tensor
+    picture_states: PictureStates | None
+    labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class _Row:
+    embeds: Tensor
+    labels: Tensor | None
+    columns: Tensor
+    windows: Windows | None
+
+
+def text_rows(values: Tensor, attention_mask: Tensor | None) -> list[Tensor]:
+    """The rows of a padded batch without their padding."""
+    if attention_mask is None:
+        return list(values)
+    keep = attention_mask.bool()
+    return [row[kept.to(row.device)] for row, kept in zip(values, keep, strict=True)]
+
+
+def padded_side(attention_mask: Tensor | None) -> Side | None:
+    """The side on which a batch is padded, or None where it is not padded at all."""
+    if attention_mask is None or bool(attention_mask.all()):
+        return None
+    return "left" if bool((attention_mask[:, 0] == 0).any()) else "right"
+
+
+def picture_index(ids: Tensor) -> int | None:
+    """Where the picture stands in a row of ids."""
+    places = (ids == PICTURE_TOKEN_ID).nonzero().flatten().tolist()
+    if len(places) > 1:
+        raise UserError(
+            f"a prompt holds {len(places)} pictures; Cambrian-1 was trained with one, and one per "
+            f"prompt is the limit"
+        )
+    return int(places[0]) if places else None
+
+
+def splice(
+    rows: Sequence[Tensor],
+    pictures: Sequence[EncodedPicture],
+    embed: Callable[[Tensor], Tensor],
+    *,
+    token_limit: int | None,
+    padding_side: Side,
+    labels: Sequence[Tensor] | None = None,
+) -> SplicedBatch:
+    """Embed unpadded rows of ids, each picture in the place of its mark; `pictures` in the order of the
+    rows.
+    """
+    places = [picture_index(ids) for ids in rows]
+    wanted = sum(place is not None for place in places)
+    if wanted != len(pictures):
+        raise UserError(f"the prompts have {wanted} picture marks but {len(pictures)} pictures were given")
+    given = iter(pictures)
+    made = [
+        _splice_row(
+            ids,
+            place,
+            None if place is None else next(given),
+            embed,
+            token_limit,
+            None if labels is None else labels[index],
+        )
+        for index, (ids, place) in enumerate(zip(rows, places, strict=True))
+    ]
+    return _pad(made, padding_side)
+
+
+def _splice_row(
+    ids: Tensor,
+    place: int | None,
+    picture: EncodedPicture | None,
+    embed: Callable[[Tensor], Tensor],
+    limit: int | None,
+    labels: Tensor | None,
+) -> _Row:
+    if place is None or picture is None:
+        return _Row(embed(ids), labels, torch.empty(0, dtype=torch.long), None)
+    text = embed(torch.cat([ids[:place], ids[place + 1 :]]))
+    visual = picture.tokens.to(text)
+    embeds = torch.cat([text[:place], visual, text[place:]])[:limit]
+    if labels is not None:
+        hidden = labels.new_full((len(visual),), IGNORED_LABEL)
+        labels = torch.cat([labels[:place], hidden, labels[place + 1 :]])[:limit]
+    region = picture.region
+    grid = torch.arange(region.tokens).view(region.height, region.width + 1)
+    columns = place + grid[:, :-1].flatten()
+    windows = picture.windows
+    kept = columns < len(embeds)
+    if windows is not None and not bool(kept.all()):
+        index = kept.nonzero().flatten()
+        columns, windows = columns[index], windows.select(index.to(windows.picture.device))
+    return _Row(embeds, labels, columns, windows)
+
+
+def _pad(rows: Sequence[_Row], side: Side) -> SplicedBatch:
+    device = rows[0].embeds.device
+    length = max(len(row.embeds) for row in rows)
+    starts = [length - len(row.embeds) if side == "left" else 0 for row in rows]
+    embeds, masks, positions, labels = [], [], [], []
+    for row, start in zip(rows, starts, strict=True):
+        count = len(row.embeds)
+        around = (start, length - start - count)
+        embeds.append(torch.nn.functional.pad(row.embeds, (0, 0, *around)))
+        index = torch.arange(length, device=device) - start
+        masks.append(((index >= 0) & (index < count)).long())
+        positions.append(index.clamp(0, max(count - 1, 0)))
+        if row.labels is not None:
+            labels.append(torch.nn.functional.pad(row.labels, around, value=IGNORED_LABEL))
+    return SplicedBatch(
+        torch.stack(embeds),
+        torch.stack(masks),
+        torch.stack(positions),
+        _gather_states(rows, starts, device),
+        torch.stack(labels) if labels else None,
+    )
+
+
+def _gather_states(rows: Sequence[_Row], starts: Sequence[int], device: torch.device) -> PictureStates | None:
+    parts = [
+        (index, row.columns + starts[index], row.windows)
+        for index, row in enumerate(rows)
+        if row.windows is not None
+    ]
+    if not parts:
+        return None
+    windows = [found for _, _, found in parts]
+    picture = [torch.full_like(found.picture, number) for number, found in enumerate(windows)]
+    return PictureStates(
+        torch.cat([torch.full_like(columns, index) for index, columns, _ in parts]).to(device),
+        torch.cat([columns for _, columns, _ in parts]).to(device),
+        Windows(
+            tuple(torch.cat(features) for features in zip(*(w.features for w in windows), strict=True)),
+            tuple(torch.cat(masks) for masks in zip(*(w.masks for w in windows), strict=True)),
+            torch.cat([found.context for found in windows]),
+            torch.cat(picture),
+        ),
+    )

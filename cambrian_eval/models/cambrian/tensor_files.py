@@ -1,0 +1,190 @@
+"""Tensors on disk, known by name and shape before any of their bytes is read.
+
+Reads safetensors with plain positioned reads rather than a memory map, so that the pages of a float32 shard
+never count beside the half-precision weights made from it, and pickled files through torch's restricted
+loader only. What the names mean is left to `checkpoint` and `tower_weights`.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cambrian_eval.errors import UserError
+
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+}
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor that is read when asked for with `[...]`, as transformers' loader does, and not kept."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    read: Callable[[], Tensor]
+    origin: Path
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return self.read()[index]
+
+    def get_shape(self) -> list[int]:
+        return list(self.shape)
+
+    def get_dtype(self) -> str:
+        return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
+
+    def is_floating_point(self) -> bool:
+        return self.dtype.is_floating_point
+
+    def numel(self) -> int:
+        return int(torch.Size(self.shape).numel())
+
+    def rows(self, start: int, stop: int) -> StoredTensor:
+        """Some rows along the first axis, copied so that the rest is not kept alive."""
+        shape = (stop - start, *self.shape[1:])
+        return StoredTensor(shape, self.dtype, lambda: self.read()[start:stop].clone(), self.origin)
+
+    def first(self) -> StoredTensor:
+        """The tensor without its first axis, which has length one."""
+        return StoredTensor(self.shape[1:], self.dtype, lambda: self.read()[0], self.origin)
+
+
+Stored = dict[str, StoredTensor]
+
+WEIGHT_FILES = (
+    "model.safetensors.index.json",
+    "model.safetensors",
+    "open_clip_model.safetensors",
+    "pytorch_model.bin.index.json",
+    "pytorch_model.bin",
+    "open_clip_pytorch_model.bin",
+)
+"""Names of weight files, the preferred first."""
+
+
+def open_folder(folder: Path, what: str) -> Stored:
+    """All tensors of a folder's weight file, sharded or not."""
+    for name in WEIGHT_FILES:
+        if (folder / name).is_file():
+            return open_file(folder / name)
+    others = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
+    if len(others) == 1:
+        return open_file(others[0])
+    found = (
+        f"several weight files ({', '.join(path.name for path in others)})" if others else "no weight file"
+    )
+    raise UserError(f"{folder} holds {found}; {what} needs one of {', '.join(WEIGHT_FILES)}")
+
+
+def open_file(path: Path) -> Stored:
+    """All tensors of one weight file or of the shards an index names."""
+    if path.name.endswith(".index.json"):
+        return _open_index(path)
+    return _open_safetensors(path) if path.suffix == ".safetensors" else _open_pickle(path)
+
+
+def _open_index(path: Path) -> Stored:
+    weight_map: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+    shards: dict[str, Stored] = {}
+    for name in sorted(set(weight_map.values())):
+        if not (path.parent / name).is_file():
+            raise UserError(f"{path} names the shard {name}, which is not there; fetch the checkpoint again")
+        shards[name] = open_file(path.parent / name)
+    lost = [name for name, shard in weight_map.items() if name not in shards[shard]]
+    if lost:
+        raise UserError(
+            f"{path}: tensor {lost[0]} is not in {weight_map[lost[0]]}; fetch the checkpoint again"
+        )
+    return {name: tensor for shard in shards.values() for name, tensor in shard.items()}
+
+
+def read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """A safetensors file's header and the offset of its first byte of data."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length))
+    except (struct.error, ValueError, MemoryError, OverflowError):
+        raise UserError(f"{path} is not a readable safetensors file; fetch or copy it again") from None
+    header.pop("__metadata__", None)
+    return header, 8 + length
+
+
+def _open_safetensors(path: Path) -> Stored:
+    header, base = read_header(path)
+    size = path.stat().st_size
+    tensors: Stored = {}
+    for name, entry in header.items():
+        start, stop = entry["data_offsets"]
+        if base + stop > size:
+            raise UserError(f"{path} ends inside tensor {name}; it was cut short, fetch or copy it again")
+        dtype = _DTYPES.get(entry["dtype"])
+        if dtype is None:
+            raise UserError(f"{path}: tensor {name} has the unsupported type {entry['dtype']}")
+        shape = tuple(entry["shape"])
+        tensors[name] = StoredTensor(
+            shape, dtype, _reader(path, base + start, stop - start, dtype, shape), path
+        )
+    return tensors
+
+
+def _reader(
+    path: Path, start: int, size: int, dtype: torch.dtype, shape: tuple[int, ...]
+) -> Callable[[], Tensor]:
+    def read() -> Tensor:
+        raw = torch.empty(size, dtype=torch.uint8)
+        view = memoryview(raw.numpy())
+        with path.open("rb", buffering=0) as file:
+            file.seek(start)
+            done = 0
+            while done < size:
+                # One system call moves at most about 2 GiB.
+                count = file.readinto(view[done:])
+                if not count:
+                    raise UserError(
+                        f"{path} ended early while a tensor was read; it changed or was cut short"
+                    )
+                done += count
+        return raw.view(dtype).reshape(shape)
+
+    return read
+
+
+def _open_pickle(path: Path) -> Stored:
+    try:
+        # Only the zip format can be mapped; older files are read whole.
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0][:160]
+        raise UserError(
+            f"{path} cannot be read as plain weights ({reason}); use a safetensors file"
+        ) from None
+    if isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    return {
+        name: StoredTensor(tuple(tensor.shape), tensor.dtype, tensor.clone, path)
+        for name, tensor in state.items()
+        if isinstance(tensor, Tensor)
+    }

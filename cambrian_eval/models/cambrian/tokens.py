@@ -1,0 +1,41 @@
+"""Prompt text to ids, with the picture's mark as one id of its own: the tokenisation the models were
+trained on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.errors import UserError
+
+from .config import PICTURE_TOKEN_ID
+from .prompts import IMAGE_MARK
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer shipped with a checkpoint."""
+    from transformers import AutoTokenizer
+
+    if not any(
+        (folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
+    ):
+        raise UserError(
+            f"{folder} holds no tokenizer (tokenizer.json or tokenizer.model); fetch the checkpoint again"
+        )
+    return AutoTokenizer.from_pretrained(str(folder))
+
+
+def prompt_ids(prompt: str, tokenizer: Any) -> list[int]:
+    """Ids of a prompt, -200 for its picture.
+
+    Each piece around a mark is tokenised by itself with the tokenizer's defaults. If the first piece begins
+    with the BOS id, the first id of every later piece is dropped, whatever it is: for a tokenizer that adds
+    no BOS this costs the line break after the picture, and the published results were made that way.
+    """
+    pieces = [list(tokenizer(piece)["input_ids"]) for piece in prompt.split(IMAGE_MARK)]
+    begins = bool(pieces[0]) and tokenizer.bos_token_id is not None and pieces[0][0] == tokenizer.bos_token_id
+    ids = pieces[0]
+    for piece in pieces[1:]:
+        ids = [*ids, PICTURE_TOKEN_ID, *(piece[1:] if begins else piece)]
+    return ids
