@@ -53,7 +53,7 @@ class DocVQA(Benchmark):
         document, page = row.get("ucsf_document_id"), row.get("ucsf_document_page_no")
         withheld = self.settings["split"] == "test"
         return Sample(
-            id=str(row["questionId"]),
+            id=str(row["questionId"] if withheld else row.get("questionId", index)),
             index=index,
             question=row["question"],
             answers=() if withheld else tuple(row["answers"] or ()),

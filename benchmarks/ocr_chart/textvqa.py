@@ -43,7 +43,7 @@ class TextVQA(Benchmark):
         """One question; the OCR tokens go along for the prompt."""
         tokens = [str(token) for token in row.get("ocr_tokens") or ()]
         return Sample(
-            id=str(row["question_id"]),
+            id=str(row.get("question_id", index)),
             index=index,
             question=row["question"],
             answers=tuple(row["answers"]),

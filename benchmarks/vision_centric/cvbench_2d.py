@@ -1,0 +1,48 @@
+"""CV-Bench 2D: counting and relative position in ADE20K and COCO photos (Tong et al., 2024).
+
+Score: the mean of two accuracies, over ADE20K rows and COCO rows, x100; `row_accuracy` is the plain mean.
+The released rule takes the first character of what follows "answer is" and never looks at option texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cambrian_eval.benchmark import Graded, Unit
+from cambrian_eval.benchmarks.vision_centric.cvbench import CVBench
+from cambrian_eval.sample import Sample, Verdict
+from cambrian_eval.scoring.released import first_letter
+
+ROWS = "all rows"
+
+
+class CVBench2D(CVBench):
+    """The declaration; see the module's docstring for the rules."""
+
+    name = "cvbench_2d"
+    title = "CV-Bench 2D"
+    metric = "mean of the accuracies on ADE20K and on COCO"
+    kind = "2D"
+    n_rows = 1438
+    typical_chance = 35.0
+
+    def official(self, sample: Sample, text: str) -> Verdict:
+        """The released first-character rule; only full stops are dropped at the end."""
+        said = first_letter(text, trailing=".").upper()
+        if not said:
+            return Verdict(0.0, None, "released rule: empty", parsed=False)
+        return Verdict(float(said == sample.answers[0]), said, "released rule: first character")
+
+    def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
+        """Every row once in its source and once among all rows."""
+        units = []
+        for i, g in enumerate(graded):
+            units.append(Unit(str(g.sample.tags["source"]), g.verdict.value, (i,)))
+            units.append(Unit(ROWS, g.verdict.value, (i,)))
+        return units
+
+    def metrics(self, strata: Sequence[str]) -> dict[str, dict[str, float]]:
+        """The sources weigh the same, however many rows each has."""
+        sources = [stratum for stratum in strata if stratum != ROWS]
+        score = {source: self.scale / len(sources) for source in sources}
+        return {"score": score, "row_accuracy": {ROWS: self.scale}}

@@ -1,0 +1,138 @@
+"""RealWorldQA: spatial questions about photos, many taken from cars (xAI, 2024).
+
+Prompt: the question as it stands, options and answer format included. The paper drops the format sentence and
+asks for a single word or phrase.
+Score: accuracy, x100. Four kinds of rows: lettered choices (options are parsed from the question), yes or no,
+numbers (equal, units ignored) and words. The released rule compares the first word after "answer is" with the
+gold text and stops at an empty reply.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle
+from cambrian_eval.picture import pictures
+from cambrian_eval.sample import LETTERS, Sample, Verdict
+from cambrian_eval.scoring import short
+from cambrian_eval.scoring.choices import grade_choice
+from cambrian_eval.scoring.numbers import Number, parse
+from cambrian_eval.scoring.released import keyword_rule
+
+_MARK = re.compile(r"(?:^|(?<=[\s?]))\(?([A-Z])[.:)]\s*(?=\S)", re.MULTILINE)
+_FORMAT = re.compile(r"\s*\bPlease answer\b[^\n]*\s*$", re.IGNORECASE)
+_OPTION_END = re.compile(r"\n|\s+Please answer\b", re.IGNORECASE)
+
+
+class RealWorldQA(Benchmark):
+    """The declaration; see the module's docstring for the rules."""
+
+    name = "realworldqa"
+    title = "RealWorldQA"
+    category: ClassVar[Category] = "Vision-Centric"
+    paper = "xAI. RealWorldQA. 2024"
+    metric = "accuracy"
+    max_new_tokens = 512
+    typical_chance = 30.0
+
+    @property
+    def source(self) -> HubSource:
+        """The test split."""
+        return HubSource("lmms-lab/RealWorldQA", "test", 765, ("image", "question", "answer"))
+
+    def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
+        """One question; its kind follows from the gold answer."""
+        text, gold = str(row["question"]), str(row["answer"]).strip()
+        stem, options = parse_options(text)
+        letter = gold.strip("().").upper()
+        letters = tuple(LETTERS[: len(options)])
+        chosen = letter in letters
+        kind = "multiple choice" if chosen else _kind(gold)
+        guesses = letters if chosen else ("Yes", "No") if kind == "yes/no" else ()
+        path = row.get("image_path")
+        return Sample(
+            id=str(index),
+            index=index,
+            question=stem if chosen else _FORMAT.sub("", text).strip(),
+            answers=(letter if chosen else gold,),
+            choices=options if chosen else (),
+            images=pictures(row.get("image")),
+            image_id=path if isinstance(path, str) and path else None,
+            guesses=guesses,
+            tags={"kind": kind},
+            extra={"text": text},
+        )
+
+    def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
+        """The question's own text; the paper's drops the format sentence and asks for a word or phrase."""
+        text = str(sample.extra["text"])
+        return text if style == "official" else f"{_FORMAT.sub('', text)}\n{SHORT_SENTENCE}"
+
+    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+        """By kind: letters and option texts, yes or no, equal numbers, equal words."""
+        kind, gold = sample.tags["kind"], sample.answers[0]
+        if kind == "multiple choice":
+            return grade_choice(sample, text)
+        if not text.strip():
+            return Verdict(0.0, None, "empty response", parsed=False)
+        if (same := short.same_words(text, gold)) is not None:
+            return Verdict(1.0, same, "same words")
+        if kind == "yes/no":
+            said = short.yes_no(text)
+            return Verdict(float(said == gold.lower()), said, "yes or no", parsed=said is not None)
+        wanted = parse(gold)
+        if kind == "number" and wanted is not None:
+            number = short.number(text)
+            if number is None:
+                return Verdict(0.0, None, "no number found", parsed=False)
+            return Verdict(float(_equal(number, wanted)), number.text, "equal number")
+        return Verdict(0.0, text.strip(), "other words")
+
+    def official(self, sample: Sample, text: str) -> Verdict:
+        """First blank-separated word after the keyword rule; an empty reply stops the released code."""
+        rest = keyword_rule(text).rstrip(".").split()
+        if not rest:
+            return Verdict(0.0, None, "released code stops: nothing left of the reply", parsed=False)
+        return Verdict(float(rest[0] == sample.answers[0].lower()), rest[0], "released rule: first word")
+
+
+def parse_options(text: str) -> tuple[str, tuple[str, ...]]:
+    """The question before its options, and the option texts; () where no run "A. .. B. .." exists.
+
+    Marks are a capital with ".", ":" or ")", at the start of a line or run into it. The last "A" that a "B"
+    follows begins the list.
+    """
+    marks = list(_MARK.finditer(text))
+    best: list[re.Match[str]] = []
+    for i, mark in enumerate(marks):
+        if mark[1] != "A":
+            continue
+        run = [mark]
+        for later in marks[i + 1 :]:
+            if later[1] == LETTERS[len(run)]:
+                run.append(later)
+        if len(run) > 1:
+            best = run
+    if not best:
+        return _FORMAT.sub("", text).strip(), ()
+    ends = [m.start() for m in best[1:]] + [len(text)]
+    pieces = [text[m.end() : end] for m, end in zip(best, ends, strict=True)]
+    return text[: best[0].start()].strip(), tuple(
+        _OPTION_END.split(p.strip(), maxsplit=1)[0].strip() for p in pieces
+    )
+
+
+def _kind(gold: str) -> str:
+    if gold.lower() in ("yes", "no"):
+        return "yes/no"
+    number = parse(gold)
+    counted = number is not None and (not number.unit or gold[0].isdigit())
+    return "number" if counted else "other"
+
+
+def _equal(said: Number, wanted: Number) -> bool:
+    """Equal values; a unit on one side only does not matter, two different ones do."""
+    units = {number.unit.rstrip("s.") for number in (said, wanted) if number.unit}
+    return abs(said.value - wanted.value) < 1e-9 and len(units) < 2
