@@ -1,0 +1,236 @@
+"""Vision on against off against chance: the numbers behind the paper's Figure 3 (left), and their reading in words.
+
+From runs: one model gives its scores with 95 % intervals and paired tests; several give means and one standard
+deviation over models. From shipped data: the published figure. All values are on a common 0 to 100 axis (MME
+divided by 20). Drawing is left to `figures`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.reports.catalogue import entry, in_order, shipped
+from cambrian_eval.reports.runs import NamedRun
+from cambrian_eval.stats import holm
+
+HARDLY = 5.0
+"""A gap under this many points means a benchmark hardly needs vision (the paper's reading)."""
+FAR = 10.0
+"""Blind scores this many points above chance stand far above it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A score and how far it is known or spread."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The paired test of on against off for one model."""
+
+    model: str
+    difference: float
+    low: float | None
+    high: float | None
+    p_value: float
+    p_holm: float
+    test: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One benchmark of the ablation."""
+
+    benchmark: str
+    scores: dict[str, Estimate]
+    """By condition: on, off, and shuffled or noise where they were run."""
+    chance: float | None
+    tests: tuple[Paired, ...] = ()
+
+    @property
+    def gap(self) -> float:
+        """On minus off: what sight adds."""
+        return self.scores["on"].value - self.scores["off"].value
+
+    @property
+    def above_chance(self) -> float | None:
+        """Off minus chance: what is answered blind."""
+        return None if self.chance is None else self.scores["off"].value - self.chance
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """All benchmarks, the smallest gap first."""
+
+    rows: tuple[Row, ...]
+    models: tuple[str, ...]
+    bars: str
+    """What the bars around values mean."""
+    source: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def conditions(self) -> list[str]:
+        """Conditions any benchmark has, `on` and `off` first."""
+        found = {c for row in self.rows for c in row.scores}
+        return [c for c in ("on", "off", "shuffled", "noise") if c in found]
+
+
+def published() -> Ablation:
+    """The published figure: 14 benchmarks, mean and one standard deviation over the paper's models."""
+    rows = []
+    for r in shipped("figure3_ablation.csv"):
+        scores = {}
+        for condition in ("on", "off"):
+            mean, sd = float(r[f"{condition}_mean"]), float(r[f"{condition}_sd"])
+            scores[condition] = Estimate(mean, mean - sd, mean + sd)
+        rows.append(Row(r["benchmark"], scores, float(r["chance"])))
+    notes = (
+        "values measured on the published figure, accurate to about 0.1",
+        "TextVQA's prompt carries OCR reference tokens, so its blind score contains text read from the picture",
+        "chance as drawn in the paper: MMBench after circular evaluation; MME 50 (its accuracy-plus gives 37.5)",
+    )
+    return Ablation(_sorted(rows), (), "one standard deviation over models", "the paper's Figure 3", notes)
+
+
+def from_runs(runs: Sequence[NamedRun], scorer: str = "fuzzy", tests: bool = True) -> Ablation:
+    """The ablation of one run, or over several; every run counts where it has a benchmark both on and off."""
+    names = in_order(r.benchmark for named in runs for r in named.results if r.scorer == scorer)
+    paired = _tests(runs, scorer) if tests else {}
+    rows, notes = [], []
+    for name in names:
+        having = [n for n in runs if all(_score(n, name, c, scorer) is not None for c in ("on", "off"))]
+        if not having:
+            continue
+        if len(having) < len(runs):
+            notes.append(f"{entry(name).short}: {len(having)} of {len(runs)} models have it with vision on and off")
+        scores = {}
+        for condition in ("on", "off", "shuffled", "noise"):
+            estimate = _estimate(having, name, condition, scorer)
+            if estimate is not None:
+                scores[condition] = estimate
+        chances = [r.chance for n in having if (r := n.result(name, "on", scorer)) and r.chance is not None]
+        chance = sum(chances) / len(chances) / entry(name).divisor if chances else None
+        rows.append(Row(name, scores, chance, tuple(paired.get(name, ()))))
+    if not rows:
+        where = ", ".join(str(n.run.path) for n in runs)
+        raise UserError(
+            f"{where}: no benchmark has {scorer!r} scores with vision both on and off; run with --vision on,off"
+        )
+    bars = "95 % intervals" if len(runs) == 1 else f"one standard deviation over {len(runs)} models"
+    return Ablation(_sorted(rows), tuple(n.name for n in runs), bars, "own runs", tuple(notes))
+
+
+def _sorted(rows: Sequence[Row]) -> tuple[Row, ...]:
+    return tuple(sorted(rows, key=lambda r: r.gap))
+
+
+def _score(named: NamedRun, benchmark: str, condition: str, scorer: str) -> float | None:
+    result = named.result(benchmark, condition, scorer)
+    return None if result is None else result.score
+
+
+def _estimate(runs: Sequence[NamedRun], benchmark: str, condition: str, scorer: str) -> Estimate | None:
+    """One model: its score and interval. Several: mean and one standard deviation (n - 1) of those that have it."""
+    divisor = entry(benchmark).divisor
+    values = [s / divisor for n in runs if (s := _score(n, benchmark, condition, scorer)) is not None]
+    if not values:
+        return None
+    if len(runs) == 1:
+        result = runs[0].result(benchmark, condition, scorer)
+        if result is None or result.interval is None:
+            return Estimate(values[0])
+        return Estimate(values[0], result.interval[0] / divisor, result.interval[1] / divisor)
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return Estimate(mean)
+    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
+    return Estimate(mean, mean - spread, mean + spread)
+
+
+def _tests(runs: Sequence[NamedRun], scorer: str) -> dict[str, list[Paired]]:
+    """Paired tests of on against off, per model; Holm's correction over all of them together."""
+    from cambrian_eval.comparison import compare_runs
+
+    found: list[tuple[str, Paired]] = []
+    for named in runs:
+        ready = [
+            r.benchmark for r in named.results
+            if r.scorer == scorer and r.condition == "on" and r.score is not None
+            and _score(named, r.benchmark, "off", scorer) is not None
+        ]  # fmt: skip
+        if not ready:
+            continue
+        for c in compare_runs(named.run, named.run, "off", "on", scorer):
+            if c.benchmark not in ready:
+                continue
+            divisor, p = entry(c.benchmark).divisor, c.paired
+            low, high = (None, None) if p.interval is None else (p.interval[0] / divisor, p.interval[1] / divisor)
+            test = Paired(named.name, p.difference / divisor, low, high, p.p_value, p.p_value, p.test, p.n)
+            found.append((c.benchmark, test))
+    corrected = holm([t.p_value for _, t in found])
+    tests: dict[str, list[Paired]] = {}
+    for (name, t), p in zip(found, corrected, strict=True):
+        tests.setdefault(name, []).append(
+            Paired(t.model, t.difference, t.low, t.high, t.p_value, p, t.test, t.n)
+        )
+    return tests
+
+
+def reading(found: Ablation) -> list[str]:
+    """What the figure says, in sentences."""
+    lines = []
+    hardly = [r for r in found.rows if r.gap < HARDLY]
+    if hardly:
+        lines.append(
+            f"Hardly need vision (on minus off under {HARDLY:.0f} points): "
+            + ", ".join(f"{entry(r.benchmark).short} ({r.gap:+.1f})" for r in hardly) + "."
+        )  # fmt: skip
+    else:
+        lines.append(f"Every benchmark loses at least {HARDLY:.0f} points without vision.")
+    most = found.rows[-1]
+    lines.append(f"Needs vision most: {entry(most.benchmark).short} ({most.gap:+.1f}).")
+    known = [(r, r.above_chance) for r in found.rows if r.above_chance is not None]
+    far = sorted(((r, a) for r, a in known if a >= FAR), key=lambda pair: -pair[1])
+    if far:
+        lines.append(
+            f"Blind scores far above chance (by {FAR:.0f} points or more): "
+            + ", ".join(f"{entry(r.benchmark).short} ({a:+.1f})" for r, a in far) + "."
+        )  # fmt: skip
+    below = sorted(((r, a) for r, a in known if a < 0), key=lambda pair: pair[1])
+    if below:
+        lines.append(
+            "Blind scores below chance: " + ", ".join(f"{entry(r.benchmark).short} ({a:+.1f})" for r, a in below) + "."
+        )
+    lines += _tested(found)
+    for condition, words in (("shuffled", "another sample's picture"), ("noise", "noise instead of the picture")):
+        have = [r for r in found.rows if condition in r.scores]
+        if have:
+            gap = sum(r.scores[condition].value - r.scores["off"].value for r in have) / len(have)
+            lines.append(f"With {words} the score is {gap:+.1f} points from no picture at all, on average.")
+    return lines
+
+
+def _tested(found: Ablation) -> list[str]:
+    """What the paired tests say."""
+    tested = [r for r in found.rows if r.tests]
+    if not tested:
+        return []
+    unsure = [r for r in tested if not all(t.p_holm < 0.05 for t in r.tests)]
+    whole = f"Paired tests of on against off ({len(tested)} benchmarks, Holm-corrected over all tests): "
+    if not unsure:
+        return [whole + "the difference is significant (p < 0.05) everywhere."]
+    parts = []
+    for r in unsure:
+        sure = sum(t.p_holm < 0.05 for t in r.tests)
+        each = f"p = {r.tests[0].p_holm:.2f}" if len(r.tests) == 1 else f"{sure} of {len(r.tests)} models"
+        parts.append(f"{entry(r.benchmark).short} ({each})")
+    return [whole + "no significant difference (p < 0.05) for " + ", ".join(parts) + "."]

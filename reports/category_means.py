@@ -1,0 +1,74 @@
+"""Category averages of the models of a score table, with intervals where every member has one.
+
+The averages are the harness's own (`cambrian_eval.averages`). The interval of an average treats its benchmarks as
+independent: they share no pictures. Ranks compare models within a column, the best first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cambrian_eval.averages import OVERALL, averages
+from cambrian_eval.reports.catalogue import CATEGORIES, entry
+from cambrian_eval.reports.scores import ScoreTable
+
+COLUMNS = (*CATEGORIES, OVERALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """An average of one model."""
+
+    model: str
+    category: str
+    """One of the four, or `overall`."""
+    value: float
+    low: float | None
+    high: float | None
+    members: int
+    partial: bool
+    """Whether benchmarks of the category are missing."""
+
+
+def means(table: ScoreTable) -> list[Mean]:
+    """All averages that have at least one member, model by model."""
+    found = []
+    for model in table.models:
+        for name, average in averages(table.row(model)).items():
+            if average.value is None:
+                continue
+            half = _half_width(table, model, average.members)
+            low, high = (None, None) if half is None else (average.value - half, average.value + half)
+            found.append(
+                Mean(model, name, average.value, low, high, len(average.members), bool(average.missing))
+            )
+    return found
+
+
+def by_category(table: ScoreTable) -> dict[tuple[str, str], Mean]:
+    """The averages by model and category."""
+    return {(m.model, m.category): m for m in means(table)}
+
+
+def _half_width(table: ScoreTable, model: str, members: Sequence[str]) -> float | None:
+    """Half of the 95 % interval of a mean of independent members."""
+    squares = 0.0
+    for name in members:
+        bounds = table.intervals.get((model, name))
+        if bounds is None:
+            return None
+        squares += ((bounds[1] - bounds[0]) / 2 / entry(name).divisor) ** 2
+    return math.sqrt(squares) / len(members)
+
+
+def ranks(table: ScoreTable) -> dict[str, dict[str, int]]:
+    """Model -> category -> rank among the models whose average is complete; equal values share the better rank."""
+    found: dict[str, dict[str, int]] = {model: {} for model in table.models}
+    cells = by_category(table)
+    for category in COLUMNS:
+        values = {m: c.value for m in table.models if (c := cells.get((m, category))) is not None and not c.partial}
+        for model, value in values.items():
+            found[model][category] = 1 + sum(other > value + 1e-9 for other in values.values())
+    return found

@@ -1,0 +1,145 @@
+"""Labels beside points that never overlap: each other, the edge of the axes, and markers where there is room.
+
+Placement is greedy and exact in pixels: candidate places on rings around each point, the crowded points first, the
+nearest free place wins, and the rings grow until one is free. A label far from its point gets a thin line to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.text import Text
+
+GAP = 2.0
+"""Points of free space kept around a label."""
+ANGLES = tuple(math.radians(a) for a in (0, 90, 270, 180, 45, 315, 135, 225, 22, 338, 158, 202, 67, 113, 247, 293))
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def overlap(self, other: Box) -> float:
+        """The shared area."""
+        width = min(self.x1, other.x1) - max(self.x0, other.x0)
+        height = min(self.y1, other.y1) - max(self.y0, other.y0)
+        return width * height if width > 0 and height > 0 else 0.0
+
+    def inside(self, other: Box) -> bool:
+        """Whether it lies within another."""
+        return self.x0 >= other.x0 and self.x1 <= other.x1 and self.y0 >= other.y0 and self.y1 <= other.y1
+
+
+def place(
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    radii: Sequence[float],
+    **style: Any,
+) -> list[Text]:
+    """Writes a name beside every point; `radii` are the markers' in points. Axis limits must be final."""
+    figure = axes.figure
+    figure.draw_without_rendering()
+    pixels = figure.dpi / 72.0
+    centres = [tuple(map(float, axes.transData.transform(p))) for p in points]
+    window = axes.get_window_extent()
+    frame = Box(window.x0, window.y0, window.x1, window.y1)
+    texts = [axes.text(x, y, name, ha="center", va="center", **style) for (x, y), name in zip(points, names, strict=True)]
+    sizes = []
+    for text in texts:
+        extent = text.get_window_extent()
+        sizes.append((extent.width + 2 * GAP * pixels, extent.height + GAP * pixels))
+    reach = [r * pixels for r in radii]
+    markers = [Box(x - r, y - r, x + r, y + r) for (x, y), r in zip(centres, reach, strict=True)]
+    placed: dict[int, Box] = {}
+    for i in sorted(range(len(points)), key=lambda i: (-_crowd(centres, i), names[i])):
+        placed[i] = _free(centres[i], reach[i], sizes[i], frame, list(placed.values()), markers, i, pixels)
+    inverse = axes.transData.inverted()
+    for i, text in enumerate(texts):
+        box = placed[i]
+        x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+        text.set_position(tuple(inverse.transform((x, y))))
+        text.set_in_layout(False)
+        _lead(axes, centres[i], reach[i], box, inverse, pixels)
+    # The layout is settled: a later pass would move the axes under the labels that were placed for them.
+    figure.set_layout_engine("none")
+    return texts
+
+
+def _crowd(centres: Sequence[tuple[float, ...]], i: int) -> float:
+    """How many neighbours press on a point."""
+    x, y = centres[i]
+    return sum(1.0 / (25.0 + math.hypot(x - a, y - b)) for j, (a, b) in enumerate(centres) if j != i)
+
+
+def _free(
+    centre: tuple[float, ...],
+    radius: float,
+    size: tuple[float, float],
+    frame: Box,
+    taken: Sequence[Box],
+    markers: Sequence[Box],
+    me: int,
+    pixels: float,
+) -> Box:
+    """The best free place: off other labels always, inside the axes and off markers while that can be had."""
+    width, height = size
+    best: tuple[float, Box] | None = None
+    for ring in range(400):
+        distance = radius + ring * 3.0 * pixels
+        if best is not None and ring * 3.0 * pixels > best[0]:
+            break
+        for angle in ANGLES:
+            x = centre[0] + math.cos(angle) * (distance + width / 2)
+            y = centre[1] + math.sin(angle) * (distance + height / 2)
+            box = Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+            if any(box.overlap(other) > 0 for other in taken) or not box.inside(frame):
+                continue
+            covered = sum(box.overlap(marker) for marker in markers) / (width * height)
+            cost = ring * 3.0 * pixels + 120.0 * pixels * covered
+            if best is None or cost < best[0]:
+                best = cost, box
+    if best is not None:
+        return best[1]
+    # No room inside the axes: below the frame, in rows, where nothing else is written over a label.
+    x, y = frame.x0 + width / 2, frame.y0 - 40.0 * pixels
+    while True:
+        box = Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+        if not any(box.overlap(other) > 0 for other in taken):
+            return box
+        x += width / 2
+        if x > frame.x1:
+            x, y = frame.x0 + width / 2, y - height
+
+
+def _lead(
+    axes: Axes, centre: tuple[float, ...], radius: float, box: Box, inverse: Any, pixels: float
+) -> None:
+    """A thin line from a point to a label that had to move away."""
+    x = min(max(centre[0], box.x0), box.x1)
+    y = min(max(centre[1], box.y0), box.y1)
+    if math.hypot(x - centre[0], y - centre[1]) - radius < 6.0 * pixels:
+        return
+    ends = inverse.transform([centre, (x, y)])
+    axes.plot(ends[:, 0], ends[:, 1], color="#777777", linewidth=0.5, zorder=1.5, scalex=False, scaley=False)
+
+
+def overlaps(texts: Sequence[Text]) -> list[tuple[str, str]]:
+    """Pairs of labels whose drawn boxes overlap; empty is what `place` promises."""
+    boxes = [t.get_window_extent() for t in texts]
+    return [
+        (texts[i].get_text(), texts[j].get_text())
+        for i in range(len(texts))
+        for j in range(i)
+        if Box(*boxes[i].extents).overlap(Box(*boxes[j].extents)) > 0
+    ]

@@ -1,0 +1,133 @@
+"""Runs as the reports see them: named, with their results as a ScoreTable. All reading goes through the store."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.reports.scores import ATTRIBUTE_KEYS, ATTRIBUTES, ScoreTable, build
+from cambrian_eval.sample import Result
+from cambrian_eval.store import Run, open_run
+
+
+@dataclass(frozen=True)
+class NamedRun:
+    """A run under the name it has in tables and figures."""
+
+    name: str
+    run: Run
+    results: tuple[Result, ...]
+
+    def result(self, benchmark: str, condition: str, scorer: str) -> Result | None:
+        """One score, where it exists."""
+        for r in self.results:
+            if (r.benchmark, r.condition, r.scorer) == (benchmark, condition, scorer):
+                return r
+        return None
+
+    @property
+    def conditions(self) -> list[str]:
+        """Vision conditions with results, `on` first."""
+        order = ("on", "off", "shuffled", "noise")
+        found = {r.condition for r in self.results}
+        return [c for c in order if c in found] + sorted(found - set(order))
+
+    @property
+    def scorers(self) -> list[str]:
+        """Scorers with results, `fuzzy` first."""
+        found = {r.scorer for r in self.results}
+        return sorted(found, key=lambda s: (s != "fuzzy", s))
+
+
+def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
+    """Runs by folder; a model that occurs twice is told apart by its folder."""
+    opened = [open_run(path) for path in paths]
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise UserError(f"{path} is named twice; name each run once")
+        seen.add(path.resolve())
+    names = [_name(run) for run in opened]
+    distinct = [n if names.count(n) == 1 else f"{n} ({p.name})" for n, p in zip(names, paths, strict=True)]
+    if len(set(distinct)) < len(distinct):
+        distinct = [f"{n} ({p})" for n, p in zip(names, paths, strict=True)]
+    found = []
+    for name, run in zip(distinct, opened, strict=True):
+        results = tuple(run.results())
+        if not results:
+            raise UserError(f"{run.path} has no results yet; finish the run, or score it: cambrian-eval score {run.path}")
+        found.append(NamedRun(name, run, results))
+    return found
+
+
+def _name(run: Run) -> str:
+    name = run.info.get("model", {}).get("name")
+    if not isinstance(name, str) or not name:
+        raise UserError(f"{run.path / 'run.json'}: model.name is missing; the file was changed by something else")
+    # A checkpoint folder is known by its last part, a hub id as a whole.
+    return Path(name).name if name.startswith(("/", ".", "~")) else name
+
+
+def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str = "on") -> ScoreTable:
+    """The runs' scores under one scorer and condition."""
+    cells: dict[str, dict[str, float]] = {}
+    intervals: dict[tuple[str, str], tuple[float, float]] = {}
+    notes: list[str] = []
+    for named in runs:
+        cells[named.name] = {}
+        partial, withheld = [], []
+        for r in named.results:
+            if (r.scorer, r.condition) != (scorer, condition):
+                continue
+            if r.score is None:
+                withheld.append(r.benchmark)
+                continue
+            cells[named.name][r.benchmark] = r.score
+            if r.interval is not None:
+                intervals[named.name, r.benchmark] = r.interval
+            if not r.complete:
+                partial.append(r.benchmark)
+        if not cells[named.name]:
+            raise UserError(
+                f"{named.run.path} has no scores under scorer {scorer!r} and vision {condition!r}; it has scorers "
+                f"{', '.join(named.scorers)} and conditions {', '.join(named.conditions)}"
+            )
+        if partial:
+            notes.append(f"{named.name}: not every row of the published data set was run for {', '.join(partial)}")
+        if withheld:
+            notes.append(f"{named.name}: answers of {', '.join(withheld)} are withheld, so no score can be given here")
+    table = build(cells, "own runs", notes)
+    return replace(
+        table,
+        own=frozenset(cells),
+        intervals=intervals,
+        groups={name: "Own runs" for name in cells},
+        attributes={named.name: _attributes(named.run.info) for named in runs},
+    )
+
+
+def _attributes(info: Mapping[str, object]) -> dict[str, float]:
+    """Numbers the model adapter wrote down about itself: visual tokens, resolution, parameters in billions."""
+    model = info.get("model")
+    details = model.get("details", {}) if isinstance(model, dict) else {}
+    found = {}
+    for key, value in details.items():
+        if key in ATTRIBUTES and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            number = float(value)
+            name = ATTRIBUTE_KEYS.get(key, key)
+            found[name] = number / 1e9 if name == "params" and number > 1e6 else number
+    return found
+
+
+def inputs(paths: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of the files a figure was made from; of a run, its results."""
+    found = {}
+    for path in paths:
+        file = path / "results.json" if path.is_dir() else path
+        if file.is_file():
+            found[str(file)] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found

@@ -1,0 +1,261 @@
+"""How figures look and how they are saved: themes, the colours of categories, deterministic files with companions.
+
+A figure is saved in each format with the same stem, beside a CSV of the numbers drawn and a JSON sidecar with the
+command, the inputs and the versions. Bytes depend on the numbers and the versions alone: no dates, no random ids.
+What is drawn is left to `figures`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.reports.catalogue import OTHER
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("pdf", "svg", "png")
+
+COLOURS = {
+    "General": "#2f6db5",
+    "Knowledge": "#e8a838",
+    "OCR & Chart": "#1d9a78",
+    "Vision-Centric": "#7d2150",
+    OTHER: "#8a8a8a",
+}
+"""Told apart by people with any colour blindness, and by lightness alone when printed in grey."""
+
+MARKERS = {"General": "o", "Knowledge": "s", "OCR & Chart": "^", "Vision-Centric": "D", OTHER: "X"}
+HATCHES = {"General": "", "Knowledge": "///", "OCR & Chart": "...", "Vision-Centric": "xx", OTHER: "--"}
+
+SERIES = ("#27496d", "#e8a838", "#1d9a78", "#b5533c", "#86a5d9", "#7d2150", "#6b6b6b", "#c9b458")
+"""Colours of models, in order; neighbours differ in lightness."""
+OWN_EDGE = "#000000"
+
+CONDITIONS = {"on": "#5a8fc8", "off": "#e8a838", "shuffled": "#86a5d9", "noise": "#bdbdbd", "chance": "#000000"}
+
+
+@dataclass(frozen=True)
+class Theme:
+    """One look."""
+
+    name: str
+    column: float
+    """Width of a narrow figure in inches."""
+    page: float
+    size: float
+    """Font size in points."""
+    families: tuple[str, ...]
+    bold: tuple[str, ...]
+    """Font families of emphasised text (Computer Modern keeps its bold in a family of its own)."""
+    line: float
+    grid: bool
+    dpi: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+THEMES = {
+    "paper": Theme(
+        "paper", 3.25, 6.75, 8.0, ("cmr10", "STIXGeneral", "DejaVu Serif"), ("cmb10", "STIXGeneral", "DejaVu Serif"),
+        0.8, False, 300, {"mathtext.fontset": "cm"},
+    ),
+    "web": Theme("web", 6.0, 9.6, 11.0, ("DejaVu Sans",), ("DejaVu Sans",), 1.0, True, 144),
+    "slides": Theme("slides", 6.6, 12.0, 16.0, ("DejaVu Sans",), ("DejaVu Sans",), 1.6, True, 160),
+}  # fmt: skip
+
+
+def theme_named(name: str) -> Theme:
+    """A theme by name."""
+    if name not in THEMES:
+        raise unknown("style", name, THEMES)
+    return THEMES[name]
+
+
+def formats_named(text: str) -> tuple[str, ...]:
+    """Formats from a comma-separated list."""
+    wanted = [part.strip().lower() for part in text.split(",") if part.strip()]
+    for name in wanted:
+        if name not in FORMATS:
+            raise unknown("figure format", name, FORMATS)
+    if not wanted:
+        raise UserError(f"--format is empty; give one or more of {', '.join(FORMATS)}")
+    return tuple(dict.fromkeys(wanted))
+
+
+_CM_LOOKALIKES = {
+    "<": "$<$", ">": "$>$", "|": "$|$", "\\": "$\\backslash$", "{": "$\\{$", "}": "$\\}$", "_": "$\\_$", '"': "”",
+    "±": "$\\pm$", "°": "$^\\circ$", "§": "$\\S$", "µ": "$\\mu$",
+}  # fmt: skip
+"""Characters that the Computer Modern font files hold under other codes, as mathtext."""
+
+
+def typeset(text: str, theme: Theme) -> str:
+    """Any text so that matplotlib shows it as it is: no accidental mathematics, no wrong glyphs."""
+    table = {"$": "\\$", **(_CM_LOOKALIKES if theme.name == "paper" else {})}
+    return "".join(table.get(character, character) for character in text)
+
+
+@contextmanager
+def styled(theme: Theme) -> Iterator[None]:
+    """Draw under a theme; the caller's matplotlib settings are as before afterwards."""
+    import matplotlib
+
+    settings = {
+        "font.family": list(theme.families),
+        "font.size": theme.size,
+        "axes.titlesize": theme.size,
+        "axes.labelsize": theme.size,
+        "xtick.labelsize": theme.size * 0.9,
+        "ytick.labelsize": theme.size * 0.9,
+        "legend.fontsize": theme.size * 0.9,
+        "axes.linewidth": theme.line * 0.8,
+        "lines.linewidth": theme.line,
+        "patch.linewidth": theme.line * 0.5,
+        "hatch.linewidth": theme.line * 0.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": theme.grid,
+        "axes.axisbelow": True,
+        "grid.color": "#dddddd",
+        "grid.linewidth": theme.line * 0.6,
+        "legend.frameon": False,
+        # Text as numbers reads "-0.2" with a true minus from the math font, which every family has.
+        "axes.formatter.use_mathtext": True,
+        "axes.unicode_minus": True,
+        "pdf.fonttype": 42,  # whole TrueType fonts embedded: editable, accepted by publishers
+        "ps.fonttype": 42,
+        "svg.fonttype": "path",  # looks the same where the fonts are not installed
+        "svg.hashsalt": "cambrian-eval",
+        "savefig.dpi": theme.dpi,
+        "figure.dpi": theme.dpi,
+        "path.simplify": False,
+        **theme.settings,
+    }
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(settings)
+        yield
+
+
+def figure(width: float, height: float, **grid: Any) -> tuple[Figure, Any]:
+    """A figure and its axes, on a canvas that needs no screen and that nothing keeps alive."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    return made, made.subplots(**grid)
+
+
+def panels(theme: Theme, count: int, height: float) -> tuple[Figure, list[Any]]:
+    """Equal panels in one row, or in two where the theme's letters are large; `height` is that of one row."""
+    wide = count <= 2 or theme.page / theme.size > 0.8
+    columns = count if wide else (count + 1) // 2
+    rows = -(-count // columns)
+    made, grid = figure(theme.page, theme.page * height * (1.0 if wide else 1.5), nrows=rows, ncols=columns, squeeze=False)
+    axes = list(grid.flat)
+    for spare in axes[count:]:
+        spare.set_visible(False)
+    for first in grid[:, 0]:
+        first.set_ylabel("average score")
+    return made, axes[:count]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the numbers it shows."""
+
+    name: str
+    figure: Figure
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+    """The numbers drawn, a row for each mark."""
+    caption: str
+    """What the figure shows, in words; also the alternative text on the page."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a figure comes from."""
+
+    command: str
+    source: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """File -> SHA-256."""
+
+
+def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Rows as CSV; numbers in full precision, missing values empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(["" if v is None or v != v else repr(float(v)) if isinstance(v, float) else v for v in row])
+    return out.getvalue()
+
+
+def render(drawing: Drawing, kind: str, theme: Theme) -> bytes:
+    """The bytes of a figure in one format, equal for equal numbers."""
+    metadata: dict[str, dict[str, str | None]] = {
+        "pdf": {"CreationDate": None, "ModDate": None, "Creator": "cambrian-eval", "Title": drawing.caption},
+        "svg": {"Date": None, "Creator": "cambrian-eval", "Title": drawing.caption},
+        "png": {"Software": "cambrian-eval", "Description": drawing.caption},
+    }
+    out = io.BytesIO()
+    with styled(theme):
+        drawing.figure.savefig(out, format=kind, metadata=_latin(metadata[kind]) if kind == "png" else metadata[kind])
+    return out.getvalue()
+
+
+def _latin(values: Mapping[str, str | None]) -> dict[str, str | None]:
+    """PNG text chunks hold Latin-1."""
+    return {k: None if v is None else v.encode("latin-1", "replace").decode("latin-1") for k, v in values.items()}
+
+
+def save(
+    drawing: Drawing, out: Path, formats: Sequence[str], theme: Theme, provenance: Provenance
+) -> list[Path]:
+    """Writes NAME.pdf and so on, NAME.csv and NAME.json; returns what was written."""
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", drawing.name)
+    sidecar = {
+        "figure": drawing.name,
+        "caption": drawing.caption,
+        "command": provenance.command,
+        "source": provenance.source,
+        "style": theme.name,
+        "inputs": dict(provenance.inputs),
+        "versions": versions(),
+        "files": [f"{stem}.{kind}" for kind in formats] + [f"{stem}.csv"],
+    }
+    contents = {f"{stem}.{kind}": render(drawing, kind, theme) for kind in formats}
+    contents[f"{stem}.csv"] = csv_text(drawing.columns, drawing.rows).encode()
+    contents[f"{stem}.json"] = (json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n").encode()
+    return [write(out / name, content) for name, content in contents.items()]
+
+
+def versions() -> dict[str, str]:
+    """What a figure's bytes depend on besides its numbers."""
+    import matplotlib
+
+    from cambrian_eval import __version__
+
+    return {"cambrian-eval": __version__, "matplotlib": matplotlib.__version__}
+
+
+def write(path: Path, content: bytes | str) -> Path:
+    """One output file, with a clear line where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror or error}); choose another --out") from error
+    return path
