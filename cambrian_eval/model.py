@@ -80,27 +80,30 @@ class ModelFactory(Protocol):
 
 def resolve(spec: str, options: ModelOptions | None = None) -> Model:
     """The model a `--model` spec names."""
-    from cambrian_eval.registry import model_factories
-
-    options = options or ModelOptions()
-    factories = model_factories()
-    kind, _, rest = spec.partition(":")
-    if kind in factories:
-        return _made(factories[kind], rest, options)
-    guess = _kind_of_checkpoint(spec)
-    if guess is not None and guess in factories:
-        return _made(factories[guess], spec, options)
-    if guess is not None:
-        raise UserError(f"model {spec!r} needs the {guess!r} adapter, which this installation does not have")
-    raise unknown("model", spec, factories)
-
-
-def _made(point: EntryPoint, rest: str, options: ModelOptions) -> Model:
-    """The model an entry point makes, checked against the contract."""
-    model = point.load()(rest, options)
+    point, rest = locate(spec)
+    try:
+        model = point.load()(rest, options or ModelOptions())
+    except ImportError as error:
+        raise UserError(f"model {spec!r} ({point.value}) cannot be imported: {error}") from error
     if not isinstance(model, Model):
         raise UserError(f"entry point {point.name!r} ({point.value}) does not make a Model")
     return model
+
+
+def locate(spec: str) -> tuple[EntryPoint, str]:
+    """The adapter a spec names and what it is to load; imports nothing, so a wrong name costs no time."""
+    from cambrian_eval.registry import model_factories
+
+    factories = model_factories()
+    kind, _, rest = spec.partition(":")
+    if kind in factories:
+        return factories[kind], rest
+    guess = _kind_of_checkpoint(spec)
+    if guess is not None and guess in factories:
+        return factories[guess], spec
+    if guess is not None:
+        raise UserError(f"model {spec!r} needs the {guess!r} adapter, which this installation does not have")
+    raise unknown("model", spec, factories)
 
 
 def _kind_of_checkpoint(spec: str) -> str | None:

@@ -24,7 +24,7 @@ from cambrian_eval.benchmark import Benchmark, PromptStyle
 from cambrian_eval.rows import DataSpec, Loaded, load_samples
 from cambrian_eval.engines.local import Answer, Job, LocalEngine
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.model import Model, ModelOptions, Observer, resolve
+from cambrian_eval.model import Model, ModelOptions, Observer, locate, resolve
 from cambrian_eval.picture import MAX_PIXELS
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.sample import Request, Result, Sample, request_key
@@ -151,6 +151,8 @@ def execute(
 ) -> Outcome:
     """The same with everything said explicitly."""
     plan = _check(settings)
+    if isinstance(model, str):
+        locate(model)
     store = create_or_open(out)
     stop = stop or threading.Event()
     loaded = {b.name: load_samples(b, settings.data, settings.limit) for b in plan}

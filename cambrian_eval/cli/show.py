@@ -56,7 +56,8 @@ def show(
         print(f"--- gold: {' | '.join(sample.answers) or '(withheld)'}", end="")
         print(f"   guesses: {', '.join(sample.guesses)}" if sample.guesses else "   free-form")
         if sample.tags:
-            print(f"    tags: {', '.join(f'{k}={v if isinstance(v, str) else '+'.join(v)}' for k, v in sample.tags.items())}")
+            tags = [f"{k}={v if isinstance(v, str) else ' + '.join(v)}" for k, v in sample.tags.items()]
+            print(f"    tags: {', '.join(tags)}")
 
 
 def _published(name: str) -> None:

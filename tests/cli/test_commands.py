@@ -1,0 +1,220 @@
+"""The command line as a user types it: output, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import jsonl
+
+COMMAND = [sys.executable, "-m", "cambrian_eval"]
+
+
+def call(*words: str | Path, **more: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=120, **more)  # type: ignore[call-overload, no-any-return]
+
+
+def refused(*words: str | Path) -> str:
+    """The one line that a wrong call prints."""
+    done = call(*words)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("warning:")]
+    assert len(lines) == 1 and "Traceback" not in done.stderr, done.stderr
+    return lines[0]
+
+
+def test_list_has_sixteen_in_four_categories() -> None:
+    found = json.loads(call("list", "--json").stdout)
+    by_category: dict[str, list[str]] = {}
+    for b in found["benchmarks"]:
+        by_category.setdefault(b["category"], []).append(b["name"])
+    assert by_category == {
+        "General": ["mme", "mmbench", "seed", "gqa"],
+        "Knowledge": ["scienceqa", "mmmu", "mathvista", "ai2d"],
+        "OCR & Chart": ["chartqa", "ocrbench", "textvqa", "docvqa"],
+        "Vision-Centric": ["mmvp", "realworldqa", "cvbench_2d", "cvbench_3d"],
+    }
+    assert "chance" in found["models"]
+    text = call("list").stdout
+    assert all(name in text for names in by_category.values() for name in names)
+
+
+def test_show_prints_what_the_model_will_see(docvqa_root: Path, tmp_path: Path) -> None:
+    done = call("show", "docvqa", "--n", 2, "--data-root", docvqa_root, "--images", tmp_path / "pictures")
+    assert done.returncode == 0
+    assert "What is number 1?\nGive the short answer directly." in done.stdout
+    assert "gold: answer 1" in done.stdout and "64 x 64" in done.stdout
+    assert len(list((tmp_path / "pictures").iterdir())) == 2
+
+
+def test_run_score_compare(docvqa_root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a"
+    done = call("run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "docvqa" in done.stdout and str(out) in done.stdout
+    (out / "verdicts" / "docvqa.on.fuzzy.jsonl").unlink()
+    assert call("score", out, "--scorer", "fuzzy").returncode == 0
+    assert (out / "verdicts" / "docvqa.on.fuzzy.jsonl").exists()
+    lines = [{"id": str(i), "response": f"answer {i}" if i % 3 else "no"} for i in range(60)]
+    file = jsonl(tmp_path / "mine.jsonl", lines)
+    made = call("import", file, "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "b")
+    assert made.returncode == 0 and "66.7" in made.stdout, made.stdout + made.stderr
+    compared = json.loads(call("compare", out, tmp_path / "b", "--json").stdout)["comparisons"][0]
+    assert compared["paired"]["difference"] == pytest.approx(200 / 3)
+    assert compared["paired"]["p_value"] < 1e-6
+    assert "66.7" in call("compare", out, tmp_path / "b").stdout
+
+
+def test_json_ends_a_run_with_one_object(docvqa_root: Path, tmp_path: Path) -> None:
+    done = call(
+        *("run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "a"),
+        *("--json", "--limit", 7),
+    )
+    found = json.loads(done.stdout)
+    assert (found["samples"], found["failed"], found["exit_code"]) == (7, 0, 0)
+
+
+def test_config_file_and_flags(docvqa_root: Path, tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(
+        f'model = "chance"\nbenchmark = ["docvqa"]\ndata-root = "{docvqa_root}"\nlimit = 5\nvision = ["on", "off"]\n'
+        f'out = "{tmp_path / "a"}"\n[set.docvqa]\nsplit = "validation"\n'
+    )
+    done = call("run", "--config", config, "--limit", 9, "--json")
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)["results"]
+    assert {(r["condition"], r["n"]) for r in results} == {("on", 9), ("off", 9)}
+    config.write_text("benchmrk = 'docvqa'\n")
+    assert "did you mean benchmark" in refused("run", "--config", config)
+    config.write_text("= 1\n")
+    assert "no TOML" in refused("run", "--config", config)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["show", "docvqaa"], "docvqa"),
+        (["run", "--model", "chanse", "--benchmark", "docvqa", "--out", "x"], "chance"),
+        (["run", "--model", "chance", "--benchmark", "doc_vqa", "--out", "x"], "docvqa"),
+        (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--vision", "of"], "off"),
+        (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--scorer", "fuzy"], "fuzzy"),
+        (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--prompts", "papre"], "paper"),
+        (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--set", "docvqa.splitt=test"], "split"),
+        (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--set", "split"], "benchmark.setting=value"),
+        (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--data", "mini:0"], "positive"),
+        (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--data-root", "/none"], "not a folder"),
+        (["run", "--benchmark", "docvqa", "--out", "x"], "--model"),
+        (["score", "/none"], "run.json"),
+    ],
+)
+def test_wrong_names_get_the_nearest(words: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert expected in refused(*words)
+    assert list(tmp_path.iterdir()) == []  # nothing was written
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "word"),
+    [
+        ('{"id": "3", "response": "x"', "line 4", "no JSON"),
+        ('{"id": "2", "response": "x"}', "line 4", "line 3"),
+        ('{"id": "nine", "response": "x"}', "line 4", "not in the data set"),
+        ('{"id": "3"}', "line 4", "response"),
+        ('{"id": "3", "response": 5}', "line 4", "string"),
+        ("", "line 4", "'3'"),
+    ],
+)
+def test_predictions_that_are_wrong(docvqa_root: Path, tmp_path: Path, line: str, place: str, word: str) -> None:
+    lines = [json.dumps({"id": str(i), "response": "x"}) for i in range(3)] + [line]
+    lines += [json.dumps({"id": str(i), "response": "x"}) for i in range(4, 60)] if line else []
+    file = tmp_path / "mine.jsonl"
+    file.write_text("\n".join(lines) + "\n")
+    said = refused("import", file, "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "b")
+    assert (place in said or not line) and word in said
+    assert not (tmp_path / "b").exists()
+
+
+def test_missing_columns_and_row_counts(docvqa_root: Path, tmp_path: Path) -> None:
+    jsonl(tmp_path / "docvqa.jsonl", [])
+    folder = tmp_path / "other" / "docvqa"
+    folder.mkdir(parents=True)
+    jsonl(folder / "rows.jsonl", [{"questionId": "1", "frage": "?"}])
+    said = refused("show", "docvqa", "--data-root", tmp_path / "other")
+    assert "'question'" in said and "found: frage, questionId" in said
+    assert "has no folder 'docvqa'" in refused("show", "docvqa", "--data-root", docvqa_root / "docvqa")
+    (folder / "rows.jsonl").write_text('{"questionId": "1"}\n{oops\n')
+    assert "line 2" in refused("show", "docvqa", "--data-root", tmp_path / "other")
+
+
+def test_too_many_failures_exit_with_1(tmp_path: Path) -> None:
+    from tests.conftest import docvqa_row, png, write_parquet
+
+    rows = [docvqa_row(i, png(i) if i else b"no picture", page=i) for i in range(20)]
+    write_parquet(tmp_path / "data/docvqa/validation-0.parquet", rows)
+    words = ["run", "--model", "chance", "--benchmark", "docvqa", "--data-root", str(tmp_path / "data")]
+    strict = call(*words, "--out", tmp_path / "a")
+    assert strict.returncode == 1 and "1 of 20 samples failed" in strict.stderr
+    assert call(*words, "--out", tmp_path / "a", "--max-failures", "0.05").returncode == 0
+
+
+def test_ctrl_c_stores_what_it_has_and_exits_130(docvqa_root: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom tests.conftest import Scripted, answer_number\nimport cambrian_eval.cli.run as cli\n"
+        "import cambrian_eval.runner as runner\nfrom cambrian_eval.cli.main import main\n"
+        "runner.resolve = lambda spec, options: Scripted(answer_number, delay=0.05)\nmain()"
+    )
+    words = ["run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "a"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, words)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    file = tmp_path / "a" / "responses" / "docvqa.on.jsonl"
+    deadline = time.monotonic() + 60
+    while not (file.exists() and file.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err and "again to go on" in err
+    answered = len(file.read_text().splitlines())
+    assert 1 <= answered < 60
+
+
+def test_no_space_left_is_one_line(docvqa_root: Path) -> None:
+    assert "not writable" in refused(
+        *("run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", "/proc/run")
+    ) or os.geteuid() == 0
+
+
+def test_doctor_says_what_is_missing() -> None:
+    found = json.loads(call("doctor", "--json").stdout)
+    assert {p["name"] for p in found["packages"]} >= {"torch", "transformers", "datasets", "openai"}
+    assert any("cpu" in d for d in found["devices"])
+    assert "missing:" in call("doctor").stdout
+
+
+def test_grade_a_file(tmp_path: Path) -> None:
+    rows = [
+        {"questionId": "1", "question": "q", "question_types": [], "docId": 1, "answers": ["ITC Limited"], "prediction": p}
+        for p in ("itc limited", "nothing like it", "ITC Limited.")
+    ]
+    file = jsonl(tmp_path / "rows.jsonl", rows)
+    for ending in ("csv", "jsonl"):
+        done = call("grade", file, "--benchmark", "docvqa", "--out", tmp_path / f"v.{ending}")
+        assert done.returncode == 0, done.stderr
+    values = [json.loads(line)["value"] for line in (tmp_path / "v.jsonl").read_text().splitlines()]
+    assert values == pytest.approx([1.0, 0.0, 1 - 1 / 12])
+    assert (tmp_path / "v.csv").read_text().count("\n") == 4
+    assert "lacks" in (broken := refused("grade", jsonl(tmp_path / "x.jsonl", [{"a": 1}]), "--benchmark", "docvqa")) or (
+        "prediction" in broken
+    )

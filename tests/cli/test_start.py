@@ -1,0 +1,157 @@
+"""Starting up: nothing heavy is imported, users' own packages do not get in the way, plug-ins are found."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+import venv
+from pathlib import Path
+
+import pytest
+
+HEAVY = {"torch", "transformers", "datasets", "pandas", "matplotlib", "sklearn", "ray", "openai", "numpy", "pyarrow", "scipy"}
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list"], ["score", "--help"]])
+def test_start_up_imports_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys, json\n"
+        f"sys.argv = ['cambrian-eval', *{words!r}]\n"
+        "from cambrian_eval.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "print('\\n' + json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    assert not loaded & HEAVY
+
+
+def test_grading_needs_no_torch_and_no_network() -> None:
+    code = (
+        "import sys, socket\n"
+        "def forbidden(*a, **k): raise AssertionError('network')\n"
+        "socket.socket.connect = forbidden\n"
+        "import cambrian_eval\n"
+        "row = {'questionId': '1', 'question': 'q', 'question_types': [], 'answers': ['5']}\n"
+        "assert cambrian_eval.grade('docvqa', row, '5').value == 1.0\n"
+        "assert not {'torch', 'datasets', 'transformers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_users_own_packages_named_like_ours(tmp_path: Path) -> None:
+    for name in ("benchmarks", "reports"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('the user\\'s own package was imported')")
+    script = Path(sys.executable).with_name("cambrian-eval")
+    ways = [
+        [str(script), "list"],
+        [sys.executable, "-m", "cambrian_eval", "list"],
+        [sys.executable, "-c", "import sys; sys.path.insert(0, '.'); import cambrian_eval as c; print(c.load('docvqa').name)"],
+    ]
+    for way in ways:
+        done = subprocess.run(way, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0 and "docvqa" in done.stdout, (way, done.stderr)
+
+
+PLUGIN = '''
+from cambrian_eval import Benchmark, HubSource, Response, Sample, Verdict
+
+
+class Coins(Benchmark):
+    name, title, category, paper, metric = "coins", "Coins", "General", "nobody 2026", "accuracy"
+    max_new_tokens, typical_chance = 4, 50.0
+    source = HubSource("nobody/coins", "test", 3, ("face",))
+
+    def to_sample(self, row, index):
+        return Sample(id=str(index), index=index, question="Heads?", answers=(row["face"],), guesses=("H", "T"))
+
+    def prompt(self, sample, style="official"):
+        return sample.question
+
+    def fuzzy(self, sample, text):
+        return Verdict(float(text in sample.answers), text, "equal")
+
+    official = fuzzy
+
+
+class Heads:
+    name, fingerprint, max_images = "heads", "heads-1", 0
+
+    def respond(self, requests):
+        for request in requests:
+            yield Response(request.id, "H")
+
+    def describe(self):
+        return {}
+
+
+def make(rest, options):
+    return Heads()
+'''
+
+
+def test_third_parties_add_benchmarks_and_models(tmp_path: Path) -> None:
+    """A real little package, installed in an environment of its own that sees this one's packages."""
+    package = tmp_path / "coins"
+    package.mkdir()
+    (package / "coins.py").write_text(PLUGIN)
+    (package / "pyproject.toml").write_text(
+        textwrap.dedent("""
+            [build-system]
+            requires = ["setuptools"]
+            build-backend = "setuptools.build_meta"
+            [project]
+            name = "coins"
+            version = "1"
+            [project.entry-points."cambrian_eval.benchmarks"]
+            coins = "coins:Coins"
+            [project.entry-points."cambrian_eval.models"]
+            heads = "coins:make"
+            [tool.setuptools]
+            py-modules = ["coins"]
+        """)
+    )
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    site = next((tmp_path / "env" / "lib").glob("python*/site-packages"))
+    import sysconfig
+
+    (site / "outer.pth").write_text(f"{sysconfig.get_paths()['purelib']}\n{REPOSITORY}\n")
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", str(package)], check=True
+    )
+    rows = tmp_path / "data" / "coins"
+    rows.mkdir(parents=True)
+    (rows / "rows.jsonl").write_text('{"face": "H"}\n{"face": "T"}\n{"face": "H"}\n')
+    command = [python, "-m", "cambrian_eval"]
+    listed = subprocess.run([*command, "list"], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    assert "coins" in listed and "heads" in listed
+    done = subprocess.run(
+        [*command, "run", "--model", "heads", "--benchmark", "coins", "--data-root", str(tmp_path / "data"), "--out", "r", "--json"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)["results"][0]
+    assert result["score"] == pytest.approx(200 / 3) and result["chance"] == 50.0 and result["complete"]
+
+
+def test_offline_opens_no_socket(docvqa_root: Path, tmp_path: Path) -> None:
+    code = (
+        "import socket, sys\n"
+        "def forbidden(*a, **k): raise AssertionError('a connection was opened')\n"
+        "socket.socket.connect = forbidden\nsocket.create_connection = forbidden\n"
+        "sys.argv = ['cambrian-eval', *sys.argv[1:]]\n"
+        "from cambrian_eval.cli.main import main\nmain()"
+    )
+    base = [sys.executable, "-c", code, "run", "--model", "chance", "--benchmark", "docvqa", "--offline"]
+    done = subprocess.run([*base, "--data-root", docvqa_root, "--out", tmp_path / "a"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    hub = subprocess.run([*base, "--out", tmp_path / "b"], capture_output=True, text=True, env={"HF_HOME": str(tmp_path), "PATH": ""})
+    assert hub.returncode == 2 and "cambrian-eval fetch" in hub.stderr, hub.stderr
+    assert "a connection was opened" not in hub.stderr

@@ -1,0 +1,92 @@
+"""Shared fixtures: small data folders in the benchmarks' own row schemas, and models that behave or misbehave."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from cambrian_eval.sample import Request, Response
+
+settings.register_profile("steady", deadline=None)  # the machine's speed is not under test
+settings.load_profile("steady")
+
+
+def png(seed: int, size: tuple[int, int] = (64, 64)) -> bytes:
+    """A picture that no other seed gives."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(seed)
+    buffer = io.BytesIO()
+    Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def docvqa_row(i: int, picture: bytes, page: int | None = None) -> dict[str, Any]:
+    """Row i of a DocVQA-like table whose answer is `answer i`."""
+    return {
+        "questionId": str(i),
+        "question": f"What is number {i}?",
+        "question_types": ["form"] if i % 2 else ["table/list", "layout"],
+        "image": {"bytes": picture, "path": None},
+        "docId": i if page is None else page,
+        "ucsf_document_id": f"doc{i if page is None else page}",
+        "ucsf_document_page_no": "1",
+        "answers": [f"answer {i}"],
+        "data_split": "val",
+    }
+
+
+def write_parquet(path: Path, rows: list[dict[str, Any]], group: int = 50) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=group)
+
+
+@pytest.fixture
+def docvqa_root(tmp_path: Path) -> Path:
+    """A data root with 60 DocVQA rows, two questions a page."""
+    root = tmp_path / "data"
+    rows = [docvqa_row(i, png(i // 2), page=i // 2) for i in range(60)]
+    write_parquet(root / "docvqa" / "validation-00000-of-00001.parquet", rows)
+    return root
+
+
+class Scripted:
+    """A model that answers from a function of the request."""
+
+    def __init__(self, answer: Callable[[Request], str], max_images: int | None = 1, delay: float = 0.0) -> None:
+        self.name = "scripted"
+        self.fingerprint = "scripted-1"
+        self.max_images = max_images
+        self.answer, self.delay = answer, delay
+        self.seen: list[Request] = []
+
+    def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+        for request in requests:
+            self.seen.append(request)
+            if self.delay:
+                time.sleep(self.delay)
+            yield Response(request.id, self.answer(request))
+
+    def describe(self) -> Mapping[str, Any]:
+        return {}
+
+
+def answer_number(request: Request) -> str:
+    """The right answer to `docvqa_row` questions."""
+    return f"answer {request.id}"
+
+
+def jsonl(path: Path, rows: Iterable[Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path

@@ -1,0 +1,158 @@
+"""The run folder under crashes, damage, a second writer and a full disk."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.sample import Response
+from cambrian_eval.store import Cell, Record, Run, create_or_open, decode, encode, open_run
+
+CELL = Cell("docvqa", "on")
+
+
+def record(i: str, text: str = "text") -> Record:
+    return Record.of(Response(i, text), key="k" * 32, prompt="what?", pictures=("p" * 64,))
+
+
+@given(st.text(), st.text())
+def test_any_text_survives_the_file(identity: str, text: str) -> None:
+    line = encode(record(identity, text))
+    assert line.endswith(b"\n") and line.count(b"\n") == 1
+    assert decode(line[:-1]) == record(identity, text)
+
+
+def test_a_lone_surrogate_survives_the_file() -> None:
+    odd = record("1", "half \ud83d of an emoji")
+    assert decode(encode(odd)[:-1]) == odd
+
+
+@given(st.data())
+def test_any_changed_byte_is_noticed(data: st.DataObject) -> None:
+    line = bytearray(encode(record("1", "some answer"))[:-1])
+    place = data.draw(st.integers(0, len(line) - 1))
+    line[place] ^= 1 << data.draw(st.integers(0, 7))
+    assert decode(bytes(line)) is None
+
+
+Step = st.one_of(
+    st.tuples(st.just("append"), st.text(min_size=1, max_size=3), st.text(max_size=8)),
+    st.tuples(st.just("crash"), st.integers(1, 40), st.none()),
+    st.tuples(st.just("reopen"), st.none(), st.none()),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(Step, max_size=25))
+def test_any_sequence_of_append_crash_and_reopen(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple]) -> None:  # type: ignore[type-arg]
+    """A model of the file: what was appended and not cut off by a crash is there, nothing else."""
+    run = Run(tmp_path_factory.mktemp("run"))
+    path = run.path / "responses" / f"{CELL.stem}.jsonl"
+    lines: list[bytes] = []
+    for action, first, second in steps:
+        if action == "append":
+            writer = run.writer(CELL)
+            writer.append(record(first, second))
+            writer.close()
+            lines.append(encode(record(first, second)))
+        elif action == "crash" and lines:  # the last line is torn, as when the machine dies in a write
+            torn = min(first, len(lines[-1]))
+            with path.open("rb+") as file:
+                file.truncate(path.stat().st_size - torn)
+            lines.pop()
+            with run.writing():
+                pass
+        else:
+            with run.writing():
+                pass
+        expected = {r.id: r for line in lines if (r := decode(line[:-1]))}
+        assert run.responses(CELL) == expected
+
+
+def test_a_damaged_line_in_the_middle_is_set_aside(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    writer = run.writer(CELL)
+    for i in range(3):
+        writer.append(record(str(i)))
+    writer.close()
+    path = tmp_path / "responses" / "docvqa.on.jsonl"
+    lines = path.read_bytes().split(b"\n")
+    lines[1] = lines[1].replace(b"what?", b"whut?")
+    path.write_bytes(b"\n".join(lines))
+    assert set(run.responses(CELL)) == {"0", "2"}
+    with run.writing() as notes:
+        assert any("1 torn or damaged" in note for note in notes)
+    assert b"whut?" in path.with_name("docvqa.on.jsonl.damaged").read_bytes()
+    assert b"whut?" not in path.read_bytes()
+
+
+def _hold(path: str, ready: multiprocessing.synchronize.Event, done: multiprocessing.synchronize.Event) -> None:
+    with Run(Path(path)).writing():
+        ready.set()
+        done.wait(30)
+
+
+def test_a_second_writer_is_refused_and_named(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(str(tmp_path), ready, done))
+    holder.start()
+    assert ready.wait(30)
+    try:
+        with pytest.raises(UserError, match=f"process {holder.pid} on"), Run(tmp_path).writing():
+            pass
+    finally:
+        done.set()
+        holder.join()
+    with Run(tmp_path).writing() as notes:
+        assert notes == []
+
+
+def test_a_lock_left_behind_is_taken_over_and_named(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib; from cambrian_eval.store import Run\n"
+        f"w = Run(pathlib.Path({str(tmp_path)!r})).writing(); w.__enter__(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    with Run(tmp_path).writing() as notes:
+        assert len(notes) == 1 and "left behind" in notes[0] and "process" in notes[0]
+
+
+def test_folders_that_are_no_runs(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no run\.json"):
+        open_run(tmp_path)
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(UserError, match=r"thesis\.tex"):
+        create_or_open(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "run.json").write_text('{"schema": 99}')
+    with pytest.raises(UserError, match="newer"):
+        open_run(other)
+    (other / "run.json").write_text("{")
+    with pytest.raises(UserError, match="no JSON"):
+        open_run(other)
+    (other / "run.json").write_text('{"a": 1}')
+    with pytest.raises(UserError, match="schema"):
+        open_run(other)
+    with pytest.raises(UserError, match="is a file"):
+        create_or_open(tmp_path / "thesis.tex")
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    writer = run.writer(CELL)
+    writer.append(record("0"))
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, writer._handle)
+    with pytest.raises(UserError, match="disk is full"):
+        writer.append(record("1"))
+    assert set(run.responses(CELL)) == {"0"}
