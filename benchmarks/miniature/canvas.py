@@ -83,9 +83,7 @@ class Canvas:
         reach = amount * (1.0 if self.look.wide else 0.7)
         return self.rng.uniform(-reach, reach)
 
-    def polygon(
-        self, points: Sequence[Point], fill: Rgb | None, edge: Rgb | None = INK, width: float = 1.5
-    ) -> None:
+    def polygon(self, points: Sequence[Point], fill: Rgb | None, edge: Rgb | None = INK, width: float = 1.5) -> None:
         """A closed outline, filled."""
         scaled = [(x * _SCALE, y * _SCALE) for x, y in points]
         self._draw.polygon(scaled, fill=fill)
@@ -113,9 +111,7 @@ class Canvas:
         corners = ((x - rx) * _SCALE, (y - ry) * _SCALE, (x + rx) * _SCALE, (y + ry) * _SCALE)
         self._draw.ellipse(corners, fill=fill, outline=edge, width=round(width * _SCALE) if edge else 0)
 
-    def arc(
-        self, x: float, y: float, r: float, start: float, end: float, color: Rgb = INK, width: float = 2
-    ) -> None:
+    def arc(self, x: float, y: float, r: float, start: float, end: float, color: Rgb = INK, width: float = 2) -> None:
         """Part of a circle's rim, degrees clockwise from three o'clock."""
         corners = ((x - r) * _SCALE, (y - r) * _SCALE, (x + r) * _SCALE, (y + r) * _SCALE)
         self._draw.arc(corners, start, end, fill=color, width=round(width * _SCALE))
@@ -164,9 +160,7 @@ class Canvas:
         angle = math.atan2(end[1] - start[1], end[0] - start[0])
         neck = (end[0] - head * 0.8 * math.cos(angle), end[1] - head * 0.8 * math.sin(angle))
         self.line([start, neck], color, width)
-        wings = [
-            (end[0] - head * math.cos(angle + s), end[1] - head * math.sin(angle + s)) for s in (0.5, -0.5)
-        ]
+        wings = [(end[0] - head * math.cos(angle + s), end[1] - head * math.sin(angle + s)) for s in (0.5, -0.5)]
         self.polygon([end, *wings], color, None)
 
     def shape(self, name: str, color: str, x: float, y: float, r: float) -> None:

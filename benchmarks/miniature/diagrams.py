@@ -113,17 +113,9 @@ def draw_particles(look: Look, value: str) -> Image:
     if value == "solid":
         dots = [(22 + 14 * i, 110 - 14 * j) for i in range(7) for j in range(5)]
     elif value == "liquid":
-        dots = [
-            (22 + 14 * i + canvas.jitter(5), 109 - 15 * j + canvas.jitter(5))
-            for i in range(7)
-            for j in range(3)
-        ]
+        dots = [(22 + 14 * i + canvas.jitter(5), 109 - 15 * j + canvas.jitter(5)) for i in range(7) for j in range(3)]
     else:
-        dots = [
-            (30 + 34 * i + canvas.jitter(10), 28 + 36 * j + canvas.jitter(10))
-            for i in range(3)
-            for j in range(3)
-        ]
+        dots = [(30 + 34 * i + canvas.jitter(10), 28 + 36 * j + canvas.jitter(10)) for i in range(3) for j in range(3)]
     color = canvas.tone("blue")
     for x, y in dots:
         canvas.ellipse(x, y, 6.5, 6.5, color, INK, 1)

@@ -24,7 +24,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "TOTAL": NUMERALS,
     "DAY": ("MON", "TUE", "WED", "FRI", "SAT"),
     "ROOM": NUMERALS,
-    "CITY": ("ROME", "PARIS", "OSLO", "DELHI", "LIMA", "KYIV", "BONN", "CAIRO"),
+    "CITY": ("ROME", "PARIS", "OSLO", "DELHI", "QUITO", "KYIV", "TOKYO", "CAIRO"),
 }
 QUESTIONS = {
     "NAME": ("What is the name on the document?", "Who is named on this page?"),
@@ -67,8 +67,6 @@ def page_with(deck: Deck, asked: tuple[str, ...], n_fields: int) -> tuple[Sketch
     others = deck.rng.sample([f for f in FIELDS if f not in asked], n_fields - len(asked))
     labels = deck.rng.sample([*asked, *others], n_fields)
     gold = {field: deck.deal(field, FIELDS[field]) for field in asked}
-    filled = tuple(
-        (label, gold[label] if label in gold else deck.rng.choice(FIELDS[label])) for label in labels
-    )
+    filled = tuple((label, gold[label] if label in gold else deck.rng.choice(FIELDS[label])) for label in labels)
     page = Page(deck.rng.choice(HEADINGS), filled, deck.rng.random() < 0.5)
     return partial(draw_page, deck.look(), page), gold, page

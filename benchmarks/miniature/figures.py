@@ -42,9 +42,7 @@ def draw_angle(look: Look, value: str) -> Image:
     degrees = int(value.rstrip("°"))
     x, y = 64 - 26 * math.cos(math.radians(degrees / 2)), 96
     tip = math.radians(degrees)
-    canvas.line(
-        [(x + 66, y), (x, y), (x + 72 * math.cos(tip), y - 72 * math.sin(tip))], canvas.tone("blue"), 5
-    )
+    canvas.line([(x + 66, y), (x, y), (x + 72 * math.cos(tip), y - 72 * math.sin(tip))], canvas.tone("blue"), 5)
     canvas.arc(x, y, 24, -degrees, 0, canvas.tone("red"), 4)
     return canvas.finish()
 
@@ -207,9 +205,7 @@ def program(deck: Deck) -> Ask:
         return partial(draw_cards, look, f"a={first}", f"print(a+{int(value) - first})")
 
     values = tuple(str(n) for n in range(2, 10))
-    return Ask(
-        "What does the program print?", values, picture, "Does the program in the image print {value}?"
-    )
+    return Ask("What does the program print?", values, picture, "Does the program in the image print {value}?")
 
 
 FRENCH = {
@@ -229,9 +225,7 @@ def translation(deck: Deck) -> Ask:
     return Ask(question, tuple(FRENCH), picture, 'Does the French word in the image mean "{value}"?')
 
 
-PAIRS = tuple(
-    f"[{a}, {b}]" for a, b in ((1, 4), (2, 7), (3, 8), (5, 2), (6, 9), (7, 3), (8, 6), (9, 1), (4, 5))
-)
+PAIRS = tuple(f"[{a}, {b}]" for a, b in ((1, 4), (2, 7), (3, 8), (5, 2), (6, 9), (7, 3), (8, 6), (9, 1), (4, 5)))
 
 
 def pair(deck: Deck) -> Ask:

@@ -168,9 +168,7 @@ def gqa(deck: Deck, row: int, size: int) -> list[Made]:
     anything about the other's answer.
     """
     items = [
-        shapes.Item(
-            deck.deal(f"{side} shape", SHAPES), deck.deal(f"{side} color", shapes.COLOR_NAMES), x, 64, 16
-        )
+        shapes.Item(deck.deal(f"{side} shape", SHAPES), deck.deal(f"{side} color", shapes.COLOR_NAMES), x, 64, 16)
         for side, x in (("left", 34), ("right", 94))
     ]
     larger = deck.rng.randrange(2)
@@ -228,11 +226,7 @@ def _gqa_question(
     truth, a = (item.color, "") if topic == "color" else (item.shape, "a ")
     others = rng.sample([v for v in values if v != truth], 3)
     if structural == "query":
-        question = (
-            f"What color is the object on the {side}?"
-            if topic == "color"
-            else f"What shape is on the {side}?"
-        )
+        question = f"What color is the object on the {side}?" if topic == "color" else f"What shape is on the {side}?"
         return question, truth, 1 / len(values), topic
     if structural == "choose":
         first, second = rng.sample([truth, others[0]], 2)

@@ -33,9 +33,7 @@ class Lesson:
 LESSONS = (
     Lesson(diagrams.magnets, 2, "natural science", "physics", 3, "Opposite poles attract. Like poles repel."),
     Lesson(diagrams.region, 4, "social science", "geography", 2),
-    Lesson(
-        diagrams.particles, 3, "natural science", "chemistry", 7, "In a solid, particles are packed together."
-    ),
+    Lesson(diagrams.particles, 3, "natural science", "chemistry", 7, "In a solid, particles are packed together."),
     Lesson(diagrams.part_marked, 4, "natural science", "biology", 4),
     Lesson(diagrams.mark, 3, "language science", "punctuation", 1),
     Lesson(figures.circuit, 2, "natural science", "physics", 5, "A lamp is lit when the circuit is closed."),

@@ -100,9 +100,7 @@ def _lighthouse(canvas: Canvas, x: float) -> None:
     for i in range(5):
         fill = canvas.tone("red") if i % 2 == 0 else PAPER
         top, half = 38 + 15 * i, 10 + 2 * i
-        canvas.polygon(
-            [(x - half, top), (x + half, top), (x + half + 2, top + 15), (x - half - 2, top + 15)], fill
-        )
+        canvas.polygon([(x - half, top), (x + half, top), (x + half + 2, top + 15), (x - half - 2, top + 15)], fill)
     canvas.rectangle(x - 9, 24, x + 9, 38, canvas.tone("yellow"))
     canvas.polygon([(x - 13, 24), (x + 13, 24), (x, 10)], INK)
 
@@ -157,14 +155,10 @@ def draw_weather(look: Look, value: str) -> Image:
         canvas.ellipse(x, 36, 22, 22, canvas.tone("yellow"))
         for ray in range(8):
             way = (math.cos(ray * math.pi / 4), math.sin(ray * math.pi / 4))
-            canvas.line(
-                [(x + 26 * way[0], 36 + 26 * way[1]), (x + 34 * way[0], 36 + 34 * way[1])], (240, 180, 0), 3
-            )
+            canvas.line([(x + 26 * way[0], 36 + 26 * way[1]), (x + 34 * way[0], 36 + 34 * way[1])], (240, 180, 0), 3)
     else:
         for shift in (-22, 0, 22):
-            canvas.ellipse(
-                x + shift, 28, 22, 15, canvas.tone((90, 95, 110) if value != "snowy" else STONE), None
-            )
+            canvas.ellipse(x + shift, 28, 22, 15, canvas.tone((90, 95, 110) if value != "snowy" else STONE), None)
     for column in range(-30, 31, 15):
         for row in (54, 74):
             if value == "rainy":
@@ -208,9 +202,7 @@ def draw_painting(look: Look, value: str) -> Image:
         for i in steps:
             for j in steps:
                 if (i + j) % 2:
-                    canvas.rectangle(
-                        21 + i * 22, 21 + j * 22, 42 + i * 22, 42 + j * 22, canvas.tone(first), None
-                    )
+                    canvas.rectangle(21 + i * 22, 21 + j * 22, 42 + i * 22, 42 + j * 22, canvas.tone(first), None)
     elif value == "dots":
         for i in steps:
             for j in steps:
@@ -225,9 +217,7 @@ def draw_painting(look: Look, value: str) -> Image:
     return canvas.finish()
 
 
-def _ask(
-    deck: Deck, draw: Callable[[Look, str], Image], values: tuple[str, ...], question: str, claim: str
-) -> Ask:
+def _ask(deck: Deck, draw: Callable[[Look, str], Image], values: tuple[str, ...], question: str, claim: str) -> Ask:
     look = deck.look()
 
     def picture(value: str) -> Sketch:
@@ -239,23 +229,17 @@ def _ask(
 def place(deck: Deck) -> Ask:
     """Which landscape."""
     question = "What kind of place does the picture show?"
-    return _ask(
-        deck, draw_place, tuple(_PLACES), question, "Does this image show a place of the kind {value}?"
-    )
+    return _ask(deck, draw_place, tuple(_PLACES), question, "Does this image show a place of the kind {value}?")
 
 
 def landmark(deck: Deck) -> Ask:
     """Which building."""
-    return _ask(
-        deck, draw_landmark, tuple(_LANDMARKS), "What building is this?", "Is this a picture of a {value}?"
-    )
+    return _ask(deck, draw_landmark, tuple(_LANDMARKS), "What building is this?", "Is this a picture of a {value}?")
 
 
 def weather(deck: Deck) -> Ask:
     """What weather."""
-    return _ask(
-        deck, draw_weather, WEATHER, "What is the weather like?", "Is the weather in this image {value}?"
-    )
+    return _ask(deck, draw_weather, WEATHER, "What is the weather like?", "Is the weather in this image {value}?")
 
 
 def mood(deck: Deck) -> Ask:

@@ -110,8 +110,7 @@ def count_of(deck: Deck, values: tuple[str, ...], noun: str = "", distractors: b
         n = int(value)
         places = cells[: min(len(cells), n + extra)]
         items = [
-            Item(shape if i < n else other, color if i < n else beside, *cell, 14)
-            for i, cell in enumerate(places)
+            Item(shape if i < n else other, color if i < n else beside, *cell, 12) for i, cell in enumerate(places)
         ]
         return partial(scene, look, tuple(items))
 

@@ -118,11 +118,11 @@ def distance(deck: Deck, nearer: int) -> tuple[Sketch, list[str], list[list[floa
     on the floor shows as distance in the picture.
     """
     names = deck.rng.sample(OBJECTS, 3)
-    z = deck.rng.uniform(3.3, 4.0)
+    z = deck.rng.uniform(3.4, 4.0)
     way = deck.rng.choice((-1.0, 1.0))
     anchor = -way * deck.rng.uniform(0.1, 0.25)
-    near_x = anchor - way * deck.rng.uniform(0.85, 0.95)
-    far_x = anchor + way * deck.rng.uniform(1.4, 1.55)
+    near_x = anchor - way * deck.rng.uniform(0.92, 1.02)
+    far_x = anchor + way * deck.rng.uniform(1.38, 1.45)
     places = (near_x, far_x) if nearer == 0 else (far_x, near_x)
     things = [Standing(names[0], anchor, z, 0.95, "red")]
     for name, x, box in zip(names[1:], places, ("blue", "green"), strict=True):
@@ -130,8 +130,6 @@ def distance(deck: Deck, nearer: int) -> tuple[Sketch, list[str], list[list[floa
     return _seen(deck.look(), things, names)
 
 
-def _seen(
-    look: Look, things: list[Standing], names: list[str]
-) -> tuple[Sketch, list[str], list[list[float]]]:
+def _seen(look: Look, things: list[Standing], names: list[str]) -> tuple[Sketch, list[str], list[list[float]]]:
     boxes = [[round(edge, 1) for edge in thing.frame()] for thing in things]
     return partial(room, look, tuple(things)), names, boxes

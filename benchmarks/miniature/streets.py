@@ -135,9 +135,7 @@ def draw_front(look: Look, value: str) -> Image:
     fill = canvas.tone(canvas.rng.choice(_CAR_COLORS))
     outline = [(-48, 8), (-48, -30), (10, -30), (24, -12), (48, -10), (48, 8)]
     canvas.polygon([(x + dx * way, y + dy) for dx, dy in outline], fill, INK, 2)
-    canvas.polygon(
-        [(x + dx * way, y + dy) for dx, dy in ((-6, -26), (8, -26), (18, -12), (-6, -12))], (215, 240, 255)
-    )
+    canvas.polygon([(x + dx * way, y + dy) for dx, dy in ((-6, -26), (8, -26), (18, -12), (-6, -12))], (215, 240, 255))
     canvas.ellipse(x + 45 * way, y - 2, 5, 5, canvas.tone("yellow"))
     for wheel in (-28, 28):
         canvas.ellipse(x + wheel * way, y + 9, 11, 11, INK)

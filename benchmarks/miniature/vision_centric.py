@@ -166,9 +166,7 @@ def cvbench_3d(deck: Deck, row: int, size: int) -> list[Made]:
     return [Made(columns, 1 / 2)]
 
 
-def _columns(
-    idx: int, kind: str, task: str, question: str, choices: Sequence[str], place: int
-) -> dict[str, Any]:
+def _columns(idx: int, kind: str, task: str, question: str, choices: Sequence[str], place: int) -> dict[str, Any]:
     """The columns both halves of CV-Bench share, in the card's order where the rest is filled in."""
     listed = "".join(f"\n({letter}) {text}" for letter, text in zip(LETTERS, choices, strict=False))
     return {

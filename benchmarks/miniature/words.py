@@ -29,7 +29,7 @@ FORMULAS = (
     r"\frac { 1 } { 2 }", r"\frac { 3 } { 4 }", r"\frac { 5 } { 8 }", "x ^ { 2 }", "y ^ { 3 }", "a + b",
     "7 - x", r"\sqrt { 5 }", r"\sqrt { 9 }", "2 y = 6",
 )  # fmt: skip
-NAMES = ("ANN", "BOB", "EVE", "IDA", "KIM", "LEO", "MAX", "ROY", "SUE", "TIM")
+NAMES = ("ANN", "BOB", "EVE", "IDA", "JIM", "LEO", "MAX", "PAUL", "GUS", "FAY")
 STYLES = ("regular", "irregular", "artistic", "handwriting")
 _BOARD = ("red", "green", "blue", "purple", "black")
 
@@ -51,13 +51,9 @@ def draw_word(look: Look, word: str, style: str) -> Image:
             x, y = 8 + step * (i + 0.5), 64 + canvas.jitter(9)
             if style == "artistic":
                 canvas.ellipse(x, y, step * 0.52, step * 0.66, canvas.tone("yellow"), INK, 1)
-                canvas.text(
-                    x, y, letter, min(40, step * 1.05), canvas.tone(canvas.rng.choice(_BOARD)), bold=1
-                )
+                canvas.text(x, y, letter, min(40, step * 1.05), canvas.tone(canvas.rng.choice(_BOARD)), bold=1)
             else:
-                canvas.turned_text(
-                    x, y, letter, min(46, step * 1.15), canvas.jitter(16), canvas.tone((40, 50, 120))
-                )
+                canvas.turned_text(x, y, letter, min(46, step * 1.15), canvas.jitter(16), canvas.tone((40, 50, 120)))
     return canvas.finish()
 
 
@@ -229,9 +225,7 @@ def shop(deck: Deck, values: tuple[str, ...] = WORDS) -> Ask:
     def picture(value: str) -> Sketch:
         return partial(draw_shop, look, value)
 
-    return Ask(
-        "What does the sign over the shop say?", values, picture, 'Is the name of this shop "{value}"?'
-    )
+    return Ask("What does the sign over the shop say?", values, picture, 'Is the name of this shop "{value}"?')
 
 
 def shirt(deck: Deck) -> Ask:
