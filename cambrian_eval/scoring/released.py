@@ -6,6 +6,8 @@ tables. The careful rules are in `choices` and `numbers`.
 
 from __future__ import annotations
 
+from cambrian_eval.sample import Sample, Verdict
+
 KEYWORDS = ("answer is", "answer is:", "answer:")
 """Looked for in this order. The first swallows the second, so "the answer is: a" leaves a leading colon."""
 
@@ -47,6 +49,13 @@ def first_letter(text: str, trailing: str = ".:,") -> str:
     'a'
     """
     return trimmed(text, trailing)[:1]
+
+
+def letter_verdict(sample: Sample, text: str, trailing: str = ".:,") -> Verdict:
+    """1 where the first character is the gold letter; option texts are never consulted."""
+    said = first_letter(text, trailing)
+    right = bool(said) and said.upper() in sample.answers
+    return Verdict(float(right), said or None, "first character of the trimmed response", parsed=bool(said))
 
 
 def numeric_match(gold: str, prediction: str) -> bool:

@@ -1,0 +1,127 @@
+"""MMBench-EN (dev): multiple-choice questions asked once per rotation of their options (Liu et al., 2023).
+
+Prompt: hint, question, " Options:", options "A. ..." and the letter sentence; absent options are skipped. The paper
+writes "(A) ...", prints absent options as "nan" and has no "Options:".
+Score: circular accuracy, the share of questions whose rotations are all right; rotations of a question share the
+index modulo 1,000,000, and a question with k options has k rotations: a missing one counts as wrong.
+Row accuracy and the accuracy of the unrotated rows stand beside it.
+Released scorer: first character of the trimmed response; rows are one question when category, question, picture and
+source agree, which merges different questions that share all four.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from math import prod
+from typing import Any, ClassVar
+
+from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, Graded, HubSource, PromptStyle, Unit
+from cambrian_eval.picture import pictures
+from cambrian_eval.sample import Sample, Verdict
+from cambrian_eval.scoring import released
+from cambrian_eval.scoring.choices import grade_choice
+
+ROTATION = 1_000_000
+OPTIONS = ("A", "B", "C", "D")
+
+
+class MMBench(Benchmark):
+    """The declaration; see the module's docstring for the rules."""
+
+    name = "mmbench"
+    title = "MMBench-EN (dev)"
+    category: ClassVar[Category] = "General"
+    paper = "Liu et al. MMBench: Is Your Multi-modal Model an All-around Player? ECCV 2024"
+    metric = "circular accuracy: every rotation of a question right"
+    max_new_tokens = 512
+    typical_chance = 2.3
+    """Guessing every rotation independently; between 1.2 and 3.3 by the numbers of options."""
+
+    @property
+    def source(self) -> HubSource:
+        """Release 20230712, the one with 4,377 rows, which the published numbers belong to."""
+        columns = ("index", "question", "hint", *OPTIONS, "answer", "category", "image", "source")
+        return HubSource("lmms-lab/MMBench_EN", "dev", 4377, columns)
+
+    def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
+        """One rotation; absent options are the text "nan" or nothing at all."""
+        number = int(row["index"])
+        options = {letter: str(row[letter]) for letter in OPTIONS if not _absent(row[letter])}
+        letters = tuple(options)
+        answer = row.get("answer")
+        return Sample(
+            id=str(number),
+            index=index,
+            question=row["question"],
+            answers=() if _absent(answer) else (str(answer).strip().upper(),),
+            choices=tuple(options.values()),
+            labels=() if letters == OPTIONS[: len(letters)] else letters,
+            images=pictures(row.get("image")),
+            group=str(number % ROTATION),
+            guesses=letters,
+            tags={
+                "l2-category": str(row.get("l2-category") or row.get("L2-category") or "none"),
+                "category": str(row.get("category") or "none"),
+            },
+            extra={
+                "hint": None if _absent(row.get("hint")) else str(row["hint"]),
+                "source": str(row.get("source")),
+            },
+        )
+
+    def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
+        """Absent options are skipped by the released code and printed by the paper."""
+        hint = f"{sample.extra['hint']}\n" if sample.extra["hint"] else ""
+        if style == "paper":
+            listed = "".join(f"\n({letter}) {sample.options.get(letter, 'nan')}" for letter in OPTIONS)
+            return f"{hint}{sample.question}{listed}\n{LETTER_SENTENCE}"
+        listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
+        return f"{hint}{sample.question} Options:{listed}\n{LETTER_SENTENCE}"
+
+    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+        """The option read out with care."""
+        return grade_choice(sample, text)
+
+    def official(self, sample: Sample, text: str) -> Verdict:
+        """First character of the trimmed response."""
+        return released.letter_verdict(sample, text, trailing=".:,")
+
+    def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
+        """Questions (all rotations), rows, and unrotated rows."""
+        key = _released_key if scorer == "official" else _question
+        members: dict[Hashable, list[int]] = {}
+        for i, g in enumerate(graded):
+            members.setdefault(key(g.sample), []).append(i)
+        found = [_circular(graded, rows, scorer) for rows in members.values()]
+        found += [Unit("rows", g.verdict.value, (i,)) for i, g in enumerate(graded)]
+        found += [Unit("base", g.verdict.value, (i,)) for i, g in enumerate(graded) if int(g.sample.id) < ROTATION]
+        return found
+
+    def metrics(self, strata: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Circular accuracy, row accuracy and the accuracy of unrotated rows."""
+        found = {"score": {"circular": 100.0}, "row_accuracy": {"rows": 100.0}}
+        if "base" in strata:
+            found["base_row_accuracy"] = {"base": 100.0}
+        return found
+
+
+def _absent(value: Any) -> bool:
+    return value is None or value != value or str(value).strip().lower() in ("", "nan")
+
+
+def _question(sample: Sample) -> Hashable:
+    return sample.group
+
+
+def _released_key(sample: Sample) -> Hashable:
+    return sample.tags["category"], sample.question, sample.image_id, sample.extra["source"]
+
+
+def _circular(graded: Sequence[Graded], rows: list[int], scorer: str) -> Unit:
+    """One question; its unrotated row comes first and gives the category."""
+    rows = sorted(rows, key=lambda i: int(graded[i].sample.id))
+    value = prod(graded[i].verdict.value for i in rows)
+    rotations = len({graded[i].sample.id for i in rows})
+    if scorer != "official" and rotations < len(graded[rows[0]].sample.choices):
+        value = 0.0
+    return Unit("circular", value, tuple(rows))

@@ -1,0 +1,71 @@
+"""AI2D: multiple-choice questions about school-book diagrams (Kembhavi et al., 2016), test set with masked labels.
+
+Prompt: the question, four options "A. ...", and the letter sentence; the paper writes options as "(A) ...".
+Score: accuracy over 3,088 questions. The gold answer is stored as a zero-based index in text.
+Released scorer: first character of the trimmed response, a to d turned into 0 to 3, compared with the stored index;
+a response that is a digit is therefore compared with the index, not with the options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
+from cambrian_eval.picture import pictures
+from cambrian_eval.sample import LETTERS, Sample, Verdict
+from cambrian_eval.scoring import released
+from cambrian_eval.scoring.choices import grade_choice
+
+
+class AI2D(Benchmark):
+    """The declaration; see the module's docstring for the rules."""
+
+    name = "ai2d"
+    title = "AI2D"
+    category: ClassVar[Category] = "Knowledge"
+    paper = "Kembhavi et al. A Diagram Is Worth a Dozen Images. ECCV 2016"
+    metric = "accuracy"
+    max_new_tokens = 512
+    typical_chance = 25.0
+
+    @property
+    def source(self) -> HubSource:
+        """The masked edition; editions without mask score higher and are not comparable."""
+        return HubSource("lmms-lab/ai2d", "test", 3088, ("question", "options", "answer", "image"))
+
+    def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
+        """One question; rows have no id of their own."""
+        choices = tuple(str(o) for o in row["options"])
+        gold = int(row["answer"])
+        if not 0 <= gold < len(choices):
+            raise ValueError(f"answer {row['answer']!r} is not the index of one of {len(choices)} options")
+        letters = tuple(LETTERS[: len(choices)])
+        return Sample(
+            id=str(index),
+            index=index,
+            question=row["question"],
+            answers=(letters[gold],),
+            choices=choices,
+            images=pictures(row.get("image")),
+            guesses=letters,
+        )
+
+    def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
+        """Options as "A. ..." in the released code, "(A) ..." in the paper."""
+        form = "\n({}) {}" if style == "paper" else "\n{}. {}"
+        listed = "".join(form.format(letter, text) for letter, text in sample.options.items())
+        return f"{sample.question}{listed}\n{LETTER_SENTENCE}"
+
+    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+        """The option read out with care."""
+        return grade_choice(sample, text)
+
+    def official(self, sample: Sample, text: str) -> Verdict:
+        """First character, letters turned into indices, compared with the stored index."""
+        if len(sample.choices) > 4:
+            return Verdict(0.0, None, "the released code fails on more than four options", parsed=False)
+        said = released.first_letter(text)
+        stored = str(LETTERS.index(sample.answers[0]))
+        index = str("abcd".index(said)) if said and said in "abcd" else said
+        return Verdict(float(index == stored), said or None, "first character against the index", bool(said))
