@@ -28,9 +28,7 @@ class Comparison:
 
 def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str) -> list[Comparison]:
     """Paired comparisons of every benchmark both runs have under the two conditions."""
-    common = [
-        n for n in a.benchmarks() if Cell(n, condition_a) in a.cells() and Cell(n, condition_b) in b.cells()
-    ]
+    common = [n for n in a.benchmarks() if Cell(n, condition_a) in a.cells() and Cell(n, condition_b) in b.cells()]
     if not common:
         raise UserError(
             f"{a.path} ({condition_a}) and {b.path} ({condition_b}) share no benchmark: "
@@ -53,9 +51,7 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
             other.answers,
             other.choices,
         ):
-            raise UserError(
-                f"{name}: sample {sample.id} is another question in {b.path}; the runs used different data"
-            )
+            raise UserError(f"{name}: sample {sample.id} is another question in {b.path}; the runs used different data")
     if not shared:
         raise UserError(f"{name}: the two runs have no sample in common")
     benchmark = benchmark_of(a, name)
@@ -68,9 +64,7 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
     return Comparison(name, paired, 1.0, len(verdicts_a) - len(shared), len(verdicts_b) - len(shared))
 
 
-def _units(
-    benchmark: Benchmark, samples: Sequence[Sample], verdicts: dict[str, Verdict], scorer: str
-) -> list[Unit]:
+def _units(benchmark: Benchmark, samples: Sequence[Sample], verdicts: dict[str, Verdict], scorer: str) -> list[Unit]:
     return benchmark.units([Graded(s, verdicts[s.id]) for s in samples], scorer)
 
 

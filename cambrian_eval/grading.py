@@ -14,9 +14,7 @@ from cambrian_eval.sample import Result, Sample, Verdict
 FAILED = "failed: "
 
 
-def grade(
-    benchmark: str | Benchmark, row: Mapping[str, Any], prediction: str, scorer: str = "fuzzy"
-) -> Verdict:
+def grade(benchmark: str | Benchmark, row: Mapping[str, Any], prediction: str, scorer: str = "fuzzy") -> Verdict:
     """The verdict on one prediction, from a row with the data set's own column names. Pictures may be absent."""
     declared = _declared(benchmark)
     return scorer_of(declared, scorer)(_sample(declared, row, 0), prediction)
@@ -32,9 +30,7 @@ def grade_all(
     """The result over many rows and their predictions, in the same order."""
     declared = _declared(benchmark)
     if len(rows) != len(predictions):
-        raise UserError(
-            f"{len(rows)} rows but {len(predictions)} predictions; give one prediction for each row"
-        )
+        raise UserError(f"{len(rows)} rows but {len(predictions)} predictions; give one prediction for each row")
     decide = scorer_of(declared, scorer)
     kept = [
         (s, p)
@@ -43,9 +39,7 @@ def grade_all(
     ]
     samples = [sample for sample, _ in kept]
     verdicts = [decide(sample, text) for sample, text in kept]
-    return summarise(
-        declared, samples, verdicts, scorer, complete=len(rows) == declared.source.n_rows, seed=seed
-    )
+    return summarise(declared, samples, verdicts, scorer, complete=len(rows) == declared.source.n_rows, seed=seed)
 
 
 def _declared(benchmark: str | Benchmark) -> Benchmark:
@@ -68,17 +62,13 @@ def row_to_sample(benchmark: Benchmark, row: Mapping[str, Any], index: int) -> S
         found = ", ".join(sorted(map(str, row)))
         raise UserError(f"{benchmark.name} row {index}: column {error} is missing; found: {found}") from error
     except (TypeError, ValueError, IndexError, AttributeError) as error:
-        raise UserError(
-            f"{benchmark.name} row {index}: a column has an unexpected value ({error})"
-        ) from error
+        raise UserError(f"{benchmark.name} row {index}: a column has an unexpected value ({error})") from error
 
 
 def _sample(benchmark: Benchmark, row: Mapping[str, Any], index: int) -> Sample:
     sample = row_to_sample(benchmark, row, index)
     if sample is None:
-        raise UserError(
-            f"this row is not part of {benchmark.name} (the benchmark's own filter leaves it out)"
-        )
+        raise UserError(f"this row is not part of {benchmark.name} (the benchmark's own filter leaves it out)")
     return sample
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.rows import Table
 from cambrian_eval.errors import UserError
+from cambrian_eval.rows import Table
 
 
 def go_offline() -> None:

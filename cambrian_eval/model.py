@@ -18,7 +18,7 @@ from cambrian_eval.sample import Request, Response, Sample
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """Everything the command line can say to a model. An adapter reads what concerns it and refuses what it cannot do."""
+    """Everything the command line can say to a model; an adapter reads what concerns it and refuses what it cannot."""
 
     seed: int = 0
     dtype: str | None = None

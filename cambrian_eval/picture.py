@@ -49,9 +49,7 @@ class Picture:
             return cls(path.read_bytes, name=path.name)
         if hasattr(value, "save") and hasattr(value, "convert"):
             return cls(lambda: _as_png(value))
-        raise UserError(
-            f"a picture cannot be made from {type(value).__name__}; give bytes, a path or a Pillow image"
-        )
+        raise UserError(f"a picture cannot be made from {type(value).__name__}; give bytes, a path or a Pillow image")
 
     def data(self) -> bytes:
         """The encoded bytes as the data set holds them."""

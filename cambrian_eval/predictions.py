@@ -8,10 +8,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.rows import load_samples
 from cambrian_eval.engines.local import LocalEngine
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_benchmark
+from cambrian_eval.rows import load_samples
 from cambrian_eval.runner import Outcome, Settings, Silent, execute
 from cambrian_eval.sample import Request, Response, Sample
 
@@ -41,9 +41,7 @@ def read_predictions(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
         identity, text = _read_line(line, f"{path} line {number}")
         if identity not in known:
             near = sorted(known)[0] if known else "none"
-            raise UserError(
-                f"{path} line {number}: id {identity!r} is not in the data set (ids look like {near!r})"
-            )
+            raise UserError(f"{path} line {number}: id {identity!r} is not in the data set (ids look like {near!r})")
         if identity in found:
             raise UserError(
                 f"{path} line {number}: id {identity!r} was answered on line {found[identity][0]} already; keep one"
@@ -52,7 +50,7 @@ def read_predictions(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
     missing = [s.id for s in samples if s.id not in found]
     if missing:
         raise UserError(
-            f"{path} ends at line {len(lines)} without id {missing[0]!r} ({len(missing)} of {len(samples)} are missing); "
+            f"{path} ends at line {len(lines)} without id {missing[0]!r} ({len(missing)} of {len(samples)} missing); "
             'add a line for each (an empty "response" counts as wrong), or use --limit'
         )
     return {identity: text for identity, (_, text) in found.items()}
@@ -62,9 +60,7 @@ def _read_line(line: str, where: str) -> tuple[str, str]:
     try:
         value = json.loads(line)
     except ValueError as error:
-        raise UserError(
-            f'{where} is no JSON ({error}); each line must be {{"id": ..., "response": ...}}'
-        ) from None
+        raise UserError(f'{where} is no JSON ({error}); each line must be {{"id": ..., "response": ...}}') from None
     if not isinstance(value, dict) or "id" not in value or "response" not in value:
         raise UserError(f'{where} lacks "id" or "response"; each line must be {{"id": ..., "response": ...}}')
     identity, text = value["id"], value["response"]

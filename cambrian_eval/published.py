@@ -69,9 +69,7 @@ def nearest(model_name: str, benchmark: str) -> tuple[Published, ...]:
     """
     name = _paper_name(model_name)
     found = [
-        row
-        for row in _rows()
-        if row.model == name and row.benchmark == benchmark and _PRINTED_TWICE not in row.setting
+        row for row in _rows() if row.model == name and row.benchmark == benchmark and _PRINTED_TWICE not in row.setting
     ]
     return tuple(sorted(found, key=lambda row: row.table != "Table 9"))
 

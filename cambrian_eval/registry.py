@@ -9,12 +9,13 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from cambrian_eval.averages import CATEGORIES as AVERAGED
 from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.errors import UserError, unknown
 
 BENCHMARKS = "cambrian_eval.benchmarks"
 MODELS = "cambrian_eval.models"
-CATEGORIES = ("General", "Knowledge", "OCR & Chart", "Vision-Centric")
+CATEGORIES = tuple(AVERAGED)
 
 
 @cache
@@ -24,10 +25,7 @@ def _points(group: str) -> dict[str, EntryPoint]:
 
 def benchmark_names() -> list[str]:
     """Names of all installed benchmarks, in the paper's order, others after."""
-    order = (
-        "mme mmbench seed gqa scienceqa mmmu mathvista ai2d chartqa ocrbench textvqa docvqa "
-        "mmvp realworldqa cvbench_2d cvbench_3d"
-    ).split()
+    order = [name for names in AVERAGED.values() for name in names]
     found = _points(BENCHMARKS)
     return [n for n in order if n in found] + sorted(set(found) - set(order))
 

@@ -34,18 +34,14 @@ class DataSpec:
     offline: bool = False
 
     @classmethod
-    def parse(
-        cls, data: str, root: Path | None, revision: str | None = None, offline: bool = False
-    ) -> DataSpec:
+    def parse(cls, data: str, root: Path | None, revision: str | None = None, offline: bool = False) -> DataSpec:
         """`hub`, `mini` or `mini:N` from the command line, and `--data-root`."""
         kind, _, number = data.partition(":")
         if kind == "mini":
             if root is not None:
                 raise UserError("--data mini and --data-root exclude each other; give one of them")
             if number and not (number.isdigit() and int(number) > 0):
-                raise UserError(
-                    f"--data {data}: the number of rows must be a positive integer, as in mini:200"
-                )
+                raise UserError(f"--data {data}: the number of rows must be a positive integer, as in mini:200")
             return cls(mini=int(number) if number else 48, offline=True)
         if kind != "hub" or number:
             raise UserError(f"--data {data!r} is not known; use hub, mini or mini:N (or --data-root DIR)")
@@ -83,13 +79,9 @@ def load_samples(benchmark: Benchmark, spec: DataSpec, limit: int | None = None)
     if spec.mini is None and len(rows) != declared:
         warnings.append(f"{benchmark.name}: {len(rows)} rows loaded, the published data set has {declared}")
     if not samples:
-        raise UserError(
-            f"{benchmark.name}: none of the {len(rows)} rows in {provenance['from']} is part of it"
-        )
+        raise UserError(f"{benchmark.name}: none of the {len(rows)} rows in {provenance['from']} is part of it")
     kept = [_with_image_id(s) for s in _first(samples, limit)]
-    return Loaded(
-        kept, {**provenance, "rows": len(rows)}, tuple(warnings), complete and len(kept) == len(samples)
-    )
+    return Loaded(kept, {**provenance, "rows": len(rows)}, tuple(warnings), complete and len(kept) == len(samples))
 
 
 def _first(samples: list[Sample], limit: int | None) -> list[Sample]:
@@ -274,9 +266,7 @@ def _fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def _from_hub(
-    benchmark: Benchmark, source: HubSource, spec: DataSpec
-) -> tuple[Sequence[Row], dict[str, Any]]:
+def _from_hub(benchmark: Benchmark, source: HubSource, spec: DataSpec) -> tuple[Sequence[Row], dict[str, Any]]:
     """Rows from the hub's cache or the hub, at the pinned revision."""
     from cambrian_eval.hub import load_files, load_table, resolved_revision
 

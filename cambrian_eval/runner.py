@@ -21,19 +21,20 @@ from typing import Any, Protocol, get_args
 
 from cambrian_eval import vision
 from cambrian_eval.benchmark import Benchmark, PromptStyle
-from cambrian_eval.rows import DataSpec, Loaded, load_samples
 from cambrian_eval.engines.local import Answer, Job, LocalEngine
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.model import Model, ModelOptions, Observer, locate, resolve
 from cambrian_eval.picture import MAX_PIXELS
 from cambrian_eval.registry import load_benchmark
+from cambrian_eval.rows import DataSpec, Loaded, load_samples
 from cambrian_eval.sample import Request, Result, Sample, request_key
 from cambrian_eval.scored import score_cell
 from cambrian_eval.store import Cell, Record, Run, create_or_open
 
 PACKAGES = (
-    "cambrian-eval torch transformers datasets numpy pandas pillow pyarrow rapidfuzz scikit-learn scipy openai tokenizers"
-).split()
+    *("cambrian-eval", "torch", "transformers", "tokenizers", "datasets", "pyarrow", "pillow"),
+    *("numpy", "scipy", "rapidfuzz", "openai"),
+)
 
 
 class Engine(Protocol):

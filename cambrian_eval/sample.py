@@ -130,9 +130,7 @@ class Result:
     notes: tuple[str, ...] = ()
 
 
-def request_key(
-    fingerprint: str, prompt: str, picture_hashes: tuple[str, ...], decoding: Mapping[str, Any]
-) -> str:
+def request_key(fingerprint: str, prompt: str, picture_hashes: tuple[str, ...], decoding: Mapping[str, Any]) -> str:
     """The identity of a request: equal keys mean equal inputs to an equal model."""
     parts = [fingerprint, prompt, list(picture_hashes), dict(sorted(decoding.items()))]
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))

@@ -19,9 +19,7 @@ def score_run(run: Run, scorers: Sequence[str], benchmarks: Iterable[str] | None
     with run.writing():
         cells = [c for c in run.cells() if wanted is None or c.benchmark in wanted]
         if not cells:
-            raise UserError(
-                f"{run.path} has no responses to score; it has: {', '.join(run.benchmarks()) or 'nothing'}"
-            )
+            raise UserError(f"{run.path} has no responses to score; it has: {', '.join(run.benchmarks()) or 'nothing'}")
         for cell in cells:
             results += score_cell(run, benchmark_of(run, cell.benchmark), cell, scorers)
         run.save_results(results)
@@ -58,9 +56,7 @@ def verdicts_of(
     """Verdicts by a deterministic scorer; a failed answer scores 0 whatever the scorer."""
     decide = scorer_of(benchmark, scorer)
     return [
-        failed_verdict(record.error or "no reason given")
-        if record.finish == "failed"
-        else decide(sample, record.text)
+        failed_verdict(record.error or "no reason given") if record.finish == "failed" else decide(sample, record.text)
         for sample, record in zip(samples, records, strict=True)
     ]
 
@@ -84,9 +80,7 @@ def summarise_cell(
     if len(samples) < about["samples"]:
         notes.append(f"partial: {len(samples)} of {about['samples']} samples are answered")
     complete = bool(about["complete"]) and len(samples) == about["samples"]
-    return summarise(
-        benchmark, samples, verdicts, scorer, condition=cell.condition, complete=complete, notes=notes
-    )
+    return summarise(benchmark, samples, verdicts, scorer, condition=cell.condition, complete=complete, notes=notes)
 
 
 def _write_submission(

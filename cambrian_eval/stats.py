@@ -110,9 +110,7 @@ def _resample(n: int, resamples: int, seed: int) -> Array:
     import numpy as np
 
     rng = np.random.default_rng(seed)
-    return np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(resamples)]).astype(
-        np.float64
-    )
+    return np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(resamples)]).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ class Paired:
     interval: tuple[float, float] | None
     p_value: float
     test: str
-    """`mcnemar` (exact) where every unit is one right-or-wrong sample, else `permutation` (labels of whole clusters)."""
+    """`mcnemar` (exact) where every unit is one right-or-wrong sample, else `permutation` (of cluster labels)."""
     detectable: float | None
     """The smallest difference this many samples could have shown with 80 % power at the 5 % level."""
 
@@ -160,9 +158,7 @@ def paired(
         if differences.size:
             low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
             bounds = float(low), float(high)
-            detectable = (
-                (1.959964 + 0.841621) * float(differences.std(ddof=1)) if differences.size > 1 else None
-            )
+            detectable = (1.959964 + 0.841621) * float(differences.std(ddof=1)) if differences.size > 1 else None
     values_a = [u.value for u in a if u.stratum in weights]
     values_b = [u.value for u in b if u.stratum in weights]
     plain = (

@@ -137,9 +137,7 @@ class Run:
         """The questions of a benchmark in data-set order, without their pictures."""
         path = self.path / "samples" / f"{benchmark}.jsonl"
         if not path.is_file():
-            raise UserError(
-                f"{self.path} holds no samples of {benchmark!r}; it has: {', '.join(self.benchmarks())}"
-            )
+            raise UserError(f"{self.path} holds no samples of {benchmark!r}; it has: {', '.join(self.benchmarks())}")
         with path.open("rb") as lines:
             return [sample_of(json.loads(line)) for line in lines]
 
@@ -175,8 +173,7 @@ class Run:
 
     def save_verdicts(self, cell: Cell, scorer: str, ids: Sequence[str], verdicts: Sequence[Verdict]) -> None:
         lines = b"".join(
-            _dumps({"id": i, "value": v.value, "extracted": v.extracted, "rule": v.rule, "parsed": v.parsed})
-            + b"\n"
+            _dumps({"id": i, "value": v.value, "extracted": v.extracted, "rule": v.rule, "parsed": v.parsed}) + b"\n"
             for i, v in zip(ids, map(_printable, verdicts), strict=True)
         )
         _replace(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", lines)
@@ -191,9 +188,7 @@ class Run:
 
     def scorers(self, cell: Cell) -> list[str]:
         prefix = f"{cell.stem}."
-        names = [
-            p.name[len(prefix) : -len(".jsonl")] for p in (self.path / "verdicts").glob(f"{prefix}*.jsonl")
-        ]
+        names = [p.name[len(prefix) : -len(".jsonl")] for p in (self.path / "verdicts").glob(f"{prefix}*.jsonl")]
         return sorted(n for n in names if "." not in n)
 
     def results(self) -> list[Result]:
@@ -248,11 +243,7 @@ class Run:
                 os.ftruncate(handle, 0)
                 mark = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
                 os.pwrite(handle, mark.encode(), 0)
-                notes += [
-                    note
-                    for file in sorted((self.path / "responses").glob("*.jsonl"))
-                    if (note := _mend(file))
-                ]
+                notes += [note for file in sorted((self.path / "responses").glob("*.jsonl")) if (note := _mend(file))]
             except OSError as error:
                 raise disk_error(self.path, error) from error
             try:
@@ -407,9 +398,7 @@ def _mend(path: Path) -> str | None:
 def disk_error(path: Path, error: OSError) -> UserError:
     """One clear line for a full disk, a read-only folder and their like."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(
-            f"{path}: the disk is full; nothing written so far is lost, free some space and run again"
-        )
+        return UserError(f"{path}: the disk is full; nothing written so far is lost, free some space and run again")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return UserError(f"{path} is not writable ({error.strerror}); nothing written so far is lost")
     return UserError(f"{path} cannot be written: {error.strerror or error}; nothing written so far is lost")

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.rows import Table
 from cambrian_eval.errors import UserError
 from cambrian_eval.picture import Picture
+from cambrian_eval.rows import Table
 
 KEPT_BYTES = 192 << 20
 """Encoded pictures kept from row groups read lately."""
@@ -92,7 +92,7 @@ class _GroupReader:
         return found
 
     def _shapes(self, path: Path, group: int, column: str) -> list[int | None]:
-        """Per row: None for no picture, -1 for one, n for a list of n; reads the paths beside the bytes, not the bytes."""
+        """Per row: None for no picture, -1 for one, n for a list of n; reads the paths beside the bytes alone."""
         file = self._files[path]
         meta = file.metadata.row_group(group)
         leaves = [meta.column(i).path_in_schema for i in range(meta.num_columns)]
@@ -147,7 +147,7 @@ def _spill(file: Any, group: int, column: str) -> list[Any]:
     """Copies one large row group's pictures to a temporary file in a stream; equal pictures are stored once."""
     import hashlib
 
-    store = tempfile.TemporaryFile(prefix="cambrian-eval-pictures-")
+    store = tempfile.TemporaryFile(prefix="cambrian-eval-pictures-")  # noqa: SIM115 - lives as long as the pictures
     lock = threading.Lock()
     known: dict[bytes, tuple[int, int]] = {}
 

@@ -23,9 +23,7 @@ def check_conditions(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in CONDITIONS:
             if name == "random":
-                raise UserError(
-                    "condition 'random' needs no run: every result carries its exact chance score"
-                )
+                raise UserError("condition 'random' needs no run: every result carries its exact chance score")
             raise unknown("vision condition", name, CONDITIONS)
     return tuple(dict.fromkeys(names))
 
@@ -62,9 +60,9 @@ def shown(
         pictures = swap[sample.image_id or sample.id].images
     kept = pictures if limit is None else pictures[:limit]
     if condition == "noise":
-        return tuple(
-            _noise(p, f"{seed}\0{sample.image_id}\0{i}", max_pixels) for i, p in enumerate(kept)
-        ), len(pictures) - len(kept)
+        return tuple(_noise(p, f"{seed}\0{sample.image_id}\0{i}", max_pixels) for i, p in enumerate(kept)), len(
+            pictures
+        ) - len(kept)
     return tuple(p.decoded(max_pixels) for p in kept), len(pictures) - len(kept)
 
 
@@ -75,6 +73,4 @@ def _noise(picture: Picture, seed: str, max_pixels: int) -> Picture:
 
     width, height = picture.load(max_pixels).size
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
-    return Picture.from_image(
-        Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8), "RGB")
-    )
+    return Picture.from_image(Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8), "RGB"))

@@ -31,8 +31,10 @@ def compare(
         p = c.paired
         span = "-" if p.interval is None else f"{p.interval[0]:+.1f} .. {p.interval[1]:+.1f}"
         rows.append(
-            [c.benchmark, str(p.n), f"{p.a:.1f}", f"{p.b:.1f}", f"{p.difference:+.1f}", span]
-            + [f"{p.p_value:.4f}", f"{c.p_holm:.4f}", p.test, words.number(p.detectable)]
+            [
+                *(c.benchmark, str(p.n), f"{p.a:.1f}", f"{p.b:.1f}", f"{p.difference:+.1f}", span),
+                *(f"{p.p_value:.4f}", f"{c.p_holm:.4f}", p.test, words.number(p.detectable)),
+            ]
         )
     print(f"a = {a} ({vision}), b = {b} ({vision_b or vision}), scorer {scorer}")
     print(words.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))

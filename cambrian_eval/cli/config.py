@@ -18,9 +18,7 @@ def defaults(path: Path, command: Any) -> dict[str, Any]:
         raise UserError(f"--config {path} cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"--config {path} is no TOML: {error}") from None
-    options = {
-        o.lstrip("-").replace("-", "_"): p for p in command.params for o in p.opts if o.startswith("--")
-    }
+    options = {o.lstrip("-").replace("-", "_"): p for p in command.params for o in p.opts if o.startswith("--")}
     options.pop("config", None)
     found: dict[str, Any] = {}
     for key, value in content.items():
@@ -35,9 +33,7 @@ def _plain(value: Any, name: str) -> Any:
     """TOML lists and tables as the command line would have them."""
     if name == "set":
         if not isinstance(value, dict):
-            raise UserError(
-                f"config key {name!r} must be a table such as [set.textvqa] with ocr_tokens = false"
-            )
+            raise UserError(f"config key {name!r} must be a table such as [set.textvqa] with ocr_tokens = false")
         return [f"{b}.{k}={_word(v)}" for b, inner in value.items() for k, v in dict(inner).items()]
     if isinstance(value, list):
         return ",".join(map(str, value))

@@ -12,18 +12,17 @@ def fetch(
 ) -> None:
     """Put data sets and models in the cache."""
     from cambrian_eval.cli import words
-    from cambrian_eval.rows import DataSpec, load_samples
     from cambrian_eval.errors import UserError
     from cambrian_eval.registry import load_benchmark
+    from cambrian_eval.rows import DataSpec, load_samples
 
     wanted = words.benchmarks(",".join(benchmarks or []))
     if not wanted and not model:
         raise UserError("nothing to fetch; name benchmarks (or all), or give --model ID")
     for name in wanted:
         loaded = load_samples(load_benchmark(name), DataSpec(revision=revision))
-        print(
-            f"{name}: {loaded.provenance['rows']} rows of {loaded.provenance['from']} at {loaded.provenance['revision']}"
-        )
+        about = loaded.provenance
+        print(f"{name}: {about['rows']} rows of {about['from']} at {about['revision']}")
         for text in loaded.warnings:
             print(f"warning: {text}")
     for spec in model:

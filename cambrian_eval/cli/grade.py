@@ -8,9 +8,7 @@ import typer
 
 
 def grade(
-    file: Path = typer.Argument(
-        help='JSONL or CSV: the data set\'s own columns plus "prediction" on every row.'
-    ),
+    file: Path = typer.Argument(help='JSONL or CSV: the data set\'s own columns plus "prediction" on every row.'),
     benchmark: str = typer.Option(..., help="Name of the benchmark."),
     scorer: str = typer.Option("fuzzy", help="One scorer."),
     out: Path = typer.Option(None, help="Verdicts go here, as .jsonl or .csv by the ending."),

@@ -23,8 +23,8 @@ def import_(
 ) -> None:
     """Check a predictions file against the data set, store it as a run and score it."""
     from cambrian_eval.cli import words
-    from cambrian_eval.rows import DataSpec
     from cambrian_eval.predictions import import_predictions
+    from cambrian_eval.rows import DataSpec
     from cambrian_eval.runner import Settings
 
     settings = Settings(

@@ -84,9 +84,7 @@ class Bars:
         fresh, broken = fresh + 1, broken + failed
         self._counts[cell] = began, fresh, broken
         rate = fresh / max(time.monotonic() - began, 1e-6)
-        self._bars.update(
-            self._tasks[cell], advance=1, rate=f"{rate:.1f}/s", note=f"{broken} failed" if broken else ""
-        )
+        self._bars.update(self._tasks[cell], advance=1, rate=f"{rate:.1f}/s", note=f"{broken} failed" if broken else "")
 
     def finish(self, cell: Cell, result: Result | None) -> None:
         if result is not None and result.score is not None:

@@ -32,9 +32,7 @@ def run(
     seed: int = typer.Option(0, help="Seed of everything random."),
     max_new_tokens: int = typer.Option(None, min=1, help="Instead of each benchmark's own limit."),
     max_pixels: int = typer.Option(178_956_970, min=1, help="Pictures with more pixels count as failed."),
-    max_failures: float = typer.Option(
-        0.01, min=0, max=1, help="Share of failed samples that still exits with 0."
-    ),
+    max_failures: float = typer.Option(0.01, min=0, max=1, help="Share of failed samples that still exits with 0."),
     retry_failed: bool = typer.Option(False, help="Ask failed samples again when continuing."),
     workers: int = typer.Option(None, min=1, help="Threads that decode pictures ahead of the model."),
     dtype: str = typer.Option(None, help="float32, bfloat16, float16 or auto."),
@@ -61,10 +59,10 @@ def run(
     """Run a model over benchmarks; started again on the same folder it goes on where it was."""
     from cambrian_eval.cli import words
     from cambrian_eval.cli.progress import progress
-    from cambrian_eval.rows import DataSpec
     from cambrian_eval.engines.local import LocalEngine
     from cambrian_eval.errors import UserError
     from cambrian_eval.model import ModelOptions
+    from cambrian_eval.rows import DataSpec
     from cambrian_eval.runner import Settings, execute
 
     if offline:
@@ -72,9 +70,7 @@ def run(
 
         go_offline()
     if model is None:
-        raise UserError(
-            "no model named; give --model, for example --model chance or --model nyu-visionx/cambrian-8b"
-        )
+        raise UserError("no model named; give --model, for example --model chance or --model nyu-visionx/cambrian-8b")
     if benchmark is None:
         raise UserError("no benchmark named; give --benchmark NAME[,NAME...], a category, or all")
     if out is None:

@@ -22,10 +22,10 @@ def show(
 
     from cambrian_eval.benchmark import PromptStyle
     from cambrian_eval.cli import words
-    from cambrian_eval.rows import DataSpec, load_samples
     from cambrian_eval.errors import unknown
     from cambrian_eval.grading import chance
     from cambrian_eval.registry import load_benchmark
+    from cambrian_eval.rows import DataSpec, load_samples
 
     if prompts not in get_args(PromptStyle):
         raise unknown("prompt style", prompts, get_args(PromptStyle))
@@ -33,9 +33,7 @@ def show(
     loaded = load_samples(declared, DataSpec.parse(data, data_root, offline=offline))
     expected = chance(declared, loaded.samples)
     print(f"{declared.title} ({declared.name}), {declared.category}: {declared.paper}")
-    print(
-        f"metric: {declared.metric}; chance on these {len(loaded.samples)} samples: {words.number(expected, 2)}"
-    )
+    print(f"metric: {declared.metric}; chance on these {len(loaded.samples)} samples: {words.number(expected, 2)}")
     _published(declared.name)
     for text in loaded.warnings:
         print(f"warning: {text}")

@@ -70,7 +70,7 @@ class LocalEngine:
             if feed.open:
                 missing = next(iter(feed.open))
                 raise ContractError(
-                    f"model {model.name} ended without answering request {missing!r} ({len(feed.open)} unanswered in all)"
+                    f"model {model.name} left request {missing!r} unanswered ({len(feed.open)} in all)"
                 )
             if not feed.exhausted:
                 raise ContractError(f"model {model.name} stopped before it had read all requests")

@@ -74,7 +74,17 @@ def test_run_score_compare(docvqa_root: Path, tmp_path: Path) -> None:
 
 def test_json_ends_a_run_with_one_object(docvqa_root: Path, tmp_path: Path) -> None:
     done = call(
-        *("run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "a"),
+        *(
+            "run",
+            "--model",
+            "chance",
+            "--benchmark",
+            "docvqa",
+            "--data-root",
+            docvqa_root,
+            "--out",
+            tmp_path / "a",
+        ),
         *("--json", "--limit", 7),
     )
     found = json.loads(done.stdout)
@@ -106,15 +116,36 @@ def test_config_file_and_flags(docvqa_root: Path, tmp_path: Path) -> None:
         (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--vision", "of"], "off"),
         (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--scorer", "fuzy"], "fuzzy"),
         (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--prompts", "papre"], "paper"),
-        (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--set", "docvqa.splitt=test"], "split"),
-        (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--set", "split"], "benchmark.setting=value"),
+        (
+            [
+                "run",
+                "--model",
+                "chance",
+                "--benchmark",
+                "docvqa",
+                "--out",
+                "x",
+                "--set",
+                "docvqa.splitt=test",
+            ],
+            "split",
+        ),
+        (
+            ["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--set", "split"],
+            "benchmark.setting=value",
+        ),
         (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--data", "mini:0"], "positive"),
-        (["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--data-root", "/none"], "not a folder"),
+        (
+            ["run", "--model", "chance", "--benchmark", "docvqa", "--out", "x", "--data-root", "/none"],
+            "not a folder",
+        ),
         (["run", "--benchmark", "docvqa", "--out", "x"], "--model"),
         (["score", "/none"], "run.json"),
     ],
 )
-def test_wrong_names_get_the_nearest(words: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_names_get_the_nearest(
+    words: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert expected in refused(*words)
     assert list(tmp_path.iterdir()) == []  # nothing was written
@@ -170,7 +201,17 @@ def test_ctrl_c_stores_what_it_has_and_exits_130(docvqa_root: Path, tmp_path: Pa
         "import cambrian_eval.runner as runner\nfrom cambrian_eval.cli.main import main\n"
         "runner.resolve = lambda spec, options: Scripted(answer_number, delay=0.05)\nmain()"
     )
-    words = ["run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "a"]
+    words = [
+        "run",
+        "--model",
+        "chance",
+        "--benchmark",
+        "docvqa",
+        "--data-root",
+        docvqa_root,
+        "--out",
+        tmp_path / "a",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, words)],
         cwd=Path(__file__).parents[2],
@@ -183,7 +224,7 @@ def test_ctrl_c_stores_what_it_has_and_exits_130(docvqa_root: Path, tmp_path: Pa
     while not (file.exists() and file.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err and "again to go on" in err
     answered = len(file.read_text().splitlines())
@@ -191,9 +232,23 @@ def test_ctrl_c_stores_what_it_has_and_exits_130(docvqa_root: Path, tmp_path: Pa
 
 
 def test_no_space_left_is_one_line(docvqa_root: Path) -> None:
-    assert "not writable" in refused(
-        *("run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", "/proc/run")
-    ) or os.geteuid() == 0
+    assert (
+        "not writable"
+        in refused(
+            *(
+                "run",
+                "--model",
+                "chance",
+                "--benchmark",
+                "docvqa",
+                "--data-root",
+                docvqa_root,
+                "--out",
+                "/proc/run",
+            )
+        )
+        or os.geteuid() == 0
+    )
 
 
 def test_doctor_says_what_is_missing() -> None:
@@ -205,7 +260,14 @@ def test_doctor_says_what_is_missing() -> None:
 
 def test_grade_a_file(tmp_path: Path) -> None:
     rows = [
-        {"questionId": "1", "question": "q", "question_types": [], "docId": 1, "answers": ["ITC Limited"], "prediction": p}
+        {
+            "questionId": "1",
+            "question": "q",
+            "question_types": [],
+            "docId": 1,
+            "answers": ["ITC Limited"],
+            "prediction": p,
+        }
         for p in ("itc limited", "nothing like it", "ITC Limited.")
     ]
     file = jsonl(tmp_path / "rows.jsonl", rows)
@@ -215,6 +277,6 @@ def test_grade_a_file(tmp_path: Path) -> None:
     values = [json.loads(line)["value"] for line in (tmp_path / "v.jsonl").read_text().splitlines()]
     assert values == pytest.approx([1.0, 0.0, 1 - 1 / 12])
     assert (tmp_path / "v.csv").read_text().count("\n") == 4
-    assert "lacks" in (broken := refused("grade", jsonl(tmp_path / "x.jsonl", [{"a": 1}]), "--benchmark", "docvqa")) or (
-        "prediction" in broken
-    )
+    assert "lacks" in (
+        broken := refused("grade", jsonl(tmp_path / "x.jsonl", [{"a": 1}]), "--benchmark", "docvqa")
+    ) or ("prediction" in broken)

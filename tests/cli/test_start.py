@@ -11,7 +11,19 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"torch", "transformers", "datasets", "pandas", "matplotlib", "sklearn", "ray", "openai", "numpy", "pyarrow", "scipy"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "datasets",
+    "pandas",
+    "matplotlib",
+    "sklearn",
+    "ray",
+    "openai",
+    "numpy",
+    "pyarrow",
+    "scipy",
+}
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -50,14 +62,18 @@ def test_a_users_own_packages_named_like_ours(tmp_path: Path) -> None:
     ways = [
         [str(script), "list"],
         [sys.executable, "-m", "cambrian_eval", "list"],
-        [sys.executable, "-c", "import sys; sys.path.insert(0, '.'); import cambrian_eval as c; print(c.load('docvqa').name)"],
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.path.insert(0, '.'); import cambrian_eval as c; print(c.load('docvqa').name)",
+        ],
     ]
     for way in ways:
         done = subprocess.run(way, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0 and "docvqa" in done.stdout, (way, done.stderr)
 
 
-PLUGIN = '''
+PLUGIN = """
 from cambrian_eval import Benchmark, HubSource, Response, Sample, Verdict
 
 
@@ -91,7 +107,7 @@ class Heads:
 
 def make(rest, options):
     return Heads()
-'''
+"""
 
 
 def test_third_parties_add_benchmarks_and_models(tmp_path: Path) -> None:
@@ -122,7 +138,18 @@ def test_third_parties_add_benchmarks_and_models(tmp_path: Path) -> None:
 
     (site / "outer.pth").write_text(f"{sysconfig.get_paths()['purelib']}\n{REPOSITORY}\n")
     subprocess.run(
-        [python, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", str(package)], check=True
+        [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-index",
+            str(package),
+        ],
+        check=True,
     )
     rows = tmp_path / "data" / "coins"
     rows.mkdir(parents=True)
@@ -131,7 +158,19 @@ def test_third_parties_add_benchmarks_and_models(tmp_path: Path) -> None:
     listed = subprocess.run([*command, "list"], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
     assert "coins" in listed and "heads" in listed
     done = subprocess.run(
-        [*command, "run", "--model", "heads", "--benchmark", "coins", "--data-root", str(tmp_path / "data"), "--out", "r", "--json"],
+        [
+            *command,
+            "run",
+            "--model",
+            "heads",
+            "--benchmark",
+            "coins",
+            "--data-root",
+            str(tmp_path / "data"),
+            "--out",
+            "r",
+            "--json",
+        ],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -152,6 +191,11 @@ def test_offline_opens_no_socket(docvqa_root: Path, tmp_path: Path) -> None:
     base = [sys.executable, "-c", code, "run", "--model", "chance", "--benchmark", "docvqa", "--offline"]
     done = subprocess.run([*base, "--data-root", docvqa_root, "--out", tmp_path / "a"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    hub = subprocess.run([*base, "--out", tmp_path / "b"], capture_output=True, text=True, env={"HF_HOME": str(tmp_path), "PATH": ""})
+    hub = subprocess.run(
+        [*base, "--out", tmp_path / "b"],
+        capture_output=True,
+        text=True,
+        env={"HF_HOME": str(tmp_path), "PATH": ""},
+    )
     assert hub.returncode == 2 and "cambrian-eval fetch" in hub.stderr, hub.stderr
     assert "a connection was opened" not in hub.stderr

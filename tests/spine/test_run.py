@@ -6,6 +6,7 @@ import io
 import json
 import threading
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_questions_of_one_picture_are_neighbours(tmp_path: Path) -> None:
     model = Scripted(answer_number)
     go(tmp_path / "data", tmp_path / "run", model)
     pictures = [r.images[0].sha256 for r in model.seen]
-    changes = sum(a != b for a, b in zip(pictures, pictures[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(pictures))
     assert changes == 4
 
 
@@ -100,7 +101,7 @@ def test_another_model_or_other_data_is_refused(docvqa_root: Path, tmp_path: Pat
     go(docvqa_root, tmp_path / "run", Scripted(answer_number))
     other = Scripted(answer_number)
     other.fingerprint = "scripted-2"
-    with pytest.raises(UserError, match="scripted-1.*scripted-2"):
+    with pytest.raises(UserError, match=r"scripted-1.*scripted-2"):
         go(docvqa_root, tmp_path / "run", other)
     rows = [docvqa_row(i, png(900 + i), page=i) for i in range(60)]
     write_parquet(docvqa_root / "docvqa" / "validation-00000-of-00001.parquet", rows)
@@ -195,7 +196,13 @@ def test_odd_pictures(tmp_path: Path) -> None:
     outcome = go(tmp_path / "data", tmp_path / "run", model)
     names = list(pictures)
     sizes = {names[int(r.id)]: r.images[0].load().size for r in model.seen}
-    assert sizes == {"gif": (30, 20), "palette": (30, 20), "cmyk": (30, 20), "tiny": (1, 1), "wide": (12000, 40)}
+    assert sizes == {
+        "gif": (30, 20),
+        "palette": (30, 20),
+        "cmyk": (30, 20),
+        "tiny": (1, 1),
+        "wide": (12000, 40),
+    }
     seen = {names[int(r.id)]: r.images[0].load() for r in model.seen}
     assert seen["gif"].getpixel((0, 0)) == (255, 0, 0)  # the first frame
     assert seen["palette"].getpixel((0, 0)) == (10, 200, 30)
@@ -229,4 +236,7 @@ def test_results_are_in_the_file_as_returned(docvqa_root: Path, tmp_path: Path) 
     stored = json.loads((tmp_path / "run/results.json").read_text())
     assert stored["schema"] == 1
     assert {(r["scorer"], r["score"]) for r in stored["results"]} == {(r.scorer, r.score) for r in outcome.results}
-    assert sorted(r.scorer for r in cambrian_eval.open_run(tmp_path / "run").results()) == ["fuzzy", "official"]
+    assert sorted(r.scorer for r in cambrian_eval.open_run(tmp_path / "run").results()) == [
+        "fuzzy",
+        "official",
+    ]

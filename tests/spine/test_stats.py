@@ -128,7 +128,9 @@ def test_permutation_p_value_against_all_relabelings() -> None:
 def test_the_detectable_difference_is_2_8_standard_errors() -> None:
     rng = np.random.default_rng(7)
     a, b = rng.integers(0, 2, 1500), rng.integers(0, 2, 1500)
-    found = stats.paired(plain([float(v) for v in a]), plain([float(v) for v in b]), {"all": 100}, list(range(1500)), 1500)
+    found = stats.paired(
+        plain([float(v) for v in a]), plain([float(v) for v in b]), {"all": 100}, list(range(1500)), 1500
+    )
     error = 100 * (b - a).std(ddof=1) / math.sqrt(1500)
     assert found is not None and found.detectable == pytest.approx(2.8 * error, rel=0.08)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -94,24 +93,24 @@ def test_a_damaged_line_in_the_middle_is_set_aside(tmp_path: Path) -> None:
     assert b"whut?" not in path.read_bytes()
 
 
-def _hold(path: str, ready: multiprocessing.synchronize.Event, done: multiprocessing.synchronize.Event) -> None:
-    with Run(Path(path)).writing():
-        ready.set()
-        done.wait(30)
+HOLD = """
+import pathlib, sys
+from cambrian_eval.store import Run
+
+with Run(pathlib.Path(sys.argv[1])).writing():
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
 
 
 def test_a_second_writer_is_refused_and_named(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready, done = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(str(tmp_path), ready, done))
-    holder.start()
-    assert ready.wait(30)
-    try:
-        with pytest.raises(UserError, match=f"process {holder.pid} on"), Run(tmp_path).writing():
-            pass
-    finally:
-        done.set()
-        holder.join()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    with pytest.raises(UserError, match=f"process {holder.pid} on"), Run(tmp_path).writing():
+        pass
+    holder.communicate("\n", timeout=30)
     with Run(tmp_path).writing() as notes:
         assert notes == []
 
