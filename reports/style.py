@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -211,6 +212,8 @@ def render(drawing: Drawing, kind: str, theme: Theme) -> bytes:
         "png": {"Software": "cambrian-eval", "Description": drawing.caption},
     }
     out = io.BytesIO()
+    # The font writer remarks on the age of the fonts' own dates, which no reader of a figure can act on.
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
     with styled(theme):
         drawing.figure.savefig(out, format=kind, metadata=_latin(metadata[kind]) if kind == "png" else metadata[kind])
     return out.getvalue()

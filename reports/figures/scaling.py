@@ -32,6 +32,10 @@ def draw(table: ScoreTable, theme: Theme, attribute: str) -> Drawing:
     present = [c for c in CATEGORIES if any((m, c) in cells for m in x_of)]
     if not present:
         raise UserError(f"{table.source}: no model with {attribute!r} has a category average")
+    drawn = {m for m, c in cells if c in present and not cells[m, c].partial}
+    x_of = {m: x for m, x in x_of.items() if m in drawn}
+    if not x_of:
+        raise UserError(f"{table.source}: no model with {attribute!r} has all four benchmarks of a category")
     rows: list[tuple[object, ...]] = []
     with styled(theme):
         fig, grid = panels(theme, len(present), 0.38)
