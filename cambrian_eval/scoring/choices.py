@@ -163,9 +163,7 @@ def _declared(said: str, table: Table) -> Extraction | None:
         if _HEAD_NEGATED.search(said[max(0, match.start() - 40) : match.start()]):
             continue
         linked = bool(match["link"] or match["chosen"] or match["bracketed"])
-        letter_or_none = _tail_option(
-            said, match.end(), table, linked, (match["head"] or "").lower() == "option"
-        )
+        letter_or_none = _tail_option(said, match.end(), table, linked, (match["head"] or "").lower() == "option")
         if letter_or_none is None:
             continue
         part = said[match.start() : match.end() + 40].partition("\n")[0]
@@ -219,9 +217,7 @@ _FUNCTION_WORD = re.compile(
     r"where|has|have|can|cannot|could|should|would|seems|appears|looks|matches|shows|with|in|on|of|from|by|at|than|to|"
     r"rather|only|here|will|must|might|may|does|with)\b"
 )
-_NAME = re.compile(
-    r" +(?!The|Th[ei]|Because|Since|So\b|Reason|But\b|Not\b|Yes\b|No\b)[B-DF-HJ-NP-TV-Z][a-z]+\b"
-)
+_NAME = re.compile(r" +(?!The|Th[ei]|Because|Since|So\b|Reason|But\b|Not\b|Yes\b|No\b)[B-DF-HJ-NP-TV-Z][a-z]+\b")
 _NEXT_LETTER = re.compile(
     r"[)\]\s.]*(?:,?\s*\b(?:or|and)\b|[,&/])\s*(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![A-Za-z0-9'+#-]))"
 )
@@ -316,13 +312,7 @@ def _letter_and_text(line: str, table: Table) -> Extraction | None:
     hit = table.equal(rest)
     if hit == letter:
         return Extraction(letter, "a letter with its own option's text", line[:60])
-    if (
-        match[1].isupper()
-        and letter not in ("A", "I")
-        and hit
-        and hit != AMBIGUOUS
-        and not _LONE.fullmatch(rest)
-    ):
+    if match[1].isupper() and letter not in ("A", "I") and hit and hit != AMBIGUOUS and not _LONE.fullmatch(rest):
         raise _Undecided(f"letter {letter} stands beside the text of option {hit}")
     return None
 
@@ -517,9 +507,7 @@ _RECOVERY = re.compile(
 def _texts(said: str, table: Table) -> Iterator[str]:
     """Letters of options whose text stands in the response, negated ones left out."""
     for letter, start, end in table.occurrences(said):
-        if not negated_before(said, start, one_word_between=True) and not negated_after(
-            said, end, table, letter
-        ):
+        if not negated_before(said, start, one_word_between=True) and not negated_after(said, end, table, letter):
             yield letter
 
 
@@ -558,9 +546,7 @@ def _only_number(said: str, table: Table) -> Extraction | None:
     if len(found) != 1:
         return None
     letters = table.values.get(found.pop(), ())
-    return (
-        Extraction(letters[0], "the only number, an option's value", said[:60]) if len(letters) == 1 else None
-    )
+    return Extraction(letters[0], "the only number, an option's value", said[:60]) if len(letters) == 1 else None
 
 
 def _close_spelling(said: str, table: Table) -> Extraction | None:
@@ -571,9 +557,7 @@ def _close_spelling(said: str, table: Table) -> Extraction | None:
         return None
     from rapidfuzz import fuzz
 
-    scored = sorted(
-        ((fuzz.ratio(piece, t), letter) for letter, t in table.plain_texts.items() if t), reverse=True
-    )
+    scored = sorted(((fuzz.ratio(piece, t), letter) for letter, t in table.plain_texts.items() if t), reverse=True)
     best, letter = scored[0]
     second = scored[1][0] if len(scored) > 1 else 0.0
     target = table.plain_texts[letter]

@@ -72,10 +72,10 @@ _BEFORE_FOLDING = str.maketrans(
 )
 
 _DIGITS = r"(?:\d{1,3}(?:[,']\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+)"
-_DECIMAL = rf"(?:{_DIGITS}(?:\.\d+)?|\.\d+)(?:\s?[x×*·]\s?10\s?\^?\s?\{{?[+-]?\d{{1,3}}\}}?|[eE][+-]?\d{{1,3}}(?![\w.]))?"
-_FRACTION = (
-    r"(?:(?:\d{1,6}\s+)?\d{1,9}\s?/\s?\d{1,9}(?![\d/.])|\\[dt]?frac\s?\{\s?\d{1,9}\s?\}\s?\{\s?\d{1,9}\s?\})"
+_DECIMAL = (
+    rf"(?:{_DIGITS}(?:\.\d+)?|\.\d+)(?:\s?[x×*·]\s?10\s?\^?\s?\{{?[+-]?\d{{1,3}}\}}?|[eE][+-]?\d{{1,3}}(?![\w.]))?"
 )
+_FRACTION = r"(?:(?:\d{1,6}\s+)?\d{1,9}\s?/\s?\d{1,9}(?![\d/.])|\\[dt]?frac\s?\{\s?\d{1,9}\s?\}\s?\{\s?\d{1,9}\s?\})"
 _CURRENCY = r"(?:(?:US|CA|AU|HK|NZ)?\$|[€£¥₹₩₽]|(?:USD|EUR|GBP|Rs\.?|INR)(?![a-z]))"
 _FIGURE = rf"(?:{_FRACTION}|{_DECIMAL})"
 _WORD = "(?:" + "|".join(sorted([*_VALUES, *_SCALES], key=len, reverse=True)) + ")"
@@ -202,9 +202,7 @@ def _number(match: re.Match[str], text: str, unit: str) -> Number | None:
 
 
 def _signed(number: Number, sign: int) -> Number:
-    return Number(
-        sign * number.value, number.percent, number.unit, number.currency, number.places, "-" + number.text
-    )
+    return Number(sign * number.value, number.percent, number.unit, number.currency, number.places, "-" + number.text)
 
 
 def _figure(figure: str) -> float | None:

@@ -278,9 +278,7 @@ _FILLERS = (
     r"appear|like|to|any|really|either|of|have|see|contain|show|with|necessarily)\s+)*"
 )
 _X = r"[(\[]?[A-Z][)\]]?"
-_BEFORE = re.compile(
-    rf"{_NEGATOR}\s+{_FILLERS}(?:(?:{_X},\s*){{0,7}}{_X},?\s*(?:(?:or|nor)\s+|/\s*))?[(\[\"']*$", re.I
-)
+_BEFORE = re.compile(rf"{_NEGATOR}\s+{_FILLERS}(?:(?:{_X},\s*){{0,7}}{_X},?\s*(?:(?:or|nor)\s+|/\s*))?[(\[\"']*$", re.I)
 _OPENS_LIST = re.compile(rf"{_NEGATOR}\s+{_FILLERS}(?:{_X},\s*){{0,7}}[(\[\"']*$", re.I)
 _ENDS_IN_OR = re.compile(rf"[(\[]?{_X}(?:,\s*{_X}){{0,7}},?\s*n?or\s+{_X}(?![A-Za-z])")
 _ELIMINATED = re.compile(

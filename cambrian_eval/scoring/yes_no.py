@@ -8,7 +8,8 @@ from cambrian_eval.scoring.options import clean
 
 _FIRST = re.compile(r"[\W_]*(yes|no|y|n)(?![\w'-])(?!/a\b)", re.IGNORECASE)
 _BACK_TO_BACK = re.compile(
-    r"[\W_]*(?:yes\W{0,3}\s?(?:and|or|&)?\s?\W{0,2}no|no\W{0,3}\s?(?:and|or|&)?\s?\W{0,2}yes)\b([^\n]{0,3})", re.IGNORECASE
+    r"[\W_]*(?:yes\W{0,3}\s?(?:and|or|&)?\s?\W{0,2}no|no\W{0,3}\s?(?:and|or|&)?\s?\W{0,2}yes)\b([^\n]{0,3})",
+    re.IGNORECASE,
 )
 _PLAIN_PAIR = re.compile(r"[\W_]*(?:yes|no)(?:\s+(?:and|or|&)\s+|\s*[/&|]\s*|\s+)(?:yes|no)\b", re.IGNORECASE)
 _DECLARED = re.compile(

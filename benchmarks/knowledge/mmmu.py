@@ -1,0 +1,122 @@
+"""MMMU (validation): college-level questions over thirty subjects, 847 with options and 53 open (Yue et al., 2023).
+
+Prompt: question, " Options:", options "A. ..." and the letter sentence; open questions get the short sentence. Every
+"<image N>" tag is deleted from the text. All pictures of a question are sent unless `images=first`.
+Score: accuracy over 900 questions. Open answers: any gold of a list counts; numbers are equal within half a unit of
+the gold's last place, other golds must stand as whole words in a final part of the response.
+Released scorer: first character for options; open answers must equal the stored text or be within 5 % of the
+*prediction*, lists of golds never match. It cuts options out between single quotes (`options=single_quote`), which
+breaks options with apostrophes, and sends only the first picture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from cambrian_eval.benchmark import LETTER_SENTENCE, SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle
+from cambrian_eval.errors import UserError
+from cambrian_eval.picture import pictures
+from cambrian_eval.sample import LETTERS, Sample, Verdict
+from cambrian_eval.scoring import open_answers, released
+from cambrian_eval.scoring.choices import grade_choice
+
+DOMAINS = {
+    "Art and Design": "Art Art_Theory Design Music",
+    "Business": "Accounting Economics Finance Manage Marketing",
+    "Science": "Biology Chemistry Geography Math Physics",
+    "Health and Medicine": (
+        "Basic_Medical_Science Clinical_Medicine Diagnostics_and_Laboratory_Medicine Pharmacy Public_Health"
+    ),
+    "Humanities and Social Science": "History Literature Sociology Psychology",
+    "Tech and Engineering": (
+        "Agriculture Architecture_and_Engineering Computer_Science Electronics Energy_and_Power Materials "
+        "Mechanical_Engineering"
+    ),
+}
+DOMAIN_OF = {subject: domain for domain, subjects in DOMAINS.items() for subject in subjects.split()}
+PICTURES = tuple(f"image_{i}" for i in range(1, 8))
+_TAG = re.compile(r"<image \d+>")
+SWITCHES = {"images": ("all", "first"), "options": ("literal", "single_quote")}
+
+
+class MMMU(Benchmark):
+    """The declaration; see the module's docstring for the rules."""
+
+    name = "mmmu"
+    title = "MMMU (validation)"
+    category: ClassVar[Category] = "Knowledge"
+    paper = "Yue et al. MMMU: A Massive Multi-discipline Multimodal Understanding and Reasoning Benchmark. CVPR 2024"
+    metric = "accuracy"
+    max_new_tokens = 512
+    typical_chance = 24.7
+    settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        "images": ("all", "all (what the model accepts) or first (as the released code)"),
+        "options": ("literal", "literal, or single_quote: cut options out as the released code does, faults included"),
+    }
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, known in SWITCHES.items():
+            if self.settings[name] not in known:
+                raise UserError(f"mmmu.{name}={self.settings[name]!r} does not exist; use {' or '.join(known)}")
+
+    @property
+    def source(self) -> HubSource:
+        """All subjects in one table."""
+        columns = ("id", "question", "options", "answer", "question_type", *PICTURES)
+        return HubSource("lmms-lab/MMMU", "validation", 900, columns)
+
+    def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
+        """One question; the subject is the middle of the id."""
+        subject = "_".join(str(row["id"]).split("_")[1:-1])
+        lettered = row["question_type"] == "multiple-choice"
+        choices = tuple(_TAG.sub("", o) for o in self._options(row["options"])) if lettered else ()
+        answer = str(row["answer"])
+        columns = PICTURES[:1] if self.settings["images"] == "first" else PICTURES
+        present = sum(row.get(c) is not None for c in PICTURES)
+        tagged = len(set(_TAG.findall(f"{row['question']} {row['options']}")))
+        return Sample(
+            id=str(row["id"]),
+            index=index,
+            question=row["question"],
+            answers=(answer.strip().upper(),) if lettered else open_answers.golds(answer),
+            choices=choices,
+            images=tuple(p for c in columns for p in pictures(row.get(c))),
+            guesses=tuple(LETTERS[: len(choices)]),
+            tags={
+                "subject": subject,
+                "domain": DOMAIN_OF.get(subject, "other"),
+                "question_type": str(row["question_type"]),
+                "pictures": "several" if (present or tagged) > 1 else "one",
+            },
+            extra={"stored": answer},
+        )
+
+    def _options(self, stored: Any) -> Sequence[str]:
+        if not isinstance(stored, str):
+            return [str(o) for o in stored]
+        if self.settings["options"] == "single_quote":
+            return stored.split("'")[1::2]
+        return open_answers.python_list(stored)
+
+    def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
+        """The same text in the released code and in the paper."""
+        listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
+        asked = f"{sample.question} Options:{listed}\n{LETTER_SENTENCE}"
+        if not sample.choices:
+            asked = f"{sample.question}\n{SHORT_SENTENCE}"
+        return _TAG.sub("", asked).strip()
+
+    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+        """The option read out with care, or the open answer in a final part of the response."""
+        return grade_choice(sample, text) if sample.choices else open_answers.grade(sample.answers, text)
+
+    def official(self, sample: Sample, text: str) -> Verdict:
+        """First character; for open answers equality or the 5 % rule."""
+        if sample.choices:
+            return released.letter_verdict(sample, text)
+        said = released.keyword_rule(text).rstrip(".")
+        right = released.numeric_match(sample.extra["stored"].lower(), said)
+        return Verdict(float(right), said or None, "equal text, or within 5 % of the prediction", parsed=bool(said))

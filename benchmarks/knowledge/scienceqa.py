@@ -1,0 +1,93 @@
+"""ScienceQA-Image: school science questions with two to five options (Lu et al., 2022), test rows with a picture.
+
+Prompt: hint and question on one line, options "A. ...", and the data set's own sentence; the paper uses the letter
+sentence instead. Lecture and solution are never shown.
+Score: accuracy over the 2,017 rows that have a picture. A letter beside another option's text is wrong.
+Released scorer: after the keyword rule, the response equals the gold option's text but for punctuation, or what
+stands before the first dot is the gold letter, whatever text follows.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
+from cambrian_eval.picture import pictures
+from cambrian_eval.sample import LETTERS, Sample, Verdict
+from cambrian_eval.scoring import released
+from cambrian_eval.scoring.choices import grade_choice
+
+SENTENCE = "Please answer directly with only the letter of the correct option and nothing else."
+_DELETE_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+class ScienceQA(Benchmark):
+    """The declaration; see the module's docstring for the rules."""
+
+    name = "scienceqa"
+    title = "ScienceQA-Image"
+    category: ClassVar[Category] = "Knowledge"
+    paper = "Lu et al. Learn to Explain: Multimodal Reasoning via Thought Chains for Science QA. NeurIPS 2022"
+    metric = "accuracy over questions with a picture"
+    max_new_tokens = 512
+    typical_chance = 35.6
+
+    @property
+    def source(self) -> HubSource:
+        """All test questions; `to_sample` keeps those with a picture."""
+        return HubSource("derek-thomas/ScienceQA", "test", 4241, ("question", "choices", "answer", "hint", "image"))
+
+    def to_sample(self, row: Mapping[str, Any], index: int) -> Sample | None:
+        """One question; None where the picture column holds nothing."""
+        if "image" in row and row["image"] is None:
+            return None
+        choices = tuple(str(c) for c in row["choices"])
+        gold = int(row["answer"])
+        if not 0 <= gold < len(choices):
+            raise ValueError(f"answer {gold} is not the index of one of {len(choices)} choices")
+        letters = tuple(LETTERS[: len(choices)])
+        return Sample(
+            id=str(index),
+            index=index,
+            question=row["question"],
+            answers=(letters[gold],),
+            choices=choices,
+            images=pictures(row.get("image")),
+            guesses=letters,
+            tags={"choices": str(len(choices))} | _tags(row),
+            extra={"hint": row.get("hint") or ""},
+        )
+
+    def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
+        """The two differ in the last sentence."""
+        hint = f"{sample.extra['hint']} " if sample.extra["hint"] else ""
+        listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
+        return f"{hint}{sample.question}{listed}\n{LETTER_SENTENCE if style == 'paper' else SENTENCE}"
+
+    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+        """The option read out with care."""
+        return grade_choice(sample, text)
+
+    def official(self, sample: Sample, text: str) -> Verdict:
+        """The gold option's text without punctuation, or the gold letter before the first dot."""
+        said = released.keyword_rule(text).rstrip(".")
+        gold = sample.answers[0]
+        same_text = _plain(said) == _plain(sample.options[gold])
+        right = same_text or said.partition(".")[0] == gold.lower()
+        rule = "the gold option's text" if same_text else "what stands before the first dot"
+        return Verdict(float(right), said or None, rule, parsed=bool(said))
+
+
+def _plain(text: str) -> str:
+    return text.lower().translate(_DELETE_PUNCTUATION)
+
+
+def _tags(row: Mapping[str, Any]) -> dict[str, str]:
+    """Subject and grade band, where the row says them."""
+    found = {"subject": str(row["subject"])} if row.get("subject") else {}
+    if grade := re.fullmatch(r"(?:grade)?\s*(\d{1,2})", str(row.get("grade"))):
+        found["grade"] = "1-6" if int(grade[1]) <= 6 else "7-12"
+    return found
