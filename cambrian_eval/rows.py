@@ -143,12 +143,8 @@ def _rows(benchmark: Benchmark, spec: DataSpec) -> tuple[Sequence[Row], dict[str
     if spec.mini is not None:
         from cambrian_eval.benchmarks import miniature
 
-        rows = miniature.rows(benchmark.name, spec.mini)
-        return rows, {
-            "from": "the miniature suite",
-            "kind": "mini",
-            "fingerprint": f"mini-{miniature.VERSION}",
-        }
+        made = miniature.rows(benchmark.name, spec.mini)
+        return made, {"from": "the miniature suite", "kind": "mini", "fingerprint": _content(made)}
     if spec.root is not None:
         return _from_root(benchmark, spec.root)
     return _from_hub(benchmark, benchmark.source, spec)
@@ -248,6 +244,14 @@ def _joined(rows: Sequence[Row], pictures: Sequence[Row], join: Join) -> Table:
     for name in join.columns:
         columns[name] = [where.get(row[join.key], {}).get(name) for row in rows]
     return Table(columns)
+
+
+def _content(rows: Sequence[Row]) -> str:
+    """Hash of everything in rows that are small enough to be held in memory, pictures included."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(repr(sorted(row.items())).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:32]
 
 
 def _fingerprint(folder: Path) -> str:

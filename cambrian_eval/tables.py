@@ -120,7 +120,7 @@ class _GroupReader:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key][0]
-            values = self._files[path].read_row_group(group, columns=[column]).column(column).to_pylist()
+            values: list[Any] = self._files[path].read_row_group(group, columns=[column]).column(column).to_pylist()
             self._kept[key] = values, sum(_weight(v) for v in values)
             while len(self._kept) > 1 and sum(size for _, size in self._kept.values()) > KEPT_BYTES:
                 self._kept.popitem(last=False)
