@@ -77,8 +77,6 @@ class RealWorldQA(Benchmark):
             return grade_choice(sample, text)
         if not text.strip():
             return Verdict(0.0, None, "empty response", parsed=False)
-        if (same := short.same_words(text, gold)) is not None:
-            return Verdict(1.0, same, "same words")
         if kind == "yes/no":
             said = short.yes_no(text)
             return Verdict(float(said == gold.lower()), said, "yes or no", parsed=said is not None)
@@ -88,7 +86,8 @@ class RealWorldQA(Benchmark):
             if number is None:
                 return Verdict(0.0, None, "no number found", parsed=False)
             return Verdict(float(_equal(number, wanted)), number.text, "equal number")
-        return Verdict(0.0, text.strip(), "other words")
+        same = short.same_words(text, gold)
+        return Verdict(float(same is not None), same or text.strip(), "same words" if same else "other words")
 
     def official(self, sample: Sample, text: str) -> Verdict:
         """First blank-separated word after the keyword rule; an empty reply stops the released code."""
@@ -119,9 +118,7 @@ def parse_options(text: str) -> tuple[str, tuple[str, ...]]:
         return _FORMAT.sub("", text).strip(), ()
     ends = [m.start() for m in best[1:]] + [len(text)]
     pieces = [text[m.end() : end] for m, end in zip(best, ends, strict=True)]
-    return text[: best[0].start()].strip(), tuple(
-        _OPTION_END.split(p.strip(), maxsplit=1)[0].strip() for p in pieces
-    )
+    return text[: best[0].start()].strip(), tuple(_OPTION_END.split(p.strip(), maxsplit=1)[0].strip() for p in pieces)
 
 
 def _kind(gold: str) -> str:

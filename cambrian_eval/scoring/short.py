@@ -13,9 +13,8 @@ from cambrian_eval.scoring.numbers import Number, find, parse
 from cambrian_eval.scoring.statement import replies
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_NO_ANSWER = re.compile(
-    r"\bno (?:idea|clue|information|way|answer|indication|image|picture)\b", re.IGNORECASE
-)
+_SPOKEN = {"yes": "yes", "yeah": "yes", "yep": "yes", "no": "no", "nope": "no"}
+_NO_ANSWER = re.compile(r"\bno (?:idea|clue|information|way|answer|indication|image|picture)\b", re.IGNORECASE)
 _UNSURE = re.compile(
     r"n['’]t\b|\b(?:not|no|never|neither|nor|or|cannot|unable|unsure|unclear|unknown|maybe|perhaps|between|"
     r"(?:more|less|fewer|greater|other) than|at (?:least|most))\b",
@@ -35,8 +34,8 @@ def yes_no(text: str) -> str | None:
     """The first word of the reply or its declared answer if it is yes or no, else the only one said."""
     for reply in replies(text):
         first = _WORD.search(reply[:_SENTENCE])
-        word = first[0].lower() if first else ""
-        if word in ("yes", "no") and not _retracted(reply, word):
+        word = _SPOKEN.get(first[0].lower()) if first else None
+        if word and not _retracted(reply, word):
             return word
     said = {w for w in (m[0].lower() for m in _WORD.finditer(text)) if w in ("yes", "no")}
     return said.pop() if len(said) == 1 and not _NO_ANSWER.search(text) else None
@@ -55,6 +54,10 @@ def number(text: str) -> Number | None:
     for reply in said:
         if (whole := parse(reply)) is not None:
             return whole
+    if said and words(said[-1]) == "none":
+        return Number(0.0, text=said[-1])
+    if said and (result := parse(said[-1].rpartition("=")[2])) is not None:
+        return result
     for reply in said:
         if len(reply) <= _SENTENCE and not _UNSURE.search(reply) and len(inside := find(reply)) == 1:
             return inside[0]
@@ -72,6 +75,4 @@ def words(text: str) -> str:
 def same_words(text: str, gold: str) -> str | None:
     """The form of the reply whose words are those of the gold text."""
     wanted = words(gold)
-    return next(
-        (reply for reply in replies(text) if len(reply) <= _SENTENCE and words(reply) == wanted), None
-    )
+    return next((reply for reply in replies(text) if len(reply) <= _SENTENCE and words(reply) == wanted), None)

@@ -71,6 +71,7 @@ def test_worked_examples(text: str, gold: str, question: str, official: int, fuz
         ("The answer is 14.", "14", 1),
         ("**14**", "14", 1),
         ("There are 14 of them.", "14", 1),
+        ("7 + 7 = 14", "14", 1),
         ("Not 14", "14", 0),
         ("14 or 15", "14", 0),
         ("14, 20", "14", 0),
