@@ -65,10 +65,9 @@ class Deck:
         self._kind = ""
         self.rng = Random(f"{self._space}/group/{group}")
 
-    def kind(self, kinds: Sequence[T], start: int = 0) -> T:
+    def kind(self, kinds: Sequence[T]) -> T:
         """The kind of question whose turn it is; afterwards `deal` counts turns of that kind alone."""
-        position = (self.group + start) % len(kinds)
-        self.turn = (self.group + start) // len(kinds)
+        self.turn, position = divmod(self.group, len(kinds))
         self._kind = str(position)
         return kinds[position]
 

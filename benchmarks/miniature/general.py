@@ -161,6 +161,9 @@ def seed(deck: Deck, row: int, size: int) -> list[Made]:
     return [Made(columns, 1 / 4)]
 
 
+GQA_STRUCTURES = ("query", "verify", "choose", "logical", "compare")
+
+
 def gqa(deck: Deck, row: int, size: int) -> list[Made]:
     """Two questions about one picture: one about its left object, one about its right object or their sizes.
 
@@ -174,44 +177,42 @@ def gqa(deck: Deck, row: int, size: int) -> list[Made]:
     larger = deck.rng.randrange(2)
     items[larger] = replace(items[larger], r=28)
     sketch = partial(shapes.scene, deck.look(), tuple(items))
-    rng = deck.rng
-    deck.kind(range(5))
+    first = deck.kind(GQA_STRUCTURES[:4])
+    second = GQA_STRUCTURES[(GQA_STRUCTURES.index(first) + deck.turn + 1) % 5]
     made = []
-    for position, side in enumerate(("left", "right")):
-        number = (deck.group + (deck.turn + 1) * position) % 5
-        structural = ("query", "verify", "choose", "logical", "compare")[number]
-        if structural == "compare" and position == 0:
-            structural = "query"
-        question, answer, prior, topic = _gqa_question(rng, structural, side, items[position], larger)
-        columns = {
-            "id": f"{row + position:08d}",
-            "imageId": f"n{deck.group}",
-            "question": question,
-            "answer": answer,
-            "fullAnswer": f"The answer is {answer}.",
-            "isBalanced": True,
-            "groups": {"global": topic, "local": f"{side}-{topic}"},
-            "entailed": "",
-            "equivalent": f"{row + position:08d}",
-            "types": {
-                "structural": structural,
-                "semantic": "attr" if topic != "shape" else "obj",
-                "detailed": f"{structural}_{topic}",
-            },
-            "annotations": {
-                "question": [{"objectId": str(position), "value": side}],
-                "answer": [],
-                "fullAnswer": [],
-            },
-            "semantic": [
-                {"operation": "select", "argument": f"{side} object ({position})", "dependencies": []},
-                {"operation": structural, "argument": topic, "dependencies": [0]},
-            ],
-            "semanticStr": f"select: {side} object ({position})->{structural}: {topic} [0]",
-            "image": sketch,
-        }
+    for position, (side, structural) in enumerate((("left", first), ("right", second))):
+        question, answer, prior, topic = _gqa_question(deck.rng, structural, side, items[position], larger)
+        columns = _gqa_columns(f"{row + position:08d}", structural, topic, side)
+        columns.update(
+            {
+                "imageId": f"n{deck.group}",
+                "question": question,
+                "answer": answer,
+                "fullAnswer": f"The answer is {answer}.",
+                "image": sketch,
+            }
+        )
         made.append(Made(columns, prior))
     return made
+
+
+def _gqa_columns(identity: str, structural: str, topic: str, side: str) -> dict[str, Any]:
+    """What the data set says about a question beside its text: types, groups, scene-graph program."""
+    semantic = "obj" if topic == "shape" else "attr"
+    return {
+        "id": identity,
+        "isBalanced": True,
+        "groups": {"global": topic, "local": f"{side}-{topic}"},
+        "entailed": "",
+        "equivalent": identity,
+        "types": {"structural": structural, "semantic": semantic, "detailed": f"{structural}_{topic}"},
+        "annotations": {"question": [{"objectId": side, "value": side}], "answer": [], "fullAnswer": []},
+        "semantic": [
+            {"operation": "select", "argument": f"{side} object", "dependencies": []},
+            {"operation": structural, "argument": topic, "dependencies": [0]},
+        ],
+        "semanticStr": f"select: {side} object->{structural}: {topic} [0]",
+    }
 
 
 def _gqa_question(

@@ -193,15 +193,3 @@ def inside(deck: Deck) -> Ask:
         return partial(scene, look, items, (Frame((30, 30, 34), fx, fy, 17),))
 
     return Ask("Which shape is inside the black box?", SHAPES, picture)
-
-
-def same_color(deck: Deck) -> Ask:
-    """Whether two shapes have the same colour."""
-    pair, (color, other) = deck.rng.sample(SHAPES, 2), deck.rng.sample(COLOR_NAMES, 2)
-    look = deck.look()
-
-    def picture(value: str) -> Sketch:
-        second = color if value == "yes" else other
-        return partial(scene, look, (Item(pair[0], color, 36, 64, 24), Item(pair[1], second, 94, 64, 24)))
-
-    return Ask("Do the two shapes have the same color?", ("yes", "no"), picture)

@@ -26,7 +26,7 @@ def test_adapter_reads_prompts_and_scores_the_rows(name: str, rows_of: Rows) -> 
     for sample in samples:
         assert sample is not None and sample.images and sample.answers
         for style in ("official", "paper"):
-            prompt = benchmark.prompt(sample, style)  # type: ignore[arg-type]
+            prompt = benchmark.prompt(sample, style)
             assert sample.question.split("\n")[0].split("<image")[0] in prompt and "<image" not in prompt
         verdict = benchmark.fuzzy(sample, sample.answers[0])
         if name == "textvqa":

@@ -147,7 +147,7 @@ def rise(column: Any) -> int:
 
 
 def patches(picture: Any) -> list[tuple[int, tuple[int, int, int]]]:
-    """Connected patches inside dark outlines: size and mean colour, the background left out."""
+    """Connected patches inside dark outlines: size and inner colour, the background left out."""
     from scipy import ndimage
 
     background = picture[0, 0]
@@ -156,7 +156,7 @@ def patches(picture: Any) -> list[tuple[int, tuple[int, int, int]]]:
     found = []
     for i in range(1, n + 1):
         mask = labels == i
-        values = picture[mask]
+        values = picture[ndimage.binary_erosion(mask, iterations=4)]
         median = np.median(values, axis=0)
         found.append((int(mask.sum()), (int(median[0]), int(median[1]), int(median[2]))))
     return found
