@@ -52,14 +52,15 @@ class DocVQA(Benchmark):
         """One question; a page is named by its document and page number."""
         document, page = row.get("ucsf_document_id"), row.get("ucsf_document_page_no")
         withheld = self.settings["split"] == "test"
+        golds, kinds = None if withheld else row["answers"], row.get("question_types")
         return Sample(
             id=str(row["questionId"] if withheld else row.get("questionId", index)),
             index=index,
             question=row["question"],
-            answers=() if withheld else tuple(row["answers"] or ()),
+            answers=() if golds is None else (golds,) if isinstance(golds, str) else tuple(golds),
             images=pictures(row.get("image")),
             image_id=None if document is None or page is None else f"{document}_{page}",
-            tags={"question_types": tuple(row.get("question_types") or ())},
+            tags={"question_types": () if kinds is None else tuple(kinds)},
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:

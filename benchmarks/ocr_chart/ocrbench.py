@@ -75,18 +75,14 @@ class OCRBench(Benchmark):
         found = match(text, sample.answers)
         if found is None:
             return Verdict(0.0, text.strip(), "no gold formula" if formula else "no gold text as whole words")
-        return Verdict(
-            1.0, found, "equals a gold formula" if formula else "contains a gold text as whole words"
-        )
+        return Verdict(1.0, found, "equals a gold formula" if formula else "contains a gold text as whole words")
 
     def official(self, sample: Sample, text: str) -> Verdict:
         """The released substring test, or equality where the setting says so."""
         whole = self.settings["equality"]
         found = ocr.released_match(text, sample.answers, sample.extra["formula"], whole)
         if found is None:
-            return Verdict(
-                0.0, text.strip(), "equals no gold text" if whole else "no gold text is a substring"
-            )
+            return Verdict(0.0, text.strip(), "equals no gold text" if whole else "no gold text is a substring")
         return Verdict(1.0, found, "equals a gold text" if whole else "contains a gold text as a substring")
 
     def metrics(self, strata: Sequence[str]) -> dict[str, dict[str, float]]:

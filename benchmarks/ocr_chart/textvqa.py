@@ -41,7 +41,8 @@ class TextVQA(Benchmark):
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; the OCR tokens go along for the prompt."""
-        tokens = [str(token) for token in row.get("ocr_tokens") or ()]
+        column = row.get("ocr_tokens")
+        tokens = [] if column is None else [str(token) for token in column]
         return Sample(
             id=str(row.get("question_id", index)),
             index=index,
@@ -58,9 +59,7 @@ class TextVQA(Benchmark):
         if not self.settings["ocr_tokens"]:
             return f"{sample.question}\n{SHORT_SENTENCE}"
         if "ocr_tokens" not in sample.extra:
-            raise UserError(
-                "textvqa: rows lack column 'ocr_tokens'; add it or --set textvqa.ocr_tokens=false"
-            )
+            raise UserError("textvqa: rows lack column 'ocr_tokens'; add it or --set textvqa.ocr_tokens=false")
         tokens = sample.extra["ocr_tokens"]
         listed = f" {', '.join(tokens)}" if tokens else ""
         return f"{sample.question}\nReference OCR tokens:{listed}\n{SHORT_SENTENCE}"
