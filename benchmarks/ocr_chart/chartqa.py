@@ -22,6 +22,8 @@ from cambrian_eval.scoring.statement import plain, replies
 
 INSTRUCTION = "Answer the question using a single number or phrase."
 TOLERANCE = 0.05
+LONGEST_LIST = 1000
+"""Characters beyond which a reply is no list."""
 _SLACK = 1e-9
 """Keeps exactly 5 % inside in spite of binary rounding."""
 _YEAR_ASKED = re.compile(r"\b(?:years?|when)\b", re.IGNORECASE)
@@ -126,6 +128,8 @@ def _bare(text: str) -> str:
 
 def _same_list(text: str, gold: str) -> bool:
     """Item by item in order: equal texts, or numbers within the tolerance (years exactly)."""
+    if len(text) > LONGEST_LIST:
+        return False
     said, wanted = _list(text), _list(gold)
     return len(said) == len(wanted) and all(map(_same_item, said, wanted))
 
