@@ -123,7 +123,8 @@ def _splice_row(
     kept = columns < len(embeds)
     if windows is not None and not bool(kept.all()):
         index = kept.nonzero().flatten()
-        columns, windows = columns[index], windows.select(index.to(windows.picture.device))
+        kept_windows = windows.select(index.to(windows.picture.device)) if len(index) else None
+        columns, windows = columns[index], kept_windows
     return _Row(embeds, labels, columns, windows)
 
 

@@ -14,8 +14,12 @@ from .prompts import IMAGE_MARK
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer shipped with a checkpoint."""
+    """The tokenizer shipped with a checkpoint: SentencePiece by the rules it was trained with, else as
+    its file says.
+    """
     from transformers import AutoTokenizer
+
+    from . import sentencepiece_tokenizer
 
     if not any(
         (folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
@@ -23,6 +27,8 @@ def load_tokenizer(folder: Path) -> Any:
         raise UserError(
             f"{folder} holds no tokenizer (tokenizer.json or tokenizer.model); fetch the checkpoint again"
         )
+    if sentencepiece_tokenizer.reads(folder):
+        return sentencepiece_tokenizer.SentencePieceTokenizer(folder)
     return AutoTokenizer.from_pretrained(str(folder))
 
 
