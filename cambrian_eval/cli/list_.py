@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 
-def list_(json: bool = typer.Option(False, "--json", help="One JSON object instead of text.")) -> None:
+def list_(json: bool | None = typer.Option(None, "--json", help="One JSON object instead of text.")) -> None:
     """Benchmarks by category, models and scorers."""
     from cambrian_eval.cli import words
     from cambrian_eval.registry import CATEGORIES, benchmark_names, load_benchmark, model_factories

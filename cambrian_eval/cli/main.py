@@ -35,7 +35,7 @@ app.command("doctor")(doctor.doctor)
 
 @app.callback(invoke_without_command=True)
 def version(
-    version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True),
+    version: bool | None = typer.Option(None, "--version", help="Print the version and end.", is_eager=True),
 ) -> None:
     if version:
         from cambrian_eval import __version__
