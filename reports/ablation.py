@@ -178,10 +178,8 @@ def _tests(runs: Sequence[NamedRun], scorer: str) -> dict[str, list[Paired]]:
             found.append((c.benchmark, test))
     corrected = holm([t.p_value for _, t in found])
     tests: dict[str, list[Paired]] = {}
-    for (name, t), p in zip(found, corrected, strict=True):
-        tests.setdefault(name, []).append(
-            Paired(t.model, t.difference, t.low, t.high, t.p_value, p, t.test, t.n)
-        )
+    for (name, t), p_holm in zip(found, corrected, strict=True):
+        tests.setdefault(name, []).append(Paired(t.model, t.difference, t.low, t.high, t.p_value, p_holm, t.test, t.n))
     return tests
 
 
@@ -228,6 +226,8 @@ def _tested(found: Ablation) -> list[str]:
     whole = f"Paired tests of on against off ({len(tested)} benchmarks, Holm-corrected over all tests): "
     if not unsure:
         return [whole + "the difference is significant (p < 0.05) everywhere."]
+    if not any(t.p_holm < 0.05 for r in tested for t in r.tests):
+        return [whole + "no difference is significant (p < 0.05)."]
     parts = []
     for r in unsure:
         sure = sum(t.p_holm < 0.05 for t in r.tests)

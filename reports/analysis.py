@@ -61,7 +61,9 @@ def analyse(table: ScoreTable | None, options: Options) -> Analysis:
     used = None if table is None else prepared(table, options)
     if used is None:
         if options.method == "scores" or options.kind == "spearman":
-            raise UserError("figure15 is a Pearson matrix without scores: --method scores and spearman need a score table")
+            raise UserError(
+                "figure15 is a Pearson matrix without scores: --method scores and spearman need a score table"
+            )
         found = shipped_matrix()
     else:
         found = correlate(used, options.kind, seed=options.seed)
@@ -116,7 +118,9 @@ def summary(found: Analysis) -> list[str]:
         lines.append(f"Too few benchmarks ({len(found.clustered)}) for {GROUPS} groups: not clustered.")
     else:
         if "mmmu" in c.benchmarks and "mmmu" not in found.clustered:
-            lines.append("MMMU is left out: the paper placed it by hand, by question type (--mmmu by-data clusters it).")
+            lines.append(
+                "MMMU is left out: the paper placed it by hand, by question type (--mmmu by-data clusters it)."
+            )
         lines += _cluster_table(found)
     lines.append("## Categories by data")
     differ = assignment.disagreements(found.assignments)
@@ -128,7 +132,10 @@ def summary(found: Analysis) -> list[str]:
 
 
 def _cluster_table(found: Analysis) -> list[str]:
-    rows = ["| method | purity | matched | adjusted Rand | silhouette | stability |", "| :-- | --: | --: | --: | --: | --: |"]
+    rows = [
+        "| method | purity | matched | adjusted Rand | silhouette | stability |",
+        "| :-- | --: | --: | --: | --: | --: |",
+    ]
     for c in found.clusterings:
         cells = [c.purity, c.matched, c.rand, c.silhouette, c.stability]
         rows.append(f"| {c.method} | " + " | ".join("–" if math.isnan(x) else f"{x:.2f}" for x in cells) + " |")
@@ -157,10 +164,7 @@ def files(found: Analysis) -> dict[str, str]:
         ),
         "clusters.csv": style.csv_text(
             ("benchmark", "category", *(m.method for m in found.clusterings)),
-            [
-                (b, entry(b).category, *(m.labels[i] for m in found.clusterings))
-                for i, b in enumerate(found.clustered)
-            ],
+            [(b, entry(b).category, *(m.labels[i] for m in found.clusterings)) for i, b in enumerate(found.clustered)],
         ),
         "cluster_quality.csv": style.csv_text(
             ("method", "how", "purity", "matched", "adjusted_rand", "silhouette", "stability"),
@@ -173,7 +177,17 @@ def files(found: Analysis) -> dict[str, str]:
         "assignment.csv": style.csv_text(
             ("benchmark", "paper", "assigned", "by", "confidence", "preferred_by_data", "mean_r", "margin", "agrees"),
             [
-                (a.benchmark, a.paper, a.assigned, a.by, a.confidence, a.data, a.mean_r, a.margin, str(a.agrees).lower())
+                (
+                    a.benchmark,
+                    a.paper,
+                    a.assigned,
+                    a.by,
+                    a.confidence,
+                    a.data,
+                    a.mean_r,
+                    a.margin,
+                    str(a.agrees).lower(),
+                )
                 for a in found.assignments
             ],
         ),
@@ -230,7 +244,13 @@ def as_values(found: Analysis) -> dict[str, object]:
             for m in found.clusterings
         },
         "assignment": {
-            a.benchmark: {"paper": a.paper, "assigned": a.assigned, "by": a.by, "confidence": a.confidence, "data": a.data}
+            a.benchmark: {
+                "paper": a.paper,
+                "assigned": a.assigned,
+                "by": a.by,
+                "confidence": a.confidence,
+                "data": a.data,
+            }
             for a in found.assignments
         },
         "notes": list(c.notes),

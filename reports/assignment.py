@@ -54,7 +54,9 @@ def assign(
     """Every benchmark of the matrix with its category."""
     names = found.benchmarks
     paper = [entry(name).category for name in names]
-    voters = [c if c != OTHER and not (n == "mmmu" and mmmu == "by-type") else None for n, c in zip(names, paper, strict=True)]
+    voters = [
+        c if c != OTHER and not (n == "mmmu" and mmmu == "by-type") else None for n, c in zip(names, paper, strict=True)
+    ]
     draws = [] if table is None else list(bootstrap(table.values, found.kind, resamples, seed))
     results = []
     for i, name in enumerate(names):
@@ -71,9 +73,15 @@ def assign(
         hand = name == "mmmu" and mmmu == "by-type"
         results.append(
             Assignment(
-                name, paper[i], paper[i] if hand else best, "question type" if hand else "data",
-                float(np.mean(won)), best, means[best], margin,
-            )  # fmt: skip
+                name,
+                paper[i],
+                paper[i] if hand else best,
+                "question type" if hand else "data",
+                float(np.mean(won)),
+                best,
+                means[best],
+                margin,
+            )
         )
     return results
 

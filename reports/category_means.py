@@ -41,9 +41,7 @@ def means(table: ScoreTable) -> list[Mean]:
                 continue
             half = _half_width(table, model, average.members)
             low, high = (None, None) if half is None else (average.value - half, average.value + half)
-            found.append(
-                Mean(model, name, average.value, low, high, len(average.members), bool(average.missing))
-            )
+            found.append(Mean(model, name, average.value, low, high, len(average.members), bool(average.missing)))
     return found
 
 

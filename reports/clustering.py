@@ -64,11 +64,9 @@ class Clustering:
 
 def view(matrix: Array, values: Array | None, method: pca.Method) -> View:
     """The inputs of all clusterings from a matrix and, where known, a complete table of scores."""
-    if values is not None and not np.isnan(values).any():
-        points = pca.standardised(values).T
-    else:
-        points = matrix
-    of_scores = method == "scores" and points is not matrix
+    complete = values is not None and not np.isnan(values).any()
+    points = pca.standardised(values).T if values is not None and complete else matrix
+    of_scores = method == "scores" and complete
     positions, _ = pca.principal(points if of_scores else matrix)
     return View(matrix, positions[:, :2], points)
 
@@ -173,7 +171,9 @@ def cluster(
     `table` has the same columns as the matrix; `truth` is each benchmark's category.
     """
     if len(found.benchmarks) <= k:
-        raise UserError(f"{found.source}: {len(found.benchmarks)} benchmarks cannot be put into {k} groups; add benchmarks")
+        raise UserError(
+            f"{found.source}: {len(found.benchmarks)} benchmarks cannot be put into {k} groups; add benchmarks"
+        )
     seen = view(found.matrix, None if table is None else table.values, method)
     resampled = [] if table is None else views(table.values, found.kind, method, resamples, seed)
     results = []
@@ -184,9 +184,15 @@ def cluster(
         stability = float(np.mean([adjusted_rand(groups, d) for d in drawn])) if drawn else math.nan
         results.append(
             Clustering(
-                name, groups, purity(groups, truth), matched(groups, truth), adjusted_rand(groups, truth),
-                silhouette(found.matrix, groups), stability, together,
-            )  # fmt: skip
+                name,
+                groups,
+                purity(groups, truth),
+                matched(groups, truth),
+                adjusted_rand(groups, truth),
+                silhouette(found.matrix, groups),
+                stability,
+                together,
+            )
         )
     return results
 

@@ -78,7 +78,9 @@ def usable(table: ScoreTable, impute: bool = False) -> ScoreTable:
     if left_out:
         notes.append("left out for too few or constant scores: " + ", ".join(left_out))
     if len(table.models) < FEW:
-        notes.append(f"warning: only {len(table.models)} models; under {FEW} correlations are unstable, read them as hints")
+        notes.append(
+            f"warning: only {len(table.models)} models; under {FEW} correlations are unstable, read them as hints"
+        )
     kept = table.select(keep)
     missing = int(np.isnan(kept.values).sum())
     if missing and impute:
@@ -136,16 +138,14 @@ def _pearson(data: Array) -> Array:
     return np.asarray(matrix, dtype=np.float64)
 
 
-def correlate(
-    table: ScoreTable, kind: Kind = "pearson", resamples: int = RESAMPLES, seed: int = 0
-) -> Correlations:
+def correlate(table: ScoreTable, kind: Kind = "pearson", resamples: int = RESAMPLES, seed: int = 0) -> Correlations:
     """The matrix of a usable table with percentile intervals over resampled models."""
     matrix, n = pair_matrix(table.values, kind)
     bad = np.argwhere(np.triu((n < FEWEST) | np.isnan(matrix), 1))
     if len(bad):
         a, b = (entry(table.benchmarks[i]).short for i in bad[0])
         raise UserError(
-            f"{table.source}: {a} and {b} share {int(n[tuple(bad[0])])} models with usable scores, fewer than {FEWEST}; "
+            f"{table.source}: {a} and {b} share {int(n[tuple(bad[0])])} usable models, fewer than {FEWEST}; "
             "leave one out with --benchmarks, or fill gaps with --impute"
         )
     draws = bootstrap(table.values, kind, resamples, seed)
@@ -169,9 +169,7 @@ def shipped_matrix() -> Correlations:
     names = tuple(row["benchmark"] for row in rows)
     matrix = np.array([[float(row[name]) for name in names] for row in rows])
     note = "only the printed matrix is known: nothing can be resampled over models, intervals are absent"
-    return Correlations(
-        names, matrix, np.full(matrix.shape, np.nan), "pearson", "the paper's Figure 15", notes=(note,)
-    )
+    return Correlations(names, matrix, np.full(matrix.shape, np.nan), "pearson", "the paper's Figure 15", notes=(note,))
 
 
 def restrict(found: Correlations, benchmarks: Sequence[str]) -> Correlations:

@@ -48,13 +48,17 @@ def place(
     **style: Any,
 ) -> list[Text]:
     """Writes a name beside every point; `radii` are the markers' in points. Axis limits must be final."""
-    figure = axes.figure
+    figure = axes.get_figure(root=True)
+    if figure is None:
+        raise ValueError("labels need axes that are part of a figure")
     figure.draw_without_rendering()
     pixels = figure.dpi / 72.0
     centres = [tuple(map(float, axes.transData.transform(p))) for p in points]
     window = axes.get_window_extent()
     frame = Box(window.x0, window.y0, window.x1, window.y1)
-    texts = [axes.text(x, y, name, ha="center", va="center", **style) for (x, y), name in zip(points, names, strict=True)]
+    texts = [
+        axes.text(x, y, name, ha="center", va="center", **style) for (x, y), name in zip(points, names, strict=True)
+    ]
     sizes = []
     for text in texts:
         extent = text.get_window_extent()
@@ -122,9 +126,7 @@ def _free(
             x, y = frame.x0 + width / 2, y - height
 
 
-def _lead(
-    axes: Axes, centre: tuple[float, ...], radius: float, box: Box, inverse: Any, pixels: float
-) -> None:
+def _lead(axes: Axes, centre: tuple[float, ...], radius: float, box: Box, inverse: Any, pixels: float) -> None:
     """A thin line from a point to a label that had to move away."""
     x = min(max(centre[0], box.x0), box.x1)
     y = min(max(centre[1], box.y0), box.y1)

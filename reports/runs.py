@@ -59,7 +59,9 @@ def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
     for name, run in zip(distinct, opened, strict=True):
         results = tuple(run.results())
         if not results:
-            raise UserError(f"{run.path} has no results yet; finish the run, or score it: cambrian-eval score {run.path}")
+            raise UserError(
+                f"{run.path} has no results yet; finish the run, or score it: cambrian-eval score {run.path}"
+            )
         found.append(NamedRun(name, run, results))
     return found
 
@@ -97,7 +99,8 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
                 f"{', '.join(named.scorers)} and conditions {', '.join(named.conditions)}"
             )
         if partial:
-            notes.append(f"{named.name}: not every row of the published data set was run for {', '.join(partial)}")
+            which = "any benchmark" if len(partial) == len(cells[named.name]) else ", ".join(partial)
+            notes.append(f"{named.name}: not every row of the published data set was run for {which}")
         if withheld:
             notes.append(f"{named.name}: answers of {', '.join(withheld)} are withheld, so no score can be given here")
     table = build(cells, "own runs", notes)
@@ -116,7 +119,12 @@ def _attributes(info: Mapping[str, object]) -> dict[str, float]:
     details = model.get("details", {}) if isinstance(model, dict) else {}
     found = {}
     for key, value in details.items():
-        if key in ATTRIBUTES and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if (
+            key in ATTRIBUTES
+            and isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+        ):
             number = float(value)
             name = ATTRIBUTE_KEYS.get(key, key)
             found[name] = number / 1e9 if name == "params" and number > 1e6 else number

@@ -115,7 +115,9 @@ def _number(path: Path, line: int, column: str, text: str) -> float:
     except ValueError:
         value = math.inf
     if not math.isfinite(value):
-        raise UserError(f"{path} line {line}: column {column!r} holds {text!r}, which is no number; leave missing cells empty")
+        raise UserError(
+            f"{path} line {line}: column {column!r} holds {text!r}, which is no number; leave missing cells empty"
+        )
     return value
 
 
@@ -155,7 +157,9 @@ def _long(path: Path, records: Sequence[Mapping[str, str]]) -> ScoreTable:
         attributes.setdefault(model, {}).update(_attributes(path, line, record))
     if skipped:
         notes.append(f"{path.name}: {skipped} rows under another vision condition than 'on' are left out")
-    table = build({m: {b: v for b, v in row.items() if not math.isnan(v)} for m, row in cells.items()}, path.name, notes)
+    table = build(
+        {m: {b: v for b, v in row.items() if not math.isnan(v)} for m, row in cells.items()}, path.name, notes
+    )
     return replace(table, intervals=intervals, groups=groups, attributes=attributes)
 
 

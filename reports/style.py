@@ -110,7 +110,7 @@ def styled(theme: Theme) -> Iterator[None]:
     """Draw under a theme; the caller's matplotlib settings are as before afterwards."""
     import matplotlib
 
-    settings = {
+    settings: dict[str, Any] = {
         "font.family": list(theme.families),
         "font.size": theme.size,
         "axes.titlesize": theme.size,
@@ -143,7 +143,8 @@ def styled(theme: Theme) -> Iterator[None]:
     }
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(settings)
+        for key, value in settings.items():
+            matplotlib.rcParams[key] = value  # type: ignore[index]
         yield
 
 
@@ -162,7 +163,9 @@ def panels(theme: Theme, count: int, height: float) -> tuple[Figure, list[Any]]:
     wide = count <= 2 or theme.page / theme.size > 0.8
     columns = count if wide else (count + 1) // 2
     rows = -(-count // columns)
-    made, grid = figure(theme.page, theme.page * height * (1.0 if wide else 1.5), nrows=rows, ncols=columns, squeeze=False)
+    made, grid = figure(
+        theme.page, theme.page * height * (1.0 if wide else 1.5), nrows=rows, ncols=columns, squeeze=False
+    )
     axes = list(grid.flat)
     for spare in axes[count:]:
         spare.set_visible(False)
@@ -224,9 +227,7 @@ def _latin(values: Mapping[str, str | None]) -> dict[str, str | None]:
     return {k: None if v is None else v.encode("latin-1", "replace").decode("latin-1") for k, v in values.items()}
 
 
-def save(
-    drawing: Drawing, out: Path, formats: Sequence[str], theme: Theme, provenance: Provenance
-) -> list[Path]:
+def save(drawing: Drawing, out: Path, formats: Sequence[str], theme: Theme, provenance: Provenance) -> list[Path]:
     """Writes NAME.pdf and so on, NAME.csv and NAME.json; returns what was written."""
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", drawing.name)
     sidecar = {

@@ -99,7 +99,9 @@ def layout(table: ScoreTable, columns: Sequence[str], intervals: bool = False) -
                 cells[model, name] = Cell(tokens, digits=0)
             elif name in AVERAGES:
                 mean = means.get((model, AVERAGES[name]))
-                cells[model, name] = Cell(None) if mean is None else Cell(mean.value, mean.low, mean.high, partial=mean.partial)
+                cells[model, name] = (
+                    Cell(None) if mean is None else Cell(mean.value, mean.low, mean.high, partial=mean.partial)
+                )
             else:
                 low, high = table.intervals.get((model, name), (None, None))
                 cells[model, name] = Cell(row.get(name), low, high)
@@ -132,12 +134,14 @@ def _column(name: str) -> Column:
 
 
 def _embolden(cells: dict[tuple[str, str], Cell], members: Sequence[str], name: str) -> None:
-    """Marks the best of a group of two or more; a lone row is nobody's best."""
+    """Marks the best of a group; where all are equal, or there is only one, nobody is best."""
     known = {m: c for m in members if (c := cells[m, name]).value is not None and not c.partial}
     if len(known) < 2:
         return
     shown = {m: printed(c.value or 0.0, c.digits) for m, c in known.items()}
     best = max(shown.values())
+    if min(shown.values()) == best:
+        return
     for m, c in known.items():
         if shown[m] == best:
             cells[m, name] = Cell(c.value, c.low, c.high, True, c.partial, c.digits)
@@ -172,7 +176,8 @@ def write(made: Layout, kind: str) -> str:
 
 def printed(value: float, digits: int) -> float:
     """Rounded as tables are rounded by hand: halves go up, whatever binary fractions make of them."""
-    return math.floor(value * 10**digits + 0.5 + 1e-7) / 10**digits
+    scale = 10.0**digits
+    return math.floor(value * scale + 0.5 + 1e-7) / scale
 
 
 def number(cell: Cell, intervals: bool, dash: str = "–", plus_minus: str = "±") -> str:
@@ -197,7 +202,7 @@ def _headings(made: Layout) -> list[tuple[str, int]]:
 
 
 def _several(made: Layout) -> bool:
-    return len(made.groups) > 1 or bool(made.groups and made.groups[0][0])
+    return len(made.groups) > 1
 
 
 def _markdown(made: Layout) -> str:
@@ -206,7 +211,10 @@ def _markdown(made: Layout) -> str:
     def clean(text: str) -> str:
         return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").split())
 
-    heads = [f"{c.category} avg" if c.name in AVERAGES and c.category else c.head for c in made.columns]
+    heads = [
+        ("Average" if c.category == "All" else f"{c.category} avg") if c.name in AVERAGES and c.category else c.head
+        for c in made.columns
+    ]
     lines = ["| Model | " + " | ".join(clean(h) for h in heads) + " |"]
     lines.append("| :--- |" + " ---: |" * len(heads))
     for title, members in made.groups:
@@ -322,4 +330,3 @@ def _html(made: Layout) -> str:
     out.append("</table>")
     out += [f'<p class="note">{html.escape(note)}</p>' for note in made.notes]
     return "\n".join(out) + "\n"
-

@@ -58,7 +58,9 @@ def draw(found: Ablation, theme: Theme) -> Drawing:
         axes.tick_params(axis="x", length=0)
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.set_ylim(0, top * 1.1 + 1)
-        axes.set_ylabel(typeset("score (MME / 20)" if any(r.benchmark == "mme" for r in found.rows) else "score", theme))
+        axes.set_ylabel(
+            typeset("score (MME / 20)" if any(r.benchmark == "mme" for r in found.rows) else "score", theme)
+        )
         _legend(fig, axes, conditions, theme)
     return Drawing("ablation", fig, *_numbers(found), _caption(found))
 
@@ -72,15 +74,17 @@ def _legend(fig: object, axes: object, conditions: list[str], theme: Theme) -> N
         for c in conditions
     ]
     handles.append(
-        Line2D([], [], color="#000000", marker="s", markerfacecolor="#ffffff", markersize=theme.size * 0.4, label="chance")
+        Line2D(
+            [], [], color="#000000", marker="s", markerfacecolor="#ffffff", markersize=theme.size * 0.4, label="chance"
+        )
     )
     fig.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.4)  # type: ignore[attr-defined]
 
 
 def _caption(found: Ablation) -> str:
     return (
-        f"Scores with vision on and off and by chance, benchmarks sorted by on minus off (written above), {found.source}; "
-        f"bars: {found.bars}."
+        "Scores with vision on and off and by chance, benchmarks sorted by on minus off (written above), "
+        f"{found.source}; bars: {found.bars}."
     )
 
 

@@ -79,9 +79,11 @@ def _legend(fig: object, table: ScoreTable, theme: Theme) -> None:
         own = model in table.own and len(table.own) < len(table.models)
         handles.append(
             Patch(
-                facecolor=SERIES[k % len(SERIES)], hatch="///" if k >= len(SERIES) else "",
-                edgecolor="#000000" if own else "#ffffff", label=typeset(model + (" (own run)" if own else ""), theme),
-            )  # fmt: skip
+                facecolor=SERIES[k % len(SERIES)],
+                hatch="///" if k >= len(SERIES) else "",
+                edgecolor="#000000" if own else "#ffffff",
+                label=typeset(model + (" (own run)" if own else ""), theme),
+            )
         )
     longest = max(len(m) for m in table.models)
     columns = max(1, min(len(handles), int(theme.page * 72 / (theme.size * (0.55 * longest + 4)))))
@@ -94,9 +96,7 @@ def radar(table: ScoreTable, theme: Theme, axes_are: str = "categories") -> Draw
     if axes_are == "benchmarks":
         present = [b for b in table.benchmarks if not np.isnan(table.column(b)).any()]
         names = [entry(b).short for b in present]
-        values = {
-            m: [table.row(m)[b] / entry(b).divisor for b in present] for m in table.models
-        }
+        values = {m: [table.row(m)[b] / entry(b).divisor for b in present] for m in table.models}
         spokes = [entry(b).category for b in present]
     else:
         cells = by_category(table)
@@ -189,5 +189,3 @@ def boxes(table: ScoreTable, theme: Theme) -> Drawing:
         f"quartile range, every model a dot.{stars}"
     )
     return Drawing("boxes", fig, ("model", "group", "category", "average", "own"), rows, caption)
-
-

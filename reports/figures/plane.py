@@ -43,7 +43,9 @@ def draw(found: Components, theme: Theme, source: str) -> Drawing:
             axes.scatter([], [], s=theme.size * 6, marker=MARKERS[c], color=COLOURS[c], label=typeset(c, theme))
             for c in categories_of(found.benchmarks)
         ]
-        fig.legend(handles=handles, loc="outside upper center", ncols=len(handles), handletextpad=0.2, columnspacing=1.2)
+        fig.legend(
+            handles=handles, loc="outside upper center", ncols=len(handles), handletextpad=0.2, columnspacing=1.2
+        )
         names = [typeset(entry(b).short, theme) for b in found.benchmarks]
         labels.place(axes, [tuple(p) for p in xy], names, radii, fontsize=theme.size * 0.95, gid="label")
     rows = tuple(

@@ -67,7 +67,9 @@ def draw(table: ScoreTable, theme: Theme, attribute: str) -> Drawing:
                 axes, [(x_of[m], cells[m, category].value) for m in named], [typeset(m, theme) for m in named],
                 [theme.size * 0.4] * len(named), fontsize=theme.size * 0.62,
             )  # fmt: skip
-    caption = f"Category averages against {ATTRIBUTES.get(attribute, attribute)} over {len(x_of)} models ({table.source})."
+    caption = (
+        f"Category averages against {ATTRIBUTES.get(attribute, attribute)} over {len(x_of)} models ({table.source})."
+    )
     return Drawing("scaling", fig, ("model", "category", attribute, "average", "own"), tuple(rows), caption)
 
 

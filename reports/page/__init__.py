@@ -1,0 +1,1 @@
+"""report.html: one self-contained file with the summary, the figures and a browser of samples."""

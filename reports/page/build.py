@@ -1,0 +1,109 @@
+"""Renders report.html from values: the template, its style and script, and the data blocks.
+
+The page may load nothing: a content security policy allows the page's own script and style by their hashes and
+pictures from the page or the folder beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from cambrian_eval.reports.catalogue import entry
+from cambrian_eval.reports.page.records import Browsable, script_json
+from cambrian_eval.reports.runs import NamedRun
+
+DETAIL_HEADS = (
+    "Model", "Benchmark", "Vision", "Scorer", "Score", "95 % interval", "Chance", "Samples", "Failed", "Unparsed",
+    "All rows",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure on the page."""
+
+    svg: bytes
+    caption: str
+
+    @property
+    def data(self) -> str:
+        """For a data address."""
+        return base64.b64encode(self.svg).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page shows."""
+
+    title: str
+    summary_html: str
+    """The score table, already escaped."""
+    notes: tuple[str, ...]
+    reading: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    command: str
+
+
+def render(
+    page: Page, runs: Sequence[NamedRun], data: Browsable, where: dict[str, Any], pictures: Sequence[dict[str, str]]
+) -> str:
+    """The whole file."""
+    import jinja2
+    from markupsafe import Markup
+
+    from cambrian_eval import __version__
+
+    room = files("cambrian_eval.reports.page")
+    style, script = (_asset(room, name) for name in ("report.css", "report.js"))
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string(_asset(room, "report.html.jinja"))
+    return template.render(
+        title=page.title,
+        version=__version__,
+        summary=Markup(page.summary_html),
+        notes=page.notes,
+        reading=page.reading,
+        figures=page.figures,
+        command=page.command,
+        detail_heads=DETAIL_HEADS,
+        details=[_detail(named, r) for named in runs for r in named.results],
+        runs=[_repeat(named) for named in runs],
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        index=Markup(script_json({**data.index, "pictures": where})),
+        blocks=[Markup(script_json(block)) for block in data.blocks],
+        pictures=[Markup(script_json(block)) for block in pictures],
+    )
+
+
+def _asset(room: Any, name: str) -> str:
+    return str((room / name).read_text(encoding="utf-8"))
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _detail(named: NamedRun, r: Any) -> tuple[str, ...]:
+    span = "–" if r.interval is None else f"{r.interval[0]:.1f} to {r.interval[1]:.1f}"
+    return (
+        named.name, entry(r.benchmark).short, r.condition, r.scorer, "–" if r.score is None else f"{r.score:.1f}", span,
+        "–" if r.chance is None else f"{r.chance:.1f}", str(r.n), str(r.n_failed), str(r.n_unparsed),
+        "yes" if r.complete else "no",
+    )  # fmt: skip
+
+
+def _repeat(named: NamedRun) -> tuple[str, ...]:
+    info = named.run.info
+    depends = info.get("answers_depend_on", {})
+    return (
+        named.name, named.run.path.name, str(info["model"].get("spec", "")), str(info["model"].get("fingerprint", "")),
+        str(info.get("data", {}).get("kind", "")), str(depends.get("prompts", "")), str(depends.get("seed", "")),
+    )  # fmt: skip
