@@ -135,9 +135,7 @@ def make_checkpoint(
     raw = _config(shape, picture_position(folder, template), vocabulary, hidden_size) | dict(overrides or {})
     write_json(folder / "config.json", raw)
     stops = {"llama_3": [1, 4], "vicuna_v1": 1, "chatml_direct": 1, "phi3": 1}[template]
-    write_json(
-        folder / "generation_config.json", {"do_sample": True, "bos_token_id": 0, "eos_token_id": stops}
-    )
+    write_json(folder / "generation_config.json", {"do_sample": True, "bos_token_id": 0, "eos_token_id": stops})
     for name in _ORDER:
         write_tower(out / name, name, towers, generator)
     write_weights(folder, generator, shard_size)
@@ -290,9 +288,7 @@ def siglip_to_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     timm: dict[str, Tensor] = {}
     for key, tensor in state.items():
         name = key.removeprefix("vision_model.")
-        name = name.replace("embeddings.patch_embedding", "patch_embed.proj").replace(
-            "post_layernorm", "norm"
-        )
+        name = name.replace("embeddings.patch_embedding", "patch_embed.proj").replace("post_layernorm", "norm")
         name = name.replace("encoder.layers", "blocks").replace("layer_norm", "norm")
         name = name.replace("self_attn.out_proj", "attn.proj")
         if name == "embeddings.position_embedding.weight":
@@ -376,9 +372,7 @@ def main() -> None:
     parser.add_argument("--template", choices=sorted(_SPECIAL))
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    folder = make_checkpoint(
-        chosen.out, chosen.kind, towers=chosen.towers, template=chosen.template, seed=chosen.seed
-    )
+    folder = make_checkpoint(chosen.out, chosen.kind, towers=chosen.towers, template=chosen.template, seed=chosen.seed)
     print(f"wrote {folder}; try: cambrian-eval inspect {folder}")
 
 

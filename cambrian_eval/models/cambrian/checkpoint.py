@@ -16,6 +16,7 @@ import torch
 
 from cambrian_eval.errors import UserError
 
+from .config import CambrianConfig, refuse_foreign
 from .tensor_files import Stored, open_folder
 from .tower_specs import cached_snapshot
 
@@ -43,8 +44,7 @@ def locate(name: str | Path) -> Path:
 def refuse_adapter(folder: Path) -> None:
     if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
         raise UserError(
-            f"{folder} is a LoRA adapter (adapter_config.json), not a checkpoint; merge it into its "
-            f"base model first"
+            f"{folder} is a LoRA adapter (adapter_config.json), not a checkpoint; merge it into its base model first"
         )
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} has no config.json; give the folder of a Cambrian-1 checkpoint")
@@ -62,13 +62,19 @@ def read_config(folder: Path) -> dict[str, Any]:
     return content
 
 
+def load_config(folder: Path, name: str | Path) -> CambrianConfig:
+    """The configuration, by the class of its base model; `name` is what the user called the checkpoint."""
+    raw = read_config(folder)
+    refuse_foreign(raw, str(folder))
+    config: CambrianConfig = CambrianConfig.from_dict(raw, name_or_path=str(name))
+    return config
+
+
 def open_weights(folder: Path) -> Stored:
     """All tensors of the checkpoint by name, none read yet."""
     stored = open_folder(folder, "a Cambrian-1 checkpoint")
     if any(".lora_A." in name or ".lora_B." in name for name in stored):
-        raise UserError(
-            f"{folder} holds LoRA weights, not a whole checkpoint; merge them into the base model first"
-        )
+        raise UserError(f"{folder} holds LoRA weights, not a whole checkpoint; merge them into the base model first")
     return {name: tensor for name, tensor in stored.items() if not name.endswith(_IGNORED)}
 
 
@@ -117,7 +123,5 @@ def settle_dtype(dtype: Any, stated: Any, stored: Stored) -> torch.dtype:
         return next((tensor.dtype for tensor in stored.values() if tensor.is_floating_point()), torch.float32)
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise UserError(
-            f"--dtype {dtype!r} is no floating point type; use float32, bfloat16, float16 or auto"
-        )
+        raise UserError(f"--dtype {dtype!r} is no floating point type; use float32, bfloat16, float16 or auto")
     return found

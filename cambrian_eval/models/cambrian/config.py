@@ -75,11 +75,9 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
         """Read `config.json`; asked of this class, gives the class of the file's base model."""
-        chosen = cls
-        if cls is CambrianConfig:
-            raw, _ = cls.get_config_dict(pretrained_model_name_or_path, **kwargs)
-            chosen = config_class_of(raw)
-        return super(CambrianConfig, chosen).from_pretrained(pretrained_model_name_or_path, **kwargs)
+        raw, rest = cls.get_config_dict(pretrained_model_name_or_path, **kwargs)
+        refuse_foreign(raw, str(pretrained_model_name_or_path))
+        return cls.from_dict(raw, **rest)
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
@@ -172,8 +170,7 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
         """Refuse a combination of keys that describes no network, naming the key."""
         if not self.uses_aggregator and self.projector_depth == 0:
             raise UserError(
-                f"config.json: mm_projector_type {self.mm_projector_type!r} is none of sva, linear, "
-                f"mlp2x_gelu"
+                f"config.json: mm_projector_type {self.mm_projector_type!r} is none of sva, linear, mlp2x_gelu"
             )
         if self.tower_count != len(self.tower_sides):
             raise UserError(
@@ -199,8 +196,7 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
             )
         if self.vision_hidden_size % SAMPLER_HEADS:
             raise UserError(
-                f"config.json: vision_hidden_size {self.vision_hidden_size} is not divisible by "
-                f"{SAMPLER_HEADS} heads"
+                f"config.json: vision_hidden_size {self.vision_hidden_size} is not divisible by {SAMPLER_HEADS} heads"
             )
         for query_side in {*self.query_sides, *([self.grid_side] if self.sampler_layers else [])}:
             uneven = [side for side in self.tower_sides if side % query_side]
@@ -259,9 +255,7 @@ def refuse_foreign(config_dict: dict[str, Any], name: str) -> None:
         return
     kind = str(config_dict.get("model_type", "unknown"))
     if config_dict.get("peft_type"):
-        raise UserError(
-            f"{name} is a LoRA adapter; merge it into its base model first and give the merged folder"
-        )
+        raise UserError(f"{name} is a LoRA adapter; merge it into its base model first and give the merged folder")
     if config_dict.get("mm_vision_tower") or config_dict.get("vision_config") or "llava" in kind:
         raise UserError(
             f"{name} is a LLaVA-style checkpoint (model_type {kind!r}, one vision tower and no "
@@ -277,7 +271,5 @@ def refuse_foreign(config_dict: dict[str, Any], name: str) -> None:
 def _side(number: int, key: str) -> int:
     side = math.isqrt(int(number))
     if side * side != number or side == 0:
-        raise UserError(
-            f"config.json: {key} holds {number}, which is not the number of cells of a square grid"
-        )
+        raise UserError(f"config.json: {key} holds {number}, which is not the number of cells of a square grid")
     return side

@@ -87,8 +87,7 @@ class Connector(nn.Module):
         """Tower tokens [P, s_i * s_i, D_i] -> g_i [P, s_i * s_i, C], on one device."""
         home = self.vision_query.device
         return tuple(
-            self.get_submodule(f"mm_projector_aux_{tower}")(feature).to(home)
-            for tower, feature in enumerate(features)
+            self.get_submodule(f"mm_projector_aux_{tower}")(feature).to(home) for tower, feature in enumerate(features)
         )
 
     def encode_features(self, features: Sequence[Tensor], sizes: Sequence[Size]) -> list[EncodedPicture]:
@@ -118,9 +117,7 @@ class Connector(nn.Module):
             start = self.vision_query[group].to(context).expand(pictures * queries, -1)
             mixed = self.get_submodule(f"vision_sampler_{group}")(start, windows)
             mixed = mixed.view(pictures, queries, -1)
-            groups.append(
-                mixed if side == self.vision.grid_side else resample_grid(mixed, self.vision.grid_side)
-            )
+            groups.append(mixed if side == self.vision.grid_side else resample_grid(mixed, self.vision.grid_side))
         output: Tensor = self.mm_projector(torch.cat(groups, dim=-1))
         return output
 
@@ -135,9 +132,7 @@ class Connector(nn.Module):
         found: list[Windows | None] = []
         for index, size in enumerate(sizes):
             keep = region_windows(valid_region(size, side), side).to(context.device)
-            masks = [
-                mask.to(context.device)[keep] for mask in window_masks(size, self.vision.tower_sides, side)
-            ]
+            masks = [mask.to(context.device)[keep] for mask in window_masks(size, self.vision.tower_sides, side)]
             found.append(
                 Windows(
                     tuple(feature[index][keep] for feature in cut),

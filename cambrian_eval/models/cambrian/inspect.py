@@ -17,7 +17,7 @@ import torch
 from cambrian_eval.errors import UserError
 
 from . import prompts
-from .checkpoint import locate, read_config
+from .checkpoint import load_config, locate, read_config
 from .config import CambrianConfig
 from .geometry import valid_region
 from .model import model_class
@@ -31,10 +31,11 @@ _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 @dataclass(frozen=True)
 class Repository:
-    """A hub repository that a model needs, and the files of it that are worth fetching."""
+    """A hub repository that a model needs: the files to fetch, and of its weights the first name it has."""
 
     hub_id: str
     patterns: tuple[str, ...]
+    weights: tuple[str, ...]
     present: bool
 
 
@@ -46,7 +47,7 @@ def describe_checkpoint(
     """
     folder = locate(name)
     raw = read_config(folder)
-    config: CambrianConfig = CambrianConfig.from_pretrained(folder, name_or_path=str(name))
+    config = load_config(folder, name)
     root = None if towers_root is None else Path(towers_root)
     specs = resolve_towers(config.mm_vision_tower_aux_list or [], folder, root)
     config.mm_vision_tower_aux_width_list = [spec.width for spec in specs]
@@ -92,29 +93,29 @@ def needed_repositories(name: str, towers_root: str | Path | None = None) -> tup
 
     For `fetch`: call it, fetch what is not present, and call it again until nothing is absent.
     """
-    own = ("*.json", "*.safetensors", "tokenizer.model")
     if Path(name).expanduser().is_dir():
         folder = Path(name).expanduser()
         found: tuple[Repository, ...] = ()
     else:
         cached = cached_snapshot(name)
-        found = (Repository(name, own, cached is not None),)
+        own = ("*.json", "tokenizer.model")
+        found = (Repository(name, own, ("*.safetensors", "pytorch_model*.bin"), cached is not None),)
         if cached is None:
             return found
         folder = cached
     entries = read_config(folder).get("mm_vision_tower_aux_list") or []
     specs = resolve_towers(entries, folder, None if towers_root is None else Path(towers_root))
-    patterns = ("config.json", "preprocessor_config.json", "open_clip_config.json")
-    weights = {"siglip": "open_clip_pytorch_model.bin", "convnext": "open_clip_pytorch_model.bin"}
+    settings = ("config.json", "preprocessor_config.json", "open_clip_config.json")
     return found + tuple(
-        Repository(
-            spec.hub_ids[0],
-            (*patterns, weights.get(spec.kind.name, "model.safetensors"), "open_clip_model.safetensors"),
-            spec.folder is not None,
-        )
+        Repository(spec.hub_ids[0], settings, _TOWER_FILES[spec.kind.name], spec.folder is not None)
         for spec in specs
         if spec.hub_ids
     )
+
+
+_OPEN_CLIP = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_PLAIN = ("model.safetensors", "pytorch_model.bin")
+_TOWER_FILES = {"siglip": _OPEN_CLIP, "convnext": _OPEN_CLIP, "clip": _PLAIN, "dinov2": _PLAIN}
 
 
 def _language(config: CambrianConfig) -> dict[str, Any]:
@@ -173,9 +174,7 @@ def _tower(spec: TowerSpec, tokens: int, select_layer: int) -> dict[str, Any]:
     }
 
 
-def _template(
-    name: str | Path, folder: Path, raw: Mapping[str, Any], config: CambrianConfig
-) -> tuple[str, str | None]:
+def _template(name: str | Path, folder: Path, raw: Mapping[str, Any], config: CambrianConfig) -> tuple[str, str | None]:
     note = None
     try:
         vocabulary: Mapping[str, int] = load_tokenizer(folder).get_vocab()

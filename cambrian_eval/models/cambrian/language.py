@@ -48,9 +48,7 @@ class PictureStates:
         count = len(self.rows)
         index = torch.arange(count, device=self.rows.device).repeat_interleave(times)
         offset = torch.arange(times, device=self.rows.device).repeat(count)
-        return PictureStates(
-            self.rows[index] * times + offset, self.columns[index], self.windows.select(index)
-        )
+        return PictureStates(self.rows[index] * times + offset, self.columns[index], self.windows.select(index))
 
 
 class _AggregatingLayer(nn.Module):

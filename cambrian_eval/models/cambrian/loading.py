@@ -18,7 +18,7 @@ from transformers import GenerationConfig
 
 from cambrian_eval.errors import UserError
 
-from .checkpoint import check_shapes, locate, open_weights, read_config, settle_dtype, trim_vocabulary
+from .checkpoint import check_shapes, load_config, locate, open_weights, read_config, settle_dtype, trim_vocabulary
 from .config import CambrianConfig
 from .model import CambrianForConditionalGeneration, model_class
 from .tensor_files import Stored
@@ -58,7 +58,7 @@ def load(
     generation_config = kwargs.pop("generation_config", None)
     folder = locate(name)
     if config is None:
-        config = CambrianConfig.from_pretrained(folder, name_or_path=str(name))
+        config = load_config(folder, name)
     specs = resolve_towers(
         config.mm_vision_tower_aux_list or [], folder, None if towers_root is None else Path(towers_root)
     )
@@ -73,7 +73,7 @@ def load(
     if quantize is not None:
         kwargs["quantization_config"] = _quantization(quantize, config, target)
     if attn_implementation is not None:
-        kwargs["attn_implementation"] = attn_implementation
+        kwargs["attn_implementation"] = _attention(attn_implementation)
     if device_map is not None:
         kwargs |= _placement(device_map, specs, target)
     model: CambrianForConditionalGeneration = super(CambrianForConditionalGeneration, chosen).from_pretrained(  # type: ignore[misc]
@@ -85,9 +85,7 @@ def load(
     return model
 
 
-def _expected_shapes(
-    chosen: type[CambrianForConditionalGeneration], config: CambrianConfig
-) -> dict[str, torch.Size]:
+def _expected_shapes(chosen: type[CambrianForConditionalGeneration], config: CambrianConfig) -> dict[str, torch.Size]:
     with torch.device("meta"):
         empty = chosen(config)
     expected = {name: tensor.shape for name, tensor in empty.state_dict().items()}
@@ -110,6 +108,14 @@ def _fit_vocabulary(stored: Stored, config: CambrianConfig, folder: Path) -> Sto
     return trim_vocabulary(stored, length)
 
 
+def _attention(name: str) -> str:
+    if name not in ("sdpa", "eager", "flash_attention_2"):
+        raise UserError(f"--attention {name!r} is not offered; use sdpa, flash_attention_2 or eager")
+    if name == "flash_attention_2" and importlib.util.find_spec("flash_attn") is None:
+        raise UserError("--attention flash_attention_2 needs flash-attn, which is not installed; use sdpa")
+    return name
+
+
 def _quantization(quantize: str, config: CambrianConfig, target: torch.dtype) -> Any:
     """bitsandbytes settings for the decoder layers; head, connector, samplers and towers stay as they are."""
     from transformers import BitsAndBytesConfig
@@ -117,9 +123,7 @@ def _quantization(quantize: str, config: CambrianConfig, target: torch.dtype) ->
     if quantize not in ("4bit", "8bit"):
         raise UserError(f"--quantize {quantize!r} is not offered; use 4bit or 8bit")
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise UserError(
-            f"--quantize {quantize} needs bitsandbytes, which is not installed; `pip install bitsandbytes`"
-        )
+        raise UserError(f"--quantize {quantize} needs bitsandbytes, which is not installed; `pip install bitsandbytes`")
     kept = ["lm_head", "model.mm_projector", "model.vision_sampler_layers"]
     kept += [f"model.mm_projector_aux_{tower}" for tower in range(config.tower_count)]
     kept += [f"model.vision_sampler_{group}" for group in range(config.num_query_group)]
@@ -178,9 +182,7 @@ def _set_generation(model: CambrianForConditionalGeneration, given: Any, folder:
     else:
         raw: Mapping[str, Any] = read_config(folder)
         keys = ("bos_token_id", "eos_token_id", "pad_token_id")
-        model.generation_config = GenerationConfig(
-            **{key: raw[key] for key in keys if raw.get(key) is not None}
-        )
+        model.generation_config = GenerationConfig(**{key: raw[key] for key in keys if raw.get(key) is not None})
 
 
 def save(model: CambrianForConditionalGeneration, folder: Path, **kwargs: Any) -> None:

@@ -101,9 +101,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
     def run_towers(self, pixel_values: Sequence[Tensor]) -> list[Tensor]:
         """Per tower, pixels [P, 3, s, s] -> tokens [P, s_i * s_i, D_i]."""
         if not self.vision_towers:
-            raise UserError(
-                "this model was built without vision towers; load it with from_pretrained to use pictures"
-            )
+            raise UserError("this model was built without vision towers; load it with from_pretrained to use pictures")
         if len(pixel_values) != len(self.vision_towers):
             raise UserError(
                 f"pixel_values has {len(pixel_values)} tensors for {len(self.vision_towers)} towers; "
@@ -114,9 +112,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
 
     def encode_pictures(self, pixel_values: Sequence[Tensor], image_sizes: Any) -> list[EncodedPicture]:
         """All that the language model needs of each picture; depends on nothing but the pictures."""
-        sizes: list[Size] = [
-            (int(width), int(height)) for width, height in torch.as_tensor(image_sizes).tolist()
-        ]
+        sizes: list[Size] = [(int(width), int(height)) for width, height in torch.as_tensor(image_sizes).tolist()]
         if any(len(pixels) != len(sizes) for pixels in pixel_values):
             raise UserError("pixel_values and image_sizes speak of different numbers of pictures")
         return self.model.encode_features(self.run_towers(pixel_values), sizes)
@@ -129,12 +125,14 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         *,
         padding_side: Side = "left",
         labels: Tensor | None = None,
+        past: int = 0,
     ) -> SplicedBatch:
-        """Embed prompts and put encoded pictures in their places; one picture per mark, in the rows'
-        order.
+        """Embed prompts and put encoded pictures in their places, one per mark, in the rows' order.
+
+        `past` is how much of the sequence a cache already holds; only the position warning asks for it.
         """
         rows = text_rows(input_ids, attention_mask)
-        self._warn_of_positions(rows)
+        self._warn_of_positions(rows, past)
         return splice(
             rows,
             pictures,
@@ -310,17 +308,13 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         mask = model_kwargs["attention_mask"]
         positions = (mask.long().cumsum(-1) - 1).clamp(min=0)
         batch = SplicedBatch(embeds, mask, positions, model_kwargs.get("picture_states"))
-        return self.prefill(
-            batch, model_kwargs["past_key_values"], chunk_size=generation_config.prefill_chunk_size
-        )
+        return self.prefill(batch, model_kwargs["past_key_values"], chunk_size=generation_config.prefill_chunk_size)
 
     def _expand_inputs_for_generation(self, expand_size: int = 1, **kwargs: Any) -> Any:
         """Repeat the rows for beams or several samples; the samplers' states follow their rows."""
         states = kwargs.pop("picture_states", None)
         ids, expanded = super()._expand_inputs_for_generation(expand_size=expand_size, **kwargs)
-        expanded["picture_states"] = (
-            states if states is None or expand_size == 1 else states.repeated(expand_size)
-        )
+        expanded["picture_states"] = states if states is None or expand_size == 1 else states.repeated(expand_size)
         return ids, expanded
 
     def _embed(self, ids: Tensor) -> Tensor:
@@ -352,13 +346,11 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
             attention_mask = None if attention_mask is None else attention_mask[:, -input_ids.shape[1] :]
         own: Side = "left" if self.config.tokenizer_padding_side == "left" else "right"
         side = padding_side or padded_side(attention_mask) or own
-        batch = self.prepare(input_ids, attention_mask, pictures, padding_side=side, labels=labels)
+        batch = self.prepare(input_ids, attention_mask, pictures, padding_side=side, labels=labels, past=past)
         if not past:
             return batch
         if not bool(batch.attention_mask.all()):
-            raise UserError(
-                "rows of different lengths cannot follow a cache; continue them one by one, or use prefill"
-            )
+            raise UserError("rows of different lengths cannot follow a cache; continue them one by one, or use prefill")
         before = batch.attention_mask.new_ones(len(batch.attention_mask), past)
         return SplicedBatch(
             batch.inputs_embeds,
@@ -368,11 +360,12 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
             batch.labels,
         )
 
-    def _warn_of_positions(self, rows: Sequence[Tensor]) -> None:
+    def _warn_of_positions(self, rows: Sequence[Tensor], past: int) -> None:
         trained = self.config.image_position
-        places = {picture_index(row) for row in rows} - {None, trained}
-        if trained is not None and places:
-            warn_of_position(min(place for place in places if place is not None), trained)
+        places = [past + place for place in map(picture_index, rows) if place is not None]
+        elsewhere = [place for place in places if place != trained]
+        if trained is not None and elsewhere:
+            warn_of_position(min(elsewhere), trained)
 
 
 class CambrianLlamaForCausalLM(CambrianForConditionalGeneration):

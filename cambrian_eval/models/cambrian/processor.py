@@ -19,7 +19,7 @@ from transformers import BatchFeature
 from cambrian_eval.errors import UserError
 
 from . import prompts
-from .checkpoint import locate, read_config
+from .checkpoint import load_config, locate, read_config
 from .config import PICTURE_TOKEN_ID, CambrianConfig
 from .geometry import visual_tokens
 from .preprocess import as_rgb, tower_pixels
@@ -45,9 +45,7 @@ class CambrianProcessor:
         self.towers = tuple(towers)
         self.config = config
         self.template = template
-        self.padding_side: Side = padding_side or (
-            "left" if config.tokenizer_padding_side == "left" else "right"
-        )
+        self.padding_side: Side = padding_side or ("left" if config.tokenizer_padding_side == "left" else "right")
 
     @classmethod
     def from_pretrained(
@@ -63,10 +61,8 @@ class CambrianProcessor:
         """
         folder = locate(name)
         raw = read_config(folder)
-        config = CambrianConfig.from_pretrained(folder)
-        towers = resolve_towers(
-            config.mm_vision_tower_aux_list, folder, Path(towers_root) if towers_root else None
-        )
+        config = load_config(folder, name)
+        towers = resolve_towers(config.mm_vision_tower_aux_list, folder, Path(towers_root) if towers_root else None)
         tokenizer = load_tokenizer(folder)
         chosen = (
             prompts.template(template)
@@ -146,8 +142,7 @@ class CambrianProcessor:
         marks = prompt.count(prompts.IMAGE_MARK)
         if marks > 1:
             raise UserError(
-                f"a prompt has {marks} {prompts.IMAGE_MARK} marks; Cambrian-1 takes at most one "
-                f"picture per prompt"
+                f"a prompt has {marks} {prompts.IMAGE_MARK} marks; Cambrian-1 takes at most one picture per prompt"
             )
         ids = prompt_ids(prompt, self.tokenizer)
         if marks and self.config.image_position is not None:
@@ -159,8 +154,7 @@ class CambrianProcessor:
     def pixels(self, pictures: Sequence[Image.Image]) -> list[torch.Tensor]:
         """Per tower, the pixels of all pictures: float32 [P, 3, side, side]."""
         return [
-            torch.from_numpy(np.stack([tower_pixels(picture, spec) for picture in pictures]))
-            for spec in self.towers
+            torch.from_numpy(np.stack([tower_pixels(picture, spec) for picture in pictures])) for spec in self.towers
         ]
 
     def visual_tokens(self, size: tuple[int, int]) -> int:
@@ -216,9 +210,7 @@ def _known(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _chat_pictures(chat: Chat) -> list[Any]:
-    parts = [
-        part for message in chat if not isinstance(message["content"], str) for part in message["content"]
-    ]
+    parts = [part for message in chat if not isinstance(message["content"], str) for part in message["content"]]
     return [part["image"] for part in parts if part.get("type") == "image" and part.get("image") is not None]
 
 
@@ -233,12 +225,8 @@ def _match_pictures(texts: Sequence[str], images: Any) -> list[Image.Image]:
     nested = any(one is None or isinstance(one, (list, tuple)) for one in given)
     if nested:
         if len(given) != len(texts):
-            raise UserError(
-                f"images has {len(given)} entries for {len(texts)} prompts; give one entry per prompt"
-            )
-        each = [
-            [] if one is None else list(one) if isinstance(one, (list, tuple)) else [one] for one in given
-        ]
+            raise UserError(f"images has {len(given)} entries for {len(texts)} prompts; give one entry per prompt")
+        each = [[] if one is None else list(one) if isinstance(one, (list, tuple)) else [one] for one in given]
         for index, (prompt, shown) in enumerate(zip(texts, each, strict=True)):
             _agree(prompt.count(prompts.IMAGE_MARK), len(shown), f"prompt {index}")
         given = [one for shown in each for one in shown]
@@ -250,8 +238,7 @@ def _match_pictures(texts: Sequence[str], images: Any) -> list[Image.Image]:
 def _agree(marks: int, pictures: int, where: str) -> None:
     if marks != pictures:
         raise UserError(
-            f"{where} has {marks} {prompts.IMAGE_MARK} mark(s) but {pictures} picture(s) were given; "
-            f"they must agree"
+            f"{where} has {marks} {prompts.IMAGE_MARK} mark(s) but {pictures} picture(s) were given; they must agree"
         )
 
 

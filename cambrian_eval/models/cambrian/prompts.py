@@ -122,9 +122,7 @@ def render_chat(chosen: Template, chat: Sequence[Mapping[str, Any]], add_generat
         elif role in ("user", "assistant"):
             turns.append((str(role), text))
         else:
-            raise UserError(
-                f"chat: role {role!r} is not possible here; use system (first), user and assistant"
-            )
+            raise UserError(f"chat: role {role!r} is not possible here; use system (first), user and assistant")
     return chosen.render(turns, add_generation_prompt, system)
 
 

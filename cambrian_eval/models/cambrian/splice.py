@@ -63,8 +63,7 @@ def picture_index(ids: Tensor) -> int | None:
     places = (ids == PICTURE_TOKEN_ID).nonzero().flatten().tolist()
     if len(places) > 1:
         raise UserError(
-            f"a prompt holds {len(places)} pictures; Cambrian-1 was trained with one, and one per "
-            f"prompt is the limit"
+            f"a prompt holds {len(places)} pictures; Cambrian-1 was trained with one, and one per prompt is the limit"
         )
     return int(places[0]) if places else None
 
@@ -153,9 +152,7 @@ def _pad(rows: Sequence[_Row], side: Side) -> SplicedBatch:
 
 def _gather_states(rows: Sequence[_Row], starts: Sequence[int], device: torch.device) -> PictureStates | None:
     parts = [
-        (index, row.columns + starts[index], row.windows)
-        for index, row in enumerate(rows)
-        if row.windows is not None
+        (index, row.columns + starts[index], row.windows) for index, row in enumerate(rows) if row.windows is not None
     ]
     if not parts:
         return None

@@ -92,9 +92,7 @@ def open_folder(folder: Path, what: str) -> Stored:
     others = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
     if len(others) == 1:
         return open_file(others[0])
-    found = (
-        f"several weight files ({', '.join(path.name for path in others)})" if others else "no weight file"
-    )
+    found = f"several weight files ({', '.join(path.name for path in others)})" if others else "no weight file"
     raise UserError(f"{folder} holds {found}; {what} needs one of {', '.join(WEIGHT_FILES)}")
 
 
@@ -114,9 +112,7 @@ def _open_index(path: Path) -> Stored:
         shards[name] = open_file(path.parent / name)
     lost = [name for name, shard in weight_map.items() if name not in shards[shard]]
     if lost:
-        raise UserError(
-            f"{path}: tensor {lost[0]} is not in {weight_map[lost[0]]}; fetch the checkpoint again"
-        )
+        raise UserError(f"{path}: tensor {lost[0]} is not in {weight_map[lost[0]]}; fetch the checkpoint again")
     return {name: tensor for shard in shards.values() for name, tensor in shard.items()}
 
 
@@ -144,15 +140,11 @@ def _open_safetensors(path: Path) -> Stored:
         if dtype is None:
             raise UserError(f"{path}: tensor {name} has the unsupported type {entry['dtype']}")
         shape = tuple(entry["shape"])
-        tensors[name] = StoredTensor(
-            shape, dtype, _reader(path, base + start, stop - start, dtype, shape), path
-        )
+        tensors[name] = StoredTensor(shape, dtype, _reader(path, base + start, stop - start, dtype, shape), path)
     return tensors
 
 
-def _reader(
-    path: Path, start: int, size: int, dtype: torch.dtype, shape: tuple[int, ...]
-) -> Callable[[], Tensor]:
+def _reader(path: Path, start: int, size: int, dtype: torch.dtype, shape: tuple[int, ...]) -> Callable[[], Tensor]:
     def read() -> Tensor:
         raw = torch.empty(size, dtype=torch.uint8)
         view = memoryview(raw.numpy())
@@ -163,9 +155,7 @@ def _reader(
                 # One system call moves at most about 2 GiB.
                 count = file.readinto(view[done:])
                 if not count:
-                    raise UserError(
-                        f"{path} ended early while a tensor was read; it changed or was cut short"
-                    )
+                    raise UserError(f"{path} ended early while a tensor was read; it changed or was cut short")
                 done += count
         return raw.view(dtype).reshape(shape)
 
@@ -178,9 +168,7 @@ def _open_pickle(path: Path) -> Stored:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0][:160]
-        raise UserError(
-            f"{path} cannot be read as plain weights ({reason}); use a safetensors file"
-        ) from None
+        raise UserError(f"{path} cannot be read as plain weights ({reason}); use a safetensors file") from None
     if isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     return {

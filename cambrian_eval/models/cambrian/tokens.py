@@ -21,12 +21,8 @@ def load_tokenizer(folder: Path) -> Any:
 
     from . import sentencepiece_tokenizer
 
-    if not any(
-        (folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
-    ):
-        raise UserError(
-            f"{folder} holds no tokenizer (tokenizer.json or tokenizer.model); fetch the checkpoint again"
-        )
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")):
+        raise UserError(f"{folder} holds no tokenizer (tokenizer.json or tokenizer.model); fetch the checkpoint again")
     if sentencepiece_tokenizer.reads(folder):
         return sentencepiece_tokenizer.SentencePieceTokenizer(folder)
     return AutoTokenizer.from_pretrained(str(folder))

@@ -67,11 +67,7 @@ def from_timm(trunk: Stored, kind: str, folder: Path) -> Stored:
     if kind == "convnext":
         return _rename(trunk, _CONVNEXT_RULES, folder, ignored=("head.",))
     if kind == "siglip":
-        plain = {
-            name: tensor
-            for name, tensor in trunk.items()
-            if not _FUSED.fullmatch(name) and name != "pos_embed"
-        }
+        plain = {name: tensor for name, tensor in trunk.items() if not _FUSED.fullmatch(name) and name != "pos_embed"}
         mapped = _rename(plain, _SIGLIP_RULES, folder, ignored=("attn_pool.", "head.", "fc_norm."))
         for name, tensor in trunk.items():
             if match := _FUSED.fullmatch(name):
@@ -79,9 +75,7 @@ def from_timm(trunk: Stored, kind: str, folder: Path) -> Stored:
         if "pos_embed" in trunk:
             mapped["vision_model.embeddings.position_embedding.weight"] = trunk["pos_embed"].first()
         return mapped
-    raise UserError(
-        f"{folder} holds open_clip / timm weights; for a {kind} tower use the transformers layout"
-    )
+    raise UserError(f"{folder} holds open_clip / timm weights; for a {kind} tower use the transformers layout")
 
 
 def _split_fused(tensor: StoredTensor, layer: str, part: str) -> Stored:
@@ -93,18 +87,14 @@ def _split_fused(tensor: StoredTensor, layer: str, part: str) -> Stored:
     }
 
 
-def _rename(
-    trunk: Stored, rules: tuple[tuple[str, str], ...], folder: Path, ignored: tuple[str, ...] = ()
-) -> Stored:
+def _rename(trunk: Stored, rules: tuple[tuple[str, str], ...], folder: Path, ignored: tuple[str, ...] = ()) -> Stored:
     mapped: Stored = {}
     for name, tensor in trunk.items():
         target = next((re.sub(old, new, name) for old, new in rules if re.fullmatch(old, name)), None)
         if target is not None:
             mapped[target] = tensor
         elif not name.startswith(ignored):
-            raise UserError(
-                f"{folder}: tensor {TRUNK}{name} belongs to no tower known here; is it another network?"
-            )
+            raise UserError(f"{folder}: tensor {TRUNK}{name} belongs to no tower known here; is it another network?")
     return mapped
 
 
@@ -114,9 +104,7 @@ def _from_transformers(stored: Stored, kind: str) -> Stored:
         vision = {name: tensor for name, tensor in stored.items() if name.startswith("vision_model.")}
         if not vision:
             # Saved by releases that no longer write the prefix.
-            vision = {
-                f"vision_model.{name}": tensor for name, tensor in stored.items() if "text_model." not in name
-            }
+            vision = {f"vision_model.{name}": tensor for name, tensor in stored.items() if "text_model." not in name}
         dropped = ("vision_model.head.", "vision_model.embeddings.position_ids")
         return {name: tensor for name, tensor in vision.items() if not name.startswith(dropped)}
     bare = {name.removeprefix(f"{kind}."): tensor for name, tensor in stored.items()}
@@ -138,9 +126,7 @@ def infer_settings(folder: Path) -> Mapping[str, Any]:
             "add the tower's config.json"
         )
     stated = _open_clip_vision(folder)
-    return (
-        _infer_convnext(trunk, stated) if "stem.0.weight" in trunk else _infer_siglip(trunk, stated, folder)
-    )
+    return _infer_convnext(trunk, stated) if "stem.0.weight" in trunk else _infer_siglip(trunk, stated, folder)
 
 
 def _open_clip_vision(folder: Path) -> Mapping[str, Any]:

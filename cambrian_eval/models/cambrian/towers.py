@@ -69,9 +69,7 @@ class Tower(nn.Module):
         return joined.flatten(2).transpose(1, 2)
 
 
-def load_tower(
-    spec: TowerSpec, side: int, select_layer: int, dtype: torch.dtype, device: Any, **kwargs: Any
-) -> Tower:
+def load_tower(spec: TowerSpec, side: int, select_layer: int, dtype: torch.dtype, device: Any, **kwargs: Any) -> Tower:
     """Read a tower's weights straight into `dtype` on `device`. `side` is the side of its token grid."""
     if spec.folder is None:
         raise UserError(f"the weights of the vision tower {spec.entry} were not found")
@@ -110,17 +108,13 @@ def network_config(spec: TowerSpec, select_layer: int) -> tuple[Any, Any]:
     kind = spec.kind.name
     if kind == "siglip":
         # The released model runs in timm, which uses the exact GELU whatever the published config says.
-        return SiglipVisionModel, SiglipVisionConfig(
-            **settings | {"hidden_act": "gelu", "vision_use_head": False}
-        )
+        return SiglipVisionModel, SiglipVisionConfig(**settings | {"hidden_act": "gelu", "vision_use_head": False})
     if kind == "clip":
         depth = int(settings["num_hidden_layers"])
         # The state after block n is the last state of a network of n blocks: the rest is never built.
         settings["num_hidden_layers"] = select_layer if select_layer >= 0 else depth + 1 + select_layer
         if not 0 <= settings["num_hidden_layers"] <= depth:
-            raise UserError(
-                f"config.json: mm_vision_select_layer {select_layer} is beyond the {depth} blocks of CLIP"
-            )
+            raise UserError(f"config.json: mm_vision_select_layer {select_layer} is beyond the {depth} blocks of CLIP")
         return CLIPVisionModel, CLIPVisionConfig(**settings)
     if kind == "dinov2":
         return Dinov2Model, Dinov2Config(**settings)
@@ -165,15 +159,11 @@ def _fit(stored: Stored, spec: TowerSpec, config: Any) -> Stored:
     """Drop what the built network lacks on purpose; bring DINOv2's position table to the input's grid."""
     if spec.kind.name == "clip":
         beyond = config.num_hidden_layers
-        return {
-            name: tensor for name, tensor in stored.items() if _block(name) is None or _block(name) < beyond
-        }  # type: ignore[operator]
+        return {name: tensor for name, tensor in stored.items() if _block(name) is None or _block(name) < beyond}  # type: ignore[operator]
     if spec.kind.name == "dinov2" and _POSITIONS in stored:
         table, side = stored[_POSITIONS], config.image_size // config.patch_size
         shape = (1, 1 + side * side, *table.shape[2:])
-        fitted = StoredTensor(
-            shape, table.dtype, lambda: resample_positions(table.read(), side), table.origin
-        )
+        fitted = StoredTensor(shape, table.dtype, lambda: resample_positions(table.read(), side), table.origin)
         return stored | {_POSITIONS: fitted}
     if spec.kind.name == "convnext" and "layernorm.weight" not in stored:
         width = (spec.settings["hidden_sizes"][-1],)
@@ -205,9 +195,7 @@ def _check(info: dict[str, Any], network: nn.Module, spec: TowerSpec, stored: St
         raise UserError(f"{head}: tensor {missing[0]} of shape {_shape(expected)} is missing{more}")
     unexpected = [name for name in sorted(info.get("unexpected_keys") or []) if "position_ids" not in name]
     if unexpected:
-        raise UserError(
-            f"{head}: tensor {unexpected[0]} is not expected; does its config.json match its weights?"
-        )
+        raise UserError(f"{head}: tensor {unexpected[0]} is not expected; does its config.json match its weights?")
 
 
 def _shape(shape: Sequence[int]) -> str:

@@ -12,9 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Networks this small lose more to waking threads than they gain from them."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -32,9 +32,7 @@ from cambrian_eval.models.cambrian.geometry import (
         ((1000, 50), (2, 24), 50, (4, 96)),
     ],
 )
-def test_published_table(
-    size: tuple[int, int], grid: tuple[int, int], tokens: int, fine: tuple[int, int]
-) -> None:
+def test_published_table(size: tuple[int, int], grid: tuple[int, int], tokens: int, fine: tuple[int, int]) -> None:
     region = valid_region(size, 24)
     assert (region.height, region.width) == grid
     assert visual_tokens(size, 24) == tokens

@@ -68,9 +68,9 @@ class Reference:
         }
         phi3 = self.raw["model_type"] == "cambrian_phi3"
         keys = (
-            "vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads "
-            "rms_norm_eps rope_theta max_position_embeddings"
-        ).split()
+            *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
+            *("num_key_value_heads", "rms_norm_eps", "rope_theta", "max_position_embeddings"),
+        )
         settings = {key: self.raw[key] for key in keys} | {"pad_token_id": None, "eos_token_id": 1}
         self.llm = Phi3ForCausalLM(Phi3Config(**settings)) if phi3 else LlamaForCausalLM(LlamaConfig(**settings))
         state = {name: t for name, t in self.tensors.items() if name.removeprefix("model.") not in self.w}
@@ -98,7 +98,9 @@ class Reference:
                         u = self.w["vision_query"][group]
                         cells, masks = _windows(grids, valid, y, x, side)
                         for d in range(self.raw["connector_depth"]):
-                            u = sampler_reference(u, context, cells, masks, self.w, f"vision_sampler_{group}.layers.{d}.")
+                            u = sampler_reference(
+                                u, context, cells, masks, self.w, f"vision_sampler_{group}.layers.{d}."
+                            )
                         out[y, x] = u
                 groups.append(_resample(out, q))
             grid = np.concatenate(groups, -1).reshape(q * q, -1)
