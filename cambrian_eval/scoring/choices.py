@@ -10,12 +10,28 @@ never a guess. How options and responses are folded for comparison lives in `opt
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import numbers
-from cambrian_eval.scoring.options import AMBIGUOUS, Table, clean, negated_after, negated_before, table_of
+from cambrian_eval.scoring.declared import declared
+from cambrian_eval.scoring.letters import (
+    LONE,
+    MOST_CANDIDATES,
+    Extraction,
+    Undecided,
+    echoes,
+    equal,
+    is_word,
+    label,
+    lone_letter,
+    texts,
+)
+from cambrian_eval.scoring.negation import negated_after, negated_before
+from cambrian_eval.scoring.options import AMBIGUOUS, Table, clean, table_of
+
+__all__ = ["Extraction", "extract", "grade_choice"]
 
 FUZZY_THRESHOLD = 85.0
 """Least similarity (rapidfuzz ratio, 0 to 100) at which a short response counts as a misspelt option text."""
@@ -23,24 +39,6 @@ FUZZY_MARGIN = 10.0
 """How much more similar than the second-best option it must be."""
 FUZZY_SHORTEST = 6
 """Shorter texts are other words, not misspellings ("table", "stable")."""
-
-MOST_DECLARATIONS = 20
-"""How many "answer is" phrases are tried, from the last backwards."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extraction:
-    """The option a response means. `letter` is None where it names none, or several."""
-
-    letter: str | None
-    rule: str
-    """The rule that decided, in words; where `letter` is None, why there is no answer."""
-    text: str | None = None
-    """The part of the response that decided."""
-
-
-class _Undecided(Exception):
-    """The response names two options where it had to name one."""
 
 
 def extract(text: str, options: Mapping[str, str]) -> Extraction:
@@ -59,7 +57,7 @@ def extract(text: str, options: Mapping[str, str]) -> Extraction:
         return Extraction(None, "empty response")
     try:
         return _read(said, table) or Extraction(None, "no option named")
-    except _Undecided as reason:
+    except Undecided as reason:
         return Extraction(None, str(reason))
 
 
@@ -71,13 +69,13 @@ def grade_choice(sample: Sample, text: str) -> Verdict:
 
 
 def _read(said: str, table: Table) -> Extraction | None:
-    whole = _lone_letter(said, table)
+    whole = lone_letter(said, table)
     if whole:
         return Extraction(whole, "the response is one letter", said)
-    if hit := _equal(said, table):
+    if hit := equal(said, table):
         return Extraction(hit, "the response equals an option's text", said)
     return (
-        _declared(said, table)
+        declared(said, table)
         or _label_at_start(said, table)
         or _lone_line(said, table)
         or _only_letter(said, table)
@@ -87,201 +85,9 @@ def _read(said: str, table: Table) -> Extraction | None:
     )
 
 
-_LONE = re.compile(r"[^\w]*([A-Za-z])[^\w]*")
-
-
-def _lone_letter(piece: str, table: Table) -> str | None:
-    """The letter where the piece is one valid letter but for punctuation."""
-    match = _LONE.fullmatch(piece)
-    if match is None or piece.strip().casefold() in table.longer_symbols:
-        return None
-    char = match[1]
-    letter = char.upper()
-    if letter not in table.letters:
-        return None
-    meant = table.one_letter_texts.get(char)
-    if char.islower() and meant is not None and meant != letter:
-        raise _Undecided(f"{char!r} is a letter and another option's text")
-    return letter
-
-
-def _equal(piece: str, table: Table) -> str | None:
-    """The letter of the one option whose text the piece is."""
-    hit = table.equal(piece)
-    if hit == AMBIGUOUS:
-        raise _Undecided("the text of more than one option")
-    return hit
-
-
-# --- declared answers ------------------------------------------------------------------------------------------
-
-_LINK = (
-    r"(?:\s*(?:(?:is|was|are|were|be|being|becomes|(?:would|should|could|must|might|may|will|can|has\sto|have\sto)\sbe"
-    r"|(?:seems|appears|turns\sout)\sto\sbe|equals)\b|=>|:|=|->|→|-))+"
-)
-_DECLARED = re.compile(
-    r"\b(?P<head>answer|ans|option|choice|solution|conclusion|答案)\b\.?(?:\((?:letter|s)\))?"
-    rf"(?:(?:\s+(?:to|for|of|in|that)\s[^.:;?\n]{{0,80}}?)?(?P<link>{_LINK})|\s+|(?=\())"
-    r"|(?P<chosen>\b(?:i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)|my (?:guess|pick|choice) is"
-    r"|答案(?:是|为|:)|选择?))\s*:?"
-    r"|(?P<bracketed>\bis\b)\s*(?=[(\[][A-Za-z][)\]])"
-    r"|(?<![A-Za-z0-9])[(\[]?(?P<praised>[A-Z])[)\]]?[.:]?\s+(?:is|was)\s+(?:(?:the|an?|most|clearly|therefore|thus|indeed|also"
-    r"|definitely|obviously|likely|probably)\s+)*(?:correct|right|best|true|accurate|answer)\b",
-    re.IGNORECASE,
-)
-_FILLER = re.compile(
-    r"(?:(?:that|the|an?(?=\s+(?:option|choice))|option|choice|letter|answer|clearly|most|more|likely|probably|definitely|indeed|"
-    r"therefore|thus|also|obviously|simply|just|only|is|be|it|it's|likely|correct|right|best|final|actually|"
-    r"certainly|surely|either|now)\b[\s:]*)+",
-    re.IGNORECASE,
-)
-_HEAD_NEGATED = re.compile(
-    r"(?:\b(?:wrong|incorrect|not|neither|nor|except|false|eliminate|exclude|reject|rule out|unlike|cannot be|can't be)|n't)"
-    r"(?:\s+(?:an?|the|be|think|correct|right|is|that))*\s*$",
-    re.IGNORECASE,
-)
-_SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|\n")
-_CLAUSE_END = re.compile(
-    r",\s|[.!?;](?=\s|$)|\n|\s[-(]|\s(?:because|since|as|due|which|for|and|rather|instead|not)\b",
-    re.IGNORECASE,
-)
-_TAIL = 400
-
-
-def _declared(said: str, table: Table) -> Extraction | None:
-    """The last "answer is ..." that names an option; bare "option X" counts where it is the only one."""
-    found = list(_DECLARED.finditer(said))
-    if not found:
-        return None
-    bare: dict[str, str] = {}
-    for match in reversed(found[-MOST_DECLARATIONS:]):
-        if match["praised"]:
-            letter = match["praised"]
-            if letter in table.letters and not negated_before(said, match.start("praised")):
-                return Extraction(letter, "declared to be correct", match.group())
-            continue
-        if _HEAD_NEGATED.search(said[max(0, match.start() - 40) : match.start()]):
-            continue
-        linked = bool(match["link"] or match["chosen"] or match["bracketed"])
-        letter_or_none = _tail_option(said, match.end(), table, linked, (match["head"] or "").lower() == "option")
-        if letter_or_none is None:
-            continue
-        part = said[match.start() : match.end() + 40].partition("\n")[0]
-        if linked:
-            return Extraction(letter_or_none, "the last declared answer", part)
-        bare.setdefault(letter_or_none, part)
-    if len(bare) == 1:
-        [(letter, part)] = bare.items()
-        return Extraction(letter, "the only option named with 'option' or 'answer'", part)
-    return None
-
-
-def _tail_option(said: str, at: int, table: Table, linked: bool, after_option: bool) -> str | None:
-    """The option that what follows a declaration names: a letter, an option's text, or the only text in it."""
-    tail = said[at : at + _TAIL].lstrip()
-    line = tail.partition("\n")[0]
-    filler = _FILLER.match(line)
-    bare = line[filler.end() :] if filler else line
-    for piece in dict.fromkeys(p for start in (line, bare) for p in _pieces(start)):
-        if piece and (letter := _lone_letter(piece, table) if len(piece) < 6 else None):
-            ambiguous = _another_letter(line, line.find(piece) + len(piece), table)
-            if ambiguous and ambiguous != letter:
-                raise _Undecided("more than one letter declared")
-            if negated_after(line, line.find(piece) + len(piece), table, letter):
-                return None
-            return letter
-        if piece and (hit := _equal(piece, table)):
-            return hit
-    letter = _label(bare, table, linked or after_option)
-    if letter is not None:
-        return letter
-    if not linked:
-        return None
-    end = _SENTENCE_END.search(line)
-    sentence = line[: end.start()] if end else line
-    hits = set(_texts(sentence, table))
-    return hits.pop() if len(hits) == 1 else None
-
-
-def _pieces(line: str) -> Iterator[str]:
-    """A line, its first sentence and its first clause: what may be the whole of an answer."""
-    yield line.strip()
-    for pattern in (_SENTENCE_END, _CLAUSE_END):
-        if end := pattern.search(line):
-            yield line[: end.start()].strip()
-
-
-_LABEL = re.compile(r"[\s(\[{<\"'$\\]*([A-Za-z])(?![A-Za-z0-9_À-ɏ+#°]|'[A-Za-z]|-[A-Za-z])([)\]}>\"'.:,$-]*)")
-_FUNCTION_WORD = re.compile(
-    r"\s+(?:is|and|or|was|are|because|since|as|for|but|not|due|so|which|that|the|this|there|given|based|if|when|while|"
-    r"where|has|have|can|cannot|could|should|would|seems|appears|looks|matches|shows|with|in|on|of|from|by|at|than|to|"
-    r"rather|only|here|will|must|might|may|does|with)\b"
-)
-_NAME = re.compile(r" +(?!The|Th[ei]|Because|Since|So\b|Reason|But\b|Not\b|Yes\b|No\b)[B-DF-HJ-NP-TV-Z][a-z]+\b")
-_NEXT_LETTER = re.compile(
-    r"[)\]\s.]*(?:,?\s*\b(?:or|and)\b|[,&/])\s*(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![A-Za-z0-9'+#-]))"
-)
-
-
-def _another_letter(line: str, at: int, table: Table) -> str | None:
-    """The letter joined to the one before `at` by "or", "and", a comma."""
-    match = _NEXT_LETTER.match(line, at)
-    if match is None:
-        return None
-    char = match[1] or match[2]
-    if _is_word(char, line, match.end()):
-        return None
-    return char.upper() if char.upper() in table.letters else None
-
-
-def _is_word(char: str, text: str, end: int) -> bool:
-    """Whether a bare capital is the article "A" or the pronoun "I"."""
-    following = text[end : end + 24]
-    if char == "A" and following[:1] == " ":
-        name = _NAME.match(following) is not None  # "A Gothic church"; before a vowel the article is "An"
-        return name or (following.lstrip()[:1].islower() and not _FUNCTION_WORD.match(following))
-    return char == "I" and following[:1] == " " and following.lstrip()[:1].islower()
-
-
-def _label(piece: str, table: Table, any_case: bool) -> str | None:
-    """The letter at the start of a piece, where it is clearly a label and nothing contradicts it."""
-    match = _LABEL.match(piece)
-    if match is None:
-        return None
-    char, after = match[1], match[2]
-    letter = char.upper()
-    closed = after[:1] in {")", "]", "}", ".", ":"} and bool(after)
-    rest = piece[match.end() :]
-    if letter not in table.letters or (not closed and _is_word(char, piece, match.end())):
-        return None
-    if char.islower() and not closed:
-        ended = not rest.strip() or after[:1] == ","
-        if not ended and not (any_case and char not in "ai"):
-            return None
-    if piece[match.end() : match.end() + 1] == "?" or negated_after(piece, match.end(), table, letter):
-        return None
-    if (other := _another_letter(piece, match.end(1), table)) and other != letter:
-        raise _Undecided("more than one letter declared")
-    _no_conflict(letter, rest, table)
-    return letter
-
-
-def _no_conflict(letter: str, rest: str, table: Table) -> None:
-    """A letter followed by exactly another option's text contradicts itself."""
-    rest = rest.lstrip(" )]}.:,;-\t")
-    for piece in _pieces(rest.partition("\n")[0]):
-        hit = table.equal(piece) if piece and _LONE.fullmatch(piece) is None else None
-        if hit == letter:
-            return
-        if hit and hit != AMBIGUOUS:
-            raise _Undecided(f"letter {letter} stands beside the text of option {hit}")
-
-
 # --- labels at the start, lone lines ---------------------------------------------------------------------------
 
 _START = re.compile(r"[(\[{<\"']*([A-Za-z])(?:[)\]}>.:]+(?:\s|$|(?=\w))|\s*\n|\s+-+\s)")
-_ECHO_GOES_ON = re.compile(r"\s*(?:$|[\n,;.|/]|[(\[]?[A-Za-z][)\].:]|(?:and|or)\s)")
-_ECHO = re.compile(r"(?:^|\s)[(\[]?([A-Za-z])[)\].:]+\s*")
 
 
 def _label_at_start(said: str, table: Table) -> Extraction | None:
@@ -291,14 +97,14 @@ def _label_at_start(said: str, table: Table) -> Extraction | None:
     if match is None:
         return _letter_and_text(line, table)
     letter = match[1].upper()
-    if letter not in table.letters or _echoes(said, table):
+    if letter not in table.letters or echoes(said, table):
         return None
     if said[match.end() :].lstrip()[:3].strip(" .:)") in table.letters - {letter}:
         return None
-    lone_end = _lone_letter(said.rstrip().rpartition("\n")[2], table) if "\n" in said else None
+    lone_end = lone_letter(said.rstrip().rpartition("\n")[2], table) if "\n" in said else None
     if lone_end and lone_end != letter:
-        raise _Undecided("different letters on the first and the last line")
-    found = _label(line, table, any_case=False)
+        raise Undecided("different letters on the first and the last line")
+    found = label(line, table, any_case=False)
     return Extraction(found, "a label at the start", line[:60]) if found else None
 
 
@@ -312,24 +118,9 @@ def _letter_and_text(line: str, table: Table) -> Extraction | None:
     hit = table.equal(rest)
     if hit == letter:
         return Extraction(letter, "a letter with its own option's text", line[:60])
-    if match[1].isupper() and letter not in ("A", "I") and hit and hit != AMBIGUOUS and not _LONE.fullmatch(rest):
-        raise _Undecided(f"letter {letter} stands beside the text of option {hit}")
+    if match[1].isupper() and letter not in ("A", "I") and hit and hit != AMBIGUOUS and not LONE.fullmatch(rest):
+        raise Undecided(f"letter {letter} stands beside the text of option {hit}")
     return None
-
-
-def _echoes(said: str, table: Table) -> bool:
-    """Whether the response repeats the list of options instead of choosing."""
-    echoed = set()
-    for match in _ECHO.finditer(said):
-        letter = match[1].upper()
-        own = table.folded.get(letter)
-        if own and letter not in echoed and said[match.end() : match.end() + len(own)].casefold() == own:
-            if not _ECHO_GOES_ON.match(said, match.end() + len(own)):
-                continue  # "A) stem is wrong" says something about A
-            echoed.add(letter)
-            if len(echoed) > 1:
-                return True
-    return False
 
 
 def _lone_line(said: str, table: Table) -> Extraction | None:
@@ -337,13 +128,13 @@ def _lone_line(said: str, table: Table) -> Extraction | None:
     head, _, last = said.rstrip().rpartition("\n")
     if not head.strip():
         return None
-    letter = _lone_letter(last, table) if len(last) < 12 else None
-    if letter is None and _echoes(said, table):
+    letter = lone_letter(last, table) if len(last) < 12 else None
+    if letter is None and echoes(said, table):
         return None
     hit = letter or table.equal(last)
     if hit and hit != AMBIGUOUS:
         return Extraction(hit, "the last line names one option", last[:60])
-    if _START.match(last.strip()) and (letter := _label(last.strip(), table, any_case=False)):
+    if _START.match(last.strip()) and (letter := label(last.strip(), table, any_case=False)):
         return Extraction(letter, "a label on the last line", last[:60])
     return None
 
@@ -431,18 +222,18 @@ _JOINED = re.compile(r"[)\]\s]*(?:,|\bor\b|\band\b|\bnor\b|/|&)\s*[(\[]?$")
 
 def _only_letter(said: str, table: Table) -> Extraction | None:
     """The only stand-alone option letter that is neither negated, an article, nor the name of something."""
-    if _echoes(said, table):
-        raise _Undecided("the options are repeated without a choice")
+    if echoes(said, table):
+        raise Undecided("the options are repeated without a choice")
     masked = table.mask(said)
     strong: dict[str, int] = {}
     weak: dict[str, int] = {}
     last_end, last_weak = -1, False
-    for match in _STANDALONE.finditer(masked):
+    for match in islice(_STANDALONE.finditer(masked), MOST_CANDIDATES):
         char = match[1] or match[2]
         letter = char.upper()
         if letter not in table.letters or letter in strong:
             continue
-        if match[2] and _is_word(char, masked, match.end()):
+        if match[2] and is_word(char, masked, match.end()):
             continue
         joined = (
             last_end >= 0
@@ -457,12 +248,12 @@ def _only_letter(said: str, table: Table) -> Extraction | None:
             continue
         (weak if named else strong).setdefault(letter, match.start())
         if len(strong) > 1:
-            raise _Undecided("more than one letter")
+            raise Undecided("more than one letter")
     if len(strong) == 1:
         [(letter, at)] = strong.items()
         _no_conflict_around(said, letter, table)
         return Extraction(letter, "the only letter that stands alone", said[at : at + 20])
-    if len(weak) == 1 and not set(_texts(said, table)):
+    if len(weak) == 1 and not set(texts(said, table)):
         [(letter, at)] = weak.items()
         return Extraction(letter, "the only letter that stands alone", said[at : at + 20])
     return None
@@ -475,7 +266,7 @@ def _no_conflict_around(said: str, letter: str, table: Table) -> None:
     rest = re.sub(rf"[(\[,-]?\s*\b{letter}\b\s*[)\]]?\s*$", "", said, flags=re.IGNORECASE).strip()
     hit = table.equal(rest) if rest and rest != said else None
     if hit and hit not in (AMBIGUOUS, letter):
-        raise _Undecided(f"letter {letter} stands beside the text of option {hit}")
+        raise Undecided(f"letter {letter} stands beside the text of option {hit}")
 
 
 def _names_something(text: str, at: int) -> bool:
@@ -504,13 +295,6 @@ _RECOVERY = re.compile(
 )
 
 
-def _texts(said: str, table: Table) -> Iterator[str]:
-    """Letters of options whose text stands in the response, negated ones left out."""
-    for letter, start, end in table.occurrences(said):
-        if not negated_before(said, start, one_word_between=True) and not negated_after(said, end, table, letter):
-            yield letter
-
-
 def _after_refusal(said: str, table: Table) -> str:
     """What is left to read once the response has refused: what follows "but", "probably", or nothing."""
     refused = _REFUSAL.search(table.mask(said))
@@ -522,9 +306,9 @@ def _after_refusal(said: str, table: Table) -> str:
 
 def _only_text(said: str, table: Table) -> Extraction | None:
     rest = _after_refusal(said, table)
-    hits = _first_two(_texts(rest, table))
+    hits = _first_two(texts(rest, table))
     if len(hits) > 1:
-        raise _Undecided("the texts of more than one option")
+        raise Undecided("the texts of more than one option")
     return Extraction(hits.pop(), "the only option whose text occurs", said[:60]) if hits else None
 
 

@@ -23,6 +23,8 @@ _INDICATOR = re.compile(
 )
 _NOT_BEFORE = re.compile(r"(?:\bnot|n't|\brather than|\binstead of)\s+(?:\w+\s+)?[$€£]?$", re.IGNORECASE)
 _TAIL = 600
+WINDOW = 50_000
+"""A final answer is looked for in this many characters at the end."""
 
 
 def declared(said: str) -> str | None:
@@ -31,7 +33,7 @@ def declared(said: str) -> str | None:
     >>> declared("2 + 3 is 5. So the answer is 5 apples. Done.")
     '5 apples.'
     """
-    for match in reversed(list(_DECLARED.finditer(said))[-20:]):
+    for match in reversed(list(_DECLARED.finditer(said, max(0, len(said) - WINDOW)))[-20:]):
         tail = said[match.end() : match.end() + _TAIL].lstrip(" \t\n:")
         first = _SENTENCE.split(tail, maxsplit=1)[0].strip()
         if first and not match["not"]:
@@ -46,12 +48,10 @@ def sentences(said: str) -> list[str]:
 
 def tails(said: str) -> list[str]:
     """For every sentence that has one, what follows its last indicator ("so", "is", "=", ...); else the whole text."""
-    pieces = sentences(said)
+    pieces = sentences(said[-WINDOW:])
     found = []
     for i, piece in enumerate(pieces):
-        last = None
-        for last in _INDICATOR.finditer(piece):
-            pass
+        last = max(_INDICATOR.finditer(piece), key=re.Match.end, default=None)
         tail = piece[last.end() :] if last else ""
         if i == len(pieces) - 1 and "=" in (tail or piece):
             tail = (tail or piece).rpartition("=")[2]
@@ -86,7 +86,7 @@ def number(text: str) -> Number | None:
     tail = declared(said)
     if tail is not None:
         return _first(tail)
-    for piece in reversed(sentences(said)):
+    for piece in reversed(sentences(said[-WINDOW:])):
         if "=" in piece and (after := asserted(piece.rpartition("=")[2])):
             return after[0]
         if found := asserted(piece):

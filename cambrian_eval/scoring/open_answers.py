@@ -15,10 +15,17 @@ from functools import lru_cache
 from cambrian_eval.sample import Verdict
 from cambrian_eval.scoring import final, numbers
 from cambrian_eval.scoring.choices import extract
-from cambrian_eval.scoring.options import clean, negated_before
+from cambrian_eval.scoring.negation import negated_before
+from cambrian_eval.scoring.options import clean
 
 _BLANKS = re.compile(r"\s+")
 _SINGLE_LETTERS = {letter: "" for letter in "ABCDEFGHI"}
+
+
+LONGEST = 5000
+"""Characters of a candidate that are read."""
+MOST_CANDIDATES = 200
+"""How many of the last candidates are compared."""
 
 
 def python_list(stored: str) -> list[str]:
@@ -49,6 +56,7 @@ def grade(gold_answers: Sequence[str], text: str) -> Verdict:
         return Verdict(0.0, None, "empty response", parsed=False)
     declared = final.declared(said)
     candidates = [declared] if declared else list(dict.fromkeys([*final.tails(said), *_short(said)]))
+    candidates = [candidate[:LONGEST] for candidate in candidates[-MOST_CANDIDATES:]]
     for gold in gold_answers:
         if rule := _matches(gold, candidates, said):
             return Verdict(1.0, gold, rule)

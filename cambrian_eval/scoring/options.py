@@ -1,4 +1,4 @@
-"""Responses and option texts in comparable form: cleaning, folding, tables per set of options, negation.
+"""Responses and option texts in comparable form: cleaning, folding, and a table per set of options.
 
 Owns what `choices` compares with; the order of its rules is not decided here. Tables are cached per option set.
 """
@@ -6,9 +6,8 @@ Owns what `choices` compares with; the order of its rules is not decided here. T
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cached_property, lru_cache
 
 from cambrian_eval.scoring import numbers
 
@@ -42,6 +41,7 @@ _LEAD = re.compile(
 )
 _DEGREES = re.compile(r"\s*\bdegrees?\b")
 _BLANKS = re.compile(r"\s+")
+_RUNS = re.compile(r"[ \t\f\v]+")
 
 
 def clean(text: str) -> str:
@@ -55,9 +55,10 @@ def clean(text: str) -> str:
     text = text.translate(_MARKUP)
     if "__" in text or text[:1] == "_":
         text = text.replace("_", " ")
-    text = text.strip()
-    while len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        text = text[1:-1].strip()
+    text = _RUNS.sub(" ", text).strip() if "  " in text or "\t" in text else text.strip()
+    for _ in range(4):  # nested quotes, but not a megabyte of them
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+            text = text[1:-1].strip()
     return text
 
 
@@ -108,26 +109,59 @@ def _tight(text: str) -> str:
 _LEVELS = (_fold, _trim, _bare, _tight)
 
 
-@dataclass(frozen=True)
-class Table:
-    """One set of options, prepared for comparison."""
+_MAYBE_NUMBER = re.compile(
+    r"\d|^(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", re.IGNORECASE
+)
+MOST_OCCURRENCES = 1000
+"""How many times one option text is looked for in a response."""
 
-    letters: frozenset[str]
-    folded: dict[str, str]
-    """Letter to casefolded text."""
-    plain_texts: dict[str, str]
-    """Letter to text without outer punctuation and article."""
-    longest: int
-    one_letter_texts: dict[str, str]
-    """Option texts that are one Latin letter, as written and in lower case, to the option's letter."""
-    longer_symbols: frozenset[str]
-    """Option texts such as "A+" that a letter with punctuation must not shadow."""
-    values: dict[float, tuple[str, ...]]
-    """Value to letters where every option is a number; else empty."""
-    by_level: tuple[dict[str, str], ...]
-    parsed: dict[str, numbers.Number] = field(default_factory=dict)
-    pattern: re.Pattern[str] | None = None
-    owner: dict[str, str] = field(default_factory=dict)
+
+class Table:
+    """One set of options, prepared for comparison; what a response does not need is never computed."""
+
+    def __init__(self, options: tuple[tuple[str, str], ...]) -> None:
+        self.cleaned = {letter: clean(text) for letter, text in options}
+        self.letters = frozenset(self.cleaned)
+        self.longest = max((len(t) for t in self.cleaned.values()), default=0)
+        self._levels: dict[int, dict[str, str]] = {}
+
+    @cached_property
+    def folded(self) -> dict[str, str]:
+        """Letter to casefolded text."""
+        return {letter: _fold(text) for letter, text in self.cleaned.items()}
+
+    @cached_property
+    def plain_texts(self) -> dict[str, str]:
+        """Letter to text without outer punctuation and article."""
+        return {letter: _bare(text) for letter, text in self.cleaned.items()}
+
+    @cached_property
+    def one_letter_texts(self) -> dict[str, str]:
+        """Option texts that are one Latin letter, as written and in lower case, to the option's letter."""
+        one = {t: letter for letter, t in self.cleaned.items() if len(t) == 1 and t.isascii() and t.isalpha()}
+        return {t.lower(): letter for t, letter in one.items()} | one
+
+    @cached_property
+    def longer_symbols(self) -> frozenset[str]:
+        """Option texts such as "A+" that a letter with punctuation must not shadow."""
+        pairs = (t.casefold() for t in self.cleaned.values() if len(t) == 2)
+        return frozenset(t for t in pairs if t[0].isalpha() and t[1] in "+#-")
+
+    @cached_property
+    def parsed(self) -> dict[str, numbers.Number]:
+        """Letter to number where every option is one; else empty."""
+        if not all(_MAYBE_NUMBER.search(t) for t in self.cleaned.values()):
+            return {}
+        found = {letter: n for letter, text in self.cleaned.items() if (n := numbers.parse(text)) is not None}
+        return found if len(found) == len(self.cleaned) else {}
+
+    @cached_property
+    def values(self) -> dict[float, tuple[str, ...]]:
+        """Value to letters where every option is a number; else empty."""
+        found: dict[float, tuple[str, ...]] = {}
+        for letter, number in self.parsed.items():
+            found[number.value] = (*found.get(number.value, ()), letter)
+        return found
 
     def plain(self, text: str) -> str:
         """The text as `plain_texts` are written."""
@@ -137,11 +171,21 @@ class Table:
         """The letter of the option whose text the piece is; AMBIGUOUS for several, None for none."""
         if len(piece) > self.longest + 40:
             return None
-        for level, known in zip(_LEVELS, self.by_level, strict=True):
+        for i, level in enumerate(_LEVELS):
+            known = self._levels.get(i)
+            if known is None:
+                known = self._levels[i] = self._keyed(level)
             hit = known.get(level(piece))
             if hit is not None:
                 return hit
         return self._equal_number(piece) if self.parsed else None
+
+    def _keyed(self, level: Callable[[str], str]) -> dict[str, str]:
+        known: dict[str, str] = {}
+        for letter, text in self.cleaned.items():
+            if key := level(text):
+                known[key] = letter if known.get(key, letter) == letter else AMBIGUOUS
+        return known
 
     def _equal_number(self, piece: str) -> str | None:
         said = numbers.parse(piece)
@@ -150,27 +194,47 @@ class Table:
         hits = [letter for letter, own in self.parsed.items() if _same_quantity(said, own)]
         return hits[0] if len(hits) == 1 else None
 
-    def occurrences(self, text: str) -> Iterator[tuple[str, int, int]]:
+    @cached_property
+    def _sought(self) -> list[tuple[str, str]]:
+        """Texts to look for inside a response, longest first, and whose each is (AMBIGUOUS where shared)."""
+        owner: dict[str, str] = {}
+        for letter, text in self.cleaned.items():
+            for key in {_fold(text).strip(" .,;:!?\"'"), self.plain_texts[letter]}:
+                if key and not (len(key) == 1 and key.isascii() and key.isalpha()):
+                    owner[key] = letter if owner.get(key, letter) == letter else AMBIGUOUS
+        return sorted(owner.items(), key=lambda item: -len(item[0]))
+
+    def occurrences(self, text: str) -> list[tuple[str, int, int]]:
         """Option texts standing in `text` as whole words, longest first where they overlap: letter, start, end.
 
-        A text that two options share names neither, and is skipped.
+        A text that two options share names neither, and is left out.
         """
-        if self.pattern is None:
-            return
-        for match in self.pattern.finditer(text):
-            letter = self.owner.get(_BLANKS.sub(" ", match.group().casefold()), AMBIGUOUS)
-            if letter != AMBIGUOUS:
-                yield letter, match.start(), match.end()
+        lowered = _lowered(text)
+        taken: list[tuple[int, int]] = []
+        found = []
+        for key, letter in self._sought:
+            at = lowered.find(key)
+            for _ in range(MOST_OCCURRENCES):
+                if at < 0:
+                    break
+                end = at + len(key)
+                if _whole(lowered, at, end) and not any(a < end and at < b for a, b in taken[:MOST_OCCURRENCES]):
+                    found.append((letter, at, end))
+                    at = lowered.find(key, end)
+                else:
+                    at = lowered.find(key, at + 1)
+            taken = [(a, b) for _, a, b in found]
+        return [one for one in found if one[0] != AMBIGUOUS]
 
     def mask(self, text: str) -> str:
-        """The text with option texts that hold a capital of their own blanked, so that "Vitamin C" is no letter."""
-        if self.pattern is None or not self._hides_letters:
+        """The text with option texts of several words blanked, so that the C of "Vitamin C" is no letter."""
+        if not any(" " in t or "-" in t for t in self.cleaned.values()):
             return text
-        return self.pattern.sub(lambda m: "·" * len(m.group()), text)
-
-    @property
-    def _hides_letters(self) -> bool:
-        return any(" " in t or "-" in t for t in self.folded.values())
+        pieces, at = [], 0
+        for _, start, end in sorted(self.occurrences(text), key=lambda one: one[1]):
+            pieces += [text[at:start], "·" * (end - start)]
+            at = end
+        return "".join(pieces) + text[at:]
 
     def differs_in_meaning(self, said: str, option: str) -> bool:
         """Whether two similar texts differ in a number, a negation or a negating prefix."""
@@ -180,6 +244,12 @@ class Table:
             return True
         words, own = set(said.split()), set(option.split())
         return any(_opposed(a, b) for a in words - own for b in own - words)
+
+
+@lru_cache(maxsize=8192)
+def table_of(options: tuple[tuple[str, str], ...]) -> Table:
+    """The table of one set of options."""
+    return Table(options)
 
 
 _NEGATION_WORD = re.compile(r"\b(?:not|no|never|without|neither|non)\b|n't\b")
@@ -198,132 +268,37 @@ def _same_quantity(a: numbers.Number, b: numbers.Number) -> bool:
     return not left or not right or left == right
 
 
-@lru_cache(maxsize=8192)
-def table_of(options: tuple[tuple[str, str], ...]) -> Table:
-    """The prepared table of one set of options."""
-    cleaned = {letter: clean(text) for letter, text in options}
-    levels: tuple[dict[str, str], ...] = tuple({} for _ in _LEVELS)
-    for level, known in zip(_LEVELS, levels, strict=True):
-        for letter, text in cleaned.items():
-            key = level(text)
-            if key:
-                known[key] = letter if known.get(key, letter) == letter else AMBIGUOUS
-    parsed = {letter: n for letter, text in cleaned.items() if (n := numbers.parse(text)) is not None}
-    values: dict[float, tuple[str, ...]] = {}
-    if parsed and len(parsed) == len(cleaned):
-        for letter, number in parsed.items():
-            values[number.value] = (*values.get(number.value, ()), letter)
-    else:
-        parsed = {}
-    one = {t: letter for letter, t in cleaned.items() if len(t) == 1 and t.isascii() and t.isalpha()}
-    pattern, owner = _containment(cleaned)
-    return Table(
-        letters=frozenset(cleaned),
-        folded={letter: _fold(text) for letter, text in cleaned.items()},
-        plain_texts={letter: _bare(text) for letter, text in cleaned.items()},
-        longest=max((len(t) for t in cleaned.values()), default=0),
-        one_letter_texts={t.lower(): letter for t, letter in one.items()} | one,
-        longer_symbols=frozenset(
-            t.casefold() for t in cleaned.values() if re.fullmatch(r"[A-Za-z][+#-]+|[+-][A-Za-z]", t)
-        ),
-        values=values,
-        by_level=levels,
-        parsed=parsed,
-        pattern=pattern,
-        owner=owner,
-    )
+def _lowered(text: str) -> str:
+    """Casefolded for searching, character by character so that positions stay; line ends are blanks."""
+    lowered = text.casefold()
+    if len(lowered) != len(text):
+        lowered = "".join(c if len(low := c.casefold()) != 1 else low for c in text)
+    return lowered.replace("\n", " ")
 
 
-def _containment(cleaned: dict[str, str]) -> tuple[re.Pattern[str] | None, dict[str, str]]:
-    """A pattern that finds option texts as whole words, longest first, and whose text each is."""
-    owner: dict[str, str] = {}
-    for letter, text in cleaned.items():
-        for key in {_fold(text).strip(" .,;:!?\"'"), _bare(text)}:
-            if key and not (len(key) == 1 and key.isascii() and key.isalpha()):
-                owner[key] = letter if owner.get(key, letter) == letter else AMBIGUOUS
-    if not owner:
-        return None, owner
-    parts = (_whole(key) for key in sorted(owner, key=len, reverse=True))
-    return re.compile("|".join(parts), re.IGNORECASE), owner
+def _wordy(char: str) -> bool:
+    """Whether a character continues a word; scripts without blanks between words have no word limits."""
+    return (char.isalnum() and char < "\u2e80") or char == "_"
 
 
-def _whole(key: str) -> str:
-    """One option text as a pattern with word limits; numbers are whole tokens ("1" is not in "10", "1.5" or "-1")."""
-    before = after = ""
-    if key[0].isdigit():
-        before = r"(?<![\w])(?<!\d[.,/:])(?<![\w)]-)(?<!\s-)(?<!^-)"
-    elif key[0].isalnum():
-        before = r"(?<!\w)(?<!\w-)"
-    elif key[0] in "-+.":
-        before = r"(?<![\w.])"
-    if key[-1].isdigit():
-        after = r"(?![\w°])(?![.,/:]\d)(?!\s?%)" if "%" not in key else r"(?!\w)"
-    elif key[-1].isalnum():
-        after = r"(?!\w)(?!-\w)"
-    return before + re.escape(key).replace(r"\ ", r"\s+") + after
-
-
-# --- negation --------------------------------------------------------------------------------------------------
-
-_QUICK = re.compile(
-    r"\b(?:no[tr]?|never|neither|cannot|except|exclu|elimin|rul(?:e|es|ed|ing)\b|rather|instead|other|unlike)|n't",
-    re.I,
-)
-_NEGATOR = (
-    r"(?:\b(?:not|never|neither|nor|cannot|except|excluding|exclude|eliminate|eliminating|rule out|ruled out|ruling out|"
-    r"rather than|instead of|other than|unlike|without)|n't)"
-)
-_FILLERS = (
-    r"(?:(?:the|an?|it|it's|is|be|that|this|option|answer|choice|letter|correct|think|believe|say|choose|pick|select|seem|look|"
-    r"appear|like|to|any|really|either|of|have|see|contain|show|with|necessarily)\s+)*"
-)
-_X = r"[(\[]?[A-Z][)\]]?"
-_BEFORE = re.compile(rf"{_NEGATOR}\s+{_FILLERS}(?:(?:{_X},\s*){{0,7}}{_X},?\s*(?:(?:or|nor)\s+|/\s*))?[(\[\"']*$", re.I)
-_OPENS_LIST = re.compile(rf"{_NEGATOR}\s+{_FILLERS}(?:{_X},\s*){{0,7}}[(\[\"']*$", re.I)
-_ENDS_IN_OR = re.compile(rf"[(\[]?{_X}(?:,\s*{_X}){{0,7}},?\s*n?or\s+{_X}(?![A-Za-z])")
-_ELIMINATED = re.compile(
-    rf"(?:\b(?:neither|except|exclud\w+|eliminat\w+|rul\w+ out))\s+{_FILLERS}"
-    rf"(?:{_X}\s*(?:,\s*(?:and|or|nor)?|and|or|nor|&|/)\s*){{1,8}}[(\[\"']*$",
-    re.I,
-)
-_BEFORE_NOR = re.compile(rf"(?:{_NEGATOR}|\bno)\s+{_FILLERS}(?:[^\s.,;:!?]+\s+)?[(\[\"']*$", re.IGNORECASE)
-_NOT_ONLY = re.compile(r"\bnot\s+only\b", re.IGNORECASE)
-_WRONG = (
-    r"(?:n't\b|\s+not\b|\s+(?:\w+ly\s+)?(?:wrong|incorrect|false|excluded|eliminated|impossible|unlikely|inaccurate|invalid|ruled\s+out"
-    r"|out\b))"
-)
-_AFTER = re.compile(
-    r"[)\]}.:\"']*\s*(?:(?:is|are|was|were|does|do|did|can|could|would|should|has|have)"
-    + _WRONG
-    + r"|cannot\b|can\s+be\s+(?:ruled\s+out|eliminated|excluded|dismissed)|(?:seems?|looks?|appears?)\s+(?:wrong|incorrect|unlikely))"
-)
-_LIST_AFTER = re.compile(r"[)\]}]*\s*(?:,\s*(?:and|or)?|\band\b|\bor\b|&|/)\s*[(\[]?[A-Z](?![A-Za-z0-9])")
-
-
-def negated_before(text: str, at: int, one_word_between: bool = False) -> bool:
-    """Whether what starts at `at` is denied by the words before it: "not D", "neither A nor D", "isn't the dog"."""
-    window = text[max(0, at - 60) : at]
-    if not _QUICK.search(window):
-        return False
-    if _NOT_ONLY.search(window):
-        return False
-    if one_word_between:
-        return _BEFORE_NOR.search(window) is not None
-    if _BEFORE.search(window) or _ELIMINATED.search(window):
+def _whole(text: str, start: int, end: int) -> bool:
+    """Whether a match has word limits; numbers are whole tokens ("1" is not in "10", "1.5", "1/2" or "-1")."""
+    first, last = text[start], text[end - 1]
+    before, after = text[max(0, start - 2) : start], text[end : end + 2]
+    if before:
+        if first.isdigit():
+            if before[-1] == "-" or _wordy(before[-1]) or (before[-1] in ".,/:" and before[:-1].isdigit()):
+                return False
+        elif first.isalnum():
+            if _wordy(before[-1]) or (before[-1] == "-" and before[:-1] and _wordy(before[0])):
+                return False
+        elif first in "-+." and (_wordy(before[-1]) or before[-1] == "."):
+            return False
+    if not after:
         return True
-    return _OPENS_LIST.search(window) is not None and _ENDS_IN_OR.match(text, at) is not None
-
-
-def negated_after(text: str, end: int, table: Table, letter: str) -> bool:
-    """Whether what ends at `end` is denied by what follows: "D is wrong", "C and D are incorrect", "A) cat is not ..."."""
-    at = end
-    own = table.folded.get(letter, "")
-    skipped = re.compile(r"[)\].:,\s-]*").match(text, at)
-    if own and skipped and text[skipped.end() : skipped.end() + len(own)].casefold() == own:
-        at = skipped.end() + len(own)
-    for _ in range(8):
-        following = _LIST_AFTER.match(text, at)
-        if following is None:
-            break
-        at = following.end()
-    return _AFTER.match(text, at) is not None
+    if last.isdigit():
+        percent = text[end : end + 2].lstrip()[:1] == "%"
+        return not (_wordy(after[0]) or after[0] == "°" or percent or (after[0] in ".,/:" and after[1:].isdigit()))
+    if last.isalnum():
+        return not (_wordy(after[0]) or (after[0] == "-" and after[1:] and _wordy(after[1])))
+    return True

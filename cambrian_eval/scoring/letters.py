@@ -1,0 +1,169 @@
+"""Letters and pieces of a response: what is a label, what an article, what contradicts itself.
+
+The recognisers that `choices` and `declared` share; which of them is asked first is decided there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from cambrian_eval.scoring.negation import negated_after, negated_before
+from cambrian_eval.scoring.options import AMBIGUOUS, Table
+
+MOST_CANDIDATES = 1000
+"""How many letters or option texts are weighed; a response that repeats more is no answer with more to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """The option a response means. `letter` is None where it names none, or several."""
+
+    letter: str | None
+    rule: str
+    """The rule that decided, in words; where `letter` is None, why there is no answer."""
+    text: str | None = None
+    """The part of the response that decided."""
+
+
+class Undecided(Exception):
+    """The response names two options where it had to name one."""
+
+
+LONE = re.compile(r"[^\w]*([A-Za-z])[^\w]*")
+
+
+def lone_letter(piece: str, table: Table) -> str | None:
+    """The letter where the piece is one valid letter but for punctuation."""
+    match = LONE.fullmatch(piece)
+    if match is None or piece.strip().casefold() in table.longer_symbols:
+        return None
+    char = match[1]
+    letter = char.upper()
+    if letter not in table.letters:
+        return None
+    meant = table.one_letter_texts.get(char)
+    if char.islower() and meant is not None and meant != letter:
+        raise Undecided(f"{char!r} is a letter and another option's text")
+    return letter
+
+
+def equal(piece: str, table: Table) -> str | None:
+    """The letter of the one option whose text the piece is."""
+    hit = table.equal(piece)
+    if hit == AMBIGUOUS:
+        raise Undecided("the text of more than one option")
+    return hit
+
+
+SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|\n")
+_CLAUSE_END = re.compile(
+    r",\s|[.!?;](?=\s|$)|\n|\s[-(]|\s(?:because|since|as|due|which|for|and|rather|instead|not)\b",
+    re.IGNORECASE,
+)
+
+
+def pieces(line: str) -> Iterator[str]:
+    """A line, its first sentence and its first clause: what may be the whole of an answer."""
+    yield line.strip()
+    for pattern in (SENTENCE_END, _CLAUSE_END):
+        if end := pattern.search(line):
+            yield line[: end.start()].strip()
+
+
+_LABEL = re.compile(r"[\s(\[{<\"'$\\]*([A-Za-z])(?![A-Za-z0-9_À-ɏ+#°]|'[A-Za-z]|-[A-Za-z])([)\]}>\"'.:,$-]*)")
+_FUNCTION_WORD = re.compile(
+    r"\s+(?:is|and|or|was|are|because|since|as|for|but|not|due|so|which|that|the|this|there|given|based|if|when|while|"
+    r"where|has|have|can|cannot|could|should|would|seems|appears|looks|matches|shows|with|in|on|of|from|by|at|than|to|"
+    r"rather|only|here|will|must|might|may|does|with)\b"
+)
+_NAME = re.compile(r" +(?!The|Th[ei]|Because|Since|So\b|Reason|But\b|Not\b|Yes\b|No\b)[B-DF-HJ-NP-TV-Z][a-z]+\b")
+_NEXT_LETTER = re.compile(
+    r"[)\]\s.]*(?:,?\s*\b(?:or|and)\b|[,&/])\s*(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![A-Za-z0-9'+#-]))"
+)
+
+
+def another_letter(line: str, at: int, table: Table) -> str | None:
+    """The letter joined to the one before `at` by "or", "and", a comma."""
+    match = _NEXT_LETTER.match(line, at)
+    if match is None:
+        return None
+    char = match[1] or match[2]
+    if is_word(char, line, match.end()):
+        return None
+    return char.upper() if char.upper() in table.letters else None
+
+
+def is_word(char: str, text: str, end: int) -> bool:
+    """Whether a bare capital is the article "A" or the pronoun "I"."""
+    following = text[end : end + 24]
+    if char == "A" and following[:1] == " ":
+        name = _NAME.match(following) is not None  # "A Gothic church"; before a vowel the article is "An"
+        return name or (following.lstrip()[:1].islower() and not _FUNCTION_WORD.match(following))
+    return char == "I" and following[:1] == " " and following.lstrip()[:1].islower()
+
+
+def label(piece: str, table: Table, any_case: bool) -> str | None:
+    """The letter at the start of a piece, where it is clearly a label and nothing contradicts it."""
+    match = _LABEL.match(piece)
+    if match is None:
+        return None
+    char, after = match[1], match[2]
+    letter = char.upper()
+    closed = after[:1] in {")", "]", "}", ".", ":"} and bool(after)
+    rest = piece[match.end() :]
+    if letter not in table.letters or (not closed and is_word(char, piece, match.end())):
+        return None
+    if char.islower() and not closed:
+        ended = not rest.strip() or after[:1] == ","
+        if not ended and not (any_case and char not in "ai"):
+            return None
+    if piece[match.end() : match.end() + 1] == "?" or negated_after(piece, match.end(), table, letter):
+        return None
+    if (other := another_letter(piece, match.end(1), table)) and other != letter:
+        raise Undecided("more than one letter declared")
+    no_conflict(letter, rest, table)
+    return letter
+
+
+def no_conflict(letter: str, rest: str, table: Table) -> None:
+    """A letter followed by exactly another option's text contradicts itself."""
+    rest = rest.lstrip(" )]}.:,;-\t")
+    for piece in pieces(rest.partition("\n")[0]):
+        hit = table.equal(piece) if piece and LONE.fullmatch(piece) is None else None
+        if hit == letter:
+            return
+        if hit and hit != AMBIGUOUS:
+            raise Undecided(f"letter {letter} stands beside the text of option {hit}")
+
+
+_ECHO_GOES_ON = re.compile(r"\s*(?:$|[\n,;.|/]|[(\[]?[A-Za-z][)\].:]|(?:and|or)\s)")
+_ECHO = re.compile(r"(?:^|\s)[(\[]?([A-Za-z])[)\].:]+\s*")
+
+
+def echoes(said: str, table: Table) -> bool:
+    """Whether the response repeats the list of options instead of choosing."""
+    echoed = set()
+    for match in _ECHO.finditer(said):
+        letter = match[1].upper()
+        own = table.folded.get(letter)
+        if own and letter not in echoed and said[match.end() : match.end() + len(own)].casefold() == own:
+            if not _ECHO_GOES_ON.match(said, match.end() + len(own)):
+                continue  # "A) stem is wrong" says something about A
+            echoed.add(letter)
+            if len(echoed) > 1:
+                return True
+    return False
+
+
+def texts(said: str, table: Table) -> Iterator[str]:
+    """Letters of options whose text stands in the response, negated ones left out."""
+    seen: set[str] = set()
+    for letter, start, end in islice(table.occurrences(said), MOST_CANDIDATES):
+        if letter in seen:
+            continue
+        if not negated_before(said, start, one_word_between=True) and not negated_after(said, end, table, letter):
+            seen.add(letter)
+            yield letter
