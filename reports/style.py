@@ -93,7 +93,7 @@ def formats_named(text: str) -> tuple[str, ...]:
 
 
 _CM_LOOKALIKES = {
-    "<": "$<$", ">": "$>$", "|": "$|$", "\\": "$\\backslash$", "{": "$\\{$", "}": "$\\}$", "_": "$\\_$", '"': "”",
+    "<": "$<$", ">": "$>$", "|": "$|$", "\\": "$\\backslash$", "{": "$\\{$", "}": "$\\}$", "_": "$\\_$", '"': "''",
     "±": "$\\pm$", "°": "$^\\circ$", "§": "$\\S$", "µ": "$\\mu$",
 }  # fmt: skip
 """Characters that the Computer Modern font files hold under other codes, as mathtext."""
