@@ -1,0 +1,74 @@
+"""Normalised columns kept between runs, by the sha256 of the annotation file.
+
+A file's digest is remembered by path, size and modification time, so a second start neither
+parses nor hashes. Only this module knows where the cache lies and how an entry is named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cvbench_builder import catalog as catalogs
+from cvbench_builder.catalog import FORMAT, Catalog
+from cvbench_builder.records import map_file
+
+
+def default_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cvbench_builder"
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    digest.update(map_file(path))
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Cache:
+    """``folder`` None: nothing is kept."""
+
+    folder: Path | None
+
+    def digest(self, path: Path) -> str:
+        if self.folder is None or not path.is_file():
+            return sha256_of(path)
+        state = path.stat()
+        key = hashlib.sha256(f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}".encode()).hexdigest()[:32]
+        memo = self.folder / "digests" / key
+        if memo.is_file():
+            return memo.read_text()
+        value = sha256_of(path)
+        _write(memo, value.encode())
+        return value
+
+    def catalog(self, kind: str, digest: str, file: str, read: Callable[[], Catalog]) -> Catalog:
+        """The stored columns of the file with this digest, or those ``read`` makes, then stored."""
+        if self.folder is None:
+            return read()
+        entry = self.folder / f"{kind}-{digest}-v{FORMAT}.npz"
+        if entry.is_file():
+            try:
+                return catalogs.load(entry, file)
+            except (OSError, ValueError, KeyError, json.JSONDecodeError):
+                entry.unlink()  # a damaged entry is only a lost shortcut
+        catalog = read()
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        part = entry.with_name(f"{entry.name}.{os.getpid()}.part")
+        catalogs.save(catalog, part)
+        part.replace(entry)
+        return catalog
+
+
+NOTHING_KEPT = Cache(None)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_bytes(data)
+    part.replace(path)

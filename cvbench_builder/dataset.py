@@ -1,0 +1,201 @@
+"""A build on disk: what lies where, and the parquet files with their exact schema.
+
+A build folder holds ``rows.jsonl`` (every column but the picture), ``img/`` (the pictures under
+their ``filename``), ``cvbench_2d/`` and ``cvbench_3d/`` (parquet with the pictures inside),
+``build.json``, ``funnel.json``, ``stats.json``, ``README.md``, figures, the review page and
+``manifest.json`` with the sha256 of every other file, written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cvbench_builder.errors import BuilderError
+
+PUBLISHED = (
+    "idx", "type", "task", "image", "question", "choices", "answer", "prompt", "filename", "source",
+    "source_dataset", "source_filename", "target_class", "target_size", "bbox",
+)  # fmt: skip
+EXTRA = ("key", "boxes", "margins", "flags", "review", "provenance")
+PARQUET = {"2D": "cvbench_2d", "3D": "cvbench_3d"}
+ROWS, MANIFEST, BUILD = "rows.jsonl", "manifest.json", "build.json"
+_ROW_GROUP = 64
+
+
+def _string() -> dict[str, Any]:
+    return {"dtype": "string", "_type": "Value"}
+
+
+def _value(kind: str) -> dict[str, Any]:
+    return {"dtype": kind, "_type": "Value"}
+
+
+def _sequence(of: dict[str, Any]) -> dict[str, Any]:
+    return {"feature": of, "_type": "Sequence"}
+
+
+def features() -> dict[str, Any]:
+    """The columns as the datasets library writes them into a parquet file."""
+    text = _string()
+    provenance = ("source", "component", "split", "image_id", "file", "sha256")
+    return {
+        "idx": _value("int64"),
+        "type": text,
+        "task": text,
+        "image": {"_type": "Image"},
+        "question": text,
+        "choices": _sequence(text),
+        "answer": text,
+        "prompt": text,
+        "filename": text,
+        "source": text,
+        "source_dataset": text,
+        "source_filename": text,
+        "target_class": text,
+        "target_size": _value("int64"),
+        "bbox": _sequence(_sequence(_value("float64"))),
+        "key": text,
+        "boxes": [{"colour": text, "role": text, "xyxy": _sequence(_value("float64")), "object_id": text}],
+        "margins": [{"name": text, "value": _value("float64")}],
+        "flags": _sequence(text),
+        "review": {"status": text, "reviewer": text, "reason": text, "note": text},
+        "provenance": {
+            **{name: text for name in provenance},
+            "object_ids": _sequence(text),
+            "annotation_file": text,
+            "annotation_sha256": text,
+            "builder_version": text,
+            "settings_sha256": text,
+            "seed": _value("int64"),
+        },
+    }
+
+
+def schema() -> Any:
+    import pyarrow as pa
+
+    types = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
+
+    def arrow(feature: Any) -> Any:
+        if isinstance(feature, list):
+            return pa.list_(arrow(feature[0]))
+        kind = feature.get("_type") if isinstance(feature, dict) else None
+        if kind == "Value":
+            return types[feature["dtype"]]
+        if kind == "Sequence":
+            return pa.list_(arrow(feature["feature"]))
+        if kind == "Image":
+            return pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+        return pa.struct([(name, arrow(sub)) for name, sub in feature.items()])
+
+    metadata = {"huggingface": json.dumps({"info": {"features": features()}})}
+    return pa.schema([(name, arrow(f)) for name, f in features().items()], metadata=metadata)
+
+
+def write_parquet(rows: list[dict[str, Any]], pictures: Path, path: Path) -> None:
+    """Rows with their picture bytes, a bounded number of pictures in memory at a time."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with pq.ParquetWriter(path, schema(), compression="snappy") as writer:
+        for start in range(0, len(rows), _ROW_GROUP) if rows else ():
+            chunk = []
+            for row in rows[start : start + _ROW_GROUP]:
+                image = {"bytes": (pictures / row["filename"]).read_bytes(), "path": row["filename"]}
+                chunk.append({name: image if name == "image" else row[name] for name in (*PUBLISHED, *EXTRA)})
+            writer.write_table(pa.Table.from_pylist(chunk, schema=schema()))
+
+
+def write_rows(rows: list[dict[str, Any]], path: Path) -> None:
+    with path.open("w", encoding="utf-8") as handle:
+        for row in rows:
+            handle.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read_rows(folder: Path) -> list[dict[str, Any]]:
+    path = folder / ROWS
+    if not (folder / MANIFEST).is_file() or not path.is_file():
+        raise BuilderError(f"{folder}: no finished build (no {MANIFEST}); make one with `build --out {folder}`")
+    return read_jsonl(path)
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    rows = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BuilderError(f"{path}: cannot be read ({error})") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            raise BuilderError(f"{path}: line {number} is no JSON; export the file again") from None
+        if not isinstance(row, dict):
+            raise BuilderError(f"{path}: line {number} is no JSON object; export the file again")
+        rows.append(row)
+    return rows
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BuilderError(f"{path}: cannot be read ({error})") from None
+
+
+def write_json(value: Any, path: Path) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def write_manifest(folder: Path) -> None:
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    digests = {p.relative_to(folder).as_posix(): sha256_of(p) for p in files}
+    write_json({"files": digests}, folder / MANIFEST)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A temporary folder beside ``out`` that takes its place only when all went well."""
+    out = out.absolute()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.part-{os.getpid()}")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        yield part
+        old = out.with_name(f".{out.name}.old-{os.getpid()}")
+        if out.exists():
+            out.rename(old)
+        part.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def refuse_foreign(out: Path, overwrite: bool) -> None:
+    """Never replace a folder that is no build, nor one that people have reviewed."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise BuilderError(f"{out}: is a file; give another --out")
+    if not any(out.iterdir()):
+        return
+    if not (out / MANIFEST).is_file():
+        raise BuilderError(f"{out}: is not empty and no earlier build; give another --out")
+    if not overwrite and any(r["review"]["status"] != "unreviewed" for r in read_rows(out)):
+        raise BuilderError(f"{out}: holds reviewed rows; give another --out or --overwrite")

@@ -1,0 +1,134 @@
+"""Pictures with boxes: colours, widths, mirroring, and the bytes that are stored.
+
+Nothing drawn means the source's own bytes, untouched. Everything else is decoded, turned upright,
+drawn on in RGB and saved as PNG.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+PNG_LEVEL = 1  # photographs gain 10 % from the highest level and take ten times as long
+
+Box = tuple[float, float, float, float]
+
+
+class BrokenPicture(Exception):
+    """The picture cannot be decoded to its end."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    rgb: tuple[int, int, int]
+    box: Box
+
+
+@dataclass(frozen=True)
+class Rendered:
+    data: bytes
+    suffix: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What decoding a picture once tells: its digest, its look, its size upright."""
+
+    sha256: str
+    look: int
+    width: int
+    height: int
+
+
+def inspect(path: Path) -> Facts:
+    """Decode fully, so that a truncated picture is found before a row is built on it."""
+    data = _read(path)
+    picture = _open(data, path)
+    return Facts(hashlib.sha256(data).hexdigest(), difference_hash(picture), picture.width, picture.height)
+
+
+def difference_hash(picture: Picture) -> int:
+    """64 bits: is each cell of a 9 x 8 grey thumbnail brighter than its right neighbour."""
+    small = picture.convert("L").resize((9, 8))
+    grey = list(small.tobytes())
+    bits = (grey[9 * y + x] > grey[9 * y + x + 1] for y in range(8) for x in range(8))
+    return sum(1 << i for i, bit in enumerate(bits) if bit)
+
+
+def render(path: Path, marks: list[Mark], *, mirror: bool = False) -> Rendered:
+    """The picture with its marks; the last mark is drawn last, on top."""
+    data = _read(path)
+    picture = _open(data, path)
+    if not marks and not mirror and picture.info.get("upright_rgb"):
+        return Rendered(data, path.suffix.lower() or ".jpg", picture.width, picture.height)
+    if mirror:
+        from PIL import ImageOps
+
+        picture = ImageOps.mirror(picture)
+        marks = [Mark(m.rgb, mirrored(m.box, picture.width)) for m in marks]
+    width = line_width(picture.width, picture.height)
+    for mark in marks:
+        for band in frame(mark.box, width, picture.width, picture.height):
+            picture.paste(mark.rgb, band)
+    out = io.BytesIO()
+    picture.save(out, "PNG", compress_level=PNG_LEVEL)
+    return Rendered(out.getvalue(), ".png", picture.width, picture.height)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise BrokenPicture(str(path)) from None
+
+
+def _open(data: bytes, path: Path) -> Picture:
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            opened.load()
+            orientation = opened.getexif().get(0x0112, 1)
+            plain = opened.mode == "RGB" and orientation in (None, 0, 1)
+            turned: Any = opened if plain else ImageOps.exif_transpose(opened)
+            picture: Picture = turned.convert("RGB").copy() if turned.mode != "RGB" else turned.copy()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise BrokenPicture(str(path)) from None
+    picture.info = {"upright_rgb": plain}
+    return picture
+
+
+def line_width(width: int, height: int) -> int:
+    return max(2, round(0.005 * max(width, height)))
+
+
+def mirrored(box: Box, width: float) -> Box:
+    return (width - box[2], box[1], width - box[0], box[3])
+
+
+def frame(box: Box, line: int, width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """The four bands of a box outline, drawn outward so the object stays uncovered.
+
+    At the border of the picture the line is moved inside: a side that is drawn nowhere would leave
+    an object that fills the picture without any box.
+    """
+    left = max(0, math.floor(box[0] + 1e-6) - line)
+    top = max(0, math.floor(box[1] + 1e-6) - line)
+    right = min(width, math.ceil(box[2] - 1e-6) + line)
+    bottom = min(height, math.ceil(box[3] - 1e-6) + line)
+    bands = (
+        (left, top, right, top + line),
+        (left, bottom - line, right, bottom),
+        (left, top, left + line, bottom),
+        (right - line, top, right, bottom),
+    )
+    return [(max(0, a), max(0, b), min(width, c), min(height, d)) for a, b, c, d in bands]

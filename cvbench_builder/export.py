@@ -1,0 +1,145 @@
+"""Other forms of a finished build. Every export is read back and compared before it counts as done."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cvbench_builder import dataset
+from cvbench_builder.errors import BuilderError
+from cvbench_builder.stats import answer_text
+
+FORMATS = ("parquet", "disk", "jsonl", "vlmevalkit")
+_COMPARED = tuple(c for c in dataset.PUBLISHED if c != "image")
+
+
+def export(folder: Path, form: str, out: Path) -> int:
+    if form not in FORMATS:
+        raise BuilderError(f"--format {form}: unknown; one of {', '.join(FORMATS)}")
+    rows = dataset.read_rows(folder)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BuilderError(f"{out}: exists already; give another --out")
+    with dataset.replacing(out) as part:
+        {"parquet": _parquet, "disk": _disk, "jsonl": _jsonl, "vlmevalkit": _vlmevalkit}[form](folder, rows, part)
+    return len(rows)
+
+
+def _same(form: str, rows: list[dict[str, Any]], back: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    """Compare what was written with what is read back, pictures by their digest."""
+    count = 0
+    for row, other in zip(rows, back, strict=False):
+        count += 1
+        for name in columns:
+            if row[name] != other[name]:
+                raise BuilderError(
+                    f"{form}: row {row['key']}: `{name}` read back differs; the disk may be faulty, export again"
+                )
+        if row["picture_sha256"] != hashlib.sha256(other["image"]).hexdigest():
+            raise BuilderError(f"{form}: row {row['key']}: the picture read back differs; export again")
+    if count != len(rows):
+        raise BuilderError(f"{form}: {count} of {len(rows)} rows read back; export again")
+
+
+def _kinds(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    return {kind: [r for r in rows if r["type"] == kind] for kind in sorted({r["type"] for r in rows})}
+
+
+def _parquet(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
+    """The files of the published repository: test_2d.parquet and test_3d.parquet, and the card."""
+    import pyarrow.parquet as pq
+
+    for kind, mine in _kinds(rows).items():
+        path = part / f"test_{kind.lower()}.parquet"
+        dataset.write_parquet(mine, folder, path)
+        back = (
+            {**row, "image": row["image"]["bytes"]}
+            for batch in pq.ParquetFile(path).iter_batches(64)
+            for row in batch.to_pylist()
+        )
+        _same("parquet", mine, back, (*_COMPARED, *dataset.EXTRA))
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for kind, name in dataset.PARQUET.items():
+        card = card.replace(f"{name}/*.parquet", f"test_{kind.lower()}.parquet")
+    (part / "README.md").write_text(card, encoding="utf-8")
+    if (folder / "figures").is_dir():
+        shutil.copytree(folder / "figures", part / "figures")
+
+
+def _disk(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
+    """Folders for ``datasets.load_from_disk``: default, 2D, 3D, each with a test split."""
+    import datasets
+
+    kinds = _kinds(rows)
+    files = [str(folder / dataset.PARQUET[k] / "test.parquet") for k in kinds]
+    cache = part / ".cache"
+    for name, mine, sources in (
+        ("default", rows, files),
+        *((k, m, [f]) for (k, m), f in zip(kinds.items(), files, strict=True)),
+    ):
+        loaded = datasets.Dataset.from_parquet(sources, cache_dir=str(cache), split="test")
+        datasets.DatasetDict({"test": loaded}).save_to_disk(str(part / name))
+        back = datasets.load_from_disk(str(part / name))["test"].cast_column("image", datasets.Image(decode=False))
+        _same("disk", mine, ({**r, "image": r["image"]["bytes"]} for r in back), _COMPARED)
+    shutil.rmtree(cache, ignore_errors=True)
+
+
+def _jsonl(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
+    """One line per row and the pictures under their ``filename``."""
+    for kind, mine in _kinds(rows).items():
+        path = part / f"test_{kind.lower()}.jsonl"
+        with path.open("w", encoding="utf-8") as handle:
+            for row in mine:
+                target = part / row["filename"]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / row["filename"], target)
+                names = [n for n in (*dataset.PUBLISHED, *dataset.EXTRA) if n != "image"]
+                handle.write(json.dumps({n: row[n] for n in names}, ensure_ascii=False) + "\n")
+        back = ({**r, "image": (part / r["filename"]).read_bytes()} for r in dataset.read_jsonl(path))
+        _same("jsonl", mine, back, (*_COMPARED, *dataset.EXTRA))
+
+
+def _vlmevalkit(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
+    """TSV files with the picture as base64 and one column per option letter."""
+    letters = "ABCDEF"
+    head = ["index", "image", "question", *letters, "answer", "category", "split", "source"]
+    for kind, mine in _kinds(rows).items():
+        path = part / f"CV-Bench-{kind}.tsv"
+        with path.open("w", encoding="utf-8", newline="") as handle:
+            writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
+            writer.writerow(head)
+            for row in mine:
+                picture = base64.b64encode((folder / row["filename"]).read_bytes()).decode()
+                options = [*row["choices"], *[""] * (len(letters) - len(row["choices"]))]
+                writer.writerow(
+                    [
+                        row["idx"],
+                        picture,
+                        row["question"],
+                        *options,
+                        row["answer"][1],
+                        row["task"],
+                        "test",
+                        row["source"],
+                    ]
+                )
+        _check_tsv(path, mine)
+
+
+def _check_tsv(path: Path, rows: list[dict[str, Any]]) -> None:
+    csv.field_size_limit(2**31 - 1)
+    with path.open(encoding="utf-8", newline="") as handle:
+        count = 0
+        for row, line in zip(rows, csv.DictReader(handle, delimiter="\t"), strict=False):
+            count += 1
+            picture = hashlib.sha256(base64.b64decode(line["image"])).hexdigest()
+            facts = (line["question"], line[line["answer"]], line["category"], line["source"], picture)
+            if facts != (row["question"], answer_text(row), row["task"], row["source"], row["picture_sha256"]):
+                raise BuilderError(f"vlmevalkit: row {row['key']} read back differs; export again")
+        if count != len(rows):
+            raise BuilderError(f"vlmevalkit: {count} of {len(rows)} rows read back; export again")

@@ -1,0 +1,156 @@
+"""Plane boxes and cuboids: overlaps, corners, exact distances between surfaces. Arrays in, arrays out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cvbench_builder.catalog import Bools, Floats
+
+# Signs of the corners on the l (x), h (y), w (z) axes: near face clockwise from its top left, then
+# the far face the same way.
+SIGNS = np.array(
+    [[-1, -1, -1], [1, -1, -1], [1, 1, -1], [-1, 1, -1], [-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]], np.float64
+)
+_EDGES = np.array([(a, b) for a in range(8) for b in range(a + 1, 8) if int(np.abs(SIGNS[a] - SIGNS[b]).sum()) == 2])
+_CHUNK = 4096
+
+
+def area(boxes: Floats) -> Floats:
+    sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0.0)
+    return np.asarray(sides[..., 0] * sides[..., 1])
+
+
+def intersection(a: Floats, b: Floats) -> Floats:
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    sides = np.maximum(sides, 0.0)
+    return np.asarray(sides[..., 0] * sides[..., 1])
+
+
+def overlap_of_smaller(a: Floats, b: Floats) -> Floats:
+    """Intersection over the smaller of the two boxes."""
+    smaller = np.minimum(area(a), area(b))
+    return np.divide(intersection(a, b), smaller, out=np.zeros(np.shape(smaller)), where=smaller > 0)
+
+
+def iou(a: Floats, b: Floats) -> Floats:
+    common = intersection(a, b)
+    union = area(a) + area(b) - common
+    return np.divide(common, union, out=np.zeros(np.shape(union)), where=union > 0)
+
+
+def contains_centre(outer: Floats, inner: Floats) -> Bools:
+    centre = (inner[..., :2] + inner[..., 2:]) / 2
+    return np.asarray(((outer[..., :2] <= centre) & (centre <= outer[..., 2:])).all(axis=-1))
+
+
+def reconstruct_corners(centre: Floats, dimensions: Floats, rotation: Floats) -> Floats:
+    """Corners from centre, [w, h, l] and rotation: l lies along x, h along y, w along z."""
+    half = dimensions[..., [2, 1, 0]] / 2
+    local = SIGNS * half[..., None, :]
+    return np.asarray(np.einsum("...ij,...kj->...ki", rotation, local) + centre[..., None, :])
+
+
+@dataclass(frozen=True)
+class Cuboids:
+    """Boxes by centre [n, 3], half sides [n, 3] and axes [n, 3, 3] (row k is axis k)."""
+
+    corners: Floats
+    centre: Floats
+    half: Floats
+    axes: Floats
+
+    def take(self, rows: Any) -> Cuboids:
+        return Cuboids(self.corners[rows], self.centre[rows], self.half[rows], self.axes[rows])
+
+
+def cuboids(corners: Floats) -> Cuboids:
+    """The frame of each box whose corners lie in the order of ``SIGNS``."""
+    centre = corners.mean(axis=1)
+    edges = np.einsum("nka,kd->nda", corners, SIGNS) / 8  # half edge vectors, averaged over four edges
+    half = np.linalg.norm(edges, axis=2)
+    first = edges[:, 0] / np.maximum(half[:, 0:1], 1e-12)
+    second = edges[:, 1] - first * np.einsum("na,na->n", first, edges[:, 1])[:, None]
+    second = second / np.maximum(np.linalg.norm(second, axis=1, keepdims=True), 1e-12)
+    return Cuboids(corners, centre, half, np.stack([first, second, np.cross(first, second)], axis=1))
+
+
+def point_to_cuboid(points: Floats, boxes: Cuboids) -> Floats:
+    """[n, k] distances of points [n, k, 3] from the solid box n (0 inside)."""
+    local = np.einsum("nka,nda->nkd", points - boxes.centre[:, None], boxes.axes)
+    outside = np.maximum(np.abs(local) - boxes.half[:, None], 0.0)
+    return np.asarray(np.linalg.norm(outside, axis=2))
+
+
+def cuboid_distance(a: Cuboids, b: Cuboids) -> Floats:
+    """Exact distance between the solid boxes a[n] and b[n]; 0 where they touch or overlap.
+
+    Two disjoint convex bodies are closest at a corner and a face, or at two edges; trying all
+    16 corners and all 144 pairs of edges therefore finds the minimum itself, not a bound of it.
+    """
+    n = len(a.centre)
+    result = np.zeros(n)
+    for start in range(0, n, _CHUNK):
+        rows = np.arange(start, min(start + _CHUNK, n))
+        result[rows] = _distance(a.take(rows), b.take(rows))
+    return result
+
+
+def _distance(a: Cuboids, b: Cuboids) -> Floats:
+    corner = np.minimum(point_to_cuboid(a.corners, b).min(axis=1), point_to_cuboid(b.corners, a).min(axis=1))
+    result = np.where(_gap(a, b) <= 0, 0.0, corner)
+    open_rows = np.flatnonzero(result > 0)
+    if len(open_rows):
+        edge = _edge_distance(a.corners[open_rows], b.corners[open_rows])
+        result[open_rows] = np.minimum(result[open_rows], edge)
+    return result
+
+
+def _gap(a: Cuboids, b: Cuboids) -> Floats:
+    """Largest gap over the 15 separating axes: positive exactly where the boxes are disjoint."""
+    cross = np.cross(a.axes[:, :, None], b.axes[:, None]).reshape(-1, 9, 3)
+    axes = np.concatenate([a.axes, b.axes, cross], axis=1)
+    length = np.linalg.norm(axes, axis=2, keepdims=True)
+    axes = np.divide(axes, length, out=np.zeros_like(axes), where=length > 1e-9)
+    on_a = np.abs(np.einsum("nka,nda->nkd", axes, a.axes)) @ a.half[:, :, None]
+    on_b = np.abs(np.einsum("nka,nda->nkd", axes, b.axes)) @ b.half[:, :, None]
+    between = np.abs(np.einsum("nka,na->nk", axes, b.centre - a.centre))
+    gaps = between - on_a[..., 0] - on_b[..., 0]
+    return np.asarray(np.where(length[..., 0] > 1e-9, gaps, -np.inf).max(axis=1))
+
+
+def distance_bounds(a: Cuboids, b: Cuboids) -> tuple[Floats, Floats]:
+    """Cheap lower and upper bounds of ``cuboid_distance``."""
+    low, high = np.zeros(len(a.centre)), np.zeros(len(a.centre))
+    for start in range(0, len(low), 8 * _CHUNK):
+        rows = np.arange(start, min(start + 8 * _CHUNK, len(low)))
+        one, two = a.take(rows), b.take(rows)
+        low[rows] = np.maximum(_gap(one, two), 0.0)
+        high[rows] = np.minimum(
+            point_to_cuboid(one.corners, two).min(axis=1), point_to_cuboid(two.corners, one).min(axis=1)
+        )
+    # a corner inside the other box, or any overlap, has distance 0 on both sides
+    return np.minimum(low, high), np.where(low > 0, high, 0.0)
+
+
+def _edge_distance(a: Floats, b: Floats) -> Floats:
+    """Smallest distance between an edge of a[n] and an edge of b[n], corners [n, 8, 3]."""
+    p, q = a[:, _EDGES[:, 0]], b[:, _EDGES[:, 0]]
+    u, v = a[:, _EDGES[:, 1]] - p, b[:, _EDGES[:, 1]] - q
+    w = p[:, :, None] - q[:, None]
+    uu = np.einsum("nia,nia->ni", u, u)[:, :, None]
+    vv = np.einsum("nja,nja->nj", v, v)[:, None]
+    uv = np.einsum("nia,nja->nij", u, v)
+    uw = np.einsum("nia,nija->nij", u, w)
+    vw = np.einsum("nja,nija->nij", v, w)
+    determinant = uu * vv - uv * uv
+    parallel = determinant <= 1e-12 * uu * vv
+    s = np.where(parallel, 0.0, (uv * vw - vv * uw) / np.where(parallel, 1.0, determinant))
+    s = np.clip(s, 0.0, 1.0)
+    # the best t for this s, then the best s for that t: exact for segments
+    t = np.clip((uv * s + vw) / np.maximum(vv, 1e-18), 0.0, 1.0)
+    s = np.clip((uv * t - uw) / np.maximum(uu, 1e-18), 0.0, 1.0)
+    apart = w + s[..., None] * u[:, :, None] - t[..., None] * v[:, None]
+    return np.asarray(np.sqrt(np.einsum("nija,nija->nij", apart, apart)).min(axis=(1, 2)))

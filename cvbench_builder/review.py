@@ -1,0 +1,139 @@
+"""The review: a page to judge rows by keyboard, the file it exports, agreement of two reviewers.
+
+The page is one HTML file beside ``img/``; it needs no server and no network. What a verdict file
+means for the rows is decided in ``finalize``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from cvbench_builder.dataset import read_jsonl
+from cvbench_builder.errors import BuilderError
+from cvbench_builder.stats import margin
+
+PAGE = "review.html"
+STATUSES = ("accepted", "modified", "rejected")
+REASONS = (
+    "unclear",
+    "too small",
+    "occluded",
+    "wrong label",
+    "incomplete annotation",
+    "ambiguous reference",
+    "duplicate instance",
+    "bad box",
+    "depiction",
+    "other",
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    key: str
+    content_hash: str
+    status: str
+    answer: str | None
+    reason: str | None
+    reviewer: str
+    note: str | None
+
+
+def write_page(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    """Rows by risk, the smallest margin first."""
+    ordered = sorted(rows, key=lambda r: (_risk(r), r["key"]))
+    shown = [
+        {
+            "key": r["key"],
+            "hash": r["content_hash"],
+            "idx": r["idx"],
+            "task": r["task"],
+            "source": r["provenance"]["component"],
+            "picture": r["filename"],
+            "question": r["question"],
+            "choices": r["choices"],
+            "answer": ord(r["answer"][1]) - ord("A"),
+            "margins": r["margins"],
+            "flags": r["flags"],
+            "boxes": r["boxes"],
+            "file": r["source_filename"],
+            "status": r["review"]["status"],
+        }
+        for r in ordered
+    ]
+    # the same rows give the same id, so progress survives writing the page again
+    build = hashlib.sha256("".join(sorted(r["content_hash"] for r in rows)).encode()).hexdigest()[:16]
+    data = json.dumps({"build": build, "reasons": REASONS, "rows": shown}, ensure_ascii=False)
+    template = resources.files("cvbench_builder").joinpath("review_page.html").read_text(encoding="utf-8")
+    # "</script>" or "<!--" inside a string would end the script element
+    page = template.replace("/*DATA*/null", data.replace("<", "\\u003c"))
+    path = folder / PAGE
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _risk(row: dict[str, Any]) -> float:
+    value = margin(row, "tightness")
+    return math.inf if value is None else value
+
+
+def read_verdicts(path: Path) -> dict[str, Verdict]:
+    verdicts: dict[str, Verdict] = {}
+    for number, line in enumerate(read_jsonl(path), 1):
+        where = f"{path}: line {number}"
+        for name in ("key", "content_hash", "status"):
+            if not isinstance(line.get(name), str) or not line[name]:
+                raise BuilderError(f"{where}: `{name}` is missing; export the review again")
+        if line["status"] not in STATUSES:
+            raise BuilderError(f"{where}: status {line['status']!r}; one of {', '.join(STATUSES)}")
+        if line["key"] in verdicts:
+            raise BuilderError(f"{where}: a second verdict on row {line['key']}; keep one per reviewer and row")
+        if line["status"] == "modified" and not str(line.get("answer") or "").strip():
+            raise BuilderError(f"{where}: status modified without a new `answer`")
+        reason = line.get("reason") or None
+        if reason is not None and reason not in REASONS:
+            raise BuilderError(f"{where}: reason {reason!r}; one of {', '.join(REASONS)}")
+        if line["status"] == "rejected" and reason is None:
+            raise BuilderError(f"{where}: status rejected without a `reason`; one of {', '.join(REASONS)}")
+        verdicts[line["key"]] = Verdict(
+            line["key"],
+            line["content_hash"],
+            line["status"],
+            str(line["answer"]).strip() if line["status"] == "modified" else None,
+            reason,
+            str(line.get("reviewer") or "").strip() or "anonymous",
+            str(line.get("note") or "").strip() or None,
+        )
+    return verdicts
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two reviewers on the rows both have judged."""
+
+    first: str
+    second: str
+    rows: int
+    agreement: float
+    kappa: float
+
+
+def agreement(a: dict[str, Verdict], b: dict[str, Verdict]) -> Agreement:
+    """Share of equal verdicts, and Cohen's kappa (NaN where chance alone gives full agreement)."""
+    common = sorted(a.keys() & b.keys())
+    names = [next(iter(v.values())).reviewer if v else "nobody" for v in (a, b)]
+    if not common:
+        return Agreement(names[0], names[1], 0, math.nan, math.nan)
+    n = len(common)
+    same = sum(a[k].status == b[k].status for k in common) / n
+    chance = sum(
+        sum(a[k].status == s for k in common) / n * sum(b[k].status == s for k in common) / n for s in STATUSES
+    )
+    kappa = (same - chance) / (1 - chance) if chance < 1 else math.nan
+    return Agreement(names[0], names[1], n, same, kappa)

@@ -1,0 +1,1 @@
+"""Readers of the three annotation formats; each returns a ``Catalog`` and nothing else."""

@@ -1,0 +1,286 @@
+"""ADE20K full, 2021_17_01: one JSON, one mask picture and amodal polygons per picture.
+
+The visible mask decides what is in the picture; the polygon (which ignores occluders) is used only
+to tell which region of the mask belongs to which listed object. One-element lists of this release
+became scalars, so every list is read through ``_as_list``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvbench_builder import catalog as catalogs
+from cvbench_builder.catalog import Catalog, ClassName, Obj, Pic
+from cvbench_builder.errors import BuilderError
+from cvbench_builder.words import class_name, clean
+
+_SPLITS = ("validation", "training")
+
+
+def find_annotations(root: Path, split: str) -> dict[str, list[Path]]:
+    """The per-picture JSON files by split. ``split`` auto: validation if there is any, else training."""
+    if not root.is_dir():
+        raise BuilderError(f"{root}: no such folder; --ade20k needs the ADE20K_2021_17_01 folder")
+    by_split: dict[str, list[Path]] = {name: [] for name in _SPLITS}
+    for path in sorted(root.rglob("*.json")):
+        if path.with_name(f"{path.stem}_seg.png").is_file() or path.with_suffix(".jpg").is_file():
+            place = path.relative_to(root).as_posix()
+            training = "training" in place.split("/") or "_train_" in path.name
+            by_split["training" if training else "validation"].append(path)
+    if not any(by_split.values()):
+        if any(root.rglob("ADE_*.png")):
+            raise BuilderError(
+                f"{root}: label pictures without per-picture JSON (SceneParsing release, no instances); "
+                "--ade20k needs ADE20K_2021_17_01, --ade20k-instances the Instance-100 JSON"
+            )
+        raise BuilderError(f"{root}: no ADE20K pictures with .json and _seg.png; --ade20k needs ADE20K_2021_17_01")
+    if split == "auto":
+        split = "validation" if by_split["validation"] else "training"
+    return {name: files for name, files in by_split.items() if files and split in (name, "all")}
+
+
+def fingerprint(files: list[Path]) -> str:
+    """Of names, sizes and times: cheap, and any change of a file changes it."""
+    digest = hashlib.sha256()
+    for path in files:
+        for part in (path, path.with_name(f"{path.stem}_seg.png")):
+            state = part.stat() if part.is_file() else None
+            digest.update(f"{part.resolve()}|{state and (state.st_size, state.st_mtime_ns)}\n".encode())
+    return digest.hexdigest()
+
+
+def content_sha256(files: list[Path]) -> str:
+    """Of the annotation texts alone, in the order of their names: where they lie does not matter."""
+    digest = hashlib.sha256()
+    for path in sorted(files, key=lambda p: p.name):
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def read(root: Path, split: str, files: list[Path], workers: int) -> Catalog:
+    if workers > 1 and len(files) >= 64:
+        with ProcessPoolExecutor(workers) as pool:
+            pictures = list(pool.map(read_picture, files, chunksize=16))
+    else:
+        pictures = [read_picture(path) for path in files]
+    index: dict[str, int] = {}
+    classes: list[ClassName] = []
+    images: list[dict[str, Any]] = []
+    objects: list[dict[str, Any]] = []
+    for path, (image, found) in zip(files, pictures, strict=True):
+        image["file"] = path.with_suffix(".jpg").relative_to(root).as_posix()
+        for item in found:
+            name = item.pop("name")
+            if name not in index:
+                index[name] = len(classes)
+                classes.append(class_name(name.split(","), item["hypernym"]))
+            item["class"] = index[name]
+            item["image"] = len(images)
+            objects.append(item)
+        images.append(image)
+    return catalogs.from_rows(
+        images=images,
+        objects=objects,
+        source="ADE20K",
+        component="ADE20K",
+        split=split,
+        title="ADE20K Training Set" if split == "training" else "ADE20K Validation Set",
+        file=str(root),
+        sha256=content_sha256(files),
+        classes=tuple(classes),
+        skipped={},
+    )
+
+
+def read_picture(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """One picture and its objects, boxes taken from the visible mask."""
+    annotation = _annotation(path)
+    try:
+        height, width = (int(v) for v in _as_list(annotation["imsize"])[:2])
+    except (KeyError, TypeError, ValueError):
+        raise BuilderError(f"{path}: `imsize` must be [height, width, 3]") from None
+    name = str(annotation.get("filename") or path.with_suffix(".jpg").name)
+    scene = "/".join(str(s) for s in _as_list(annotation.get("scene")))
+    image = {"id": path.stem, "name": name, "scene": scene, "width": width, "height": height, "flags": Pic(0)}
+    listed = [_object(path, i, raw) for i, raw in enumerate(_as_list(annotation.get("object")))]
+    regions = _regions(path.with_name(f"{path.stem}_seg.png"), (height, width))
+    if regions is None:
+        image["flags"] = Pic.NO_MASK
+    elif isinstance(regions, str):
+        image["flags"] = Pic.SIZE_MISMATCH
+    for_regions = regions if isinstance(regions, dict) else {}
+    _assign(listed, for_regions, (height, width))
+    return image, [{k: v for k, v in o.items() if k not in ("code", "polygon")} for o in listed]
+
+
+def _annotation(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")  # part of the release is written so
+    try:
+        tree = json.loads(text)
+    except json.JSONDecodeError as error:
+        offset = len(text[: error.pos].encode())
+        state = "ends in the middle" if offset >= len(text.rstrip().encode()) else "is not valid"
+        raise BuilderError(f"{path}: the JSON {state} at byte {offset}; fetch it again") from None
+    annotation = tree.get("annotation") if isinstance(tree, dict) else None
+    if not isinstance(annotation, dict):
+        raise BuilderError(f"{path}: no `annotation`; --ade20k needs ADE20K_2021_17_01")
+    return annotation
+
+
+def _as_list(value: Any) -> list[Any]:
+    """One-element lists became scalars in this release, empty ones stayed []."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _object(path: Path, index: int, raw: Any) -> dict[str, Any]:
+    if not isinstance(raw, dict) or not str(raw.get("name", "")).strip():
+        raise BuilderError(f"{path}: object {index}: `name` is missing")
+    parts = raw.get("parts") if isinstance(raw.get("parts"), dict) else {}
+    level = _as_list((parts or {}).get("part_level"))
+    flags = Obj(0)
+    if level and _whole_number(level[0]) > 0:
+        flags |= Obj.PART
+    if [str(v).lower() for v in _as_list(raw.get("crop"))] in (["1"], ["true"]):
+        flags |= Obj.CROPPED
+    if [str(v).lower() for v in _as_list(raw.get("occluded"))] == ["yes"]:
+        flags |= Obj.OCCLUDED
+    polygon = raw.get("polygon") if isinstance(raw.get("polygon"), dict) else {}
+    x, y = (_numbers(_as_list((polygon or {}).get(axis))) for axis in ("x", "y"))
+    points = list(zip(x, y, strict=False))
+    if len(set(points)) < 3 or _polygon_area(points) <= 0:
+        flags |= Obj.DEGENERATE
+    hypernyms = [n for entry in _as_list(raw.get("hypernym")) for n in str(entry).split(",")]
+    code = _as_list(raw.get("name_ndx"))
+    name = str(raw["name"])
+    alias = clean(str(raw.get("raw_name") or ""))
+    own = {clean(n) for n in name.split(",")}
+    return {
+        "id": str(raw.get("id", index)),
+        "name": name,
+        "hypernym": hypernyms,
+        "flags": flags,
+        "alias": "" if alias in own else alias,
+        "code": _whole_number(code[0]) if code else -1,
+        "polygon": points,
+        "box": (0.0, 0.0, 0.0, 0.0),
+        "area": 0.0,
+    }
+
+
+def _whole_number(value: Any) -> int:
+    try:
+        return int(float(value))
+    except (TypeError, ValueError):
+        return -1
+
+
+def _numbers(values: list[Any]) -> list[float]:
+    return [float(v) for v in values if isinstance(v, int | float)]
+
+
+def _polygon_area(points: list[tuple[float, float]]) -> float:
+    following = [*points[1:], *points[:1]]
+    return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(points, following, strict=True))) / 2
+
+
+Regions = dict[int, list[NDArray[np.int64]]]
+"""Class code -> the flat pixel numbers of each instance."""
+
+
+def _regions(path: Path, size: tuple[int, int]) -> Regions | str | None:
+    """The visible regions; None without a readable mask, "size" when it has another size."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB")).astype(np.int64)
+    except (OSError, SyntaxError, ValueError):
+        return None
+    if pixels.shape[:2] != size:
+        return "size"
+    code = (pixels[..., 0] // 10) * 256 + pixels[..., 1]
+    both = (code * 256 + pixels[..., 2]).ravel()
+    present = np.flatnonzero(np.bincount(both))
+    present = present[present >= 256]  # class code 0 is unlabelled
+    if not len(present):
+        return {}
+    rank = np.zeros(int(both.max()) + 1, np.int32)
+    rank[present] = np.arange(1, len(present) + 1)
+    labels = rank[both]
+    kept = np.flatnonzero(labels)
+    order = kept[np.argsort(labels[kept], kind="stable")]
+    cuts = np.cumsum(np.bincount(labels[kept], minlength=len(present) + 1)[1:])[:-1]
+    regions: Regions = {}
+    for value, flat in zip(present.tolist(), np.split(order, cuts), strict=True):
+        regions.setdefault(value // 256, []).append(flat)
+    return regions
+
+
+def _assign(objects: list[dict[str, Any]], regions: Regions, size: tuple[int, int]) -> None:
+    """Give each whole object its visible region, by overlap with its polygon; mark what has none."""
+    by_code: dict[int, list[dict[str, Any]]] = {}
+    for item in objects:
+        if not item["flags"] & Obj.PART:
+            by_code.setdefault(item["code"], []).append(item)
+    for code, members in by_code.items():
+        found = regions.get(code, [])
+        pairs = _match(members, found, size)
+        for o, r in pairs:
+            members[o]["box"], members[o]["area"] = _box(found[r], size[1]), float(len(found[r]))
+        taken = {o for o, _ in pairs}
+        for o, item in enumerate(members):
+            if o not in taken:
+                item["flags"] |= Obj.INVISIBLE
+            if len(pairs) < len(found):  # the mask shows instances the list lacks
+                item["flags"] |= Obj.MASK_CONFLICT
+
+
+def _match(members: list[dict[str, Any]], found: list[Any], size: tuple[int, int]) -> list[tuple[int, int]]:
+    if len(members) == 1 and len(found) == 1:
+        return [(0, 0)]
+    scores = []
+    for o, item in enumerate(members):
+        if len(item["polygon"]) < 3 or not found:
+            continue
+        filled = _fill(item["polygon"], size)
+        total = int(np.count_nonzero(filled))
+        for r, flat in enumerate(found):
+            common = int(np.count_nonzero(filled[flat]))
+            # most of a visible region lies inside the outline of its object
+            if common * 2 > len(flat):
+                scores.append((common / (total + len(flat) - common), o, r))
+    pairs: list[tuple[int, int]] = []
+    for _, o, r in sorted(scores, key=lambda s: (-s[0], s[1], s[2])):
+        if all(o != p and r != q for p, q in pairs):
+            pairs.append((o, r))
+    left = [o for o in range(len(members)) if all(o != p for p, _ in pairs)]
+    regions_left = [r for r in range(len(found)) if all(r != q for _, q in pairs)]
+    if len(left) == 1 and len(regions_left) == 1:
+        pairs.append((left[0], regions_left[0]))
+    return pairs
+
+
+def _fill(points: list[tuple[float, float]], size: tuple[int, int]) -> NDArray[np.bool_]:
+    from PIL import Image, ImageDraw
+
+    canvas = Image.new("1", (size[1], size[0]))
+    ImageDraw.Draw(canvas).polygon(points, fill=1, outline=1)
+    return np.asarray(canvas, bool).ravel()
+
+
+def _box(flat: NDArray[np.int64], width: int) -> tuple[float, float, float, float]:
+    rows, columns = flat // width, flat % width
+    return float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1)

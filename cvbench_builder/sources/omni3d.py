@@ -1,0 +1,287 @@
+"""Omni3D JSON of all six components: cuboids in the camera frame.
+
+Owns every sentinel of the format (-1 against 0, false cuboids, missing boxes), the ignore rules
+of the reference loader, and the check that corners agree with centre, size and rotation. Corners
+stay undecoded until the cheap fields have let an object pass.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cvbench_builder import catalog as catalogs
+from cvbench_builder.catalog import Bools, Catalog, Floats, Ints, Obj, Pic, Unfit
+from cvbench_builder.errors import BuilderError
+from cvbench_builder.geometry import SIGNS, cuboids, reconstruct_corners
+from cvbench_builder.records import Field, decode_raw, decode_raw_many, first_keys, read_lists, record
+from cvbench_builder.sources.coco import CATEGORY, merge_categories
+
+COMPONENTS = ("KITTI", "nuScenes", "Objectron", "Hypersim", "SUNRGBD", "ARKitScenes")
+OUTDOOR = frozenset({"KITTI", "nuScenes"})
+
+IMAGE = record(
+    "OmniImage",
+    Field("id", int | str),
+    Field("file_path", str, ""),
+    Field("width", float, 0),
+    Field("height", float, 0),
+    Field("src_90_rotate", int | bool | None, 0),
+    Field("src_flagged", int | bool | None, False),
+)
+ANNOTATION = record(
+    "OmniAnnotation",
+    Field("id", int | str | None),
+    Field("image_id", int | str | None),
+    Field("category_id", int | str | None),
+    Field("category_name", str, ""),
+    Field("valid3D", int | bool, False),
+    Field("behind_camera", int | bool, False),
+    Field("visibility", float | None, -1.0),
+    Field("truncation", float | None, -1.0),
+    Field("lidar_pts", float | None, -1.0),
+    Field("segmentation_pts", float | None, -1.0),
+    Field("depth_error", float | None, -1.0),
+    Field("bbox2D_tight", "raw"),
+    Field("bbox2D_trunc", "raw"),
+    Field("bbox2D_proj", "raw"),
+    Field("bbox3D_cam", "raw"),
+    Field("center_cam", "raw"),
+    Field("dimensions", "raw"),
+    Field("R_cam", "raw"),
+)
+LISTS = {"images": IMAGE, "annotations": ANNOTATION, "categories": CATEGORY}
+_CHUNK = 20_000
+
+
+def read(path: Path, sha256: str) -> Catalog:
+    parsed = read_lists(path, LISTS)
+    _refuse_other_files(path, parsed)
+    component, split = _component(path, parsed)
+    images, row_of = _images(path, parsed["images"], component)
+    classes, class_of = merge_categories(parsed["categories"])
+    by_name = {c.name: i for i, c in enumerate(classes)}
+    annotations = parsed["annotations"]
+    image = np.array([row_of.get(a.image_id, -1) for a in annotations], np.int64)
+    kind = np.array(
+        [
+            class_of.get(a.category_id, by_name.get(a.category_name, -1) if a.category_id is None else -1)
+            for a in annotations
+        ],
+        np.int64,
+    )
+    skipped = {
+        "unknown_image": int(np.count_nonzero(image < 0)),
+        "unknown_category": int(np.count_nonzero((kind < 0) & (image >= 0))),
+    }
+    keep = np.flatnonzero((image >= 0) & (kind >= 0))
+    image, kind = image[keep], kind[keep]
+    annotations = [annotations[i] for i in keep.tolist()]
+    size = np.array([[i["width"], i["height"]] for i in images], np.float64).reshape(-1, 2)[image]
+    columns = _objects(annotations, size)
+    columns["image"], columns["class"] = image, kind
+    return catalogs.from_rows(
+        images=images,
+        objects=columns,
+        source="Omni3D",
+        component=component,
+        split=split,
+        title=component,
+        file=str(path),
+        sha256=sha256,
+        classes=classes,
+        skipped={k: v for k, v in skipped.items() if v},
+    )
+
+
+def _refuse_other_files(path: Path, parsed: dict[str, Any]) -> None:
+    if any(parsed[n] is None for n in LISTS):
+        lacking = next(n for n in LISTS if parsed[n] is None)
+        raise BuilderError(f"{path}: no `{lacking}`; --omni3d needs files like nuScenes_test.json of Omni3D")
+    first = parsed["annotations"][:1]
+    if any(decode_raw(a.bbox3D_cam) is None for a in first):
+        keys = first_keys(path, "annotations")
+        if "caption" in keys or "segmentation" in keys or "bbox" in keys:
+            raise BuilderError(f"{path}: a COCO file; pass it with --coco (--omni3d needs files of Omni3D)")
+        if "bbox3D_cam" not in keys:
+            raise BuilderError(f"{path}: annotations have no `bbox3D_cam`; --omni3d needs files of Omni3D")
+
+
+def _component(path: Path, parsed: dict[str, Any]) -> tuple[str, str]:
+    info = parsed["info"] if isinstance(parsed["info"], dict) else {}
+    file_paths = parsed["images"][0].file_path if parsed["images"] else ""
+    split_word = re.search(r"(train|val|test)", path.stem.lower())
+    split = split_word.group(1) if split_word else str(info.get("split", "unknown")).lower()
+    clues = (path.stem, str(info.get("source", "")), str(info.get("name", "")), file_paths.split("/")[0])
+    for clue in clues:
+        plain = re.sub(r"[^a-z0-9]", "", clue.lower())
+        for component in COMPONENTS:
+            if component.lower() in plain:
+                return component, split
+    raise BuilderError(
+        f"{path}: cannot tell which Omni3D component this is; name it like nuScenes_test.json ({', '.join(COMPONENTS)})"
+    )
+
+
+def _images(path: Path, images: list[Any], component: str) -> tuple[list[dict[str, Any]], dict[int | str, int]]:
+    row_of: dict[int | str, int] = {}
+    rows: list[dict[str, Any]] = []
+    for image in images:
+        if not image.file_path or not (image.width > 0 and image.height > 0):
+            raise BuilderError(f"{path}: image {image.id}: `file_path`, `width` and `height` are needed")
+        scene, frame = scene_of(component, image.file_path)
+        flags = Pic.ROTATED if image.src_90_rotate or image.src_flagged else Pic(0)
+        if image.id in row_of:
+            flags |= Pic.DUPLICATE_ID
+            rows[row_of[image.id]]["flags"] |= Pic.DUPLICATE_ID
+        row_of.setdefault(image.id, len(rows))
+        rows.append(
+            {
+                "id": image.id,
+                "file": image.file_path,
+                "name": image.file_path,
+                "width": int(image.width),
+                "height": int(image.height),
+                "scene": scene,
+                "frame": frame,
+                "flags": flags,
+            }
+        )
+    return rows, row_of
+
+
+def scene_of(component: str, file_path: str) -> tuple[str, int]:
+    """The recording a picture belongs to and its place in it (-1: unknown)."""
+    name = file_path.rsplit("/", 1)[-1]
+    if component == "nuScenes":
+        found = re.match(r"(.+?)__CAM\w*?__(\d+)", name)
+        # key frames come twice a second, stamped in microseconds
+        return (found.group(1), int(found.group(2)) // 500_000) if found else (file_path, -1)
+    if component == "Hypersim":
+        scene = re.search(r"(ai_\d+_\d+)", file_path)
+        frame = re.search(r"frame\.(\d+)", name)
+        camera = re.search(r"(cam_\d+)", file_path)
+        number = int(frame.group(1)) if frame else -1
+        # frames of two cameras of one scene are never neighbours
+        offset = 100_000 * int(camera.group(1)[4:]) if camera and number >= 0 else 0
+        return (scene.group(1) if scene else file_path, number + offset if number >= 0 else -1)
+    if component in ("ARKitScenes", "Objectron"):
+        parts = re.findall(r"\d{6,}|batch-\d+_\d+", file_path)
+        last = re.search(r"(\d+)\.\w+$", name)
+        return (parts[0] if parts else file_path, int(last.group(1)) if last and parts else -1)
+    return file_path, -1
+
+
+def _objects(annotations: list[Any], size: Floats) -> dict[str, Any]:
+    n = len(annotations)
+    unfit = _cheap_rules(annotations)
+    box, height, box_flags, has_box = _boxes(annotations, size)
+    unfit[~has_box] |= int(Unfit.NO_2D_BOX)
+    corners = np.zeros((n, 8, 3))
+    rest = np.flatnonzero(unfit == 0)
+    for start in range(0, len(rest), _CHUNK):
+        rows = rest[start : start + _CHUNK]
+        corners[rows], unfit[rows] = _cuboids([annotations[i] for i in rows.tolist()])
+    return {
+        "box": box,
+        "area": (box[:, 2:] - box[:, :2]).prod(axis=1),
+        "id": catalogs.text([i if a.id is None else a.id for i, a in enumerate(annotations)]),
+        "flags": box_flags,
+        "alias": np.zeros(n, "<U1"),
+        "unfit": unfit,
+        "truncation": _numbers(annotations, "truncation"),
+        "visibility": _numbers(annotations, "visibility"),
+        "height": height / size[:, 1],
+        "corners": corners,
+    }
+
+
+def _cheap_rules(annotations: list[Any]) -> Ints:
+    """Rules that need single numbers only. -1 is 'unknown' and passes; 0 points is 'none seen'."""
+    unfit = np.zeros(len(annotations), np.int64)
+    unfit[[not a.valid3D for a in annotations]] |= int(Unfit.INVALID_3D)
+    unfit[[bool(a.behind_camera) for a in annotations]] |= int(Unfit.BEHIND_CAMERA)
+    unfit[_numbers(annotations, "lidar_pts") == 0] |= int(Unfit.NO_LIDAR_POINTS)
+    unfit[_numbers(annotations, "segmentation_pts") == 0] |= int(Unfit.NO_SEGMENTATION_POINTS)
+    unfit[_numbers(annotations, "depth_error") > 0.5] |= int(Unfit.DEPTH_ERROR)
+    return unfit
+
+
+def _numbers(annotations: list[Any], name: str) -> Floats:
+    return np.array([-1.0 if getattr(a, name) is None else getattr(a, name) for a in annotations], np.float64)
+
+
+def _boxes(annotations: list[Any], size: Floats) -> tuple[Floats, Floats, Ints, Bools]:
+    """The drawn box: tight, else truncated, else projected and clipped; and the projected height."""
+    n = len(annotations)
+    chosen = np.full((n, 4), np.nan)
+    height = np.full(n, np.nan)
+    for name in ("bbox2D_proj", "bbox2D_trunc", "bbox2D_tight"):
+        boxes = _four_numbers(decode_raw_many([getattr(a, name) for a in annotations]))
+        present = np.isfinite(boxes).all(axis=1) & ~(boxes == -1).all(axis=1)
+        chosen[present] = boxes[present]
+        if name == "bbox2D_proj":
+            height[present] = (boxes[:, 3] - boxes[:, 1])[present]
+    has_box = np.isfinite(chosen).all(axis=1)
+    limit = np.concatenate([size, size], axis=1)
+    box = np.clip(np.where(has_box[:, None], chosen, 0.0), 0.0, limit)
+    sides = box[:, 2:] - box[:, :2]
+    has_box &= (sides > 0).all(axis=1)
+    box[~has_box] = 0.0
+    own = box[:, 3] - box[:, 1]
+    flags = np.zeros(n, np.int64)
+    outside = np.maximum(-chosen[:, :2], chosen[:, 2:] - size).max(axis=1, initial=-np.inf) >= 1.0
+    flags[outside & has_box] |= int(Obj.OUT_OF_BOUNDS)
+    return box, np.where(np.isfinite(height), height, own), flags, has_box
+
+
+def _four_numbers(values: list[Any]) -> Floats:
+    nan = (np.nan,) * 4
+    rows = [v if isinstance(v, list) and len(v) == 4 and None not in v else nan for v in values]
+    return np.array(rows, np.float64).reshape(len(values), 4)
+
+
+def _shaped(values: list[Any], shape: tuple[int, ...]) -> Floats:
+    """Stack values of one shape; whatever has another shape (a bare -1, null) becomes NaN."""
+    try:
+        return np.array(values, np.float64).reshape(len(values), *shape)
+    except (ValueError, TypeError):
+        out = np.full((len(values), *shape), np.nan)
+        for i, value in enumerate(values):
+            try:
+                out[i] = np.array(value, np.float64).reshape(shape)
+            except (ValueError, TypeError):
+                continue
+        return out
+
+
+def _cuboids(annotations: list[Any]) -> tuple[Floats, Ints]:
+    """Corners in the documented order, and what is wrong with them."""
+    corners = _shaped(decode_raw_many([a.bbox3D_cam for a in annotations]), (8, 3))
+    stated = [decode_raw_many([getattr(a, n) for a in annotations]) for n in ("center_cam", "dimensions", "R_cam")]
+    centre, dimensions, rotation = (_shaped(v, s) for v, s in zip(stated, ((3,), (3,), (3, 3)), strict=True))
+    absent: Bools = np.array([None in triple for triple in zip(*stated, strict=True)], bool)
+    finite: Bools = np.asarray(np.isfinite(corners).all(axis=(1, 2)))
+    if absent.any():  # nothing to check against: the corners speak for themselves
+        frame = cuboids(np.where(finite[:, None, None], corners, SIGNS)[absent])
+        centre[absent], dimensions[absent] = frame.centre, 2 * frame.half[:, [2, 1, 0]]
+        rotation[absent] = frame.axes.transpose(0, 2, 1)
+    finite &= np.isfinite(dimensions).all(axis=1) & np.isfinite(centre).all(axis=1)
+    finite &= np.isfinite(rotation).all(axis=(1, 2))
+    unfit = np.zeros(len(annotations), np.int64)
+    unfit[~finite] |= int(Unfit.NOT_FINITE)
+    corners, centre, dimensions, rotation = (
+        np.where(finite.reshape(-1, *[1] * (v.ndim - 1)), v, 1.0) for v in (corners, centre, dimensions, rotation)
+    )
+    unfit[(dimensions <= 0).any(axis=1)] |= int(Unfit.BAD_DIMENSIONS)
+    expected = reconstruct_corners(centre, dimensions, rotation)
+    # the same set of points, whatever their order: every corner has its partner within tolerance
+    apart = np.linalg.norm(expected[:, :, None] - corners[:, None], axis=3)
+    partner = apart.argmin(axis=2)
+    one_to_one = (np.sort(partner, axis=1) == np.arange(8)).all(axis=1)
+    tolerance = np.maximum(0.02, 0.02 * np.linalg.norm(dimensions, axis=1))
+    unfit[finite & ((apart.min(axis=2).max(axis=1) > tolerance) | ~one_to_one)] |= int(Unfit.CORNERS_DISAGREE)
+    return np.take_along_axis(corners, partner[:, :, None], axis=1), unfit

@@ -1,0 +1,146 @@
+"""Distance: which of two objects is closer to an anchor object.
+
+The interval rule (every point of A, plus the offset, nearer than every point of B) must hold with
+the anchor read as its centre, as its corners and as its surface; none of the three implies
+another. The surface reading is exact: the farthest point of A is a corner of A, the nearest point
+of B comes from the distance between the two boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+
+import numpy as np
+
+from cvbench_builder.candidates import Table, Why, pairs_within, spans, table
+from cvbench_builder.catalog import Catalog, Floats, Ints
+from cvbench_builder.geometry import Cuboids, cuboid_distance, cuboids, distance_bounds, point_to_cuboid
+from cvbench_builder.settings import Settings
+from cvbench_builder.tasks.space import EPSILON, drawing_conflict, outdoors, usable_and_not
+
+MARGINS = ("centre", "corner", "surface")
+_PAIRS = 60_000
+
+
+def candidates(catalog: Catalog, s: Settings) -> Iterator[Table]:
+    usable, rejected = usable_and_not(catalog, s, "Distance", MARGINS)
+    yield rejected
+    starts, lengths = spans(catalog.object_image[usable])
+    triples = np.cumsum(lengths.astype(np.int64) ** 3)
+    done = 0
+    while done < len(starts):
+        # whole pictures, until their triples fill a bounded piece of memory
+        base = triples[done - 1] if done else 0
+        stop = max(int(np.searchsorted(triples, base + 20 * _PAIRS)), done + 1)
+        rows = usable[starts[done] : starts[stop - 1] + lengths[stop - 1]]
+        yield _triples(catalog, s, rows)
+        done = stop
+
+
+def _triples(catalog: Catalog, s: Settings, rows: Ints) -> Table:
+    image, kind = catalog.object_image[rows], catalog.object_class[rows]
+    box = catalog.object_box[rows]
+    bodies = cuboids(catalog.corners[rows])
+    # ordered pairs (anchor, other) of different classes; a triple is two pairs with one anchor
+    anchor, other = pairs_within(image, image)
+    keep = kind[anchor] != kind[other]
+    anchor, other = anchor[keep], other[keep]
+    centre, corner, surface_far = _intervals(bodies, anchor, other)
+    p, q = pairs_within(anchor, anchor)
+    keep = (p < q) & (kind[other[p]] != kind[other[q]])
+    p, q = p[keep], q[keep]
+    # where the rule holds, the nearer object's far end is the nearer far end, in every reading
+    far = {"centre": centre[:, 1], "surface": surface_far}.get(s.anchor_metric, corner[:, 1])
+    first = far[p] <= far[q]
+    x, y = np.where(first, p, q), np.where(first, q, p)
+    why = drawing_conflict(box[anchor[p]], box[other[p]], s)
+    why |= drawing_conflict(box[anchor[p]], box[other[q]], s) | drawing_conflict(box[other[p]], box[other[q]], s)
+    fixed = s.offset("Distance", outdoors(catalog))
+    margins = np.full((len(p), 3), np.nan)
+    for k, (name, value, reason) in enumerate(
+        (("centre", centre, Why.CENTRE_DISAGREES), ("corner", corner, Why.CORNER_DISAGREES))
+    ):
+        margins[:, k] = value[y, 0] - value[x, 1]
+        if s.anchor_metric in ("all", name):
+            needed = np.maximum(fixed, s.distance_ratio * value[x, 1])
+            why[margins[:, k] < needed - EPSILON] |= int(reason)
+    needed = np.maximum(fixed, s.distance_ratio * surface_far[x])
+    if s.anchor_metric in ("all", "surface"):
+        _surface(bodies, (anchor, other), (x, y), surface_far, needed, why, margins)
+    objects = np.stack([rows[anchor[p]], rows[other[p]], rows[other[q]]], axis=1)
+    _cap(catalog, s, image[anchor[p]], objects, why)
+    return table(
+        "Distance",
+        MARGINS,
+        len(p),
+        image=image[anchor[p]],
+        objects=objects,
+        kind=kind[anchor[p]],
+        answer=np.where(first, 0, 1),
+        why=why,
+        margins=margins,
+    )
+
+
+def _intervals(bodies: Cuboids, anchor: Ints, other: Ints) -> tuple[Floats, Floats, Floats]:
+    """Per pair: nearest and farthest corner of the other one from the anchor's centre and from its
+    corners, and the farthest one from its surface."""
+    n = len(anchor)
+    centre, corner, surface = np.zeros((n, 2)), np.zeros((n, 2)), np.zeros(n)
+    for start in range(0, n, _PAIRS):
+        rows = slice(start, start + _PAIRS)
+        points = bodies.corners[other[rows]]
+        to_centre = np.linalg.norm(points - bodies.centre[anchor[rows], None], axis=2)
+        centre[rows] = np.stack([to_centre.min(axis=1), to_centre.max(axis=1)], axis=1)
+        to_corner = np.full(to_centre.shape, np.inf)
+        for k in range(8):
+            step = points - bodies.corners[anchor[rows], k, None]
+            to_corner = np.minimum(to_corner, np.einsum("nka,nka->nk", step, step))
+        corner[rows] = np.sqrt(np.stack([to_corner.min(axis=1), to_corner.max(axis=1)], axis=1))
+        surface[rows] = point_to_cuboid(points, bodies.take(anchor[rows])).max(axis=1)
+    return centre, corner, surface
+
+
+def _surface(
+    bodies: Cuboids,
+    pair: tuple[Ints, Ints],
+    chosen: tuple[Ints, Ints],
+    surface_far: Floats,
+    needed: Floats,
+    why: Ints,
+    margins: Floats,
+) -> None:
+    """The surface reading, exactly, for the triples that the cheap readings have left."""
+    anchor, other = pair
+    x, y = chosen
+    left = np.flatnonzero(why == 0)
+    if not len(left):
+        return
+    wanted, back = np.unique(y[left], return_inverse=True)
+    a, b = bodies.take(anchor[wanted]), bodies.take(other[wanted])
+    _, high = distance_bounds(a, b)
+    # rows that even the upper bound fails need no exact distance
+    possible = np.zeros(len(wanted), bool)
+    np.logical_or.at(possible, back, high[back] - surface_far[x[left]] >= needed[left] - EPSILON)
+    exact = high.copy()
+    exact[possible] = cuboid_distance(a.take(np.flatnonzero(possible)), b.take(np.flatnonzero(possible)))
+    margins[left, 2] = exact[back] - surface_far[x[left]]
+    why[left[margins[left, 2] < needed[left] - EPSILON]] |= int(Why.SURFACE_DISAGREES)
+
+
+def _cap(catalog: Catalog, s: Settings, image: Ints, objects: Ints, why: Ints) -> None:
+    """At most so many candidates of one picture, the first by hash."""
+    if not s.triples_per_picture:
+        return
+    rows = np.flatnonzero(why == 0)
+    rows = rows[np.argsort(image[rows], kind="stable")]
+    starts, lengths = spans(image[rows])
+    for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+        if length <= s.triples_per_picture:
+            continue
+        crowd = rows[start : start + length]
+        ids = catalog.object_id[objects[crowd]]
+        marks = [blake2b(f"{s.seed}|{'|'.join(t)}".encode(), digest_size=8).digest() for t in ids.tolist()]
+        kept = sorted(range(length), key=lambda i: marks[i])[s.triples_per_picture :]
+        why[crowd[kept]] |= int(Why.OVER_PICTURE_CAP)

@@ -1,0 +1,135 @@
+"""Which absent class a zero question asks about: a random one, a popular one, and one that usually
+comes with what the picture shows (the three negatives of POPE).
+
+Never a class that is present in any form (whole, part, crowd, the annotator's own word), nor a
+synonym, hypernym or hyponym of one. Inside a pool the choice is by hash, so another picture in
+the source changes a choice only if it changes the pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvbench_builder.candidates import Soft
+from cvbench_builder.catalog import Bools, Catalog, Ints
+from cvbench_builder.settings import Settings
+from cvbench_builder.tasks.plane import Presence
+from cvbench_builder.words import singular
+
+POPULAR_POOL, ADVERSARIAL_POOL = 10, 5
+_CHUNK = 2048
+
+
+def choose(catalog: Catalog, groups: Presence, names: Bools, settings: Settings) -> Iterator[tuple[Ints, Ints, Ints]]:
+    """(picture, class, strategy mark) of the zero questions, at most one per strategy and picture."""
+    shown = names & (np.bincount(groups.kind, weights=groups.whole, minlength=len(names)) > 0)
+    if not shown.any():
+        return
+    popularity = np.bincount(groups.kind, minlength=len(names))
+    together = _cooccurrence(groups, len(names))
+    alias = _aliases(catalog)
+    class_hash = np.array([_hash(settings.seed, c.name) for c in catalog.classes], np.uint64)
+    usable = np.flatnonzero(catalog.usable_image)
+    for start in range(0, len(usable), _CHUNK):
+        images = usable[start : start + _CHUNK]
+        present = _present(groups, images, len(names))
+        open_ = shown & ~_forbidden(present, groups.clash_matrix) & ~_alias_hits(alias, images, len(names))
+        image_hash = [
+            _hash(settings.seed, f"{catalog.name}|{catalog.split}|{i}") for i in catalog.image_id[images].tolist()
+        ]
+        draw = _mix(np.array(image_hash, np.uint64)[:, None] ^ class_hash)
+        company = present.astype(np.float32) @ together
+        for pool, mark in (
+            (_top(company, open_ & (company > 0), ADVERSARIAL_POOL), Soft.ZERO_ADVERSARIAL),
+            (None, Soft.ZERO_POPULAR),
+            (None, Soft.ZERO_RANDOM),
+        ):
+            if mark == Soft.ZERO_POPULAR:
+                wide = np.broadcast_to(popularity.astype(np.float32), open_.shape)
+                pool = _top(wide, open_, POPULAR_POOL)
+            elif pool is None:
+                pool = open_
+            rows = np.flatnonzero(pool.any(axis=1))
+            kind = np.where(pool, draw, np.iinfo(np.uint64).max).argmin(axis=1)[rows]
+            open_[rows, kind] = False  # asked once per picture
+            yield images[rows], kind.astype(np.int64), np.full(len(rows), int(mark))
+
+
+def _hash(seed: int, name: str) -> int:
+    return int.from_bytes(blake2b(f"{seed}|{name}".encode(), digest_size=8).digest(), "little")
+
+
+def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """splitmix64: spreads the exclusive or of two hashes evenly."""
+    with np.errstate(over="ignore"):
+        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(value ^ (value >> np.uint64(31)))
+
+
+def _cooccurrence(groups: Presence, n: int) -> NDArray[np.float32]:
+    counts = np.zeros((n, n), np.float32)
+    # pictures are sorted, so a bounded piece of the table holds whole pictures after this cut
+    cuts = np.searchsorted(groups.image, np.arange(0, groups.image.max(initial=-1) + 1 + _CHUNK, _CHUNK))
+    for first, last in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+        image = groups.image[first:last]
+        if not len(image):
+            continue
+        local = np.zeros((int(image.max() - image.min()) + 1, n), np.float32)
+        local[image - image.min(), groups.kind[first:last]] = 1.0
+        counts += local.T @ local
+    return counts
+
+
+def _present(groups: Presence, images: Ints, n: int) -> Bools:
+    low, high = np.searchsorted(groups.image, [images[0], images[-1] + 1])
+    full = np.zeros((int(images[-1] - images[0]) + 1, n), bool)
+    full[groups.image[low:high] - images[0], groups.kind[low:high]] = True
+    return np.asarray(full[images - images[0]])
+
+
+def _forbidden(present: Bools, clash: Bools) -> Bools:
+    forbidden = present.copy()
+    for kind in np.flatnonzero(clash.any(axis=1)).tolist():
+        forbidden[:, kind] |= present[:, clash[kind]].any(axis=1)
+    return forbidden
+
+
+def _aliases(catalog: Catalog) -> list[tuple[int, int]]:
+    """(picture, class) where an annotator's own word is a name of another class."""
+    by_name: dict[str, list[int]] = {}
+    for i, item in enumerate(catalog.classes):
+        for name in {singular(s) for s in item.synonyms}:
+            by_name.setdefault(name, []).append(i)
+    rows = np.flatnonzero(catalog.object_alias != "")
+    return sorted(
+        {
+            (int(catalog.object_image[r]), k)
+            for r in rows.tolist()
+            for k in by_name.get(singular(str(catalog.object_alias[r])), ())
+        }
+    )
+
+
+def _alias_hits(alias: list[tuple[int, int]], images: Ints, n: int) -> Bools:
+    hits = np.zeros((len(images), n), bool)
+    place = {int(image): i for i, image in enumerate(images.tolist())}
+    for image, kind in alias:
+        if image in place:
+            hits[place[image], kind] = True
+    return hits
+
+
+def _top(score: NDArray[np.float32], allowed: Bools, size: int) -> Bools:
+    """The ``size`` best allowed classes of each row; equal scores go to the lower class number."""
+    masked = np.where(allowed, score, -1.0)
+    if masked.shape[1] <= size:
+        return allowed
+    best = np.argsort(-masked, axis=1, kind="stable")[:, :size]
+    pool = np.zeros_like(allowed)
+    np.put_along_axis(pool, best, True, axis=1)
+    return np.asarray(pool & allowed)

@@ -1,0 +1,107 @@
+"""The published question templates, and the options and prompt built around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+COUNT = "How many {plural} are in the image?"
+RELATION = (
+    "Considering the relative positions of the {a}{marker_a} and the {b}{marker_b} in the image provided, "
+    "where is the {a}{again_a} located with respect to the {b}{again_b}?"
+)
+MARKER = " (annotated by the {colour} box)"
+DEPTH = (
+    "Which object is closer to the camera taking this photo, the {a} (highlighted by {red} box) "
+    "or the {b} (highlighted by {blue} box)?"
+)
+DISTANCE = (
+    "Estimate the real-world distances between objects in this image. Which object is closer to the {anchor} "
+    "(highlighted by {red} box), the {a} (highlighted by {blue} box) or the {b} (highlighted by {green} box)?"
+)
+INTRODUCTION = " Select from the following choices."
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Three (name, RGB) in the order of the roles: first or anchor, next, third."""
+
+    colours: tuple[tuple[str, tuple[int, int, int]], ...]
+
+    def name(self, place: int) -> str:
+        return self.colours[place][0]
+
+    def with_article(self, place: int) -> str:
+        name = self.name(place)
+        return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+    def rgb(self, name: str) -> tuple[int, int, int]:
+        return dict(self.colours)[name]
+
+
+PALETTES = {
+    "published": Palette((("red", (255, 0, 0)), ("blue", (0, 0, 255)), ("green", (0, 255, 0)))),
+    # told apart with every common colour blindness
+    "safe": Palette((("orange", (230, 159, 0)), ("blue", (0, 114, 178)), ("yellow", (240, 228, 66)))),
+}
+
+
+def count_question(plural: str) -> str:
+    return COUNT.format(plural=plural)
+
+
+def relation_question(a: str, b: str, *, mark_a: bool, mark_b: bool, repeat: bool, palette: Palette) -> str:
+    marker_a = MARKER.format(colour=palette.name(0)) if mark_a else ""
+    marker_b = MARKER.format(colour=palette.name(1)) if mark_b else ""
+    return RELATION.format(
+        a=a,
+        b=b,
+        marker_a=marker_a,
+        marker_b=marker_b,
+        again_a=marker_a if repeat else "",
+        again_b=marker_b if repeat else "",
+    )
+
+
+def depth_question(a: str, b: str, palette: Palette) -> str:
+    return DEPTH.format(a=a, b=b, red=palette.with_article(0), blue=palette.with_article(1))
+
+
+def distance_question(anchor: str, a: str, b: str, palette: Palette) -> str:
+    red, blue, green = (palette.with_article(k) for k in range(3))
+    return DISTANCE.format(anchor=anchor, a=a, b=b, red=red, blue=blue, green=green)
+
+
+def prompt(question: str, choices: list[str]) -> str:
+    lines = "".join(f"\n({letter(i)}) {choice}" for i, choice in enumerate(choices))
+    return question + INTRODUCTION + lines
+
+
+def letter(place: int) -> str:
+    return chr(ord("A") + place)
+
+
+def count_values(n: int, style: str, key: str) -> list[int]:
+    """The option values, rising. ``published``: n-2..n+2 cut at 0, plus 0, at least four."""
+    if style == "published":
+        values = {0, *range(max(n - 2, 0), n + 3)}
+        while len(values) < 4:
+            values.add(max(values) + 1)
+        return sorted(values)
+    # balanced: n takes every rank of the window equally often, as far as there is room below it
+    draw = _draw(key, "window")
+    size = 4 + draw % 3
+    rank = (draw // 3) % size
+    first = max(n - rank, 0)
+    return list(range(first, first + size))
+
+
+def shuffled(values: list[int], answer: int, place: int, key: str) -> list[str]:
+    """The options in an order drawn by ``key``, with the answer at ``place``."""
+    others = sorted((v for v in values if v != answer), key=lambda v: _draw(key, f"option {v}"))
+    others.insert(place, answer)
+    return [str(v) for v in others]
+
+
+def _draw(key: str, what: str) -> int:
+    return int.from_bytes(blake2b(f"{key}|{what}".encode(), digest_size=8).digest(), "big")

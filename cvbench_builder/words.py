@@ -1,0 +1,269 @@
+"""What names mean: plurals, stuff, mass words, and when two names may denote the same thing.
+
+Three things make a name unusable: it is stuff (no instances one could point at), it cannot be
+counted (mass or plural-only), or it clashes with another name in the picture (a synonym, a
+hypernym, or the head noun of it: lamp and table lamp).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from cvbench_builder.catalog import Bools, ClassName
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# The stuff half of ADE20K's things-and-stuff split, and what users complained about in the
+# published set (walls, floors, beams as objects).
+STUFF = _words(
+    """wall sky floor flooring ceiling road route street grass sidewalk pavement earth ground mountain
+    mount tree water sea ocean field sand river lake path land soil hill runway dirt track building
+    edifice rock stone waterfall swimming pool pool-water beam column-wall snow forest vegetation
+    background ceiling-beam wainscot partition baseboard crossbeam roof beach shore hay leaves bush
+    shrub bushes plants cloud clouds fog smoke shadow unknown other void"""
+) | frozenset({"swimming pool", "dirt track", "body of water", "plant life", "brick wall", "stone wall"})
+STUFF -= {"swimming", "pool", "track", "column-wall", "ceiling-beam", "pool-water", "dirt"}
+
+MASS = _words(
+    """food apparel clothes clothing wearing apparel laundry luggage baggage merchandise stationery
+    furniture equipment machinery hardware jewelry cutlery silverware tableware crockery glassware
+    paper fabric cloth bread rice meat fruit cheese butter milk coffee tea juice soup salad sugar salt
+    flour pasta broccoli spinach lettuce celery corn hair fur skin wood metal plastic gravel mud dust
+    garbage trash rubbish waste debris firewood foliage ivy moss wheat straw produce greenery
+    gear text writing graffiti decoration lace wool cotton leather money cash bedding linen toiletry
+    shrubbery hedge seafood poultry popcorn candy chocolate pizza-dough ice steam fire"""
+) | frozenset({"dirty dishes", "ice cream", "toilet paper", "toilet tissue", "animal toy hair"})
+MASS -= {"wearing", "apparel-item"}
+
+PLURAL_ONLY = _words(
+    """skis clothes trousers pants jeans shorts pajamas pyjamas tights leggings glasses spectacles
+    eyeglasses sunglasses goggles binoculars headphones earphones pliers tongs tweezers stairs steps
+    bleachers scales curtains drapes blinds shutters shelves books potatoes groceries goods barracks
+    gallows handcuffs overalls suspenders swimming trunks shoes boots slippers gloves socks sandals
+    toys bottles flowers cards chips fries noodles beans grapes vegetables fruits crossbars rails
+    skates rollerblades snowshoes flip-flops monkey-bars bars"""
+) | frozenset({"swimming trunks", "monkey bars", "roller skates", "ice skates", "opera glasses"})
+PLURAL_ONLY -= {"swimming", "trunks"}
+
+# Singular words in -s that are no plurals.
+_SINGULAR_S = _words(
+    """bus minibus trolleybus gas lens canvas compass atlas iris cactus platypus walrus hippopotamus octopus
+    christmas kudos chassis tennis trellis mattress glass dress press hourglass chess cross mistress
+    abacus apparatus campus circus corpus eucalyptus hibiscus crocus bonus virus terminus omnibus
+    asparagus scissors"""
+)
+
+_PLURAL_EXCEPTIONS = {
+    "person": "people",
+    "man": "men",
+    "woman": "women",
+    "child": "children",
+    "mouse": "mice",
+    "goose": "geese",
+    "foot": "feet",
+    "tooth": "teeth",
+    "ox": "oxen",
+    "die": "dice",
+    "cactus": "cacti",
+    "sheep": "sheep",
+    "fish": "fish",
+    "deer": "deer",
+    "moose": "moose",
+    "bison": "bison",
+    "swine": "swine",
+    "aircraft": "aircraft",
+    "spacecraft": "spacecraft",
+    "hovercraft": "hovercraft",
+    "offspring": "offspring",
+    "scissors": "pairs of scissors",
+    "knife": "knives",
+    "life": "lives",
+    "wife": "wives",
+    "leaf": "leaves",
+    "loaf": "loaves",
+    "shelf": "shelves",
+    "bookshelf": "bookshelves",
+    "half": "halves",
+    "calf": "calves",
+    "wolf": "wolves",
+    "thief": "thieves",
+    "scarf": "scarves",
+    "dwarf": "dwarves",
+    "elf": "elves",
+    "sheaf": "sheaves",
+    "potato": "potatoes",
+    "tomato": "tomatoes",
+    "hero": "heroes",
+    "echo": "echoes",
+    "mango": "mangoes",
+    "buffalo": "buffaloes",
+    "volcano": "volcanoes",
+    "mosquito": "mosquitoes",
+    "tornado": "tornadoes",
+    "bus": "buses",
+    "quiz": "quizzes",
+    "passerby": "passersby",
+    "gas": "gases",
+}
+
+# Names without hypernyms in their source. Only is-a links between names that occur as classes.
+_HYPERNYMS = {
+    "armchair": ("chair", "seat"),
+    "swivel chair": ("chair", "seat"),
+    "chair": ("seat",),
+    "sofa": ("seat",),
+    "couch": ("seat",),
+    "stool": ("seat",),
+    "ottoman": ("seat",),
+    "bench": ("seat",),
+    "bar stool": ("stool", "seat"),
+    "coffee table": ("table",),
+    "pool table": ("table",),
+    "dining table": ("table",),
+    "desk": ("table",),
+    "night stand": ("table",),
+    "nightstand": ("table",),
+    "screen door": ("door",),
+    "table lamp": ("lamp", "light"),
+    "floor lamp": ("lamp", "light"),
+    "desk lamp": ("lamp", "light"),
+    "lamp": ("light",),
+    "chandelier": ("light",),
+    "sconce": ("light", "lamp"),
+    "streetlight": ("light", "lamp"),
+    "traffic light": ("light",),
+    "crt screen": ("screen", "monitor"),
+    "monitor": ("screen",),
+    "palm": ("tree", "plant"),
+    "tree": ("plant",),
+    "flower": ("plant",),
+    "potted plant": ("plant",),
+    "pillow": ("cushion",),
+    "minibike": ("motorcycle",),
+    "bannister": ("railing",),
+    "countertop": ("counter",),
+    "kitchen island": ("counter",),
+    "car": ("vehicle",),
+    "truck": ("vehicle",),
+    "bus": ("vehicle",),
+    "van": ("vehicle", "car"),
+    "motorcycle": ("vehicle",),
+    "bicycle": ("vehicle",),
+    "ship": ("boat",),
+    "dog": ("animal",),
+    "cat": ("animal",),
+    "horse": ("animal",),
+    "cow": ("animal",),
+    "sheep": ("animal",),
+    "bird": ("animal",),
+    "elephant": ("animal",),
+    "bear": ("animal",),
+    "zebra": ("animal",),
+    "giraffe": ("animal",),
+    "man": ("person",),
+    "woman": ("person",),
+    "child": ("person",),
+    "boy": ("child", "person"),
+    "girl": ("child", "person"),
+    "pedestrian": ("person",),
+    "cyclist": ("person",),
+    "wine glass": ("glass",),
+    "laptop": ("computer",),
+    "mug": ("cup",),
+    "bookcase": ("shelf", "furniture"),
+    "teddy bear": ("plaything", "toy"),
+}
+
+# The last word of these is not what they are.
+_NOT_ITS_HEAD = frozenset({"hot dog", "sea horse", "sea lion", "guinea pig", "prairie dog", "fire engine"})
+
+
+def plural(name: str, style: str) -> str:
+    """The plural asked about: ``published`` adds a bare s, ``proper`` is English."""
+    if style == "published":
+        return name + "s"
+    head, _, last = name.rpartition(" ")
+    if name in _PLURAL_EXCEPTIONS:
+        return _PLURAL_EXCEPTIONS[name]
+    prefix = f"{head} " if head else ""
+    if last in _PLURAL_EXCEPTIONS:
+        return prefix + _PLURAL_EXCEPTIONS[last]
+    if last.endswith("man") and last not in ("human", "german", "shaman", "talisman", "caiman", "ottoman"):
+        return f"{prefix}{last[:-3]}men"
+    if last.endswith("person"):
+        return f"{prefix}{last[:-6]}people"
+    if last.endswith(("s", "x", "z", "ch", "sh")):
+        return prefix + (last if last in PLURAL_ONLY else last + "es")
+    if last.endswith("y") and len(last) > 1 and last[-2] not in "aeiou":
+        return f"{prefix}{last[:-1]}ies"
+    return prefix + last + "s"
+
+
+def is_stuff(name: str) -> bool:
+    return name in STUFF
+
+
+def is_uncountable(name: str) -> bool:
+    """Mass words and words that exist only as plurals."""
+    last = name.rpartition(" ")[2]
+    if name in MASS or name in PLURAL_ONLY or last in PLURAL_ONLY:
+        return True
+    return last.endswith("s") and not last.endswith(("ss", "us", "is")) and last not in _SINGULAR_S
+
+
+def clean(name: str) -> str:
+    return " ".join(name.split()).lower()
+
+
+@lru_cache(maxsize=65536)
+def singular(name: str) -> str:
+    """A rough singular, only for telling that two names are the same word."""
+    head, _, last = name.rpartition(" ")
+    prefix = f"{head} " if head else ""
+    for one, many in _PLURAL_EXCEPTIONS.items():
+        if last == many and one != many:
+            return prefix + one
+    if last in _SINGULAR_S or last.endswith(("ss", "us", "is")) or len(last) < 4:
+        return name
+    if last.endswith("ies"):
+        return f"{prefix}{last[:-3]}y"
+    if last.endswith(("ches", "shes", "xes", "sses", "zes")):
+        return prefix + last[:-2]
+    return prefix + last[:-1] if last.endswith("s") else name
+
+
+def class_name(names: Sequence[str], hypernyms: Sequence[str] = ()) -> ClassName:
+    """A class from its synonyms, first one first; built-in hypernyms where the source has none."""
+    synonyms = tuple(dict.fromkeys(clean(n) for n in names if clean(n)))
+    above: list[str] = [clean(h) for h in hypernyms]
+    if not above:
+        for name in synonyms:
+            above.extend(_HYPERNYMS.get(name, ()))
+        name = synonyms[0]
+        # the head noun: a table lamp is a lamp
+        if " " in name and name not in _NOT_ITS_HEAD:
+            words = name.split()
+            above.extend(" ".join(words[i:]) for i in range(1, len(words)))
+    own = set(synonyms)
+    return ClassName(synonyms[0], synonyms, tuple(dict.fromkeys(h for h in above if h and h not in own)))
+
+
+def clashes(classes: Sequence[ClassName]) -> Bools:
+    """[n, n]: True where two different classes share a name or one's name is the other's hypernym."""
+    by_name: dict[str, list[int]] = {}
+    for i, item in enumerate(classes):
+        for name in {singular(s) for s in item.synonyms}:
+            by_name.setdefault(name, []).append(i)
+    matrix = np.zeros((len(classes), len(classes)), bool)
+    for i, item in enumerate(classes):
+        for name in {singular(s) for s in (*item.synonyms, *item.hypernyms)}:
+            for j in by_name.get(name, ()):
+                if j != i:
+                    matrix[i, j] = matrix[j, i] = True
+    return matrix
