@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.reports.catalogue import entry, in_order, shipped
-from cambrian_eval.reports.runs import NamedRun
+from cambrian_eval.reports.runs import NamedRun, Scored
 from cambrian_eval.stats import holm
 
 HARDLY = 5.0
@@ -101,7 +101,7 @@ def published() -> Ablation:
     return Ablation(_sorted(rows), (), "one standard deviation over models", "the paper's Figure 3", notes)
 
 
-def from_runs(runs: Sequence[NamedRun], scorer: str = "fuzzy", tests: bool = True) -> Ablation:
+def from_runs(runs: Sequence[Scored], scorer: str = "fuzzy", source: str = "own runs", tests: bool = True) -> Ablation:
     """The ablation of one run, or over several; every run counts where it has a benchmark both on and off."""
     names = in_order(r.benchmark for named in runs for r in named.results if r.scorer == scorer)
     paired = _tests(runs, scorer) if tests else {}
@@ -121,24 +121,24 @@ def from_runs(runs: Sequence[NamedRun], scorer: str = "fuzzy", tests: bool = Tru
         chance = sum(chances) / len(chances) / entry(name).divisor if chances else None
         rows.append(Row(name, scores, chance, tuple(paired.get(name, ()))))
     if not rows:
-        where = ", ".join(str(n.run.path) for n in runs)
+        where = ", ".join(n.name for n in runs)
         raise UserError(
             f"{where}: no benchmark has {scorer!r} scores with vision both on and off; run with --vision on,off"
         )
     bars = "95 % intervals" if len(runs) == 1 else f"one standard deviation over {len(runs)} models"
-    return Ablation(_sorted(rows), tuple(n.name for n in runs), bars, "own runs", tuple(notes))
+    return Ablation(_sorted(rows), tuple(n.name for n in runs), bars, source, tuple(notes))
 
 
 def _sorted(rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda r: r.gap))
 
 
-def _score(named: NamedRun, benchmark: str, condition: str, scorer: str) -> float | None:
+def _score(named: Scored, benchmark: str, condition: str, scorer: str) -> float | None:
     result = named.result(benchmark, condition, scorer)
     return None if result is None else result.score
 
 
-def _estimate(runs: Sequence[NamedRun], benchmark: str, condition: str, scorer: str) -> Estimate | None:
+def _estimate(runs: Sequence[Scored], benchmark: str, condition: str, scorer: str) -> Estimate | None:
     """One model: its score and interval. Several: mean and one standard deviation (n - 1) of those that have it."""
     divisor = entry(benchmark).divisor
     values = [s / divisor for n in runs if (s := _score(n, benchmark, condition, scorer)) is not None]
@@ -156,12 +156,14 @@ def _estimate(runs: Sequence[NamedRun], benchmark: str, condition: str, scorer: 
     return Estimate(mean, mean - spread, mean + spread)
 
 
-def _tests(runs: Sequence[NamedRun], scorer: str) -> dict[str, list[Paired]]:
+def _tests(runs: Sequence[Scored], scorer: str) -> dict[str, list[Paired]]:
     """Paired tests of on against off, per model; Holm's correction over all of them together."""
     from cambrian_eval.comparison import compare_runs
 
     found: list[tuple[str, Paired]] = []
     for named in runs:
+        if not isinstance(named, NamedRun):
+            continue  # scores alone cannot be paired
         ready = [
             r.benchmark for r in named.results
             if r.scorer == scorer and r.condition == "on" and r.score is not None

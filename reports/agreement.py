@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cambrian_eval.errors import UserError
 from cambrian_eval.published import published as printed
 from cambrian_eval.reports.catalogue import entry, in_order
-from cambrian_eval.reports.runs import NamedRun
+from cambrian_eval.reports.runs import NamedRun, Scored
 from cambrian_eval.store import Cell
 
 
@@ -40,7 +40,7 @@ def kappa(a: Sequence[bool], b: Sequence[bool]) -> float:
     return math.nan if expected >= 1.0 - 1e-12 else (observed - expected) / (1 - expected)
 
 
-def between(runs: Sequence[NamedRun], a: str, b: str, condition: str = "on") -> list[Agreement]:
+def between(runs: Sequence[Scored], a: str, b: str, condition: str = "on") -> list[Agreement]:
     """Every model and benchmark that both scorers graded. A verdict counts as right from one half."""
     found = []
     for named in runs:
@@ -48,19 +48,26 @@ def between(runs: Sequence[NamedRun], a: str, b: str, condition: str = "on") -> 
             left, right = named.result(name, condition, a), named.result(name, condition, b)
             if left is None or right is None or left.score is None or right.score is None:
                 continue
-            cell = Cell(name, condition)
-            one, other = named.run.verdicts(cell, a), named.run.verdicts(cell, b)
-            shared = [i for i in one if i in other]
-            x, y = [one[i].value >= 0.5 for i in shared], [other[i].value >= 0.5 for i in shared]
-            same = sum(p == q for p, q in zip(x, y, strict=True)) / len(shared) if shared else None
             divisor = entry(name).divisor
-            found.append(
-                Agreement(named.name, name, left.score / divisor, right.score / divisor, kappa(x, y), same, len(shared))
+            scores = left.score / divisor, right.score / divisor
+            samples = (
+                _samples(named, Cell(name, condition), a, b) if isinstance(named, NamedRun) else (None, None, None)
             )
+            found.append(Agreement(named.name, name, *scores, *samples))
     if not found:
-        where = ", ".join(str(n.run.path) for n in runs)
+        where = ", ".join(n.name for n in runs)
         raise UserError(f"{where}: no benchmark was graded by both {a!r} and {b!r}; score the run with each first")
     return found
+
+
+def _samples(named: NamedRun, cell: Cell, a: str, b: str) -> tuple[float | None, float | None, int | None]:
+    """Kappa, share of equal judgements and number of samples that both scorers graded."""
+    one, other = named.run.verdicts(cell, a), named.run.verdicts(cell, b)
+    shared = [i for i in one if i in other]
+    if not shared:
+        return None, None, 0
+    x, y = [one[i].value >= 0.5 for i in shared], [other[i].value >= 0.5 for i in shared]
+    return kappa(x, y), sum(p == q for p, q in zip(x, y, strict=True)) / len(shared), len(shared)
 
 
 def published() -> list[Agreement]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,17 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports.scores import ATTRIBUTE_KEYS, ATTRIBUTES, ScoreTable, build
+from cambrian_eval.reports.catalogue import canonical, entry
+from cambrian_eval.reports.scores import ATTRIBUTE_KEYS, ATTRIBUTES, ScoreTable, build, number
 from cambrian_eval.sample import Result
 from cambrian_eval.store import Run, open_run
 
 
 @dataclass(frozen=True)
-class NamedRun:
-    """A run under the name it has in tables and figures."""
+class Scored:
+    """A model with its results, under the name it has in tables and figures."""
 
     name: str
-    run: Run
     results: tuple[Result, ...]
 
     def result(self, benchmark: str, condition: str, scorer: str) -> Result | None:
@@ -43,6 +44,13 @@ class NamedRun:
         return sorted(found, key=lambda s: (s != "fuzzy", s))
 
 
+@dataclass(frozen=True)
+class NamedRun(Scored):
+    """A model whose samples can be looked at, too."""
+
+    run: Run
+
+
 def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
     """Runs by folder; a model that occurs twice is told apart by its folder."""
     opened = [open_run(path) for path in paths]
@@ -62,8 +70,57 @@ def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
             raise UserError(
                 f"{run.path} has no results yet; finish the run, or score it: cambrian-eval score {run.path}"
             )
-        found.append(NamedRun(name, run, results))
+        found.append(NamedRun(name, results, run))
     return found
+
+
+def read_results(path: Path) -> list[Scored]:
+    """Models from a long CSV with a column `condition`, as `report` writes it (exports/results.csv)."""
+    try:
+        records = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a UTF-8 CSV file ({error}); name a CSV of results") from error
+    needed = ("model", "benchmark", "condition", "score")
+    absent = [c for c in needed if not records or c not in records[0]]
+    if absent:
+        raise UserError(
+            f"{path}: column {absent[0]!r} is missing; a CSV of results has the columns {', '.join(needed)}"
+        )
+    found: dict[str, dict[tuple[str, str, str], Result]] = {}
+    for line, record in enumerate(records, start=2):
+        cell = {k: number(path, line, k, record.get(k) or "") for k in ("score", "low", "high", "chance", "n")}
+        if not record["model"] or not record["benchmark"]:
+            raise UserError(f"{path} line {line}: model or benchmark is empty; fill in both")
+        result = _result(record, cell)
+        key = result.benchmark, result.condition, result.scorer
+        if key in found.setdefault(record["model"], {}):
+            raise UserError(f"{path} line {line}: {record['model']} has two scores for {' '.join(key)}; keep one")
+        found[record["model"]][key] = result
+    return [Scored(name, tuple(results.values())) for name, results in found.items()]
+
+
+def _result(record: Mapping[str, str], cell: Mapping[str, float]) -> Result:
+    """A row of a results CSV as a result; what the row does not say is unknown."""
+
+    def known(key: str) -> float | None:
+        return None if math.isnan(cell[key]) else cell[key]
+
+    name = canonical(record["benchmark"]) or record["benchmark"]
+    low, high = known("low"), known("high")
+    return Result(
+        benchmark=name,
+        condition=record["condition"] or "on",
+        scorer=record.get("scorer") or "fuzzy",
+        score=known("score"),
+        interval=None if low is None or high is None else (low, high),
+        n=int(known("n") or 0),
+        n_failed=0,
+        n_unparsed=0,
+        scale=entry(name).scale,
+        chance=known("chance"),
+        breakdown={},
+        complete=record.get("complete", "yes") != "no",
+    )
 
 
 def _name(run: Run) -> str:

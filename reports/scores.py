@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -106,7 +107,7 @@ def read_csv(path: Path) -> ScoreTable:
     return _wide(path, head, records)
 
 
-def _number(path: Path, line: int, column: str, text: str) -> float:
+def number(path: Path, line: int, column: str, text: str) -> float:
     """A cell as a number; missing marks are NaN. A thousands comma, as in `1,547.1`, is understood."""
     if text.lower() in MISSING:
         return math.nan
@@ -124,10 +125,16 @@ def _number(path: Path, line: int, column: str, text: str) -> float:
 def _attributes(path: Path, line: int, record: Mapping[str, str]) -> dict[str, float]:
     """What a row says about its model: visual tokens, resolution, parameters."""
     return {
-        ATTRIBUTE_KEYS.get(key, key): _number(path, line, key, record[key])
+        ATTRIBUTE_KEYS.get(key, key): number(path, line, key, record[key])
         for key in sorted(ATTRIBUTES.keys() & record.keys())
         if record[key].lower() not in MISSING
     }
+
+
+def _scorer(records: Sequence[Mapping[str, str]]) -> str:
+    """Which rows of a long CSV count where it names scorers: `fuzzy`, else the first one."""
+    named = [record.get("scorer", "") for record in records]
+    return "fuzzy" if "fuzzy" in named else named[0]
 
 
 def _long(path: Path, records: Sequence[Mapping[str, str]]) -> ScoreTable:
@@ -137,9 +144,12 @@ def _long(path: Path, records: Sequence[Mapping[str, str]]) -> ScoreTable:
     attributes: dict[str, dict[str, float]] = {}
     notes: list[str] = []
     skipped = 0
+    scorer = _scorer(records)
     for line, record in enumerate(records, start=2):
         if record.get("condition", "on") not in ("on", ""):
             skipped += 1
+            continue
+        if record.get("scorer", "") != scorer:
             continue
         model, name = record["model"], canonical(record["benchmark"]) or record["benchmark"]
         if not model:
@@ -148,13 +158,15 @@ def _long(path: Path, records: Sequence[Mapping[str, str]]) -> ScoreTable:
             continue
         if name in cells.setdefault(model, {}):
             raise UserError(f"{path} line {line}: {model} has two scores for {name}; keep one scorer and one setting")
-        cells[model][name] = _number(path, line, "score", record["score"])
+        cells[model][name] = number(path, line, "score", record["score"])
         low, high = record.get("low") or record.get("interval_low"), record.get("high") or record.get("interval_high")
         if low and high:
-            intervals[model, name] = (_number(path, line, "low", low), _number(path, line, "high", high))
+            intervals[model, name] = (number(path, line, "low", low), number(path, line, "high", high))
         if record.get("group"):
             groups[model] = record["group"]
         attributes.setdefault(model, {}).update(_attributes(path, line, record))
+    if others := {record.get("scorer", "") for record in records} - {scorer}:
+        notes.append(f"{path.name}: scores by {scorer!r}; rows by {', '.join(sorted(others))} are left out")
     if skipped:
         notes.append(f"{path.name}: {skipped} rows under another vision condition than 'on' are left out")
     table = build(
@@ -185,7 +197,7 @@ def _wide(path: Path, head: Sequence[str], records: Sequence[Mapping[str, str]])
             raise UserError(f"{path} line {line}: the column {label!r} is empty; name the model")
         if model in cells:
             raise UserError(f"{path} line {line}: model {model!r} occurs twice; give each row its own name")
-        numbers = {name: _number(path, line, key, record[key]) for key, name in columns.items()}
+        numbers = {name: number(path, line, key, record[key]) for key, name in columns.items()}
         cells[model] = {name: value for name, value in numbers.items() if not math.isnan(value)}
         if record.get("group"):
             groups[model] = record["group"]
@@ -226,10 +238,21 @@ def from_published(name: str) -> ScoreTable:
         cells.setdefault(model, {})[r.benchmark] = r.score
         final = r.table == "Table 9"
         groups[model] = r.setting.removeprefix("base LLM ") if final else r.group.removeprefix("backbone:")
+        attributes.setdefault(model, {}).update(_from_name(r.model))
         if r.visual_tokens is not None:
-            attributes.setdefault(model, {})["visual_tokens"] = float(r.visual_tokens)
+            attributes[model]["visual_tokens"] = float(r.visual_tokens)
     table = build(cells, f"the paper's {', '.join(wanted)}")
     return replace(table, groups=groups, attributes=attributes)
+
+
+def _from_name(model: str) -> dict[str, float]:
+    """What the paper writes into a model's name: `@336` is the resolution, `-8B` billions of parameters."""
+    found = {}
+    if resolution := re.search(r"@(\d+)$", model):
+        found["resolution"] = float(resolution[1])
+    if size := re.search(r"-(\d+(?:\.\d+)?)B$", model):
+        found["params"] = float(size[1])
+    return found
 
 
 def _labels(keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:

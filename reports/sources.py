@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.reports.catalogue import canonical
-from cambrian_eval.reports.runs import NamedRun, inputs, open_runs, score_table
+from cambrian_eval.reports.runs import NamedRun, Scored, inputs, open_runs, read_results, score_table
 from cambrian_eval.reports.scores import ScoreTable, combine, from_published, published_tables, read_csv
 from cambrian_eval.reports.style import Provenance
 
@@ -63,8 +63,14 @@ def table(asked: Asked) -> ScoreTable:
 
 
 def runs(asked: Asked) -> list[NamedRun]:
-    """The run folders alone, for figures that need more than scores."""
+    """The run folders alone, for what needs samples."""
     return open_runs(asked.runs)
+
+
+def scored(asked: Asked) -> list[Scored]:
+    """Runs and CSV files of results, for figures that need several conditions or scorers."""
+    found: list[Scored] = [model for path in asked.scores for model in read_results(path)]
+    return [*found, *open_runs(asked.runs)]
 
 
 def narrowed(found: ScoreTable, models: str | None, benchmarks: str | None) -> ScoreTable:

@@ -18,6 +18,9 @@ app = typer.Typer(help="One figure: pca, correlation, ablation, categories, rada
 
 Runs = Annotated[list[Path], typer.Argument(help="Run folders.")]
 Scores = Annotated[list[Path], typer.Option("--scores", help="A CSV of models by benchmarks (wide or long).")]
+Results = Annotated[
+    list[Path], typer.Option("--scores", help="A long CSV with a column condition, as `report` writes it.")
+]
 Table = Annotated[str, typer.Option("--published", help="The paper's tables: table9, table14, figure15 ...")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the figure, its CSV and its sidecar.")]
 Style = Annotated[str, typer.Option("--style", help="paper, web or slides.")]
@@ -156,6 +159,7 @@ def correlation(
 def ablation(
     context: typer.Context,
     runs: Runs = None,  # type: ignore[assignment]
+    results: Results = None,  # type: ignore[assignment]
     out: Out = FIGURES,
     style: Style = "paper",
     format: Format = "pdf,svg,png",
@@ -166,8 +170,12 @@ def ablation(
     from cambrian_eval.reports import sources
     from cambrian_eval.reports.figures import ablation as draws
 
-    asked = _asked(runs, None, None, scorer, "on")
-    found = numbers.from_runs(sources.runs(asked), scorer) if asked.runs else numbers.published()
+    asked = _asked(runs, results, None, scorer, "on")
+    if asked.files:
+        source = "own runs" if not asked.scores else ", ".join(path.name for path in asked.scores)
+        found = numbers.from_runs(sources.scored(asked), scorer, source)
+    else:
+        found = numbers.published()
     _save(context, draws.draw(found, _theme(style)), out, style, format, asked, found.source)
     print("\n".join(numbers.reading(found)))
     _say(found.notes)
@@ -268,6 +276,7 @@ def scaling(
 def agreement(
     context: typer.Context,
     runs: Runs = None,  # type: ignore[assignment]
+    results: Results = None,  # type: ignore[assignment]
     out: Out = FIGURES,
     style: Style = "paper",
     format: Format = "pdf,svg,png",
@@ -280,9 +289,10 @@ def agreement(
     from cambrian_eval.reports import sources
     from cambrian_eval.reports.figures import agreement as draws
 
-    asked = _asked(runs, None, None, a, vision)
-    if asked.runs:
-        found, source = numbers.between(sources.runs(asked), a, b, vision), "own runs"
+    asked = _asked(runs, results, None, a, vision)
+    if asked.files:
+        found = numbers.between(sources.scored(asked), a, b, vision)
+        source = "own runs" if not asked.scores else ", ".join(path.name for path in asked.scores)
     else:
         found, source, a, b = numbers.published(), "the paper's Table 24", "fuzzy matching", "GPT-3.5 grading"
     _save(context, draws.draw(found, a, b, _theme(style), source), out, style, format, asked, source)
