@@ -1,0 +1,44 @@
+"""The analytic chance score of every benchmark against many seeds of the random responder, graded for real."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from cambrian_eval import stats
+from cambrian_eval.benchmark import Graded
+from cambrian_eval.grading import chance
+from cambrian_eval.models.chance import Chance
+from cambrian_eval.registry import benchmark_names, load_benchmark
+from cambrian_eval.rows import DataSpec, load_samples
+from cambrian_eval.sample import Request
+
+SEEDS = 150
+
+
+@pytest.mark.parametrize("name", benchmark_names())
+def test_chance_is_the_mean_of_random_responders(name: str) -> None:
+    benchmark = load_benchmark(name)
+    samples = load_samples(benchmark, DataSpec(mini=48)).samples
+    expected = chance(benchmark, samples)
+    assert expected is not None
+    scores = []
+    for seed in range(SEEDS):
+        requests = [Request(s.id, name, "on", "", (), 0, 8, s.guesses, "") for s in samples]
+        replies = [r.text for r in Chance(seed).respond(iter(requests))]
+        graded = [Graded(s, benchmark.fuzzy(s, text)) for s, text in zip(samples, replies, strict=True)]
+        units = benchmark.units(graded, "fuzzy")
+        scores.append(stats.score(units, benchmark.metrics(sorted({u.stratum for u in units}))["score"]) or 0.0)
+    error = statistics.stdev(scores) / SEEDS**0.5
+    assert statistics.fmean(scores) == pytest.approx(expected, abs=4 * error + 1e-9)
+
+
+def test_published_chance_levels_by_hand() -> None:
+    """MME: 10 tasks of 50 + 25; MMVP: a quarter of the pairs; CV-Bench 3D: a coin; AI2D and SEED: one in four."""
+    exact = {"mme": 750.0, "mmvp": 25.0, "cvbench_3d": 50.0, "ai2d": 25.0, "seed": 25.0, "docvqa": 0.0, "gqa": 0.0}
+    for name, value in exact.items():
+        benchmark = load_benchmark(name)
+        found = chance(benchmark, load_samples(benchmark, DataSpec(mini=96)).samples)
+        assert found == pytest.approx(value), name
+        assert benchmark.typical_chance == pytest.approx(value), name
