@@ -68,12 +68,24 @@ class Picture:
             return self._decoded
         return decode(self._read(), max_pixels)
 
+    def fetched(self) -> Picture:
+        """A picture that already holds its bytes and its hash, still encoded (what goes to another machine)."""
+        data = self._read()
+        held = Picture(lambda: data, self.name)
+        held._sha256 = hashlib.sha256(data).hexdigest()
+        return held
+
+    @classmethod
+    def received(cls, data: bytes, sha256: str, name: str) -> Picture:
+        """A picture whose bytes were hashed where they came from."""
+        made = cls(lambda: data, name)
+        made._sha256 = sha256
+        return made
+
     def decoded(self, max_pixels: int = MAX_PIXELS) -> Picture:
         """A picture that already holds its bytes, its hash and its pixels (what a prepared request carries)."""
-        data = self._read()
-        ready = Picture(lambda: data, self.name)
-        ready._sha256 = hashlib.sha256(data).hexdigest()
-        ready._decoded = decode(data, max_pixels)
+        ready = self.fetched()
+        ready._decoded = decode(ready.data(), max_pixels)
         return ready
 
     @classmethod

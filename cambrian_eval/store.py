@@ -5,10 +5,13 @@
     RUN/responses/<benchmark>.<condition>.jsonl    one line for each answer, with a checksum
     RUN/verdicts/<benchmark>.<condition>.<scorer>.jsonl
     RUN/results.json                           scores, rewritten whole; holds no times
+    RUN/progress.json                          where a run that is going on stands; nobody depends on it
 
 Response files only grow. A line counts when its checksum holds; a torn or damaged line is moved to a `.damaged`
 file when the run is opened for writing, and its request is done again. Of several lines for one sample the last
 counts. Everything else is written to a temporary file and renamed.
+
+One file although it is long: whoever changes how a run lies on disk must see all of its readers and writers.
 """
 
 from __future__ import annotations
@@ -215,6 +218,34 @@ class Run:
         """Any further file of the run, written whole."""
         _replace(self.path / name, content)
 
+    # -- for those who watch
+
+    def save_progress(self, content: str) -> None:
+        """Whole, but not forced to the disk: after a crash the old one, or none, is as good."""
+        _replace(self.path / "progress.json", content, durable=False)
+
+    def progress(self) -> dict[str, Any] | None:
+        """What the run last said about itself; None before it said anything."""
+        path = self.path / "progress.json"
+        return _read_json(path) if path.is_file() else None
+
+    def writer_now(self) -> str | None:
+        """Who is writing this run at this moment, in words; None when nobody is. Never disturbs the writer."""
+        import fcntl
+
+        try:
+            handle = os.open(self.path / "lock", os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return os.read(handle, 4096).decode("utf-8", "replace").strip() or "another process"
+        else:
+            return None
+        finally:
+            os.close(handle)
+
     # -- one writer
 
     @contextmanager
@@ -230,19 +261,25 @@ class Run:
             raise disk_error(self.path, error) from error
         try:
             held = os.read(handle, 4096).decode("utf-8", "replace").strip()
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                    raise disk_error(path, error) from error
-                raise UserError(
-                    f"{self.path} is being written by {held or 'another process'}; wait or stop it"
-                ) from None
+            for attempt in range(5):  # somebody who asks whether the run is going on holds it for a moment
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError as error:
+                    if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                        raise disk_error(path, error) from error
+                    if attempt == 4:
+                        raise UserError(
+                            f"{self.path} is being written by {held or 'another process'}; wait or stop it"
+                        ) from None
+                    time.sleep(0.02)
             notes = [f"took over the lock that {held} left behind"] if held else []
             try:
                 os.ftruncate(handle, 0)
                 mark = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
                 os.pwrite(handle, mark.encode(), 0)
+                for left in filter(_is_temporary, sorted(self.path.rglob("*.tmp"))):
+                    left.unlink()
                 notes += [note for file in sorted((self.path / "responses").glob("*.jsonl")) if (note := _mend(file))]
             except OSError as error:
                 raise disk_error(self.path, error) from error
@@ -287,7 +324,7 @@ def create_or_open(path: Path) -> Run:
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; --out needs a folder")
     if path.is_dir() and not (path / "run.json").is_file():
-        strangers = sorted(p.name for p in path.iterdir() if p.name != "lock")
+        strangers = sorted(p.name for p in path.iterdir() if p.name != "lock" and not _is_temporary(p))
         if strangers:
             raise UserError(
                 f"{path} is not a run folder (no run.json; it holds {strangers[0]!r}); give an empty folder"
@@ -366,7 +403,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _replace(path: Path, content: str | bytes) -> None:
+def _replace(path: Path, content: str | bytes, durable: bool = True) -> None:
     """Writes a whole file so that a reader sees the old content or the new, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -374,11 +411,17 @@ def _replace(path: Path, content: str | bytes) -> None:
         with temporary.open("wb") as file:
             file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise disk_error(path, error) from error
+
+
+def _is_temporary(path: Path) -> bool:
+    """Whether a file is what `_replace` leaves behind when it is killed half-way."""
+    return path.name.startswith(".") and path.name.endswith(".tmp")
 
 
 def _mend(path: Path) -> str | None:

@@ -51,8 +51,12 @@ def shown(
     seed: int,
     limit: int | None,
     max_pixels: int = MAX_PIXELS,
+    decode: bool = True,
 ) -> tuple[tuple[Picture, ...], int]:
-    """The decoded pictures a model may look at under a condition, and how many the model's limit dropped."""
+    """The pictures a model may look at under a condition, and how many the model's limit dropped.
+
+    They are decoded unless `decode` is False, which leaves that to whoever receives them.
+    """
     if condition == "off" or not sample.images:
         return (), 0
     pictures = sample.images
@@ -63,7 +67,7 @@ def shown(
         return tuple(_noise(p, f"{seed}\0{sample.image_id}\0{i}", max_pixels) for i, p in enumerate(kept)), len(
             pictures
         ) - len(kept)
-    return tuple(p.decoded(max_pixels) for p in kept), len(pictures) - len(kept)
+    return tuple(p.decoded(max_pixels) if decode else p.fetched() for p in kept), len(pictures) - len(kept)
 
 
 def _noise(picture: Picture, seed: str, max_pixels: int) -> Picture:

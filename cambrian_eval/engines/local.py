@@ -8,15 +8,21 @@ that truly break it are marked failed.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from cambrian_eval.errors import CambrianEvalError, ContractError
-from cambrian_eval.model import Model
+from cambrian_eval.model import Model, ModelOptions, resolve
+from cambrian_eval.picture import MAX_PIXELS
 from cambrian_eval.sample import Request, Response
+
+PIXELS_AHEAD = 1 << 28
+"""Decoded pixels that wait for the model at most (800 MB): a few huge pictures must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,18 @@ class Job:
     """A request still to be prepared: reading and decoding its pictures happens in a worker."""
 
     id: str
-    prepare: Callable[[], Request]
+    prepare: Callable[[bool], Request]
+    """The request with its pictures decoded (True), or with their encoded bytes alone (False)."""
+    max_pixels: int = MAX_PIXELS
+    """The limit to decode under, for whoever decodes later."""
+
+
+class Source(Protocol):
+    """Where a feed takes jobs from."""
+
+    def take(self, wait: bool) -> Job | None:
+        """The next job. None: with `wait`, there will be no more; without, there is none at this moment."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +59,31 @@ class LocalEngine:
     workers: int = max(1, min(8, os.cpu_count() or 1))
     lookahead: int = 64
     """Prepared requests that wait for the model at most."""
+    hopeless: Callable[[Exception], bool] = lambda error: False
+    """Whether an error says that this process can answer nothing more; it is then raised instead of recorded."""
+
+    def open(self, model: str | Model, options: ModelOptions | None = None) -> Model:
+        """The model that requests go to: loaded here."""
+        return resolve(model, options) if isinstance(model, str) else model
+
+    def close(self) -> None:
+        """Nothing is left behind between runs."""
+
+    def facts(self) -> dict[str, Any]:
+        """Which engine, for run.json."""
+        return {"name": "local", "workers": self.workers}
+
+    def condition(self) -> dict[str, Any]:
+        """How things stand at this moment, for `status`."""
+        return {"gpus": gpu_memory()}
 
     def run(self, model: Model, jobs: Iterable[Job], stop: threading.Event) -> Iterator[Answer]:
         """Answers in any order. After `stop` is set, what the model already holds is still answered."""
-        feed = _Feed(jobs, self.workers, self.lookahead, stop)
+        yield from self.run_source(model, _Listed(jobs), stop)
+
+    def run_source(self, model: Model, source: Source, stop: threading.Event) -> Iterator[Answer]:
+        """The same over jobs that may arrive while the model works."""
+        feed = _Feed(source, self.workers, self.lookahead, stop)
         try:
             yield from self._drive(model, feed)
         finally:
@@ -61,6 +99,8 @@ class LocalEngine:
             except (CambrianEvalError, KeyboardInterrupt, GeneratorExit):
                 raise
             except Exception as error:
+                if self.hopeless(error) and len(feed.open) <= 1:
+                    raise
                 yield from feed.failed()
                 yield from self._one_by_one(model, feed, error)
                 if feed.exhausted:
@@ -69,9 +109,7 @@ class LocalEngine:
             yield from feed.failed()
             if feed.open:
                 missing = next(iter(feed.open))
-                raise ContractError(
-                    f"model {model.name} left request {missing!r} unanswered ({len(feed.open)} in all)"
-                )
+                raise ContractError(f"model {model.name} left request {missing!r} unanswered ({len(feed.open)} in all)")
             if not feed.exhausted:
                 raise ContractError(f"model {model.name} stopped before it had read all requests")
             return
@@ -84,6 +122,8 @@ class LocalEngine:
             except (CambrianEvalError, KeyboardInterrupt):
                 raise
             except Exception as again:
+                if self.hopeless(again):
+                    raise
                 yield Answer(feed.open.pop(request.id), failed(request.id, again))
                 continue
             if not responses:
@@ -103,15 +143,39 @@ def failed(request_id: str, error: BaseException) -> Response:
     )
 
 
+def gpu_memory() -> list[dict[str, Any]]:
+    """Name, used and total bytes of every GPU this process works with; empty where there is none."""
+    torch = sys.modules.get("torch")  # not imported for this: without torch no GPU is in use
+    if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
+        return []
+    found = []
+    for i in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(i)
+        found.append({"name": torch.cuda.get_device_name(i), "used": total - free, "total": total})
+    return found
+
+
+class _Listed:
+    """Jobs that are all known."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._jobs = iter(jobs)
+
+    def take(self, wait: bool) -> Job | None:
+        return next(self._jobs, None)
+
+
 class _Feed:
     """The iterator a model pulls requests from; remembers which it has handed out."""
 
-    def __init__(self, jobs: Iterable[Job], workers: int, lookahead: int, stop: threading.Event) -> None:
-        self._jobs = iter(jobs)
+    def __init__(self, source: Source, workers: int, lookahead: int, stop: threading.Event) -> None:
+        self._source = source
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
         self._ahead: deque[tuple[Job, Future[Request]]] = deque()
-        self._lookahead = lookahead
+        self._lookahead, self._busy_most = lookahead, 2 * workers
         self._stop = stop
+        self._count = threading.Lock()
+        self._busy = self._pixels = 0
         self._broken: list[Answer] = []
         self._answered: set[str] = set()
         self.open: dict[str, Request] = {}
@@ -133,17 +197,35 @@ class _Feed:
             except Exception as error:
                 self._broken.append(Answer(None, failed(job.id, error)))
                 continue
+            with self._count:
+                self._pixels -= _pixels(request)
             self.open[request.id] = request
             return request
         self.exhausted = True
         raise StopIteration
 
     def _fill(self) -> None:
-        while len(self._ahead) < self._lookahead:
-            job = next(self._jobs, None)
+        while not self._ahead or self._has_room():
+            job = self._source.take(wait=not self._ahead)
             if job is None:
                 return
-            self._ahead.append((job, self._pool.submit(job.prepare)))
+            with self._count:
+                self._busy += 1
+            self._ahead.append((job, self._pool.submit(self._prepare, job)))
+
+    def _has_room(self) -> bool:
+        """Bounded by number and by decoded pixels; few at a time, because sizes are known only when decoded."""
+        return len(self._ahead) < self._lookahead and self._busy < self._busy_most and self._pixels < PIXELS_AHEAD
+
+    def _prepare(self, job: Job) -> Request:
+        request = None
+        try:
+            request = job.prepare(True)
+            return request
+        finally:
+            with self._count:
+                self._busy -= 1
+                self._pixels += _pixels(request) if request else 0
 
     def settle(self, response: Response) -> Request:
         """The open request a response answers; anything else breaks the contract."""
@@ -161,3 +243,8 @@ class _Feed:
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _pixels(request: Request) -> int:
+    sizes = (p.load().size for p in request.images)
+    return sum(width * height for width, height in sizes)
