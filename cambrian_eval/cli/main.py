@@ -1,41 +1,85 @@
-"""The console script: registers every verb and turns errors into one line and an exit code.
+"""The console script: knows every verb by name, imports the one that is used, turns errors into one line.
 
-0 done · 1 done, but too many samples failed or a check did not hold · 2 usage or bad input · 130 interrupted.
+Exit codes: 0 done · 1 done, but too many samples failed or a check did not hold · 2 usage or bad input ·
+130 interrupted.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
+from typing import Any
 
+import click
 import typer
+from typer.core import TyperGroup
 
-from cambrian_eval.cli import compare, doctor, fetch, grade, import_, list_, run, score, show
-from cambrian_eval.errors import CambrianEvalError
+from cambrian_eval.errors import CambrianEvalError, unknown
+
+COMMANDS = {
+    "list": ("cambrian_eval.cli.list_:list_", "Benchmarks by category, models and scorers."),
+    "show": ("cambrian_eval.cli.show:show", "Pictures, exact prompt and gold answer of the first samples."),
+    "run": ("cambrian_eval.cli.run:run", "Run a model over benchmarks, or go on where a run ended."),
+    "score": ("cambrian_eval.cli.score:score", "Score stored responses again, by rules or by a judge."),
+    "compare": ("cambrian_eval.cli.compare:compare", "Paired differences between two runs, with p-values."),
+    "import": ("cambrian_eval.cli.import_:import_", "Predictions made elsewhere, as a run."),
+    "grade": ("cambrian_eval.cli.grade:grade", "Only the scoring, from a file of rows and predictions."),
+    "agreement": ("cambrian_eval.cli.agreement:agreement", "How far two scorers agree, and where they do not."),
+    "adjudicate": ("cambrian_eval.cli.adjudicate:adjudicate", "A page on which a person says which scorer was right."),
+    "report": ("cambrian_eval.cli.report:report", "Tables, figures and one HTML page of runs."),
+    "analyze": ("cambrian_eval.cli.analyze:analyze", "Correlation, PCA and clusters of benchmarks."),
+    "plot": ("cambrian_eval.cli.plot:app", "One figure: pca, correlation, ablation, categories, ..."),
+    "table": ("cambrian_eval.cli.table:table", "The results table as Markdown, LaTeX, CSV or HTML."),
+    "cvbench": ("cvbench_builder.cli:app", "Build, review and audit CV-Bench from source annotations."),
+    "fetch": ("cambrian_eval.cli.fetch:fetch", "Put data sets and models in the cache."),
+    "doctor": ("cambrian_eval.cli.doctor:doctor", "Versions, devices, caches, and what is missing for what."),
+}
+"""Verb -> where it lives and what it does in one line. A verb's module is imported when the verb is used."""
+
+
+class Verbs(TyperGroup):
+    """The verbs of `COMMANDS`, imported one at a time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        target = getattr(import_module(module), attribute)
+        if isinstance(target, typer.Typer):
+            target.rich_markup_mode = None
+            return typer.main.get_group(target)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(cmd_name)(target)
+        return typer.main.get_command(single)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise unknown("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
 
 app = typer.Typer(
     name="cambrian-eval",
+    cls=Verbs,
     help="Vision-centric evaluation of multimodal LLMs, after the Cambrian-1 paper.",
     epilog="Add --debug to any command for the traceback of an error.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=True,
     rich_markup_mode=None,
 )
-app.command("list")(list_.list_)
-app.command("show")(show.show)
-app.command("run")(run.run)
-app.command("score")(score.score)
-app.command("compare")(compare.compare)
-app.command("import")(import_.import_)
-app.command("grade")(grade.grade)
-app.command("fetch")(fetch.fetch)
-app.command("doctor")(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)
 def version(
-    version: bool | None = typer.Option(None, "--version", help="Print the version and end.", is_eager=True),
+    version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True),
 ) -> None:
     if version:
         from cambrian_eval import __version__
@@ -47,7 +91,7 @@ def version(
 def main() -> None:
     """Runs the command line; never shows a traceback without `--debug`."""
     debug = "--debug" in sys.argv[1:]
-    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    arguments = [a for a in sys.argv[1:] if a != "--debug" or "cvbench" in sys.argv]
     try:
         app(args=arguments)
     except CambrianEvalError as error:
@@ -66,6 +110,6 @@ def main() -> None:
         _end(f"internal error: {text} (please report it; --debug shows where)", 2)
 
 
-def _end(text: str, code: int) -> None:
+def _end(text: str, code: int) -> Any:
     print(text, file=sys.stderr)
     sys.exit(code)
