@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvbench_builder import __version__, dataset, draw, rows, select
+from cvbench_builder import __version__, dataset, draw, rows, select, wording
 from cvbench_builder.candidates import Table, add_funnels, funnel, join
 from cvbench_builder.candidates import key as candidate_key
 from cvbench_builder.catalog import Catalog
@@ -26,7 +26,6 @@ from cvbench_builder.inputs import Inputs, Source, load
 from cvbench_builder.select import Outcome, Pick
 from cvbench_builder.settings import COMPONENTS_3D, SOURCES_2D, Settings
 from cvbench_builder.tasks import enumerate_task
-from cvbench_builder.wording import PALETTES
 
 Say = Callable[[str], None]
 _NEAR_BITS = 2
@@ -279,8 +278,12 @@ def _questions(outcomes: dict[str, Outcome], settings: Settings) -> Iterator[tup
             key = candidate_key(p.catalog, p.table, p.row)
             sizes.append((p.catalog.name if task != "Count" else "", rows.options_of(p.table, p.row, key, settings)))
         numbers: dict[str, int] = defaultdict(int)
-        for pick, place in zip(picks, rows.letters(task, sizes), strict=True):
-            question = rows.ask(pick.catalog, pick.table, pick.row, place, settings)
+        windows: list[list[int] | None] = [None] * len(picks)
+        if task == "Count" and settings.count_options == "balanced":
+            keys = [candidate_key(p.catalog, p.table, p.row) for p in picks]
+            windows = [*wording.balanced_windows([(int(p.answer), k) for p, k in zip(picks, keys, strict=True)])]
+        for pick, place, values in zip(picks, rows.letters(task, sizes), windows, strict=True):
+            question = rows.ask(pick.catalog, pick.table, pick.row, place, settings, values)
             catalog = pick.catalog
             short = f"omni3d_{catalog.component}".lower() if catalog.source == "Omni3D" else catalog.source.lower()
             yield idx, pick, question, f"img/{rows.FOLDER[task]}/{short}_{numbers[short]}"
@@ -290,7 +293,7 @@ def _questions(outcomes: dict[str, Outcome], settings: Settings) -> Iterator[tup
 
 def marks_of(question: rows.Question, settings: Settings) -> list[draw.Mark]:
     """Green, blue, red: the anchor is drawn last and lies on top."""
-    palette = PALETTES[settings.palette]
+    palette = wording.PALETTES[settings.palette]
     drawn = {b["colour"]: b["xyxy"] for b in question.boxes if b["colour"]}
     return [draw.Mark(rgb, tuple(drawn[name])) for name, rgb in reversed(palette.colours) if name in drawn]
 

@@ -86,6 +86,7 @@ def _answers(plt: Any, rows: list[dict[str, Any]], tasks: list[str], path: Path)
         letters.set_title(f"{task}: letters", loc="left")
         for axis in (words, letters):
             axis.set_ylabel("rows")
+            axis.yaxis.get_major_locator().set_params(integer=True)
     _save(plt, figure, path)
 
 
@@ -98,6 +99,7 @@ def _margins(plt: Any, rows: list[dict[str, Any]], tasks: list[str], path: Path)
         axis.set_title(task, loc="left")
         axis.set_xlabel("margin / threshold")
         axis.set_ylabel("rows")
+        axis.yaxis.get_major_locator().set_params(integer=True)
         if values:
             high = max(2.0, float(np.quantile(values, 0.99)))
             axis.hist(np.clip(values, 0, high), bins=30, range=(0, high), color=_BAR)

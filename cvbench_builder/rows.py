@@ -67,13 +67,22 @@ def options_of(t: Table, row: int, key: str, settings: Settings) -> int:
     return len(wording.count_values(int(t.answer[row]), settings.count_options, key))
 
 
-def ask(catalog: Catalog, t: Table, row: int, place: int, settings: Settings) -> Question:
-    """``place`` is where the answer shall stand; Relation has its own fixed order."""
+def ask(
+    catalog: Catalog, t: Table, row: int, place: int, settings: Settings, values: list[int] | None = None
+) -> Question:
+    """``place`` is where the answer shall stand; Relation has its own fixed order.
+
+    ``values`` are the options of a count where they were balanced over a whole set.
+    """
     key = cands.key(catalog, t, row)
     flags = cands.names_of(int(t.soft[row]), Soft)
     margins = {n: float(v) for n, v in zip(t.margin_names, t.margins[row].tolist(), strict=True) if np.isfinite(v)}
     maker = {"Count": _count, "Relation": _relation, "Depth": _depth, "Distance": _distance}[t.task]
     question, choices, place, boxes, target, size, tightness = maker(catalog, t, row, place, key, settings)
+    if values is not None and t.task == "Count":
+        n = int(t.answer[row])
+        choices = wording.shuffled(values, n, place % len(values), key)
+        place = choices.index(str(n))
     return Question(key, t.task, question, choices, place, boxes, target, size, margins, tightness, flags)
 
 

@@ -6,6 +6,7 @@ another one: what is lacking is returned as a shortfall and printed.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -138,9 +139,7 @@ def everything(task: str, picks: list[Pick], settings: Settings) -> Outcome:
     if task == "Count":
         zero = [p for p in chosen if p.answer == "0"]
         rest = [p for p in chosen if p.answer != "0"]
-        share = settings.zero_share
-        room = len(zero) if share >= 1 else max(int(len(rest) * share / (1 - share)), min(len(zero), 3) if share else 0)
-        kept = _even(zero, room)
+        kept = _even(zero, zero_room(len(rest), len(zero), settings))
         chosen = sorted([*rest, *kept], key=lambda p: p.hash)
     return Outcome(chosen, {})
 
@@ -280,6 +279,7 @@ def draw(task: str, picks: list[Pick], settings: Settings, sources: Iterable[str
 
 def _to_cut(task: str, taken: dict[str, list[Pick]], settings: Settings) -> list[Pick]:
     cut = [*_unbalanced(task, taken, settings), *_over_shortcut(task, taken, settings), *_over_word(task, taken)]
+    cut += _over_zero(task, taken, settings)
     return list({p.hash: p for p in cut}.values())
 
 
@@ -336,11 +336,30 @@ def _over_word(task: str, taken: dict[str, list[Pick]]) -> list[Pick]:
     return cut
 
 
+def _over_zero(task: str, taken: dict[str, list[Pick]], settings: Settings) -> list[Pick]:
+    """Count: zero questions above their share of the rows that are there, not of those wanted."""
+    if task != "Count":
+        return []
+    zero = [p for rows in taken.values() for p in rows if p.answer == "0"]
+    room = zero_room(sum(len(rows) for rows in taken.values()) - len(zero), len(zero), settings)
+    kept = {p.hash for p in _even(sorted(zero, key=lambda p: p.hash), room)}
+    return [p for p in zero if p.hash not in kept]
+
+
+def zero_room(others: int, zeros: int, settings: Settings) -> int:
+    """How many zero questions go with so many others; a set of nothing else may keep a few."""
+    share = settings.zero_share
+    if share >= 1:
+        return zeros
+    # rounded up: quotas are rounded too
+    return max(math.ceil(others * share / (1 - share) - 1e-9), min(zeros, 3) if share and not others else 0)
+
+
 def _over_shortcut(task: str, taken: dict[str, list[Pick]], settings: Settings) -> list[Pick]:
     """Rows above the share that one look at the drawn boxes may solve."""
     if task != "Depth":
         return []
-    for rows in taken.values():
+    for rows in (*taken.values(), [p for rows in taken.values() for p in rows]):
         if len(rows) < _TRIM_FROM:
             continue
         for i in range(2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -89,11 +90,29 @@ def count_values(n: int, style: str, key: str) -> list[int]:
             values.add(max(values) + 1)
         return sorted(values)
     # balanced: n takes every rank of the window equally often, as far as there is room below it
-    draw = _draw(key, "window")
-    size = 4 + draw % 3
-    rank = (draw // 3) % size
-    first = max(n - rank, 0)
+    size = window_size(key)
+    first = max(n - _draw(key, "rank") % size, 0)
     return list(range(first, first + size))
+
+
+def balanced_windows(items: list[tuple[int, str]]) -> list[list[int]]:
+    """For a whole set of (n, key): windows in which the answer takes every rank equally often.
+
+    A small n cannot have a high rank, so the small ones choose first and the rest make up for them.
+    """
+    used: Counter[tuple[int, int]] = Counter()
+    windows: list[list[int]] = [[] for _ in items]
+    for i in sorted(range(len(items)), key=lambda i: (items[i][0], items[i][1])):
+        n, key = items[i]
+        size = window_size(key)
+        rank = min(range(min(n, size - 1) + 1), key=lambda r: (used[(size, r)], _draw(key, f"rank {r}")))
+        used[(size, rank)] += 1
+        windows[i] = list(range(n - rank, n - rank + size))
+    return windows
+
+
+def window_size(key: str) -> int:
+    return 4 + _draw(key, "window") % 3
 
 
 def shuffled(values: list[int], answer: int, place: int, key: str) -> list[str]:

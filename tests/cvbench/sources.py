@@ -34,9 +34,7 @@ class Coco:
 
     def image(self, width: int = 400, height: int = 300, **more: Any) -> int:
         number = len(self.images) + 1
-        self.images.append(
-            {"id": number, "file_name": f"{number:012d}.jpg", "width": width, "height": height, **more}
-        )
+        self.images.append({"id": number, "file_name": f"{number:012d}.jpg", "width": width, "height": height, **more})
         return number
 
     def add(self, image: int, name: str, box: tuple[float, float, float, float], **more: Any) -> int:
@@ -169,7 +167,9 @@ IDENTITY = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 class Omni:
     """One component file of Omni3D."""
 
-    def __init__(self, component: str, names: list[str], size: tuple[int, int] = (640, 480), split: str = "test") -> None:
+    def __init__(
+        self, component: str, names: list[str], size: tuple[int, int] = (640, 480), split: str = "test"
+    ) -> None:
         self.component, self.split, self.size = component, split, size
         self.categories = [{"id": 7 * i, "name": n} for i, n in enumerate(names)]
         self.ids = {c["name"]: c["id"] for c in self.categories}
@@ -195,7 +195,9 @@ class Omni:
         )
         return number
 
-    def add(self, image: int, name: str, centre: Any, dimensions: Any = (0.4, 0.4, 0.4), rotation: Any = None, **more: Any) -> int:
+    def add(
+        self, image: int, name: str, centre: Any, dimensions: Any = (0.4, 0.4, 0.4), rotation: Any = None, **more: Any
+    ) -> int:
         rotation = IDENTITY if rotation is None else rotation
         points = corners(centre, dimensions, rotation)
         w, h = self.size
