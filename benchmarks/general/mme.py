@@ -21,7 +21,9 @@ from cambrian_eval.picture import pictures
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import yes_no
 
-PERCEPTION = tuple("existence count position color posters celebrity scene landmark artwork OCR".split())
+PERCEPTION = tuple(
+    ["existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR"]
+)
 COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
 PAIRED = "+"
 """Ends the name of a stratum that holds pairs."""

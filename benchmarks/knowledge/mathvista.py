@@ -1,4 +1,4 @@
-"""MathVista (testmini): mathematical reasoning over pictures, 540 questions with choices, 460 free-form (Lu et al., 2023).
+"""MathVista (testmini): mathematical reasoning over pictures (Lu et al., 2023); 540 questions with choices of 1,000.
 
 Prompt: the data set's own query (hint, question, choices "(A) ...") and a sentence: reasoning first for choices, a
 word or phrase otherwise. The paper shows the bare question and the reasoning sentence for everything.

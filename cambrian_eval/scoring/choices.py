@@ -68,12 +68,17 @@ def grade_choice(sample: Sample, text: str) -> Verdict:
     return Verdict(float(right), found.letter, found.rule, parsed=found.letter is not None)
 
 
+_NOT_APPLICABLE = re.compile(r"\W*n/a\W*", re.IGNORECASE)
+
+
 def _read(said: str, table: Table) -> Extraction | None:
     whole = lone_letter(said, table)
     if whole:
         return Extraction(whole, "the response is one letter", said)
     if hit := equal(said, table):
         return Extraction(hit, "the response equals an option's text", said)
+    if _NOT_APPLICABLE.fullmatch(said):
+        return None
     return (
         declared(said, table)
         or _label_at_start(said, table)
@@ -118,7 +123,8 @@ def _letter_and_text(line: str, table: Table) -> Extraction | None:
     hit = table.equal(rest)
     if hit == letter:
         return Extraction(letter, "a letter with its own option's text", line[:60])
-    if match[1].isupper() and letter not in ("A", "I") and hit and hit != AMBIGUOUS and not LONE.fullmatch(rest):
+    article = letter in ("A", "I") and not match.group()[1:].strip()
+    if match[1].isupper() and not article and hit and hit != AMBIGUOUS and not LONE.fullmatch(rest):
         raise Undecided(f"letter {letter} stands beside the text of option {hit}")
     return None
 
@@ -233,7 +239,7 @@ def _only_letter(said: str, table: Table) -> Extraction | None:
         letter = char.upper()
         if letter not in table.letters or letter in strong:
             continue
-        if match[2] and is_word(char, masked, match.end()):
+        if match[2] and is_word(char, said, match.end()):
             continue
         joined = (
             last_end >= 0
@@ -284,9 +290,10 @@ def _names_something(text: str, at: int) -> bool:
 # --- option texts anywhere -------------------------------------------------------------------------------------
 
 _REFUSAL = re.compile(
-    r"\b(?:sorry|unable to|i (?:do not|don't) know|no idea|not (?:sure|certain|possible|clear|enough)|impossible to|unclear|"
-    r"insufficient|none of (?:the|these|them)|can(?:not|'t| not) (?:be )?(?:tell|determined?|answer|say|see|identify|help|assist|"
-    r"provide|view)|don't see|do not see|hard to (?:tell|say)|(?:both|all|neither|none) (?:of|are|look|seem|options))\b",
+    r"\b(?:sorry|unable to|i (?:do not|don't) know|no idea|not (?:sure|certain|possible|clear|enough)|impossible to|"
+    r"unclear|insufficient|none of (?:the|these|them)|don't see|do not see|hard to (?:tell|say)|"
+    r"can(?:not|'t| not) (?:be )?(?:tell|determined?|answer|say|see|identify|help|assist|provide|view)|"
+    r"(?:both|all|neither|none) (?:of|are|look|seem|options))\b",
     re.IGNORECASE,
 )
 _RECOVERY = re.compile(

@@ -30,8 +30,10 @@ _LINK = (
 _DECLARED = re.compile(
     r"\b(?P<head>answer|ans|option|choice|solution|conclusion|答案)\b\.?(?:\((?:letter|s)\))?"
     rf"(?:(?:\s+(?:to|for|of|in|that)\s[^.:;?\n]{{0,80}}?)?(?P<link>{_LINK})|\s+|(?=\())"
-    r"|(?P<chosen>\b(?:i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)|my (?:guess|pick|choice) is"
+    r"|(?P<chosen>\b(?:i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)"
+    r"|my (?:guess|pick|choice) is"
     r"|答案(?:是|为|:)|选择?))\s*:?"
+    r"|(?P<concluded>\b(?:so|thus|therefore|hence),?\s+(?:it'?s\s+|it is\s+)?)(?=[(\[]?[A-Z][)\]]?[.!\s]*$)"
     r"|(?P<bracketed>\bis\b)\s*(?=[(\[][A-Za-z][)\]])"
     r"|(?<![A-Za-z0-9])[(\[]?(?P<praised>[A-Z])[)\]]?[.:]?\s+(?:is|was)\s+(?:(?:the|an?|most|clearly|therefore|thus|indeed|also"
     r"|definitely|obviously|likely|probably)\s+)*(?:correct|right|best|true|accurate|answer)\b",
@@ -44,8 +46,9 @@ _FILLER = re.compile(
     re.IGNORECASE,
 )
 _HEAD_NEGATED = re.compile(
-    r"(?:\b(?:wrong|incorrect|not|neither|nor|except|false|eliminate|exclude|reject|rule out|unlike|cannot be|can't be)|n't)"
-    r"(?:\s+(?:an?|the|be|think|correct|right|is|that))*\s*$",
+    r"(?:\b(?:wrong|incorrect|not|neither|nor|except|false|eliminate|exclude|reject|rule out|unlike|cannot be|can't be)"
+    r"|n't)"
+    r"(?:[ \t]+(?:an?|the|be|think|correct|right|is|that))*[ \t]*$",
     re.IGNORECASE,
 )
 _TAIL = 400
@@ -65,7 +68,7 @@ def declared(said: str, table: Table) -> Extraction | None:
             continue
         if _HEAD_NEGATED.search(said[max(0, match.start() - 40) : match.start()]):
             continue
-        linked = bool(match["link"] or match["chosen"] or match["bracketed"])
+        linked = bool(match["link"] or match["chosen"] or match["bracketed"] or match["concluded"])
         letter_or_none = _tail_option(said, match.end(), table, linked, (match["head"] or "").lower() == "option")
         if letter_or_none is None:
             continue

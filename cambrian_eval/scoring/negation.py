@@ -11,8 +11,8 @@ _QUICK = re.compile(
     re.I,
 )
 _NEGATOR = (
-    r"(?:\b(?:not|never|neither|nor|cannot|except|excluding|exclude|eliminate|eliminating|rule out|ruled out|ruling out|"
-    r"rather than|instead of|other than|unlike|without)|n't)"
+    r"(?:\b(?:not|never|neither|nor|cannot|except|excluding|exclude|eliminate|eliminating|rule out|ruled out|"
+    r"ruling out|rather than|instead of|other than|unlike|without)|n't)"
 )
 _FILLERS = (
     r"(?:(?:the|an?|it|it's|is|be|that|this|option|answer|choice|letter|correct|think|believe|say|choose|pick|select|seem|look|"
@@ -36,7 +36,8 @@ _WRONG = (
 _AFTER = re.compile(
     r"[)\]}.:\"']*\s*(?:(?:is|are|was|were|does|do|did|can|could|would|should|has|have)"
     + _WRONG
-    + r"|cannot\b|can\s+be\s+(?:ruled\s+out|eliminated|excluded|dismissed)|(?:seems?|looks?|appears?)\s+(?:wrong|incorrect|unlikely))"
+    + r"|cannot\b|can\s+be\s+(?:ruled\s+out|eliminated|excluded|dismissed)"
+    + r"|(?:seems?|looks?|appears?)\s+(?:wrong|incorrect|unlikely))"
 )
 _LIST_AFTER = re.compile(r"[)\]}]*\s*(?:,\s*(?:and|or)?|\band\b|\bor\b|&|/)\s*[(\[]?[A-Z](?![A-Za-z0-9])")
 
@@ -59,7 +60,7 @@ def negated_before(text: str, at: int, one_word_between: bool = False) -> bool:
 
 
 def negated_after(text: str, end: int, table: Table, letter: str) -> bool:
-    """Whether what ends at `end` is denied by what follows: "D is wrong", "C and D are incorrect", "A) cat is not ..."."""
+    """Whether what follows denies what ends at `end`: "D is wrong", "C and D are incorrect", "A) cat is not ..."."""
     at = end
     own = table.folded.get(letter, "")
     skipped = _LABEL_END.match(text, at)

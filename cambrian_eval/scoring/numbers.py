@@ -96,13 +96,14 @@ _HEAD = re.compile(
 )
 _UNIT = re.compile(r"^[-\s]?(?:[^\W\d_]|[°′″\"'$€£¥µΩ/²³℃℉])[^\n,;:!?=]{0,40}$")
 _NOT_A_UNIT = re.compile(
-    r"(?:^|\s)(?:or|to|not|than|and|minus|plus|times|but|per\s?cent|no|x|st|nd|rd|th)(?:\s|$)|\d\s|\s\d|"
+    r"(?:^|\s)(?:or|to|not|than|and|minus|plus|times|but|per\s?cent|no|x|st|nd|rd|th)(?:\s|$)|\d\s|\s\d|/\d|"
     r"^(?:st|nd|rd|th)$",
     re.IGNORECASE,
 )
 _SPACED_GROUPS = re.compile(r"(?<![\d.,])(\d{1,3}(?: \d{3})+)(?![\d,])")
 _INSIDE = re.compile(
-    rf"(?<![\w.])(?<!\d[,/])(?:(?P<before>(?<![\d)\]] )(?<![\w)\]])-)\s?)?(?P<one>(?:{_CURRENCY}\s?)?(?:{_FIGURE}|{_WORDS})"
+    rf"(?<![\w.])(?<!\d[,/])(?:(?P<before>(?<![\d)\]] )(?<![\w)\]])-)\s?)?"
+    rf"(?P<one>(?:{_CURRENCY}\s?)?(?:{_FIGURE}|{_WORDS})"
     rf"(?:\s?(?:{'|'.join(_SCALES)})s?(?![\w-]))?(?:\s?(?:%|\\%|percent\b|per\s?cent\b))?)",
     re.IGNORECASE,
 )

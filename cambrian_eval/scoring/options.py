@@ -35,9 +35,12 @@ _MARKUP = str.maketrans(
 )
 _LATEX_TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s?\{([^{}]{0,400})\}")
 _TRIM = " \t\n.,;:!?\"'()[]{}<>$\\#|~-…"
+_TRIM_BUT_MINUS = _TRIM.replace("-", "")
+_HYPHEN = re.compile(r"-(?!\d)")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+")
 _LEAD = re.compile(
-    r"^(?:it|this|that|there|they|these|those|he|she)(?:'s|\s+(?:is|are|was|looks like|seems to be|appears to be))\s+(?=\S)"
+    r"^(?:it|this|that|there|they|these|those|he|she)"
+    r"(?:'s|\s+(?:is|are|was|looks like|seems to be|appears to be))\s+(?=\S)"
 )
 _DEGREES = re.compile(r"\s*\bdegrees?\b")
 _BLANKS = re.compile(r"\s+")
@@ -93,7 +96,8 @@ def _fold(text: str) -> str:
 
 
 def _trim(text: str) -> str:
-    return _fold(text).strip(_TRIM)
+    folded = _fold(text).strip(_TRIM_BUT_MINUS)
+    return folded if folded[1:2].isdigit() else folded.strip(_TRIM)  # "-3" is not "3"
 
 
 def _bare(text: str) -> str:
@@ -103,10 +107,15 @@ def _bare(text: str) -> str:
 
 
 def _tight(text: str) -> str:
-    return _DEGREES.sub("°", _bare(text)).replace(" ", "").replace("$", "").replace("-", "")
+    return _HYPHEN.sub("", _DEGREES.sub("°", _bare(text)).replace(" ", "").replace("$", ""))
 
 
-_LEVELS = (_fold, _trim, _bare, _tight)
+def _singular(text: str) -> str:
+    bare = _bare(text)
+    return bare[:-1] if len(bare) > 3 and bare[-1] == "s" and bare[-2].isalpha() and bare[-2] != "s" else bare
+
+
+_LEVELS = (_fold, _trim, _bare, _tight, _singular)
 
 
 _MAYBE_NUMBER = re.compile(

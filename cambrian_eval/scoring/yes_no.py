@@ -13,12 +13,14 @@ _BACK_TO_BACK = re.compile(
 )
 _PLAIN_PAIR = re.compile(r"[\W_]*(?:yes|no)(?:\s+(?:and|or|&)\s+|\s*[/&|]\s*|\s+)(?:yes|no)\b", re.IGNORECASE)
 _DECLARED = re.compile(
-    r"\banswer\b(?:\s+(?:to|for)\s[^.:;?\n]{0,80}?)?\s*(?:is|was|would be|should be|:|=|-)+\s*[\"'(\[]?(yes|no)\b(?!\s+(?:or|and)\b)",
+    r"\banswer\b(?:\s+(?:to|for)\s[^.:;?\n]{0,80}?)?\s*(?:is|was|would be|should be|:|=|-)+\s*"
+    r"[\"'(\[]?(yes|no)\b(?!\s+(?:or|and)\b)",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"(?<![\w-])(yes|no)(?![\w-])", re.IGNORECASE)
 _NOT_AN_ANSWER = re.compile(
-    r"\bno\s+(?:idea|clue|way\s+(?:to|of)|information|image|picture|answer|comment)\b|\bnot\s+(?:a\s+)?(?:yes|no)\b|\bn't\s+(?:a\s+)?(?:yes|no)\b",
+    r"\bno\s+(?:idea|clue|way\s+(?:to|of)|information|image|picture|answer|comment)\b"
+    r"|(?:\bnot|n't)\s+(?:a\s+)?(?:yes|no)\b",
     re.IGNORECASE,
 )
 

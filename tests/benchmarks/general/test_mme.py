@@ -56,7 +56,7 @@ def score(rows: Sequence[Row], texts: Sequence[str], scorer: str = "fuzzy") -> f
     [
         (["Yes", "No"] * 4, 200.0),
         (["Yes"] * 8, 50.0),
-        (["Yes", "No", "Yes", "Yes"] + ["Yes", "No", "Yes", "Yes"], 125.0),
+        (["Yes", "No", "Yes", "Yes", "Yes", "No", "Yes", "Yes"], 125.0),
         (["Yes", "No", "No", "Yes", "Yes", "Yes", "No", "No"], 75.0),
         (["Yes", "No", "", ""] * 2, 100.0),
     ],

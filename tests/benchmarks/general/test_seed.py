@@ -18,7 +18,8 @@ def row(answer: str = "B", **changes: Any) -> dict[str, Any]:
 
 CASES = [
     ("B", "B", 1, 1), ("(B)", "B", 1, 1), ("B.", "B", 1, 1), ("b", "B", 1, 1), ("The answer is B", "B", 1, 1),
-    ("The answer is: B", "B", 0, 1), ("FIVE", "B", 0, 1), ("A pair of fives", "A", 1, 0), ("Both look right", "B", 1, 0),
+    ("The answer is: B", "B", 0, 1), ("FIVE", "B", 0, 1), ("A pair of fives", "A", 1, 0), ("Both look right",
+    "B", 1, 0),
     ("A, B", "A", 1, 0), ("B is wrong; C", "C", 0, 1), ("", "A", 0, 0), ("(B):", "B", 1, 1), ("5", "B", 0, 1),
 ]  # fmt: skip
 
