@@ -1,0 +1,45 @@
+"""A stored run to judge, and a key that must never reach a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cambrian_eval import Run, run
+from tests.conftest import Scripted, docvqa_row, png, write_parquet
+
+KEY = "sk-test-Zx81kQpV7nR2-never-on-disk"
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A key, a cache of the test's own, and no waiting between tries."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("CAMBRIAN_EVAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.setattr("cambrian_eval.endpoint.asking.backoff", lambda tries: 0.01)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Callable[..., Run]:
+    """Makes a DocVQA run of n answers: even rows right, odd rows wrong, unless told otherwise."""
+
+    def make(n: int = 12, answer: Callable[[int], str] | None = None, name: str = "run") -> Run:
+        root = tmp_path / f"data-{n}"
+        if not root.exists():
+            write_parquet(
+                root / "docvqa" / "validation-00000-of-00001.parquet",
+                [docvqa_row(i, png(i, (8, 8))) for i in range(n)],
+            )
+        say = answer or (lambda i: f"answer {i}" if i % 2 == 0 else f"something else {i}")
+        model = Scripted(lambda request: say(int(request.id)))
+        return run(model, ["docvqa"], tmp_path / name, data_root=root).run
+
+    return make
+
+
+def right(response: str, golds: list[str]) -> bool:
+    """How the tests' judge decides: the response is a gold answer."""
+    return response in golds

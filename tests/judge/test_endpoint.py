@@ -1,0 +1,330 @@
+"""The endpoint against a real server that breaks: every trouble is outlived, told, or ends the run with one line."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cambrian_eval import UserError
+from cambrian_eval.endpoint.address import place_of
+from cambrian_eval.endpoint.asking import Answered, Endpoint, Failure
+from cambrian_eval.endpoint.manner import Chat
+from cambrian_eval.endpoint.pace import Pace, backoff, retry_after
+from cambrian_eval.endpoint.replies import Reply
+from cambrian_eval.endpoint.spending import Budget, BudgetReached, Price, estimated_tokens, price_of
+from tests.judge.chat_server import Act, ChatServer, Seen, error
+from tests.judge.conftest import KEY
+
+Script = Callable[[Seen, int], Act]
+
+
+def chats(n: int) -> Iterator[tuple[int, Chat]]:
+    return ((i, Chat(({"role": "user", "content": f"q{i}"},), 10, 5)) for i in range(n))
+
+
+def ask(script: Script, n: int = 12, **more: object) -> tuple[list[Answered[int]], list[Seen]]:
+    with ChatServer(script) as server:
+        endpoint = Endpoint("m", server.url, **more)  # type: ignore[arg-type]
+        return list(endpoint.answers(chats(n))), server.seen
+
+
+def texts(found: list[Answered[int]]) -> dict[int, str]:
+    return {a.tag: a.outcome.text for a in found if isinstance(a.outcome, Reply)}
+
+
+def echo(seen: Seen, n: int) -> Act:
+    return Act(f"re {seen.user}")
+
+
+EVERYTHING = {i: f"re q{i}" for i in range(12)}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        error(500, "oops"),
+        error(503, "busy", headers={"Retry-After": "0"}),
+        error(429, "slow down"),
+        error(429, "slow down", headers={"Retry-After": "0.05"}),
+        error(429, "slow down", headers={"retry-after-ms": "20"}),
+        Act("x", reset=True),
+        Act(choices=False),
+        Act(body=b'{"choices": [{"mess'),
+        Act(body=b"<html>gateway</html>", headers={"Content-Type": "text/html"}),
+        Act(body=b'{"choices": [{"message": null}]}'),
+        Act(body=b'{"error": {"message": "worker died"}}'),
+    ],
+    ids=["500", "503", "429", "429-after", "429-ms", "reset", "no-choices", "torn", "html", "null", "error-200"],
+)
+def test_a_burst_of_trouble_is_outlived(trouble: Act) -> None:
+    found, seen = ask(lambda s, n: trouble if n < 8 else echo(s, n))
+    assert texts(found) == EVERYTHING
+    assert len(seen) == 12 + 8
+
+
+def test_unicode_arrives_whole() -> None:
+    found, _ = ask(lambda s, n: Act("naïve 日本 🎈 \u2028 end"), n=1)
+    assert texts(found) == {0: "naïve 日本 🎈 \u2028 end"}
+
+
+@pytest.mark.parametrize("act", [Act(delay=3.0), Act("x" * 200, trickle=0.05)], ids=["silence", "trickle"])
+def test_a_request_that_takes_too_long_is_ended_and_asked_again(act: Act) -> None:
+    began = time.monotonic()
+    found, seen = ask(lambda s, n: act if n < 2 else echo(s, n), timeout=0.4)
+    assert texts(found) == EVERYTHING and len(seen) == 14
+    assert time.monotonic() - began < 3.0
+
+
+def test_a_slow_trickle_within_the_time_out_is_a_reply() -> None:
+    found, seen = ask(lambda s, n: Act(f"re {s.user}", trickle=0.001), n=2, timeout=20.0)
+    assert texts(found) == {0: "re q0", 1: "re q1"} and len(seen) == 2
+
+
+def test_retry_after_holds_everybody_back_and_the_pace_falls() -> None:
+    def script(seen: Seen, n: int) -> Act:
+        return error(429, "slow", headers={"Retry-After": "0.5"}) if n == 0 else Act(f"re {seen.user}", delay=0.02)
+
+    with ChatServer(script) as server:
+        endpoint = Endpoint("m", server.url, concurrency=1)
+        found = list(endpoint.answers(chats(3)))
+        assert texts(found) == {i: f"re q{i}" for i in range(3)}
+        assert server.seen[1].at - server.seen[0].at >= 0.5
+
+
+def test_no_more_requests_at_a_time_than_allowed() -> None:
+    with ChatServer(lambda s, n: Act(delay=0.03)) as server:
+        list(Endpoint("m", server.url, concurrency=3).answers(chats(12)))
+        assert server.most_active <= 3
+
+
+def test_requests_are_pulled_as_there_is_room() -> None:
+    pulled = 0
+
+    def source() -> Iterator[tuple[int, Chat]]:
+        nonlocal pulled
+        for item in chats(100):
+            pulled += 1
+            yield item
+
+    with ChatServer(echo) as server:
+        answers = Endpoint("m", server.url, concurrency=4).answers(source())
+        for _ in range(10):
+            next(answers)
+        assert pulled <= 10 + 4
+        answers.close()
+
+
+def test_stop_lets_what_is_under_way_finish() -> None:
+    stop = threading.Event()
+
+    def script(seen: Seen, n: int) -> Act:
+        if n == 3:
+            stop.set()
+        return Act(f"re {seen.user}", delay=0.05)
+
+    with ChatServer(script) as server:
+        found = list(Endpoint("m", server.url, concurrency=2).answers(chats(50), stop))
+        assert 3 <= len(found) == len(server.seen) <= 8
+
+
+def test_a_request_that_fails_for_good_is_a_failure_and_the_others_go_on() -> None:
+    found, _ = ask(lambda s, n: error(500, f"no luck {KEY}") if s.user == "q3" else echo(s, n))
+    failures = {a.tag: a.outcome.reason for a in found if isinstance(a.outcome, Failure)}
+    assert list(failures) == [3] and "HTTP 500" in failures[3] and KEY not in failures[3]
+    assert len(texts(found)) == 11
+
+
+def test_a_refused_request_is_a_failure_without_a_second_try() -> None:
+    found, seen = ask(lambda s, n: error(400, "context too long") if s.user == "q3" else echo(s, n))
+    assert [a.tag for a in found if isinstance(a.outcome, Failure)] == [3] and len(seen) == 12
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (error(401, f"bad {KEY}"), "OPENAI_API_KEY"),
+        (error(404, "no such model"), "does not serve the model 'm'"),
+        (error(429, "You exceeded your quota", code="insufficient_quota"), "no credit"),
+        (error(402, "pay"), "no credit"),
+    ],
+)
+def test_what_concerns_everybody_ends_with_one_line(act: Act, words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        ask(lambda s, n: act)
+    assert KEY not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_endpoint_that_only_fails_ends_with_one_line() -> None:
+    with pytest.raises(UserError, match="requests in a row"):
+        ask(lambda s, n: error(500, "down"), n=100, concurrency=8)
+
+
+def test_an_address_where_nobody_listens_is_an_error() -> None:
+    with pytest.raises(UserError, match="cannot be reached"):
+        list(Endpoint("m", "http://127.0.0.1:9/v1").answers(chats(2)))
+
+
+def test_without_a_key_an_own_server_works_and_the_public_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    found, _ = ask(echo)
+    assert texts(found) == EVERYTHING
+    with pytest.raises(UserError, match="OPENAI_API_KEY"):
+        Endpoint("gpt-4o")
+
+
+def test_parameters_a_model_refuses_are_said_otherwise() -> None:
+    def script(seen: Seen, n: int) -> Act:
+        if "max_tokens" in seen.body:
+            text = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+            return error(400, text, param="max_tokens", code="unsupported_parameter")
+        if "temperature" in seen.body:
+            return error(400, "'temperature' does not support 0 with this model.", param="temperature")
+        return echo(seen, n)
+
+    found, seen = ask(script, n=30, concurrency=8)
+    assert texts(found) == {i: f"re q{i}" for i in range(30)}
+    assert len(seen) <= 30 + 2 * 8
+    # its thoughts count against the limit, so the answer's own 10 come on top
+    assert seen[-1].body["max_completion_tokens"] > 1000 and "temperature" not in seen[-1].body
+
+
+def test_a_server_without_max_completion_tokens_and_a_reasoning_name() -> None:
+    def script(seen: Seen, n: int) -> Act:
+        if "max_completion_tokens" in seen.body:
+            return error(422, "extra fields not permitted: max_completion_tokens")
+        return echo(seen, n)
+
+    with ChatServer(script) as server:
+        found = list(Endpoint("o3-mini", server.url).answers(chats(4)))
+    assert len(texts(found)) == 4
+
+
+def test_a_model_without_a_system_role_gets_it_with_the_question() -> None:
+    def script(seen: Seen, n: int) -> Act:
+        if seen.body["messages"][0]["role"] == "system":
+            return error(400, "System role not supported")
+        return Act(seen.user)
+
+    with ChatServer(script) as server:
+        messages = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"})
+        found = list(Endpoint("m", server.url).answers([(0, Chat(messages, 10, 5))]))
+    assert texts(found) == {0: "Be brief.\n\nWhy?"}
+
+
+def test_endings_are_told_apart() -> None:
+    acts = [
+        Act("ok"),
+        Act("cut", finish="length"),
+        Act(None, refusal="I cannot"),
+        Act("half", finish="content_filter"),
+        error(400, "filtered", code="content_filter"),
+    ]
+    found, _ = ask(lambda s, n: acts[int(s.user[1:])], n=5)
+    ends = {a.tag: (a.outcome.finish, a.outcome.text) for a in found if isinstance(a.outcome, Reply)}
+    assert ends == {
+        0: ("stop", "ok"),
+        1: ("length", "cut"),
+        2: ("refused", "I cannot"),
+        3: ("filtered", "half"),
+        4: ("filtered", ""),
+    }
+
+
+def test_tokens_are_estimated_where_the_endpoint_does_not_count() -> None:
+    found, _ = ask(lambda s, n: Act("x" * 40, usage=None), n=1)
+    reply = found[0].outcome
+    assert isinstance(reply, Reply) and not reply.counted
+    assert (reply.prompt_tokens, reply.new_tokens) == (5, 11)
+
+
+@pytest.mark.parametrize("usage", [(5, 2), (700, 9), (100, 10)])
+def test_the_budget_holds_whatever_requests_turn_out_to_cost(usage: tuple[int, int]) -> None:
+    price = Price(100.0, 400.0)
+    cost = price.cost(*usage)
+    budget = Budget(20.5 * cost, price)
+    seen: list[Answered[int]] = []
+    with ChatServer(lambda s, n: Act(usage=usage, delay=0.01)) as server:
+        endpoint = Endpoint("m", server.url, price=price, budget=budget)
+        with pytest.raises(BudgetReached):
+            for answer in endpoint.answers(chats(200)):
+                seen.append(answer)
+        assert len(seen) == len(server.seen), "what was sent was handed out before the error"
+        assert 10 <= len(server.seen) <= 20
+    assert budget.spent == pytest.approx(len(seen) * cost) and budget.spent <= budget.limit
+
+
+def test_a_lost_reply_counts_against_the_budget() -> None:
+    budget = Budget(1.0, Price(1000.0, 1000.0))
+    with ChatServer(lambda s, n: Act(reset=True) if n == 0 else Act(usage=(5, 2))) as server:
+        list(Endpoint("m", server.url, price=budget.price, budget=budget).answers(chats(1)))
+    assert budget.spent == pytest.approx((15 + 7) / 1000)  # an estimate of 5 + 10, then 5 + 2 as counted
+
+
+@given(st.integers(1, 40))
+def test_waits_double_up_to_half_a_minute(tries: int) -> None:
+    from cambrian_eval.endpoint import pace
+
+    wait = pace.backoff(tries)
+    most = min(30.0, 0.5 * 2 ** (tries - 1))
+    assert most / 2 <= wait <= most
+
+
+def test_retry_after_as_number_date_and_nonsense() -> None:
+    assert retry_after({"retry-after": "3"}) == 3.0
+    assert retry_after({"retry-after-ms": "250"}) == 0.25
+    assert retry_after({"retry-after": "soon"}) is None
+    assert retry_after({}) is None
+    assert retry_after({"retry-after": "-5"}) == 0.0
+    in_a_while = retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)})
+    assert in_a_while is not None and 50 < in_a_while <= 61
+    assert backoff(1) >= 0.0
+
+
+def test_the_pace_halves_once_for_a_round_and_recovers() -> None:
+    pace = Pace(16)
+    before = time.monotonic()
+    time.sleep(0.001)
+    sent = time.monotonic()
+    for _ in range(5):
+        pace.too_many(sent, None)
+    assert pace.limit == 8.0, "five refusals of one round are one piece of news"
+    pace.too_many(before, None)
+    assert pace.limit == 8.0
+    for _ in range(200):
+        pace.succeeded()
+    assert pace.limit == 16.0
+
+
+def test_prices_by_name_date_flag_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert price_of("gpt-4o-mini") == price_of("gpt-4o-mini-2024-07-18") == price_of("openai/gpt-4o-mini")
+    assert price_of("gpt-4o-minimal") is None and price_of("my-model") is None
+    assert price_of("my-model", "1.5,2") == Price(1.5, 2.0)
+    for bad in ("1", "a,b", "1,2,3", "-1,2", "nan,1"):
+        with pytest.raises(UserError, match="INPUT,OUTPUT"):
+            price_of("m", bad)
+    file = tmp_path / "prices.json"
+    file.write_text('{"my-model": [3, 4]}')
+    monkeypatch.setenv("CAMBRIAN_EVAL_PRICES", str(file))
+    assert price_of("my-model") == Price(3.0, 4.0)
+    file.write_text('{"my-model": 3}')
+    with pytest.raises(UserError, match="prices.json"):
+        price_of("my-model")
+    assert Price(2.0, 10.0).cost(500_000, 100_000) == pytest.approx(2.0)
+
+
+def test_a_place_names_a_service_but_not_an_own_server() -> None:
+    assert place_of(None) == "api.openai.com/v1"
+    assert place_of("https://openrouter.ai/api/v1/") == "openrouter.ai/api/v1"
+    own = ("http://localhost:8000/v1", "http://127.0.0.1:1234/v1", "http://10.1.2.3/v1", "http://gpu-node-7:8000/v1")
+    assert {place_of(url) for url in own} == {"local"}
+
+
+def test_estimates_count_other_scripts_by_the_character() -> None:
+    assert estimated_tokens("abcdefgh") == 2 and estimated_tokens("日本語") == 3 and estimated_tokens("") == 0
