@@ -155,7 +155,7 @@ class Connector(nn.Module):
     @staticmethod
     def _as_grid(tokens: Tensor) -> Tensor:
         side = int(tokens.shape[1] ** 0.5)
-        return tokens.unflatten(1, (side, side))
+        return tokens.view(tokens.shape[0], side, side, tokens.shape[2])
 
     def _batch_masks(self, sizes: Sequence[Size], side: int, device: torch.device) -> tuple[Tensor, ...]:
         each = [window_masks(size, self.vision.tower_sides, side) for size in sizes]

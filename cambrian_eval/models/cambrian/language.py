@@ -55,13 +55,13 @@ class _AggregatingLayer(nn.Module):
     """A decoder layer whose output the caller may change before the next layer sees it."""
 
     def __init__(self, config: Any, layer_idx: int) -> None:
-        super().__init__(config, layer_idx)  # type: ignore[call-arg]
+        super().__init__(config, layer_idx)
         self.layer_idx = layer_idx
 
     def forward(
         self, hidden_states: Tensor, *args: Any, after_layer: AfterLayer | None = None, **kwargs: Any
     ) -> Tensor:
-        output: Tensor = super().forward(hidden_states, *args, **kwargs)  # type: ignore[misc]
+        output: Tensor = super().forward(hidden_states, *args, **kwargs)
         return output if after_layer is None else after_layer(self.layer_idx, output)
 
 
@@ -83,7 +83,7 @@ class _AggregatingModel(Connector):
         # The attention the caller chose was settled on the outer configuration; the base must run the same
         # one.
         language._attn_implementation = config._attn_implementation
-        super().__init__(language)  # type: ignore[call-arg]
+        super().__init__(language)
         layers = range(language.num_hidden_layers)
         self.layers = nn.ModuleList(self.layer_class(language, layer) for layer in layers)
         self.build_connector(config, tower_widths)

@@ -70,7 +70,10 @@ def load(
     target = settle_dtype(dtype, config.dtype, stored)
     config.dtype = target
     check_shapes(stored, _expected_shapes(chosen, config), folder)
-    if quantize is not None:
+    if quantize is None:
+        # The loader would convert whole tensors; converting while reading keeps one small piece in the stored type.
+        stored = {key: tensor.cast(target) for key, tensor in stored.items()}
+    else:
         kwargs["quantization_config"] = _quantization(quantize, config, target)
     if attn_implementation is not None:
         kwargs["attn_implementation"] = _attention(attn_implementation)

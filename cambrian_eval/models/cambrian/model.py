@@ -82,7 +82,8 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         save(self, Path(folder), **kwargs)
 
     def get_input_embeddings(self) -> nn.Module:
-        embedding: nn.Module = self.model.embed_tokens
+        embedding = self.model.embed_tokens
+        assert isinstance(embedding, nn.Module)
         return embedding
 
     def set_input_embeddings(self, value: nn.Module) -> None:
@@ -91,7 +92,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
     def get_output_embeddings(self) -> nn.Module:
         return self.lm_head
 
-    def set_output_embeddings(self, value: nn.Module) -> None:
+    def set_output_embeddings(self, value: nn.Linear) -> None:
         self.lm_head = value
 
     @property

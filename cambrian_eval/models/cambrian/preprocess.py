@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -26,9 +26,9 @@ def pad_to_square(picture: Image.Image, colour: tuple[int, int, int]) -> Image.I
 
 def normalise(picture: Image.Image, mean: Triple, std: Triple) -> NDArray[np.float32]:
     """RGB to float32 [3, height, width], scaled to one and normalised per channel."""
-    pixels = np.asarray(picture, dtype=np.float32) * np.float32(1 / 255)
-    pixels = (pixels - np.asarray(mean, dtype=np.float32)) / np.asarray(std, dtype=np.float32)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    scaled: NDArray[np.float32] = np.asarray(picture, dtype=np.float32) * np.float32(1 / 255)
+    centred: NDArray[np.float32] = scaled - np.asarray(mean, dtype=np.float32)
+    return np.ascontiguousarray((centred / np.asarray(std, dtype=np.float32)).transpose(2, 0, 1))
 
 
 def tower_pixels(picture: Image.Image, spec: TowerSpec) -> NDArray[np.float32]:
@@ -39,5 +39,5 @@ def tower_pixels(picture: Image.Image, spec: TowerSpec) -> NDArray[np.float32]:
     return normalise(square, spec.mean, spec.std)
 
 
-def as_rgb(picture: Any) -> Image.Image:
+def as_rgb(picture: Image.Image) -> Image.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")

@@ -62,7 +62,8 @@ class CambrianProcessor:
         folder = locate(name)
         raw = read_config(folder)
         config = load_config(folder, name)
-        towers = resolve_towers(config.mm_vision_tower_aux_list, folder, Path(towers_root) if towers_root else None)
+        root = None if towers_root is None else Path(towers_root)
+        towers = resolve_towers(config.mm_vision_tower_aux_list or [], folder, root)
         tokenizer = load_tokenizer(folder)
         chosen = (
             prompts.template(template)

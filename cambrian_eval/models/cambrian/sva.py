@@ -117,7 +117,8 @@ class SamplerLayer(nn.Module):
             for tower, (side, cell) in enumerate(zip(self.window_sides, windows.features, strict=True))
         ]
         hidden = hidden + self.cross_attn(hidden, cells, torch.cat(windows.masks, dim=1))
-        return queries + self.proj_out(self.norm(hidden))
+        output: Tensor = queries + self.proj_out(self.norm(hidden))
+        return output
 
 
 class VisionSampler(nn.Module):

@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import pickle
 import struct
+import threading
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +39,25 @@ _DTYPES = {
 }
 
 
+_PIECE = 1 << 23
+"""Bytes read at a time where a tensor is converted on the way: all that ever exists in the stored type."""
+
+
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor that is read when asked for with `[...]`, as transformers' loader does, and not kept."""
+    """A tensor that is read when asked for with `[...]`, as transformers' loader does, and not kept.
+
+    `read` takes the type wanted, so that a conversion needs no copy of the whole tensor in the stored type.
+    """
 
     shape: tuple[int, ...]
     dtype: torch.dtype
-    read: Callable[[], Tensor]
+    read: Callable[[torch.dtype], Tensor]
     origin: Path
+    read_rows: Callable[[torch.dtype, int, int], Tensor] | None = None
 
     def __getitem__(self, index: Any) -> Tensor:
-        return self.read()[index]
+        return self.read(self.dtype)[index]
 
     def get_shape(self) -> list[int]:
         return list(self.shape)
@@ -61,14 +71,21 @@ class StoredTensor:
     def numel(self) -> int:
         return int(torch.Size(self.shape).numel())
 
+    def cast(self, dtype: torch.dtype) -> StoredTensor:
+        """The tensor in another type, if it holds floating point numbers."""
+        return replace(self, dtype=dtype) if self.is_floating_point() else self
+
     def rows(self, start: int, stop: int) -> StoredTensor:
         """Some rows along the first axis, copied so that the rest is not kept alive."""
         shape = (stop - start, *self.shape[1:])
-        return StoredTensor(shape, self.dtype, lambda: self.read()[start:stop].clone(), self.origin)
+        if self.read_rows is not None:
+            read_rows = self.read_rows
+            return StoredTensor(shape, self.dtype, lambda dtype: read_rows(dtype, start, stop), self.origin)
+        return StoredTensor(shape, self.dtype, lambda dtype: self.read(dtype)[start:stop].clone(), self.origin)
 
     def first(self) -> StoredTensor:
         """The tensor without its first axis, which has length one."""
-        return StoredTensor(self.shape[1:], self.dtype, lambda: self.read()[0], self.origin)
+        return StoredTensor(self.shape[1:], self.dtype, lambda dtype: self.read(dtype)[0], self.origin)
 
 
 Stored = dict[str, StoredTensor]
@@ -140,26 +157,61 @@ def _open_safetensors(path: Path) -> Stored:
         if dtype is None:
             raise UserError(f"{path}: tensor {name} has the unsupported type {entry['dtype']}")
         shape = tuple(entry["shape"])
-        tensors[name] = StoredTensor(shape, dtype, _reader(path, base + start, stop - start, dtype, shape), path)
+        tensors[name] = _file_tensor(path, base + start, dtype, shape)
     return tensors
 
 
-def _reader(path: Path, start: int, size: int, dtype: torch.dtype, shape: tuple[int, ...]) -> Callable[[], Tensor]:
-    def read() -> Tensor:
-        raw = torch.empty(size, dtype=torch.uint8)
-        view = memoryview(raw.numpy())
-        with path.open("rb", buffering=0) as file:
-            file.seek(start)
-            done = 0
-            while done < size:
-                # One system call moves at most about 2 GiB.
-                count = file.readinto(view[done:])
-                if not count:
-                    raise UserError(f"{path} ended early while a tensor was read; it changed or was cut short")
-                done += count
-        return raw.view(dtype).reshape(shape)
+def _file_tensor(path: Path, offset: int, dtype: torch.dtype, shape: tuple[int, ...]) -> StoredTensor:
+    width = int(torch.Size(shape[1:]).numel())
 
-    return read
+    def read(wanted: torch.dtype) -> Tensor:
+        return _read(path, offset, dtype, shape, wanted)
+
+    def read_rows(wanted: torch.dtype, start: int, stop: int) -> Tensor:
+        at = offset + start * width * dtype.itemsize
+        return _read(path, at, dtype, (stop - start, *shape[1:]), wanted)
+
+    return StoredTensor(shape, dtype, read, path, read_rows if shape else None)
+
+
+def _read(path: Path, offset: int, dtype: torch.dtype, shape: tuple[int, ...], wanted: torch.dtype) -> Tensor:
+    result = torch.empty(shape, dtype=wanted)
+    flat = result.view(-1)
+    with path.open("rb", buffering=0) as file:
+        file.seek(offset)
+        if wanted == dtype:
+            _fill(file, flat.view(torch.uint8), path)
+            return result
+        raw = _scratch()
+        step = len(raw) // dtype.itemsize
+        for done in range(0, len(flat), step):
+            part = flat[done : done + step]
+            piece = raw[: len(part) * dtype.itemsize]
+            _fill(file, piece, path)
+            part.copy_(piece.view(dtype))
+    return result
+
+
+_scratches = threading.local()
+
+
+def _scratch() -> Tensor:
+    """One buffer per reading thread: a new one for each piece would leave holes all over the heap."""
+    if not hasattr(_scratches, "buffer"):
+        _scratches.buffer = torch.empty(_PIECE, dtype=torch.uint8)
+    buffer: Tensor = _scratches.buffer
+    return buffer
+
+
+def _fill(file: RawIOBase, raw: Tensor, path: Path) -> None:
+    """Read until a buffer is full; one system call moves at most about 2 GiB."""
+    view: memoryview[int] = raw.numpy().data
+    done = 0
+    while done < len(view):
+        count = file.readinto(view[done:])
+        if not count:
+            raise UserError(f"{path} ended early while a tensor was read; it changed or was cut short")
+        done += count
 
 
 def _open_pickle(path: Path) -> Stored:
@@ -172,7 +224,12 @@ def _open_pickle(path: Path) -> Stored:
     if isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     return {
-        name: StoredTensor(tuple(tensor.shape), tensor.dtype, tensor.clone, path)
+        name: StoredTensor(tuple(tensor.shape), tensor.dtype, _converter(tensor), path)
         for name, tensor in state.items()
         if isinstance(tensor, Tensor)
     }
+
+
+def _converter(tensor: Tensor) -> Callable[[torch.dtype], Tensor]:
+    # A copy even where the type fits: the file's map may be shared, and must not stay open.
+    return lambda dtype: tensor.to(dtype, copy=True)

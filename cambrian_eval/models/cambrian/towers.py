@@ -76,7 +76,9 @@ def load_tower(spec: TowerSpec, side: int, select_layer: int, dtype: torch.dtype
     builder, config = network_config(spec, select_layer)
     if kwargs.get("attn_implementation") and spec.kind.name == "convnext":
         kwargs = {key: value for key, value in kwargs.items() if key != "attn_implementation"}
-    stored = _fit(read_tower(spec.folder, spec.kind.name), spec, config)
+    stored = {
+        name: tensor.cast(dtype) for name, tensor in _fit(read_tower(spec.folder, spec.kind.name), spec, config).items()
+    }
     network, info = builder.from_pretrained(
         None,
         config=config,
@@ -158,26 +160,28 @@ def resample_positions(table: Tensor, side: int) -> Tensor:
 def _fit(stored: Stored, spec: TowerSpec, config: Any) -> Stored:
     """Drop what the built network lacks on purpose; bring DINOv2's position table to the input's grid."""
     if spec.kind.name == "clip":
-        beyond = config.num_hidden_layers
-        return {name: tensor for name, tensor in stored.items() if _block(name) is None or _block(name) < beyond}  # type: ignore[operator]
+        return {name: tensor for name, tensor in stored.items() if _block(name) < config.num_hidden_layers}
     if spec.kind.name == "dinov2" and _POSITIONS in stored:
         table, side = stored[_POSITIONS], config.image_size // config.patch_size
         shape = (1, 1 + side * side, *table.shape[2:])
-        fitted = StoredTensor(shape, table.dtype, lambda: resample_positions(table.read(), side), table.origin)
+        fitted = StoredTensor(
+            shape, table.dtype, lambda dtype: resample_positions(table[...], side).to(dtype), table.origin
+        )
         return stored | {_POSITIONS: fitted}
     if spec.kind.name == "convnext" and "layernorm.weight" not in stored:
         width = (spec.settings["hidden_sizes"][-1],)
         origin = next(iter(stored.values())).origin
         # The final norm is not part of any feature; open_clip files may leave it out.
-        one = StoredTensor(width, torch.float32, lambda: torch.ones(width), origin)
-        zero = StoredTensor(width, torch.float32, lambda: torch.zeros(width), origin)
+        one = StoredTensor(width, torch.float32, lambda dtype: torch.ones(width, dtype=dtype), origin)
+        zero = StoredTensor(width, torch.float32, lambda dtype: torch.zeros(width, dtype=dtype), origin)
         return stored | {"layernorm.weight": one, "layernorm.bias": zero}
     return stored
 
 
-def _block(name: str) -> int | None:
+def _block(name: str) -> int:
+    """Which encoder block a tensor belongs to; -1 for those before and after the blocks."""
     mark = "encoder.layers."
-    return int(name.split(mark, 1)[1].split(".", 1)[0]) if mark in name else None
+    return int(name.split(mark, 1)[1].split(".", 1)[0]) if mark in name else -1
 
 
 def _check(info: dict[str, Any], network: nn.Module, spec: TowerSpec, stored: Stored) -> None:

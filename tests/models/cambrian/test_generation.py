@@ -137,7 +137,8 @@ def test_beam_search_by_hand(loaded: Load, cases: Callable[..., Any]) -> None:
         ids = torch.cat([inputs["input_ids"], torch.tensor([new], dtype=torch.long)], 1)
         full = dict(inputs) | {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         with torch.no_grad():
-            return model(**full).logits[0, -1].log_softmax(-1)
+            output: torch.Tensor = model(**full).logits[0, -1].log_softmax(-1)
+            return output
 
     beams: list[tuple[float, list[int]]] = [(0.0, [])]
     for _ in range(steps):

@@ -52,7 +52,8 @@ def _resample(grid: Array, side: int) -> Array:
     low = np.floor(at).astype(int)
     high, part = np.minimum(low + 1, source - 1), at - low
     rows = grid[low] * (1 - part)[:, None, None] + grid[high] * part[:, None, None]
-    return rows[:, low] * (1 - part)[None, :, None] + rows[:, high] * part[None, :, None]
+    result: Array = rows[:, low] * (1 - part)[None, :, None] + rows[:, high] * part[None, :, None]
+    return result
 
 
 class Reference:
@@ -103,10 +104,12 @@ class Reference:
                             )
                         out[y, x] = u
                 groups.append(_resample(out, q))
-            grid = np.concatenate(groups, -1).reshape(q * q, -1)
+            joined = np.concatenate(groups, -1).reshape(q * q, -1)
         else:
-            grid = np.concatenate(features, -1)
-        grid = _dense(_gelu(_dense(grid, self.w, "mm_projector.0")), self.w, "mm_projector.2").reshape(q, q, -1)
+            joined = np.concatenate(features, -1)
+        grid: Array = _dense(_gelu(_dense(joined, self.w, "mm_projector.0")), self.w, "mm_projector.2").reshape(
+            q, q, -1
+        )
         region = valid_region(size, q)
         rows = []
         for y in range(region.top, region.top + region.height):
@@ -118,7 +121,8 @@ class Reference:
         embed = self.llm.get_input_embeddings()
         if features is None:
             with torch.no_grad():
-                return self.llm(inputs_embeds=embed(torch.tensor([ids]))).logits[0]
+                plain: torch.Tensor = self.llm(inputs_embeds=embed(torch.tensor([ids]))).logits[0]
+            return plain
         place = ids.index(-200)
         tokens, vision = self.visual(features, size)
         text = embed(torch.tensor(ids[:place] + ids[place + 1 :]))
@@ -130,7 +134,7 @@ class Reference:
                 layer = self.raw["start_of_vision_sampler_layers"] + k * self.raw["stride_of_vision_sampler_layers"]
                 hooks.append(self.llm.model.layers[layer].register_forward_hook(self._hook(k, place, vision)))
         with torch.no_grad():
-            logits = self.llm(inputs_embeds=sequence[None]).logits[0]
+            logits: torch.Tensor = self.llm(inputs_embeds=sequence[None]).logits[0]
         for hook in hooks:
             hook.remove()
         return logits
@@ -139,7 +143,7 @@ class Reference:
         grids, valid, context, region, q = vision
 
         def change(module: Any, args: Any, output: Any) -> torch.Tensor:
-            hidden = (output[0] if isinstance(output, tuple) else output).clone()
+            hidden: torch.Tensor = (output[0] if isinstance(output, tuple) else output).clone()
             for y in range(region.height):
                 for x in range(region.width):
                     at = place + y * (region.width + 1) + x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ TWO = {
     "chatml_direct": (606, "6f56c083502dc70d"),
     "phi3": (174, "2d18ce25de15b32d"),
 }
-QUESTION = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what is it?"}]}
+QUESTION: dict[str, Any] = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what is it?"}]}
 
 
 def _hash(text: str) -> str:
@@ -32,7 +33,7 @@ def _hash(text: str) -> str:
 def test_one_question(name: str) -> None:
     prompt = render_chat(template(name), [QUESTION], add_generation_prompt=True)
     assert (len(prompt), _hash(prompt)) == ONE[name]
-    as_text = [{"role": "user", "content": "<image>\nwhat is it?"}]
+    as_text: list[dict[str, Any]] = [{"role": "user", "content": "<image>\nwhat is it?"}]
     assert render_chat(template(name), as_text, add_generation_prompt=True) == prompt
 
 

@@ -16,7 +16,8 @@ SIDES = (1, 1, 1, 2)
 def _norm(x: Array, weights: dict[str, Array], name: str) -> Array:
     centred = x - x.mean(-1, keepdims=True)
     scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
-    return scaled * weights[name + ".weight"] + weights[name + ".bias"]
+    result: Array = scaled * weights[name + ".weight"] + weights[name + ".bias"]
+    return result
 
 
 def _gelu(x: Array) -> Array:
