@@ -49,11 +49,12 @@ def between(runs: Sequence[Scored], a: str, b: str, condition: str = "on") -> li
             if left is None or right is None or left.score is None or right.score is None:
                 continue
             divisor = entry(name).divisor
-            scores = left.score / divisor, right.score / divisor
-            samples = (
-                _samples(named, Cell(name, condition), a, b) if isinstance(named, NamedRun) else (None, None, None)
-            )
-            found.append(Agreement(named.name, name, *scores, *samples))
+            one, other = left.score / divisor, right.score / divisor
+            if isinstance(named, NamedRun):
+                agreed = _samples(named, Cell(name, condition), a, b)
+                found.append(Agreement(named.name, name, one, other, *agreed))
+            else:
+                found.append(Agreement(named.name, name, one, other, None, None, None))
     if not found:
         where = ", ".join(n.name for n in runs)
         raise UserError(f"{where}: no benchmark was graded by both {a!r} and {b!r}; score the run with each first")

@@ -100,9 +100,12 @@ _CM_LOOKALIKES = {
 
 
 def typeset(text: str, theme: Theme) -> str:
-    """Any text so that matplotlib shows it as it is: no accidental mathematics, no wrong glyphs."""
+    """Any text so that matplotlib shows it as it is: no accidental mathematics, no wrong glyphs.
+
+    Control characters, which have no look, become blanks.
+    """
     table = {"$": "\\$", **(_CM_LOOKALIKES if theme.name == "paper" else {})}
-    return "".join(table.get(character, character) for character in text)
+    return "".join(table.get(c, c if c.isprintable() else " ") for c in text)
 
 
 @contextmanager

@@ -186,7 +186,7 @@ def number(cell: Cell, intervals: bool, dash: str = "–", plus_minus: str = "±
         return dash
     text = f"{printed(cell.value, cell.digits):,.{cell.digits}f}" + ("*" if cell.partial else "")
     if intervals and cell.low is not None and cell.high is not None:
-        text += f" {plus_minus}{(cell.high - cell.low) / 2:.1f}"
+        text += f" {plus_minus}{printed((cell.high - cell.low) / 2, 1):.1f}"
     return text
 
 

@@ -13,7 +13,8 @@ from cambrian_eval.reports.style import SERIES, Drawing, Theme, figure, styled, 
 
 def draw(found: Sequence[Agreement], a: str, b: str, theme: Theme, source: str) -> Drawing:
     """A line from one score to the other, sorted by difference; kappa beside it where samples are known."""
-    rows = sorted(found, key=lambda r: (r.b - r.a, r.benchmark))
+    order = list(found)
+    rows = sorted(found, key=lambda r: (round(r.b - r.a, 6), -order.index(r)))
     several = len({r.model for r in rows}) > 1
     with styled(theme):
         fig, axes = figure(theme.page * 0.8, max(1.6, len(rows) * theme.size / 72 * 1.9 + 0.8))
