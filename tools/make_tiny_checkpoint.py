@@ -48,6 +48,7 @@ KINDS = {
     "groups": Kind(queries=(16, 4)),
     "connector_only": Kind(samplers=0),
     "mlp": Kind(lengths=(16, 16, 16, 16), projector="mlp2x_gelu", samplers=0),
+    "linear": Kind(lengths=(16, 16, 16, 16), projector="linear", samplers=0),
     "phi3": Kind(base="phi3"),
 }
 

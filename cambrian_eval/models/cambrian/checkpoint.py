@@ -17,7 +17,7 @@ import torch
 from cambrian_eval.errors import UserError
 
 from .config import CambrianConfig, refuse_foreign
-from .tensor_files import Stored, open_folder
+from .tensor_files import WEIGHT_FILES, Stored, open_folder
 from .tower_specs import cached_snapshot
 
 _IGNORED = ("rotary_emb.inv_freq",)
@@ -42,7 +42,8 @@ def locate(name: str | Path) -> Path:
 
 
 def refuse_adapter(folder: Path) -> None:
-    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+    whole = any((folder / name).is_file() for name in WEIGHT_FILES)
+    if (folder / "adapter_config.json").is_file() and not whole:
         raise UserError(
             f"{folder} is a LoRA adapter (adapter_config.json), not a checkpoint; merge it into its base model first"
         )

@@ -89,19 +89,21 @@ class CambrianProcessor:
         chat: Chat | Sequence[Chat],
         add_generation_prompt: bool = False,
         tokenize: bool = False,
+        *,
+        template: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """A chat (or a list of chats) as prompt text; with `tokenize` as model inputs, pictures from the
-        chat.
+        """A chat (or a list of chats) as prompt text; with `tokenize` as model inputs, pictures from the chat.
+
+        `template` names another conversation template for this call. `llama_3` always ends with the assistant's
+        header, as in training.
         """
-        if chat and not isinstance(chat[0], Mapping):
-            chats: list[Chat] = list(chat)  # type: ignore[arg-type]
-            texts = [prompts.render_chat(self.template, one, add_generation_prompt) for one in chats]
-        else:
-            chats = [chat]  # type: ignore[list-item]
-            texts = [prompts.render_chat(self.template, chats[0], add_generation_prompt)]
+        chosen = self.template if template is None else prompts.template(template)
+        several = bool(chat) and not isinstance(chat[0], Mapping)
+        chats: list[Chat] = list(chat) if several else [chat]  # type: ignore[arg-type, list-item]
+        texts = [prompts.render_chat(chosen, one, add_generation_prompt) for one in chats]
         if not tokenize:
-            return texts if chats and chats[0] is not chat else texts[0]
+            return texts if several else texts[0]
         return self(text=texts, images=[_chat_pictures(one) for one in chats], **_known(kwargs))
 
     def __call__(

@@ -130,16 +130,23 @@ def infer_settings(folder: Path) -> Mapping[str, Any]:
 
 
 def _open_clip_vision(folder: Path) -> Mapping[str, Any]:
-    path = folder / "open_clip_config.json"
-    if not path.is_file():
-        return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
-    vision: Mapping[str, Any] = content.get("model_cfg", content).get("vision_cfg", {})
-    return vision
+    """What an open_clip or timm configuration says of the vision part, under whichever of their keys."""
+    stated: dict[str, Any] = {}
+    for name in ("config.json", "open_clip_config.json"):
+        path = folder / name
+        if not path.is_file():
+            continue
+        content = json.loads(path.read_text(encoding="utf-8"))
+        stated |= {"timm_model_name": content.get("architecture", "")} | content.get("model_args", {})
+        size = content.get("pretrained_cfg", content).get("input_size")
+        stated |= {"image_size": size[-1]} if size else {}
+        stated |= {key: content[key] for key in ("multi_stage", "image_size") if key in content}
+        stated |= content.get("model_cfg", content).get("vision_cfg", {})
+    return stated
 
 
 def _image_size(stated: Mapping[str, Any]) -> int | None:
-    size = stated.get("image_size")
+    size = stated.get("image_size") or stated.get("img_size")
     return int(size[0] if isinstance(size, list) else size) if size else None
 
 
@@ -156,7 +163,8 @@ def _infer_convnext(trunk: Stored, stated: Mapping[str, Any]) -> Mapping[str, An
         "hidden_act": "gelu",
     }
     size = _image_size(stated)
-    return settings | ({"image_size": size} if size else {})
+    given = {"image_size": size} if size else {}
+    return settings | given | ({"multi_stage": False} if stated.get("multi_stage") is False else {})
 
 
 def _infer_siglip(trunk: Stored, stated: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:

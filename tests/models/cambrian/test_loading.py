@@ -188,6 +188,10 @@ def test_broken_files(copy: Callable[..., Path]) -> None:
         ({"config.json": {"model_type": "llava", "vision_config": {"a": 1}}}, "LLaVA-style"),
         ({"config.json": {"model_type": "llama"}}, "no mm_vision_tower_aux_list"),
         ({"adapter_config.json": {"peft_type": "LORA"}}, "LoRA adapter"),
+        (
+            {"adapter_config.json": {"peft_type": "LORA"}, "config.json": {"mm_vision_tower_aux_list": ["a"]}},
+            "LoRA adapter",
+        ),
         ({}, "no config.json"),
     ],
 )

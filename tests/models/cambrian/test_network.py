@@ -107,9 +107,11 @@ class Reference:
             joined = np.concatenate(groups, -1).reshape(q * q, -1)
         else:
             joined = np.concatenate(features, -1)
-        grid: Array = _dense(_gelu(_dense(joined, self.w, "mm_projector.0")), self.w, "mm_projector.2").reshape(
-            q, q, -1
-        )
+        if "mm_projector.weight" in self.w:
+            flat = _dense(joined, self.w, "mm_projector")
+        else:
+            flat = _dense(_gelu(_dense(joined, self.w, "mm_projector.0")), self.w, "mm_projector.2")
+        grid = flat.reshape(q, q, -1)
         region = valid_region(size, q)
         rows = []
         for y in range(region.top, region.top + region.height):
@@ -167,6 +169,7 @@ class Reference:
         ("sva36", "open_clip", [(64, 24)]),
         ("connector_only", "transformers", [(60, 25)]),
         ("mlp", "transformers", [(60, 25), (33, 33)]),
+        ("linear", "open_clip", [(25, 60)]),
         ("phi3", "open_clip", [(25, 60), (90, 30)]),
     ],
 )

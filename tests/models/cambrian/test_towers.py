@@ -215,12 +215,19 @@ def test_an_open_clip_folder_without_config_is_recognised(maker: ModuleType, tmp
         (stated,) = resolve_towers([str(folder)], None)
         before = _load(folder, side=5)
         (folder / "config.json").unlink()
-        vision = {"image_size": stated.side, "timm_model_name": "vit", "heads": 4}
-        (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": {"vision_cfg": vision}}))
-        (inferred,) = resolve_towers([str(folder)], None)
-        assert (inferred.kind, inferred.side, inferred.width) == (stated.kind, stated.side, stated.width)
         pixels = torch.randn(1, 3, stated.side, stated.side, generator=torch.Generator().manual_seed(11))
-        assert torch.equal(before(pixels), _load(folder, side=5)(pixels))
+        vision = {"image_size": stated.side, "timm_model_name": "vit", "heads": 4}
+        timm = {"architecture": "vit", "model_args": {"num_heads": 4}, "pretrained_cfg": {"input_size": [3, 72, 72]}}
+        timm["pretrained_cfg"] = {"input_size": [3, stated.side, stated.side]}
+        for file, content in (
+            ("open_clip_config.json", {"model_cfg": {"vision_cfg": vision}}),
+            ("config.json", timm),
+        ):
+            (folder / file).write_text(json.dumps(content))
+            (inferred,) = resolve_towers([str(folder)], None)
+            assert (inferred.kind, inferred.side, inferred.width) == (stated.kind, stated.side, stated.width)
+            assert torch.equal(before(pixels), _load(folder, side=5)(pixels))
+            (folder / file).unlink()
 
 
 def test_towers_root_stands_in_for_names(maker: ModuleType, tmp_path: Path, no_cache: None) -> None:
@@ -259,3 +266,54 @@ def test_colours_and_sides_of_folders(maker: ModuleType, tmp_path: Path) -> None
     assert [spec.side for spec in (siglip, clip, dino, convnext)] == [72, 56, 70, 64]
     (tmp_path / "dinov2" / "preprocessor_config.json").unlink()
     assert resolve_towers(["dinov2"], tmp_path)[0].side == 84
+
+
+def test_whole_models_of_the_hub(maker: ModuleType, tmp_path: Path) -> None:
+    """Repositories of CLIP and SigLIP nest the vision part, and hold a text part besides."""
+    for name in ("clip", "siglip"):
+        folder = tmp_path / name
+        maker.write_tower(folder, name, "transformers", torch.Generator().manual_seed(12))
+        side = resolve_towers([str(folder)], None)[0].side
+        pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(13))
+        before = _load(folder)(pixels)
+        vision = json.loads((folder / "config.json").read_text())
+        whole = {"model_type": name, "text_config": {"hidden_size": 7}, "vision_config": vision, "projection_dim": 5}
+        (folder / "config.json").write_text(json.dumps(whole))
+        extra = {
+            "text_model.embeddings.token_embedding.weight": torch.zeros(3, 7),
+            "logit_scale": torch.zeros(()),
+            "vision_model.embeddings.position_ids": torch.arange(9),
+            "vision_model.head.probe": torch.zeros(1, 1, 32),
+        }
+        if name == "clip":
+            extra.pop("vision_model.head.probe")
+        save_file(_disk(folder) | extra, folder / "model.safetensors")
+        assert torch.equal(_load(folder)(pixels), before)
+
+
+def test_reading_converts_and_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from threading import Thread
+
+    from cambrian_eval.models.cambrian import tensor_files
+
+    monkeypatch.setattr(tensor_files, "_PIECE", 256)
+    made = {"a": torch.randn(37, 11), "b": torch.randn(5).bfloat16(), "c": torch.tensor(3.5), "d": torch.arange(4)}
+    save_file(made, tmp_path / "model.safetensors")
+    torch.save(made, tmp_path / "pytorch_model.bin")
+    failures: list[str] = []
+
+    def check() -> None:
+        for file in ("model.safetensors", "pytorch_model.bin"):
+            stored = tensor_files.open_file(tmp_path / file)
+            for name, tensor in made.items():
+                for dtype in (torch.float32, torch.bfloat16, torch.float16):
+                    expected = tensor.to(dtype) if tensor.is_floating_point() else tensor
+                    if not torch.equal(stored[name].cast(dtype)[...], expected):
+                        failures.append(f"{file} {name} {dtype}")
+            if not torch.equal(stored["a"].rows(3, 30).cast(torch.float16)[...], made["a"][3:30].half()):
+                failures.append(f"{file} rows")
+
+    thread = Thread(target=check)  # the reading buffer belongs to its thread
+    thread.start()
+    thread.join()
+    assert failures == []
