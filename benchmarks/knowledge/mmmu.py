@@ -113,6 +113,12 @@ class MMMU(Benchmark):
         """The option read out with care, or the open answer in a final part of the response."""
         return grade_choice(sample, text) if sample.choices else open_answers.grade(sample.answers, text)
 
+    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
+        """The released code shows one picture, whatever the scorer."""
+        if scorer == "official" and self.settings["images"] == "all":
+            return ("the released code sends the first picture only; set mmmu.images=first for parity",)
+        return ()
+
     def official(self, sample: Sample, text: str) -> Verdict:
         """First character; for open answers equality or the 5 % rule."""
         if sample.choices:

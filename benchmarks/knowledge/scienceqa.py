@@ -58,7 +58,7 @@ class ScienceQA(Benchmark):
             images=pictures(row.get("image")),
             guesses=letters,
             tags={"choices": str(len(choices))} | _tags(row),
-            extra={"hint": row.get("hint") or ""},
+            extra={"hint": row["hint"] or ""},
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:

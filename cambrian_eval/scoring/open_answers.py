@@ -72,8 +72,8 @@ def _matches(gold: str, candidates: Sequence[str], said: str) -> str | None:
     number = numbers.parse(gold)
     if number is not None:
         slack = max(0.5 * 10.0**-number.places, 1e-6)
-        if "/" in gold or "frac" in gold:
-            slack = 1e-6  # a fraction is exact: it has no last place
+        if "/" in gold or "frac" in gold or not number.value:
+            slack = 1e-6  # a fraction has no last place, and nothing but nothing is 0
         for candidate in candidates:
             for found in _values(candidate):
                 if abs(found - number.value) <= slack + 1e-12 * abs(number.value):
@@ -82,6 +82,8 @@ def _matches(gold: str, candidates: Sequence[str], said: str) -> str | None:
     key = _fold(gold)
     if len(key) == 1 and key.isalpha() and gold.strip() == gold.strip().upper():
         return "the letter" if extract(said, _SINGLE_LETTERS).letter == key.upper() else None
+    if key and any(_fold(c).replace(" ", "") == key.replace(" ", "") for c in candidates):
+        return "equal to the gold but for blanks"
     pattern = _whole_words(key)
     for candidate in candidates:
         folded = _fold(candidate)

@@ -64,4 +64,6 @@ def _singular(word: str) -> str:
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("shes", "ches", "xes", "sses")):
         return word[:-2]
+    if word.endswith("buses"):
+        return word[:-2]
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word

@@ -48,3 +48,19 @@ def test_pictures_come_from_the_second_table() -> None:
 def test_relaxed_says_so() -> None:
     assert GQA().scoring_notes("fuzzy") == ()
     assert "not comparable" in GQA(relaxed="true").scoring_notes("fuzzy")[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "gold"),
+    [
+        ("buses", "bus"),
+        ("berries", "berry"),
+        ("dresses", "dress"),
+        ("on the left", "left"),
+        ("traffic-lights", "traffic light"),
+    ],
+)
+def test_relaxed_forgives_form_not_meaning(said: str, gold: str) -> None:
+    assert grade(GQA(relaxed=True), row(gold), said).value == 1
+    assert grade(GQA(relaxed=True), row(gold), f"{said} or table").value == 0
+    assert grade(GQA(), row(gold), said).value == 0

@@ -88,3 +88,16 @@ def test_tags_and_chance() -> None:
 def test_malformed_options_are_an_error() -> None:
     with pytest.raises(UserError, match="mmmu row 0"):
         grade("mmmu", row(options="[A, B"), "A")
+
+
+@pytest.mark.parametrize(
+    ("gold", "text", "value"),
+    [
+        ("0", "0.01", 0), ("0", "0", 1), ("x+1", "x + 1", 1), ("8.4", "8.42", 1), ("8.4", "8.5", 0), ("0.1", "1/10", 1),
+        ("75", "75%", 1), ("1,000", "1000", 1), ("10 N", "10", 1), ("hydrogen bond", "It is a Hydrogen Bond.", 1),
+        ("C", "Carbon", 0), ("C", "The answer is (c).", 1), ("no", "I do not know", 0), ("5", "The answer is 50", 0),
+        ("1500", "The interest is $1,500 over 3 years.", 1), ("1e-3", "0.001", 1), ("Tampa", "not Tampa", 0),
+    ],
+)  # fmt: skip
+def test_open_answers(gold: str, text: str, value: int) -> None:
+    assert grade("mmmu", open_row(gold), text).value == value
