@@ -314,7 +314,7 @@ def test_prices_by_name_date_flag_and_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("CAMBRIAN_EVAL_PRICES", str(file))
     assert price_of("my-model") == Price(3.0, 4.0)
     file.write_text('{"my-model": 3}')
-    with pytest.raises(UserError, match="prices.json"):
+    with pytest.raises(UserError, match=r"prices\.json"):
         price_of("my-model")
     assert Price(2.0, 10.0).cost(500_000, 100_000) == pytest.approx(2.0)
 

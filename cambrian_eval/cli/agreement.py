@@ -1,0 +1,151 @@
+"""`cambrian-eval agreement`: two scorers over the same stored responses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from cambrian_eval.agreement import Agreement
+
+FORMATS = ("table", "csv", "json", "html")
+_HEADING = [
+    "benchmark",
+    "condition",
+    "n",
+    "score_a",
+    "score_b",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "raw_agreement",
+    "kappa",
+    "kappa_low",
+    "kappa_high",
+    "both_right",
+    "only_a",
+    "only_b",
+    "both_wrong",
+    "undecided",
+    "failed",
+    "published_a",
+    "published_b",
+    "published_difference",
+]
+
+
+def agreement(
+    run: Path = typer.Argument(help="A run folder."),
+    a: str = typer.Option("fuzzy", help="The first scorer."),
+    b: str = typer.Option("judge", help="The second scorer."),
+    benchmark: str = typer.Option(None, help="Only these benchmarks."),
+    vision: str = typer.Option(None, help="Only this condition."),
+    format: str = typer.Option("table", help="table, csv, json or html."),
+    show: int = typer.Option(3, min=0, help="Disagreements printed for each benchmark (table)."),
+    out: Path = typer.Option(None, help="Write to this file instead of the terminal."),
+) -> None:
+    """Scores, difference, agreement, Cohen's kappa, confusion table and disagreements of two scorers."""
+    from cambrian_eval.agreement import agreement_of
+    from cambrian_eval.cli import words
+    from cambrian_eval.errors import UserError, unknown
+    from cambrian_eval.store import open_run
+
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    stored = open_run(run)
+    found = agreement_of(stored, a, b, words.benchmarks(benchmark) if benchmark else None, vision)
+    text = _written(found, a, b, str(run), str(stored.info["model"]["name"]), format, show)
+    if out is None:
+        print(text.encode("utf-8", "replace").decode("utf-8"))
+        return
+    try:
+        out.write_text(text + "\n", "utf-8", "replace")
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror}") from None
+
+
+def _written(found: Sequence[Agreement], a: str, b: str, run: str, model: str, format: str, show: int) -> str:
+    if format == "html":
+        from cambrian_eval.adjudication import page
+
+        return page(found, a, b, run, model, marking=False)
+    if format == "json":
+        from cambrian_eval.agreement import as_values, mean_difference
+        from cambrian_eval.cli import words
+
+        mean = mean_difference(found)
+        summary = None if mean is None else {"difference": mean[0], "absolute_difference": mean[1]}
+        return words.as_json(
+            {"run": run, "model": model, "a": a, "b": b, "mean": summary, "agreements": [as_values(r) for r in found]}
+        )
+    return _csv(found) if format == "csv" else _table(found, a, b, model, show)
+
+
+def _csv(found: Sequence[Agreement]) -> str:
+    import csv
+    import io
+
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(_HEADING)
+    for r in found:
+        c, p = r.confusion, r.published
+        low_high = [*(r.interval or (None, None))]
+        kappas = [c.kappa, *(r.kappa_interval or (None, None))]
+        row = [r.benchmark, r.condition, r.n, r.score_a, r.score_b, r.difference, *low_high, c.raw, *kappas]
+        row += [c.both_right, c.only_a, c.only_b, c.both_wrong, r.undecided, r.failed]
+        row += [None, None, None] if p is None else [p.a, p.b, p.difference]
+        writer.writerow(["" if v is None else v for v in row])
+    return buffer.getvalue().rstrip("\n")
+
+
+def _table(found: Sequence[Agreement], a: str, b: str, model: str, show: int) -> str:
+    from cambrian_eval.agreement import mean_difference
+    from cambrian_eval.cli import words
+
+    with_published = any(r.published for r in found)
+    rows = [["benchmark", "condition", "n", a, b, f"{b} - {a}", "95% interval", "agree", "kappa", "95% interval"]]
+    rows[0] += ["both right", f"only {a}", f"only {b}", "both wrong", "undecided", "failed"]
+    rows[0] += ["published"] if with_published else []
+    for r in found:
+        c = r.confusion
+        row = [r.benchmark, r.condition, str(r.n), words.number(r.score_a), words.number(r.score_b)]
+        row += ["-" if r.difference is None else f"{r.difference:+.1f}"]
+        row += ["-" if r.interval is None else f"{r.interval[0]:+.1f} .. {r.interval[1]:+.1f}"]
+        row += ["-" if c.raw is None else f"{100 * c.raw:.1f}%", words.number(c.kappa, 3)]
+        row += ["-" if r.kappa_interval is None else f"{r.kappa_interval[0]:.3f} .. {r.kappa_interval[1]:.3f}"]
+        row += [str(v) for v in (c.both_right, c.only_a, c.only_b, c.both_wrong, r.undecided, r.failed)]
+        if with_published:
+            row.append("" if r.published is None else f"{r.published.difference:+.1f}")
+        rows.append(row)
+    text = f"{model}: a = {a}, b = {b}\n" + words.table(rows, right=range(2, len(rows[0])))
+    if (mean := mean_difference(found)) is not None:
+        text += f"\nmean difference {mean[0]:+.2f}, mean absolute difference {mean[1]:.2f}"
+    if with_published:
+        text += "\npublished: GPT-3.5 grading against fuzzy matching for this model, Table 24 of the paper"
+    for r in found:
+        text += "".join(f"\nnote ({r.benchmark}): {note}" for note in r.notes)
+    return text + _examples(found, a, b, show)
+
+
+def _examples(found: Sequence[Agreement], a: str, b: str, show: int) -> str:
+    """The first disagreements of every benchmark."""
+
+    def short(text: str) -> str:
+        flat = " ".join(text.split())
+        return flat if len(flat) <= 160 else f"{flat[:157]}..."
+
+    text = ""
+    for r in found:
+        for d in r.disagreements[:show]:
+            gold = " | ".join(f"{g}: {d.options[g]}" if g in d.options else g for g in d.answers)
+            text += f"\n\n{d.key}\n  question  {short(d.question)}\n  gold      {short(gold)}"
+            text += f"\n  response  {short(d.response)}"
+            for name, verdict in ((a, d.a), (b, d.b)):
+                text += f"\n  {name:<9} {verdict.value:g} ({verdict.rule})"
+        if (more := len(r.disagreements) - show) > 0:
+            text += f"\n\n{r.benchmark}.{r.condition}: {more} more disagreements; --show N, --format html or json"
+    return text
