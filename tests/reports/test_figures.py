@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import re
 import zlib
@@ -125,7 +126,7 @@ def luminance(colour: str) -> float:
 
 def test_categories_differ_in_grey_and_their_names_can_be_read() -> None:
     greys = sorted(116 * luminance(style.COLOURS[c]) ** (1 / 3) - 16 for c in CATEGORIES)
-    assert min(b - a for a, b in zip(greys, greys[1:], strict=False)) > 8
+    assert min(b - a for a, b in itertools.pairwise(greys)) > 8
     for category in CATEGORIES:
         assert 1.05 / (luminance(matrix.text_colour(category)) + 0.05) >= 4.5  # against white
 

@@ -57,7 +57,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def made(runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report")
     text = call("report", *runs, "--out", out, "--format", "svg")
-    assert "report.html" in text and "Hardly need vision" in text or "loses at least" in text
+    assert "report.html" in text and "Needs vision most" in text
     return out
 
 
@@ -131,9 +131,8 @@ def test_single_run_has_intervals_and_paired_tests(runs: tuple[Path, Path]) -> N
 
 def test_published_ablation_has_the_papers_order_and_signs() -> None:
     found = ablation.published()
-    assert [r.benchmark for r in found.rows] == (
-        "scienceqa mmmu mathvista ai2d realworldqa textvqa chartqa ocrbench docvqa gqa seed mmvp mme mmbench".split()
-    )
+    order = "scienceqa mmmu mathvista ai2d realworldqa textvqa chartqa ocrbench docvqa gqa seed mmvp mme mmbench"
+    assert " ".join(r.benchmark for r in found.rows) == order
     assert {r.benchmark for r in found.rows if r.gap < 5} == {"scienceqa", "mmmu", "mathvista", "ai2d"}
     assert {r.benchmark for r in found.rows if (r.above_chance or 0) < 0} == {"mmvp", "mme"}
     blind = {r.benchmark: r.above_chance or 0 for r in found.rows}

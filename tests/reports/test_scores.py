@@ -19,7 +19,8 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_wide_csv_in_the_papers_own_spelling(tmp_path: Path) -> None:
-    text = 'Model,MME^P,MMB,SEED^I,SQA^I,CV-Bench 2D,params,group\na,"1,547.1",75.9,74.7,80.4,72.3,8,x\nb,,60,-,n/a,70,13,y\n'
+    head = "Model,MME^P,MMB,SEED^I,SQA^I,CV-Bench 2D,params,group\n"
+    text = head + 'a,"1,547.1",75.9,74.7,80.4,72.3,8,x\nb,,60,-,n/a,70,13,y\n'
     table = read_csv(written(tmp_path, text))
     assert table.models == ("a", "b")
     assert table.benchmarks == ("mme", "mmbench", "seed", "scienceqa", "cvbench_2d")

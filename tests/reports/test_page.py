@@ -1,0 +1,335 @@
+"""report.html in a real browser: filters, search, links, keys, safety, access, and nothing on the console."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cambrian_eval.reports import report, style
+from cambrian_eval.reports.page import pictures
+from cambrian_eval.reports.page.records import browsable, script_json
+from cambrian_eval.reports.runs import open_runs
+from cambrian_eval.sample import Result, Sample, Verdict
+from cambrian_eval.store import Cell, Record, create_or_open
+from tests.reports.conftest import BENCHMARKS, ROWS
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+EVIL = "</script><script>window.broken=1</script><img src=x onerror='window.broken=1'><svg onload='window.broken=1'>"
+
+
+@dataclass
+class Opened:
+    """A page with what it complained about and what it asked the network for."""
+
+    page: Any
+    console: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def count(self) -> int:
+        return int(self.page.inner_text("#count").split()[0])
+
+    def choose(self, select: str, value: str) -> None:
+        self.page.select_option(f"#{select}", value)
+        self.page.wait_for_timeout(60)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        message = "no Chromium on this machine: the report page is not tested in a browser"
+        if os.environ.get("CAMBRIAN_EVAL_REQUIRE_BROWSER") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS.split())
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def written(runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("page")
+    made = style.Provenance("cambrian-eval report a b", "own runs")
+    report.write(open_runs(runs), out, report.Options(formats=("svg",)), made)
+    return out / "report.html"
+
+
+def opened(browser: Any, path: Path, address: str = "", **context: Any) -> Opened:
+    page = browser.new_context(**{"viewport": {"width": 1300, "height": 900}, **context}).new_page()
+    found = Opened(page)
+    page.on("console", lambda m: found.console.append(f"{m.type}: {m.text}"))
+    page.on("pageerror", lambda e: found.console.append(f"error: {e}"))
+    page.on("request", lambda r: found.requests.append(r.url))
+    page.goto(path.as_uri() + address)
+    page.wait_for_selector("html[data-ready=true]", state="attached")
+    return found
+
+
+@pytest.fixture
+def at(browser: Any, written: Path) -> Iterator[Opened]:
+    found = opened(browser, written)
+    yield found
+    assert found.console == []
+    assert [r for r in found.requests if not r.startswith(("file:", "data:"))] == []
+    found.page.context.close()
+
+
+def outcomes(run: Path, benchmark: str, condition: str) -> list[float]:
+    cell = Cell(benchmark, condition)
+    return [v.value for v in open_runs([run])[0].run.verdicts(cell, "fuzzy").values()]
+
+
+def test_filters_count_what_the_verdicts_say(at: Opened, runs: tuple[Path, Path]) -> None:
+    assert at.count() == ROWS * len(BENCHMARKS)
+    at.choose("benchmark", "ai2d")
+    assert at.count() == ROWS
+    for model, run in zip(("good", "poor"), runs, strict=True):
+        at.choose("model", model)
+        for condition in ("on", "off"):
+            at.choose("condition", condition)
+            values = outcomes(run, "ai2d", condition)
+            at.choose("outcome", "right")
+            assert at.count() == sum(v == 1 for v in values)
+            at.choose("outcome", "wrong")
+            assert at.count() == sum(v < 1 for v in values)
+            at.choose("outcome", "")
+    at.page.click("#reset")
+    at.choose("category", "OCR & Chart")
+    assert at.count() == 2 * ROWS
+    listed = at.page.eval_on_selector_all("#benchmark option", "all => all.map(o => o.value)")
+    assert listed == ["", "textvqa", "docvqa"]
+
+
+def test_two_views_side_by_side(at: Opened, runs: tuple[Path, Path]) -> None:
+    at.choose("benchmark", "mmvp")
+    options = at.page.eval_on_selector_all("#compare option", "all => all.map(o => [o.value, o.textContent])")
+    off = next(value for value, text in options if text == "good, vision off")
+    at.choose("compare", off)
+    at.choose("outcome", "only-a")
+    run = open_runs([runs[0]])[0].run
+    on, blind = (run.verdicts(Cell("mmvp", c), "fuzzy") for c in ("on", "off"))
+    assert at.count() == sum(on[i].value == 1 and blind[i].value < 1 for i in on) > 0
+    at.page.click("#list a >> nth=0")
+    at.page.wait_for_timeout(100)
+    assert at.page.locator("#sample .side").count() == 2
+    assert at.page.locator("#sample .side >> nth=0").locator("img").count() == 1
+    assert "No picture was shown" in at.page.inner_text("#sample .side >> nth=1")
+    assert at.page.evaluate("document.querySelector('#sample img').naturalWidth") > 0
+
+
+def test_search_finds_text_of_questions_and_responses(at: Opened, runs: tuple[Path, Path]) -> None:
+    run = open_runs([runs[0]])[0].run
+    sample = run.samples("docvqa")[3]
+    at.page.fill("#search", sample.answers[0].upper())
+    at.page.wait_for_timeout(300)
+    assert 0 < at.count() < ROWS * len(BENCHMARKS)
+    at.page.fill("#search", "no such words anywhere")
+    at.page.wait_for_timeout(300)
+    assert at.count() == 0 and "no sample fits" in at.page.inner_text("#count")
+
+
+def test_a_deep_link_opens_its_sample_with_prompt_gold_and_rule(
+    browser: Any, written: Path, runs: tuple[Path, Path]
+) -> None:
+    run = open_runs([runs[1]])[0].run
+    sample = run.samples("ai2d")[5]
+    cell = Cell("ai2d", "off")
+    address = f"#?model=poor&condition=off&sample=ai2d%2F{sample.id}"
+    found = opened(browser, written, address)
+    text = found.page.inner_text("#sample")
+    assert run.responses(cell)[sample.id].prompt.split("\n")[0] in text
+    verdict = run.verdicts(cell, "fuzzy")[sample.id]
+    assert verdict.rule in text and sample.answers[0] in text and "poor, vision off" in text
+    assert found.page.evaluate("document.activeElement.id") == "sample"
+    found.page.click("#sample button")
+    found.page.wait_for_timeout(100)
+    assert found.page.is_hidden("#sample")
+    found.page.go_back()
+    found.page.wait_for_timeout(100)
+    assert found.page.is_visible("#sample") and found.console == []
+    found.page.goto(written.as_uri() + "#?sample=ai2d%2Fnobody")
+    found.page.wait_for_timeout(100)
+    assert "no sample ai2d/nobody" in found.page.inner_text("#count")
+
+
+def test_keys_walk_search_compare_and_close(at: Opened) -> None:
+    press = at.page.keyboard.press
+    press("j")
+    at.page.wait_for_timeout(80)
+    first = at.page.get_attribute("#sample", "aria-label")
+    press("j")
+    at.page.wait_for_timeout(80)
+    assert at.page.get_attribute("#sample", "aria-label") != first
+    press("k")
+    press("c")
+    at.page.wait_for_timeout(120)
+    assert at.page.get_attribute("#sample", "aria-label") == first
+    assert at.page.locator("#sample .side").count() == 2
+    press("/")
+    assert at.page.evaluate("document.activeElement.id") == "search"
+    press("Escape")
+    press("Escape")
+    at.page.wait_for_timeout(120)
+    assert at.page.is_hidden("#sample")
+    press("n")
+    at.page.wait_for_timeout(80)
+    assert at.page.inner_text("#page").startswith("page 2")
+    press("?")
+    assert at.page.is_visible("#keys-help")
+
+
+RATIOS = """() => {
+  const channel = (c) => { c /= 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+  const light = (c) => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
+  const read = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const back = (node) => {
+    for (let n = node; n; n = n.parentElement) {
+      const c = read(getComputedStyle(n).backgroundColor);
+      if (c.length === 3 || c[3] === 1) return c;
+    }
+    return [255, 255, 255];
+  };
+  const poor = [];
+  for (const node of document.querySelectorAll("body *")) {
+    const own = [...node.childNodes].some((c) => c.nodeType === 3 && c.textContent.trim());
+    if (!own || !node.checkVisibility() || node.matches(":disabled, script, noscript *")) continue;
+    const [a, b] = [light(read(getComputedStyle(node).color)), light(back(node))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) poor.push(node.tagName + " " + node.className + " " + ratio.toFixed(2));
+  }
+  return poor;
+}"""
+
+NAMELESS = """() => [...document.querySelectorAll("button, a[href], input, select, img, [role=region], article")]
+  .filter((n) => n.checkVisibility() && !(n.getAttribute("aria-label") || n.textContent.trim() || n.getAttribute("alt")
+    || (n.labels && n.labels.length))).map((n) => n.outerHTML.slice(0, 80))"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1300, 390])
+def test_everything_is_named_legible_and_fits(browser: Any, written: Path, scheme: str, width: int) -> None:
+    found = opened(browser, written, color_scheme=scheme, viewport={"width": width, "height": 844})
+    page = found.page
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    page.wait_for_timeout(150)
+    assert page.evaluate(RATIOS) == []
+    assert page.evaluate(NAMELESS) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    levels = page.eval_on_selector_all("h1, h2", "all => all.map(h => h.tagName)")
+    assert levels[0] == "H1" and levels.count("H1") == 1
+    assert page.get_attribute("html", "lang") == "en"
+    page.click("#theme")
+    assert page.evaluate("document.documentElement.dataset.theme") != scheme
+    assert page.evaluate(RATIOS) == []
+    assert found.console == []
+
+
+def test_focus_goes_in_reading_order(at: Opened) -> None:
+    at.page.evaluate("document.body.focus()")
+    seen = []
+    for _ in range(60):
+        at.page.keyboard.press("Tab")
+        seen.append(at.page.evaluate("document.activeElement.id || document.activeElement.textContent.slice(0, 30)"))
+        if seen[-1] == "keys":
+            break
+    assert seen[0] == "Skip to the samples"
+    wanted = "theme model condition scorer category benchmark outcome compare search reset keys".split()  # noqa: SIM905
+    assert [s for s in seen if s in wanted] == wanted
+
+
+def stored(out: Path, n: int, text: str, name: str = "m") -> Path:
+    """A run written through the store, without a model or data."""
+    run = create_or_open(out)
+    about = {"samples": n, "complete": True, "settings": {}, "data": {"fingerprint": "f"}, "warnings": []}
+    run.save_info(
+        {
+            "model": {"name": name, "spec": name, "fingerprint": "f", "details": {}, "options": {}},
+            "answers_depend_on": {"prompts": "official", "seed": 0, "limit": None},
+            "conditions": ["on"],
+            "scorers": ["fuzzy"],
+            "data": {"kind": "folder", "root": str(out / "gone")},
+            "benchmarks": {"ai2d": about},
+            "passes": [],
+        }
+    )
+    samples = [
+        Sample(f"{i}{text}", i, f"Question {i} {text}", ("A",), (f"yes {text}", "no"), tags={"t": text or "x"})
+        for i in range(n)
+    ]
+    cell = Cell("ai2d", "on")
+    with run.writing():
+        run.save_samples("ai2d", samples)
+        writer = run.writer(cell)
+        for i, s in enumerate(samples):
+            writer.append(Record(s.id, "k", s.question, (f"{i:064x}",), f"A {text}", "stop", None, 1, 1, 0.1, {}))
+        writer.close()
+        verdict = Verdict(1.0, f"A{text}", f"rule {text}", True)
+        run.save_verdicts(cell, "fuzzy", [s.id for s in samples], [verdict] * n)
+        run.save_results([Result("ai2d", "on", "fuzzy", 100.0, (100.0, 100.0), n, 0, 0, 100.0, 25.0, {}, True)])
+    return out
+
+
+def test_hostile_text_stays_text(browser: Any, tmp_path: Path) -> None:
+    run = stored(tmp_path / "run", 3, EVIL, name=f"model {EVIL}")
+    made = style.Provenance(f"command {EVIL}", "own runs")
+    report.write(open_runs([run]), tmp_path / "out", report.Options(title=EVIL, formats=("svg",)), made)
+    found = opened(browser, tmp_path / "out" / "report.html")
+    found.page.keyboard.press("j")
+    found.page.wait_for_timeout(150)
+    assert EVIL in found.page.inner_text("#sample") and EVIL in found.page.title()
+    assert found.page.evaluate("window.broken") is None
+    assert found.page.locator("#sample script, #sample svg, #list img").count() == 0
+    assert found.console == []
+
+
+def test_twenty_thousand_samples_are_read_lazily(browser: Any, tmp_path: Path) -> None:
+    run = stored(tmp_path / "run", 20_000, "")
+    made = style.Provenance("command", "own runs")
+    report.write(open_runs([run]), tmp_path / "out", report.Options(images=False, formats=("svg",)), made)
+    found = opened(browser, tmp_path / "out" / "report.html")
+    assert found.count() == 20_000
+    assert found.page.locator("#list li").count() == 50
+    found.page.fill("#search", "question 19999")
+    found.page.wait_for_function("document.getElementById('count').textContent.startsWith('1 of')")
+    assert found.console == []
+
+
+def test_many_pictures_go_into_files_beside_the_page(
+    browser: Any, runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "EMBEDDED", 3)
+    made = style.Provenance("command", "own runs")
+    report.write(open_runs(runs[:1]), tmp_path, report.Options(formats=("svg",)), made)
+    assert len(list((tmp_path / "pictures").glob("*.jpg"))) > 3
+    found = opened(browser, tmp_path / "report.html")
+    found.page.keyboard.press("j")
+    found.page.wait_for_selector("#sample img")
+    found.page.wait_for_timeout(200)
+    assert found.page.evaluate("document.querySelector('#sample img').naturalWidth") > 0
+    assert found.console == []
+
+
+def test_pictures_shown_are_those_the_model_saw(runs: tuple[Path, Path]) -> None:
+    data = browsable(open_runs(runs))
+    found, notes = pictures.find(open_runs(runs), data.pictures)
+    assert notes == [] and set(found) == data.pictures
+
+
+def test_script_json_cannot_end_its_element() -> None:
+    text = script_json({"a": "</script><!-- \u2028 & \ud800"})
+    assert "<" not in text and ">" not in text and "&" not in text and "\u2028" not in text and text.isprintable()
