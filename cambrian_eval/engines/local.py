@@ -79,17 +79,18 @@ class LocalEngine:
 
     def run(self, model: Model, jobs: Iterable[Job], stop: threading.Event) -> Iterator[Answer]:
         """Answers in any order. After `stop` is set, what the model already holds is still answered."""
-        yield from self.run_source(model, _Listed(jobs), stop)
-
-    def run_source(self, model: Model, source: Source, stop: threading.Event) -> Iterator[Answer]:
-        """The same over jobs that may arrive while the model works."""
-        feed = _Feed(source, self.workers, self.lookahead, stop)
+        feed = self.feed(_Listed(jobs), stop)
         try:
-            yield from self._drive(model, feed)
+            yield from self.drive(model, feed)
         finally:
             feed.close()
 
-    def _drive(self, model: Model, feed: _Feed) -> Iterator[Answer]:
+    def feed(self, source: Source, stop: threading.Event) -> Feed:
+        """What a model is to pull requests from; the source's jobs may arrive while the model works."""
+        return Feed(source, self.workers, self.lookahead, stop)
+
+    def drive(self, model: Model, feed: Feed) -> Iterator[Answer]:
+        """Answers everything the feed has to give."""
         stream: Iterator[Request] = iter(feed)
         while True:
             try:
@@ -114,7 +115,7 @@ class LocalEngine:
                 raise ContractError(f"model {model.name} stopped before it had read all requests")
             return
 
-    def _one_by_one(self, model: Model, feed: _Feed, error: Exception) -> Iterator[Answer]:
+    def _one_by_one(self, model: Model, feed: Feed, error: Exception) -> Iterator[Answer]:
         """Asks what a broken stream left open, each alone; those that break again are failed."""
         for request in list(feed.open.values()):
             try:
@@ -165,7 +166,7 @@ class _Listed:
         return next(self._jobs, None)
 
 
-class _Feed:
+class Feed:
     """The iterator a model pulls requests from; remembers which it has handed out."""
 
     def __init__(self, source: Source, workers: int, lookahead: int, stop: threading.Event) -> None:
@@ -203,6 +204,31 @@ class _Feed:
             return request
         self.exhausted = True
         raise StopIteration
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are prepared, or being prepared, and not handed out."""
+        return len(self._ahead)
+
+    def give_back(self, most: int) -> list[str]:
+        """Takes up to `most` of the waiting requests out again, the last first; safe while the model pulls."""
+        back: list[str] = []
+        while len(back) < most:
+            try:
+                job, future = self._ahead.pop()
+            except IndexError:
+                break
+            future.cancel()
+            future.add_done_callback(self._forget)
+            back.append(job.id)
+        return back
+
+    def _forget(self, future: Future[Request]) -> None:
+        with self._count:
+            if future.cancelled():
+                self._busy -= 1
+            elif future.exception() is None:
+                self._pixels -= _pixels(future.result())
 
     def _fill(self) -> None:
         while not self._ahead or self._has_room():
