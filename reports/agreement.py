@@ -1,4 +1,7 @@
-"""Two scorers over the same stored responses: scores side by side and Cohen's kappa on right and wrong."""
+"""Two scorers over the same stored responses, as the figure draws them; or as the paper prints them.
+
+What agreement means (which answers count, kappa) is decided in `cambrian_eval.agreement`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cambrian_eval.agreement import Confusion, agreement_of
 from cambrian_eval.errors import UserError
 from cambrian_eval.published import published as printed
 from cambrian_eval.reports.catalogue import entry, in_order
 from cambrian_eval.reports.runs import NamedRun, Scored
-from cambrian_eval.store import Cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,52 +26,39 @@ class Agreement:
     b: float
     """Scores on the common 0 to 100 axis."""
     kappa: float | None
-    """None where the samples are not known (published numbers); NaN where one scorer never varies."""
+    """None where samples are not known (published numbers) or no scorer ever varies."""
     same: float | None
     """Share of samples with the same verdict, right or wrong."""
     n: int | None
 
 
-def kappa(a: Sequence[bool], b: Sequence[bool]) -> float:
-    """Cohen's kappa of two binary judgements; NaN where agreement by chance is certain."""
-    n = len(a)
-    if n == 0:
-        return math.nan
-    observed = sum(x == y for x, y in zip(a, b, strict=True)) / n
-    yes_a, yes_b = sum(a) / n, sum(b) / n
-    expected = yes_a * yes_b + (1 - yes_a) * (1 - yes_b)
-    return math.nan if expected >= 1.0 - 1e-12 else (observed - expected) / (1 - expected)
-
-
 def between(runs: Sequence[Scored], a: str, b: str, condition: str = "on") -> list[Agreement]:
-    """Every model and benchmark that both scorers graded. A verdict counts as right from one half."""
+    """Every model and benchmark that both scorers graded."""
     found = []
     for named in runs:
-        for name in in_order(r.benchmark for r in named.results):
-            left, right = named.result(name, condition, a), named.result(name, condition, b)
-            if left is None or right is None or left.score is None or right.score is None:
-                continue
-            divisor = entry(name).divisor
-            one, other = left.score / divisor, right.score / divisor
-            if isinstance(named, NamedRun):
-                agreed = _samples(named, Cell(name, condition), a, b)
-                found.append(Agreement(named.name, name, one, other, *agreed))
-            else:
-                found.append(Agreement(named.name, name, one, other, None, None, None))
+        both = [
+            name
+            for name in in_order(r.benchmark for r in named.results)
+            if all((r := named.result(name, condition, s)) is not None and r.score is not None for s in (a, b))
+        ]
+        counted: dict[str, Confusion] = {}
+        if both and isinstance(named, NamedRun):
+            counted = {c.benchmark: c.confusion for c in agreement_of(named.run, a, b, both, condition)}
+        for name in both:
+            one, other = (_score(named, name, condition, s) for s in (a, b))
+            cells = counted.get(name)
+            agreed = (None, None, None) if cells is None else (cells.kappa, cells.raw, cells.n)
+            found.append(Agreement(named.name, name, one, other, *agreed))
     if not found:
         where = ", ".join(n.name for n in runs)
         raise UserError(f"{where}: no benchmark was graded by both {a!r} and {b!r}; score the run with each first")
     return found
 
 
-def _samples(named: NamedRun, cell: Cell, a: str, b: str) -> tuple[float | None, float | None, int | None]:
-    """Kappa, share of equal judgements and number of samples that both scorers graded."""
-    one, other = named.run.verdicts(cell, a), named.run.verdicts(cell, b)
-    shared = [i for i in one if i in other]
-    if not shared:
-        return None, None, 0
-    x, y = [one[i].value >= 0.5 for i in shared], [other[i].value >= 0.5 for i in shared]
-    return kappa(x, y), sum(p == q for p, q in zip(x, y, strict=True)) / len(shared), len(shared)
+def _score(named: Scored, benchmark: str, condition: str, scorer: str) -> float:
+    """A score that is known to exist, on the common axis."""
+    result = named.result(benchmark, condition, scorer)
+    return math.nan if result is None or result.score is None else result.score / entry(benchmark).divisor
 
 
 def published() -> list[Agreement]:
