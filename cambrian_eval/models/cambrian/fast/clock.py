@@ -1,0 +1,57 @@
+"""Where the time of a run goes: towers, prefill, decode, waiting. On a GPU by events, which hold nothing up."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class Clock:
+    """Seconds by phase and plain counts. Phases do not nest."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._on_gpu = device.type == "cuda"
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._open: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
+        self.counts: Counter[str] = Counter()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Work on the device."""
+        if not self._on_gpu:
+            with self.host(name):
+                yield
+            return
+        begin, end = _event(), _event()
+        begin.record()
+        try:
+            yield
+        finally:
+            end.record()
+            self._open.append((name, begin, end))
+
+    @contextmanager
+    def host(self, name: str) -> Iterator[None]:
+        """Time of the host, during which the device has nothing to do."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[name] += time.perf_counter() - start
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds by phase so far."""
+        for name, begin, end in self._open:
+            end.synchronize()
+            self._seconds[name] += begin.elapsed_time(end) / 1000
+        self._open.clear()
+        return dict(self._seconds)
+
+
+def _event() -> torch.cuda.Event:
+    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]

@@ -1,0 +1,83 @@
+"""How much fits: memory that is free, what a token costs, and the token budget that learns from running out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+_SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+
+MOST_TOKENS = {"cuda": 32_768, "cpu": 4_096}
+"""A wave beyond this many positions gains nothing: products are already at full rate, answers come later."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, on whatever device."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
+
+
+def release(device: torch.device) -> None:
+    """Hand cached blocks back after running out."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that may still be taken on the device."""
+    if device.type == "cuda":
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + cached
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 4 << 30
+
+
+def bytes_per_token(config: Any, dtype: torch.dtype) -> int:
+    """Keys and values of one position in all layers, and the widest states it passes through."""
+    heads = config.num_key_value_heads or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    kept = 2 * config.num_hidden_layers * heads * width
+    passing = 8 * config.hidden_size + 3 * config.intermediate_size
+    return int((kept + passing) * dtype.itemsize)
+
+
+def default_vision_cache(device: torch.device) -> int:
+    """Bytes for encoded pictures unless the user says otherwise: a sixth of what is free, 8 GiB at most on a
+    CPU.
+    """
+    share = free_bytes(device) // 6
+    return share if device.type == "cuda" else min(share, 8 << 30)
+
+
+def start_tokens(config: Any, dtype: torch.dtype, device: torch.device) -> int:
+    """The positions a first wave may have: what half of the free memory holds, within what is of use."""
+    fits = free_bytes(device) // 2 // bytes_per_token(config, dtype)
+    return max(1024, min(MOST_TOKENS.get(device.type, 4_096), fits))
+
+
+@dataclass
+class TokenBudget:
+    """How many positions a wave may have. Runs out of memory once, then closes in on the largest that fits."""
+
+    tokens: int
+    most: int
+    fitted: int = 0
+    failed: int | None = None
+
+    def succeeded(self, used: int) -> None:
+        self.fitted = max(self.fitted, used)
+        if self.failed is None:
+            return
+        # Halfway to the smallest known failure, until the two are close.
+        if used * 10 >= self.tokens * 8 and self.failed - self.tokens > self.failed // 8:
+            self.tokens = min(self.most, (self.tokens + self.failed) // 2)
+
+    def ran_out(self, used: int) -> None:
+        self.failed = used if self.failed is None else min(self.failed, used)
+        self.tokens = max(1, self.failed // 2)

@@ -1,0 +1,230 @@
+"""`cambrian:PATH`: a Cambrian-1 checkpoint as a model of the harness.
+
+Owns how a request becomes a prompt in the checkpoint's template and an answer a `Response`, what of a
+checkpoint makes up its fingerprint, and the meaning of the command line's options. The network is in
+`cambrian`, batching and sharing in `cambrian.fast`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.model import Model, ModelOptions
+from cambrian_eval.sample import Request, Response
+
+if TYPE_CHECKING:
+    from .cambrian.fast import Answer, Driver, Question
+
+IMAGE_MARK = "<image>"
+
+BATCHES_DIFFER = (
+    "below float32 a request's answer may differ in rare cases with the requests it is computed beside; "
+    "--deterministic computes each by itself"
+)
+ALONE = (
+    "every request is computed in passes whose shapes depend on it alone: answers do not depend on batches, "
+    "but may differ between devices and library versions"
+)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What an answer has to remember of its request; the request itself holds decoded pixels."""
+
+    id: str
+    notes: Mapping[str, Any]
+
+
+class CambrianModel:
+    """A loaded checkpoint that answers requests greedily, batched, each picture encoded once."""
+
+    max_images: int | None = 1
+
+    def __init__(self, name: str, fingerprint: str, processor: Any, driver: Driver, facts: Mapping[str, Any]) -> None:
+        self.name = name
+        self.fingerprint = fingerprint
+        self.processor = processor
+        self.driver = driver
+        self._facts = dict(facts)
+
+    def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+        """Answers in the order in which waves are done; pulls only what the next waves need."""
+        from .cambrian.fast import Failure
+
+        refused: list[Response] = []
+        began = time.perf_counter()
+        for answers in self.driver.waves(self._questions(requests, refused)):
+            share = (time.perf_counter() - began) / max(1, len(answers))
+            for answer in answers:
+                if isinstance(answer, Failure):
+                    yield _failed(answer.tag.id, answer.error, answer.tag.notes)
+                else:
+                    yield self._response(answer, share)
+            yield from _drained(refused)
+            began = time.perf_counter()
+        yield from _drained(refused)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Facts for the run's record."""
+        return self._facts
+
+    def prompt(self, text: str, shown: bool) -> str:
+        """A question in the checkpoint's template, its picture in front."""
+        content: list[dict[str, str]] = [{"type": "image"}] if shown else []
+        content.append({"type": "text", "text": text})
+        chat = [{"role": "user", "content": content}]
+        return str(self.processor.apply_chat_template(chat, add_generation_prompt=True))
+
+    def _questions(self, requests: Iterator[Request], refused: list[Response]) -> Iterator[Question]:
+        for request in requests:
+            try:
+                yield self._question(request)
+            except Exception as error:
+                refused.append(_failed(request.id, error, {}))
+
+    def _question(self, request: Request) -> Question:
+        from .cambrian.fast import Question, Shown
+
+        if len(request.images) > 1:
+            raise UserError(f"request {request.id!r} has {len(request.images)} pictures; Cambrian-1 takes one")
+        text, notes = request.prompt, dict[str, Any]()
+        if marks := text.count(IMAGE_MARK):
+            # Left in, the mark would stand for a second picture.
+            text, notes = text.replace(IMAGE_MARK, ""), {"image_marks_removed": marks}
+        shown = None
+        if request.images:
+            picture = request.images[0]
+            image = picture.load()
+            shown = Shown(picture.sha256, image.size, lambda: image)
+        ids = self.processor.token_ids(self.prompt(text, shown is not None))
+        return Question(_Asked(request.id, notes), tuple(ids), request.max_new_tokens, shown)
+
+    def _response(self, answer: Answer, seconds: float) -> Response:
+        return Response(
+            answer.tag.id,
+            self.processor.decode(list(answer.ids)),
+            finish="stop" if answer.stopped else "length",
+            prompt_tokens=answer.prompt_tokens,
+            new_tokens=len(answer.ids),
+            seconds=round(seconds, 6),
+            notes=answer.tag.notes,
+        )
+
+
+def create(rest: str, options: ModelOptions) -> Model:
+    """`cambrian:PATH` or `cambrian:HUB_ID`, loaded on the device the options name."""
+    if not rest:
+        raise UserError("cambrian: names no checkpoint; write cambrian:FOLDER or cambrian:nyu-visionx/cambrian-8b")
+    for flag, value in (("--base-url", options.base_url), ("--budget", options.budget)):
+        if value is not None:
+            raise UserError(f"{flag} {value} is for models behind an API; leave it out with cambrian:{rest}")
+    batch_size = _batch_size(options.batch_size)
+    device = _device(options)
+    dtype = options.dtype or ("float32" if device == "cpu" else "bfloat16")
+
+    from .cambrian import CambrianForConditionalGeneration, CambrianProcessor
+    from .cambrian.checkpoint import locate
+    from .cambrian.fast import Driver
+    from .checkpoint_identity import identity
+
+    folder = locate(rest)
+    processor = CambrianProcessor.from_pretrained(rest, template=options.template, towers_root=options.towers_root)
+    model = CambrianForConditionalGeneration.from_pretrained(
+        rest,
+        dtype=dtype,
+        device_map=options.device_map or {"": device},
+        attn_implementation=options.attention,
+        quantize=options.quantize,
+        towers_root=options.towers_root,
+    )
+    driver = Driver(
+        model,
+        processor,
+        batch_size=batch_size,
+        vision_cache_bytes=None if options.vision_cache_gb is None else int(options.vision_cache_gb * 1e9),
+        deterministic=options.deterministic,
+    )
+    settings = {
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "template": processor.template.name,
+        "attention": options.attention or "sdpa",
+        "quantize": options.quantize,
+    }
+    fingerprint = identity(folder, [spec.folder for spec in processor.towers], settings)
+    return CambrianModel(_name(rest, folder), fingerprint, processor, driver, _facts(driver, settings, options))
+
+
+def _facts(driver: Driver, settings: Mapping[str, Any], options: ModelOptions) -> dict[str, Any]:
+    """What the run's record says of the model: settings, sizes, versions, and what may differ."""
+    import torch
+    import transformers
+
+    model, config = driver.model, driver.model.config
+    exact = settings["dtype"] == "float32"
+    facts: dict[str, Any] = {
+        "kind": "Cambrian-1",
+        **settings,
+        "device": str(driver.device),
+        "decoding": "greedy",
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "towers": [spec.entry for spec in model.tower_specs],
+        "batch_size": options.batch_size,
+        "tokens_per_wave": driver.budget.tokens,
+        "vision_cache_bytes": driver.pictures.capacity,
+        "image_position": config.image_position,
+        "deterministic": options.deterministic,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+    if options.deterministic or not exact:
+        facts["note"] = ALONE if options.deterministic else BATCHES_DIFFER
+    return facts
+
+
+def _batch_size(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise UserError(f"--batch-size {text!r} is neither auto nor a positive number")
+
+
+def _device(options: ModelOptions) -> str:
+    """The device a model goes to: the one named, else the first GPU, else the processor."""
+    import torch
+
+    if options.device is not None and options.device_map is not None:
+        raise UserError("--device and --device-map contradict each other; give one of them")
+    if options.device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(options.device)
+    except RuntimeError:
+        raise UserError(f"--device {options.device!r} is no device; use cpu, cuda, cuda:1 or mps") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"--device {options.device} is not here: {torch.cuda.device_count()} CUDA device(s) found; use --device cpu"
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError("--device mps is not available on this machine; use --device cpu")
+    return str(device)
+
+
+def _name(rest: str, folder: Path) -> str:
+    """What results call the model: the hub id as given, a folder by its name."""
+    return folder.resolve().name if Path(rest).expanduser().is_dir() else rest
+
+
+def _failed(request_id: str, error: Exception, notes: Mapping[str, Any]) -> Response:
+    text = " ".join(str(error).split())[:500]
+    return Response(request_id, "", finish="failed", error=f"{type(error).__name__}: {text}", notes=notes)
+
+
+def _drained(responses: list[Response]) -> Iterator[Response]:
+    while responses:
+        yield responses.pop(0)
