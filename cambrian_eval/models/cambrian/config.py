@@ -84,9 +84,11 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
         """Build the class that the file's base model asks for, after checking that it is a Cambrian file."""
         name = str(kwargs.get("name_or_path") or config_dict.get("_name_or_path") or "config.json")
         refuse_foreign(config_dict, name)
-        chosen = config_class_of(config_dict) if cls is CambrianConfig else cls
+        chosen = cls if cls is CambrianPhi3Config else config_class_of(config_dict)
         if chosen is cls:
-            return super().from_dict(config_dict, **kwargs)
+            # The type is the class's own from here on, whatever the file called it.
+            own = {key: value for key, value in config_dict.items() if key != "model_type"}
+            return super().from_dict(own, **kwargs)
         return chosen.from_dict(config_dict, **kwargs)
 
     def language_config(self) -> Any:
@@ -237,9 +239,9 @@ class CambrianLlavaLlamaConfig(CambrianConfig):
 
 
 def is_phi3(config_dict: dict[str, Any]) -> bool:
-    """Whether a raw `config.json` describes a Phi-3 base: by its architecture, else by its type."""
-    architectures = " ".join(config_dict.get("architectures") or []).lower()
-    return "phi3" in (architectures or str(config_dict.get("model_type", "")).lower())
+    """Whether a raw `config.json` describes a Phi-3 base, by its architecture or its type."""
+    names = [*(config_dict.get("architectures") or []), str(config_dict.get("model_type", ""))]
+    return any("phi3" in name.lower() for name in names)
 
 
 def config_class_of(config_dict: dict[str, Any]) -> type[CambrianConfig]:

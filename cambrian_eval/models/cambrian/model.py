@@ -69,17 +69,17 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         self.post_init()
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, *args: Any, **kwargs: Any) -> Any:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, *args: Any, **kwargs: Any) -> Any:
         """Load a checkpoint from a local folder or the hub cache; see `loading.load` for the arguments."""
         from .loading import load
 
-        return load(cls, name, *args, **kwargs)
+        return load(cls, pretrained_model_name_or_path, *args, **kwargs)
 
-    def save_pretrained(self, folder: str | Path, **kwargs: Any) -> None:
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
         """Write the checkpoint in the official layout: without the towers, which stay where they are."""
         from .loading import save
 
-        save(self, Path(folder), **kwargs)
+        save(self, Path(save_directory), **kwargs)
 
     def get_input_embeddings(self) -> nn.Module:
         embedding = self.model.embed_tokens

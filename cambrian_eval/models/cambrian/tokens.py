@@ -14,17 +14,18 @@ from .prompts import IMAGE_MARK
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer shipped with a checkpoint: SentencePiece by the rules it was trained with, else as
-    its file says.
-    """
-    from transformers import AutoTokenizer
+    """The tokenizer shipped with a checkpoint: SentencePiece by the rules of training, else as its file says."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     from . import sentencepiece_tokenizer
 
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")):
-        raise UserError(f"{folder} holds no tokenizer (tokenizer.json or tokenizer.model); fetch the checkpoint again")
     if sentencepiece_tokenizer.reads(folder):
         return sentencepiece_tokenizer.SentencePieceTokenizer(folder)
+    if (folder / "tokenizer.json").is_file():
+        # Read literally: classes chosen by name may rebuild parts of the file in their own way.
+        return PreTrainedTokenizerFast.from_pretrained(str(folder))
+    if not (folder / "tokenizer_config.json").is_file():
+        raise UserError(f"{folder} holds no tokenizer (tokenizer.json or tokenizer.model); fetch it again")
     return AutoTokenizer.from_pretrained(str(folder))
 
 

@@ -81,7 +81,11 @@ def test_early_files_and_foreign_types(
     assert type(model) is CambrianLlavaLlamaForCausalLM
     other = CambrianForConditionalGeneration.from_pretrained(checkpoint("sva"))
     assert torch.equal(_logits(model, folder, picture(50, 30)), _logits(other, folder, picture(50, 30)))
-    raw = json.loads((folder / "config.json").read_text()) | {"model_type": "llama"}
+    early = {"model_type": "llava_llama", "architectures": ["CambrianPhi3ForCausalLM"]}
+    raw = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(raw | early))
+    assert AutoConfig.from_pretrained(folder).model_type == "cambrian_phi3"
+    raw = raw | {"model_type": "llama"}
     (folder / "config.json").write_text(json.dumps(raw))
     assert type(CambrianForConditionalGeneration.from_pretrained(folder)) is CambrianLlamaForCausalLM
 
