@@ -26,6 +26,7 @@ from cvbench_builder.inputs import Inputs, Source, load
 from cvbench_builder.select import Outcome, Pick
 from cvbench_builder.settings import COMPONENTS_3D, SOURCES_2D, Settings
 from cvbench_builder.tasks import enumerate_task
+from cvbench_builder.tasks.distance import complete
 
 Say = Callable[[str], None]
 _NEAR_BITS = 2
@@ -274,17 +275,17 @@ def _questions(outcomes: dict[str, Outcome], settings: Settings) -> Iterator[tup
     for task, outcome in outcomes.items():
         picks = _ordered(task, outcome)
         sizes = []
-        for p in picks:
-            key = candidate_key(p.catalog, p.table, p.row)
+        keys = [candidate_key(p.catalog, p.table, p.row) for p in picks]
+        for p, key in zip(picks, keys, strict=True):
             sizes.append((p.catalog.name if task != "Count" else "", rows.options_of(p.table, p.row, key, settings)))
         numbers: dict[str, int] = defaultdict(int)
         windows: list[list[int] | None] = [None] * len(picks)
         if task == "Count" and settings.count_options == "balanced":
-            keys = [candidate_key(p.catalog, p.table, p.row) for p in picks]
             windows = [*wording.balanced_windows([(int(p.answer), k) for p, k in zip(picks, keys, strict=True)])]
-        for pick, place, values in zip(picks, rows.letters(task, sizes), windows, strict=True):
-            question = rows.ask(pick.catalog, pick.table, pick.row, place, settings, values)
+        for pick, key, place, values in zip(picks, keys, rows.letters(task, sizes), windows, strict=True):
             catalog = pick.catalog
+            exact = complete(catalog, pick.table.take([pick.row]))
+            question = rows.ask(catalog, exact, 0, key, place, settings, values)
             short = f"omni3d_{catalog.component}".lower() if catalog.source == "Omni3D" else catalog.source.lower()
             yield idx, pick, question, f"img/{rows.FOLDER[task]}/{short}_{numbers[short]}"
             numbers[short] += 1

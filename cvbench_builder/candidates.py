@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntFlag
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -151,17 +152,23 @@ def order(catalog: Catalog, t: Table, seed: int) -> list[str]:
 
 
 def _digest(salt: str, catalog: Catalog, t: Table, row: int, size: int) -> str:
-    ids = [str(catalog.object_id[o]) for o in t.objects[row].tolist() if o >= 0]
     if t.task == "Count":
         ids = [catalog.classes[int(t.kind[row])].name]
-    elif t.task == "Relation":
+    else:
+        ids = [str(catalog.object_id[o]) for o in t.objects[row].tolist() if o >= 0]
+    if t.task == "Relation":
         ids.append("x" if int(t.answer[row]) < ABOVE else "y")
     parts = (salt, t.task, catalog.name, catalog.split, str(catalog.image_id[t.image[row]]), *ids)
     return blake2b("\x1f".join(parts).encode(), digest_size=size).hexdigest()
 
 
 def names_of(flags: int, kind: type[IntFlag]) -> list[str]:
-    return [str(f.name).lower() for f in kind if flags & int(f)]
+    return list(_names(flags, kind))
+
+
+@lru_cache(maxsize=65536)
+def _names(flags: int, kind: type[IntFlag]) -> tuple[str, ...]:
+    return tuple(str(f.name).lower() for f in kind if flags & int(f))
 
 
 def funnel(t: Table) -> dict[str, int]:

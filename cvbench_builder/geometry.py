@@ -79,9 +79,14 @@ def cuboids(corners: Floats) -> Cuboids:
 
 def point_to_cuboid(points: Floats, boxes: Cuboids) -> Floats:
     """[n, k] distances of points [n, k, 3] from the solid box n (0 inside)."""
-    local = np.einsum("nka,nda->nkd", points - boxes.centre[:, None], boxes.axes)
-    outside = np.maximum(np.abs(local) - boxes.half[:, None], 0.0)
-    return np.asarray(np.linalg.norm(outside, axis=2))
+    # coordinate by coordinate: products of 3 x 3 matrices would cost more to set up than to do
+    x, y, z = (points[..., i] - boxes.centre[:, None, i] for i in range(3))
+    total = np.zeros(x.shape)
+    for axis in range(3):
+        i, j, k = (boxes.axes[:, None, axis, c] for c in range(3))
+        outside = np.maximum(np.abs(x * i + y * j + z * k) - boxes.half[:, None, axis], 0.0)
+        total += outside * outside
+    return np.sqrt(total)
 
 
 def cuboid_distance(a: Cuboids, b: Cuboids) -> Floats:
@@ -137,14 +142,16 @@ def distance_bounds(a: Cuboids, b: Cuboids) -> tuple[Floats, Floats]:
 
 def _edge_distance(a: Floats, b: Floats) -> Floats:
     """Smallest distance between an edge of a[n] and an edge of b[n], corners [n, 8, 3]."""
-    p, q = a[:, _EDGES[:, 0]], b[:, _EDGES[:, 0]]
-    u, v = a[:, _EDGES[:, 1]] - p, b[:, _EDGES[:, 1]] - q
-    w = p[:, :, None] - q[:, None]
-    uu = np.einsum("nia,nia->ni", u, u)[:, :, None]
-    vv = np.einsum("nja,nja->nj", v, v)[:, None]
-    uv = np.einsum("nia,nja->nij", u, v)
-    uw = np.einsum("nia,nija->nij", u, w)
-    vw = np.einsum("nja,nija->nij", v, w)
+    middle = a.mean(axis=1, keepdims=True)  # small numbers, so that squares keep their digits
+    p, q = (a - middle)[:, _EDGES[:, 0]], (b - middle)[:, _EDGES[:, 0]]
+    u, v = (a - middle)[:, _EDGES[:, 1]] - p, (b - middle)[:, _EDGES[:, 1]] - q
+    uu, vv, pp, qq = ((m * m).sum(axis=2) for m in (u, v, p, q))
+    uu, pp, vv, qq = uu[:, :, None], pp[:, :, None], vv[:, None], qq[:, None]
+    across = _columns(q), _columns(v)
+    uv = u @ across[1]
+    uw = (u * p).sum(axis=2)[:, :, None] - u @ across[0]
+    vw = p @ across[1] - (v * q).sum(axis=2)[:, None]
+    ww = pp + qq - 2 * (p @ across[0])
     determinant = uu * vv - uv * uv
     parallel = determinant <= 1e-12 * uu * vv
     s = np.where(parallel, 0.0, (uv * vw - vv * uw) / np.where(parallel, 1.0, determinant))
@@ -152,5 +159,9 @@ def _edge_distance(a: Floats, b: Floats) -> Floats:
     # the best t for this s, then the best s for that t: exact for segments
     t = np.clip((uv * s + vw) / np.maximum(vv, 1e-18), 0.0, 1.0)
     s = np.clip((uv * t - uw) / np.maximum(uu, 1e-18), 0.0, 1.0)
-    apart = w + s[..., None] * u[:, :, None] - t[..., None] * v[:, None]
-    return np.asarray(np.sqrt(np.einsum("nija,nija->nij", apart, apart)).min(axis=(1, 2)))
+    square = ww + s * (s * uu + 2 * uw) + t * (t * vv - 2 * vw) - 2 * s * t * uv
+    return np.sqrt(np.maximum(square.min(axis=(1, 2)), 0.0))
+
+
+def _columns(points: Floats) -> Floats:
+    return np.ascontiguousarray(points.transpose(0, 2, 1))

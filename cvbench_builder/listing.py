@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from cvbench_builder import candidates as cands
 from cvbench_builder import rows, wording
@@ -17,6 +16,7 @@ from cvbench_builder.catalog import Catalog, Pic, Unfit
 from cvbench_builder.inputs import Source
 from cvbench_builder.settings import Settings
 from cvbench_builder.tasks import enumerate_task
+from cvbench_builder.tasks.distance import complete
 
 
 def write(sources: list[Source], settings: Settings, out: Path, say: Callable[[str], None]) -> dict[str, Any]:
@@ -33,7 +33,12 @@ def write(sources: list[Source], settings: Settings, out: Path, say: Callable[[s
                     for table in enumerate_task(task, source.catalog, settings):
                         cands.add_funnels(total, cands.funnel(table))
                         for chunk in cands.in_chunks(table):
-                            handle.write(b"".join(dumps(r) + b"\n" for r in lines(source.catalog, chunk, settings)))
+                            handle.write(
+                                b"".join(
+                                    dumps(r) + b"\n"
+                                    for r in lines(source.catalog, complete(source.catalog, chunk), settings)
+                                )
+                            )
                     if total:
                         name = f"{source.catalog.name} {source.catalog.split}"
                         counts.setdefault(task, {})[name] = total
@@ -54,62 +59,65 @@ def _encoder() -> Callable[[Any], bytes]:
 
 
 def lines(catalog: Catalog, t: Table, settings: Settings) -> list[dict[str, Any]]:
-    image_name, image_id = catalog.image_name, catalog.image_id
     out = []
-    for row in range(len(t)):
-        why, image = int(t.why[row]), int(t.image[row])
+    names, ids = catalog.image_name, catalog.image_id
+    columns = (t.why, t.image, t.soft, t.kind, t.answer, t.objects, t.margins)
+    for row, (why, image, soft, kind, answer, objects, margins) in enumerate(
+        zip(*(c.tolist() for c in columns), strict=True)
+    ):
         line: dict[str, Any] = {
             "status": "rejected" if why else "valid",
             "task": t.task,
             "source": catalog.source,
             "source_dataset": catalog.title,
-            "source_filename": str(image_name[image]),
-            "image_id": str(image_id[image]),
+            "source_filename": str(names[image]),
+            "image_id": str(ids[image]),
         }
-        objects = [int(o) for o in t.objects[row] if o >= 0]
-        if why:
-            line["reasons"] = _reasons(catalog, t, row, why)
-            line |= _about(catalog, t, row, objects)
-        else:
+        if not why:
             line |= _question(catalog, t, row, settings)
+        else:
+            line["reasons"] = _reasons(catalog, why, image, soft)
+            if t.task == "Count":
+                line |= {"classes": [catalog.classes[kind].name], "value": answer}
+            else:
+                line |= _about(catalog, t, [o for o in objects if o >= 0], answer, margins)
         out.append(line)
     return out
 
 
-def _reasons(catalog: Catalog, t: Table, row: int, why: int) -> list[str]:
+def _reasons(catalog: Catalog, why: int, image: int, soft: int) -> list[str]:
     names = cands.names_of(why, Why)
-    if why & int(Why.UNFIT_CUBOID):
+    if why & _UNFIT:
         names.remove("unfit_cuboid")
-        names += cands.names_of(int(t.soft[row]), Unfit)
-    if why & int(Why.PICTURE_UNUSABLE):
+        names += cands.names_of(soft, Unfit)
+    if why & _UNUSABLE:
         names.remove("picture_unusable")
-        flags = int(catalog.image_flags[t.image[row]]) & ~int(Pic.ROTATED)
+        flags = int(catalog.image_flags[image]) & ~int(Pic.ROTATED)
         names += [f"picture_{n}" for n in cands.names_of(flags, Pic)]
     return names
 
 
-def _about(catalog: Catalog, t: Table, row: int, objects: list[int]) -> dict[str, Any]:
-    if t.task == "Count":
-        return {"classes": [catalog.classes[int(t.kind[row])].name], "value": int(t.answer[row])}
+_UNFIT, _UNUSABLE = int(Why.UNFIT_CUBOID), int(Why.PICTURE_UNUSABLE)
+
+
+def _about(catalog: Catalog, t: Table, objects: list[int], answer: int, margins: list[float]) -> dict[str, Any]:
     about: dict[str, Any] = {
-        "classes": [catalog.classes[int(catalog.object_class[o])].name for o in objects],
-        "object_ids": [str(catalog.object_id[o]) for o in objects],
+        "classes": [catalog.classes[k].name for k in catalog.object_class[objects].tolist()],
+        "object_ids": catalog.object_id[objects].tolist(),
     }
-    if t.task == "Relation" and len(objects) == 2:
-        about["axis"] = "x" if int(t.answer[row]) < cands.ABOVE else "y"
-    margins = {n: float(v) for n, v in zip(t.margin_names, t.margins[row].tolist(), strict=True) if np.isfinite(v)}
     if len(objects) > 1:
-        about["margins"] = margins
+        if t.task == "Relation":
+            about["axis"] = "x" if answer < cands.ABOVE else "y"
+        about["margins"] = {n: v for n, v in zip(t.margin_names, margins, strict=True) if math.isfinite(v)}
     return about
 
 
 def _question(catalog: Catalog, t: Table, row: int, settings: Settings) -> dict[str, Any]:
     key = cands.key(catalog, t, row)
-    options = rows.options_of(t, row, key, settings)
-    place = int(key[:8], 16) % options
-    q = rows.ask(catalog, t, row, place, settings)
+    place = int(key[:8], 16) % rows.options_of(t, row, key, settings)
+    q = rows.ask(catalog, t, row, key, place, settings)
     return {
-        "key": q.key,
+        "key": key,
         "question": q.question,
         "choices": q.choices,
         "answer": q.letter,

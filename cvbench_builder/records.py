@@ -68,8 +68,11 @@ def decode_raw(value: Any) -> Any:
 def decode_raw_many(values: list[Any]) -> list[Any]:
     """``decode_raw`` for a whole list in one call of the parser."""
     if msgspec is not None and values and isinstance(values[0], msgspec.Raw):
-        joined = b"[" + b",".join(bytes(v) or b"null" for v in values) + b"]"
-        return list(msgspec.json.decode(joined))
+        try:
+            return list(msgspec.json.decode(b"[" + b",".join(values) + b"]"))
+        except msgspec.DecodeError:  # some records lack the field
+            joined = b"[" + b",".join(bytes(v) or b"null" for v in values) + b"]"
+            return list(msgspec.json.decode(joined))
     return list(values)
 
 

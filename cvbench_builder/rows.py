@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,15 +69,20 @@ def options_of(t: Table, row: int, key: str, settings: Settings) -> int:
 
 
 def ask(
-    catalog: Catalog, t: Table, row: int, place: int, settings: Settings, values: list[int] | None = None
+    catalog: Catalog,
+    t: Table,
+    row: int,
+    key: str,
+    place: int,
+    settings: Settings,
+    values: list[int] | None = None,
 ) -> Question:
-    """``place`` is where the answer shall stand; Relation has its own fixed order.
+    """``key`` is the candidate's; ``place`` is where its answer shall stand (Relation has a fixed order).
 
     ``values`` are the options of a count where they were balanced over a whole set.
     """
-    key = cands.key(catalog, t, row)
     flags = cands.names_of(int(t.soft[row]), Soft)
-    margins = {n: float(v) for n, v in zip(t.margin_names, t.margins[row].tolist(), strict=True) if np.isfinite(v)}
+    margins = {n: v for n, v in zip(t.margin_names, t.margins[row].tolist(), strict=True) if math.isfinite(v)}
     maker = {"Count": _count, "Relation": _relation, "Depth": _depth, "Distance": _distance}[t.task]
     question, choices, place, boxes, target, size, tightness = maker(catalog, t, row, place, key, settings)
     if values is not None and t.task == "Count":
@@ -95,8 +101,10 @@ def _count(catalog: Catalog, t: Table, row: int, place: int, key: str, s: Settin
     values = wording.count_values(n, s.count_options, key)
     choices = wording.shuffled(values, n, place % len(values), key)
     image = int(t.image[row])
-    low, high = np.searchsorted(catalog.object_image, [image, image + 1])
-    members = [o for o in range(int(low), int(high)) if int(catalog.object_class[o]) == kind] if n else []
+    members = []
+    if n:
+        low, high = np.searchsorted(catalog.object_image, [image, image + 1]).tolist()
+        members = [low + i for i, k in enumerate(catalog.object_class[low:high].tolist()) if k == kind]
     boxes = [_box(catalog, o, "instance", "") for o in members]
     smallest = min((float(catalog.object_area[o]) for o in members), default=None)
     size = None if smallest is None or catalog.source != "COCO" else round(smallest)
@@ -173,7 +181,7 @@ def _distance(catalog: Catalog, t: Table, row: int, place: int, key: str, s: Set
 
 
 def _box(catalog: Catalog, o: int, role: str, colour: str) -> dict[str, Any]:
-    xyxy = [round(float(v), 4) for v in catalog.object_box[o]]
+    xyxy = [round(v, 4) for v in catalog.object_box[o].tolist()]
     return {"colour": colour, "role": role, "xyxy": xyxy, "object_id": str(catalog.object_id[o])}
 
 

@@ -359,7 +359,7 @@ def _over_shortcut(task: str, taken: dict[str, list[Pick]], settings: Settings) 
     """Rows above the share that one look at the drawn boxes may solve."""
     if task != "Depth":
         return []
-    for rows in (*taken.values(), [p for rows in taken.values() for p in rows]):
+    for rows in (*taken.values(), [p for members in taken.values() for p in members]):
         if len(rows) < _TRIM_FROM:
             continue
         for i in range(2):

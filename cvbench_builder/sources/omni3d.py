@@ -54,6 +54,11 @@ ANNOTATION = record(
     Field("R_cam", "raw"),
 )
 LISTS = {"images": IMAGE, "annotations": ANNOTATION, "categories": CATEGORY}
+UNREAD = (
+    Unfit.INVALID_3D | Unfit.BEHIND_CAMERA | Unfit.NO_LIDAR_POINTS | Unfit.NO_SEGMENTATION_POINTS | Unfit.DEPTH_ERROR
+)
+"""With one of these the boxes and corners of an object are not decoded."""
+
 _CHUNK = 20_000
 
 
@@ -178,18 +183,20 @@ def scene_of(component: str, file_path: str) -> tuple[str, int]:
 def _objects(annotations: list[Any], size: Floats) -> dict[str, Any]:
     n = len(annotations)
     unfit = _cheap_rules(annotations)
-    box, height, box_flags, has_box = _boxes(annotations, size)
-    unfit[~has_box] |= int(Unfit.NO_2D_BOX)
+    box, height, flags = np.zeros((n, 4)), np.zeros(n), np.zeros(n, np.int64)
     corners = np.zeros((n, 8, 3))
     rest = np.flatnonzero(unfit == 0)
     for start in range(0, len(rest), _CHUNK):
         rows = rest[start : start + _CHUNK]
-        corners[rows], unfit[rows] = _cuboids([annotations[i] for i in rows.tolist()])
+        chosen = [annotations[i] for i in rows.tolist()]
+        box[rows], height[rows], flags[rows], has_box = _boxes(chosen, size[rows])
+        corners[rows], unfit[rows] = _cuboids(chosen)
+        unfit[rows[~has_box]] |= int(Unfit.NO_2D_BOX)
     return {
         "box": box,
         "area": (box[:, 2:] - box[:, :2]).prod(axis=1),
         "id": catalogs.text([i if a.id is None else a.id for i, a in enumerate(annotations)]),
-        "flags": box_flags,
+        "flags": flags,
         "alias": np.zeros(n, "<U1"),
         "unfit": unfit,
         "truncation": _numbers(annotations, "truncation"),
@@ -239,6 +246,10 @@ def _boxes(annotations: list[Any], size: Floats) -> tuple[Floats, Floats, Ints, 
 
 
 def _four_numbers(values: list[Any]) -> Floats:
+    try:
+        return np.array(values, np.float64).reshape(len(values), 4)
+    except (ValueError, TypeError):
+        pass  # a bare -1, null or a list of another length among them
     nan = (np.nan,) * 4
     rows = [v if isinstance(v, list) and len(v) == 4 and None not in v else nan for v in values]
     return np.array(rows, np.float64).reshape(len(values), 4)

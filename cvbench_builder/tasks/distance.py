@@ -9,6 +9,7 @@ of B comes from the distance between the two boxes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import blake2b
 
 import numpy as np
@@ -67,7 +68,7 @@ def _triples(catalog: Catalog, s: Settings, rows: Ints) -> Table:
             why[margins[:, k] < needed - EPSILON] |= int(reason)
     needed = np.maximum(fixed, s.distance_ratio * surface_far[x])
     if s.anchor_metric in ("all", "surface"):
-        _surface(bodies, (anchor, other), (x, y), surface_far, needed, why, margins)
+        _surface(bodies, (anchor, other), (x, y), surface_far, needed, why)
     objects = np.stack([rows[anchor[p]], rows[other[p]], rows[other[q]]], axis=1)
     _cap(catalog, s, image[anchor[p]], objects, why)
     return table(
@@ -90,15 +91,15 @@ def _intervals(bodies: Cuboids, anchor: Ints, other: Ints) -> tuple[Floats, Floa
     centre, corner, surface = np.zeros((n, 2)), np.zeros((n, 2)), np.zeros(n)
     for start in range(0, n, _PAIRS):
         rows = slice(start, start + _PAIRS)
-        points = bodies.corners[other[rows]]
-        to_centre = np.linalg.norm(points - bodies.centre[anchor[rows], None], axis=2)
-        centre[rows] = np.stack([to_centre.min(axis=1), to_centre.max(axis=1)], axis=1)
-        to_corner = np.full(to_centre.shape, np.inf)
-        for k in range(8):
-            step = points - bodies.corners[anchor[rows], k, None]
-            to_corner = np.minimum(to_corner, np.einsum("nka,nka->nk", step, step))
-        corner[rows] = np.sqrt(np.stack([to_corner.min(axis=1), to_corner.max(axis=1)], axis=1))
-        surface[rows] = point_to_cuboid(points, bodies.take(anchor[rows])).max(axis=1)
+        points, at = bodies.corners[other[rows]], bodies.take(anchor[rows])
+        x, y, z = (np.ascontiguousarray(points[..., i]) for i in range(3))
+        squares = [
+            (x - c[:, None, 0]) ** 2 + (y - c[:, None, 1]) ** 2 + (z - c[:, None, 2]) ** 2
+            for c in (at.centre, *(at.corners[:, k] for k in range(8)))
+        ]
+        for column, square in ((centre, squares[0]), (corner, np.minimum.reduce(squares[1:]))):
+            column[rows] = np.sqrt(np.stack([square.min(axis=1), square.max(axis=1)], axis=1))
+        surface[rows] = point_to_cuboid(points, at).max(axis=1)
     return centre, corner, surface
 
 
@@ -109,7 +110,6 @@ def _surface(
     surface_far: Floats,
     needed: Floats,
     why: Ints,
-    margins: Floats,
 ) -> None:
     """The surface reading, exactly, for the triples that the cheap readings have left."""
     anchor, other = pair
@@ -119,14 +119,32 @@ def _surface(
         return
     wanted, back = np.unique(y[left], return_inverse=True)
     a, b = bodies.take(anchor[wanted]), bodies.take(other[wanted])
-    _, high = distance_bounds(a, b)
-    # rows that even the upper bound fails need no exact distance
-    possible = np.zeros(len(wanted), bool)
-    np.logical_or.at(possible, back, high[back] - surface_far[x[left]] >= needed[left] - EPSILON)
-    exact = high.copy()
-    exact[possible] = cuboid_distance(a.take(np.flatnonzero(possible)), b.take(np.flatnonzero(possible)))
-    margins[left, 2] = exact[back] - surface_far[x[left]]
-    why[left[margins[left, 2] < needed[left] - EPSILON]] |= int(Why.SURFACE_DISAGREES)
+    low, high = distance_bounds(a, b)
+    # the bounds decide most triples; the exact distance is for those between them
+    far = surface_far[x[left]] + needed[left] - EPSILON
+    undecided = np.zeros(len(wanted), bool)
+    np.logical_or.at(undecided, back, (high[back] >= far) & (low[back] < far))
+    nearest = np.where(undecided, 0.0, low)
+    rows = np.flatnonzero(undecided)
+    nearest[rows] = cuboid_distance(a.take(rows), b.take(rows))
+    passed = np.where(undecided[back], nearest[back] >= far, low[back] >= far)
+    why[left[~passed]] |= int(Why.SURFACE_DISAGREES)
+
+
+def complete(catalog: Catalog, t: Table) -> Table:
+    """The table with the exact surface margin of every row that has two compared objects."""
+    rows = np.flatnonzero((t.objects >= 0).all(axis=1))
+    if t.task != "Distance" or not len(rows):
+        return t
+    place = np.arange(len(rows))
+    nearer = t.answer[rows]
+    anchor, x, y = (
+        cuboids(catalog.corners[o])
+        for o in (t.objects[rows, 0], t.objects[rows][place, 1 + nearer], t.objects[rows][place, 2 - nearer])
+    )
+    margins = t.margins.copy()
+    margins[rows, 2] = cuboid_distance(anchor, y) - point_to_cuboid(x.corners, anchor).max(axis=1)
+    return replace(t, margins=margins)
 
 
 def _cap(catalog: Catalog, s: Settings, image: Ints, objects: Ints, why: Ints) -> None:

@@ -8,7 +8,7 @@ from cvbench_builder.candidates import Table, Why, table
 from cvbench_builder.catalog import Catalog, Floats, Ints, Unfit
 from cvbench_builder.geometry import contains_centre, overlap_of_smaller
 from cvbench_builder.settings import Settings
-from cvbench_builder.sources.omni3d import OUTDOOR
+from cvbench_builder.sources.omni3d import OUTDOOR, UNREAD
 
 EPSILON = 1e-9
 """A margin that equals its offset in decimals must not fail by the last bit."""
@@ -21,10 +21,11 @@ def unfit_cuboids(catalog: Catalog, s: Settings) -> Ints:
         unfit[catalog.object_truncation > s.max_truncation] |= int(Unfit.TRUNCATED)
         known = catalog.object_visibility >= 0
         unfit[known & (catalog.object_visibility < s.min_visibility)] |= int(Unfit.NOT_VISIBLE)
-        unfit[catalog.object_height > s.max_height] |= int(Unfit.TOO_TALL)
-        unfit[(catalog.object_height <= s.min_height) & (unfit & int(Unfit.NO_2D_BOX) == 0)] |= int(Unfit.TOO_SHORT)
+    # boxes of objects that failed on a single number were never read
+    boxed = (catalog.object_unfit & int(UNREAD | Unfit.NO_2D_BOX)) == 0
+    unfit[boxed & (catalog.object_height > s.max_height)] |= int(Unfit.TOO_TALL)
+    unfit[boxed & (catalog.object_height <= s.min_height)] |= int(Unfit.TOO_SHORT)
     sides = catalog.object_box[:, 2:] - catalog.object_box[:, :2]
-    boxed = (unfit & int(Unfit.NO_2D_BOX)) == 0
     unfit[boxed & (sides < s.min_side_3d).any(axis=1)] |= int(Unfit.SIDE_TOO_SMALL)
     size = (catalog.image_width * catalog.image_height)[catalog.object_image]
     unfit[boxed & (sides.prod(axis=1) < s.min_area * size)] |= int(Unfit.AREA_TOO_SMALL)

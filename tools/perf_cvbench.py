@@ -1,0 +1,316 @@
+"""Speed and memory of cvbench_builder on synthetic files of the real sizes.
+
+Every measurement runs in a process of its own and reports its own peak resident memory; the
+pycocotools side reads the same file in the same run. Files go to a temporary folder (about 1.5 GB
+for a full run) and are deleted.
+
+    python tools/perf_cvbench.py            # everything
+    python tools/perf_cvbench.py --only val growth build
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+COCO_NAMES = """person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign
+parking_meter bench bird cat dog horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase
+frisbee skis snowboard sports_ball kite baseball_bat baseball_glove skateboard surfboard tennis_racket bottle
+wine_glass cup fork knife spoon bowl banana apple sandwich orange broccoli carrot hot_dog pizza donut cake chair couch
+potted_plant bed dining_table toilet tv laptop mouse remote keyboard cell_phone microwave oven toaster sink
+refrigerator book clock vase scissors teddy_bear hair_drier toothbrush""".split()  # noqa: SIM905
+
+
+def write_coco(path: Path, annotations: int, images: int, points: int = 22) -> None:
+    """A file with the real proportions: 7.3 objects a picture, polygons most of the bytes."""
+    rng = random.Random(annotations)
+    categories = [{"id": i + 1, "name": n.replace("_", " "), "supercategory": "x"} for i, n in enumerate(COCO_NAMES)]
+    weights = [1 / (i + 3) for i in range(len(categories))]
+    kinds = rng.choices(range(1, len(categories) + 1), weights, k=annotations)
+    with path.open("w") as out:
+        rows = [
+            {
+                "license": 1 + i % 8,
+                "file_name": f"{i + 1:012d}.jpg",
+                "coco_url": f"http://images.cocodataset.org/val2017/{i + 1:012d}.jpg",
+                "height": 480,
+                "width": 640,
+                "date_captured": "2013-11-14 17:02:52",
+                "flickr_url": f"http://farm7.staticflickr.com/6116/{i:010d}_02315982c4_z.jpg",
+                "id": i + 1,
+            }
+            for i in range(images)
+        ]
+        out.write(f'{{"info": {{}}, "licenses": [], "images": {json.dumps(rows)}, "annotations": [')
+        for k in range(annotations):
+            w, h = min(600, 8 * math.exp(rng.gauss(1.9, 1.0))), min(440, 8 * math.exp(rng.gauss(1.9, 1.0)))
+            x, y = rng.uniform(0, 640 - w), rng.uniform(0, 480 - h)
+            shape = ", ".join(f"{x + w * rng.random():.2f}, {y + h * rng.random():.2f}" for _ in range(points))
+            crowd = int(k % 86 == 0)
+            body = (
+                f'{{"segmentation": [[{shape}]], "area": {0.6 * w * h:.4f}, "iscrowd": {crowd}, '
+                f'"image_id": {1 + rng.randrange(images)}, "bbox": [{x:.2f}, {y:.2f}, {w:.2f}, {h:.2f}], '
+                f'"category_id": {kinds[k]}, "id": {100000 + k}}}'
+            )
+            out.write((", " if k else "") + body)
+        out.write(f'], "categories": {json.dumps(categories)}}}')
+
+
+def write_omni3d(path: Path, megabytes: float, folder: str = "SUNRGBD", size: tuple[int, int] = (640, 480)) -> int:
+    """Cuboids at 1.4 kB each, about ten to a picture; returns how many pictures."""
+    rng = random.Random(7)
+    names = "bed lamp chair desk books sofa table sink bottle pillow window door cabinet box mirror picture".split()  # noqa: SIM905
+    per_picture, bytes_each = 10, 1400
+    images = max(1, round(megabytes * 1e6 / bytes_each / per_picture))
+    w, h = size
+    with path.open("w") as out:
+        rows = [
+            {"id": i, "dataset_id": 3, "width": w, "height": h, "file_path": f"{folder}/{i:06d}.jpg",
+             "K": [[520.0, 0, w / 2], [0, 520.0, h / 2], [0, 0, 1]], "src_90_rotate": 0, "src_flagged": False}
+            for i in range(images)
+        ]  # fmt: skip
+        categories = [{"id": i, "name": n, "supercategory": ""} for i, n in enumerate(names)]
+        info = {"id": 3, "source": folder, "name": f"{folder} Test", "split": "Test", "version": "0.1"}
+        out.write(
+            f'{{"info": {json.dumps(info)}, "images": {json.dumps(rows)}, "categories": {json.dumps(categories)}, '
+        )
+        out.write('"annotations": [')
+        for k in range(images * per_picture):
+            out.write((", " if k else "") + json.dumps(_cuboid(rng, k, k // per_picture, names, w, h)))
+        out.write("]}")
+    return images
+
+
+def _cuboid(rng: random.Random, k: int, image: int, names: list[str], w: int, h: int) -> dict[str, Any]:
+    z = rng.uniform(1.5, 9)
+    centre = [rng.uniform(-0.5, 0.5) * z, rng.uniform(-0.35, 0.35) * z, z]
+    dimensions = [rng.uniform(0.2, 1.2) for _ in range(3)]
+    turn = rng.uniform(-3, 3)
+    c, s = math.cos(turn), math.sin(turn)
+    rotation = [[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]]
+    depth, height, length = dimensions
+    points = []
+    for dz in (-depth / 2, depth / 2):
+        for dx, dy in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
+            x, y = dx * length / 2, dy * height / 2
+            points.append([centre[0] + c * x + s * dz, centre[1] + y, centre[2] - s * x + c * dz])
+    us = [520 * p[0] / max(p[2], 0.05) + w / 2 for p in points]
+    vs = [520 * p[1] / max(p[2], 0.05) + h / 2 for p in points]
+    proj = [min(us), min(vs), max(us), max(vs)]
+    trunc = [max(0.0, proj[0]), max(0.0, proj[1]), min(float(w), proj[2]), min(float(h), proj[3])]
+    name = rng.randrange(len(names))
+    return {
+        "id": k, "image_id": image, "category_id": name, "category_name": names[name], "dataset_id": 3,
+        "valid3D": k % 17 != 0, "bbox2D_tight": [-1, -1, -1, -1], "bbox2D_proj": proj, "bbox2D_trunc": trunc,
+        "bbox3D_cam": points, "center_cam": centre, "dimensions": dimensions, "R_cam": rotation,
+        "behind_camera": False, "visibility": rng.choice([-1, 1.0, 0.8, 0.2]), "truncation": rng.choice([-1, 0.0, 0.1]),
+        "segmentation_pts": -1, "lidar_pts": -1, "depth_error": -1,
+    }  # fmt: skip
+
+
+# ---- measurements: each runs in a child process as `perf_cvbench.py --child NAME ARGUMENTS`
+
+
+def _sources(flag: str, path: Path, cache: str) -> Any:
+    from cvbench_builder.cache import Cache
+    from cvbench_builder.inputs import Inputs, load
+
+    kept = Cache(Path(cache) if cache else None)
+    inputs = Inputs(coco=(path,), cache=kept) if flag == "coco" else Inputs(omni3d=(path,), cache=kept)
+    return load(inputs, lambda _: None, need_pictures=False)
+
+
+def child_candidates(flag: str, path: str, cache: str) -> dict[str, Any]:
+    import cvbench_builder.inputs  # both sides are timed without their imports
+    import cvbench_builder.tasks.depth
+    import cvbench_builder.tasks.distance
+    import cvbench_builder.tasks.relation  # noqa: F401
+    from cvbench_builder.settings import make
+    from cvbench_builder.tasks import enumerate_task
+
+    start = time.perf_counter()
+    sources = _sources(flag, Path(path), cache)
+    read = time.perf_counter() - start
+    counts: dict[str, int] = {}
+    first = 0.0
+    for task in ("Count", "Relation") if flag == "coco" else ("Depth", "Distance"):
+        counts[task] = 0
+        for table in enumerate_task(task, sources[0].catalog, make("strict")):
+            counts[task] += len(table.valid())
+            if not first and counts[task]:
+                first = time.perf_counter() - start
+    return {"read": read, "first": first, "all": time.perf_counter() - start, "valid": counts}
+
+
+def child_pycocotools(path: str) -> dict[str, Any]:
+    import contextlib
+    import io
+
+    from pycocotools.coco import COCO
+
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        COCO(path)
+    return {"all": time.perf_counter() - start}
+
+
+def child_listing(path: str, out: str) -> dict[str, Any]:
+    from cvbench_builder.listing import write
+    from cvbench_builder.settings import make
+
+    start = time.perf_counter()
+    settings = make("strict")
+    write(_sources("coco", Path(path), ""), settings, Path(out), lambda _: None)
+    return {"all": time.perf_counter() - start, "megabytes": Path(out).stat().st_size / 1e6}
+
+
+def measure(name: str, *arguments: str) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--child", name, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def show(name: str, result: dict[str, Any], target: str = "") -> None:
+    parts = [f"{k} {v:.2f} s" for k, v in result.items() if k in ("read", "first", "all")]
+    parts.append(f"CPU {result['cpu']:.1f} s, peak {result['peak_mb']:.0f} MB")
+    if "valid" in result:
+        parts.append(", ".join(f"{n} {k}" for k, n in result["valid"].items()))
+    print(f"{name:<34}{'  '.join(parts)}{'   target: ' + target if target else ''}", flush=True)
+
+
+def run_val(work: Path) -> None:
+    path = work / "instances_val2017.json"
+    write_coco(path, 36_781, 5_000)
+    print(f"COCO val size, {path.stat().st_size / 1e6:.0f} MB")
+    ours = measure("candidates", "coco", str(path), str(work / "cache"))
+    show("  candidates, both 2D tasks", ours, "5 s")
+    show("  second start, from the cache", measure("candidates", "coco", str(path), str(work / "cache")), "read < 1 s")
+    show("  every line written", measure("listing", str(path), str(work / "lines.jsonl")))
+    theirs = measure("pycocotools", str(path))
+    show("  pycocotools index", theirs)
+    print(f"  first candidate {theirs['all'] / ours['first']:.1f} times sooner than the index")
+
+
+def run_train(work: Path) -> None:
+    path = work / "instances_train2017.json"
+    write_coco(path, 860_001, 118_287)
+    print(f"COCO train size, {path.stat().st_size / 1e6:.0f} MB")
+    ours = measure("candidates", "coco", str(path), str(work / "cache"))
+    show("  candidates, both 2D tasks", ours, "30 s, 1.5 GB")
+    show("  second start, from the cache", measure("candidates", "coco", str(path), str(work / "cache")), "read < 1 s")
+    theirs = measure("pycocotools", str(path))
+    show("  pycocotools index", theirs)
+    print(f"  first candidate {theirs['all'] / ours['first']:.1f} times sooner than the index (target: 5)")
+    path.unlink()
+
+
+def run_omni(work: Path) -> None:
+    path = work / "SUNRGBD_test.json"
+    write_omni3d(path, 500)
+    print(f"Omni3D, {path.stat().st_size / 1e6:.0f} MB")
+    show("  candidates, both 3D tasks", measure("candidates", "omni3d", str(path), str(work / "cache")), "15 s, 2 GB")
+    show(
+        "  second start, from the cache", measure("candidates", "omni3d", str(path), str(work / "cache")), "read < 1 s"
+    )
+    path.unlink()
+
+
+def run_growth(work: Path) -> None:
+    print("growth")
+    for factor in (1, 2, 4):
+        path = work / f"instances_grow{factor}.json"
+        write_coco(path, 60_000 * factor, 8_250 * factor)
+        show(f"  COCO, {factor}x ({60_000 * factor} annotations)", measure("candidates", "coco", str(path), ""))
+        path.unlink()
+    for factor in (1, 2, 4):
+        path = work / f"SUNRGBD_grow{factor}_test.json"
+        write_omni3d(path, 40.0 * factor)
+        show(f"  Omni3D, {factor}x ({40 * factor} MB)", measure("candidates", "omni3d", str(path), ""))
+        path.unlink()
+
+
+def run_build(work: Path) -> None:
+    """A set of the published size, pictures and all, on two workers."""
+    coco, omni = work / "instances_val2017.json", work / "omni"
+    write_coco(coco, 36_781, 5_000)
+    _photographs(work / "val2017", [f"{i + 1:012d}.jpg" for i in range(5_000)], (640, 480))
+    omni.mkdir()
+    sizes = {"nuScenes": (1600, 900), "Hypersim": (1024, 768), "SUNRGBD": (730, 530)}
+    for name, size in sizes.items():
+        images = write_omni3d(omni / f"{name}_test.json", 25, name, size)
+        _photographs(omni / name, [f"{i:06d}.jpg" for i in range(images)], size)
+    command = [
+        sys.executable, "-m", "cvbench_builder", "build", "--coco", str(coco), "--coco-images", str(work / "val2017"),
+        "--omni3d", *(str(omni / f"{n}_test.json") for n in sizes), "--omni3d-images", str(omni), "--preset", "strict",
+        "--workers", "2", "--no-cache", "--out", str(work / "built"),
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    start = time.perf_counter()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"build end to end\n  {seconds:.1f} s, largest child so far {peak:.0f} MB   target: 180 s")
+    print("  " + "\n  ".join(done.stdout.splitlines()[-12:]))
+
+
+def _photographs(folder: Path, names: list[str], size: tuple[int, int]) -> None:
+    """A few noisy JPEGs, linked under all the names: decoding costs the same as a photograph's."""
+    import numpy as np
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    masters = []
+    for k in range(8):
+        rough = Image.fromarray(rng.integers(0, 256, (size[1] // 6, size[0] // 6, 3), dtype=np.uint8))
+        masters.append(folder / f"master{k}.jpg")
+        rough.resize(size, Image.Resampling.BICUBIC).save(masters[-1], quality=92)
+    for i, name in enumerate(names):
+        os.link(masters[i % len(masters)], folder / name)
+
+
+RUNS: dict[str, Callable[[Path], None]] = {
+    "val": run_val,
+    "train": run_train,
+    "omni3d": run_omni,
+    "growth": run_growth,
+    "build": run_build,
+}
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--child"]:
+        result = globals()[f"child_{sys.argv[2]}"](*sys.argv[3:])
+        result["cpu"] = time.process_time()
+        result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps(result))
+        return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=list(RUNS), default=list(RUNS))
+    for name in parser.parse_args().only:
+        work = Path(tempfile.mkdtemp(prefix="perf_cvbench_"))
+        try:
+            RUNS[name](work)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
