@@ -144,6 +144,16 @@ class Run:
         with path.open("rb") as lines:
             return [sample_of(json.loads(line)) for line in lines]
 
+    def samples_content(self, benchmark: str) -> bytes:
+        """The questions as they are stored: equal contents mean equal samples in equal order."""
+        try:
+            return (self.path / "samples" / f"{benchmark}.jsonl").read_bytes()
+        except OSError as error:
+            raise UserError(f"{self.path} holds no samples of {benchmark!r} ({error.strerror})") from error
+
+    def copy_samples(self, benchmark: str, source: Run) -> None:
+        _replace(self.path / "samples" / f"{benchmark}.jsonl", source.samples_content(benchmark))
+
     def benchmarks(self) -> list[str]:
         return list(dict.fromkeys(cell.benchmark for cell in self.cells()))
 
@@ -171,6 +181,12 @@ class Run:
 
     def writer(self, cell: Cell) -> ResponseWriter:
         return ResponseWriter(self._responses_path(cell))
+
+    def clear_answers(self) -> None:
+        """Removes answers, verdicts and results; for folders whose content is made from other runs."""
+        for file in (*(self.path / "responses").glob("*.jsonl"), *(self.path / "verdicts").glob("*.jsonl")):
+            file.unlink()
+        (self.path / "results.json").unlink(missing_ok=True)
 
     # -- verdicts and results
 

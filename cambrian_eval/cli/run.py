@@ -35,6 +35,13 @@ def run(
     max_failures: float = typer.Option(0.01, min=0, max=1, help="Share of failed samples that still exits with 0."),
     retry_failed: bool = typer.Option(False, help="Ask failed samples again when continuing."),
     workers: int = typer.Option(None, min=1, help="Threads that decode pictures ahead of the model."),
+    engine: str = typer.Option("local", help="local (this process) or ray (many GPUs, many machines)."),
+    replicas: int = typer.Option(None, min=1, help="Copies of the model under ray. [default: as many as fit]"),
+    gpus_per_replica: float = typer.Option(None, min=0, help="GPUs of each replica; 0 = CPU. [default: 1 if any]"),
+    ray_address: str = typer.Option(None, help="A running cluster (auto, HOST:PORT). [default: start one here]"),
+    replica_timeout: float = typer.Option(600.0, min=0.1, help="Seconds without an answer until one is replaced."),
+    shard: str = typer.Option(None, help="i/n: only the i-th of n parts; merge joins them."),
+    notify_command: str = typer.Option(None, help="Shell command at the end; see CAMBRIAN_EVAL_* in its environment."),
     dtype: str = typer.Option(None, help="float32, bfloat16, float16 or auto."),
     device: str = typer.Option(None, help="cpu, cuda, cuda:1, mps."),
     device_map: str = typer.Option(None, help="auto spreads a model over several devices."),
@@ -58,12 +65,13 @@ def run(
 ) -> None:
     """Run a model over benchmarks; started again on the same folder it goes on where it was."""
     from cambrian_eval.cli import words
+    from cambrian_eval.cli.notify import Notice
     from cambrian_eval.cli.progress import progress
-    from cambrian_eval.engines.local import LocalEngine
     from cambrian_eval.errors import UserError
     from cambrian_eval.model import ModelOptions
     from cambrian_eval.rows import DataSpec
     from cambrian_eval.runner import Settings, execute
+    from cambrian_eval.sharding import Shard
 
     if offline:
         from cambrian_eval.hub import go_offline
@@ -87,6 +95,7 @@ def run(
         max_pixels=max_pixels,
         retry_failed=retry_failed,
         switches=words.switches(set_),
+        shard=None if shard is None else Shard.parse(shard),
     )
     options = ModelOptions(
         seed=seed,
@@ -108,18 +117,56 @@ def run(
         allow_pickle=allow_pickle,
         offline=offline,
     )
-    engine = LocalEngine() if workers is None else LocalEngine(workers=workers)
     shown = progress(quiet)
+    driver = _engine(
+        engine,
+        workers,
+        shown.say,
+        replicas=replicas,
+        gpus_per_replica=gpus_per_replica,
+        address=ray_address,
+        timeout=replica_timeout,
+        repeat=not model.startswith("openai:"),  # a request repeated at an endpoint is paid for twice
+    )
     stop = _stop_on_interrupt(shown.say)
+    notice = Notice(notify_command, out)
     try:
-        outcome = execute(model, settings, out, options, engine, shown, stop)
+        outcome = execute(model, settings, out, options, driver, shown, stop)
+    except BaseException as error:
+        notice.failed(error)
+        raise
     finally:
         shown.close()
-    _report(outcome, model, json, max_failures)
+    code = _exit_code(outcome, max_failures)
+    _report(outcome, model, json, code, max_failures)
+    notice.ended(outcome, code)
+    raise typer.Exit(code)
+
+
+def _engine(name: str, workers: int | None, say: Any, **of_ray: Any) -> Any:
+    """The engine by name; what only Ray understands is refused without it."""
+    from cambrian_eval.errors import UserError, unknown
+
+    if name == "ray":
+        from cambrian_eval.engines.ray import RayEngine
+
+        return RayEngine(workers=workers, say=say, **of_ray)
+    if name != "local":
+        raise unknown("engine", name, ("local", "ray"))
+    for flag, value in (
+        ("--replicas", of_ray["replicas"]),
+        ("--gpus-per-replica", of_ray["gpus_per_replica"]),
+        ("--ray-address", of_ray["address"]),
+    ):
+        if value is not None:
+            raise UserError(f"{flag} {value} needs --engine ray")
+    from cambrian_eval.engines.local import LocalEngine
+
+    return LocalEngine() if workers is None else LocalEngine(workers=workers)
 
 
 def _stop_on_interrupt(say: Any) -> Any:
-    """Ctrl-C once: finish the batch in hand and store it. Twice: end at once."""
+    """Ctrl-C or a scheduler's SIGTERM once: finish the batch in hand and store it. Twice: end at once."""
     import signal
     import threading
 
@@ -132,18 +179,22 @@ def _stop_on_interrupt(say: Any) -> Any:
         say("interrupted: finishing what the model holds; press Ctrl-C again to end at once")
 
     signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
     return stop
 
 
-def _report(outcome: Any, model: str, json: bool, max_failures: float) -> None:
-    """Results on stdout, the exit code as documented."""
+def _exit_code(outcome: Any, max_failures: float) -> int:
+    share = outcome.n_failed / outcome.n if outcome.n else 0.0
+    return 130 if outcome.interrupted else 1 if share > max_failures else 0
+
+
+def _report(outcome: Any, model: str, json: bool, code: int, max_failures: float) -> None:
+    """Results on stdout, what a person must know on stderr."""
     import sys
     from dataclasses import asdict
 
     from cambrian_eval.cli import words
 
-    share = outcome.n_failed / outcome.n if outcome.n else 0.0
-    code = 130 if outcome.interrupted else 1 if share > max_failures else 0
     if json:
         body = {
             "run": str(outcome.run.path),
@@ -164,4 +215,3 @@ def _report(outcome: Any, model: str, json: bool, max_failures: float) -> None:
             f"{outcome.n_failed} of {outcome.n} samples failed (more than {max_failures:.1%} allowed)",
             file=sys.stderr,
         )
-    raise typer.Exit(code)

@@ -1,0 +1,37 @@
+"""`cambrian-eval merge`: joins runs that were made apart, for example with `--shard i/n`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def merge(
+    runs: list[Path] = typer.Argument(help="Run folders."),
+    out: Path = typer.Option(None, help="The joined run. [default: a folder 'merged' beside the first]"),
+    allow_gaps: bool = typer.Option(False, help="Join even if some samples are answered by no run."),
+    json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
+) -> None:
+    """Join runs into one, after checking settings, samples, overlap and gaps."""
+    from dataclasses import asdict
+
+    from cambrian_eval.cli import words
+    from cambrian_eval.merging import merge_runs
+
+    found = merge_runs(runs, out or runs[0].absolute().parent / "merged", allow_gaps)
+    if json:
+        body = {
+            "run": str(found.run.path),
+            "merged_from": list(found.sources),
+            "samples": found.n,
+            "failed": found.n_failed,
+            "missing": found.n_missing,
+        }
+        print(words.as_json({**body, "results": [asdict(r) for r in found.results]}))
+        return
+    print(words.results(found.results, words.published(found.run.info["model"]["name"], found.results)))
+    print(words.averages(found.results))
+    missing = f", {found.n_missing} missing" if found.n_missing else ""
+    print(f"{len(found.sources)} runs joined: {found.n} answers, {found.n_failed} failed{missing}")
+    print(f"run: {found.run.path}")

@@ -1,0 +1,63 @@
+"""`--notify-command`: tells somebody that a run has ended, however it ended.
+
+The command is the user's own and goes to the shell as written; what the run has to say reaches it through the
+environment alone, so no text of a model or a data set can become part of it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+LONGEST = 60.0
+"""Seconds the command may take."""
+
+
+class Notice:
+    """Runs the command once, at the end."""
+
+    def __init__(self, command: str | None, run: Path) -> None:
+        self._command, self._run = command, run
+
+    def ended(self, outcome: Any, code: int) -> None:
+        """The run came to an end by itself or was interrupted."""
+        scores = [
+            f"{r.benchmark}.{r.condition}.{r.scorer} {r.score:.1f}" for r in outcome.results if r.score is not None
+        ]
+        counts = f"{outcome.n} samples, {outcome.n_failed} failed"
+        status = "interrupted" if outcome.interrupted else "done"
+        self._send(status, code, "; ".join([counts, *scores]))
+
+    def failed(self, error: BaseException) -> None:
+        """The run ended with an error."""
+        interrupted = isinstance(error, KeyboardInterrupt)
+        text = " ".join(str(error).split())[:2000] or type(error).__name__
+        self._send("interrupted" if interrupted else "failed", 130 if interrupted else 2, text)
+
+    def _send(self, status: str, code: int, summary: str) -> None:
+        if self._command is None:
+            return
+        told = {
+            "CAMBRIAN_EVAL_RUN": str(self._run),
+            "CAMBRIAN_EVAL_STATUS": status,
+            "CAMBRIAN_EVAL_EXIT_CODE": str(code),
+            "CAMBRIAN_EVAL_SUMMARY": summary.replace("\0", " "),
+        }
+        try:
+            done = subprocess.run(
+                self._command,
+                shell=True,
+                env={**os.environ, **told},
+                stdin=subprocess.DEVNULL,
+                stdout=sys.stderr.fileno(),
+                timeout=LONGEST,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            print(f"warning: --notify-command did not run: {error}", file=sys.stderr)
+            return
+        if done.returncode:
+            print(f"warning: --notify-command ended with exit code {done.returncode}", file=sys.stderr)

@@ -1,0 +1,66 @@
+"""`cambrian-eval status`: how far a run is, from another terminal or another machine that sees the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from cambrian_eval.standing import Standing
+
+
+def status(
+    run: Path = typer.Argument(help="A run folder."),
+    watch: bool = typer.Option(False, help="Look again and again until the run ends."),
+    interval: float = typer.Option(2.0, min=0.1, help="Seconds between two looks."),
+    json: bool = typer.Option(False, "--json", help="One JSON object for each look instead of text."),
+) -> None:
+    """Progress, rate, time left, failures and GPU memory of a run, while it goes on or after."""
+    import sys
+    import time
+    from dataclasses import asdict
+
+    from cambrian_eval.cli import words
+    from cambrian_eval.standing import Watcher
+    from cambrian_eval.store import open_run
+
+    watcher = Watcher(open_run(run))
+    redraw = watch and not json and sys.stdout.isatty()
+    while True:
+        seen = watcher.look()
+        if redraw:
+            print("\x1b[H\x1b[2J", end="")
+        print(words.as_json(asdict(seen)) if json else _in_words(seen), flush=True)
+        if not watch or not seen.running:
+            return
+        time.sleep(interval)
+
+
+def _in_words(seen: Standing) -> str:
+    """A standing as text."""
+    from cambrian_eval.cli.progress import clock
+    from cambrian_eval.cli.words import table
+
+    rows = [["benchmark.condition", "done", "of", "", "failed"]]
+    for c in seen.cells:
+        share = f"{100 * c.done / c.total:.0f}%" if c.total else "-"
+        rows.append([c.cell, str(c.done), str(c.total), share, str(c.failed) if c.failed else ""])
+    lines = [f"{seen.run}: {seen.model}, {seen.state}" + (f" ({seen.writer})" if seen.writer else "")]
+    lines.append(table(rows, right=(1, 2, 3, 4)))
+    summary = f"{seen.done} of {seen.total} answered, {seen.failed} failed"
+    if seen.per_second is not None:
+        summary += f", {seen.per_second:.1f}/s"
+    if seen.seconds_left is not None and seen.running:
+        summary += f", {clock(seen.seconds_left)} left"
+    lines.append(summary)
+    if seen.replicas is not None:
+        r = seen.replicas
+        lines.append(f"replicas: {r['ready']} of {r['of']} at work, {r['replaced']} replaced")
+    for gpu in seen.gpus:
+        where = f" on {gpu['place']}" if gpu.get("place") else ""
+        lines.append(f"GPU {gpu['name']}{where}: {gpu['used'] / 2**30:.1f} of {gpu['total'] / 2**30:.1f} GiB in use")
+    if seen.state == "stopped":
+        lines.append("it ended without saying so; run the same command again to go on")
+    return "\n".join(lines)
