@@ -223,7 +223,7 @@ _STRONG_BEFORE = frozenset(
         "means",
     ]
 )
-_JOINED = re.compile(r"[)\]\s]*(?:,|\bor\b|\band\b|\bnor\b|/|&)\s*[(\[]?$")
+_JOINED = re.compile(r"[)\]\s]*(?:,|\bor\b|\band\b|\bnor\b|\bvs\b\.?|\bversus\b|/|&)\s*[(\[]?$")
 
 
 def _only_letter(said: str, table: Table) -> Extraction | None:
@@ -291,8 +291,8 @@ def _names_something(text: str, at: int) -> bool:
 
 _REFUSAL = re.compile(
     r"\b(?:sorry|unable to|i (?:do not|don't) know|no idea|not (?:sure|certain|possible|clear|enough)|impossible to|"
-    r"unclear|insufficient|none of (?:the|these|them)|don't see|do not see|hard to (?:tell|say)|"
-    r"can(?:not|'t| not) (?:be )?(?:tell|determined?|answer|say|see|identify|help|assist|provide|view)|"
+    r"unclear|insufficient|none of (?:the|these|them)|hard to (?:tell|say)|"
+    r"can(?:not|'t| not) (?:be )?(?:tell|determined?|answer|say|identify|help|assist|provide|view)|"
     r"(?:both|all|neither|none) (?:of|are|look|seem|options))\b",
     re.IGNORECASE,
 )

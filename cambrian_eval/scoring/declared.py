@@ -12,6 +12,7 @@ from cambrian_eval.scoring.letters import (
     equal,
     label,
     lone_letter,
+    no_conflict,
     pieces,
     texts,
 )
@@ -33,7 +34,11 @@ _DECLARED = re.compile(
     r"|(?P<chosen>\b(?:i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)"
     r"|my (?:guess|pick|choice) is"
     r"|答案(?:是|为|:)|选择?))\s*:?"
-    r"|(?P<concluded>\b(?:so|thus|therefore|hence),?\s+(?:it'?s\s+|it is\s+)?)(?=[(\[]?[A-Z][)\]]?[.!\s]*$)"
+    r"|(?P<concluded>\b(?:so|thus|therefore|hence|wait|actually|correction|i mean)[,:]?\s+"
+    r"(?:it'?s\s+|it is\s+)?)(?=[(\[]?[A-Z][)\]]?[.!\s]*$)"
+    r"|(?P<pointed>\b(?:it|this|that)(?:'s| is)\s+)(?=[(\[]?[B-Z][)\]]?[.!\s]*$)"
+    r"|(?P<best>\b(?:best|closest|correct|right|most (?:likely|suitable|appropriate|plausible))\s+"
+    r"(?:match|fit|description|candidate|one|possibility|explanation|statement|label|letter|term|part)\s+(?:is|:))"
     r"|(?P<bracketed>\bis\b)\s*(?=[(\[][A-Za-z][)\]])"
     r"|(?<![A-Za-z0-9])[(\[]?(?P<praised>[A-Z])[)\]]?[.:]?\s+(?:is|was)\s+(?:(?:the|an?|most|clearly|therefore|thus|indeed|also"
     r"|definitely|obviously|likely|probably)\s+)*(?:correct|right|best|true|accurate|answer)\b",
@@ -62,13 +67,17 @@ def declared(said: str, table: Table) -> Extraction | None:
     bare: dict[str, str] = {}
     for match in reversed(found[-MOST_DECLARATIONS:]):
         if match["praised"]:
-            letter = match["praised"]
-            if letter in table.letters and not negated_before(said, match.start("praised")):
+            letter = match["praised"].upper()
+            if (
+                match["praised"] not in ("a", "i")
+                and letter in table.letters
+                and not negated_before(said, match.start("praised"))
+            ):
                 return Extraction(letter, "declared to be correct", match.group())
             continue
         if _HEAD_NEGATED.search(said[max(0, match.start() - 40) : match.start()]):
             continue
-        linked = bool(match["link"] or match["chosen"] or match["bracketed"] or match["concluded"])
+        linked = any(match[name] for name in ("link", "chosen", "bracketed", "concluded", "pointed", "best"))
         letter_or_none = _tail_option(said, match.end(), table, linked, (match["head"] or "").lower() == "option")
         if letter_or_none is None:
             continue
@@ -90,13 +99,16 @@ def _tail_option(said: str, at: int, table: Table, linked: bool, after_option: b
     bare = line[filler.end() :] if filler else line
     for piece in dict.fromkeys(p for start in (line, bare) for p in pieces(start)):
         if piece and (letter := lone_letter(piece, table) if len(piece) < 6 else None):
-            ambiguous = another_letter(line, line.find(piece) + len(piece), table)
+            stop = line.find(piece) + len(piece)
+            ambiguous = another_letter(line, stop, table)
             if ambiguous and ambiguous != letter:
                 raise Undecided("more than one letter declared")
-            if negated_after(line, line.find(piece) + len(piece), table, letter):
+            if negated_after(line, stop, table, letter):
                 return None
+            no_conflict(letter, line[stop:], table)
             return letter
         if piece and (hit := equal(piece, table)):
+            _no_list(hit, line[line.find(piece) + len(piece) :], table)
             return hit
     letter = label(bare, table, linked or after_option)
     if letter is not None:
@@ -107,3 +119,16 @@ def _tail_option(said: str, at: int, table: Table, linked: bool, after_option: b
     sentence = line[: end.start()] if end else line
     hits = set(texts(sentence, table))
     return hits.pop() if len(hits) == 1 else None
+
+
+_LIST_GOES_ON = re.compile(r"\s*(?:,|&|/|\band\b|\bor\b)\s*(?:(?:and|or)\s+)?(?:(?:the|an?)\s+)?", re.IGNORECASE)
+
+
+def _no_list(letter: str, rest: str, table: Table) -> None:
+    """An option's text followed by "and" or a comma and another's is a list, not an answer."""
+    joined = _LIST_GOES_ON.match(rest)
+    if joined is None:
+        return
+    following = rest[joined.end() : joined.end() + table.longest + 2]
+    if any(start == 0 and other != letter for other, start, _ in table.occurrences(following)):
+        raise Undecided("the texts of more than one option declared")

@@ -130,7 +130,7 @@ def label(piece: str, table: Table, any_case: bool) -> str | None:
 
 def no_conflict(letter: str, rest: str, table: Table) -> None:
     """A letter followed by exactly another option's text contradicts itself."""
-    rest = rest.lstrip(" )]}.:,;-\t")
+    rest = rest.lstrip(" ()]}.:,;-\t")
     for piece in pieces(rest.partition("\n")[0]):
         hit = table.equal(piece) if piece and LONE.fullmatch(piece) is None else None
         if hit == letter:

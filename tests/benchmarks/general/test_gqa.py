@@ -1,4 +1,4 @@
-"""GQA: strict, relaxed and released matching on the fact-sheet examples; prompts; the join."""
+"""GQA: strict, relaxed and released matching on the worked examples; prompts; the join."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MME: prompts, both scorers on the fact-sheet examples, pairs and the released row parity."""
+"""MME: prompts, both scorers on the worked examples, pairs and the released row parity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SEED: the image filter, the prompt, both scorers on the fact-sheet examples."""
+"""SEED: the image filter, the prompt, both scorers on the worked examples."""
 
 from __future__ import annotations
 

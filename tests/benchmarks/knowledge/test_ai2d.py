@@ -1,4 +1,4 @@
-"""AI2D: the fact-sheet examples, digits against the stored index, prompts."""
+"""AI2D: the worked examples, digits against the stored index, prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MathVista: answer types, precision, lists, both scorers on the fact-sheet examples, prompts."""
+"""MathVista: answer types, precision, lists, both scorers on the worked examples, prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MMMU: options as Python text, tags, several pictures, open answers, both scorers on the fact-sheet examples."""
+"""MMMU: options as Python text, tags, several pictures, open answers, both scorers on the worked examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ScienceQA: the fact-sheet examples, the picture filter, prompts."""
+"""ScienceQA: the worked examples, the picture filter, prompts."""
 
 from __future__ import annotations
 
