@@ -32,7 +32,7 @@ def locate(name: str | Path) -> Path:
         return path
     if path.exists():
         raise UserError(f"{path} is a file; give the folder of the checkpoint that holds config.json")
-    cached = cached_snapshot(str(name))
+    cached = cached_snapshot(str(name), with_weights=False)
     if cached is None:
         raise UserError(
             f"{name} is neither a folder nor a model in the hub cache; fetch it with "

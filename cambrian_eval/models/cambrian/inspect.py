@@ -97,9 +97,10 @@ def needed_repositories(name: str, towers_root: str | Path | None = None) -> tup
         folder = Path(name).expanduser()
         found: tuple[Repository, ...] = ()
     else:
-        cached = cached_snapshot(name)
+        cached = cached_snapshot(name, with_weights=False)
         own = ("*.json", "tokenizer.model")
-        found = (Repository(name, own, ("*.safetensors", "pytorch_model*.bin"), cached is not None),)
+        whole = cached is not None and not _missing_files(cached)
+        found = (Repository(name, own, ("*.safetensors", "pytorch_model*.bin"), whole),)
         if cached is None:
             return found
         folder = cached

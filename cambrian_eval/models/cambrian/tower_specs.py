@@ -307,8 +307,8 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     return content
 
 
-def cached_snapshot(hub_id: str) -> Path | None:
-    """The hub cache's local copy of a repository that holds some weights, if there is one."""
+def cached_snapshot(hub_id: str, *, with_weights: bool = True) -> Path | None:
+    """The hub cache's local copy of a repository, if there is one that holds weights (or, if not, a config)."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -316,7 +316,8 @@ def cached_snapshot(hub_id: str) -> Path | None:
         folder = Path(snapshot_download(hub_id, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError):
         return None
-    return folder if _has_weights(folder) else None
+    usable = _has_weights(folder) if with_weights else (folder / "config.json").is_file()
+    return folder if usable else None
 
 
 def _has_weights(folder: Path) -> bool:

@@ -209,7 +209,7 @@ def test_other_folders_are_told_what_they_are(files: dict[str, Any], message: st
 
 
 def test_a_name_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cambrian_eval.models.cambrian.checkpoint.cached_snapshot", lambda hub_id: None)
+    monkeypatch.setattr("cambrian_eval.models.cambrian.checkpoint.cached_snapshot", lambda hub_id, **kwargs: None)
     with pytest.raises(UserError, match="cambrian-eval fetch --model nyu-visionx/cambrian-8b"):
         CambrianProcessor.from_pretrained("nyu-visionx/cambrian-8b")
 

@@ -28,7 +28,7 @@ EXPECTED = (
 
 @pytest.fixture(autouse=True)
 def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cambrian_eval.models.cambrian.tower_specs.cached_snapshot", lambda hub_id: None)
+    monkeypatch.setattr("cambrian_eval.models.cambrian.tower_specs.cached_snapshot", lambda hub_id, **kwargs: None)
 
 
 @pytest.mark.parametrize("tower", range(4))

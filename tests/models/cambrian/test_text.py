@@ -143,7 +143,7 @@ def test_inspect_counts_what_is_loaded(checkpoint: Callable[..., Path], loaded: 
 
 
 def test_inspect_lists_what_is_missing(checkpoint: Callable[..., Path], tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("cambrian_eval.models.cambrian.tower_specs.cached_snapshot", lambda hub_id: None)
+    monkeypatch.setattr("cambrian_eval.models.cambrian.tower_specs.cached_snapshot", lambda hub_id, **kwargs: None)
     raw = json.loads((checkpoint("sva") / "config.json").read_text())
     raw["mm_vision_tower_aux_list"] = [
         "siglip/CLIP-ViT-SO400M-14-384",
@@ -158,6 +158,33 @@ def test_inspect_lists_what_is_missing(checkpoint: Callable[..., Path], tmp_path
     assert [repository.hub_id for repository in needed_repositories(str(tmp_path))][1:3] == [
         "openai/clip-vit-large-patch14-336",
         "facebook/dinov2-giant",
+    ]
+
+
+def test_a_config_in_the_cache_is_enough_to_inspect(
+    checkpoint: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub cache as an interrupted fetch leaves it: settings and tokenizer, no weights, no towers."""
+    name, revision = "nyu-visionx/cambrian-8b", "0" * 40
+    cache = tmp_path / "hub"
+    snapshot = cache / "models--nyu-visionx--cambrian-8b" / "snapshots" / revision
+    snapshot.mkdir(parents=True)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text(revision)
+    raw = json.loads((checkpoint("sva") / "config.json").read_text())
+    raw["mm_vision_tower_aux_list"] = ["siglip/CLIP-ViT-SO400M-14-384", "openai/clip-vit-large-patch14-336"]
+    raw["mm_vision_tower_aux_token_len_list"] = [16, 16]
+    (snapshot / "config.json").write_text(json.dumps(raw))
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        (snapshot / file).write_bytes((checkpoint("sva") / file).read_bytes())
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    told = describe_checkpoint(name)
+    assert told["template"] == "llama_3" and len(told["missing"]) == 3
+    assert told["fetch_command"] == f"cambrian-eval fetch --model {name}"
+    assert [(found.hub_id, found.present) for found in needed_repositories(name)] == [
+        (name, False),
+        ("timm/ViT-SO400M-14-SigLIP-384", False),
+        ("openai/clip-vit-large-patch14-336", False),
     ]
 
 

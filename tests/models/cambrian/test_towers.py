@@ -30,7 +30,7 @@ RELEASED = [
 
 @pytest.fixture
 def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cambrian_eval.models.cambrian.tower_specs.cached_snapshot", lambda hub_id: None)
+    monkeypatch.setattr("cambrian_eval.models.cambrian.tower_specs.cached_snapshot", lambda hub_id, **kwargs: None)
 
 
 def _load(folder: Path, side: int = 4, select: int = -2) -> Any:
