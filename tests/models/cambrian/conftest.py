@@ -1,4 +1,4 @@
-"""Tiny checkpoints in the official layout, made once per session, and small helpers to drive them."""
+"""Tiny checkpoints in the official layout, made once per session, and the means to drive them."""
 
 from __future__ import annotations
 
