@@ -17,6 +17,8 @@ _DECLARED = re.compile(
     r"[\"'(\[]?(yes|no)\b(?!\s+(?:or|and)\b)",
     re.IGNORECASE,
 )
+WINDOW = 50_000
+"""A declared answer is looked for in this many characters at the end."""
 _WORD = re.compile(r"(?<![\w-])(yes|no)(?![\w-])", re.IGNORECASE)
 _NOT_AN_ANSWER = re.compile(
     r"\bno\s+(?:idea|clue|way\s+(?:to|of)|information|image|picture|answer|comment)\b"
@@ -60,7 +62,7 @@ def read(text: str) -> str | None:
         return first
     if _contradicts(said):
         return None
-    declared = _DECLARED.findall(said)
+    declared = _DECLARED.findall(said[-WINDOW:])
     if declared:
         return str(declared[-1]).capitalize()
     words = {word.lower() for word in _WORD.findall(_NOT_AN_ANSWER.sub(" ", said))}
