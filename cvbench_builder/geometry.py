@@ -160,7 +160,7 @@ def _edge_distance(a: Floats, b: Floats) -> Floats:
     t = np.clip((uv * s + vw) / np.maximum(vv, 1e-18), 0.0, 1.0)
     s = np.clip((uv * t - uw) / np.maximum(uu, 1e-18), 0.0, 1.0)
     square = ww + s * (s * uu + 2 * uw) + t * (t * vv - 2 * vw) - 2 * s * t * uv
-    return np.sqrt(np.maximum(square.min(axis=(1, 2)), 0.0))
+    return np.asarray(np.sqrt(np.maximum(square.min(axis=(1, 2)), 0.0)))
 
 
 def _columns(points: Floats) -> Floats:

@@ -207,18 +207,20 @@ def distances(tree: Json, fixed: float) -> set[tuple[str, int, frozenset[int], i
                 continue
             if not all(drawable(p["box"], q["box"]) for p, q in itertools.combinations((anchor, a, b), 2)):
                 continue
-            readings = (
-                lambda v: norm(minus(v, anchor["center_cam"])),
-                lambda v: min(norm(minus(v, c)) for c in anchor["bbox3D_cam"]),
-                lambda v: to_box(v, anchor),
-            )
-            intervals = []
-            for k, read in enumerate(readings):
-                far = max(read(v) for v in a["bbox3D_cam"])
-                near = box_to_box(b, anchor) if k == 2 else min(read(v) for v in b["bbox3D_cam"])
-                intervals.append(far + max(fixed, 0.2 * far) <= near)
-                if not intervals[-1]:
-                    break
-            if all(intervals):
+            # one reading at a time: the anchor as its centre, its corners, its surface
+            if all(_interval(anchor, a, b, k, fixed) for k in range(3)):
                 found.add((images[image]["file_path"], anchor["id"], frozenset((a["id"], b["id"])), a["id"]))
     return found
+
+
+def _interval(anchor: Json, a: Json, b: Json, reading: int, fixed: float) -> bool:
+    def read(v: Any) -> float:
+        if reading == 0:
+            return norm(minus(v, anchor["center_cam"]))
+        if reading == 1:
+            return min(norm(minus(v, c)) for c in anchor["bbox3D_cam"])
+        return to_box(v, anchor)
+
+    far = max(read(v) for v in a["bbox3D_cam"])
+    near = box_to_box(b, anchor) if reading == 2 else min(read(v) for v in b["bbox3D_cam"])
+    return far + max(fixed, 0.2 * far) <= near
