@@ -1,0 +1,34 @@
+"""A real Ray cluster of four CPU slots in this machine, started once for all tests that need one."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    from cambrian_eval.engines.cluster import load_ray
+    from cambrian_eval.errors import UserError
+
+    try:
+        ray = load_ray()
+    except UserError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI must test the Ray engine: {error}")
+        pytest.skip(f"notice: the Ray engine is not tested here, because Ray is not installed ({error})")
+    if not ray.is_initialized():
+        ray.init(
+            address="local",
+            num_cpus=4,
+            include_dashboard=False,
+            object_store_memory=200 << 20,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+        )
+    yield ray
+    ray.shutdown()
