@@ -115,16 +115,34 @@ def pair_matrix(values: Array, kind: Kind = "pearson") -> tuple[Array, Array]:
     if present.all():
         data = np.apply_along_axis(rankdata, 0, values) if kind == "spearman" else values
         return _pearson(data), n
+    if kind == "pearson":
+        return _pearson_pairwise(values, present, n), n
     k = values.shape[1]
     matrix = np.eye(k)
     for i in range(k):
         for j in range(i):
-            both = present[:, i] & present[:, j]
-            pair = values[both][:, [i, j]]
-            if kind == "spearman" and len(pair):
-                pair = np.apply_along_axis(rankdata, 0, pair)
-            matrix[i, j] = matrix[j, i] = _pearson(pair)[0, 1] if len(pair) >= 3 else np.nan
+            pair = values[present[:, i] & present[:, j]][:, [i, j]]
+            ranked = np.apply_along_axis(rankdata, 0, pair) if len(pair) >= 3 else pair
+            matrix[i, j] = matrix[j, i] = _pearson(ranked)[0, 1] if len(pair) >= 3 else np.nan
     return matrix, n
+
+
+def _pearson_pairwise(values: Array, present: npt.NDArray[np.bool_], n: Array) -> Array:
+    """Pearson over the rows each pair of columns shares, all pairs at once from sums over shared rows."""
+    mask = present.astype(float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a resample may leave a column without any cell
+        centre = np.nan_to_num(np.nanmean(values, axis=0))
+    x = np.where(present, values - centre, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sums = x.T @ mask  # [i, j]: sum of column i over the rows that j has, too
+        squares = (x**2).T @ mask - sums**2 / n
+        products = x.T @ x - sums * sums.T / n
+        flat = squares <= 1e-12 * (1 + (x**2).max(axis=0))[:, None]
+        matrix = products / np.sqrt(squares * squares.T)
+    matrix = np.where(flat | flat.T | (n < 3), np.nan, np.clip(matrix, -1.0, 1.0))
+    np.fill_diagonal(matrix, 1.0)
+    return np.asarray(matrix, dtype=np.float64)
 
 
 def _pearson(data: Array) -> Array:

@@ -16,6 +16,9 @@ from cambrian_eval.reports.page.records import browsable
 from cambrian_eval.reports.runs import NamedRun, score_table
 from cambrian_eval.reports.scores import ScoreTable, build, combine
 
+LARGE = 150 << 20
+"""A page of more characters than this is slow to open and to share."""
+
 Draw = Callable[[style.Theme], style.Drawing]
 
 
@@ -72,7 +75,12 @@ def write(runs: Sequence[NamedRun], out: Path, options: Options, provenance: sty
         options.title, tables.write(replace(layout, notes=()), "html"), (*layout.notes, *notes), tuple(reading),
         tuple(on_page), provenance.command,
     )  # fmt: skip
-    written.append(style.write(out / "report.html", render(page, runs, data, where, blocks)))
+    text = render(page, runs, data, where, blocks)
+    if len(text) > LARGE:
+        notes.append(
+            f"report.html holds {len(text) >> 20} MB; for a page that opens quickly, report fewer runs at once"
+        )
+    written.append(style.write(out / "report.html", text))
     return Report(tuple(written), tables.write(layout, "markdown"), tuple(reading), tuple(notes))
 
 
@@ -100,7 +108,9 @@ def _with_references(runs: Sequence[NamedRun], scores: ScoreTable, scorer: str) 
         cells["Chance"], groups["Chance"] = chance, "Guessing"
     if not cells:
         return scores
-    return combine([replace(build(cells, "references"), groups=groups), scores])
+    joined = combine([replace(build(cells, "references"), groups=groups), scores])
+    # Beside guessing alone nobody mistakes the runs for something else.
+    return joined if len(cells) > bool(chance) else replace(joined, own=frozenset())
 
 
 def _chance(runs: Sequence[NamedRun], scores: ScoreTable, scorer: str) -> dict[str, float]:
@@ -125,6 +135,7 @@ def figures(
     notes: list[str] = []
 
     def offer(name: str, draw: Draw) -> None:
+        draw = _remembered(draw)
         try:
             draw(style.THEMES["web"])
         except UserError as error:
@@ -151,6 +162,18 @@ def figures(
         offer("boxes", lambda theme: categories.boxes(scores, theme))
         _benchmarks(scores, found, notes)
     return found, notes
+
+
+def _remembered(draw: Draw) -> Draw:
+    """The same figure, drawn once for each theme."""
+    made: dict[str, style.Drawing] = {}
+
+    def once(theme: style.Theme) -> style.Drawing:
+        if theme.name not in made:
+            made[theme.name] = draw(theme)
+        return made[theme.name]
+
+    return once
 
 
 def _benchmarks(scores: ScoreTable, found: list[Draw], notes: list[str]) -> None:

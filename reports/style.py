@@ -14,7 +14,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ SERIES = ("#27496d", "#e8a838", "#1d9a78", "#b5533c", "#86a5d9", "#7d2150", "#6b
 """Colours of models, in order; neighbours differ in lightness."""
 OWN_EDGE = "#000000"
 
-CONDITIONS = {"on": "#5a8fc8", "off": "#e8a838", "shuffled": "#86a5d9", "noise": "#bdbdbd", "chance": "#000000"}
+CONDITIONS = {"on": "#4a7fbd", "off": "#f0b95a", "shuffled": "#86a5d9", "noise": "#bdbdbd", "chance": "#000000"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,15 @@ class Theme:
     dpi: int
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def narrow(self) -> bool:
+        """Whether a figure has to fit into one column of text."""
+        return self.page / self.size < 0.6
+
+    def height(self, share: float) -> float:
+        """A height in inches: a share of the width, but never less than eighteen lines of text."""
+        return max(self.page * share, self.size / 72 * 18)
+
 
 THEMES = {
     "paper": Theme(
@@ -74,11 +83,14 @@ THEMES = {
 }  # fmt: skip
 
 
-def theme_named(name: str) -> Theme:
-    """A theme by name."""
+def theme_named(name: str, width: str = "page") -> Theme:
+    """A theme by name, at the width of the page or of a column."""
+    if width not in ("page", "column"):
+        raise unknown("width", width, ("page", "column"))
     if name not in THEMES:
         raise unknown("style", name, THEMES)
-    return THEMES[name]
+    theme = THEMES[name]
+    return theme if width == "page" else replace(theme, page=theme.column)
 
 
 def formats_named(text: str) -> tuple[str, ...]:
@@ -167,7 +179,11 @@ def panels(theme: Theme, count: int, height: float) -> tuple[Figure, list[Any]]:
     columns = count if wide else (count + 1) // 2
     rows = -(-count // columns)
     made, grid = figure(
-        theme.page, theme.page * height * (1.0 if wide else 1.5), nrows=rows, ncols=columns, squeeze=False
+        theme.page,
+        theme.page * height * (1.0 if wide else 2.6 if theme.narrow else 1.5),
+        nrows=rows,
+        ncols=columns,
+        squeeze=False,
     )
     axes = list(grid.flat)
     for spare in axes[count:]:

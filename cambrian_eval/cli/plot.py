@@ -24,6 +24,7 @@ Results = Annotated[
 Table = Annotated[str, typer.Option("--published", help="The paper's tables: table9, table14, figure15 ...")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the figure, its CSV and its sidecar.")]
 Style = Annotated[str, typer.Option("--style", help="paper, web or slides.")]
+Width = Annotated[str, typer.Option("--width", help="page, or column for one column of text.")]
 Format = Annotated[str, typer.Option("--format", help="pdf, svg, png, or several, comma-separated.")]
 Models = Annotated[str, typer.Option("--models", help="Only these: names or parts of names, comma-separated.")]
 Benchmarks = Annotated[str, typer.Option("--benchmarks", help="Only these, comma-separated.")]
@@ -49,10 +50,10 @@ def _asked(
     return Asked(tuple(runs or ()), tuple(scores or ()), published, scorer, vision)
 
 
-def _theme(style: str) -> Theme:
+def _theme(style: str, width: str) -> Theme:
     from cambrian_eval.reports.style import theme_named
 
-    return theme_named(style)
+    return theme_named(style, width)
 
 
 def _save(
@@ -84,6 +85,7 @@ def pca(
     published: Table = None,  # type: ignore[assignment]
     out: Out = FIGURES,
     style: Style = "paper",
+    width: Width = "page",
     format: Format = "pdf,svg,png",
     models: Models = None,  # type: ignore[assignment]
     benchmarks: Benchmarks = None,  # type: ignore[assignment]
@@ -116,7 +118,7 @@ def pca(
         else:
             found = components.of_matrix(correlate(table, correlation, resamples=2))  # type: ignore[arg-type]
         _say(table.notes)
-    _save(context, plane.draw(found, _theme(style), source), out, style, format, asked, source)
+    _save(context, plane.draw(found, _theme(style, width), source), out, style, format, asked, source)
 
 
 @app.command()
@@ -127,6 +129,7 @@ def correlation(
     published: Table = None,  # type: ignore[assignment]
     out: Out = FIGURES,
     style: Style = "paper",
+    width: Width = "page",
     format: Format = "pdf,svg,png",
     models: Models = None,  # type: ignore[assignment]
     benchmarks: Benchmarks = None,  # type: ignore[assignment]
@@ -152,7 +155,7 @@ def correlation(
             correlation,  # type: ignore[arg-type]
         )
     _say(found.notes)
-    _save(context, matrix.draw(found, _theme(style)), out, style, format, asked, found.source)
+    _save(context, matrix.draw(found, _theme(style, width)), out, style, format, asked, found.source)
 
 
 @app.command()
@@ -162,6 +165,7 @@ def ablation(
     results: Results = None,  # type: ignore[assignment]
     out: Out = FIGURES,
     style: Style = "paper",
+    width: Width = "page",
     format: Format = "pdf,svg,png",
     scorer: Scorer = "fuzzy",
 ) -> None:
@@ -176,7 +180,7 @@ def ablation(
         found = numbers.from_runs(sources.scored(asked), scorer, source)
     else:
         found = numbers.published()
-    _save(context, draws.draw(found, _theme(style)), out, style, format, asked, found.source)
+    _save(context, draws.draw(found, _theme(style, width)), out, style, format, asked, found.source)
     print("\n".join(numbers.reading(found)))
     _say(found.notes)
 
@@ -189,6 +193,7 @@ def categories(
     published: Table = None,  # type: ignore[assignment]
     out: Out = FIGURES,
     style: Style = "paper",
+    width: Width = "page",
     format: Format = "pdf,svg,png",
     models: Models = None,  # type: ignore[assignment]
     scorer: Scorer = "fuzzy",
@@ -199,7 +204,7 @@ def categories(
 
     asked = _asked(runs, scores, published, scorer, vision)
     table = _scores(asked, models, None)
-    _save(context, draws.bars(table, _theme(style)), out, style, format, asked, table.source)
+    _save(context, draws.bars(table, _theme(style, width)), out, style, format, asked, table.source)
 
 
 @app.command()
@@ -210,6 +215,7 @@ def radar(
     published: Table = None,  # type: ignore[assignment]
     out: Out = FIGURES,
     style: Style = "paper",
+    width: Width = "page",
     format: Format = "pdf,svg,png",
     models: Models = None,  # type: ignore[assignment]
     scorer: Scorer = "fuzzy",
@@ -222,7 +228,7 @@ def radar(
     _one_of("--axes", axes, ("categories", "benchmarks"))
     asked = _asked(runs, scores, published, scorer, vision)
     table = _scores(asked, models, None)
-    _save(context, draws.radar(table, _theme(style), axes), out, style, format, asked, table.source)
+    _save(context, draws.radar(table, _theme(style, width), axes), out, style, format, asked, table.source)
 
 
 @app.command()
@@ -233,6 +239,7 @@ def boxes(
     published: Table = None,  # type: ignore[assignment]
     out: Out = FIGURES,
     style: Style = "paper",
+    width: Width = "page",
     format: Format = "pdf,svg,png",
     models: Models = None,  # type: ignore[assignment]
     scorer: Scorer = "fuzzy",
@@ -243,7 +250,7 @@ def boxes(
 
     asked = _asked(runs, scores, published, scorer, vision)
     table = _scores(asked, models, None)
-    _save(context, draws.boxes(table, _theme(style)), out, style, format, asked, table.source)
+    _save(context, draws.boxes(table, _theme(style, width)), out, style, format, asked, table.source)
 
 
 @app.command()
@@ -254,6 +261,7 @@ def scaling(
     published: Table = None,  # type: ignore[assignment]
     out: Out = FIGURES,
     style: Style = "paper",
+    width: Width = "page",
     format: Format = "pdf,svg,png",
     models: Models = None,  # type: ignore[assignment]
     scorer: Scorer = "fuzzy",
@@ -269,7 +277,7 @@ def scaling(
     _one_of("--x", key, tuple(k for k in ATTRIBUTES if k not in ATTRIBUTE_KEYS))
     asked = _asked(runs, scores, published, scorer, vision)
     table = _scores(asked, models, None)
-    _save(context, draws.draw(table, _theme(style), key), out, style, format, asked, table.source)
+    _save(context, draws.draw(table, _theme(style, width), key), out, style, format, asked, table.source)
 
 
 @app.command()
@@ -279,6 +287,7 @@ def agreement(
     results: Results = None,  # type: ignore[assignment]
     out: Out = FIGURES,
     style: Style = "paper",
+    width: Width = "page",
     format: Format = "pdf,svg,png",
     a: Annotated[str, typer.Option("--a", help="A scorer.")] = "fuzzy",
     b: Annotated[str, typer.Option("--b", help="Another scorer.")] = "official",
@@ -295,7 +304,7 @@ def agreement(
         source = "own runs" if not asked.scores else ", ".join(path.name for path in asked.scores)
     else:
         found, source, a, b = numbers.published(), "the paper's Table 24", "fuzzy matching", "GPT-3.5 grading"
-    _save(context, draws.draw(found, a, b, _theme(style), source), out, style, format, asked, source)
+    _save(context, draws.draw(found, a, b, _theme(style, width), source), out, style, format, asked, source)
 
 
 def _say(notes: tuple[str, ...]) -> None:

@@ -22,9 +22,11 @@ def draw(found: Ablation, theme: Theme) -> Drawing:
     conditions = found.conditions
     width = 0.8 / len(conditions)
     with styled(theme):
-        fig, axes = figure(theme.page, theme.page * 0.42)
+        fig, axes = figure(theme.page, theme.height(0.42))
         axes.grid(False, axis="x")
         top = 0.0
+        # A number is about two letters wide: where columns are thinner it stands upright.
+        upright = 90 if theme.page * 62 / len(found.rows) < theme.size * 2 else 0
         for k, condition in enumerate(conditions):
             for i, row in enumerate(found.rows):
                 estimate = row.scores.get(condition)
@@ -49,7 +51,7 @@ def draw(found: Ablation, theme: Theme) -> Drawing:
             top = max(top, peak)
             axes.annotate(
                 typeset(f"{row.gap:+.1f}", theme), (i, peak), xytext=(0, 2), textcoords="offset points", ha="center",
-                va="bottom", fontsize=theme.size * 0.8,
+                va="bottom", fontsize=theme.size * 0.8, rotation=upright,
             )  # fmt: skip
         names = [typeset(entry(r.benchmark).short, theme) for r in found.rows]
         axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
@@ -57,7 +59,7 @@ def draw(found: Ablation, theme: Theme) -> Drawing:
             tick.set_color(text_colour(entry(row.benchmark).category))
         axes.tick_params(axis="x", length=0)
         axes.set_xlim(-0.6, len(names) - 0.4)
-        axes.set_ylim(0, top * 1.1 + 1)
+        axes.set_ylim(0, top * (1.2 if upright else 1.1) + 1)
         axes.set_ylabel(
             typeset("score (MME / 20)" if any(r.benchmark == "mme" for r in found.rows) else "score", theme)
         )
@@ -78,7 +80,9 @@ def _legend(fig: object, axes: object, conditions: list[str], theme: Theme) -> N
             [], [], color="#000000", marker="s", markerfacecolor="#ffffff", markersize=theme.size * 0.4, label="chance"
         )
     )
-    fig.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.4)  # type: ignore[attr-defined]
+    fig.legend(
+        handles=handles, loc="outside upper center", ncols=2 if theme.narrow else len(handles), columnspacing=1.4
+    )  # type: ignore[attr-defined]
 
 
 def _caption(found: Ablation) -> str:

@@ -17,7 +17,9 @@ def draw(found: Sequence[Agreement], a: str, b: str, theme: Theme, source: str) 
     rows = sorted(found, key=lambda r: (round(r.b - r.a, 6), -order.index(r)))
     several = len({r.model for r in rows}) > 1
     with styled(theme):
-        fig, axes = figure(theme.page * 0.8, max(1.6, len(rows) * theme.size / 72 * 1.9 + 0.8))
+        fig, axes = figure(
+            theme.page * (1.0 if theme.narrow else 0.8), max(1.6, len(rows) * theme.size / 72 * 1.9 + 0.8)
+        )
         axes.grid(False, axis="y")
         for i, r in enumerate(rows):
             axes.hlines(i, min(r.a, r.b), max(r.a, r.b), color="#888888", linewidth=theme.line * 1.5, zorder=1)

@@ -45,7 +45,7 @@ def bars(table: ScoreTable, theme: Theme) -> Drawing:
     present = [c for c in CATEGORIES if any(m.category == c for m in found)]
     width = 0.84 / len(table.models)
     with styled(theme):
-        fig, axes = figure(theme.page, theme.page * 0.42)
+        fig, axes = figure(theme.page, theme.height(0.42))
         axes.grid(False, axis="x")
         for m in found:
             k = table.models.index(m.model)
@@ -57,7 +57,7 @@ def bars(table: ScoreTable, theme: Theme) -> Drawing:
             )  # fmt: skip
             if m.low is not None and m.high is not None:
                 axes.vlines(x, m.low, m.high, color="#000000", linewidth=theme.line * 0.9)
-            if len(table.models) <= 5:
+            if len(table.models) <= (1 if theme.narrow else 5):
                 axes.annotate(
                     f"{m.value:.1f}" + ("*" if m.partial else ""), (x, m.high or m.value), xytext=(0, 1.5),
                     textcoords="offset points", ha="center", va="bottom", fontsize=theme.size * 0.75,
@@ -108,7 +108,11 @@ def radar(table: ScoreTable, theme: Theme, axes_are: str = "categories") -> Draw
         raise UserError(f"{table.source}: only {len(present)} axes are known for every model; a radar needs three")
     angles = [2 * math.pi * i / len(present) for i in range(len(present))]
     with styled(theme):
-        fig, axes = figure(theme.page * 0.62, theme.page * 0.62, subplot_kw={"projection": "polar"})
+        fig, axes = figure(
+            theme.page * (1.0 if theme.narrow else 0.62),
+            theme.page * (1.15 if theme.narrow else 0.62),
+            subplot_kw={"projection": "polar"},
+        )
         axes.grid(True)
         axes.set_theta_offset(math.pi / 2)
         axes.set_theta_direction(-1)
@@ -134,7 +138,7 @@ def radar(table: ScoreTable, theme: Theme, axes_are: str = "categories") -> Draw
         axes.set_ylim(0, max(10.0, math.ceil(top / 10) * 10))
         axes.tick_params(axis="x", pad=theme.size * 0.2)
         axes.tick_params(axis="y", labelsize=theme.size * 0.7, labelcolor="#444444")
-        fig.legend(loc="outside lower center", ncols=2 if len(table.models) > 1 else 1)
+        fig.legend(loc="outside lower center", ncols=2 if len(table.models) > 1 and not theme.narrow else 1)
     rows = tuple(
         (m, name, float(v), m in table.own) for m in table.models for name, v in zip(present, values[m], strict=True)
     )

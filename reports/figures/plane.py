@@ -19,10 +19,10 @@ def draw(found: Components, theme: Theme, source: str) -> Drawing:
     xy = found.xy
     sizes = [entry(b).size or UNKNOWN_SIZE for b in found.benchmarks]
     # Radius of the largest bubble in points, in step with the text.
-    scale = (theme.size * 2.2) ** 2 / max(sizes)
+    scale = (theme.size * (1.4 if theme.narrow else 2.2)) ** 2 / max(sizes)
     radii = [math.sqrt(s * scale) for s in sizes]
     with styled(theme):
-        fig, axes = figure(theme.page * 0.8, theme.page * 0.56)
+        fig, axes = figure(theme.page * (1.0 if theme.narrow else 0.8), theme.page * (0.95 if theme.narrow else 0.56))
         for category in categories_of(found.benchmarks):
             members = [i for i, b in enumerate(found.benchmarks) if entry(b).category == category]
             axes.scatter(
@@ -44,7 +44,11 @@ def draw(found: Components, theme: Theme, source: str) -> Drawing:
             for c in categories_of(found.benchmarks)
         ]
         fig.legend(
-            handles=handles, loc="outside upper center", ncols=len(handles), handletextpad=0.2, columnspacing=1.2
+            handles=handles,
+            loc="outside upper center",
+            ncols=2 if theme.narrow else len(handles),
+            handletextpad=0.2,
+            columnspacing=1.2,
         )
         names = [typeset(entry(b).short, theme) for b in found.benchmarks]
         labels.place(axes, [tuple(p) for p in xy], names, radii, fontsize=theme.size * 0.95, gid="label")

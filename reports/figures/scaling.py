@@ -56,7 +56,7 @@ def draw(table: ScoreTable, theme: Theme, attribute: str) -> Drawing:
                 words = "" if math.isnan(rho) else f"\nrank r {rho:+.2f}"
             else:
                 words = ""
-            axes.set_title(typeset(category + words, theme), color=text_colour(category), fontsize=theme.size * 0.9)
+            axes.set_title(typeset(category, theme) + words, color=text_colour(category), fontsize=theme.size * 0.9)
             axes.margins(0.2)
             _scale(axes, sorted(set(x_of.values())))
         fig.supxlabel(typeset(ATTRIBUTES.get(attribute, attribute), theme), fontsize=theme.size)

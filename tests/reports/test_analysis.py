@@ -256,3 +256,17 @@ def test_the_summary_says_what_was_done() -> None:
     found = analysis.analyse(from_published("table9"), analysis.Options(resamples=10))
     text = "\n".join(analysis.summary(found))
     assert "42 cells are missing" in text and "MMMU is left out" in text and "over 15 models" in text
+
+
+@given(st.integers(0, 10_000))
+def test_pairwise_correlations_match_pair_by_pair_numpy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(50, 10, size=(10, 4))
+    values[rng.random(values.shape) < 0.2] = np.nan
+    matrix, _ = pair_matrix(values)
+    for i, j in itertools.combinations(range(4), 2):
+        both = values[~np.isnan(values[:, [i, j]]).any(axis=1)][:, [i, j]]
+        if len(both) < 3:
+            assert np.isnan(matrix[i, j])
+        else:
+            assert matrix[i, j] == pytest.approx(np.corrcoef(both, rowvar=False)[0, 1], abs=1e-9)

@@ -9,6 +9,7 @@ import json
 import re
 import zlib
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,9 @@ def cambrians() -> style.Drawing:
     return categories.bars(replace(table, own=frozenset({"Cambrian-1-8B"})), PAPER)
 
 
-def every_drawing(theme: style.Theme) -> list[style.Drawing]:
+@cache
+def every_drawing(name: str, width: str = "page") -> list[style.Drawing]:
+    theme = style.theme_named(name, width)
     nine, fourteen = from_published("table9"), from_published("table14")
     cambrian = narrowed(nine, "cambrian", None)
     return [
@@ -53,10 +56,11 @@ def every_drawing(theme: style.Theme) -> list[style.Drawing]:
     ]
 
 
-@pytest.mark.parametrize("name", sorted(style.THEMES))
-def test_no_two_written_labels_overlap_in_any_style(name: str) -> None:
-    theme = style.THEMES[name]
-    for drawing in every_drawing(theme):
+@pytest.mark.parametrize(
+    ("name", "width"), [("paper", "page"), ("paper", "column"), ("web", "page"), ("slides", "page")]
+)
+def test_no_two_written_labels_overlap_in_any_style(name: str, width: str) -> None:
+    for drawing in every_drawing(name, width):
         drawing.figure.draw_without_rendering()
         for axes in drawing.figure.axes:
             assert labels.overlaps([t for t in axes.texts if t.get_text()]) == [], drawing.name
@@ -153,8 +157,12 @@ def _inflated(data: bytes) -> bytes:
         return b""
 
 
-def test_widths_are_those_of_a_page() -> None:
+def test_widths_are_those_of_a_page_and_a_column() -> None:
     assert cambrians().figure.get_size_inches()[0] == 6.75
+    assert {d.figure.get_size_inches()[0] for d in every_drawing("paper", "column") if d.name != "correlation"} == {
+        3.25
+    }
+    assert all(d.figure.get_size_inches()[0] <= 6.75 for d in every_drawing("paper"))
 
 
 def test_companions_hold_the_numbers_and_the_command(tmp_path: Path) -> None:
@@ -170,14 +178,16 @@ def test_companions_hold_the_numbers_and_the_command(tmp_path: Path) -> None:
     assert not re.search(r"20\d\d-\d\d-\d\d", json.dumps(sidecar))
 
 
-@hypothesis_settings(max_examples=30)
+@hypothesis_settings(max_examples=20)
 @given(st.text(st.characters(max_codepoint=0x17F), max_size=30))
 def test_any_name_can_be_written_on_a_figure(name: str) -> None:
-    for theme in style.THEMES.values():
+    for theme in (PAPER, style.THEMES["web"]):
         with style.styled(theme):
-            figure, axes = style.figure(2, 1)
-            axes.text(0, 0, style.typeset(name, theme))
+            figure, axes = style.figure(6, 1)
+            axes.set_axis_off()
+            text = axes.text(0, 0, style.typeset(name, theme))
             figure.draw_without_rendering()
+            assert text.get_window_extent().width >= 0
 
 
 def test_one_models_own_look_survives_odd_names() -> None:
