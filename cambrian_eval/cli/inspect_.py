@@ -1,0 +1,98 @@
+"""`cambrian-eval inspect`: what a Cambrian-1 checkpoint is, without loading it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+
+def inspect(
+    model: str = typer.Argument(help="A checkpoint's folder or hub id; cambrian:PATH is understood too."),
+    size: list[str] = typer.Option(
+        ["640x480"], help="Picture size WIDTHxHEIGHT to count visual tokens for; repeatable."
+    ),
+    towers_root: str = typer.Option(None, help="Folder with local vision-tower weights."),
+    json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
+) -> None:
+    """Sizes, towers, sampler layers, template, visual tokens, memory, and what is missing from the cache."""
+    from cambrian_eval.cli import words
+
+    sizes = [_size(text) for text in size]
+    name = model.removeprefix("cambrian:")
+
+    from cambrian_eval.models.cambrian.inspect import describe_checkpoint
+
+    described = [describe_checkpoint(name, one, towers_root) for one in sizes]
+    found = described[0] | {"pictures": [one["picture"] for one in described]}
+    if json:
+        print(words.as_json(found))
+        return
+    print(words.table([["what", "value"], *_facts(found)]))
+    rows = [["tower", "kind", "input", "tokens", "width", "parameters", "weights"], *map(_tower, found["towers"])]
+    print("\n" + words.table(rows, right=(2, 3, 4, 5)))
+    rows = [["picture", "grid", "visual tokens"]]
+    rows += [[_times(p["size"]), _times(p["grid"]), str(p["visual_tokens"])] for p in found["pictures"]]
+    print("\n" + words.table(rows, right=(2,)))
+    print()
+    for line in found["missing"]:
+        print(f"missing: {line}")
+    print(f"fetch it with `{found['fetch_command']}`" if found["missing"] else "missing: nothing")
+
+
+def _size(text: str) -> tuple[int, int]:
+    from cambrian_eval.errors import UserError
+
+    width, times, height = text.lower().partition("x")
+    if not (times and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UserError(f"--size {text!r} is not of the form WIDTHxHEIGHT, for example 640x480")
+    return int(width), int(height)
+
+
+def _facts(found: dict[str, Any]) -> list[list[str]]:
+    language, counts = found["language_model"], found["parameters"]
+    layers = found["sampler_layers"]
+    connector = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in found["connector"].items())
+    rows = [
+        ["checkpoint", found["name"]],
+        ["folder", found["folder"]],
+        ["type", f"{found['model_type']} ({found['architecture']})"],
+        [
+            "language model",
+            f"{language['base']}, {language['layers']} layers of width {language['hidden_size']}, "
+            f"{language['heads']} heads ({language['kv_heads']} for keys and values), "
+            f"vocabulary {language['vocabulary']}",
+        ],
+        ["connector", f"{found['projector']}: {connector}"],
+        ["sampler layers", f"{len(layers)}, after decoder layers {', '.join(map(str, layers))}" if layers else "none"],
+        ["template", found["template"] + (f" ({found['template_note']})" if found["template_note"] else "")],
+        ["picture at position", "not stated" if found["image_position"] is None else str(found["image_position"])],
+        ["longest prompt", "not stated" if found["token_limit"] is None else f"{found['token_limit']} tokens"],
+        ["stored as", ", ".join(found["stored_dtype"] or ["weights are not here"])],
+    ]
+    rows += [[f"parameters, {part}", f"{count:,}"] for part, count in counts.items()]
+    return rows + [[f"weights in {dtype}", _bytes(count)] for dtype, count in found["memory_bytes"].items()]
+
+
+def _tower(tower: dict[str, Any]) -> list[str]:
+    return [
+        tower["entry"],
+        tower["kind"] + (", multi-stage" if tower["multi_stage"] else ""),
+        f"{tower['input_side']}",
+        f"{tower['tokens']}",
+        f"{tower['width']}",
+        f"{tower['parameters']:,}",
+        tower["weights"] or "missing",
+    ]
+
+
+def _times(pair: list[int]) -> str:
+    return f"{pair[0]} x {pair[1]}"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.4g} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
