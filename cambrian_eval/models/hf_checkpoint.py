@@ -1,0 +1,252 @@
+"""A transformers checkpoint from a folder or the hub: files, processor and model, ready to generate.
+
+Owns the meaning of device, dtype, attention and quantisation flags for these models, and the loading of processors
+where torchvision is absent: their video half needs it, their picture half does not, and only pictures are asked here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.model import ModelOptions
+
+_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "tokenizer*"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is needed to generate."""
+
+    folder: Path
+    processor: Any
+    model: Any
+    device: str
+    dtype: str
+    bos_in_template: bool
+    """Whether prompts already begin with the beginning-of-sequence token."""
+
+
+def load(spec: str, options: ModelOptions) -> Checkpoint:
+    """The checkpoint `FOLDER`, `HUB_ID` or `HUB_ID@REVISION`, on the device the options name."""
+    device = _device(options)
+    folder = _folder(spec, options)
+    processor = _processor(folder, options)
+    _set_template(processor, options.template)
+    model = _model(folder, options, device)
+    tokenizer = processor.tokenizer
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    where = str(next(model.parameters()).device)
+    return Checkpoint(folder, processor, model, where, str(model.dtype).removeprefix("torch."), _has_bos(processor))
+
+
+def _folder(spec: str, options: ModelOptions) -> Path:
+    """The files of a checkpoint on this machine; a hub checkpoint is fetched or found in the cache."""
+    local = Path(spec).expanduser()
+    if local.is_dir():
+        if not (local / "config.json").is_file():
+            raise UserError(f"model folder {spec} has no config.json; name a checkpoint folder")
+        return local
+    repo, _, revision = spec.partition("@")
+    if repo.count("/") > 1 or spec.startswith((".", "/", "~")):
+        raise UserError(f"model folder {spec} does not exist")
+    from huggingface_hub import snapshot_download
+
+    patterns = [*_FILES, *(["*.bin"] if options.allow_pickle else []), *(["*.py"] if options.trust_remote_code else [])]
+    try:
+        found = snapshot_download(
+            repo, revision=revision or None, allow_patterns=patterns, local_files_only=options.offline
+        )
+    except Exception as error:
+        text = " ".join(str(error).split())[:300]
+        where = "the local cache (--offline)" if options.offline else "the hub"
+        raise UserError(f"model {spec!r} cannot be had from {where}: {type(error).__name__}: {text}") from error
+    return Path(found)
+
+
+def _processor(folder: Path, options: ModelOptions) -> Any:
+    """The checkpoint's processor; one that lacks only torchvision is put together for pictures alone."""
+    from transformers import AutoProcessor
+    from transformers.utils import is_torchvision_available
+
+    common = {"trust_remote_code": options.trust_remote_code, "local_files_only": True}
+    try:
+        if not is_torchvision_available() and (known := _processor_class(folder)) is not None:
+            made = _for_pictures(known).from_pretrained(folder, backend="pil", **common)
+            made.video_processor = _NoVideo()
+            return made
+        processor = AutoProcessor.from_pretrained(folder, **common)
+    except (ImportError, OSError, ValueError) as error:
+        text = " ".join(str(error).split())[:300]
+        raise UserError(f"the processor of {folder} cannot be loaded: {text}") from error
+    if getattr(processor, "tokenizer", None) is None or getattr(processor, "image_processor", None) is None:
+        raise UserError(f"{folder} is no image-text-to-text model: its processor takes no pictures or no text")
+    return processor
+
+
+def _processor_class(folder: Path) -> Any:
+    """The processor class of a model type whose processor has a video half; None for all others."""
+    import transformers
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+
+    kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
+    name = PROCESSOR_MAPPING_NAMES.get(kind)
+    found = None if name is None else getattr(transformers, name, None)
+    return found if found is not None and "video_processor" in found.get_attributes() else None
+
+
+class _NoVideo:
+    """In the place of a video half: processors may read its settings, and there are none."""
+
+    model_input_names: tuple[str, ...] = ()
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+
+def _for_pictures(known: Any) -> Any:
+    """A processor class that does without its video half."""
+
+    class ForPictures(known):  # type: ignore[misc]
+        @classmethod
+        def get_attributes(cls) -> list[str]:
+            return list(known.get_attributes())
+
+        @classmethod
+        def _get_arguments_from_pretrained(cls, path: Any, processor_dict: Any = None, **kwargs: Any) -> list[Any]:
+            from transformers import AutoImageProcessor, AutoTokenizer
+
+            made = {
+                "tokenizer": lambda: AutoTokenizer.from_pretrained(path, **{**kwargs, "backend": None}),
+                "image_processor": lambda: AutoImageProcessor.from_pretrained(path, **kwargs),
+                "video_processor": lambda: None,
+            }
+            return [made[name]() for name in known.get_attributes()]
+
+        def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
+            if argument_name == "video_processor" and argument is None:
+                return None
+            return super().check_argument_for_proper_class(argument_name, argument)
+
+    ForPictures.__name__ = known.__name__
+    return ForPictures
+
+
+def _set_template(processor: Any, template: str | None) -> None:
+    """The chat template the user names, in place of the checkpoint's own."""
+    if template is None:
+        return
+    path = Path(template).expanduser()
+    try:
+        processor.chat_template = path.read_text("utf-8")
+    except OSError as error:
+        raise UserError(
+            f"--template {template} cannot be read ({error.strerror}); name a file with a Jinja chat template"
+        ) from None
+
+
+def _has_bos(processor: Any) -> bool:
+    """Whether the chat template writes the beginning-of-sequence token itself."""
+    template, bos = (
+        processor.chat_template or getattr(processor.tokenizer, "chat_template", None),
+        processor.tokenizer.bos_token,
+    )
+    if template is None or bos is None:
+        return False
+    chat = [{"role": "user", "content": [{"type": "text", "text": "x"}]}]
+    return str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)).startswith(bos)
+
+
+def _model(folder: Path, options: ModelOptions, device: str) -> Any:
+    """The model on its device, ready for inference."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+    common: dict[str, Any] = {"trust_remote_code": options.trust_remote_code, "local_files_only": True}
+    try:
+        config = AutoConfig.from_pretrained(folder, **common)
+    except (OSError, ValueError, ImportError) as error:
+        text = " ".join(str(error).split())[:300]
+        raise UserError(f"{folder / 'config.json'} names no model this transformers knows: {text}") from error
+    known = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+    auto = AutoModelForImageTextToText if known else AutoModelForCausalLM
+    kwargs: dict[str, Any] = {
+        **common,
+        "config": config,
+        "dtype": _dtype(options.dtype, device),
+        "device_map": options.device_map or {"": device},
+        "use_safetensors": None if options.allow_pickle else True,
+    }
+    if options.attention is not None:
+        kwargs["attn_implementation"] = options.attention
+    if options.quantize is not None:
+        kwargs["quantization_config"] = _quantization(options.quantize, device)
+    try:
+        model = auto.from_pretrained(folder, **kwargs)
+    except (OSError, ValueError, ImportError) as error:
+        text = " ".join(str(error).split())[:300]
+        if not options.allow_pickle and not list(folder.glob("*.safetensors")):
+            text = "it has no .safetensors weights; --allow-pickle reads .bin weights"
+        raise UserError(f"the model in {folder} cannot be loaded: {text}") from error
+    model.eval()
+    torch.set_grad_enabled(False)
+    return model
+
+
+def _dtype(text: str | None, device: str) -> Any:
+    import torch
+
+    if text is None:
+        return torch.float32 if device == "cpu" else torch.bfloat16
+    if text == "auto":
+        return "auto"
+    if text not in ("float32", "bfloat16", "float16"):
+        raise UserError(f"--dtype {text!r} is not offered; use float32, bfloat16, float16 or auto")
+    return getattr(torch, text)
+
+
+def _quantization(text: str, device: str) -> Any:
+    """bitsandbytes in 4 or 8 bits."""
+    from importlib.util import find_spec
+
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if text not in ("4bit", "8bit"):
+        raise UserError(f"--quantize {text!r} is not offered; use 4bit or 8bit")
+    if find_spec("bitsandbytes") is None:
+        raise UserError(f"--quantize {text} needs bitsandbytes, which is not installed; `pip install bitsandbytes`")
+    if text == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    compute = torch.float32 if device == "cpu" else torch.bfloat16
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute, bnb_4bit_use_double_quant=True
+    )
+
+
+def _device(options: ModelOptions) -> str:
+    """The device named, else the first GPU, else the processor."""
+    import torch
+
+    if options.device is not None and options.device_map is not None:
+        raise UserError("--device and --device-map contradict each other; give one of them")
+    if options.device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(options.device)
+    except RuntimeError:
+        raise UserError(f"--device {options.device!r} is no device; use cpu, cuda, cuda:1 or mps") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"--device {options.device} is not here: {torch.cuda.device_count()} CUDA device(s) found; use --device cpu"
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError("--device mps is not available on this machine; use --device cpu")
+    return str(device)

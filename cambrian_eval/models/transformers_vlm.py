@@ -1,0 +1,280 @@
+"""`hf:ID_OR_PATH`: any transformers image-text-to-text model, through its processor and chat template.
+
+Owns how a request becomes a prompt, how requests are grouped into batches (left padding; rows of one batch have the
+same number of pictures and the same limit) and how generated tokens become a `Response`. Decoding is greedy. Loading
+is `hf_checkpoint`'s.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.model import Model, ModelOptions
+from cambrian_eval.models.hf_checkpoint import Checkpoint, load
+from cambrian_eval.sample import Finish, Request, Response
+
+WINDOW = 8
+"""Batches' worth of requests that are sorted by length at a time."""
+FIRST_BATCH = {"cuda": 8, "cpu": 2}
+LARGEST_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A request in the model's own words."""
+
+    request: Request
+    text: str
+    notes: Mapping[str, Any]
+
+    @property
+    def kind(self) -> tuple[int, int]:
+        """Rows of one batch agree in this."""
+        return len(self.request.images), self.request.max_new_tokens
+
+    @property
+    def size(self) -> int:
+        pixels = sum(w * h for w, h in (p.load().size for p in self.request.images))
+        return len(self.text) + pixels // 256
+
+
+class TransformersModel:
+    """A loaded checkpoint that answers in batches."""
+
+    max_images: int | None = None
+
+    def __init__(self, name: str, checkpoint: Checkpoint, options: ModelOptions) -> None:
+        from cambrian_eval.models.checkpoint_identity import identity
+
+        self.name = name
+        self.checkpoint = checkpoint
+        self._fixed = None if options.batch_size == "auto" else _batch_size(options.batch_size)
+        if options.deterministic:
+            self._fixed = 1  # the only batch whose arithmetic depends on its request alone
+        self._batch = self._fixed or FIRST_BATCH.get(checkpoint.device.split(":")[0], 2)
+        self._most = self._fixed or LARGEST_BATCH
+        self._ends = _ends(checkpoint)
+        self._settings = {
+            "dtype": checkpoint.dtype,
+            "template": _template(checkpoint.processor),
+            "attention": options.attention or "default",
+            "quantize": options.quantize,
+            "decoding": "greedy",
+        }
+        mark = identity(checkpoint.folder, [], self._settings)
+        self.fingerprint = "hf-" + mark.rpartition("-")[2]
+        self._options = options
+
+    def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+        """Reads a window of requests, answers it batch by batch, reads on."""
+        source = iter(requests)
+        while window := list(islice(source, WINDOW * self._batch)):
+            rows: list[_Row] = []
+            for request in window:
+                try:
+                    rows.append(self._row(request))
+                except Exception as error:
+                    yield _failed(request.id, error)
+            rows.sort(key=lambda row: (row.kind, row.size), reverse=True)
+            yield from self._in_batches(rows)
+
+    def describe(self) -> Mapping[str, Any]:
+        import torch
+        import transformers
+
+        model = self.checkpoint.model
+        return {
+            "kind": f"transformers {type(model).__name__}",
+            **self._settings,
+            "device": self.checkpoint.device,
+            "device_map": self._options.device_map,
+            "batch_size": self._options.batch_size,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "processor": type(self.checkpoint.processor).__name__,
+            "image_processor": type(self.checkpoint.processor.image_processor).__name__,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        }
+
+    # -- a request in the model's words
+
+    def _row(self, request: Request) -> _Row:
+        """The request's prompt in the chat template, pictures in front; a picture mark in its text is removed."""
+        processor = self.checkpoint.processor
+        text, notes = request.prompt, dict[str, Any]()
+        mark = getattr(processor, "image_token", None) or "<image>"
+        if marks := text.count(mark):
+            # left in, the mark would stand for a second picture
+            text, notes = text.replace(mark, ""), {"image_marks_removed": marks}
+        if self._settings["template"] is None:
+            return _Row(request, self._untemplated(text, len(request.images), mark), notes)
+        content: list[dict[str, str]] = [{"type": "image"} for _ in request.images]
+        content.append({"type": "text", "text": text})
+        chat = [{"role": "user", "content": content}]
+        written = str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
+        return _Row(request, written, notes)
+
+    def _untemplated(self, text: str, pictures: int, mark: str) -> str:
+        """The prompt of a model that was never taught to chat. PaliGemma's task word asks for an answer."""
+        if "paligemma" in type(self.checkpoint.processor).__name__.lower():
+            if not pictures:
+                return f"{self.checkpoint.processor.tokenizer.bos_token}answer en {text}\n"
+            return f"{mark * pictures}answer en {text}"
+        return f"{mark * pictures}{text}"
+
+    def _inputs(self, rows: Sequence[_Row]) -> Any:
+        """The tensors of a batch on the model's device. Rows without pictures need the tokenizer alone."""
+        processor = self.checkpoint.processor
+        special = not self.checkpoint.bos_in_template
+        texts = [row.text for row in rows]
+        if not rows[0].request.images:
+            made = processor.tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=special)
+            if "token_type_ids" in processor.model_input_names:
+                made["token_type_ids"] = made["input_ids"].new_zeros(made["input_ids"].shape)
+        else:
+            pictures = [[p.load() for p in row.request.images] for row in rows]
+            made = processor(text=texts, images=pictures, padding=True, return_tensors="pt", add_special_tokens=special)
+            made.pop("labels", None)  # PaliGemma's processor makes them for training
+        made = made.to(self.checkpoint.model.device)
+        dtype = self.checkpoint.model.dtype
+        return {k: v.to(dtype) if getattr(v, "is_floating_point", bool)() else v for k, v in made.items()}
+
+    # -- batches
+
+    def _in_batches(self, rows: list[_Row]) -> Iterator[Response]:
+        """All rows, in batches of one kind; a batch that does not fit in memory is halved and done again."""
+        import torch
+
+        while rows:
+            batch = [row for row in rows[: self._batch] if row.kind == rows[0].kind]
+            try:
+                answers = self._answers(batch)
+            except torch.OutOfMemoryError as error:
+                torch.cuda.empty_cache()
+                if len(batch) > 1:
+                    self._batch = self._most = max(1, len(batch) // 2)
+                    continue
+                answers = [_failed(batch[0].request.id, error)]
+            except Exception as error:
+                answers = self._one_by_one(batch, error)
+            else:
+                self._grow(len(batch))
+            yield from answers
+            del rows[: len(batch)]
+
+    def _one_by_one(self, batch: Sequence[_Row], error: Exception) -> list[Response]:
+        """The rows of a batch that broke, each alone; those that break again are failed."""
+        if len(batch) == 1:
+            return [_failed(batch[0].request.id, error)]
+        answers = []
+        for row in batch:
+            try:
+                answers += self._answers([row])
+            except Exception as again:
+                answers.append(_failed(row.request.id, again))
+        return answers
+
+    def _grow(self, done: int) -> None:
+        """Larger batches while half of the GPU's memory has stayed free."""
+        import torch
+
+        if self._fixed is not None or done < self._batch or not torch.cuda.is_available():
+            return
+        free, total = torch.cuda.mem_get_info()
+        unused = torch.cuda.memory_reserved() - torch.cuda.max_memory_allocated()
+        if free + max(0, unused) > total / 2:
+            self._batch = min(self._most, self._batch * 2)
+
+    def _answers(self, batch: Sequence[_Row]) -> list[Response]:
+        """One pass of generation."""
+        import torch
+
+        began = time.perf_counter()
+        inputs = self._inputs(batch)
+        length = int(inputs["input_ids"].shape[1])
+        limit = batch[0].request.max_new_tokens
+        with torch.inference_mode():
+            out = self.checkpoint.model.generate(
+                **inputs,
+                max_new_tokens=limit,
+                do_sample=False,
+                num_beams=1,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                pad_token_id=self.checkpoint.processor.tokenizer.pad_token_id,
+            )
+        seconds = (time.perf_counter() - began) / len(batch)
+        prompts = inputs["attention_mask"].sum(dim=1).tolist()
+        return [
+            self._response(row, new, limit, prompt, seconds)
+            for row, new, prompt in zip(batch, out[:, length:].tolist(), prompts, strict=True)
+        ]
+
+    def _response(self, row: _Row, new: list[int], limit: int, prompt: int, seconds: float) -> Response:
+        end = next((i for i, token in enumerate(new) if token in self._ends), None)
+        kept = new if end is None else new[:end]
+        finish: Finish = "length" if end is None and len(new) >= limit else "stop"
+        text = self.checkpoint.processor.tokenizer.decode(kept, skip_special_tokens=True).strip()
+        count = len(new) if end is None else end + 1
+        return Response(
+            row.request.id,
+            text,
+            finish=finish,
+            prompt_tokens=int(prompt),
+            new_tokens=count,
+            seconds=round(seconds, 6),
+            notes=dict(row.notes),
+        )
+
+
+def create(rest: str, options: ModelOptions) -> Model:
+    """`hf:FOLDER`, `hf:HUB_ID` or `hf:HUB_ID@REVISION`."""
+    if not rest:
+        raise UserError("hf: names no checkpoint; write hf:FOLDER or for example hf:llava-hf/llava-1.5-7b-hf")
+    for flag, value in (
+        ("--base-url", options.base_url),
+        ("--budget", options.budget),
+        ("--towers-root", options.towers_root),
+        ("--vision-cache-gb", options.vision_cache_gb),
+    ):
+        if value is not None:
+            raise UserError(f"{flag} {value} does not apply to hf:{rest}; leave it out")
+    if options.batch_size != "auto":
+        _batch_size(options.batch_size)
+    checkpoint = load(rest, options)
+    known = Path(rest).expanduser()
+    name = known.resolve().name if known.is_dir() else rest
+    model = TransformersModel(name, checkpoint, options)
+    if model._settings["template"] is None and "paligemma" not in type(checkpoint.processor).__name__.lower():
+        raise UserError(f"{rest} has no chat template; name a file with one: --template FILE")
+    return model
+
+
+def _template(processor: Any) -> str | None:
+    template = processor.chat_template or getattr(processor.tokenizer, "chat_template", None)
+    return template if template is None or isinstance(template, str) else str(template)
+
+
+def _ends(checkpoint: Checkpoint) -> frozenset[int]:
+    """The tokens that end an answer."""
+    said = checkpoint.model.generation_config.eos_token_id
+    ends = set(said) if isinstance(said, list) else {said}
+    return frozenset(e for e in (*ends, checkpoint.processor.tokenizer.eos_token_id) if e is not None)
+
+
+def _batch_size(text: str) -> int:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise UserError(f"--batch-size {text!r} is neither auto nor a positive number")
+
+
+def _failed(request_id: str, error: Exception) -> Response:
+    text = " ".join(str(error).split())[:500]
+    return Response(request_id, "", finish="failed", error=f"{type(error).__name__}: {text}")

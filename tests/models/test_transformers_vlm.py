@@ -1,0 +1,252 @@
+"""`hf:` on tiny checkpoints of real architectures: a batch answers like single requests, whatever it is made of."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cambrian_eval import ModelOptions, Request, Response, UserError, run
+from cambrian_eval.models.transformers_vlm import TransformersModel, create
+from cambrian_eval.picture import Picture
+from cambrian_eval.store import Cell
+from tests.conftest import png
+from tests.models.tiny_vlms import BUILDERS
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """All tiny checkpoints, built once."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("shelf")
+    for name, build in BUILDERS.items():
+        build(folder / name)
+    yield folder
+    torch.set_num_threads(threads)
+
+
+def request(i: int, pictures: int, prompt: str | None = None, limit: int = 8) -> Request:
+    shown = tuple(
+        Picture.of(png(i * 10 + k, (40 + 7 * i, 30 + 5 * k))).decoded()  # type: ignore[union-attr]
+        for k in range(pictures)
+    )
+    text = prompt if prompt is not None else f"question number {i} " * (i + 1)
+    return Request(f"{i}-{pictures}-{limit}", "docvqa", "on", text, shown, 0, limit, (), "key")
+
+
+def load(folder: Path, **options: Any) -> TransformersModel:
+    model = create(str(folder), ModelOptions(**options))
+    assert isinstance(model, TransformersModel)
+    return model
+
+
+def answers(model: TransformersModel, requests: list[Request]) -> dict[str, Response]:
+    found = list(model.respond(iter(requests)))
+    assert sorted(r.id for r in found) == sorted(r.id for r in requests)
+    return {r.id: r for r in found}
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_batch_answers_like_single_requests(shelf: Path, name: str) -> None:
+    """Text alone, one picture, two pictures, long and short, in one stream."""
+    requests = [request(i, n) for i in range(3) for n in (0, 1, 2)] + [request(1, 1, limit=3)]
+    together = answers(load(shelf / name, batch_size="4"), requests)
+    alone = answers(load(shelf / name, batch_size="1"), requests)
+    assert not [r.error for r in alone.values() if r.finish == "failed"]
+    assert {k: r.text for k, r in together.items()} == {k: r.text for k, r in alone.items()}
+    counts = [{k: (r.prompt_tokens, r.new_tokens, r.finish) for k, r in x.items()} for x in (together, alone)]
+    assert counts[0] == counts[1]
+    assert len({r.text for r in alone.values()}) > len(alone) // 2, "the answers tell the requests apart"
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_the_picture_matters_and_comes_before_the_text(shelf: Path, name: str) -> None:
+    model = load(shelf / name, batch_size="1")
+    one, other = request(0, 1, "which?"), request(5, 1, "which?")
+    first, second = model.respond(iter([one])), model.respond(iter([other]))
+    tokens = [next(iter(x)).prompt_tokens for x in (first, second)]
+    assert all(t is not None and t > len("which?") for t in tokens)
+    text = model._row(one).text
+    mark = getattr(model.checkpoint.processor, "boi_token", None) or model.checkpoint.processor.image_token
+    assert text.index(mark) < text.index("which?")
+
+
+def test_answers_equal_those_of_plain_transformers(shelf: Path) -> None:
+    """An independent path: the processor's own tokenised chat template and a bare generate call."""
+    from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+    folder = shelf / "llava"
+    asked = request(2, 1)
+    processor = AutoProcessor.from_pretrained(folder)
+    model = LlavaForConditionalGeneration.from_pretrained(folder).eval()
+    chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": asked.prompt}]}]
+    inputs = processor(
+        text=processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False),
+        images=asked.images[0].load(),
+        return_tensors="pt",
+        add_special_tokens=False,
+    )
+    out = model.generate(**inputs, max_new_tokens=8, do_sample=False)[0, inputs["input_ids"].shape[1] :]
+    expected = processor.tokenizer.decode(out, skip_special_tokens=True).strip()
+    assert answers(load(folder), [asked])[asked.id].text == expected
+    assert answers(load(folder), [asked])[asked.id].prompt_tokens == inputs["input_ids"].shape[1]
+
+
+def test_an_answer_that_ends_is_told_from_one_that_is_cut(shelf: Path, tmp_path: Path) -> None:
+    model = load(shelf / "llava", batch_size="2")
+    cut = answers(model, [request(0, 1), request(1, 1)])
+    assert {r.finish for r in cut.values()} == {"length"} and {r.new_tokens for r in cut.values()} == {8}
+    # make the third token of one answer an end token
+    inputs = model._inputs([model._row(request(0, 1))])
+    tokens = model.checkpoint.model.generate(**inputs, max_new_tokens=8, do_sample=False)[0, -8:].tolist()
+    new = load(shelf / "llava", batch_size="2")
+    new.checkpoint.model.generation_config.eos_token_id = [tokens[2]]
+    new._ends = frozenset(new._ends | {tokens[2]})
+    ended = answers(new, [request(0, 1)])["0-1-8"]
+    assert ended.finish == "stop" and ended.new_tokens is not None and ended.new_tokens <= 3
+
+
+def test_a_picture_mark_in_the_text_does_not_stand_for_a_picture(shelf: Path) -> None:
+    found = answers(load(shelf / "llava"), [request(0, 1, "look <image> here"), request(1, 0, "<image>?")])
+    assert {r.finish for r in found.values()} == {"length"}
+    assert all(r.notes["image_marks_removed"] == 1 for r in found.values())
+
+
+def test_a_request_that_breaks_does_not_break_its_batch(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load(shelf / "llava", batch_size="4")
+    whole = answers(model, [request(i, 1) for i in range(4)])
+    inputs = model._inputs
+
+    def breaks(rows: Any) -> Any:
+        if any(row.request.id.startswith("2-") for row in rows):
+            raise ValueError("broken on purpose")
+        return inputs(rows)
+
+    monkeypatch.setattr(model, "_inputs", breaks)
+    found = answers(model, [request(i, 1) for i in range(4)])
+    assert found["2-1-8"].finish == "failed" and "broken on purpose" in (found["2-1-8"].error or "")
+    assert all(found[k].text == whole[k].text for k in whole if k != "2-1-8")
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load(shelf / "llava", batch_size="8")
+    whole = answers(model, [request(i, 1) for i in range(6)])
+    sizes: list[int] = []
+    inputs = model._inputs
+
+    def small(rows: Any) -> Any:
+        sizes.append(len(rows))
+        if len(rows) > 2:
+            raise torch.OutOfMemoryError("out of memory on purpose")
+        return inputs(rows)
+
+    monkeypatch.setattr(model, "_inputs", small)
+    found = answers(model, [request(i, 1) for i in range(6)])
+    assert {k: r.text for k, r in found.items()} == {k: r.text for k, r in whole.items()}
+    assert max(sizes) == 6 and sizes[-1] <= 2
+
+
+def test_requests_are_pulled_as_batches_need_them(shelf: Path) -> None:
+    pulled = 0
+
+    def source() -> Iterator[Request]:
+        nonlocal pulled
+        for i in range(200):
+            pulled += 1
+            yield Request(str(i), "docvqa", "on", "q", (), 0, 2, (), "k")
+
+    stream = iter(load(shelf / "llava", batch_size="2").respond(source()))
+    next(stream)
+    assert pulled <= 16
+
+
+def test_the_fingerprint_follows_weights_template_and_dtype_and_not_the_place(shelf: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(shelf / "llava", moved)
+    first = load(shelf / "llava").fingerprint
+    assert load(moved).fingerprint == first
+    template = tmp_path / "other.jinja"
+    template.write_text("{% for m in messages %}{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>"
+                        "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% endfor %} A:")  # fmt: skip
+    marks = {
+        first,
+        load(moved, template=str(template)).fingerprint,
+        load(moved, dtype="bfloat16").fingerprint,
+        load(shelf / "llava_next").fingerprint,
+    }
+    (moved / "generation_config.json").write_text(json.dumps({"repetition_penalty": 1.3}))
+    assert len(marks | {load(moved).fingerprint}) == 5
+
+
+def test_what_cannot_be_is_one_clear_line(shelf: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    bare = tmp_path / "bare"
+    shutil.copytree(shelf / "llava", bare)
+    (bare / "chat_template.jinja").unlink()
+    pickled = tmp_path / "pickled"
+    shutil.copytree(shelf / "llava", pickled, ignore=shutil.ignore_patterns("*.safetensors"))
+    cases: list[tuple[str, dict[str, Any], str]] = [
+        ("", {}, "names no checkpoint"),
+        (str(empty), {}, "config.json"),
+        (str(tmp_path / "absent"), {}, "does not exist"),
+        (str(bare), {}, "--template"),
+        (str(pickled), {}, "--allow-pickle"),
+        (str(shelf / "llava"), {"dtype": "int4"}, "--dtype"),
+        (str(shelf / "llava"), {"batch_size": "many"}, "--batch-size"),
+        (str(shelf / "llava"), {"device": "cuda:99"}, "--device"),
+        (str(shelf / "llava"), {"device": "abacus"}, "--device"),
+        (str(shelf / "llava"), {"quantize": "3bit"}, "--quantize"),
+        (str(shelf / "llava"), {"base_url": "http://x/v1"}, "--base-url"),
+        (str(shelf / "llava"), {"template": str(tmp_path / "no.jinja")}, "--template"),
+    ]
+    for spec, options, words in cases:
+        with pytest.raises(UserError, match=words) as caught:
+            create(spec, ModelOptions(**options))
+        assert "\n" not in str(caught.value)
+
+
+def test_pickled_weights_are_read_when_allowed(shelf: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    folder = tmp_path / "pickled"
+    shutil.copytree(shelf / "llava", folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    torch.save(load_file(shelf / "llava" / "model.safetensors"), folder / "pytorch_model.bin")
+    asked = request(0, 1)
+    found = answers(load(folder, allow_pickle=True), [asked])[asked.id]
+    assert found.text == answers(load(shelf / "llava"), [asked])[asked.id].text
+
+
+def test_a_whole_run_through_the_harness_and_its_resumption(shelf: Path, docvqa_root: Path, tmp_path: Path) -> None:
+    def go(limit: int | None = None, out: str = "run") -> Any:
+        spec = f"hf:{shelf / 'idefics3'}"
+        return run(
+            spec,
+            ["docvqa"],
+            tmp_path / out,
+            data_root=docvqa_root,
+            vision=("on", "off"),
+            limit=10,
+            max_new_tokens=4,
+            options=ModelOptions(batch_size="4"),
+        )
+
+    done = go()
+    assert done.n == 20 and done.n_failed == 0
+    stored = done.run.responses(Cell("docvqa", "on"))
+    off = done.run.responses(Cell("docvqa", "off"))
+    assert all(stored[k].prompt_tokens > off[k].prompt_tokens for k in stored)  # type: ignore[operator]
+    info = done.run.info["model"]
+    assert info["details"]["kind"].endswith("Idefics3ForConditionalGeneration") and info["name"] == "idefics3"
+    assert go().n == 20
