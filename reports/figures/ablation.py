@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cambrian_eval.reports.ablation import Ablation
 from cambrian_eval.reports.catalogue import entry
 from cambrian_eval.reports.figures.matrix import text_colour
@@ -63,11 +65,11 @@ def draw(found: Ablation, theme: Theme) -> Drawing:
         axes.set_ylabel(
             typeset("score (MME / 20)" if any(r.benchmark == "mme" for r in found.rows) else "score", theme)
         )
-        _legend(fig, axes, conditions, theme)
+        _legend(fig, conditions, theme)
     return Drawing("ablation", fig, *_numbers(found), _caption(found))
 
 
-def _legend(fig: object, axes: object, conditions: list[str], theme: Theme) -> None:
+def _legend(fig: Any, conditions: list[str], theme: Theme) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -82,7 +84,7 @@ def _legend(fig: object, axes: object, conditions: list[str], theme: Theme) -> N
     )
     fig.legend(
         handles=handles, loc="outside upper center", ncols=2 if theme.narrow else len(handles), columnspacing=1.4
-    )  # type: ignore[attr-defined]
+    )
 
 
 def _caption(found: Ablation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def bars(table: ScoreTable, theme: Theme) -> Drawing:
     return Drawing("categories", fig, _COLUMNS, _rows(table, found), caption)
 
 
-def _legend(fig: object, table: ScoreTable, theme: Theme) -> None:
+def _legend(fig: Any, table: ScoreTable, theme: Theme) -> None:
     from matplotlib.patches import Patch
 
     handles = []
@@ -87,7 +88,7 @@ def _legend(fig: object, table: ScoreTable, theme: Theme) -> None:
         )
     longest = max(len(m) for m in table.models)
     columns = max(1, min(len(handles), int(theme.page * 72 / (theme.size * (0.55 * longest + 4)))))
-    fig.legend(handles=handles, loc="outside upper center", ncols=columns)  # type: ignore[attr-defined]
+    fig.legend(handles=handles, loc="outside upper center", ncols=columns)
 
 
 def radar(table: ScoreTable, theme: Theme, axes_are: str = "categories") -> Drawing:
