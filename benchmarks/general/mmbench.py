@@ -18,8 +18,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, Graded, HubSource, PromptStyle, Unit
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import released
-from cambrian_eval.scoring.choices import grade_choice
+from cambrian_eval.scoring import choices, released
 
 ROTATION = 1_000_000
 OPTIONS = ("A", "B", "C", "D")
@@ -80,7 +79,7 @@ class MMBench(Benchmark):
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
         """The option read out with care."""
-        return grade_choice(sample, text)
+        return choices.grade_choice(sample, text)
 
     def official(self, sample: Sample, text: str) -> Verdict:
         """First character of the trimmed response."""

@@ -14,8 +14,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import released
-from cambrian_eval.scoring.choices import grade_choice
+from cambrian_eval.scoring import choices, released
 
 
 class AI2D(Benchmark):
@@ -59,7 +58,7 @@ class AI2D(Benchmark):
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
         """The option read out with care."""
-        return grade_choice(sample, text)
+        return choices.grade_choice(sample, text)
 
     def official(self, sample: Sample, text: str) -> Verdict:
         """First character, letters turned into indices, compared with the stored index."""

@@ -17,9 +17,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import final, numbers, phrases, released
-from cambrian_eval.scoring.choices import grade_choice
-from cambrian_eval.scoring.options import clean
+from cambrian_eval.scoring import choices, final, numbers, options, phrases, released
 
 REASONING = "First show your reasoning process and then give the final answer."
 TAGS = ("category", "task", "context", "grade", "language", "source")
@@ -78,13 +76,13 @@ class MathVista(Benchmark):
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
         """By answer type; see the module's docstring."""
         if sample.choices:
-            return grade_choice(sample, text)
+            return choices.grade_choice(sample, text)
         kind, gold = sample.extra["answer_type"], sample.answers[0]
         if kind == "list":
             return _grade_list(gold, text)
         wanted = numbers.parse(gold)
         if kind == "text" or wanted is None:
-            said = phrases.answer(final.declared(clean(text)) or text)
+            said = phrases.answer(final.declared(options.clean(text)) or text)
             return Verdict(float(bool(said) and said == phrases.answer(gold)), said or None, "equal text", bool(said))
         found = final.number(text)
         if found is None:
@@ -104,7 +102,7 @@ class MathVista(Benchmark):
 
 def _grade_list(gold: str, text: str) -> Verdict:
     """Lists element by element; the last bracketed list of the response, else the whole as a list."""
-    said = clean(text)
+    said = options.clean(text)
     start, end = said.rfind("["), said.rfind("]")
     inner = said[start : end + 1] if 0 <= start < end else (final.declared(said) or said)
     wanted, found = numbers.parse_list(gold), numbers.parse_list(inner)

@@ -19,8 +19,7 @@ from cambrian_eval.benchmark import LETTER_SENTENCE, SHORT_SENTENCE, Benchmark, 
 from cambrian_eval.errors import UserError
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import open_answers, released
-from cambrian_eval.scoring.choices import grade_choice
+from cambrian_eval.scoring import choices, open_answers, released
 
 DOMAINS = {
     "Art and Design": "Art Art_Theory Design Music",
@@ -111,7 +110,7 @@ class MMMU(Benchmark):
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
         """The option read out with care, or the open answer in a final part of the response."""
-        return grade_choice(sample, text) if sample.choices else open_answers.grade(sample.answers, text)
+        return choices.grade_choice(sample, text) if sample.choices else open_answers.grade(sample.answers, text)
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """The released code shows one picture, whatever the scorer."""

@@ -17,8 +17,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import released
-from cambrian_eval.scoring.choices import grade_choice
+from cambrian_eval.scoring import choices, released
 
 SENTENCE = "Please answer directly with only the letter of the correct option and nothing else."
 _DELETE_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -69,7 +68,7 @@ class ScienceQA(Benchmark):
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
         """The option read out with care."""
-        return grade_choice(sample, text)
+        return choices.grade_choice(sample, text)
 
     def official(self, sample: Sample, text: str) -> Verdict:
         """The gold option's text without punctuation, or the gold letter before the first dot."""

@@ -15,10 +15,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import short
-from cambrian_eval.scoring.folding import normal
-from cambrian_eval.scoring.numbers import Number, parse
-from cambrian_eval.scoring.statement import plain, replies
+from cambrian_eval.scoring import folding, numbers, short, statement
 
 INSTRUCTION = "Answer the question using a single number or phrase."
 TOLERANCE = 0.05
@@ -66,22 +63,22 @@ class ChartQA(Benchmark):
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
         """Equal text first, then lists, yes or no, and numbers within the tolerance."""
         gold = sample.answers[0]
-        for reply in replies(text):
+        for reply in statement.replies(text):
             if _same(reply, gold):
                 return Verdict(1.0, reply, "equal text")
         if not text.strip():
             return Verdict(0.0, None, "empty response", parsed=False)
         year = bool(_YEAR.fullmatch(gold.strip()) and _YEAR_ASKED.search(sample.question))
         if gold.strip().startswith("["):
-            right = any(_same_list(reply, gold) for reply in replies(text))
-            return Verdict(float(right), plain(text), "list compared item by item")
+            right = any(_same_list(reply, gold) for reply in statement.replies(text))
+            return Verdict(float(right), statement.plain(text), "list compared item by item")
         if gold.strip().lower() in ("yes", "no"):
             said = short.yes_no(text)
             return Verdict(float(said == gold.strip().lower()), said, "yes or no", parsed=said is not None)
-        wanted = parse(gold)
+        wanted = numbers.parse(gold)
         if wanted is None:
             said = short.same_words(text, gold)
-            return Verdict(float(said is not None), said or plain(text), "same words")
+            return Verdict(float(said is not None), said or statement.plain(text), "same words")
         return _numeric(text, gold, wanted, year)
 
     def official(self, sample: Sample, text: str) -> Verdict:
@@ -94,19 +91,19 @@ class ChartQA(Benchmark):
         return Verdict(float(difference <= TOLERANCE * abs(float(gold))), text, "released rule: within 5 %")
 
 
-def _numeric(text: str, gold: str, wanted: Number, year: bool) -> Verdict:
+def _numeric(text: str, gold: str, wanted: numbers.Number, year: bool) -> Verdict:
     """A number against a gold number; "14 million" also answers 14 where the chart counts in millions."""
     said = short.number(text)
     if said is None:
         return Verdict(0.0, None, "no number found", parsed=False)
     right = _near(said, wanted, year)
     if not right and not _SCALE.search(gold):
-        unscaled = parse(_SCALE.sub("", said.text))
+        unscaled = numbers.parse(_SCALE.sub("", said.text))
         right = unscaled is not None and unscaled.value != said.value and _near(unscaled, wanted, year)
     return Verdict(float(right), said.text, "year, exact" if year else "number within 5 %")
 
 
-def _near(said: Number, wanted: Number, exact: bool) -> bool:
+def _near(said: numbers.Number, wanted: numbers.Number, exact: bool) -> bool:
     """Within 5 % of the gold value; where only one side has a percent sign, 50 % is 50 or 0.5."""
     pairs = [(said.value, wanted.value)]
     if said.percent and not wanted.percent:
@@ -122,7 +119,7 @@ def _same(text: str, gold: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    bare = normal("NFC", text).casefold().strip()
+    bare = folding.normal("NFC", text).casefold().strip()
     return " ".join(bare.removesuffix(".").split())
 
 
@@ -137,10 +134,10 @@ def _same_list(text: str, gold: str) -> bool:
 def _same_item(text: str, gold: str) -> bool:
     if _same(text, gold):
         return True
-    said, wanted = parse(text), parse(gold)
+    said, wanted = numbers.parse(text), numbers.parse(gold)
     return said is not None and wanted is not None and _near(said, wanted, exact=bool(_YEAR.fullmatch(gold)))
 
 
 def _list(text: str) -> list[str]:
-    inner = plain(text).strip("[]() ")
+    inner = statement.plain(text).strip("[]() ")
     return [item.strip(" '\"[]") for item in _ITEMS.split(inner) if item.strip(" '\"[]")]

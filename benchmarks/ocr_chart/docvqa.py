@@ -16,7 +16,7 @@ from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.errors import UserError
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring.anls import anls, challenge_anls
+from cambrian_eval.scoring import anls
 
 INSTRUCTION = "Give the short answer directly."
 ROWS = {"validation": 5349, "test": 5188}
@@ -69,11 +69,11 @@ class DocVQA(Benchmark):
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
         """ANLS over normalised texts."""
-        return _verdict(text, anls(text, sample.answers), "ANLS over normalised texts")
+        return _verdict(text, anls.anls(text, sample.answers), "ANLS over normalised texts")
 
     def official(self, sample: Sample, text: str) -> Verdict:
         """The challenge script's ANLS, which divides by the raw lengths."""
-        return _verdict(text, challenge_anls(text, sample.answers), "ANLS as in the challenge's script")
+        return _verdict(text, anls.challenge_anls(text, sample.answers), "ANLS as in the challenge's script")
 
     def submission(self, samples: Sequence[Sample], texts: Sequence[str]) -> tuple[str, str] | None:
         """The challenge's JSON list (challenge 17, task 1) for the test split."""

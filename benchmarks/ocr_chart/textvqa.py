@@ -14,8 +14,7 @@ from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSour
 from cambrian_eval.errors import UserError
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import vqa
-from cambrian_eval.scoring.statement import replies
+from cambrian_eval.scoring import statement, vqa
 
 
 class TextVQA(Benchmark):
@@ -66,7 +65,7 @@ class TextVQA(Benchmark):
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
         """Soft accuracy by the careful normaliser, of the reply or else of the answer it declares."""
-        said = replies(text)
+        said = statement.replies(text)
         for reply in said:
             if value := vqa.soft_accuracy(reply, sample.answers, vqa.careful):
                 return Verdict(value, reply, "soft accuracy over the human answers")

@@ -14,7 +14,7 @@ from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSou
 from cambrian_eval.errors import UserError
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring.choices import grade_choice
+from cambrian_eval.scoring import choices
 
 REVISION = "bc284db50d036958861cb60cdd7b77612052ce0d"
 COLUMNS = ("idx", "type", "task", "image", "question", "choices", "answer", "prompt", "source")
@@ -25,9 +25,7 @@ class CVBench(Benchmark):
     """The common part of the two declarations."""
 
     category: ClassVar[Category] = "Vision-Centric"
-    paper = (
-        "Tong et al. Cambrian-1: A Fully Open, Vision-Centric Exploration of Multimodal LLMs. NeurIPS 2024"
-    )
+    paper = "Tong et al. Cambrian-1: A Fully Open, Vision-Centric Exploration of Multimodal LLMs. NeurIPS 2024"
     max_new_tokens = 512
     kind: ClassVar[str]
     """"2D" or "3D": the config of the data set and the `type` of its rows."""
@@ -36,9 +34,7 @@ class CVBench(Benchmark):
     @property
     def source(self) -> HubSource:
         """One config of the published data set."""
-        return HubSource(
-            "nyu-visionx/CV-Bench", "test", self.n_rows, COLUMNS, config=self.kind, revision=REVISION
-        )
+        return HubSource("nyu-visionx/CV-Bench", "test", self.n_rows, COLUMNS, config=self.kind, revision=REVISION)
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample | None:
         """One row; rows of the other half (the joint config holds both) are left out."""
@@ -47,9 +43,7 @@ class CVBench(Benchmark):
         choices = tuple(str(choice) for choice in row["choices"])
         gold = _LETTER.fullmatch(str(row["answer"]).strip())
         if gold is None or LETTERS.index(gold[1]) >= len(choices):
-            raise UserError(
-                f"{self.name} row {index}: answer {row['answer']!r} is not a letter of its choices"
-            )
+            raise UserError(f"{self.name} row {index}: answer {row['answer']!r} is not a letter of its choices")
         photo = row.get("source_filename") or row.get("filename")
         return Sample(
             id=str(row.get("idx", index)),
@@ -72,4 +66,4 @@ class CVBench(Benchmark):
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
         """Letters in any wrapping, option texts, declared answers."""
-        return grade_choice(sample, text)
+        return choices.grade_choice(sample, text)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from cambrian_eval.benchmark import Graded, Unit
 from cambrian_eval.benchmarks.vision_centric.cvbench import CVBench
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring.released import first_letter
+from cambrian_eval.scoring import released
 
 ROWS = "all rows"
 
@@ -28,7 +28,7 @@ class CVBench2D(CVBench):
 
     def official(self, sample: Sample, text: str) -> Verdict:
         """The released first-character rule; only full stops are dropped at the end."""
-        said = first_letter(text, trailing=".").upper()
+        said = released.first_letter(text, trailing=".").upper()
         if not said:
             return Verdict(0.0, None, "released rule: empty", parsed=False)
         return Verdict(float(said == sample.answers[0]), said, "released rule: first character")

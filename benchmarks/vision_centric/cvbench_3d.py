@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cambrian_eval.benchmarks.vision_centric.cvbench import CVBench
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring.released import first_letter
+from cambrian_eval.scoring import released
 
 
 class CVBench3D(CVBench):
@@ -23,7 +23,7 @@ class CVBench3D(CVBench):
 
     def official(self, sample: Sample, text: str) -> Verdict:
         """The released first-character rule; full stops, colons and commas are dropped at the end."""
-        said = first_letter(text, trailing=".:,")
+        said = released.first_letter(text, trailing=".:,")
         if not said:
             return Verdict(0.0, None, "released rule: empty", parsed=False)
         letter = sample.answers[0]

@@ -29,8 +29,7 @@ from cambrian_eval.benchmark import (
 from cambrian_eval.errors import UserError
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring.choices import grade_choice
-from cambrian_eval.scoring.released import trimmed
+from cambrian_eval.scoring import choices, released
 
 MENDED = {99: ("B", "tusk"), 100: ("A", "tusk"), 279: ("B", "elderly"), 280: ("A", "elderly")}
 """Question number -> the answer the original has wrong, and a word that proves it is that question."""
@@ -63,9 +62,7 @@ class MMVP(Benchmark):
         options = _OPTIONS.fullmatch(row["Options"])
         gold = str(row["Correct Answer"]).strip().strip("().").upper()
         if options is None or gold not in ("A", "B"):
-            raise UserError(
-                f"mmvp row {index}: expected options '(a) .. (b) ..' and an answer '(a)' or '(b)'"
-            )
+            raise UserError(f"mmvp row {index}: expected options '(a) .. (b) ..' and an answer '(a)' or '(b)'")
         return Sample(
             id=str(number),
             index=index,
@@ -94,11 +91,11 @@ class MMVP(Benchmark):
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
         """Letters in any wrapping, option texts, declared answers."""
-        return grade_choice(sample, text)
+        return choices.grade_choice(sample, text)
 
     def official(self, sample: Sample, text: str) -> Verdict:
         """Equality with the letter or with the option's text, which the released code cuts at every "("."""
-        said = trimmed(text)
+        said = released.trimmed(text)
         letter = sample.answers[0]
         pieces = sample.extra["options"].split("(")[1:]
         wanted = pieces["AB".index(letter)].partition(")")[2].strip().lower()
@@ -123,9 +120,7 @@ class MMVP(Benchmark):
         with table.open(encoding="utf-8-sig", newline="") as file:
             _, *lines = csv.reader(file)
         if any(len(line) < len(_COLUMNS) for line in lines if line):
-            raise UserError(
-                f"{table}: every line needs four columns: index, question, options, correct answer"
-            )
+            raise UserError(f"{table}: every line needs four columns: index, question, options, correct answer")
         rows = [dict(zip(_COLUMNS, line[:4], strict=True)) for line in lines if line]
         for row in rows:
             picture = folder / "MMVP Images" / f"{row['Index'].strip()}.jpg"
@@ -137,9 +132,7 @@ class MMVP(Benchmark):
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Which answers of the two disputed pairs were used."""
         if self.settings["corrected"]:
-            return (
-                "answers of questions 99, 100, 279, 280 corrected; not comparable with published numbers",
-            )
+            return ("answers of questions 99, 100, 279, 280 corrected; not comparable with published numbers",)
         return ("original answers, swapped in pairs 99/100 and 279/280, as in the published numbers",)
 
 

@@ -16,10 +16,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import short
-from cambrian_eval.scoring.choices import grade_choice
-from cambrian_eval.scoring.numbers import Number, parse
-from cambrian_eval.scoring.released import keyword_rule
+from cambrian_eval.scoring import choices, numbers, released, short
 
 _MARK = re.compile(r"(?:^|(?<=[\s?]))\(?([A-Z])[.:)]\s*(?=\S)", re.MULTILINE)
 _FORMAT = re.compile(r"\s*\bPlease answer\b[^\n]*\s*$", re.IGNORECASE)
@@ -74,13 +71,13 @@ class RealWorldQA(Benchmark):
         """By kind: letters and option texts, yes or no, equal numbers, equal words."""
         kind, gold = sample.tags["kind"], sample.answers[0]
         if kind == "multiple choice":
-            return grade_choice(sample, text)
+            return choices.grade_choice(sample, text)
         if not text.strip():
             return Verdict(0.0, None, "empty response", parsed=False)
         if kind == "yes/no":
             said = short.yes_no(text)
             return Verdict(float(said == gold.lower()), said, "yes or no", parsed=said is not None)
-        wanted = parse(gold)
+        wanted = numbers.parse(gold)
         if kind == "number" and wanted is not None:
             number = short.number(text)
             if number is None:
@@ -91,7 +88,7 @@ class RealWorldQA(Benchmark):
 
     def official(self, sample: Sample, text: str) -> Verdict:
         """First blank-separated word after the keyword rule; an empty reply stops the released code."""
-        rest = keyword_rule(text).rstrip(".").split()
+        rest = released.keyword_rule(text).rstrip(".").split()
         if not rest:
             return Verdict(0.0, None, "released code stops: nothing left of the reply", parsed=False)
         return Verdict(float(rest[0] == sample.answers[0].lower()), rest[0], "released rule: first word")
@@ -124,12 +121,12 @@ def parse_options(text: str) -> tuple[str, tuple[str, ...]]:
 def _kind(gold: str) -> str:
     if gold.lower() in ("yes", "no"):
         return "yes/no"
-    number = parse(gold)
+    number = numbers.parse(gold)
     counted = number is not None and (not number.unit or gold[0].isdigit())
     return "number" if counted else "other"
 
 
-def _equal(said: Number, wanted: Number) -> bool:
+def _equal(said: numbers.Number, wanted: numbers.Number) -> bool:
     """Equal values; a unit on one side only does not matter, two different ones do."""
     units = {number.unit.rstrip("s.") for number in (said, wanted) if number.unit}
     return abs(said.value - wanted.value) < 1e-9 and len(units) < 2
