@@ -32,6 +32,9 @@ COMMANDS = {
     "plot": ("cambrian_eval.cli.plot:app", "One figure: pca, correlation, ablation, categories, ..."),
     "table": ("cambrian_eval.cli.table:table", "The results table as Markdown, LaTeX, CSV or HTML."),
     "cvbench": ("cvbench_builder.cli:app", "Build, review and audit CV-Bench from source annotations."),
+    "status": ("cambrian_eval.cli.status:status", "Where a run stands, from another terminal."),
+    "merge": ("cambrian_eval.cli.merge:merge", "Shards of a run, joined with every check."),
+    "inspect": ("cambrian_eval.cli.inspect_:inspect", "What a Cambrian checkpoint is, and what of it is missing."),
     "fetch": ("cambrian_eval.cli.fetch:fetch", "Put data sets and models in the cache."),
     "doctor": ("cambrian_eval.cli.doctor:doctor", "Versions, devices, caches, and what is missing for what."),
 }
