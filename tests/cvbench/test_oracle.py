@@ -51,7 +51,7 @@ def random_coco(seed: int) -> Coco:
             crowd = rng.random() < 0.08
             coco.add(image, rng.choice(list(PLURALS)), (x, y, x + sides[0], y + sides[1]), iscrowd=int(crowd))
         if rng.random() < 0.3 and coco.annotations:
-            again = dict(coco.annotations[-1], id=9000 + image)
+            again = dict(coco.annotations[-1], id=9000 + image, bbox=list(coco.annotations[-1]["bbox"]))
             coco.annotations.append(again)
     return coco
 
