@@ -122,12 +122,11 @@ def _for_pictures(known: Any) -> Any:
         def _get_arguments_from_pretrained(cls, path: Any, processor_dict: Any = None, **kwargs: Any) -> list[Any]:
             from transformers import AutoImageProcessor, AutoTokenizer
 
-            made = {
-                "tokenizer": lambda: AutoTokenizer.from_pretrained(path, **{**kwargs, "backend": None}),
-                "image_processor": lambda: AutoImageProcessor.from_pretrained(path, **kwargs),
-                "video_processor": lambda: None,
+            made: dict[str, Any] = {
+                "tokenizer": AutoTokenizer.from_pretrained(path, **{k: v for k, v in kwargs.items() if k != "backend"}),
+                "image_processor": AutoImageProcessor.from_pretrained(path, **kwargs),
             }
-            return [made[name]() for name in known.get_attributes()]
+            return [made.get(name) for name in known.get_attributes()]
 
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
             if argument_name == "video_processor" and argument is None:

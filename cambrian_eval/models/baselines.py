@@ -1,0 +1,185 @@
+"""Blind baselines: what a benchmark gives to somebody who never looks at a picture.
+
+`most-frequent` always gives the commonest right answer, `longest-option` the longest option, `text-prior` what the
+right answers to similarly worded questions suggest. They need no GPU and expose shortcuts: a benchmark on which they
+score well above chance can be answered in part without its pictures. They see the benchmark's answers, so their scores
+describe the benchmark and are nobody's ability; `text-prior` never learns from a question about the same picture or
+group (five folds by picture).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.model import Model, ModelOptions
+from cambrian_eval.sample import Request, Response, Sample
+
+FOLDS = 5
+LONGEST_PREFIX = 6
+"""Words of a question's beginning that are told apart."""
+_WORD = re.compile(r"\w+", re.UNICODE)
+
+Guesser = Callable[[Sequence[Sample]], Callable[[Sample], str]]
+
+
+class Baseline:
+    """Answers from what `observe` was shown of the benchmark."""
+
+    max_images: int | None = 0
+
+    def __init__(self, kind: str, guesser: Guesser) -> None:
+        self.name = f"baseline:{kind}"
+        self.fingerprint = f"baseline-1-{kind}"
+        self._guesser = guesser
+        self._answers: dict[str, dict[str, str]] = {}
+
+    def observe(self, benchmark: str, samples: Sequence[Sample]) -> None:
+        guess = self._guesser(samples)
+        self._answers[benchmark] = {s.id: guess(s) for s in samples}
+
+    def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+        for request in requests:
+            answer = self._answers.get(request.benchmark, {}).get(request.id)
+            if answer is None:
+                reason = f"{self.name} was not shown sample {request.id!r} of {request.benchmark} beforehand"
+                yield Response(request.id, "", finish="failed", error=reason)
+            else:
+                yield Response(request.id, answer)
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"kind": "blind baseline", "sees": "questions, options and right answers, never a picture"}
+
+
+def create(rest: str, options: ModelOptions) -> Model:
+    """`baseline:most-frequent`, `baseline:longest-option` or `baseline:text-prior`."""
+    if not rest:
+        raise UserError(f"baseline: names none; write baseline:NAME with one of {', '.join(BASELINES)}")
+    if rest not in BASELINES:
+        raise unknown("baseline", rest, BASELINES)
+    return Baseline(rest, BASELINES[rest])
+
+
+def most_frequent(samples: Sequence[Sample]) -> Callable[[Sample], str]:
+    """The commonest right answer that the question allows; ties go to the one seen first."""
+    counts: Counter[str] = Counter()
+    for sample in samples:
+        counts.update(dict.fromkeys(sample.answers, 1))
+
+    def guess(sample: Sample) -> str:
+        if legal := _legal(sample):
+            return max(legal, key=lambda answer: counts[answer])
+        return _commonest(free)
+
+    free: Counter[str] = Counter()
+    for sample in samples:
+        if not _legal(sample):
+            free.update(dict.fromkeys(sample.answers, 1))
+    return guess
+
+
+def longest_option(samples: Sequence[Sample]) -> Callable[[Sample], str]:
+    """The longest option (its letter), the first of equals; nothing where there are no options."""
+
+    def guess(sample: Sample) -> str:
+        if options := sample.options:
+            return max(options, key=lambda letter: len(options[letter].strip()))
+        return max(sample.guesses, key=len, default="")
+
+    return guess
+
+
+def text_prior(samples: Sequence[Sample]) -> Callable[[Sample], str]:
+    """What the right answers to similarly worded questions about other pictures suggest."""
+    folds = [_fold(s) for s in samples]
+    learnt = {fold: _Prior([s for s, own in zip(samples, folds, strict=True) if own != fold]) for fold in set(folds)}
+
+    def guess(sample: Sample) -> str:
+        return learnt[_fold(sample)].guess(sample)
+
+    return guess
+
+
+BASELINES: Mapping[str, Guesser] = {
+    "most-frequent": most_frequent,
+    "longest-option": longest_option,
+    "text-prior": text_prior,
+}
+
+
+class _Prior:
+    """How often an answer is right, given how the question begins; shorter beginnings smooth longer ones."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._right: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+        self._offered: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+        for sample in samples:
+            for prefix in _prefixes(sample):
+                self._right[prefix].update(dict.fromkeys(_right_texts(sample), 1))
+                self._offered[prefix].update({name: 1 for pair in _texts(sample).items() for name in pair})
+
+    def guess(self, sample: Sample) -> str:
+        texts = _texts(sample)
+        if not texts:
+            return self._free(sample)
+        return max(texts, key=lambda answer: self._chance(texts[answer], answer, sample, 1 / len(texts)))
+
+    def _chance(self, text: str, answer: str, sample: Sample, base: float) -> float:
+        """Share of times an option was right when offered: by its letter first, then by its words."""
+        return self._share(text, sample, self._share(answer, sample, base))
+
+    def _share(self, name: str, sample: Sample, estimate: float) -> float:
+        """Each longer beginning of the question corrects the estimate of the shorter one."""
+        for prefix in _prefixes(sample):
+            if prefix not in self._offered:
+                break
+            if n := self._offered[prefix][name]:
+                estimate = (self._right[prefix][name] + 2 * estimate) / (n + 2)
+        return estimate
+
+    def _free(self, sample: Sample) -> str:
+        """The commonest answer under the longest beginning that was seen at least three times."""
+        found = ""
+        for prefix in _prefixes(sample):
+            counts = self._right.get(prefix)
+            if counts and (not found or sum(counts.values()) >= 3):
+                found = _commonest(counts)
+        return found
+
+
+def _legal(sample: Sample) -> tuple[str, ...]:
+    """The answers a question allows: letters, or Yes and No; empty for free text."""
+    return tuple(sample.options) or sample.guesses
+
+
+def _texts(sample: Sample) -> dict[str, str]:
+    """Legal answer to the words it stands for."""
+    return {k: v.casefold().strip() for k, v in sample.options.items()} or {g: g for g in sample.guesses}
+
+
+def _right_texts(sample: Sample) -> list[str]:
+    """The right answers in words and, where they are letters, as letters."""
+    texts = _texts(sample)
+    return [t for a in sample.answers for t in ((texts[a], a) if a in texts else (a,))]
+
+
+def _prefixes(sample: Sample) -> list[tuple[str, ...]]:
+    """The beginnings of a question, from none of its words to several; questions of another kind stay apart."""
+    words = tuple(w.casefold() for w in _WORD.findall(sample.question[:400])[:LONGEST_PREFIX])
+    kind = str(len(_legal(sample)))
+    return [(kind, *words[:n]) for n in range(len(words) + 1)]
+
+
+def _commonest(counts: Counter[str]) -> str:
+    """The most frequent entry; the first in the alphabet of equals."""
+    return min(counts, key=lambda text: (-counts[text], text), default="")
+
+
+def _fold(sample: Sample) -> int:
+    """Which fifth a sample is in; questions about one picture or group are in the same."""
+    mark = sample.group or sample.image_id or sample.id
+    return int.from_bytes(hashlib.sha256(mark.encode("utf-8", "surrogatepass")).digest()[:4], "big") % FOLDS
