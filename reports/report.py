@@ -66,11 +66,11 @@ def write(runs: Sequence[NamedRun], out: Path, options: Options, provenance: sty
         on_page.append(Figure(style.render(shown, "svg", web), shown.caption))
     notes = [*unseen, *skipped]
     data = browsable(runs)
-    found: dict[str, bytes] = {}
+    where: dict[str, object] = {}
+    blocks: list[dict[str, str]] = []
     if options.images and data.pictures:
-        found, missing = pictures.find(runs, data.pictures)
+        where, blocks, missing = pictures.gathered(runs, data.pictures, out)
         notes += missing
-    where, blocks = pictures.placed(found, out)
     page = Page(
         options.title, tables.write(replace(layout, notes=()), "html"), (*layout.notes, *notes), tuple(reading),
         tuple(on_page), provenance.command,

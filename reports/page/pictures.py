@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,40 +31,79 @@ BLOCK = 25
 FOLDER = "pictures"
 
 
-def find(runs: Sequence[NamedRun], wanted: frozenset[str]) -> tuple[dict[str, bytes], list[str]]:
-    """JPEG thumbnails by hash, and notes on what could not be found."""
+def gathered(
+    runs: Sequence[NamedRun], wanted: frozenset[str], out: Path
+) -> tuple[dict[str, Any], list[dict[str, str]], list[str]]:
+    """The index entry that says where pictures are, blocks of embedded ones, and notes on what could not be found.
+
+    Pictures for side files are written as they come, so that memory does not grow with their number.
+    """
     found: dict[str, bytes] = {}
+    if len(wanted) <= EMBEDDED:
+        notes = find(runs, wanted, found.__setitem__)
+        hashes = sorted(found)
+        blocks = [
+            {h[:24]: base64.b64encode(found[h]).decode("ascii") for h in hashes[i : i + BLOCK]}
+            for i in range(0, len(hashes), BLOCK)
+        ]
+        return {"embedded": {h[:24]: i // BLOCK for i, h in enumerate(hashes)}}, blocks, notes
+    names: set[str] = set()
+
+    def keep(digest: str, data: bytes) -> None:
+        write(out / FOLDER / f"{digest[:24]}.jpg", data)
+        names.add(digest[:24])
+
+    notes = find(runs, wanted, keep)
+    return {"files": FOLDER, "known": sorted(names)}, [], notes
+
+
+def find(runs: Sequence[NamedRun], wanted: frozenset[str], keep: Callable[[str, bytes], None]) -> list[str]:
+    """Hands a JPEG thumbnail of each wanted picture to `keep`, once; returns notes on what could not be found."""
     notes: list[str] = []
+    kept: set[str] = set()
     done: set[tuple[str, str]] = set()
     for named in runs:
         info = named.run.info
         for name in named.run.benchmarks():
-            about = info["benchmarks"][name]
-            key = name, str(about["data"].get("fingerprint"))
+            key = name, str(info["benchmarks"][name]["data"].get("fingerprint"))
             if key in done:
                 continue
             try:
-                loaded = load_samples(
-                    benchmark_of(named.run, name), _spec(info), info["answers_depend_on"].get("limit")
-                )
+                limit = info["answers_depend_on"].get("limit")
+                loaded = load_samples(benchmark_of(named.run, name), _spec(info), limit)
             except (UserError, OSError, ImportError) as error:
-                notes.append(
-                    f"no pictures of {entry(name).short} from {named.run.path.name}: {' '.join(str(error).split())}"
-                )
+                reason = " ".join(str(error).split())
+                notes.append(f"no pictures of {entry(name).short} from {named.run.path.name}: {reason}")
                 continue
             done.add(key)
-            unreadable = 0
-            for sample in loaded.samples:
-                for picture in sample.images:
-                    try:
-                        digest = picture.sha256
-                        if digest in wanted and digest not in found:
-                            found[digest] = thumbnail(picture)
-                    except (OSError, ValueError):
-                        unreadable += 1
+            unreadable = _thumbnails([p for s in loaded.samples for p in s.images], wanted, kept, keep)
             if unreadable:
                 notes.append(f"{entry(name).short}: {unreadable} pictures cannot be decoded")
-    return found, notes
+    return notes
+
+
+def _thumbnails(
+    pictures: Sequence[Picture], wanted: frozenset[str], kept: set[str], keep: Callable[[str, bytes], None]
+) -> int:
+    """Decodes in threads, keeps in this one; returns how many pictures could not be decoded."""
+
+    def made(picture: Picture) -> tuple[str, bytes | None] | None:
+        try:
+            digest = picture.sha256
+            return digest, thumbnail(picture) if digest in wanted and digest not in kept else None
+        except (OSError, ValueError):
+            return None
+
+    unreadable = 0
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        for start in range(0, len(pictures), 256):
+            for one in threads.map(made, pictures[start : start + 256]):
+                if one is None:
+                    unreadable += 1
+                elif one[1] is not None and one[0] not in kept:
+                    kept.add(one[0])
+                    keep(one[0], one[1])
+    return unreadable
 
 
 def _spec(info: Mapping[str, Any]) -> DataSpec:
@@ -83,17 +124,3 @@ def thumbnail(picture: Picture) -> bytes:
     out = io.BytesIO()
     image.save(out, format="JPEG", quality=80)
     return out.getvalue()
-
-
-def placed(found: Mapping[str, bytes], out: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """Where the page finds each picture: the index entry, and blocks of embedded pictures."""
-    hashes = sorted(found)
-    if len(hashes) > EMBEDDED:
-        for digest in hashes:
-            write(out / FOLDER / f"{digest[:24]}.jpg", found[digest])
-        return {"files": FOLDER, "known": [h[:24] for h in hashes]}, []
-    blocks = [
-        {h[:24]: base64.b64encode(found[h]).decode("ascii") for h in hashes[i : i + BLOCK]}
-        for i in range(0, len(hashes), BLOCK)
-    ]
-    return {"embedded": {h[:24]: i // BLOCK for i, h in enumerate(hashes)}}, blocks

@@ -326,8 +326,9 @@ def test_many_pictures_go_into_files_beside_the_page(
 
 def test_pictures_shown_are_those_the_model_saw(runs: tuple[Path, Path]) -> None:
     data = browsable(open_runs(runs))
-    found, notes = pictures.find(open_runs(runs), data.pictures)
-    assert notes == [] and set(found) == data.pictures
+    found: dict[str, bytes] = {}
+    assert pictures.find(open_runs(runs), data.pictures, found.__setitem__) == []
+    assert set(found) == data.pictures and all(jpeg.startswith(b"\xff\xd8") for jpeg in found.values())
 
 
 def test_script_json_cannot_end_its_element() -> None:
