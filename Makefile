@@ -16,6 +16,8 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/cambrian-eval run --model chance --benchmark all --data mini --vision on,off --out runs/demo
+	$(BIN)/cambrian-eval report runs/demo --out report
+	@echo "open report/report.html"
 
 test: $(READY)
 	$(BIN)/python -m pytest -q $(ARGS)
