@@ -155,6 +155,7 @@ class Endpoint:
     async def _ask(self, client: AsyncOpenAI, chat: Chat, amount: float) -> Reply | Failure:
         """A reply, or a failure when patience is at its end."""
         tries: dict[str, int] = {}
+        wanted = chat.schema
         while True:
             sent_at = time.monotonic()
             try:
@@ -171,7 +172,7 @@ class Endpoint:
                 continue
             self._pace.succeeded()
             self._answered_ever, self._failed_in_a_row = True, 0
-            self._manner.worked(chat)
+            self._manner.worked(chat, dropped=wanted is not None and chat.schema is None)
             return self._settled(reply, chat, amount, time.monotonic() - sent_at, sum(tries.values()) + 1)
 
     def _settled(self, reply: Reply, chat: Chat, amount: float, seconds: float, tries: int) -> Reply:

@@ -91,7 +91,10 @@ class Manner:
         """Whether the schema of a request is something this endpoint has never managed."""
         return chat.schema is not None and self.schema and not self.schema_proven
 
-    def worked(self, chat: Chat) -> None:
+    def worked(self, chat: Chat, dropped: bool) -> None:
+        """A request was answered; `dropped` where that took leaving its schema out."""
+        if dropped and not self.schema_proven:
+            self.schema = False
         self.schema_proven = self.schema_proven or (chat.schema is not None and self.schema)
 
 

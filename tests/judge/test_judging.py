@@ -98,16 +98,25 @@ def test_equal_answers_to_equal_questions_are_one_request(stored: Stored) -> Non
     assert len(server.seen) == 1 and done.results[0].n == 4
 
 
-def test_json_mode_refused_is_followed_by_plain_words(stored: Stored) -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error(400, "response_format is not supported by this server"),
+        error(422, "unexpected thing in the body"),
+        error(501, "not implemented"),
+        error(500, "KeyError: 'json_schema'"),
+    ],
+    ids=["400", "unnamed", "501", "500"],
+)
+def test_json_mode_refused_is_followed_by_plain_words(stored: Stored, refusal: Act) -> None:
     def script(seen: Seen, n: int) -> Act:
-        if "response_format" in seen.body:
-            return error(400, "response_format is not supported by this server")
-        return honest(seen, n)
+        return refusal if "response_format" in seen.body else honest(seen, n)
 
     with ChatServer(script) as server:
         done = judge_run(stored(30), settings(server, concurrency=4))
     assert done.results[0].score == 50.0
-    assert len(server.seen) <= 30 + 4  # only those under way at the first refusal are sent twice
+    # only those under way at the first refusal are sent again, twice where the refusal looks like a breakdown
+    assert len(server.seen) <= 30 + 2 * 4
 
 
 @pytest.mark.parametrize(
