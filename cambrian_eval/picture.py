@@ -108,8 +108,17 @@ def pictures(value: Any) -> tuple[Picture, ...]:
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     """Encoded bytes to an RGB Pillow image; a picture that claims too many pixels is refused before decoding."""
     from PIL import Image as pil
+    from PIL import UnidentifiedImageError
 
-    with pil.open(io.BytesIO(data)) as image:
+    if pil.MAX_IMAGE_PIXELS is not None and max_pixels > pil.MAX_IMAGE_PIXELS:
+        pil.MAX_IMAGE_PIXELS = max_pixels  # somebody allowed more than Pillow does by itself
+    try:
+        opened = pil.open(io.BytesIO(data))
+    except UnidentifiedImageError:  # its own words hold an address in memory, which no two runs share
+        raise ValueError(f"{len(data)} bytes that are no picture in a known format") from None
+    except pil.DecompressionBombError as error:
+        raise ValueError(f"picture exceeds the limit of {max_pixels} pixels ({error})") from None
+    with opened as image:
         width, height = image.size
         if width * height > max_pixels:
             raise ValueError(f"picture of {width} x {height} pixels exceeds the limit of {max_pixels} pixels")

@@ -1,0 +1,139 @@
+"""Runs in processes of their own that can be killed, starved and lied to. They come from a fork server, which has
+the heavy imports done, so that a kill and a resume cost a fraction of a second."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cambrian_eval
+from cambrian_eval.errors import CambrianEvalError
+from tests.engines.models import Plain
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(
+    ["cambrian_eval.runner", "tests.engines.models", "pyarrow.parquet", "PIL.PngImagePlugin", "scipy.stats"]
+)
+CONDITIONS = ["on", "shuffled"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: its exit code, and the error it met, if any."""
+
+    code: int | None
+    error: str | None
+
+
+def start(work: Callable[..., None], *arguments: Any) -> tuple[Any, Any]:
+    """A child at work and the pipe it says its error through."""
+    here, there = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_guarded, args=(there, work, arguments))
+    process.start()
+    there.close()
+    return process, here
+
+
+def ended(process: Any, pipe: Any) -> Ended:
+    process.join(120)
+    error = None
+    if pipe.poll():
+        try:
+            error = pipe.recv()
+        except EOFError:
+            error = None
+    return Ended(process.exitcode, error)
+
+
+def child(work: Callable[..., None], *arguments: Any) -> Ended:
+    return ended(*start(work, *arguments))
+
+
+def _guarded(pipe: Any, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    try:
+        work(*arguments)
+    except CambrianEvalError as error:
+        pipe.send(f"{type(error).__name__}: {error}")
+
+
+# -- what children do
+
+
+def evaluate(root: Path, out: Path, model: Any = None, **more: Any) -> Any:
+    """A whole run."""
+    settings = {"vision": CONDITIONS, **more}
+    return cambrian_eval.run(model or Plain(delay=0.001), ["docvqa"], out, data_root=root, **settings)
+
+
+def ordinary(root: Path, out: Path) -> None:
+    evaluate(root, out)
+
+
+def with_file_limit(root: Path, out: Path, most: int) -> None:
+    """No file may grow beyond `most` bytes: what a quota does, where nothing can be mounted."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+    evaluate(root, out)
+
+
+def as_nobody(root: Path, out: Path) -> None:
+    """Without the rights of the superuser, whom permissions do not stop."""
+    os.setegid(65534)
+    os.seteuid(65534)
+    evaluate(root, out)
+
+
+def with_mad_clock(root: Path, out: Path, seed: int) -> None:
+    """Every look at the wall clock gives another year; the monotonic clock stays what it is."""
+    import random
+
+    rng = random.Random(seed)
+    real = time.time, time.strftime, time.localtime
+
+    def jumped(seconds: float | None = None) -> time.struct_time:
+        return real[2](real[0]() + rng.uniform(-3e8, 3e8) if seconds is None else seconds)
+
+    time.time = lambda: real[0]() + rng.uniform(-3e8, 3e8)
+    time.localtime = jumped  # type: ignore[assignment]
+    time.strftime = lambda form, when=None: real[1](form, jumped() if when is None else when)
+    evaluate(root, out)
+
+
+def on_slow_disk(root: Path, out: Path, seed: int) -> None:
+    """Writes take milliseconds and often take only part of what they are given; syncing takes longer."""
+    import random
+
+    rng = random.Random(seed)
+    write, fsync = os.write, os.fsync
+
+    def slow_write(handle: int, data: Any) -> int:
+        time.sleep(rng.uniform(0, 0.004))
+        return write(handle, data[: rng.randint(1, len(data))])
+
+    def slow_fsync(handle: int) -> None:
+        time.sleep(0.05)
+        fsync(handle)
+
+    os.write, os.fsync = slow_write, slow_fsync
+    evaluate(root, out)
+
+
+def measured(root: Path, out: Path, memory: int, options: dict[str, Any]) -> None:
+    """With an upper bound on the memory the process may ask for, beyond what it has."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + memory, resource.RLIM_INFINITY))
+    evaluate(root, out, **options)
+
+
+def on_cluster(root: Path, out: Path, address: str) -> None:
+    """The driver of a Ray run."""
+    from cambrian_eval.engines.ray import RayEngine
+
+    evaluate(root, out, Plain(delay=0.005), engine=RayEngine(replicas=2, address=address))
