@@ -1,0 +1,74 @@
+"""The marking page in a real browser: marks by hand and by key, what a reload keeps, what is exported."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cambrian_eval import Verdict
+from cambrian_eval.adjudication import error_rates, page, read_marks
+from cambrian_eval.agreement import Agreement, Confusion, Disagreement
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        message = "no Chromium on this machine: the marking page is not tested in a browser"
+        if os.environ.get("CAMBRIAN_EVAL_REQUIRE_BROWSER") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
+
+
+def found() -> Agreement:
+    """Four disagreements, one of them with everything in it that could break a page."""
+    right, wrong = Verdict(1.0, "x", "a rule"), Verdict(0.0, None, "another <rule>", parsed=False)
+    texts = ["plain", "<b>bold</b> </script>", "quotes \" and '", "日本\u2028"]
+    differing = tuple(
+        Disagreement("docvqa", "on", f'{i}"<', "why?", {"A": "<i>"}, ("A",), "prompt", text, right, wrong)
+        for i, text in enumerate(texts)
+    )
+    confusion = Confusion(10, 4, 0, 6)
+    return Agreement("docvqa", "on", 20, 70.0, 50.0, -20.0, (-30.0, -10.0), confusion, None, 0, 0, differing, None, 1.0)
+
+
+def test_marks_by_hand_and_by_key_are_kept_and_exported(browser: Any, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(page([found()], "fuzzy", "judge", "run", "m", marking=True), "utf-8")
+    context = browser.new_context(accept_downloads=True)
+    shown = context.new_page()
+    trouble: list[str] = []
+    asked: list[str] = []
+    shown.on("pageerror", lambda e: trouble.append(str(e)))
+    shown.on("console", lambda m: trouble.append(m.text))
+    shown.on("request", lambda r: asked.append(r.url))
+    shown.goto(file.as_uri())
+    assert shown.inner_text("#count") == "0 of 4 marked"
+    shown.keyboard.press("1")
+    shown.keyboard.press("2")
+    shown.locator("article").nth(2).get_by_label("unclear").check()
+    assert shown.inner_text("#count") == "3 of 4 marked"
+    shown.reload()
+    assert shown.inner_text("#count") == "3 of 4 marked", "marks outlive a reload"
+    assert shown.locator("article").nth(1).get_by_label("judge is right").is_checked()
+    with shown.expect_download() as download:
+        shown.click("#export")
+    download.value.save_as(tmp_path / "marks.json")
+    marks = read_marks(tmp_path / "marks.json", "fuzzy", "judge")
+    assert marks == {'docvqa.on/0"<': "a", 'docvqa.on/1"<': "b", 'docvqa.on/2"<': "unclear"}
+    total = error_rates([found()], marks)[-1]
+    assert (total.a_wrong.k, total.b_wrong.k, total.unclear, total.marked) == (1, 1, 1, 3)
+    assert not trouble and asked == [file.as_uri()] * 2, "nothing but the page itself is loaded"
