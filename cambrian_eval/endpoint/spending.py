@@ -89,7 +89,7 @@ def _from_file() -> Mapping[str, Price]:
 
 def estimated_tokens(text: str) -> int:
     """About how many tokens a text is: four ASCII characters each, and every other character alone."""
-    plain = sum(c < "\x80" for c in text)
+    plain = len(text.encode("ascii", "ignore"))
     return -(-plain // 4) + len(text) - plain
 
 

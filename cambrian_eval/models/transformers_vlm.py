@@ -20,7 +20,9 @@ from cambrian_eval.models.hf_checkpoint import Checkpoint, load
 from cambrian_eval.sample import Finish, Request, Response
 
 WINDOW = 8
-"""Batches' worth of requests that are sorted by length at a time."""
+"""Batches' worth of requests that are sorted by length at a time ..."""
+MOST_HELD = 128
+"""... but never many more than this, because each holds its decoded pictures."""
 FIRST_BATCH = {"cuda": 8, "cpu": 2}
 LARGEST_BATCH = 64
 
@@ -74,7 +76,7 @@ class TransformersModel:
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """Reads a window of requests, answers it batch by batch, reads on."""
         source = iter(requests)
-        while window := list(islice(source, WINDOW * self._batch)):
+        while window := list(islice(source, max(self._batch, min(WINDOW * self._batch, MOST_HELD)))):
             rows: list[_Row] = []
             for request in window:
                 try:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from cambrian_eval.endpoint.manner import Chat
@@ -129,7 +130,7 @@ def chat_of(case: Mapping[str, Any], max_new_tokens: int, again: bool = False) -
     return Chat(
         ({"role": "system", "content": system}, {"role": "user", "content": user}),
         max_new_tokens,
-        estimated_tokens(system + user) + 12,
+        _system_tokens() + estimated_tokens(user) + 12,
         SCHEMA,
     )
 
@@ -174,9 +175,15 @@ def _written(case: Mapping[str, Any]) -> str:
     return f"<case>\n{body}\n</case>"
 
 
+@cache
 def _system() -> str:
     shown = "\n\n".join(f"{_written(case)}\n{verdict}" for case, verdict in _EXAMPLES)
     return f"{_RULES}\n\nExamples\n\n{shown}"
+
+
+@cache
+def _system_tokens() -> int:
+    return estimated_tokens(_system())
 
 
 def _shortened(text: str) -> str:
