@@ -40,7 +40,8 @@ def load(spec: str, options: ModelOptions) -> Checkpoint:
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        # padding is masked, so any token serves where the checkpoint names none
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     where = str(next(model.parameters()).device)
     return Checkpoint(folder, processor, model, where, str(model.dtype).removeprefix("torch."), _has_bos(processor))
 
@@ -164,7 +165,6 @@ def _has_bos(processor: Any) -> bool:
 
 def _model(folder: Path, options: ModelOptions, device: str) -> Any:
     """The model on its device, ready for inference."""
-    import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
@@ -194,9 +194,7 @@ def _model(folder: Path, options: ModelOptions, device: str) -> Any:
         if not options.allow_pickle and not list(folder.glob("*.safetensors")):
             text = "it has no .safetensors weights; --allow-pickle reads .bin weights"
         raise UserError(f"the model in {folder} cannot be loaded: {text}") from error
-    model.eval()
-    torch.set_grad_enabled(False)
-    return model
+    return model.eval()
 
 
 def _dtype(text: str | None, device: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -67,6 +68,7 @@ class TransformersModel:
             "template": _template(checkpoint.processor),
             "attention": options.attention or "default",
             "quantize": options.quantize,
+            "pictures": type(checkpoint.processor.image_processor).__name__,
             "decoding": "greedy",
         }
         mark = identity(checkpoint.folder, [], self._settings)
@@ -99,7 +101,6 @@ class TransformersModel:
             "batch_size": self._options.batch_size,
             "parameters": sum(p.numel() for p in model.parameters()),
             "processor": type(self.checkpoint.processor).__name__,
-            "image_processor": type(self.checkpoint.processor.image_processor).__name__,
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
@@ -150,25 +151,37 @@ class TransformersModel:
     # -- batches
 
     def _in_batches(self, rows: list[_Row]) -> Iterator[Response]:
-        """All rows, in batches of one kind; a batch that does not fit in memory is halved and done again."""
+        """All rows, in batches of one kind; pictures of the next batch are prepared while one is answered.
+
+        A batch that does not fit in memory is halved and done again.
+        """
         import torch
 
-        while rows:
-            batch = [row for row in rows[: self._batch] if row.kind == rows[0].kind]
-            try:
-                answers = self._answers(batch)
-            except torch.OutOfMemoryError as error:
-                torch.cuda.empty_cache()
-                if len(batch) > 1:
-                    self._batch = self._most = max(1, len(batch) // 2)
-                    continue
-                answers = [_failed(batch[0].request.id, error)]
-            except Exception as error:
-                answers = self._one_by_one(batch, error)
-            else:
-                self._grow(len(batch))
-            yield from answers
-            del rows[: len(batch)]
+        ahead: tuple[list[_Row], Future[Any]] | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix="pictures") as pool:
+            while rows:
+                batch = self._next(rows)
+                ready = ahead[1] if ahead and ahead[0] == batch else pool.submit(self._inputs, batch)
+                following = self._next(rows[len(batch) :])
+                ahead = (following, pool.submit(self._inputs, following)) if following else None
+                try:
+                    answers = self._answers(batch, ready.result())
+                except torch.OutOfMemoryError as error:
+                    torch.cuda.empty_cache()
+                    if len(batch) > 1:
+                        self._batch = self._most = max(1, len(batch) // 2)
+                        continue
+                    answers = [_failed(batch[0].request.id, error)]
+                except Exception as error:
+                    answers = self._one_by_one(batch, error)
+                else:
+                    self._grow(len(batch))
+                yield from answers
+                del rows[: len(batch)]
+
+    def _next(self, rows: Sequence[_Row]) -> list[_Row]:
+        """The rows at the front that go together."""
+        return [row for row in rows[: self._batch] if row.kind == rows[0].kind]
 
     def _one_by_one(self, batch: Sequence[_Row], error: Exception) -> list[Response]:
         """The rows of a batch that broke, each alone; those that break again are failed."""
@@ -177,7 +190,7 @@ class TransformersModel:
         answers = []
         for row in batch:
             try:
-                answers += self._answers([row])
+                answers += self._answers([row], self._inputs([row]))
             except Exception as again:
                 answers.append(_failed(row.request.id, again))
         return answers
@@ -193,12 +206,11 @@ class TransformersModel:
         if free + max(0, unused) > total / 2:
             self._batch = min(self._most, self._batch * 2)
 
-    def _answers(self, batch: Sequence[_Row]) -> list[Response]:
+    def _answers(self, batch: Sequence[_Row], inputs: Any) -> list[Response]:
         """One pass of generation."""
         import torch
 
         began = time.perf_counter()
-        inputs = self._inputs(batch)
         length = int(inputs["input_ids"].shape[1])
         limit = batch[0].request.max_new_tokens
         with torch.inference_mode():
