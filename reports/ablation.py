@@ -185,6 +185,11 @@ def _tests(runs: Sequence[Scored], scorer: str) -> dict[str, list[Paired]]:
     return tests
 
 
+def signed(value: float) -> str:
+    """A difference with one digit and its sign; what rounds to zero is +0.0."""
+    return f"{round(value, 1) + 0.0:+.1f}"
+
+
 def reading(found: Ablation) -> list[str]:
     """What the figure says, in sentences."""
     lines = []
@@ -192,30 +197,32 @@ def reading(found: Ablation) -> list[str]:
     if hardly:
         lines.append(
             f"Hardly need vision (on minus off under {HARDLY:.0f} points): "
-            + ", ".join(f"{entry(r.benchmark).short} ({r.gap:+.1f})" for r in hardly) + "."
+            + ", ".join(f"{entry(r.benchmark).short} ({signed(r.gap)})" for r in hardly) + "."
         )  # fmt: skip
     else:
         lines.append(f"Every benchmark loses at least {HARDLY:.0f} points without vision.")
     most = found.rows[-1]
-    lines.append(f"Needs vision most: {entry(most.benchmark).short} ({most.gap:+.1f}).")
+    lines.append(f"Needs vision most: {entry(most.benchmark).short} ({signed(most.gap)}).")
     known = [(r, r.above_chance) for r in found.rows if r.above_chance is not None]
     far = sorted(((r, a) for r, a in known if a >= FAR), key=lambda pair: -pair[1])
     if far:
         lines.append(
             f"Blind scores far above chance (by {FAR:.0f} points or more): "
-            + ", ".join(f"{entry(r.benchmark).short} ({a:+.1f})" for r, a in far) + "."
+            + ", ".join(f"{entry(r.benchmark).short} ({signed(a)})" for r, a in far) + "."
         )  # fmt: skip
     below = sorted(((r, a) for r, a in known if a < 0), key=lambda pair: pair[1])
     if below:
         lines.append(
-            "Blind scores below chance: " + ", ".join(f"{entry(r.benchmark).short} ({a:+.1f})" for r, a in below) + "."
+            "Blind scores below chance: "
+            + ", ".join(f"{entry(r.benchmark).short} ({signed(a)})" for r, a in below)
+            + "."
         )
     lines += _tested(found)
     for condition, words in (("shuffled", "another sample's picture"), ("noise", "noise instead of the picture")):
         have = [r for r in found.rows if condition in r.scores]
         if have:
             gap = sum(r.scores[condition].value - r.scores["off"].value for r in have) / len(have)
-            lines.append(f"With {words} the score is {gap:+.1f} points from no picture at all, on average.")
+            lines.append(f"With {words} the score is {signed(gap)} points from no picture at all, on average.")
     return lines
 
 

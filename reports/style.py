@@ -42,7 +42,7 @@ SERIES = ("#27496d", "#e8a838", "#1d9a78", "#b5533c", "#86a5d9", "#7d2150", "#6b
 """Colours of models, in order; neighbours differ in lightness."""
 OWN_EDGE = "#000000"
 
-CONDITIONS = {"on": "#4a7fbd", "off": "#f0b95a", "shuffled": "#86a5d9", "noise": "#bdbdbd", "chance": "#000000"}
+CONDITIONS = {"on": "#4a7fbd", "off": "#f0b95a", "shuffled": "#a999cc", "noise": "#bdbdbd", "chance": "#000000"}
 
 
 @dataclass(frozen=True)

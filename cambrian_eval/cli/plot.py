@@ -163,6 +163,9 @@ def ablation(
     context: typer.Context,
     runs: Runs = None,  # type: ignore[assignment]
     results: Results = None,  # type: ignore[assignment]
+    published: Annotated[
+        str | None, typer.Option("--published", help="figure3: the paper's means beside one's own.")
+    ] = None,  # type: ignore[assignment]
     out: Out = FIGURES,
     style: Style = "paper",
     width: Width = "page",
@@ -174,13 +177,16 @@ def ablation(
     from cambrian_eval.reports import sources
     from cambrian_eval.reports.figures import ablation as draws
 
+    if published is not None:
+        _one_of("--published", published.lower(), ("figure3",))
     asked = _asked(runs, results, None, scorer, "on")
+    paper = numbers.published() if published and asked.files else None
     if asked.files:
         source = "own runs" if not asked.scores else ", ".join(path.name for path in asked.scores)
         found = numbers.from_runs(sources.scored(asked), scorer, source)
     else:
         found = numbers.published()
-    _save(context, draws.draw(found, _theme(style, width)), out, style, format, asked, found.source)
+    _save(context, draws.draw(found, _theme(style, width), paper), out, style, format, asked, found.source)
     print("\n".join(numbers.reading(found)))
     _say(found.notes)
 

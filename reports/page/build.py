@@ -19,7 +19,7 @@ from cambrian_eval.reports.runs import NamedRun
 
 DETAIL_HEADS = (
     "Model", "Benchmark", "Vision", "Scorer", "Score", "95 % interval", "Chance", "Samples", "Failed", "Unparsed",
-    "All rows",
+    "All rows", "Notes",
 )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def _detail(named: NamedRun, r: Any) -> tuple[str, ...]:
     return (
         named.name, entry(r.benchmark).short, r.condition, r.scorer, "–" if r.score is None else f"{r.score:.1f}", span,
         "–" if r.chance is None else f"{r.chance:.1f}", str(r.n), str(r.n_failed), str(r.n_unparsed),
-        "yes" if r.complete else "no",
+        "yes" if r.complete else "no", "; ".join(r.notes),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from cambrian_eval.store import Cell, Record
 
 BLOCK = 100
 """Questions in one block."""
-ABSENT, RIGHT, PARTLY, WRONG, UNPARSED, FAILED = ".", "r", "p", "w", "u", "f"
+ABSENT, RIGHT, PARTLY, WRONG, UNPARSED, FAILED, WITHHELD = ".", "r", "p", "w", "u", "f", "h"
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ class _Answers:
     verdicts: dict[str, dict[str, Verdict]]
 
 
-def outcome(verdict: Verdict | None, record: Record | None) -> str:
+def outcome(sample: Sample, verdict: Verdict | None, record: Record | None) -> str:
     """The one character that filters look at."""
     if record is None or verdict is None:
         return ABSENT
     if record.finish == "failed":
         return FAILED
+    if not sample.answers:
+        return WITHHELD
     if not verdict.parsed:
         return UNPARSED
     return RIGHT if verdict.value >= 1.0 else WRONG if verdict.value <= 0.0 else PARTLY
@@ -75,7 +77,7 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
                 record = have.records.get(sample.id)
                 found = [have.verdicts[s].get(sample.id) for s in scorers]
                 for s, verdict in enumerate(found):
-                    values[f"{v}:{s}"].append(outcome(verdict, record))
+                    values[f"{v}:{s}"].append(outcome(sample, verdict, record))
                 graded = {round(x.value, 9) for x in found if x is not None} if record is not None else set()
                 differ[v].append("1" if len(graded) > 1 else "0")
     index = {

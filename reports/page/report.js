@@ -10,7 +10,7 @@
   const index = read("index");
   const total = index.ids.length;
   const PAGE = 50;
-  const WORDS = { r: "right", p: "partly right", w: "wrong", u: "unparsed", f: "failed", ".": "not run" };
+  const WORDS = { r: "right", p: "partly right", w: "wrong", u: "unparsed", f: "failed", h: "answer withheld", ".": "not run" };
   const state = { model: "", condition: "", scorer: "0", category: "", benchmark: "", outcome: "", compare: "", q: "", sample: "", page: 0 };
   const KEYS = ["model", "condition", "scorer", "category", "benchmark", "outcome", "compare", "q", "sample", "page"];
   let found = [];
@@ -127,7 +127,7 @@
     const list = make("dl", {});
     const line = (term, value) => list.append(make("dt", {}, term), make("dd", {}, value));
     for (const [s, verdict] of Object.entries(cell.s || {})) {
-      const words = (cell.f === "failed" ? "failed" : verdict[3] ? verdict[0] >= 1 ? "right" : verdict[0] <= 0 ? "wrong" : "partly right" : "unparsed") + " (" + verdict[0] + ")";
+      const words = cell.f === "failed" ? "failed" : row.a.length === 0 ? "not graded: the answer is withheld" : (verdict[3] ? verdict[0] >= 1 ? "right" : verdict[0] <= 0 ? "wrong" : "partly right" : "unparsed") + " (" + verdict[0] + ")";
       line(index.scorers[s], words);
       line("extracted", verdict[1] === null ? "nothing" : verdict[1] === "" ? "(empty)" : verdict[1]);
       line("rule", verdict[2]);

@@ -232,6 +232,13 @@ def test_published_rows_stand_beside_ones_own(runs: tuple[Path, Path]) -> None:
     assert float(found["good"]["ai2d"]) == pytest.approx(naive(runs[0], "ai2d", "on"))
 
 
+def test_the_papers_means_stand_beside_ones_own_ablation(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    call("plot", "ablation", runs[0], "--published", "figure3", "--out", tmp_path, "--format", "svg")
+    drawn = {r["benchmark"]: r for r in rows(tmp_path / "ablation.csv")}
+    assert (float(drawn["mmvp"]["paper_on"]), float(drawn["mmvp"]["paper_off"])) == (22.7, 0.0)
+    assert float(drawn["mmvp"]["on"]) == pytest.approx(naive(runs[0], "mmvp", "on"))
+
+
 def test_errors_name_the_remedy(runs: tuple[Path, Path], tmp_path: Path) -> None:
     for words, message in (
         (["table"], "nothing to read"),
