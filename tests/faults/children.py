@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import cambrian_eval
-from cambrian_eval.errors import CambrianEvalError
+from cambrian_eval.errors import CambrianEvalError, UserError
 from tests.engines.models import Plain
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -125,15 +125,19 @@ def on_slow_disk(root: Path, out: Path, seed: int) -> None:
     evaluate(root, out)
 
 
-def measured(root: Path, out: Path, memory: int, options: dict[str, Any]) -> None:
-    """With an upper bound on the memory the process may ask for, beyond what it has."""
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + memory, resource.RLIM_INFINITY))
+def measured(root: Path, out: Path, most: int, options: dict[str, Any]) -> None:
+    """An error when the run needs more memory than `most` bytes beyond what its process had."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     evaluate(root, out, **options)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    if grown > most:
+        raise UserError(f"memory grew by {grown >> 20} MiB")
 
 
-def on_cluster(root: Path, out: Path, address: str) -> None:
-    """The driver of a Ray run."""
+def on_cluster(root: Path, out: Path, address: str, mode: str | None) -> None:
+    """The driver of a Ray run, on a cluster that it joins."""
+    if mode is not None:
+        os.environ["RAY_AUTH_MODE"] = mode
     from cambrian_eval.engines.ray import RayEngine
 
     evaluate(root, out, Plain(delay=0.005), engine=RayEngine(replicas=2, address=address))

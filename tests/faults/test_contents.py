@@ -1,0 +1,196 @@
+"""Rows, pictures and models that are wrong: what can be declared failed is, the rest is as in the clean run."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+import cambrian_eval
+from cambrian_eval.engines.local import PIXELS_AHEAD, Job, LocalEngine
+from cambrian_eval.errors import ContractError, UserError
+from cambrian_eval.picture import Picture, decode
+from cambrian_eval.sample import Request, Response
+from cambrian_eval.store import Cell, open_run
+from tests.conftest import Scripted, answer_number, docvqa_row, png, write_parquet
+from tests.engines.models import Plain, Raises, Wrong
+from tests.faults import pictures
+from tests.faults.children import Ended, child, evaluate, measured
+from tests.faults.conftest import Bench, answers
+
+ON = Cell("docvqa", "on")
+FORMATS = "docvqa/validation-0.parquet"
+
+
+def with_row_37(folder: Path, picture: bytes, size: tuple[int, int] = (64, 64)) -> Path:
+    rows = [docvqa_row(i, png(i, size) if i != 36 else picture, page=i) for i in range(60)]
+    write_parquet(folder / FORMATS, rows, group=20)
+    return folder
+
+
+def failed(path: Path) -> dict[str, str]:
+    return {i: r.error or "" for i, r in open_run(path).responses(ON).items() if r.finish == "failed"}
+
+
+BAD = {
+    "torn": (png(36)[:300], "OSError"),
+    "not a picture": (b"<html>404</html>", "no picture in a known format"),
+    "empty": (b"", "holds no bytes"),
+    "changed": (png(36).replace(b"IDAT", b"JUNK"), ""),
+    "image bomb": (pictures.claims_too_much(), "exceeds the limit of 178956970 pixels"),
+    "bomb between the limits": (pictures.claims_too_much(15_000), "15000 x 15000 pixels exceeds the limit"),
+    "text that unfolds": (pictures.unfolds_in_its_text(), "Decompressed data too large"),
+    "profile that unfolds": (pictures.unfolds_in_its_profile(), ""),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_picture_fails_its_own_row_alone(tmp_path: Path, count: Counter[str], kind: str) -> None:
+    picture, reason = BAD[kind]
+    clean, bad = with_row_37(tmp_path / "clean-data", png(36)), with_row_37(tmp_path / "data", picture)
+    assert len(picture) < 300_000
+    evaluate(clean, tmp_path / "clean", vision=["on"])
+    found = child(measured, bad, tmp_path / "run", 150 << 20, {"vision": ["on"]})
+    assert found == Ended(0, None)
+    mine, theirs = open_run(tmp_path / "run").responses(ON), open_run(tmp_path / "clean").responses(ON)
+    assert {i for i in mine if mine[i] != theirs[i]} <= {"36"} and mine.keys() == theirs.keys()
+    assert all(i == "36" and reason in text for i, text in failed(tmp_path / "run").items())
+    assert failed(tmp_path / "run") or kind == "profile that unfolds"  # which Pillow passes over
+    count[f"row 37: {kind}"] += 1
+    again = Scripted(answer_number)
+    again.name, again.fingerprint = "plain", "plain-1"
+    evaluate(bad, tmp_path / "run", again, vision=["on"])
+    assert again.seen == []  # failed is an answer, until --retry-failed
+
+
+def test_rows_that_unfold_cost_what_the_picture_needs(tmp_path: Path, count: Counter[str]) -> None:
+    bomb = pictures.unfolds_in_its_rows()
+    assert len(bomb) < 2_000_000
+    root = with_row_37(tmp_path / "data", bomb)
+    assert child(measured, root, tmp_path / "run", 150 << 20, {"vision": ["on"]}) == Ended(0, None)
+    assert len(open_run(tmp_path / "run").responses(ON)) == 60 and set(failed(tmp_path / "run")) <= {"36"}
+    count["row 37: compressed rows that unfold to a gigabyte"] += 1
+
+
+def test_max_pixels_both_ways(tmp_path: Path) -> None:
+    root = with_row_37(tmp_path / "data", png(36, (40, 40)))
+    evaluate(root, tmp_path / "small", vision=["on"], max_pixels=40 * 40)
+    assert set(failed(tmp_path / "small")) == {str(i) for i in range(60)} - {"36"}
+    assert failed(tmp_path / "small")["0"] == "ValueError: picture of 64 x 64 pixels exceeds the limit of 1600 pixels"
+    with pytest.raises(ValueError, match="exceeds the limit"):
+        decode(pictures.claims_too_much(20_000))
+    with pytest.raises(OSError, match="truncated"):  # allowed, so it is read, and found to have no rows
+        decode(pictures.claims_too_much(20_000), max_pixels=400_000_000)
+
+
+def test_huge_pictures_do_not_pile_up_ahead_of_the_model() -> None:
+    from PIL import Image
+
+    huge = Picture.from_image(Image.new("1", (8000, 8000)))
+    prepared = []
+
+    def job(i: int) -> Job:
+        def prepare(decoded: bool) -> Request:
+            prepared.append(i)
+            return Request(str(i), "docvqa", "on", "?", (huge,), 0, 8, (), "")
+
+        return Job(str(i), prepare)
+
+    class Waits(Plain):
+        def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+            for n, request in enumerate(requests):
+                if n == 0:
+                    settled(prepared)
+                    assert len(prepared) <= PIXELS_AHEAD // (8000 * 8000) + 1 + 2 * 2 + 1
+                yield Response(request.id, "")
+
+    done = list(LocalEngine(workers=2).run(Waits(), iter([job(i) for i in range(64)]), threading.Event()))
+    assert len(done) == 64 and all(a.response.finish == "stop" for a in done)
+
+
+def settled(prepared: list[int]) -> None:
+    """Waits until nothing more is being prepared."""
+    before = -1
+    while len(prepared) < 4 or len(prepared) != before:
+        before = len(prepared)
+        time.sleep(0.2)
+
+
+def test_line_37_that_is_no_json_is_named(tmp_path: Path, count: Counter[str]) -> None:
+    root = tmp_path / "data"
+    (root / "docvqa").mkdir(parents=True)
+    rows = [{**docvqa_row(i, b""), "image": f"{i}.png"} for i in range(60)]
+    for i in range(60):
+        (root / "docvqa" / f"{i}.png").write_bytes(png(i))
+    lines = [json.dumps(row) + "\n" for row in rows]
+    file = root / "docvqa/validation.jsonl"
+    file.write_text("".join([*lines[:36], lines[36][:40] + "\n", *lines[37:]]))
+    with pytest.raises(UserError, match=r"validation\.jsonl line 37 is no JSON"):
+        evaluate(root, tmp_path / "run")
+    file.write_text("".join(lines))
+    assert evaluate(root, tmp_path / "run").n == 120
+    count["row 37: a line that is no JSON"] += 1
+
+
+def test_a_table_with_changed_bytes(tmp_path: Path, count: Counter[str]) -> None:
+    root = with_row_37(tmp_path / "data", png(36))
+    evaluate(root, tmp_path / "clean", vision=["on"])
+    clean = open_run(tmp_path / "clean").responses(ON)
+    file = root / FORMATS
+    content = bytearray(file.read_bytes())
+    place = content.find(png(36)[40:60])
+    assert place > 0
+    content[place : place + 400] = bytes(400)
+    file.write_bytes(bytes(content))
+    outcome = evaluate(root, tmp_path / "run", vision=["on"])
+    found = outcome.run.responses(ON)
+    differing = {i for i in found if found[i] != clean[i]}
+    assert differing and differing <= {str(i) for i in range(20, 40)}  # its row group at most
+    assert set(failed(tmp_path / "run")) == differing
+    count["row 37: bytes changed on the disk"] += 1
+
+
+def test_a_response_of_ten_megabytes(bench: Bench, tmp_path: Path, count: Counter[str]) -> None:
+    def reply(request: Request) -> str:
+        return "long \u2028 answer\n" * 650_000 if request.id == "7" else answer_number(request)
+
+    model = Scripted(reply)
+    model.name, model.fingerprint = "plain", "plain-1"
+    outcome = evaluate(bench.root, tmp_path / "run", model)
+    record = outcome.run.responses(ON)["7"]
+    assert len(record.text.encode()) > 10_000_000
+    mine = answers(outcome.run)
+    assert {i for (c, i), r in mine.items() if r != bench.answers[c, i]} == {"7"}
+    count["responses of 10 MB"] += 2
+    assert evaluate(bench.root, tmp_path / "run").n == 120
+
+
+def test_a_model_that_raises(bench: Bench, tmp_path: Path, count: Counter[str]) -> None:
+    evaluate(bench.root, tmp_path / "run", Raises())
+    ids = [str(i) for i in range(60) if i % 10 == 3]
+    bench.check(tmp_path / "run", {i: f"RuntimeError: no idea about {i}" for i in ids})
+    count["requests that a model raises on"] += 2 * len(ids)
+    evaluate(bench.root, tmp_path / "run", retry_failed=True)
+    run = open_run(tmp_path / "run")
+    assert answers(run) == bench.answers
+    assert (tmp_path / "run/results.json").read_bytes() == (bench.clean / "results.json").read_bytes()
+
+
+@pytest.mark.parametrize("how", ["fewer", "twice", "unknown"])
+def test_a_model_that_miscounts(bench: Bench, tmp_path: Path, count: Counter[str], how: str) -> None:
+    with pytest.raises(ContractError):
+        evaluate(bench.root, tmp_path / "run", Wrong(how))
+    run = open_run(tmp_path / "run")
+    assert not run.results()
+    cambrian_eval.open_run(tmp_path / "run")
+    file = tmp_path / "run/responses/docvqa.on.jsonl"
+    stored = run.responses(ON)
+    assert len(stored) == file.read_bytes().count(b"\n")
+    count[f"models that answer {how}"] += 1
+    file.unlink()  # what a model that miscounts has said is not to be trusted
+    bench.resume(tmp_path / "run")
