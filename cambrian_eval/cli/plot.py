@@ -24,6 +24,7 @@ Results = Annotated[
 Table = Annotated[str, typer.Option("--published", help="The paper's tables: table9, table14, figure15 ...")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the figure, its CSV and its sidecar.")]
 Style = Annotated[str, typer.Option("--style", help="paper, web or slides.")]
+PaperMeans = Annotated[str | None, typer.Option("--published", help="figure3: the paper's means beside one's own.")]
 Width = Annotated[str, typer.Option("--width", help="page, or column for one column of text.")]
 Format = Annotated[str, typer.Option("--format", help="pdf, svg, png, or several, comma-separated.")]
 Models = Annotated[str, typer.Option("--models", help="Only these: names or parts of names, comma-separated.")]
