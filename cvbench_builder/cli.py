@@ -42,6 +42,8 @@ class ManyValues(TyperCommand):
             if token.startswith("-"):
                 option, taken = (token if token in _MANY else None), 0
                 spread.append(token)
+            elif option == "--review" and taken and Path(token).is_dir():
+                spread.append(token)  # `finalize --review a.jsonl cvb/`: the build, not a second review
             elif option is not None and taken:
                 spread += [option, token]
             else:

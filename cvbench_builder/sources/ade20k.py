@@ -30,7 +30,8 @@ def find_annotations(root: Path, split: str) -> dict[str, list[Path]]:
         raise BuilderError(f"{root}: no such folder; --ade20k needs the ADE20K_2021_17_01 folder")
     by_split: dict[str, list[Path]] = {name: [] for name in _SPLITS}
     for path in sorted(root.rglob("*.json")):
-        if path.with_name(f"{path.stem}_seg.png").is_file() or path.with_suffix(".jpg").is_file():
+        beside = (path.with_name(f"{path.stem}_seg.png"), path.with_suffix(".jpg"))
+        if path.stem.startswith("ADE_") or any(p.is_file() for p in beside):
             place = path.relative_to(root).as_posix()
             training = "training" in place.split("/") or "_train_" in path.name
             by_split["training" if training else "validation"].append(path)

@@ -370,3 +370,9 @@ def test_diff_names_what_changed(built: Path, tmp_path: Path) -> None:
 def test_stats_print(built: Path) -> None:
     out = run("stats", built)
     assert f"{len(dataset.read_rows(built))} rows" in out and "Relation:" in out
+
+
+def test_the_build_may_come_after_the_reviews(built: Path, tmp_path: Path) -> None:
+    review = tmp_path / "r.jsonl"
+    review.write_text(verdict_line(dataset.read_rows(built)[0], "accepted"))
+    assert "1 accepted" in run("finalize", "--review", review, built, "--out", tmp_path / "final")
