@@ -212,11 +212,8 @@ def reading(found: Ablation) -> list[str]:
         )  # fmt: skip
     below = sorted(((r, a) for r, a in known if a < 0), key=lambda pair: pair[1])
     if below:
-        lines.append(
-            "Blind scores below chance: "
-            + ", ".join(f"{entry(r.benchmark).short} ({signed(a)})" for r, a in below)
-            + "."
-        )
+        names = ", ".join(f"{entry(r.benchmark).short} ({signed(a)})" for r, a in below)
+        lines.append(f"Blind scores below chance: {names}.")
     lines += _tested(found)
     for condition, words in (("shuffled", "another sample's picture"), ("noise", "noise instead of the picture")):
         have = [r for r in found.rows if condition in r.scores]

@@ -166,7 +166,7 @@ def ablation(
     results: Results = None,  # type: ignore[assignment]
     published: Annotated[
         str | None, typer.Option("--published", help="figure3: the paper's means beside one's own.")
-    ] = None,  # type: ignore[assignment]
+    ] = None,
     out: Out = FIGURES,
     style: Style = "paper",
     width: Width = "page",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from cambrian_eval.reports.ablation import signed
 from cambrian_eval.reports.agreement import Agreement
 from cambrian_eval.reports.catalogue import entry
 from cambrian_eval.reports.figures.matrix import text_colour
@@ -25,7 +26,7 @@ def draw(found: Sequence[Agreement], a: str, b: str, theme: Theme, source: str) 
             axes.hlines(i, min(r.a, r.b), max(r.a, r.b), color="#888888", linewidth=theme.line * 1.5, zorder=1)
             axes.plot(r.a, i, "o", color=SERIES[0], markersize=theme.size * 0.7, zorder=3)
             axes.plot(r.b, i, "D", color=SERIES[1], markeredgecolor="#000000", markersize=theme.size * 0.6, zorder=2)
-            words = f"{r.b - r.a:+.1f}"
+            words = signed(r.b - r.a)
             if r.kappa is not None and not math.isnan(r.kappa):
                 words += f"   kappa {r.kappa:.2f}"
             axes.annotate(
