@@ -7,7 +7,7 @@ together and their columns alone are kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,8 @@ class Decoder:
         self.stops = torch.tensor(sorted(set(stops)), dtype=torch.long, device=self.device)
         self.window: int | None = getattr(model.model.config, "sliding_window", None)
         self.eager = model.model.config._attn_implementation == "eager"
+        self.on_prompts: Callable[[Pending], None] | None = None
+        """Told of prompts once they have been read, for whoever compares logits."""
 
     def embed(self, ids: Tensor) -> Tensor:
         hidden: Tensor = self.model.get_input_embeddings()(ids)
@@ -76,6 +78,8 @@ class Decoder:
 
     def decode(self, pending: Pending) -> Made:
         """New ids of every question, its stop id included, and whether it stopped by itself."""
+        if self.on_prompts is not None:
+            self.on_prompts(pending)
         state = _State(pending, self.device)
         watch = _Watch(self.device)
         made: list[tuple[Tensor, Slots]] = []

@@ -1,0 +1,487 @@
+"""How fast Cambrian inference is, beside the same network driven one question at a time.
+
+    python tools/perf_inference.py                      # this machine: a GPU if there is one, else a mid-size model
+    python tools/perf_inference.py --size 8b --dtype bfloat16 --json perf.json
+    python tools/perf_inference.py --naive --workloads a
+
+Random weights, made on the device. Both sides answer the same questions in one run and their ids are compared.
+Needs torch, transformers, numpy and Pillow, nothing else. Beside every figure stands its floor: the arithmetic
+(counted by PyTorch on one question) at the measured rate of a matrix product, plus the weights that the decode
+passes read at the measured rate of a copy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import platform
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from cambrian_eval.models.cambrian import CambrianConfig, CambrianProcessor
+from cambrian_eval.models.cambrian.fast import Answer, Driver, Question, Shown
+from cambrian_eval.models.cambrian.model import model_class
+from cambrian_eval.models.cambrian.prompts import template
+from cambrian_eval.models.cambrian.tower_specs import TowerSpec, resolve_towers
+from cambrian_eval.models.cambrian.towers import Tower, build_network
+
+QUESTIONS, PICTURES = 62_000, 40_000
+"""All sixteen benchmarks together, about."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Questions for each picture (none: text only), and new tokens for each answer."""
+
+    title: str
+    per_picture: int
+    new_tokens: int
+    words: int
+    pictures: int
+    naive: int
+    """How many of the questions the baseline answers; its time for each hardly varies."""
+
+
+WORKLOADS = {
+    "a": Workload("one question a picture, lettered answer", 1, 2, 40, 24, 4),
+    "b": Workload("32 questions a picture, one word", 32, 3, 20, 2, 6),
+    "c": Workload("two questions a picture, one word", 2, 3, 20, 12, 4),
+    "d": Workload("one question a picture, 128-token answers", 1, 128, 20, 8, 2),
+    "e": Workload("text only, lettered answer", 0, 2, 40, 64, 8),
+}
+
+MID_TOWERS: Mapping[str, Mapping[str, Any]] = {
+    "siglip": {"hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 5, "num_attention_heads": 4},
+    "clip": {"hidden_size": 160, "intermediate_size": 640, "num_hidden_layers": 6, "num_attention_heads": 4},
+    "dinov2": {"hidden_size": 256, "num_hidden_layers": 8, "num_attention_heads": 4},
+    "convnext": {"hidden_sizes": [32, 64, 128, 256], "depths": [2, 3, 20, 2]},
+}
+MID = {
+    "hidden_size": 512,
+    "intermediate_size": 1792,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "vocab_size": 5600,
+    "vision_hidden_size": 128,
+    "num_of_vision_sampler_layers": 4,
+}
+FULL_8B = {
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+    "vision_hidden_size": 1024,
+    "num_of_vision_sampler_layers": 10,
+}
+COMMON = {
+    "mm_vision_tower_aux_list": [
+        "siglip/CLIP-ViT-SO400M-14-384",
+        "openai/clip-vit-large-patch14-336",
+        "facebook/dinov2-giant-res378",
+        "clip-convnext-XXL-multi-stage",
+    ],
+    "mm_vision_tower_aux_token_len_list": [576, 576, 576, 9216],
+    "image_token_len": 576,
+    "connector_depth": 3,
+    "stride_of_vision_sampler_layers": 3,
+    "tokenizer_model_max_length": 2048,
+    "tokenizer_padding_side": "right",
+    "rope_theta": 500000.0,
+    "rms_norm_eps": 1e-5,
+    "max_position_embeddings": 8192,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+}
+
+
+def build(size: str, dtype: torch.dtype, device: torch.device, attention: str) -> tuple[Any, CambrianProcessor]:
+    """A model with random weights made on the device, and a processor with a word-by-word tokenizer."""
+    torch.manual_seed(0)
+    config = CambrianConfig(**COMMON, **(FULL_8B if size == "8b" else MID))
+    config._attn_implementation = attention
+    specs = resolve_towers(config.mm_vision_tower_aux_list or [], None)
+    if size == "mid":
+        specs = tuple(replace(spec, settings={**spec.settings, **MID_TOWERS[spec.kind.name]}) for spec in specs)
+    config.mm_vision_tower_aux_width_list = [spec.width for spec in specs]
+    tokenizer = word_tokenizer(config.vocab_size)
+    processor = CambrianProcessor(tokenizer, specs, config, template("llama_3"))
+    config.image_position = processor.token_ids(prompt_of(processor, "", True)).index(-200)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            model = model_class(config)(config)
+            for spec, side in zip(specs, config.tower_sides, strict=True):
+                model.vision_towers.append(_tower(spec, side, config.mm_vision_select_layer))
+    finally:
+        torch.set_default_dtype(before)
+    # Stop ids are left out so that every answer has the length the workload names.
+    model.generation_config.eos_token_id = None
+    return model.requires_grad_(False).eval(), processor
+
+
+def _tower(spec: TowerSpec, side: int, select_layer: int) -> Tower:
+    network = build_network(spec, select_layer)
+    for name, parameter in network.named_parameters():
+        if name.endswith(("layer_scale_parameter", "lambda1")):
+            torch.nn.init.constant_(parameter, 0.1)  # as built they all but switch their blocks off
+    return Tower(network.requires_grad_(False), spec, side).eval()
+
+
+def word_tokenizer(size: int) -> Any:
+    """One id a word or mark, about as long as the real tokenizer's result for short English questions."""
+    from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+    known = [*special, "<unk>", *(f"w{number}" for number in range(min(size, 5000) - 6))]
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(known)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+|[^\w ]"), "removed", invert=True)
+    tokenizer.add_special_tokens([AddedToken(mark, special=True, normalized=False) for mark in special])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=special[0], eos_token=special[1])
+
+
+def prompt_of(processor: CambrianProcessor, text: str, shown: bool) -> str:
+    content = ([{"type": "image"}] if shown else []) + [{"type": "text", "text": text}]
+    return str(processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True))
+
+
+def pictures(count: int, seed: int) -> list[bytes]:
+    """JPEG files of usual sizes."""
+    random = np.random.default_rng(seed)
+    sizes = [(640, 480), (640, 427), (500, 375), (480, 640), (640, 480), (1024, 768), (512, 512), (640, 360)]
+    made = []
+    for number in range(count):
+        coarse = Image.fromarray(random.integers(0, 256, (24, 24, 3), dtype=np.uint8))
+        buffer = io.BytesIO()
+        coarse.resize(sizes[number % len(sizes)], Image.Resampling.BICUBIC).save(buffer, "JPEG")
+        made.append(buffer.getvalue())
+    return made
+
+
+def questions(work: Workload, processor: CambrianProcessor, seed: int, scale: int) -> list[Question]:
+    """A workload's questions, those of one picture side by side."""
+    random = np.random.default_rng(seed)
+    made: list[Question] = []
+    shown: list[Shown | None] = [None] * (work.pictures * scale)
+    if work.per_picture:
+        files = pictures(work.pictures * scale, seed)
+        shown = [_shown(f"{seed}-{number}", data) for number, data in enumerate(files)]
+    for picture in shown:
+        for _ in range(max(1, work.per_picture)):
+            words = random.integers(0, 4900, int(work.words * random.uniform(0.6, 1.4)))
+            text = " ".join(f"w{word}" for word in words)
+            ids = processor.token_ids(prompt_of(processor, text, picture is not None))
+            made.append(Question(len(made), tuple(ids), work.new_tokens, picture))
+    return made
+
+
+def _shown(key: str, data: bytes) -> Shown:
+    with Image.open(io.BytesIO(data)) as image:
+        return Shown(key, image.size, lambda: Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+class Naive:
+    """The network one question at a time, as the authors' scripts drive it: decode, resize, encode, generate."""
+
+    def __init__(self, model: Any, processor: CambrianProcessor) -> None:
+        self.model, self.processor = model, processor
+
+    @torch.inference_mode()
+    def __call__(self, question: Question) -> tuple[int, ...]:
+        device = self.model.device
+        extra: dict[str, Any] = {}
+        if question.shown is not None:
+            image = question.shown.load()
+            extra["pixel_values"] = [pixels.to(device) for pixels in self.processor.pixels([image])]
+            extra["image_sizes"] = [image.size]
+        ids = torch.tensor([question.ids], device=device)
+        new = self.model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=question.limit,
+            do_sample=False,
+            pad_token_id=0,
+            **extra,
+        )
+        return tuple(new[0].tolist())
+
+    @torch.inference_mode()
+    def logits(self, question: Question) -> torch.Tensor:
+        """Logits of the first new token."""
+        device = self.model.device
+        shown = []
+        if question.shown is not None:
+            image = question.shown.load()
+            pixels = [view.to(device) for view in self.processor.pixels([image])]
+            shown = self.model.encode_pictures(pixels, [image.size])
+        batch = self.model.prepare(torch.tensor([question.ids], device=device), None, shown)
+        logits: torch.Tensor = self.model.prefill(batch).logits[0, -1].float()
+        return logits
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the hardware does at best, measured: operations and bytes in a second."""
+
+    flops: float
+    bandwidth: float
+
+
+def measure_machine(device: torch.device, dtype: torch.dtype) -> Machine:
+    side = 8192 if device.type == "cuda" else 1024
+    left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    seconds = best_of(lambda: left @ right, device, 20 if device.type == "cuda" else 6)
+    source = torch.empty(1 << (30 if device.type == "cuda" else 27), dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    copy = best_of(lambda: target.copy_(source), device, 5)
+    return Machine(2 * side**3 / seconds, 2 * source.numel() / copy)
+
+
+def best_of(work: Callable[[], Any], device: torch.device, times: int) -> float:
+    found = []
+    for _ in range(times):
+        start = now(device)
+        work()
+        found.append(now(device) - start)
+    return min(found)
+
+
+def now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Operations of one question: its picture's encoding, one token of prompt, one new token; and its length."""
+
+    vision: float
+    prompt: float
+    per_token: float
+    prompt_tokens: int
+
+
+@torch.inference_mode()
+def count_operations(naive: Naive, question: Question) -> Arithmetic:
+    """Counted by PyTorch while one question runs."""
+    model, device = naive.model, naive.model.device
+    shown, vision = [], 0.0
+    if question.shown is not None:
+        image = question.shown.load()
+        pixels = [view.to(device) for view in naive.processor.pixels([image])]
+        with FlopCounterMode(display=False) as counter:
+            shown = model.encode_pictures(pixels, [image.size])
+        vision = float(counter.get_total_flops())
+    batch = model.prepare(torch.tensor([question.ids], device=device), None, shown)
+    with FlopCounterMode(display=False) as counter:
+        output = model.prefill(batch)
+    prompt = float(counter.get_total_flops())
+    mask = torch.nn.functional.pad(batch.attention_mask, (0, 1), value=1)
+    with FlopCounterMode(display=False) as counter:
+        model.decode(torch.zeros(1, 1, dtype=torch.long, device=device), mask, output.past_key_values)
+    return Arithmetic(vision, prompt, float(counter.get_total_flops()), int(batch.attention_mask.sum()))
+
+
+def floors(work: Workload, one: Arithmetic, machine: Machine, weights: float, wave: int) -> tuple[float, float, float]:
+    """Least seconds a question, naive and shared, and the operations a question needs when shared."""
+    share = max(1, work.per_picture)
+    own_tokens = work.words + 6
+    prefix = max(0.0, one.prompt - own_tokens * one.per_token)
+    decoding = (work.new_tokens - 1) * one.per_token
+    shared = (one.vision + (prefix if work.per_picture else 0.0)) / share + own_tokens * one.per_token + decoding
+    reads = (work.new_tokens - 1) * weights / machine.bandwidth
+    naive = (one.vision + one.prompt) / machine.flops + max(reads, decoding / machine.flops)
+    fast = (shared - decoding) / machine.flops + max(reads / wave, decoding / machine.flops)
+    return naive, fast, shared
+
+
+def run_workload(
+    work: Workload, model: Any, processor: CambrianProcessor, machine: Machine, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Both sides of one workload."""
+    device, naive = model.device, Naive(model, processor)
+    asked = questions(work, processor, seed=1, scale=options.scale)
+    some = asked[:: max(1, len(asked) // (work.naive * options.scale))][: work.naive * options.scale]
+    one = count_operations(naive, some[0])
+    weights = float(sum(p.numel() * p.element_size() for p in model.model.layers.parameters()))
+    naive_floor, fast_floor, operations = floors(work, one, machine, weights, min(len(asked), 16))
+    result: dict[str, Any] = {"title": work.title, "questions": len(asked), "gflop_a_question": operations / 1e9}
+    naive(some[0])
+    before, start = {}, now(device)
+    for question in some:
+        before[question.tag] = naive(question)
+    naive_seconds = (now(device) - start) / len(some)
+    result |= {"naive_seconds": naive_seconds, "naive_floor": naive_floor, "naive_questions": len(some)}
+    if options.naive:
+        return result
+    make = _driver_maker(model, processor, options)
+    collect(make(), questions(work, processor, seed=2, scale=1))
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    driver, start = make(), now(device)
+    after = collect(driver, asked)
+    seconds = now(device) - start
+    phases = driver.clock.seconds
+    differing = [tag for tag, ids in before.items() if after[tag] != ids]
+    result |= {
+        "seconds": seconds / len(asked),
+        "floor": fast_floor,
+        "times": naive_seconds * len(asked) / seconds,
+        "bound": naive_floor / fast_floor,
+        "share_of_matrix_rate": operations * len(asked) / seconds / machine.flops,
+        "phases": {name: value / seconds for name, value in phases.items()},
+        "differing": len(differing),
+        "peak_gib": peak_memory(device) / 2**30,
+    }
+    return result
+
+
+def _driver_maker(model: Any, processor: CambrianProcessor, options: argparse.Namespace) -> Callable[[], Driver]:
+    size = None if options.batch_size == "auto" else int(options.batch_size)
+    return lambda: Driver(model, processor, batch_size=size, deterministic=options.deterministic)
+
+
+def collect(driver: Driver, asked: Sequence[Question]) -> dict[Any, tuple[int, ...]]:
+    found: dict[Any, tuple[int, ...]] = {}
+    for wave in driver.waves(iter(asked)):
+        for answer in wave:
+            if not isinstance(answer, Answer):
+                raise answer.error
+            found[answer.tag] = answer.ids
+    return found
+
+
+def peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def compare_ids(model: Any, processor: CambrianProcessor, count: int, options: argparse.Namespace) -> dict[str, Any]:
+    """How many ids differ between both sides over `count` mixed questions, and the largest gap of a logit."""
+    naive, asked = Naive(model, processor), []
+    for seed in range(10_000):
+        for name, work in WORKLOADS.items():
+            few = replace(work, pictures=1, per_picture=min(work.per_picture, 4), new_tokens=min(8, work.new_tokens))
+            asked += [replace(q, tag=(seed, name, q.tag)) for q in questions(few, processor, 100 + seed, 1)]
+        if len(asked) >= count:
+            break
+    asked = asked[:count]
+    asked = [replace(q, shown=None if q.shown is None else replace(q.shown, key=f"{q.tag[:2]}")) for q in asked]
+    driver = _driver_maker(model, processor, options)()
+    first: dict[Any, torch.Tensor] = {}
+
+    def note(pending: Any) -> None:
+        logits = model.lm_head(pending.hidden).float()
+        for row, slots in enumerate(pending.slots):
+            for column, slot in enumerate(slots):
+                if slot is not None:
+                    first[slot.question.tag] = logits[row, column].cpu()
+
+    driver.runner.decoder.on_prompts = note
+    after = collect(driver, asked)
+    ids = wrong = rows = 0
+    gap = scale = 0.0
+    for question in asked:
+        expected = naive(question)
+        ids += len(expected)
+        unequal = sum(a != b for a, b in zip(expected, after[question.tag], strict=True))
+        wrong, rows = wrong + unequal, rows + bool(unequal)
+        logits = naive.logits(question).cpu()
+        gap = max(gap, float((logits - first[question.tag]).abs().max()))
+        scale = max(scale, float(logits.abs().max()))
+    found = {"questions": len(asked), "ids": ids, "ids_differing": wrong, "questions_differing": rows}
+    return found | {"largest_logit_gap": gap, "largest_logit": scale}
+
+
+def show(results: Mapping[str, dict[str, Any]], machine: Machine) -> Iterator[str]:
+    """The table, as Markdown."""
+    yield "| workload | naive s/question (floor) | shared s/question (floor) | times (bound) | of matrix rate |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, r in results.items():
+        fast = f"{r['seconds']:.4g} ({r['floor']:.3g})" if "seconds" in r else "-"
+        times = f"{r['times']:.1f} ({r['bound']:.1f})" if "times" in r else "-"
+        share = f"{r['share_of_matrix_rate']:.0%}" if "times" in r else "-"
+        yield (
+            f"| ({name}) {r['title']} | {r['naive_seconds']:.4g} ({r['naive_floor']:.3g}) | {fast} | {times} | {share} |"
+        )
+    yield ""
+    for name, r in results.items():
+        if "phases" in r:
+            parts = ", ".join(f"{phase} {share:.0%}" for phase, share in sorted(r["phases"].items()))
+            yield (
+                f"({name}) {r['questions']} questions, {1 / r['seconds']:.2f} a second, "
+                f"{r['gflop_a_question']:.1f} GFLOP each; {parts}; "
+                f"peak {r['peak_gib']:.1f} GiB; {r['differing']} of {r['naive_questions']} answers differ"
+            )
+    if all("seconds" in results.get(name, {}) for name in "ab"):
+        per_picture, bundle = results["a"]["seconds"], 32 * results["b"]["seconds"]
+        more = max(0.0, (bundle - per_picture) / 31)
+        hours = (PICTURES * per_picture + (QUESTIONS - PICTURES) * more) / 3600
+        yield f"projected: {QUESTIONS:,} questions over {PICTURES:,} pictures in {hours:.2f} hours on this machine"
+    yield f"measured: {machine.flops / 1e9:,.0f} GFLOP/s in a matrix product, {machine.bandwidth / 1e9:,.0f} GB/s in a copy"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    gpu = torch.cuda.is_available()
+    parser.add_argument("--size", choices=("mid", "8b"), default="8b" if gpu else "mid")
+    parser.add_argument("--device", default="cuda" if gpu else "cpu")
+    parser.add_argument("--dtype", default="bfloat16" if gpu else "float32")
+    parser.add_argument("--attention", default="sdpa", choices=("sdpa", "eager"))
+    parser.add_argument("--workloads", default="a,b,c,d,e")
+    parser.add_argument("--naive", action="store_true", help="only the baseline")
+    parser.add_argument("--batch-size", default="auto")
+    parser.add_argument("--deterministic", action="store_true")
+    parser.add_argument("--scale", type=int, default=8 if gpu else 1, help="that many times the questions")
+    parser.add_argument("--compare", type=int, default=0, metavar="N", help="compare ids and logits over N questions")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    device, dtype = torch.device(options.device), getattr(torch, options.dtype)
+    warnings.filterwarnings("ignore", message="the picture begins at position")
+    machine = measure_machine(device, dtype)
+    model, processor = build(options.size, dtype, device, options.attention)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or 'CPU'}"
+    count = sum(parameter.numel() for parameter in model.parameters())
+    print(
+        f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}; {count / 1e6:,.0f} M parameters "
+        f"({sum(p.numel() for p in model.vision_towers.parameters()) / 1e6:,.0f} M in towers), {options.dtype}"
+    )
+    results = {}
+    for key in filter(None, options.workloads.split(",")):
+        results[key] = run_workload(WORKLOADS[key], model, processor, machine, options)
+        print(f"  ({key}) done", file=sys.stderr)
+    for line in show(results, machine):
+        print(line)
+    record: dict[str, Any] = {"machine": vars(machine) if hasattr(machine, "__dict__") else {}, "workloads": results}
+    if options.compare:
+        record["compared"] = compare_ids(model, processor, options.compare, options)
+        print(json.dumps(record["compared"]))
+    if options.json:
+        with contextlib.suppress(FileExistsError):
+            options.json.parent.mkdir(parents=True)
+        options.json.write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
