@@ -15,18 +15,17 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cambrian_eval.endpoint.address import place_of
-from cambrian_eval.endpoint.asking import Answered, Endpoint
-from cambrian_eval.endpoint.manner import Chat
-from cambrian_eval.endpoint.replies import Reply, printable
-from cambrian_eval.endpoint.spending import Budget, BudgetReached, Price, price_of
+from cambrian_eval.endpoint.asking import Endpoint
+from cambrian_eval.endpoint.replies import printable
+from cambrian_eval.endpoint.spending import Budget, Price, price_of
 from cambrian_eval.errors import UserError
 from cambrian_eval.grading import failed_verdict
 from cambrian_eval.sample import Result, Sample, Verdict
 from cambrian_eval.scored import answered, benchmark_of, summarise_cell
+from cambrian_eval.scoring.judge.bench import Bench, JudgeSettings, Tally, missing
 from cambrian_eval.scoring.judge.cache import KeptReply, ReplyCache, default_folder
 from cambrian_eval.scoring.judge.ledger import Ledger
 from cambrian_eval.scoring.judge.prompt import (
@@ -45,25 +44,6 @@ SCORER = "judge"
 UNDECIDED = "undecided: "
 TYPICAL_REPLY = 8
 """Tokens of a usual verdict, for estimates."""
-ROOM_FOR_THOUGHT = 4096
-"""Tokens for the second try of a reply that the first limit cut off."""
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeSettings:
-    """Who judges, and how."""
-
-    model: str
-    base_url: str | None = None
-    concurrency: int = 16
-    budget: float | None = None
-    price: str | None = None
-    """`IN,OUT` in dollars for a million tokens, where the table does not know or is wrong."""
-    timeout: float = 60.0
-    max_new_tokens: int = 64
-    only_unclear: bool = False
-    retry_undecided: bool = False
-    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +96,6 @@ class _Sheet:
     items: list[_Item]
 
 
-@dataclass
-class Tally:
-    """Counted live, for whoever watches."""
-
-    total: int = 0
-    done: int = 0
-    requests: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    new_tokens: int = 0
-    cost: float = 0.0
-
-
 def estimate(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None = None) -> Estimate:
     """Counts what would be asked; opens no connection and needs no key."""
     sheets = _sheets(run, settings, benchmarks)
@@ -138,7 +105,7 @@ def estimate(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None
     try:
         cases = _cases(sheets, settings.model, place)
         open_chats = [
-            chat_of(case, settings.max_new_tokens) for key, case in cases.items() if _missing(cache.get(key), settings)
+            chat_of(case, settings.max_new_tokens) for key, case in cases.items() if missing(cache.get(key), settings)
         ]
     finally:
         cache.close()
@@ -184,7 +151,7 @@ def judge_run(
             budget=budget,
         )
         cache = ReplyCache(settings.cache or default_folder(), settings.model, endpoint.place)
-        bench = _Bench(endpoint, cache, ledger, settings, watch, stop)
+        bench = Bench(endpoint, cache, ledger, settings, watch, stop)
         try:
             bench.judge(_cases(sheets, settings.model, endpoint.place))
             results = [r for sheet in sheets if (r := _stored(run, sheet, bench, price)) is not None]
@@ -205,89 +172,6 @@ def judge_run(
         spent_on_run=None if price is None else ledger.spent,
         stopped=bench.stopped,
     )
-
-
-class _Bench:
-    """Where cases are heard: asks what the cache does not know, once more where the reply is no verdict."""
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        cache: ReplyCache,
-        ledger: Ledger,
-        settings: JudgeSettings,
-        watch: Callable[[Tally], None],
-        stop: threading.Event | None,
-    ) -> None:
-        self.endpoint, self.cache, self.ledger, self.settings = endpoint, cache, ledger, settings
-        self.watch, self.stop = watch, stop
-        self.tally = Tally()
-        self.cached = self.undecided = 0
-        self.failures: dict[str, str] = {}
-        self.stopped: str | None = None
-
-    def judge(self, cases: dict[str, dict[str, Any]]) -> None:
-        """Two rounds: every case, then those whose reply was no verdict."""
-        limit = self.settings.max_new_tokens
-        known = {k: self.cache.get(k) for k in cases}
-        self.cached = sum(not _missing(reply, self.settings) for reply in known.values())
-        self.tally.total, self.tally.done = len(cases), self.cached
-        self._ask({k: chat_of(c, limit) for k, c in cases.items() if _missing(known[k], self.settings)})
-        again = {}
-        for key, case in cases.items():
-            reply = self.cache.get(key)
-            if reply is None or verdict_in(reply.text) is not None:
-                continue
-            second = key_of(self.endpoint.model, self.endpoint.place, case, again=True)
-            if _missing(self.cache.get(second), self.settings):
-                room = max(limit, ROOM_FOR_THOUGHT) if reply.finish == "length" else limit
-                again[second] = chat_of(case, room, again=True)
-        self.tally.total += len(again)
-        self._ask(again)
-
-    def replies(self, case: dict[str, Any]) -> list[KeptReply]:
-        """The replies to a case: none, one, or an unreadable one and its successor."""
-        found = []
-        for again in (False, True):
-            reply = self.cache.get(key_of(self.endpoint.model, self.endpoint.place, case, again))
-            if reply is None:
-                break
-            found.append(reply)
-            if verdict_in(reply.text) is not None:
-                break
-        return found
-
-    def reason(self, case: dict[str, Any]) -> str | None:
-        """Why a case has no reply although it was asked."""
-        keys = (key_of(self.endpoint.model, self.endpoint.place, case, again) for again in (True, False))
-        return next((self.failures[k] for k in keys if k in self.failures), None)
-
-    def _ask(self, chats: dict[str, Chat]) -> None:
-        if self.stopped is not None or not chats:
-            return
-        try:
-            for answered_ in self.endpoint.answers(iter(chats.items()), self.stop):
-                self._keep(answered_)
-        except BudgetReached as reached:
-            self.stopped = str(reached)
-        if self.stop is not None and self.stop.is_set():
-            self.stopped = "interrupted; run the same command again to go on"
-
-    def _keep(self, answer: Answered[str]) -> None:
-        tally, outcome = self.tally, answer.outcome
-        tally.done += 1
-        if isinstance(outcome, Reply):
-            kept = KeptReply(outcome.text, outcome.finish, outcome.prompt_tokens, outcome.new_tokens)
-            self.cache.put(answer.tag, kept)
-            self.ledger.add(answer.tag, self.endpoint.model, outcome)
-            tally.requests += 1
-            tally.prompt_tokens += outcome.prompt_tokens
-            tally.new_tokens += outcome.new_tokens
-            tally.cost += outcome.cost or 0.0
-        else:
-            tally.failed += 1
-            self.failures[answer.tag] = outcome.reason
-        self.watch(tally)
 
 
 def _sheets(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None) -> list[_Sheet]:
@@ -319,12 +203,7 @@ def _cases(sheets: Sequence[_Sheet], model: str, place: str) -> dict[str, dict[s
     return {key_of(model, place, i.case): i.case for sheet in sheets for i in sheet.items if i.case is not None}
 
 
-def _missing(reply: KeptReply | None, settings: JudgeSettings) -> bool:
-    """Whether a request is to be sent."""
-    return reply is None or (settings.retry_undecided and verdict_in(reply.text) is None)
-
-
-def _stored(run: Run, sheet: _Sheet, bench: _Bench, price: Price | None) -> Result | None:
+def _stored(run: Run, sheet: _Sheet, bench: Bench, price: Price | None) -> Result | None:
     """Stores a cell's verdicts and details; None where a stop left every case of it unheard."""
     samples, records, verdicts, details = [], [], [], []
     unheard = 0
@@ -347,7 +226,7 @@ def _stored(run: Run, sheet: _Sheet, bench: _Bench, price: Price | None) -> Resu
     return _with_notes(result, sheet, verdicts, unheard, bench)
 
 
-def _verdict(item: _Item, replies: Sequence[KeptReply], bench: _Bench) -> Verdict | None:
+def _verdict(item: _Item, replies: Sequence[KeptReply], bench: Bench) -> Verdict | None:
     """The verdict the replies amount to; None where a stop came first."""
     right = verdict_in(replies[-1].text) if replies else None
     if right is not None:
@@ -376,7 +255,7 @@ def _detail(item: _Item, verdict: Verdict, replies: Sequence[KeptReply], price: 
     }
 
 
-def _with_notes(result: Result, sheet: _Sheet, verdicts: Sequence[Verdict], unheard: int, bench: _Bench) -> Result:
+def _with_notes(result: Result, sheet: _Sheet, verdicts: Sequence[Verdict], unheard: int, bench: Bench) -> Result:
     """The result with what a reader must know of the judge."""
     from dataclasses import replace
 

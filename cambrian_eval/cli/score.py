@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from cambrian_eval.judged import Estimate, Judged, JudgeSettings
+    from cambrian_eval.judged import Estimate, Judged
     from cambrian_eval.sample import Result
+    from cambrian_eval.scoring.judge.bench import JudgeSettings
     from cambrian_eval.store import Run
 
 
@@ -34,7 +35,8 @@ def score(
     """Score a run again. The judge's key is read from OPENAI_API_KEY."""
     from cambrian_eval.cli import words
     from cambrian_eval.errors import UserError
-    from cambrian_eval.judged import SCORER, JudgeSettings
+    from cambrian_eval.judged import SCORER
+    from cambrian_eval.scoring.judge.bench import JudgeSettings
     from cambrian_eval.store import open_run
 
     stored = open_run(run)
@@ -100,7 +102,8 @@ def _judge(run: Run, settings: JudgeSettings, only: list[str] | None, quiet: boo
     import sys
     import threading
 
-    from cambrian_eval.judged import Tally, judge_run
+    from cambrian_eval.judged import judge_run
+    from cambrian_eval.scoring.judge.bench import Tally
 
     stop = threading.Event()
 

@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 from cambrian_eval import Run, UserError
 from cambrian_eval.cli.score import score
-from cambrian_eval.judged import JudgeSettings, estimate, judge_run
+from cambrian_eval.judged import estimate, judge_run
+from cambrian_eval.scoring.judge.bench import JudgeSettings
 from cambrian_eval.scoring.judge.prompt import PROMPT_SHA256
 from cambrian_eval.store import Cell
 from tests.judge.chat_server import Act, ChatServer, Seen, error
@@ -283,7 +284,8 @@ def test_a_url_with_a_password_or_a_key_is_refused(stored: Stored) -> None:
 def test_killed_and_started_again_asks_nothing_twice_and_ends_alike(stored: Stored, tmp_path: Path) -> None:
     run, twin = stored(60), stored(60, name="twin")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom cambrian_eval.judged import JudgeSettings, judge_run\n"
+        "import sys\nfrom pathlib import Path\nfrom cambrian_eval.judged import judge_run\n"
+        "from cambrian_eval.scoring.judge.bench import JudgeSettings\n"
         "from cambrian_eval.store import open_run\n"
         "judge_run(open_run(sys.argv[1]), JudgeSettings('test-judge', sys.argv[2], concurrency=4))\n"
     )
@@ -324,3 +326,28 @@ def test_the_command_prints_results_and_says_when_it_did_not_finish(stored: Stor
         assert body["results"][0]["score"] == 50.0 and body["judge"]["undecided"] == 0
     missing = CliRunner().invoke(app, [str(run.path), "--scorer", "judge"])
     assert isinstance(missing.exception, UserError) and "--judge-model" in str(missing.exception)
+
+
+def test_an_interrupt_lets_replies_under_way_arrive_and_the_command_goes_on_later(stored: Stored) -> None:
+    run = stored(60)
+    code = "from cambrian_eval.cli.main import main; main()"
+    words = ["score", str(run.path), "--scorer", "judge", "--judge-model", "m", "--judge-concurrency", "4"]
+
+    def slow(seen: Seen, n: int) -> Act:
+        return replace(honest(seen, n), delay=0.1)
+
+    with ChatServer(slow) as server:
+        command = [sys.executable, "-c", code, *words, "--judge-base-url", server.url]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while len(server.seen) < 12 and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+        assert process.returncode == 130, err
+        assert "Traceback" not in err and "run the same command again" in err
+        asked = len(server.seen)
+        assert asked < 40 and any("partial" in note for r in run.results() for note in r.notes)
+        server.script = honest
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and "50.0" in done.stdout
+        assert len(server.seen) == 60, "nothing that was asked is asked again"
