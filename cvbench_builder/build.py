@@ -129,7 +129,7 @@ def _draw(
         if str(image) in s.pictures
     }
     pools = {
-        task: [p for catalog, table in found for p in select.picks_of(catalog, table, settings, {})]
+        task: [p for catalog, table in found for p in select.picks_of(catalog, table, settings)]
         for task, found in tables.items()
     }
     facts: dict[str, draw.Facts] = {}
@@ -146,7 +146,7 @@ def _draw(
         wanted = sorted({_own_key(p) for o in outcomes.values() for p in o.picks} - facts.keys())
         new_broken = _inspect(wanted, paths, facts, workers)
         same = _same_pictures(facts)
-        pools = {t: [replace(p, picture=same.get(_own_key(p), p.picture)) for p in pool] for t, pool in pools.items()}
+        pools = {t: [_renamed(p, same) for p in pool] for t, pool in pools.items()} if same else pools
         new_doubles = _doubles(outcomes, facts) - doubles
         moved = any(same.get(_own_key(p), p.picture) != p.picture for o in outcomes.values() for p in o.picks)
         if not (new_broken or new_doubles or moved):
@@ -157,6 +157,11 @@ def _draw(
         say(f"{len(broken)} pictures cannot be decoded: {', '.join(sorted(broken)[:5])}")
     counts["pictures"] = {"decoded": len(facts), "broken": len(broken), "double_questions": len(doubles)}
     return outcomes, facts
+
+
+def _renamed(pick: Pick, same: dict[str, str]) -> Pick:
+    name = same.get(_own_key(pick), pick.picture)
+    return pick if name == pick.picture else replace(pick, picture=name)
 
 
 def _own_key(pick: Pick) -> str:

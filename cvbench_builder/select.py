@@ -7,6 +7,7 @@ another one: what is lacking is returned as a shortfall and printed.
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ _TRIM_FROM = 20
 _ZERO_MARKS = {Soft.ZERO_RANDOM: "random", Soft.ZERO_POPULAR: "popular", Soft.ZERO_ADVERSARIAL: "adversarial"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pick:
     """One candidate with everything the draw looks at."""
 
@@ -51,12 +52,12 @@ class Outcome:
     """Cell -> (wanted, got), where got is less."""
 
 
-def picks_of(catalog: Catalog, t: Table, settings: Settings, same: dict[str, str]) -> list[Pick]:
+def picks_of(catalog: Catalog, t: Table, settings: Settings) -> list[Pick]:
     hashes = cands.order(catalog, t, settings.seed)
-    return [_pick(catalog, t, row, mark, same) for row, mark in enumerate(hashes)]
+    return [_pick(catalog, t, row, mark) for row, mark in enumerate(hashes)]
 
 
-def _pick(catalog: Catalog, t: Table, row: int, mark: str, same: dict[str, str]) -> Pick:
+def _pick(catalog: Catalog, t: Table, row: int, mark: str) -> Pick:
     image = int(t.image[row])
     objects = [int(o) for o in t.objects[row] if o >= 0]
     answer = int(t.answer[row])
@@ -75,9 +76,10 @@ def _pick(catalog: Catalog, t: Table, row: int, mark: str, same: dict[str, str])
             word = classes[-2:][answer]
             cell = catalog.component
             shortcuts = box_shortcuts([catalog.object_box[o].tolist() for o in pair], answer)
-    picture = picture_key(catalog, image)
+    # there can be a million picks: strings they have in common are kept once
+    picture, cell, word = (sys.intern(s) for s in (picture_key(catalog, image), cell, word))
     scene = f"{catalog.name}/{catalog.image_scene[image]}" if int(catalog.image_frame[image]) >= 0 else ""
-    return Pick(mark, catalog, t, row, cell, same.get(picture, picture), scene, int(catalog.image_frame[image]),
+    return Pick(mark, catalog, t, row, cell, picture, sys.intern(scene), int(catalog.image_frame[image]),
                 classes, word, shortcuts)  # fmt: skip
 
 

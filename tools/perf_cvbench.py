@@ -265,8 +265,9 @@ def run_build(work: Path) -> None:
     seconds = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(done.stderr)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"build end to end\n  {seconds:.1f} s, largest child so far {peak:.0f} MB   target: 180 s")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = used.ru_utime + used.ru_stime
+    print(f"build end to end\n  {seconds:.1f} s (CPU {cpu:.1f} s), peak {used.ru_maxrss / 1024:.0f} MB   target: 180 s")
     print("  " + "\n  ".join(done.stdout.splitlines()[-12:]))
 
 
