@@ -28,6 +28,8 @@ class Checkpoint:
     dtype: str
     bos_in_template: bool
     """Whether prompts already begin with the beginning-of-sequence token."""
+    takes_parts: bool
+    """Whether the template reads a message as a list of pictures and text; else it takes plain text."""
 
 
 def load(spec: str, options: ModelOptions) -> Checkpoint:
@@ -36,14 +38,22 @@ def load(spec: str, options: ModelOptions) -> Checkpoint:
     folder = _folder(spec, options)
     processor = _processor(folder, options)
     _set_template(processor, options.template)
+    written, takes_parts = _written(processor)
     model = _model(folder, options, device)
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         # padding is masked, so any token serves where the checkpoint names none
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
-    where = str(next(model.parameters()).device)
-    return Checkpoint(folder, processor, model, where, str(model.dtype).removeprefix("torch."), _has_bos(processor))
+    return Checkpoint(
+        folder=folder,
+        processor=processor,
+        model=model,
+        device=str(next(model.parameters()).device),
+        dtype=str(model.dtype).removeprefix("torch."),
+        bos_in_template=bool(tokenizer.bos_token) and written.startswith(tokenizer.bos_token),
+        takes_parts=takes_parts,
+    )
 
 
 def _folder(spec: str, options: ModelOptions) -> Path:
@@ -139,28 +149,34 @@ def _for_pictures(known: Any) -> Any:
 
 
 def _set_template(processor: Any, template: str | None) -> None:
-    """The chat template the user names, in place of the checkpoint's own."""
-    if template is None:
-        return
-    path = Path(template).expanduser()
-    try:
-        processor.chat_template = path.read_text("utf-8")
-    except OSError as error:
-        raise UserError(
-            f"--template {template} cannot be read ({error.strerror}); name a file with a Jinja chat template"
-        ) from None
+    """One chat template in one place: the one the user names, else the processor's, else the tokenizer's."""
+    if template is not None:
+        path = Path(template).expanduser()
+        try:
+            processor.chat_template = path.read_text("utf-8")
+        except OSError as error:
+            raise UserError(
+                f"--template {template} cannot be read ({error.strerror}); name a file with a Jinja chat template"
+            ) from None
+    own = processor.chat_template or getattr(processor.tokenizer, "chat_template", None)
+    processor.chat_template = own.get("default") if isinstance(own, dict) else own
 
 
-def _has_bos(processor: Any) -> bool:
-    """Whether the chat template writes the beginning-of-sequence token itself."""
-    template, bos = (
-        processor.chat_template or getattr(processor.tokenizer, "chat_template", None),
-        processor.tokenizer.bos_token,
-    )
-    if template is None or bos is None:
-        return False
-    chat = [{"role": "user", "content": [{"type": "text", "text": "x"}]}]
-    return str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)).startswith(bos)
+def _written(processor: Any) -> tuple[str, bool]:
+    """A chat of one word in the model's template (empty where there is none), and whether it takes parts."""
+    if processor.chat_template is None:
+        return "", True
+    reason = "it does not show the text it is given"
+    for content in ([{"type": "text", "text": "x1y2"}], "x1y2"):
+        chat = [{"role": "user", "content": content}]
+        try:
+            text = str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            continue
+        if "x1y2" in text and "'type'" not in text and '"type"' not in text:
+            return text, isinstance(content, list)
+    raise UserError(f"the model's chat template cannot be used ({reason}); name another with --template FILE")
 
 
 def _model(folder: Path, options: ModelOptions, device: str) -> Any:

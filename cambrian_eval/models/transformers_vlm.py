@@ -65,7 +65,7 @@ class TransformersModel:
         self._ends = _ends(checkpoint)
         self._settings = {
             "dtype": checkpoint.dtype,
-            "template": _template(checkpoint.processor),
+            "template": checkpoint.processor.chat_template,
             "attention": options.attention or "default",
             "quantize": options.quantize,
             "pictures": type(checkpoint.processor.image_processor).__name__,
@@ -117,9 +117,9 @@ class TransformersModel:
             text, notes = text.replace(mark, ""), {"image_marks_removed": marks}
         if self._settings["template"] is None:
             return _Row(request, self._untemplated(text, len(request.images), mark), notes)
-        content: list[dict[str, str]] = [{"type": "image"} for _ in request.images]
-        content.append({"type": "text", "text": text})
-        chat = [{"role": "user", "content": content}]
+        parts = [{"type": "image"} for _ in request.images] + [{"type": "text", "text": text}]
+        plain = "".join(f"{mark}\n" for _ in request.images) + text
+        chat = [{"role": "user", "content": parts if self.checkpoint.takes_parts else plain}]
         written = str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
         return _Row(request, written, notes)
 
@@ -269,11 +269,6 @@ def create(rest: str, options: ModelOptions) -> Model:
     if model._settings["template"] is None and "paligemma" not in type(checkpoint.processor).__name__.lower():
         raise UserError(f"{rest} has no chat template; name a file with one: --template FILE")
     return model
-
-
-def _template(processor: Any) -> str | None:
-    template = processor.chat_template or getattr(processor.tokenizer, "chat_template", None)
-    return template if template is None or isinstance(template, str) else str(template)
 
 
 def _ends(checkpoint: Checkpoint) -> frozenset[int]:

@@ -197,6 +197,8 @@ def test_what_cannot_be_is_one_clear_line(shelf: Path, tmp_path: Path) -> None:
     (bare / "chat_template.jinja").unlink()
     pickled = tmp_path / "pickled"
     shutil.copytree(shelf / "llava", pickled, ignore=shutil.ignore_patterns("*.safetensors"))
+    broken = tmp_path / "broken.jinja"
+    broken.write_text("{% for m in %}")
     cases: list[tuple[str, dict[str, Any], str]] = [
         ("", {}, "names no checkpoint"),
         (str(empty), {}, "config.json"),
@@ -210,6 +212,7 @@ def test_what_cannot_be_is_one_clear_line(shelf: Path, tmp_path: Path) -> None:
         (str(shelf / "llava"), {"quantize": "3bit"}, "--quantize"),
         (str(shelf / "llava"), {"base_url": "http://x/v1"}, "--base-url"),
         (str(shelf / "llava"), {"template": str(tmp_path / "no.jinja")}, "--template"),
+        (str(shelf / "llava"), {"template": str(broken)}, "--template"),
     ]
     for spec, options, words in cases:
         with pytest.raises(UserError, match=words) as caught:
@@ -250,3 +253,15 @@ def test_a_whole_run_through_the_harness_and_its_resumption(shelf: Path, docvqa_
     info = done.run.info["model"]
     assert info["details"]["kind"].endswith("Idefics3ForConditionalGeneration") and info["name"] == "idefics3"
     assert go().n == 20
+
+
+def test_a_template_of_the_tokenizer_that_takes_plain_text(shelf: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    shutil.copytree(shelf / "llava", folder)
+    (folder / "chat_template.jinja").unlink()
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config["chat_template"] = "{% for m in messages %}USER: {{ m['content'] }} ASSISTANT:{% endfor %}"
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    model = load(folder)
+    assert model._row(request(0, 2, "why?")).text == "USER: <image>\n<image>\nwhy? ASSISTANT:"
+    assert {r.finish for r in answers(model, [request(0, 1), request(1, 0)]).values()} == {"length"}
