@@ -46,11 +46,13 @@ def load_table(repo: str, config: str | None, split: str, revision: str, offline
     if offline:
         go_offline()
     import datasets
+    from huggingface_hub.constants import HF_HUB_CACHE
 
     from cambrian_eval.tables import from_dataset
 
+    caches = (Path(datasets.config.HF_DATASETS_CACHE), Path(HF_HUB_CACHE))
     try:
-        return from_dataset(datasets.load_dataset(repo, config, split=split, revision=revision))
+        return from_dataset(datasets.load_dataset(repo, config, split=split, revision=revision), caches)
     except Exception as error:
         raise _unreachable(repo, error) from error
 

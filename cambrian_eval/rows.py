@@ -159,9 +159,11 @@ def _from_root(benchmark: Benchmark, root: Path) -> tuple[Sequence[Row], dict[st
         inside = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())[:20]) or "no folders"
         raise UserError(f"--data-root {root} has no folder {benchmark.name!r}; found: {inside}")
     source = benchmark.source
+    from cambrian_eval.tables import confined
+
     plain = benchmark.rows_from_folder(folder)
     if plain is not None:
-        rows: Sequence[Row] = plain
+        rows: Sequence[Row] = confined(plain, folder)
     else:
         rows = _read_folder(_config_folder(folder, source.config), source.split, skip=source.join)
         if source.join is not None and not set(source.join.columns) <= set(_columns(rows)):
@@ -191,7 +193,7 @@ def _read_folder(folder: Path, split: str, skip: Join | None) -> Sequence[Row]:
     if (folder / "state.json").exists() or (folder / "dataset_dict.json").exists():
         return read_saved(folder, split)
     if parquet := [p for p in inside if p.suffix == ".parquet"]:
-        return read_parquet(_of_split(parquet, split))
+        return read_parquet(_of_split(parquet, split), folder)
     if lines := [p for p in inside if p.suffix == ".jsonl"]:
         return read_jsonl(_of_split(lines, split), folder)
     raise UserError(f"{folder} holds neither *.parquet nor *.jsonl files nor a save_to_disk folder")

@@ -27,8 +27,8 @@ PICTURE_COLUMN = re.compile(r"(decoded_)?images?(_\d+)?$")
 """JSONL columns whose strings are paths of pictures."""
 
 
-def read_parquet(files: Sequence[Path]) -> Table:
-    """One table over all files, in name order."""
+def read_parquet(files: Sequence[Path], root: Path) -> Table:
+    """One table over all files, in name order; texts in picture columns are paths below the folder."""
     import pyarrow as pa
 
     columns: dict[str, list[Any]] = {}
@@ -45,7 +45,8 @@ def read_parquet(files: Sequence[Path]) -> Table:
         if number and names != set(columns):
             raise UserError(f"{path} has other columns than {files[0].name}; one folder must hold one table")
         for name in text:
-            columns.setdefault(name, []).extend(table.column(name).to_pylist())
+            values = table.column(name).to_pylist()
+            columns.setdefault(name, []).extend(_paths(values, root) if PICTURE_COLUMN.fullmatch(name) else values)
         for name in pictures:
             columns.setdefault(name, []).extend(reader.promises(path, name))
     return Table(columns)
@@ -187,11 +188,10 @@ def read_jsonl(files: Sequence[Path], root: Path) -> Table:
                 if line.strip():
                     rows.append(_json_row(line, path, number))
     names = list(dict.fromkeys(name for row in rows for name in row))
-    base = root.resolve()
     columns: dict[str, list[Any]] = {}
     for name in names:
         values = [row.get(name) for row in rows]
-        columns[name] = [_paths(v, base) for v in values] if PICTURE_COLUMN.fullmatch(name) else values
+        columns[name] = _paths(values, root) if PICTURE_COLUMN.fullmatch(name) else values
     return Table(columns)
 
 
@@ -205,16 +205,34 @@ def _json_row(line: str, path: Path, number: int) -> dict[str, Any]:
     return row
 
 
-def _paths(value: Any, base: Path) -> Any:
-    """Picture paths of a JSONL cell as Pictures; a path that leaves the folder is refused."""
+def _paths(value: Any, root: Path) -> Any:
+    """Picture paths of a cell as Pictures; a path that leaves the folder is refused."""
     if isinstance(value, list):
-        return [_paths(v, base) for v in value]
+        return [_paths(v, root) for v in value]
     if not isinstance(value, str):
         return None
-    path = (base / value).resolve()
-    if not path.is_relative_to(base):
-        raise UserError(f"picture path {value!r} leaves the data folder {base}; paths must stay inside it")
-    return Picture(path.read_bytes, name=value)
+    return Picture(inside(value, (root,)).read_bytes, name=value)
+
+
+def inside(path: str | Path, roots: Sequence[Path]) -> Path:
+    """Where a path of a data row leads (from the first root, if it is relative), links followed; never outside."""
+    bases = [root.resolve() for root in roots]
+    try:
+        found = (bases[0] / path).resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"picture path {str(path)!r} cannot be followed ({error}); mend the row") from None
+    if not any(found.is_relative_to(base) for base in bases):
+        raise UserError(f"picture path {str(path)!r} leaves the data folder {roots[0]}; paths must stay inside it")
+    return found
+
+
+def confined(rows: Sequence[Mapping[str, Any]], root: Path) -> Sequence[Mapping[str, Any]]:
+    """Rows whose picture paths have been followed and found to stay inside the folder."""
+    for row in rows:
+        for name, value in row.items():
+            if PICTURE_COLUMN.fullmatch(name) and isinstance(value, (str, Path)):
+                inside(value, (root,))
+    return rows
 
 
 def read_saved(folder: Path, split: str) -> Table:
@@ -226,11 +244,14 @@ def read_saved(folder: Path, split: str) -> Table:
         if split not in loaded:
             raise UserError(f"{folder} has no split {split!r}; found: {', '.join(loaded)}")
         loaded = loaded[split]
-    return from_dataset(loaded)
+    return from_dataset(loaded, (folder,))
 
 
-def from_dataset(dataset: Any) -> Table:
-    """A `datasets.Dataset` as a table: text in memory, pictures read from its Arrow map when asked."""
+def from_dataset(dataset: Any, roots: Sequence[Path]) -> Table:
+    """A `datasets.Dataset` as a table: text in memory, pictures read from its Arrow map when asked.
+
+    Its cells may name files of pictures; only those below the roots are read.
+    """
     import datasets
 
     pictures = []
@@ -248,15 +269,17 @@ def from_dataset(dataset: Any) -> Table:
     columns: dict[str, Any] = {name: list(text[name]) for name in text.column_names}
     lock = threading.Lock()
     for name in pictures:
-        columns[name] = _Column(dataset.select_columns([name]), name, lock)
+        columns[name] = _Column(dataset.select_columns([name]), name, lock, roots)
+    for name in filter(PICTURE_COLUMN.fullmatch, text.column_names):
+        columns[name] = _paths(columns[name], roots[0])
     return Table(columns)
 
 
 class _Column(Sequence[Any]):
     """One picture column of a data set as promises."""
 
-    def __init__(self, dataset: Any, name: str, lock: threading.Lock) -> None:
-        self._dataset, self._name, self._lock = dataset, name, lock
+    def __init__(self, dataset: Any, name: str, lock: threading.Lock, roots: Sequence[Path]) -> None:
+        self._dataset, self._name, self._lock, self._roots = dataset, name, lock, roots
 
     def __len__(self) -> int:
         return len(self._dataset)
@@ -280,5 +303,5 @@ class _Column(Sequence[Any]):
     def _data(self, value: Any, label: str) -> bytes:
         """Bytes of a cell; `datasets` keeps local files by path, which it wrote itself when the set was built."""
         if isinstance(value, Mapping) and not value.get("bytes") and value.get("path"):
-            return Path(value["path"]).read_bytes()
+            return inside(value["path"], self._roots).read_bytes()
         return _bytes(value, label)
