@@ -117,11 +117,11 @@ def on_slow_disk(root: Path, out: Path, seed: int) -> None:
         time.sleep(rng.uniform(0, 0.004))
         return write(handle, data[: rng.randint(1, len(data))])
 
-    def slow_fsync(handle: int) -> None:
+    def slow_fsync(handle: Any) -> None:
         time.sleep(0.05)
         fsync(handle)
 
-    os.write, os.fsync = slow_write, slow_fsync
+    os.write, os.fsync = slow_write, slow_fsync  # type: ignore[assignment]
     evaluate(root, out)
 
 
