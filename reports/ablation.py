@@ -202,7 +202,8 @@ def reading(found: Ablation) -> list[str]:
     else:
         lines.append(f"Every benchmark loses at least {HARDLY:.0f} points without vision.")
     most = found.rows[-1]
-    lines.append(f"Needs vision most: {entry(most.benchmark).short} ({signed(most.gap)}).")
+    if most.gap >= HARDLY:
+        lines.append(f"Needs vision most: {entry(most.benchmark).short} ({signed(most.gap)}).")
     known = [(r, r.above_chance) for r in found.rows if r.above_chance is not None]
     far = sorted(((r, a) for r, a in known if a >= FAR), key=lambda pair: -pair[1])
     if far:
@@ -210,7 +211,7 @@ def reading(found: Ablation) -> list[str]:
             f"Blind scores far above chance (by {FAR:.0f} points or more): "
             + ", ".join(f"{entry(r.benchmark).short} ({signed(a)})" for r, a in far) + "."
         )  # fmt: skip
-    below = sorted(((r, a) for r, a in known if a < 0), key=lambda pair: pair[1])
+    below = sorted(((r, a) for r, a in known if round(a, 1) < 0), key=lambda pair: pair[1])
     if below:
         names = ", ".join(f"{entry(r.benchmark).short} ({signed(a)})" for r, a in below)
         lines.append(f"Blind scores below chance: {names}.")

@@ -136,6 +136,7 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     cells: dict[str, dict[str, float]] = {}
     intervals: dict[tuple[str, str], tuple[float, float]] = {}
     notes: list[str] = []
+    incomplete: dict[str, list[str]] = {}
     for named in runs:
         cells[named.name] = {}
         partial, withheld = [], []
@@ -157,9 +158,12 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
             )
         if partial:
             which = "any benchmark" if len(partial) == len(cells[named.name]) else ", ".join(partial)
-            notes.append(f"{named.name}: not every row of the published data set was run for {which}")
+            incomplete.setdefault(which, []).append(named.name)
         if withheld:
             notes.append(f"{named.name}: answers of {', '.join(withheld)} are withheld, so no score can be given here")
+    for which, names in incomplete.items():
+        whom = "any model" if len(names) == len(runs) > 1 else ", ".join(names)
+        notes.append(f"not every row of the published data set was run for {which} by {whom}")
     table = build(cells, "own runs", notes)
     return replace(
         table,

@@ -57,7 +57,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def made(runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report")
     text = call("report", *runs, "--out", out, "--format", "svg")
-    assert "report.html" in text and "Needs vision most" in text
+    assert "report.html" in text and "Paired tests of on against off" in text
     return out
 
 
