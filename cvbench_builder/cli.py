@@ -260,7 +260,8 @@ def candidates(
     from cvbench_builder.listing import write
 
     settings = _settings(given, {})
-    write(load(_inputs(given), _say, need_pictures=False), settings, out, typer.echo)
+    inputs = _inputs(given)
+    write(load(inputs, _say, need_pictures=False), settings, out, typer.echo, inputs.workers)
     return 0
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +20,24 @@ from cvbench_builder.settings import Settings
 from cvbench_builder.tasks import enumerate_task
 from cvbench_builder.tasks.distance import complete
 
+PARALLEL_FROM = 20_000
+"""Objects from which on the lines of a source are worded by several processes."""
 
-def write(sources: list[Source], settings: Settings, out: Path, say: Callable[[str], None]) -> dict[str, Any]:
+
+def write(
+    sources: list[Source], settings: Settings, out: Path, say: Callable[[str], None], workers: int = 1
+) -> dict[str, Any]:
     """Write the listing beside its final place, then rename; returns the funnel."""
     counts: dict[str, Any] = {}
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part-{os.getpid()}")
-    dumps = _encoder()
     try:
         with part.open("wb") as handle:
             for task in settings.tasks:
                 for source in sources:
                     total: dict[str, int] = {}
-                    for table in enumerate_task(task, source.catalog, settings):
-                        cands.add_funnels(total, cands.funnel(table))
-                        for chunk in cands.in_chunks(table):
-                            handle.write(
-                                b"".join(
-                                    dumps(r) + b"\n"
-                                    for r in lines(source.catalog, complete(source.catalog, chunk), settings)
-                                )
-                            )
+                    for data in _encoded(task, source.catalog, settings, total, workers):
+                        handle.write(data)
                     if total:
                         name = f"{source.catalog.name} {source.catalog.split}"
                         counts.setdefault(task, {})[name] = total
@@ -47,6 +46,38 @@ def write(sources: list[Source], settings: Settings, out: Path, say: Callable[[s
     finally:
         part.unlink(missing_ok=True)
     return counts
+
+
+def _encoded(task: str, catalog: Catalog, settings: Settings, total: dict[str, int], workers: int) -> Iterator[bytes]:
+    """The lines of one task and source, piece by piece in order; ``total`` gathers the funnel."""
+
+    def chunks() -> Iterator[Table]:
+        for table in enumerate_task(task, catalog, settings):
+            cands.add_funnels(total, cands.funnel(table))
+            yield from (complete(catalog, chunk) for chunk in cands.in_chunks(table, 5_000))
+
+    word = partial(_encode, settings=settings)
+    forks = "fork" in multiprocessing.get_all_start_methods()
+    if workers == 1 or not forks or len(catalog.object_image) < PARALLEL_FROM:
+        yield from (word(chunk, catalog=catalog) for chunk in chunks())
+        return
+    # a forked child shares the columns with its parent; only the candidates travel
+    context = multiprocessing.get_context("fork")
+    with context.Pool(workers, initializer=_share, initargs=(catalog,)) as pool:
+        yield from pool.imap(word, chunks())
+
+
+_shared: list[Catalog] = []
+"""In a child process: the catalog its chunks are about."""
+
+
+def _share(catalog: Catalog) -> None:
+    _shared[:] = [catalog]
+
+
+def _encode(chunk: Table, settings: Settings, catalog: Catalog | None = None) -> bytes:
+    dumps = _encoder()
+    return b"".join(dumps(row) + b"\n" for row in lines(_shared[0] if catalog is None else catalog, chunk, settings))
 
 
 def _encoder() -> Callable[[Any], bytes]:

@@ -172,7 +172,7 @@ def child_listing(path: str, out: str) -> dict[str, Any]:
 
     start = time.perf_counter()
     settings = make("strict")
-    write(_sources("coco", Path(path), ""), settings, Path(out), lambda _: None)
+    write(_sources("coco", Path(path), ""), settings, Path(out), lambda _: None, 2)
     return {"all": time.perf_counter() - start, "megabytes": Path(out).stat().st_size / 1e6}
 
 

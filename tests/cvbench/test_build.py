@@ -376,3 +376,14 @@ def test_the_build_may_come_after_the_reviews(built: Path, tmp_path: Path) -> No
     review = tmp_path / "r.jsonl"
     review.write_text(verdict_line(dataset.read_rows(built)[0], "accepted"))
     assert "1 accepted" in run("finalize", "--review", review, built, "--out", tmp_path / "final")
+
+
+def test_listing_does_not_depend_on_the_workers(
+    sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cvbench_builder import listing
+
+    run("candidates", *sources.flags, "--workers", "1", "--out", tmp_path / "one.jsonl")
+    monkeypatch.setattr(listing, "PARALLEL_FROM", 0)
+    run("candidates", *sources.flags, "--workers", "2", "--out", tmp_path / "two.jsonl")
+    assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
