@@ -1,0 +1,162 @@
+"""What more replicas bring, and how many requests a second one driver can keep up with.
+
+    python tools/perf_scale.py [--service 0.05] [--requests 800] [--repeats 3] [--json]
+
+Scaling: a model that sleeps a fixed time for each request, with 1, 2 and 4 replicas on a Ray cluster in this machine;
+the clock covers the stream of requests from the first to the last stored answer (tail included, start-up of the
+cluster and loading of data left out). Ceiling: a model that answers at once; requests a second as they were, and as
+the driver's own processor time for each request would allow if the replicas were on other machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.engines.local import Answer, Job
+from cambrian_eval.engines.parcels import Item, parcels
+from cambrian_eval.engines.ray import RayEngine
+from cambrian_eval.model import Model, ModelOptions
+from cambrian_eval.sample import Request, Response
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+class Fixed:
+    """Takes the same time for each request."""
+
+    max_images: int | None = 1
+
+    def __init__(self, seconds: float) -> None:
+        self.name, self.fingerprint, self.seconds = "fixed", f"fixed-{seconds}", seconds
+
+    def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+        for request in requests:
+            if self.seconds:
+                time.sleep(self.seconds)
+            yield Response(request.id, f"answer {request.id}")
+
+    def describe(self) -> Mapping[str, Any]:
+        return {}
+
+
+class Timed:
+    """An open engine with a clock around the stream of requests."""
+
+    def __init__(self, engine: RayEngine, model: Model) -> None:
+        self.engine, self.model = engine, model
+        self.seconds = self.processor = 0.0
+
+    def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Answer]:
+        wall, busy = time.perf_counter(), time.process_time()
+        yield from self.engine.run(self.model, jobs, stop)
+        self.seconds += time.perf_counter() - wall
+        self.processor += time.process_time() - busy
+
+    def facts(self) -> dict[str, Any]:
+        return self.engine.facts()
+
+    def condition(self) -> dict[str, Any]:
+        return self.engine.condition()
+
+
+def measured(replicas: int, service: float, root: Path, vision: str = "on") -> Timed:
+    """One run over all rows; every replica is up before the clock starts."""
+    import cambrian_eval
+
+    engine = RayEngine(replicas=replicas)
+    timed = Timed(engine, engine.open(Fixed(service), ModelOptions()))
+    for link in engine._links:
+        if not link.seat.ready:
+            engine._ray.wait([link.call], timeout=120)
+            engine._joined(link)
+    try:
+        with tempfile.TemporaryDirectory() as out:
+            outcome = cambrian_eval.run(
+                timed.model, ["docvqa"], Path(out) / "run", data_root=root, vision=[vision], engine=timed
+            )
+            assert outcome.n_failed == 0 and outcome.results[0].score == 100.0
+    finally:
+        engine.close()
+    return timed
+
+
+def scaling(service: float, requests: int, repeats: int) -> dict[str, Any]:
+    from perf_overhead import write_docvqa
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        write_docvqa(root, requests)
+        rates: dict[int, list[float]] = {1: [], 2: [], 4: []}
+        for _ in range(repeats):
+            for replicas, found in rates.items():
+                found.append(requests / measured(replicas, service, root).seconds)
+    middle = {n: statistics.median(found) for n, found in rates.items()}
+    return {
+        "service_seconds": service,
+        "requests": requests,
+        "requests_per_second": rates,
+        "ideal_of_one": 1 / service,
+        "times_one_replica": {n: middle[n] / middle[1] for n in (2, 4)},
+    }
+
+
+def ceiling(requests: int, repeats: int) -> dict[str, Any]:
+    from perf_overhead import write_docvqa
+
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        write_docvqa(root, requests)
+        for vision in ("on", "off"):
+            runs = [measured(2, 0.0, root, vision) for _ in range(repeats)]
+            found[f"vision {vision}"] = {
+                "requests_per_second": [requests / t.seconds for t in runs],
+                "driver_processor_microseconds_each": [1e6 * t.processor / requests for t in runs],
+                "requests_per_second_of_one_processor": [requests / t.processor for t in runs],
+            }
+    return found
+
+
+def bytes_each(picture_bytes: int, questions: int) -> float:
+    """Bytes that travel to a replica for each request, pictures being sent once for their questions."""
+    from cambrian_eval.picture import Picture
+
+    picture = Picture.of(bytes(picture_bytes))
+    assert picture is not None
+    request = Request("12345", "gqa", "on", "What is on the table? " * 6, (picture.fetched(),), 0, 16, (), "k" * 32)
+    items = [Item(i, request, 1 << 27) for i in range(questions)]
+    return len(pickle.dumps(parcels(items), 5)) / questions
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--service", type=float, default=0.05)
+    parser.add_argument("--requests", type=int, default=800)
+    parser.add_argument("--ceiling-requests", type=int, default=20_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    found = {
+        "scaling": scaling(arguments.service, arguments.requests, arguments.repeats),
+        "ceiling": ceiling(arguments.ceiling_requests, arguments.repeats),
+        "network_bytes_per_request": {
+            "one question a picture of 150 kB": bytes_each(150_000, 1),
+            "31 questions a picture of 50 kB": bytes_each(50_000, 31),
+            "no picture": bytes_each(0, 1),
+        },
+    }
+    print(json.dumps(found) if arguments.json else json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Does memory stay flat over a very long run?
+
+    python tools/soak.py [--requests 200000] [--engine local|ray] [--json]
+
+A model that answers at once, over DocVQA-like rows with a small picture each. Resident memory of this process is
+noted at every twentieth of the way, from the first answer to the last; the samples themselves are in memory before
+that. With `--engine ray` the replicas' memory is noted too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.engines.local import Answer, Job, LocalEngine
+from cambrian_eval.model import Model, ModelOptions
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+def resident(process: int) -> float:
+    """MiB."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def write_rows(root: Path, n: int) -> None:
+    """Rows in groups of 2,000, each with an 8 x 8 PNG of its own."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    folder = root / "docvqa"
+    folder.mkdir(parents=True)
+    writer = None
+    for start in range(0, n, 2000):
+        rows = []
+        for i in range(start, min(n, start + 2000)):
+            buffer = io.BytesIO()
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(buffer, "PNG")
+            rows.append(
+                {
+                    "questionId": str(i),
+                    "question": f"What is number {i}?",
+                    "question_types": ["form"],
+                    "image": {"bytes": buffer.getvalue(), "path": None},
+                    "docId": i,
+                    "ucsf_document_id": f"d{i}",
+                    "ucsf_document_page_no": "1",
+                    "answers": [f"answer {i}"],
+                    "data_split": "val",
+                }
+            )
+        table = pa.Table.from_pylist(rows)
+        writer = writer or pq.ParquetWriter(folder / "validation-0.parquet", table.schema)
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+
+
+class Noted:
+    """An engine that notes memory as answers pass."""
+
+    def __init__(self, engine: Any, model: Model | None, every: int) -> None:
+        self.engine, self.model, self.every = engine, model, every
+        self.notes: list[dict[str, Any]] = []
+
+    def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Answer]:
+        began = time.perf_counter()
+        for n, answer in enumerate(self.engine.run(self.model or model, jobs, stop), 1):
+            if n % self.every == 0:
+                places = [link.place for link in getattr(self.engine, "_links", ())]
+                self.notes.append(
+                    {
+                        "answers": n,
+                        "seconds": round(time.perf_counter() - began, 1),
+                        "driver_mib": round(resident(os.getpid()), 1),
+                        "replicas_mib": [round(resident(int(p.split()[-1])), 1) for p in places if p],
+                    }
+                )
+            yield answer
+
+    def facts(self) -> dict[str, Any]:
+        return dict(self.engine.facts())
+
+    def condition(self) -> dict[str, Any]:
+        return dict(self.engine.condition())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=200_000)
+    parser.add_argument("--engine", choices=("local", "ray"), default="local")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    from perf_scale import Fixed
+
+    import cambrian_eval
+
+    every = max(1, arguments.requests // 20)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        write_rows(root / "data", arguments.requests)
+        if arguments.engine == "ray":
+            from cambrian_eval.engines.ray import RayEngine
+
+            inner = RayEngine(replicas=2)
+            noted = Noted(inner, inner.open(Fixed(0.0), ModelOptions()), every)
+        else:
+            noted = Noted(LocalEngine(), None, every)
+        model = noted.model or Fixed(0.0)
+        outcome = cambrian_eval.run(model, ["docvqa"], root / "run", data_root=root / "data", engine=noted)
+        assert outcome.n == arguments.requests and outcome.n_failed == 0
+        if arguments.engine == "ray":
+            noted.engine.close()
+    settled = noted.notes[len(noted.notes) // 10 :]
+    found = {
+        "engine": arguments.engine,
+        "requests": arguments.requests,
+        "driver_mib_first_and_last": [settled[0]["driver_mib"], settled[-1]["driver_mib"]],
+        "notes": noted.notes,
+    }
+    print(json.dumps(found) if arguments.json else json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
