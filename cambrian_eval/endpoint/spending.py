@@ -153,6 +153,6 @@ class Budget:
 
     def reached(self) -> BudgetReached:
         return BudgetReached(
-            f"the budget of ${self.limit:.2f} is reached (${self.spent:.4f} spent); "
+            f"the budget of ${self.limit:.6g} is reached (${self.spent:.4f} spent); "
             "what was answered is stored: run again with a larger budget to go on"
         )

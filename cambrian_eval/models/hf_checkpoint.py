@@ -34,8 +34,8 @@ class Checkpoint:
 
 def load(spec: str, options: ModelOptions) -> Checkpoint:
     """The checkpoint `FOLDER`, `HUB_ID` or `HUB_ID@REVISION`, on the device the options name."""
-    device = _device(options)
     folder = _folder(spec, options)
+    device = _device(options)
     processor = _processor(folder, options)
     _set_template(processor, options.template)
     written, takes_parts = _written(processor)

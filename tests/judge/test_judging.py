@@ -346,7 +346,7 @@ def test_an_interrupt_lets_replies_under_way_arrive_and_the_command_goes_on_late
         assert process.returncode == 130, err
         assert "Traceback" not in err and "run the same command again" in err
         asked = len(server.seen)
-        assert asked < 40 and any("partial" in note for r in run.results() for note in r.notes)
+        assert asked < 60 and any("partial" in note for r in run.results() for note in r.notes)
         server.script = honest
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0 and "50.0" in done.stdout
