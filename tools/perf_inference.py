@@ -13,7 +13,6 @@ passes read at the measured rate of a copy.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
 import json
 import platform
@@ -22,7 +21,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cambrian_eval.models.cambrian import CambrianConfig, CambrianProcessor
+from perf_models import SIZES, build, prompt_of
+
+from cambrian_eval.models.cambrian import CambrianProcessor
 from cambrian_eval.models.cambrian.fast import Answer, Driver, Question, Shown
-from cambrian_eval.models.cambrian.model import model_class
-from cambrian_eval.models.cambrian.prompts import template
-from cambrian_eval.models.cambrian.tower_specs import TowerSpec, resolve_towers
-from cambrian_eval.models.cambrian.towers import Tower, build_network
 
 QUESTIONS, PICTURES = 62_000, 40_000
 """All sixteen benchmarks together, about."""
@@ -64,104 +61,6 @@ WORKLOADS = {
     "d": Workload("one question a picture, 128-token answers", 1, 128, 20, 8, 2),
     "e": Workload("text only, lettered answer", 0, 2, 40, 64, 8),
 }
-
-MID_TOWERS: Mapping[str, Mapping[str, Any]] = {
-    "siglip": {"hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 5, "num_attention_heads": 4},
-    "clip": {"hidden_size": 160, "intermediate_size": 640, "num_hidden_layers": 6, "num_attention_heads": 4},
-    "dinov2": {"hidden_size": 256, "num_hidden_layers": 8, "num_attention_heads": 4},
-    "convnext": {"hidden_sizes": [32, 64, 128, 256], "depths": [2, 3, 20, 2]},
-}
-MID = {
-    "hidden_size": 512,
-    "intermediate_size": 1792,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 8,
-    "num_key_value_heads": 2,
-    "vocab_size": 5600,
-    "vision_hidden_size": 128,
-    "num_of_vision_sampler_layers": 4,
-}
-FULL_8B = {
-    "hidden_size": 4096,
-    "intermediate_size": 14336,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "vocab_size": 128256,
-    "vision_hidden_size": 1024,
-    "num_of_vision_sampler_layers": 10,
-}
-COMMON = {
-    "mm_vision_tower_aux_list": [
-        "siglip/CLIP-ViT-SO400M-14-384",
-        "openai/clip-vit-large-patch14-336",
-        "facebook/dinov2-giant-res378",
-        "clip-convnext-XXL-multi-stage",
-    ],
-    "mm_vision_tower_aux_token_len_list": [576, 576, 576, 9216],
-    "image_token_len": 576,
-    "connector_depth": 3,
-    "stride_of_vision_sampler_layers": 3,
-    "tokenizer_model_max_length": 2048,
-    "tokenizer_padding_side": "right",
-    "rope_theta": 500000.0,
-    "rms_norm_eps": 1e-5,
-    "max_position_embeddings": 8192,
-    "bos_token_id": 0,
-    "eos_token_id": 1,
-}
-
-
-def build(size: str, dtype: torch.dtype, device: torch.device, attention: str) -> tuple[Any, CambrianProcessor]:
-    """A model with random weights made on the device, and a processor with a word-by-word tokenizer."""
-    torch.manual_seed(0)
-    config = CambrianConfig(**COMMON, **(FULL_8B if size == "8b" else MID))
-    config._attn_implementation = attention
-    specs = resolve_towers(config.mm_vision_tower_aux_list or [], None)
-    if size == "mid":
-        specs = tuple(replace(spec, settings={**spec.settings, **MID_TOWERS[spec.kind.name]}) for spec in specs)
-    config.mm_vision_tower_aux_width_list = [spec.width for spec in specs]
-    tokenizer = word_tokenizer(config.vocab_size)
-    processor = CambrianProcessor(tokenizer, specs, config, template("llama_3"))
-    config.image_position = processor.token_ids(prompt_of(processor, "", True)).index(-200)
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        with torch.device(device):
-            model = model_class(config)(config)
-            for spec, side in zip(specs, config.tower_sides, strict=True):
-                model.vision_towers.append(_tower(spec, side, config.mm_vision_select_layer))
-    finally:
-        torch.set_default_dtype(before)
-    # Stop ids are left out so that every answer has the length the workload names.
-    model.generation_config.eos_token_id = None
-    return model.requires_grad_(False).eval(), processor
-
-
-def _tower(spec: TowerSpec, side: int, select_layer: int) -> Tower:
-    network = build_network(spec, select_layer)
-    for name, parameter in network.named_parameters():
-        if name.endswith(("layer_scale_parameter", "lambda1")):
-            torch.nn.init.constant_(parameter, 0.1)  # as built they all but switch their blocks off
-    return Tower(network.requires_grad_(False), spec, side).eval()
-
-
-def word_tokenizer(size: int) -> Any:
-    """One id a word or mark, about as long as the real tokenizer's result for short English questions."""
-    from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    special = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
-    known = [*special, "<unk>", *(f"w{number}" for number in range(min(size, 5000) - 6))]
-    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(known)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+|[^\w ]"), "removed", invert=True)
-    tokenizer.add_special_tokens([AddedToken(mark, special=True, normalized=False) for mark in special])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=special[0], eos_token=special[1])
-
-
-def prompt_of(processor: CambrianProcessor, text: str, shown: bool) -> str:
-    content = ([{"type": "image"}] if shown else []) + [{"type": "text", "text": text}]
-    return str(processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True))
 
 
 def pictures(count: int, seed: int) -> list[bytes]:
@@ -273,12 +172,12 @@ def now(device: torch.device) -> float:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Operations of one question: its picture's encoding, one token of prompt, one new token; and its length."""
+    """Operations of one question: its picture's encoding, its prompt, one new token, of which the head's."""
 
     vision: float
     prompt: float
     per_token: float
-    prompt_tokens: int
+    head: float
 
 
 @torch.inference_mode()
@@ -299,16 +198,16 @@ def count_operations(naive: Naive, question: Question) -> Arithmetic:
     mask = torch.nn.functional.pad(batch.attention_mask, (0, 1), value=1)
     with FlopCounterMode(display=False) as counter:
         model.decode(torch.zeros(1, 1, dtype=torch.long, device=device), mask, output.past_key_values)
-    return Arithmetic(vision, prompt, float(counter.get_total_flops()), int(batch.attention_mask.sum()))
+    return Arithmetic(vision, prompt, float(counter.get_total_flops()), 2.0 * model.lm_head.weight.numel())
 
 
 def floors(work: Workload, one: Arithmetic, machine: Machine, weights: float, wave: int) -> tuple[float, float, float]:
     """Least seconds a question, naive and shared, and the operations a question needs when shared."""
     share = max(1, work.per_picture)
-    own_tokens = work.words + 6
-    prefix = max(0.0, one.prompt - own_tokens * one.per_token)
+    own = (work.words + 6) * (one.per_token - one.head) + one.head
+    prefix = max(0.0, one.prompt - own)
     decoding = (work.new_tokens - 1) * one.per_token
-    shared = (one.vision + (prefix if work.per_picture else 0.0)) / share + own_tokens * one.per_token + decoding
+    shared = (one.vision + (prefix if work.per_picture else 0.0)) / share + own + decoding
     reads = (work.new_tokens - 1) * weights / machine.bandwidth
     naive = (one.vision + one.prompt) / machine.flops + max(reads, decoding / machine.flops)
     fast = (shared - decoding) / machine.flops + max(reads / wave, decoding / machine.flops)
@@ -327,26 +226,33 @@ def run_workload(
     naive_floor, fast_floor, operations = floors(work, one, machine, weights, min(len(asked), 16))
     result: dict[str, Any] = {"title": work.title, "questions": len(asked), "gflop_a_question": operations / 1e9}
     naive(some[0])
-    before, start = {}, now(device)
-    for question in some:
-        before[question.tag] = naive(question)
-    naive_seconds = (now(device) - start) / len(some)
-    result |= {"naive_seconds": naive_seconds, "naive_floor": naive_floor, "naive_questions": len(some)}
+    before: dict[Any, tuple[int, ...]] = {}
     if options.naive:
-        return result
+        spent = ask_naively(naive, some, before)
+        return result | {"naive_seconds": spent.wall / len(some), "naive_floor": naive_floor}
     make = _driver_maker(model, processor, options)
-    collect(make(), questions(work, processor, seed=2, scale=1))
+    collect(make(), questions(replace(work, pictures=1), processor, seed=2, scale=1))
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    driver, start = make(), now(device)
+    # Half of the baseline before and half after, so that a machine busy with other things is so for both.
+    middle = (len(some) + 1) // 2
+    spent = ask_naively(naive, some[:middle], before)
+    driver = make()
+    begin = Spent.since(device)
     after = collect(driver, asked)
-    seconds = now(device) - start
+    shared = begin.until(device)
+    spent = spent + ask_naively(naive, some[middle:], before)
+    naive_seconds, seconds = spent.wall / len(some), shared.wall
     phases = driver.clock.seconds
     differing = [tag for tag, ids in before.items() if after[tag] != ids]
     result |= {
+        "naive_seconds": naive_seconds,
+        "naive_floor": naive_floor,
+        "naive_questions": len(some),
         "seconds": seconds / len(asked),
         "floor": fast_floor,
         "times": naive_seconds * len(asked) / seconds,
+        "times_in_processor_time": spent.processor / len(some) * len(asked) / shared.processor,
         "bound": naive_floor / fast_floor,
         "share_of_matrix_rate": operations * len(asked) / seconds / machine.flops,
         "phases": {name: value / seconds for name, value in phases.items()},
@@ -354,6 +260,32 @@ def run_workload(
         "peak_gib": peak_memory(device) / 2**30,
     }
     return result
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds on the clock and seconds of the processors."""
+
+    wall: float
+    processor: float
+
+    @classmethod
+    def since(cls, device: torch.device) -> Spent:
+        return cls(now(device), time.process_time())
+
+    def until(self, device: torch.device) -> Spent:
+        return Spent(now(device) - self.wall, time.process_time() - self.processor)
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.wall + other.wall, self.processor + other.processor)
+
+
+def ask_naively(naive: Naive, some: Sequence[Question], answers: dict[Any, tuple[int, ...]]) -> Spent:
+    """Ask questions one at a time, note the answers, and say what it took."""
+    begin = Spent.since(naive.model.device)
+    for question in some:
+        answers[question.tag] = naive(question)
+    return begin.until(naive.model.device)
 
 
 def _driver_maker(model: Any, processor: CambrianProcessor, options: argparse.Namespace) -> Callable[[], Driver]:
@@ -420,11 +352,10 @@ def show(results: Mapping[str, dict[str, Any]], machine: Machine) -> Iterator[st
     yield "| --- | --- | --- | --- | --- |"
     for name, r in results.items():
         fast = f"{r['seconds']:.4g} ({r['floor']:.3g})" if "seconds" in r else "-"
-        times = f"{r['times']:.1f} ({r['bound']:.1f})" if "times" in r else "-"
+        times = f"{r['times']:.2f} ({r['bound']:.2f})" if "times" in r else "-"
         share = f"{r['share_of_matrix_rate']:.0%}" if "times" in r else "-"
-        yield (
-            f"| ({name}) {r['title']} | {r['naive_seconds']:.4g} ({r['naive_floor']:.3g}) | {fast} | {times} | {share} |"
-        )
+        slow = f"{r['naive_seconds']:.4g} ({r['naive_floor']:.3g})"
+        yield f"| ({name}) {r['title']} | {slow} | {fast} | {times} | {share} |"
     yield ""
     for name, r in results.items():
         if "phases" in r:
@@ -432,6 +363,7 @@ def show(results: Mapping[str, dict[str, Any]], machine: Machine) -> Iterator[st
             yield (
                 f"({name}) {r['questions']} questions, {1 / r['seconds']:.2f} a second, "
                 f"{r['gflop_a_question']:.1f} GFLOP each; {parts}; "
+                f"{r['times_in_processor_time']:.2f} times in processor time; "
                 f"peak {r['peak_gib']:.1f} GiB; {r['differing']} of {r['naive_questions']} answers differ"
             )
     if all("seconds" in results.get(name, {}) for name in "ab"):
@@ -439,13 +371,14 @@ def show(results: Mapping[str, dict[str, Any]], machine: Machine) -> Iterator[st
         more = max(0.0, (bundle - per_picture) / 31)
         hours = (PICTURES * per_picture + (QUESTIONS - PICTURES) * more) / 3600
         yield f"projected: {QUESTIONS:,} questions over {PICTURES:,} pictures in {hours:.2f} hours on this machine"
-    yield f"measured: {machine.flops / 1e9:,.0f} GFLOP/s in a matrix product, {machine.bandwidth / 1e9:,.0f} GB/s in a copy"
+    rates = f"{machine.flops / 1e9:,.0f} GFLOP/s in a matrix product, {machine.bandwidth / 1e9:,.0f} GB/s in a copy"
+    yield f"measured: {rates}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     gpu = torch.cuda.is_available()
-    parser.add_argument("--size", choices=("mid", "8b"), default="8b" if gpu else "mid")
+    parser.add_argument("--size", choices=sorted(SIZES), default="8b" if gpu else "mid")
     parser.add_argument("--device", default="cuda" if gpu else "cpu")
     parser.add_argument("--dtype", default="bfloat16" if gpu else "float32")
     parser.add_argument("--attention", default="sdpa", choices=("sdpa", "eager"))
@@ -473,13 +406,12 @@ def main() -> None:
         print(f"  ({key}) done", file=sys.stderr)
     for line in show(results, machine):
         print(line)
-    record: dict[str, Any] = {"machine": vars(machine) if hasattr(machine, "__dict__") else {}, "workloads": results}
+    record: dict[str, Any] = {"machine": asdict(machine), "workloads": results}
     if options.compare:
         record["compared"] = compare_ids(model, processor, options.compare, options)
         print(json.dumps(record["compared"]))
     if options.json:
-        with contextlib.suppress(FileExistsError):
-            options.json.parent.mkdir(parents=True)
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(record, indent=2) + "\n")
 
 

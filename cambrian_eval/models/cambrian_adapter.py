@@ -7,6 +7,7 @@ checkpoint makes up its fingerprint, and the meaning of the command line's optio
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -133,6 +134,7 @@ def create(rest: str, options: ModelOptions) -> Model:
     from .checkpoint_identity import identity
 
     folder = locate(rest)
+    _settle_arithmetic(dtype, options.deterministic)
     processor = CambrianProcessor.from_pretrained(rest, template=options.template, towers_root=options.towers_root)
     model = CambrianForConditionalGeneration.from_pretrained(
         rest,
@@ -184,6 +186,20 @@ def _facts(driver: Driver, settings: Mapping[str, Any], options: ModelOptions) -
     if options.deterministic or not exact:
         facts["note"] = ALONE if options.deterministic else BATCHES_DIFFER
     return facts
+
+
+def _settle_arithmetic(dtype: str, deterministic: bool) -> None:
+    """Float32 means float32 on a GPU too; and with `--deterministic` the same kernels every time."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    if dtype == "float32":
+        # Convolutions would otherwise round their inputs to ten bits.
+        torch.backends.cudnn.allow_tf32 = False
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def _batch_size(text: str) -> int | None:

@@ -143,9 +143,7 @@ def check_bundle(bundle: Bundle, split: bool, limit: int | None) -> None:
 
 
 def expanded(ids: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(
-        value for one in ids for value in ([one] if one != PICTURE_TOKEN_ID else range(-1000, -1000 + VISUAL))
-    )
+    return tuple(value for one in ids for value in ([one] if one != PICTURE_TOKEN_ID else range(-1000, -1000 + VISUAL)))
 
 
 def test_neighbours_about_one_picture_share_a_bundle() -> None:

@@ -14,7 +14,7 @@ class Clock:
     """Seconds by phase and plain counts. Phases do not nest."""
 
     def __init__(self, device: torch.device) -> None:
-        self._on_gpu = device.type == "cuda"
+        self._device = device
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._open: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
         self.counts: Counter[str] = Counter()
@@ -22,16 +22,17 @@ class Clock:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Work on the device."""
-        if not self._on_gpu:
+        if self._device.type != "cuda":
             with self.host(name):
                 yield
             return
         begin, end = _event(), _event()
-        begin.record()
+        stream = torch.cuda.current_stream(self._device)
+        begin.record(stream)
         try:
             yield
         finally:
-            end.record()
+            end.record(stream)
             self._open.append((name, begin, end))
 
     @contextmanager

@@ -174,7 +174,7 @@ class _Watch:
         """Flags in the order of the slots; on a GPU those posted the pass before, at first none."""
         if not self.late:
             return _flags(done, slots)
-        before, self._posted = self._posted, self._post(done)
+        before, self._posted = self._posted, _posted(done)
         if before is None:
             return None
         before[1].synchronize()
@@ -184,13 +184,14 @@ class _Watch:
         """The slots have moved: what was posted speaks of places that are no more."""
         self._posted = None
 
-    @staticmethod
-    def _post(done: Tensor) -> tuple[Tensor, torch.cuda.Event]:
-        host = torch.empty(done.shape, dtype=done.dtype, pin_memory=True)
-        host.copy_(done, non_blocking=True)
-        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record()
-        return host, event
+
+def _posted(done: Tensor) -> tuple[Tensor, torch.cuda.Event]:
+    """A copy on its way to the host, and the event that says it has arrived."""
+    host = torch.empty(done.shape, dtype=done.dtype, pin_memory=True)
+    host.copy_(done, non_blocking=True)
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event.record(torch.cuda.current_stream(done.device))
+    return host, event
 
 
 def _flags(done: Tensor, slots: Slots) -> list[list[bool]]:

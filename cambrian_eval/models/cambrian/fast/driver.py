@@ -19,7 +19,8 @@ from .wave import WaveRunner
 
 WIDTH = 32
 """Questions of one picture that are asked side by side."""
-VISION_BATCH = {"cuda": 16, "cpu": 2}
+VISION_BATCH = {"cuda": 16, "cpu": 1}
+"""On a processor one picture already fills the caches."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,17 @@ class Driver:
     ) -> None:
         self.model, self.processor = model.eval(), processor
         self.device: torch.device = model.get_input_embeddings().weight.device
+        for tower in model.vision_towers:
+            # Convolutions between layers that work on channels: kept last, they need no transposition.
+            if tower.spec.kind.name == "convnext":
+                tower.network.to(memory_format=torch.channels_last)
         self.clock = Clock(self.device)
         if deterministic:
             width = 1
         elif batch_size is not None:
             width = min(width, batch_size)
         self.rules = Rules(model.config.token_limit, width, batch_size, deterministic)
-        tokens = start_tokens(model.model.config, model.lm_head.weight.dtype, self.device)
+        tokens = start_tokens(model.model.config, _window_numbers(model.config), model.dtype, self.device)
         self.budget = TokenBudget(tokens, most=tokens)
         batch = VISION_BATCH.get(self.device.type, 1) if batch_size is None else min(16, batch_size)
         self.pictures = PictureStore(
@@ -137,6 +142,13 @@ class Driver:
             return None
         self.runner.width = max(1, min(self.runner.width, len(bundle.questions)) // 2)
         return [bundle.part(0, middle)], [bundle.part(middle, len(bundle.questions))]
+
+
+def _window_numbers(config: Any) -> int:
+    """Numbers in the windows of one visual token; none where no sampler reads them."""
+    if not config.sampler_layers:
+        return 0
+    return int(sum(side * side for side in config.window_sides(config.grid_side)) * config.vision_hidden_size)
 
 
 def _nothing() -> None:

@@ -11,7 +11,7 @@ import torch
 _SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
 
 MOST_TOKENS = {"cuda": 32_768, "cpu": 4_096}
-"""A wave beyond this many positions gains nothing: products are already at full rate, answers come later."""
+"""A wave beyond this many positions gains nothing: products are at full rate already, and answers come later."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -38,12 +38,15 @@ def free_bytes(device: torch.device) -> int:
         return 4 << 30
 
 
-def bytes_per_token(config: Any, dtype: torch.dtype) -> int:
-    """Keys and values of one position in all layers, and the widest states it passes through."""
+def bytes_per_token(config: Any, cells: int, dtype: torch.dtype) -> int:
+    """Keys and values of one position in all layers, and the widest states it passes through.
+
+    `cells` is the numbers in a visual token's windows: a sampler holds them, their norms, keys and values.
+    """
     heads = config.num_key_value_heads or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     kept = 2 * config.num_hidden_layers * heads * width
-    passing = 8 * config.hidden_size + 3 * config.intermediate_size
+    passing = 8 * config.hidden_size + 3 * config.intermediate_size + 6 * cells
     return int((kept + passing) * dtype.itemsize)
 
 
@@ -55,9 +58,9 @@ def default_vision_cache(device: torch.device) -> int:
     return share if device.type == "cuda" else min(share, 8 << 30)
 
 
-def start_tokens(config: Any, dtype: torch.dtype, device: torch.device) -> int:
+def start_tokens(config: Any, cells: int, dtype: torch.dtype, device: torch.device) -> int:
     """The positions a first wave may have: what half of the free memory holds, within what is of use."""
-    fits = free_bytes(device) // 2 // bytes_per_token(config, dtype)
+    fits = free_bytes(device) // 2 // bytes_per_token(config, cells, dtype)
     return max(1024, min(MOST_TOKENS.get(device.type, 4_096), fits))
 
 

@@ -1,0 +1,243 @@
+"""`cambrian:PATH` as a user meets it: requests in, responses out, a fingerprint, and clear refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import io
+import json
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.model import Model, ModelOptions, resolve
+from cambrian_eval.models.cambrian_adapter import CambrianModel, create
+from cambrian_eval.models.checkpoint_identity import identity
+from cambrian_eval.picture import Picture
+from cambrian_eval.sample import Request, Response
+
+ROOT = Path(__file__).resolve().parents[2]
+PHI3 = ModelOptions(template="phi3")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    torch.set_num_threads(1)
+    spec = importlib.util.spec_from_file_location("make_tiny_checkpoint", ROOT / "tools/make_tiny_checkpoint.py")
+    assert spec is not None and spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = maker
+    spec.loader.exec_module(maker)
+
+    @cache
+    def make(seed: int = 0) -> Path:
+        out = tmp_path_factory.mktemp("checkpoint")
+        return Path(maker.make_checkpoint(out, "sva", template="phi3", seed=seed))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint: Callable[..., Path]) -> CambrianModel:
+    made = create(str(checkpoint()), PHI3)
+    assert isinstance(made, CambrianModel)
+    return made
+
+
+def picture(seed: int, size: tuple[int, int] = (64, 48)) -> Picture:
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return Picture.of(buffer.getvalue()).decoded()  # type: ignore[union-attr]
+
+
+def request(tag: str, prompt: str, shown: Picture | None = None, limit: int = 6) -> Request:
+    images = () if shown is None else (shown,)
+    return Request(tag, "toy", "on" if shown else "off", prompt, images, 0, limit, (), f"key of {tag}")
+
+
+def responses(model: Model, requests: list[Request]) -> dict[str, Response]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = list(model.respond(iter(requests)))
+    assert sorted(r.id for r in found) == sorted(r.id for r in requests)
+    return {r.id: r for r in found}
+
+
+def test_a_folder_resolves_to_the_cambrian_network(checkpoint: Callable[..., Path]) -> None:
+    found = resolve(str(checkpoint()), PHI3)
+    assert isinstance(found, Model)
+    assert found.max_images == 1
+    assert found.name == "checkpoint"
+    assert resolve(f"cambrian:{checkpoint()}", PHI3).fingerprint == found.fingerprint
+
+
+def test_answers_are_those_of_generate(model: CambrianModel) -> None:
+    shown = [picture(0), picture(1, (48, 64)), picture(2, (100, 20))]
+    requests = [request(f"{n}", f"What is {'so ' * (n % 4)}{n}?", (*shown, None)[n % 4], 1 + n % 5) for n in range(16)]
+    found = responses(model, requests)
+    network, processor = model.driver.model, model.processor
+    stops = set(model.driver.runner.decoder.stops.tolist())
+    for asked in requests:
+        chat = [{"role": "user", "content": ("<image>\n" if asked.images else "") + asked.prompt}]
+        prompt = processor.apply_chat_template(chat, add_generation_prompt=True)
+        images = [asked.images[0].load()] if asked.images else None
+        inputs = processor(text=[prompt], images=images)
+        new = network.generate(**inputs, max_new_tokens=asked.max_new_tokens, do_sample=False)[0].tolist()
+        response = found[asked.id]
+        assert response.text == processor.decode(new)
+        assert response.new_tokens == len(new)
+        assert response.finish == ("stop" if new[-1] in stops else "length")
+        visual = processor.visual_tokens(asked.images[0].load().size) - 1 if asked.images else 0
+        assert response.prompt_tokens == inputs["input_ids"].shape[1] + visual
+        assert response.seconds is not None and response.seconds > 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_size": "1"},
+        {"batch_size": "3"},
+        {"vision_cache_gb": 0.0},
+        {"deterministic": True},
+        {"attention": "eager"},
+    ],
+    ids=str,
+)
+def test_options_of_speed_change_no_answer(
+    model: CambrianModel, checkpoint: Callable[..., Path], options: dict[str, Any]
+) -> None:
+    requests = [request(f"{n}", f"Is it {n}?", picture(n // 3) if n % 5 else None) for n in range(12)]
+    other = create(str(checkpoint()), dataclasses.replace(PHI3, **options))
+    texts = {tag: r.text for tag, r in responses(other, requests).items()}
+    assert texts == {tag: r.text for tag, r in responses(model, requests).items()}
+
+
+def test_one_request_at_a_time(model: CambrianModel) -> None:
+    requests = [request(f"{n}", f"Is it {n}?", picture(0)) for n in range(3)]
+    together = responses(model, requests)
+    for asked in requests:
+        assert responses(model, [asked])[asked.id].text == together[asked.id].text
+
+
+def test_no_requests(model: CambrianModel) -> None:
+    assert responses(model, []) == {}
+
+
+def test_the_stream_is_pulled_as_needed(model: CambrianModel) -> None:
+    pulled = 0
+
+    def stream() -> Iterator[Request]:
+        nonlocal pulled
+        shown = picture(0)
+        for n in range(50_000):
+            pulled += 1
+            yield request(f"{n}", "?", shown, 1)
+
+    next(iter(model.respond(stream())))
+    assert pulled < 2000
+
+
+def test_a_mark_in_the_question_is_taken_out_and_noted(model: CambrianModel) -> None:
+    found = responses(
+        model, [request("a", "Look at <image>this", picture(0)), request("b", "Look at this", picture(0))]
+    )
+    assert found["a"].finish != "failed"
+    assert found["a"].notes == {"image_marks_removed": 1}
+    assert found["a"].text == found["b"].text
+
+
+def test_a_bad_request_fails_alone(model: CambrianModel) -> None:
+    good = request("good", "?", picture(0))
+    bad = dataclasses.replace(good, id="bad", images=(picture(0), picture(1)))
+    found = responses(model, [bad, good])
+    assert found["bad"].finish == "failed" and "takes one" in str(found["bad"].error)
+    assert found["good"].finish != "failed"
+
+
+class TestFingerprint:
+    def test_speed_is_no_part_of_it(self, model: CambrianModel, checkpoint: Callable[..., Path]) -> None:
+        faster = dataclasses.replace(PHI3, batch_size="7", vision_cache_gb=0.1)
+        assert create(str(checkpoint()), faster).fingerprint == model.fingerprint
+
+    @pytest.mark.parametrize("options", [{"dtype": "bfloat16"}, {"attention": "eager"}, {"template": "vicuna_v1"}])
+    def test_settings_are(self, model: CambrianModel, checkpoint: Callable[..., Path], options: dict[str, Any]) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            other = create(str(checkpoint()), dataclasses.replace(PHI3, **options))
+        assert other.fingerprint != model.fingerprint
+
+    def test_weights_are_and_their_place_is_not(self, checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+        def of(folder: Path) -> str:
+            return identity(folder / "checkpoint", [folder / "siglip"], {"dtype": "float32"})
+
+        first = checkpoint(0).parent
+        assert of(first) != of(checkpoint(1).parent)
+        copy = tmp_path / "elsewhere"
+        shutil.copytree(first, copy)
+        assert of(copy) == of(first)
+        weights = copy / "siglip/model.safetensors"
+        data = bytearray(weights.read_bytes())
+        data[-1] ^= 1
+        weights.write_bytes(data)
+        assert of(copy) != of(first)
+
+    def test_large_files_are_told_apart_by_every_tensor(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from safetensors.torch import save_file
+
+        monkeypatch.setattr("cambrian_eval.models.checkpoint_identity.WHOLE_FILE", 0)
+        tensors = {f"t{n}": torch.zeros(3000 + n) for n in range(40)}
+        save_file(tensors, tmp_path / "model.safetensors")
+        before = identity(tmp_path, [], {})
+        for name in ("t0", "t17", "t39"):
+            changed = {**tensors, name: tensors[name] + 1}
+            save_file(changed, tmp_path / "model.safetensors")
+            assert identity(tmp_path, [], {}) != before
+        save_file(tensors, tmp_path / "model.safetensors")
+        assert identity(tmp_path, [], {}) == before
+
+
+def test_facts_for_the_record(model: CambrianModel, checkpoint: Callable[..., Path]) -> None:
+    facts = json.loads(json.dumps(dict(model.describe())))
+    assert facts["dtype"] == "float32" and facts["template"] == "phi3" and facts["device"] == "cpu"
+    assert facts["parameters"] == sum(p.numel() for p in model.driver.model.parameters())
+    assert "note" not in facts
+    half = create(str(checkpoint()), dataclasses.replace(PHI3, dtype="bfloat16"))
+    assert "--deterministic" in half.describe()["note"]
+    alone = create(str(checkpoint()), dataclasses.replace(PHI3, deterministic=True))
+    assert "do not depend on batches" in alone.describe()["note"]
+
+
+@pytest.mark.parametrize(
+    ("rest", "options", "said"),
+    [
+        ("", {}, "names no checkpoint"),
+        ("/nowhere/at/all", {}, "/nowhere/at/all"),
+        ("CHECKPOINT", {"batch_size": "many"}, "--batch-size"),
+        ("CHECKPOINT", {"batch_size": "0"}, "--batch-size"),
+        ("CHECKPOINT", {"device": "warp"}, "--device"),
+        ("CHECKPOINT", {"device": "cpu", "device_map": "auto"}, "contradict"),
+        ("CHECKPOINT", {"dtype": "int8"}, "--dtype"),
+        ("CHECKPOINT", {"template": "chatml_indirect"}, "chatml_direct"),
+        ("CHECKPOINT", {"attention": "magic"}, "--attention"),
+        ("CHECKPOINT", {"quantize": "2bit"}, "--quantize"),
+        ("CHECKPOINT", {"base_url": "http://localhost"}, "--base-url"),
+    ],
+)
+def test_refusals_are_one_clear_line(
+    checkpoint: Callable[..., Path], rest: str, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UserError, match=said) as caught, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        create(rest.replace("CHECKPOINT", str(checkpoint())), ModelOptions(**options))
+    assert "\n" not in str(caught.value)
