@@ -241,3 +241,52 @@ def test_refusals_are_one_clear_line(
         warnings.simplefilter("ignore")
         create(rest.replace("CHECKPOINT", str(checkpoint())), ModelOptions(**options))
     assert "\n" not in str(caught.value)
+
+
+class TestInspect:
+    @staticmethod
+    def run(*words: str) -> Any:
+        import typer
+        from typer.testing import CliRunner
+
+        from cambrian_eval.cli.inspect_ import inspect
+
+        app = typer.Typer()
+        app.command()(inspect)
+        return CliRunner().invoke(app, list(words))
+
+    def test_json_counts_the_tokens_of_every_size(self, checkpoint: Callable[..., Path]) -> None:
+        done = self.run(f"cambrian:{checkpoint()}", "--json", "--size", "640x480", "--size", "200X1000")
+        found = json.loads(done.stdout)
+        # A 4 x 4 grid: 640 x 480 keeps int(480 * 4 / 640) = 3 rows, made even with the border: 4 of 4 + 1 tokens;
+        # 200 x 1000 keeps int(200 * 4 / 1000) = 0 columns, and of none there is one: 4 rows of 1 + 1.
+        assert [p["visual_tokens"] for p in found["pictures"]] == [20, 8]
+        assert [t["kind"] for t in found["towers"]] == ["siglip", "clip", "dinov2", "convnext"]
+        assert found["sampler_layers"] == [0, 2]
+
+    def test_text_names_what_matters(self, checkpoint: Callable[..., Path]) -> None:
+        text = self.run(str(checkpoint())).stdout
+        for said in (
+            "after decoder layers 0, 2",
+            "2048 tokens",
+            "640 x 480",
+            "weights in bfloat16",
+            "missing: nothing",
+        ):
+            assert said in text
+
+    def test_missing_towers_are_named_with_the_remedy(self, checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+        copy = tmp_path / "checkpoint"
+        shutil.copytree(checkpoint(), copy)
+        config = json.loads((copy / "config.json").read_text())
+        config["mm_vision_tower_aux_list"] = ["siglip/CLIP-ViT-SO400M-14-384"]
+        config["mm_vision_tower_aux_token_len_list"] = [16]
+        (copy / "config.json").write_text(json.dumps(config))
+        text = self.run(str(copy)).stdout
+        assert "missing: vision tower siglip/CLIP-ViT-SO400M-14-384" in text
+        assert "cambrian-eval fetch --model" in text
+
+    @pytest.mark.parametrize("size", ["640", "0x5", "640x", "axb"])
+    def test_a_size_is_width_times_height(self, checkpoint: Callable[..., Path], size: str) -> None:
+        error = self.run(str(checkpoint()), "--size", size).exception
+        assert isinstance(error, UserError) and "WIDTHxHEIGHT" in str(error)
