@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cambrian_eval.errors import CambrianEvalError, ContractError
-from cambrian_eval.model import Model, ModelOptions, resolve
+from cambrian_eval.model import Model
 from cambrian_eval.picture import MAX_PIXELS
 from cambrian_eval.sample import Request, Response
 
@@ -61,13 +61,6 @@ class LocalEngine:
     """Prepared requests that wait for the model at most."""
     hopeless: Callable[[Exception], bool] = lambda error: False
     """Whether an error says that this process can answer nothing more; it is then raised instead of recorded."""
-
-    def open(self, model: str | Model, options: ModelOptions | None = None) -> Model:
-        """The model that requests go to: loaded here."""
-        return resolve(model, options) if isinstance(model, str) else model
-
-    def close(self) -> None:
-        """Nothing is left behind between runs."""
 
     def facts(self) -> dict[str, Any]:
         """Which engine, for run.json."""
