@@ -58,6 +58,14 @@ def prepared(table: ScoreTable, options: Options) -> ScoreTable:
 
 def analyse(table: ScoreTable | None, options: Options) -> Analysis:
     """All steps on a score table, or on the paper's printed matrix where the table is None."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    # Matrices of fifteen benchmarks are too small to share: threads would only wait for each other.
+    with threadpool_limits(1):
+        return _analyse(table, options)
+
+
+def _analyse(table: ScoreTable | None, options: Options) -> Analysis:
     used = None if table is None else prepared(table, options)
     if used is None:
         if options.method == "scores" or options.kind == "spearman":

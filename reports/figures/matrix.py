@@ -42,8 +42,8 @@ def draw(found: Correlations, theme: Theme) -> Drawing:
                 value = float(found.matrix[i, j])
                 dark = (value - low) / (1.0 - low) < 0.55
                 axes.text(
-                    j, i, typeset(f"{round(value, 2) + 0.0:.2f}", theme), ha="center", va="center", fontsize=theme.size * 0.72,
-                    color="#ffffff" if dark else "#000000",
+                    j, i, typeset(f"{round(value, 2) + 0.0:.2f}", theme), ha="center", va="center",
+                    fontsize=theme.size * 0.72, color="#ffffff" if dark else "#000000",
                 )  # fmt: skip
         bar = fig.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
         bar.outline.set_visible(False)
