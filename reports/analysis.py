@@ -58,6 +58,7 @@ def prepared(table: ScoreTable, options: Options) -> ScoreTable:
 
 def analyse(table: ScoreTable | None, options: Options) -> Analysis:
     """All steps on a score table, or on the paper's printed matrix where the table is None."""
+    import sklearn.cluster  # noqa: F401  (only libraries that are loaded can be limited)
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     # Matrices of fifteen benchmarks are too small to share: threads would only wait for each other.
