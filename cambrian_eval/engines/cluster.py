@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,7 @@ def join(ray: Any, address: str | None, replicas: int | None) -> bool:
     if address == "local":
         slots = max(os.cpu_count() or 1, replicas or 0)
         settings.update(num_cpus=slots, include_dashboard=False, object_store_memory=STORE_BYTES)
+    _check_reachable(address)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(**settings)
@@ -63,6 +65,20 @@ def join(ray: Any, address: str | None, replicas: int | None) -> bool:
             if signal.getsignal(number) is not handler and handler is not None:
                 _restore(number, handler)
     return address == "local"
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes to reach a port where nobody listens."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"no Ray cluster answers at {address} ({error}); check --ray-address, or leave it out to start one in "
+            "this machine"
+        ) from None
 
 
 def _restore(number: int, handler: Any) -> None:

@@ -24,6 +24,9 @@ from cambrian_eval.sample import Request, Response
 PIXELS_AHEAD = 1 << 28
 """Decoded pixels that wait for the model at most (800 MB): a few huge pictures must not fill the memory."""
 
+REMEMBERED = 10_000
+"""Answered requests that are remembered, to say of a wrong answer that it came twice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -171,7 +174,7 @@ class Feed:
         self._count = threading.Lock()
         self._busy = self._pixels = 0
         self._broken: list[Answer] = []
-        self._answered: set[str] = set()
+        self._answered: dict[str, None] = {}
         self.open: dict[str, Request] = {}
         self.exhausted = False
 
@@ -252,7 +255,9 @@ class Feed:
         if request is None:
             word = "twice" if response.id in self._answered else "although it was not asked"
             raise ContractError(f"the model answered request {response.id!r} {word}")
-        self._answered.add(response.id)
+        self._answered[response.id] = None
+        if len(self._answered) > REMEMBERED:
+            del self._answered[next(iter(self._answered))]
         return request
 
     def failed(self) -> Iterator[Answer]:
