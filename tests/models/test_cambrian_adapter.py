@@ -258,8 +258,8 @@ class TestInspect:
     def test_json_counts_the_tokens_of_every_size(self, checkpoint: Callable[..., Path]) -> None:
         done = self.run(f"cambrian:{checkpoint()}", "--json", "--size", "640x480", "--size", "200X1000")
         found = json.loads(done.stdout)
-        # A 4 x 4 grid: 640 x 480 keeps int(480 * 4 / 640) = 3 rows, made even with the border: 4 of 4 + 1 tokens;
-        # 200 x 1000 keeps int(200 * 4 / 1000) = 0 columns, and of none there is one: 4 rows of 1 + 1.
+        # On a 4 x 4 grid 640 x 480 has int(480 * (4 / 640)) = 3 valid rows, so a border of (4 - 3) // 2 = 0: 4 rows
+        # of 4 + 1 tokens. 200 x 1000 has int(0.8) = 0 valid columns, of which one is kept: 4 rows of 1 + 1.
         assert [p["visual_tokens"] for p in found["pictures"]] == [20, 8]
         assert [t["kind"] for t in found["towers"]] == ["siglip", "clip", "dinov2", "convnext"]
         assert found["sampler_layers"] == [0, 2]

@@ -10,8 +10,9 @@ import torch
 
 _SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
 
-MOST_TOKENS = {"cuda": 32_768, "cpu": 4_096}
-"""A wave beyond this many positions gains nothing: products are at full rate already, and answers come later."""
+MOST_TOKENS = {"cuda": 32_768, "cpu": 2_048}
+"""A wave beyond this many positions gains nothing: products are at full rate already, and on a processor the states
+of a larger one leave its caches."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,6 +27,14 @@ WORKERS = max(1, min(8, os.cpu_count() or 1))
 Found = Mapping[str, EncodedPicture | Exception]
 
 
+@dataclass(frozen=True)
+class _Views:
+    """A picture's pixels for every tower, on the device, and the event that says they have arrived."""
+
+    pixels: list[Tensor]
+    arrived: torch.cuda.Event | None
+
+
 class PictureStore:
     """Encoded pictures by key. `batch` is how many go through the towers together."""
 
@@ -38,7 +47,9 @@ class PictureStore:
         self.held = 0
         self._device: torch.device = model.get_input_embeddings().weight.device
         self._kept: OrderedDict[str, EncodedPicture] = OrderedDict()
-        self._ahead: dict[str, Future[list[Tensor]]] = {}
+        self._ahead: dict[str, Future[_Views]] = {}
+        on_gpu = self._device.type == "cuda"
+        self._copies = torch.cuda.Stream(self._device) if on_gpu else None  # type: ignore[no-untyped-call]
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="resize")
 
     def announce(self, shown: Shown) -> None:
@@ -76,7 +87,7 @@ class PictureStore:
         found: dict[str, EncodedPicture | Exception] = {}
         for shown in now:
             self.announce(shown)
-        ready: list[tuple[Shown, list[Tensor]]] = []
+        ready: list[tuple[Shown, _Views]] = []
         with self.clock.host("waiting"):
             for shown in now:
                 try:
@@ -108,9 +119,9 @@ class PictureStore:
         return found
 
     @torch.inference_mode()
-    def _through_towers(self, ready: Sequence[tuple[Shown, list[Tensor]]]) -> list[EncodedPicture]:
+    def _through_towers(self, ready: Sequence[tuple[Shown, _Views]]) -> list[EncodedPicture]:
         with self.clock.phase("towers"):
-            each = [[pixels.to(self._device, non_blocking=True) for pixels in views] for _, views in ready]
+            each = [self._arrived(views) for _, views in ready]
             batch = [torch.cat(views) for views in zip(*each, strict=True)]
             encoded: list[EncodedPicture] = self.model.encode_pictures(batch, [shown.size for shown, _ in ready])
         self.clock.counts["pictures"] += len(ready)
@@ -123,7 +134,26 @@ class PictureStore:
             _, dropped = self._kept.popitem(last=False)
             self.held -= dropped.nbytes
 
-    def _pixels(self, shown: Shown) -> list[Tensor]:
-        """Runs in a worker thread: decode, the resizes for all towers, pinned where a copy can then overlap."""
-        views: list[Tensor] = self.processor.pixels([shown.load()])
-        return [view.pin_memory() for view in views] if self._device.type == "cuda" else views
+    def _pixels(self, shown: Shown) -> _Views:
+        """Runs in a worker thread: decode, the resizes for all towers, and the copy to the device.
+
+        On a GPU the copy has a stream of its own, so that it runs beside whatever the device is doing.
+        """
+        pixels: list[Tensor] = self.processor.pixels([shown.load()])
+        if self._copies is None:
+            return _Views([view.to(self._device) for view in pixels], None)
+        with torch.cuda.stream(self._copies):
+            moved = [view.pin_memory().to(self._device, non_blocking=True) for view in pixels]
+            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            arrived.record(self._copies)
+        return _Views(moved, arrived)
+
+    def _arrived(self, views: _Views) -> list[Tensor]:
+        """The pixels, for work queued from now on."""
+        if views.arrived is not None:
+            stream = torch.cuda.current_stream(self._device)
+            stream.wait_event(views.arrived)
+            for view in views.pixels:
+                # Made on the copying stream: not to be handed out again before this one is done with it.
+                view.record_stream(stream)
+        return views.pixels

@@ -16,6 +16,10 @@ MOST_PENDING = 512
 EXPECTED_ANSWER = 16
 """New tokens that a question is reckoned with beforehand; longer limits are rarely used up."""
 
+MOST_WASTE = 1 / 16
+"""Share of a wave that may be padding, once it is large enough to be worth being choosy."""
+SMALL_WAVE = 1024
+
 
 @dataclass(frozen=True)
 class Wave:
@@ -79,15 +83,19 @@ class Window:
         if len(self._bundles) > 1 and not self._exhausted and like and like[-1] is self._bundles[-1]:
             like.pop()
         like.sort(key=lambda bundle: abs(self._cost(bundle) - self._cost(lead)))
-        chosen, widest, asked = [lead], self._cost(lead), self._asked(lead)
+        chosen, widest, filled, asked = [lead], self._cost(lead), self._cost(lead), self._asked(lead)
         for bundle in like:
-            wider = max(widest, self._cost(bundle))
+            cost = self._cost(bundle)
+            wider = max(widest, cost)
+            padded = wider * (len(chosen) + 1)
             asked += self._asked(bundle)
             most = self.rules.most_questions
-            if wider * (len(chosen) + 1) > tokens or (most is not None and asked > most):
+            if padded > tokens or (most is not None and asked > most):
+                break
+            if padded > SMALL_WAVE and filled + cost < (1 - MOST_WASTE) * padded:
                 break
             chosen.append(bundle)
-            widest = wider
+            widest, filled = wider, filled + cost
         taken = set(map(id, chosen))
         self._bundles = [bundle for bundle in self._bundles if id(bundle) not in taken]
         return Wave(tuple(chosen), split, widest * len(chosen))
