@@ -1,0 +1,156 @@
+"""Train the demo checkpoint from random weights on the miniature suite's train split, and measure it.
+
+    python tools/train_demo.py OUT --workers 2 --minutes 62
+
+draws the pictures (OUT/corpus), trains in two stages (OUT/seeing, OUT/speaking), writes the finished checkpoint
+in the official layout (OUT/cambrian-demo) and its table on the evaluation split (OUT/table.md). `--steps` bounds
+the work instead of the clock: interrupted, the same command goes on, and with one worker the result is repeatable.
+`--sweep` trains a small set of variants instead, each a run of its own under OUT/sweep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import shutil
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from demo_training import corpus, loop, network, packing, seeing, trial, vocabulary, weights
+from transformers import AutoTokenizer
+
+from cambrian_eval.benchmarks import miniature
+
+PARTS = ((1, 2500), (2, 5000))
+"""Seeds of the train split and the rows drawn with each, for every benchmark."""
+MIXTURE = dict.fromkeys(trial.VISION_CENTRIC, 3.0) | {"ocrbench": 0.4, "docvqa": 0.4, "textvqa": 0.4, "chartqa": 0.7}
+"""How often a benchmark is drawn, against 1 for the others. Reading takes more pictures than there is time for."""
+VOCABULARY = 1000
+CHECKPOINT = "cambrian-demo"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training run: its folders, its two stages, and what is different about its network."""
+
+    corpus: Path
+    parts: tuple[tuple[int, int], ...]
+    folder: Path
+    seeing: loop.Plan
+    speaking: loop.Plan
+    variant: network.Variant
+
+
+def draw(folder: Path, parts: tuple[tuple[int, int], ...]) -> None:
+    """Every benchmark's exercises, as far as they are not there yet."""
+    for seed, count in parts:
+        for name in miniature.NAMES:
+            corpus.write_part(folder, name, count, seed)
+
+
+def begin(task: Task) -> Path:
+    """A checkpoint with random weights and a trained tokenizer, where there is none yet."""
+    start = task.folder / "start"
+    if not (start / "model.safetensors").exists():
+        start.mkdir(parents=True, exist_ok=True)
+        texts: list[str] = []
+        for name in miniature.NAMES:
+            for exercise in corpus.read_part(task.corpus, name, task.parts[0][0])[0]:
+                texts += [exercise.prompt, f" {exercise.answer}"]
+        size = vocabulary.write_tokenizer(start, texts, VOCABULARY)
+        network.write_start(start, size, task.seeing.seed, task.variant)
+    return start
+
+
+def work(worker: int, task: Task, stage: str) -> None:
+    """One process of one stage."""
+    torch.set_num_threads(1)
+    start = task.folder / "start"
+    tokenizer = AutoTokenizer.from_pretrained(str(start))
+    parts = [(name, seed) for seed, _ in task.parts for name in miniature.NAMES]
+    units, arrays = packing.read_units(task.corpus, parts, tokenizer)
+    model = network.load(start)
+    if stage == "seeing":
+        seeing.train_seeing(model, units, arrays, task.seeing, MIXTURE, task.folder / stage, worker)
+        return
+    weights.copy_into(model, task.folder / "seeing")
+    frame = packing.frame_ids(tokenizer)
+    loop.train(model, units, arrays, frame, task.speaking, MIXTURE, task.folder / stage, worker)
+
+
+def export(task: Task, out: Path) -> Path:
+    """The finished checkpoint in bfloat16, tokenizer and towers inside."""
+    start = task.folder / "start"
+    model = network.load(start)
+    weights.copy_into(model, task.folder / "speaking")
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(start, out)
+    network.write_checkpoint(out, model, torch.bfloat16)
+    config: dict[str, Any] = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    network.write_json(out / "config.json", config | {"torch_dtype": "bfloat16"})
+    return out
+
+
+def run(task: Task, workers: int) -> Path:
+    """Both stages, each to the end of its plan, then the export."""
+    begin(task)
+    for stage in ("seeing", "speaking"):
+        begun = task.folder / f"{stage}.begun"
+        if not begun.exists():
+            begun.write_text(str(time.time()), encoding="utf-8")
+        plan = replace(getattr(task, stage), start=float(begun.read_text(encoding="utf-8")))
+        timed = replace(task, seeing=plan) if stage == "seeing" else replace(task, speaking=plan)
+        if workers == 1:
+            work(0, timed, stage)
+            continue
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            for done in [pool.submit(work, number, timed, stage) for number in range(workers)]:
+                done.result()
+    return export(task, task.folder / CHECKPOINT)
+
+
+def variants(towers: tuple[str, ...]) -> dict[str, tuple[network.Variant, int]]:
+    """The sweep: each tower dropped in turn, the connector without samplers, other seeds."""
+    found = {f"no-{name}": (network.Variant(towers=tuple(t for t in towers if t != name)), 0) for name in towers}
+    found["connector-only"] = (network.Variant(samplers=0), 0)
+    return found | {f"seed-{seed}": (network.Variant(), seed) for seed in (0, 1, 2)}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--workers", type=int, default=2, help="training processes, one core each [2]")
+    parser.add_argument("--minutes", type=float, default=1e9, help="wall-clock budget, a third of it for stage one")
+    parser.add_argument("--steps", type=int, default=9000, help="most updates, a quarter of them in stage one")
+    parser.add_argument("--exercises", type=int, help="rows to draw for each benchmark [7500, from two seeds]")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=int, default=200, help="rows a benchmark in the final table [200]")
+    parser.add_argument("--sweep", action="store_true", help="train the variants instead, one after the other")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    out: Path = options.out
+    parts = PARTS if options.exercises is None else ((PARTS[0][0], options.exercises),)
+    draw(out / "corpus", parts)
+    minutes, steps = options.minutes, options.steps
+    first = loop.Plan(minutes / 3, steps // 4, batch=24, rate=1e-3, warmup=100)
+    second = loop.Plan(minutes * 2 / 3, steps - steps // 4)
+    runs = variants(tuple(network.TOWERS)) if options.sweep else {"": (network.Variant(), options.seed)}
+    for name, (variant, seed) in runs.items():
+        folder = out / "sweep" / name if name else out
+        task = Task(out / "corpus", parts, folder, replace(first, seed=seed), replace(second, seed=seed), variant)
+        checkpoint = run(task, options.workers)
+        lines = trial.measure(checkpoint, options.rows, folder / "run")
+        (folder / "table.md").write_text(trial.table(lines) + "\n", encoding="utf-8")
+        print(f"{name or CHECKPOINT}\n{trial.table(lines)}")
+
+
+if __name__ == "__main__":
+    main()
