@@ -101,6 +101,23 @@ def test_vision_batches_shrink_to_what_fits(tiny: Make, monkeypatch: pytest.Monk
     assert driver.pictures.batch == 1
 
 
+def test_a_picture_that_did_not_fit_beside_others_is_prepared_again(
+    tiny: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = tiny("sva")
+    pixels, refused = loaded.processor.pixels, list[Any]()
+
+    def once(pictures: Any) -> Any:
+        if not refused:
+            refused.append(pictures)
+            raise torch.OutOfMemoryError("out of memory")
+        return pixels(pictures)
+
+    monkeypatch.setattr(loaded.processor, "pixels", once)
+    answered(Driver(loaded.model, loaded.processor), [loaded.question(n, "?", 1, n) for n in range(3)])
+    assert refused
+
+
 def test_what_never_fits_fails_alone(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = tiny("sva")
     body = loaded.model.model

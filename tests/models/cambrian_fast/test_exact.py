@@ -60,6 +60,12 @@ def test_eager_attention(tiny: Make, reference: Any) -> None:
     assert answered(Driver(loaded.model, loaded.processor), loaded.mixed(40, 3)) == reference(loaded, 40, 3)
 
 
+def test_attention_that_takes_no_mask_gives_way_to_one_that_does(tiny: Make, reference: Any) -> None:
+    loaded = tiny("sva")
+    loaded.model.model.config._attn_implementation = "flash_attention_2"
+    assert answered(Driver(loaded.model, loaded.processor), loaded.mixed(200, 1)) == reference(loaded, 200, 1)
+
+
 def test_sliding_window(tiny: Make, reference: Any) -> None:
     loaded = tiny("phi3", sliding_window=90)
     assert answered(Driver(loaded.model, loaded.processor), loaded.mixed(40, 4)) == reference(loaded, 40, 4)

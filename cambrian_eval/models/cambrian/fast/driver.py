@@ -19,6 +19,8 @@ from .wave import WaveRunner
 
 WIDTH = 32
 """Questions of one picture that are asked side by side."""
+MASKED_ATTENTION = ("sdpa", "eager")
+"""Attention functions that take any mask."""
 VISION_BATCH = {"cuda": 16, "cpu": 1}
 """On a processor one picture already fills the caches."""
 
@@ -54,6 +56,9 @@ class Driver:
             # Convolutions between layers that work on channels: kept last, they need no transposition.
             if tower.spec.kind.name == "convnext":
                 tower.network.to(memory_format=torch.channels_last)
+        if model.model.config._attn_implementation not in MASKED_ATTENTION:
+            # Questions side by side need a mask of their own, which flash-attn does not take.
+            model.model.config._attn_implementation = "sdpa"
         self.clock = Clock(self.device)
         if deterministic:
             width = 1

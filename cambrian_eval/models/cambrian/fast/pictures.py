@@ -91,7 +91,7 @@ class PictureStore:
         with self.clock.host("waiting"):
             for shown in now:
                 try:
-                    ready.append((shown, self._ahead[shown.key].result()))
+                    ready.append((shown, self._prepared(shown)))
                 except Exception as error:
                     found[shown.key] = error
                     del self._ahead[shown.key]
@@ -147,6 +147,16 @@ class PictureStore:
             arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             arrived.record(self._copies)
         return _Views(moved, arrived)
+
+    def _prepared(self, shown: Shown) -> _Views:
+        """What the worker made; made again where the device had no room for it at that moment."""
+        try:
+            return self._ahead[shown.key].result()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        release(self._device)
+        return self._pixels(shown)
 
     def _arrived(self, views: _Views) -> list[Tensor]:
         """The pixels, for work queued from now on."""
