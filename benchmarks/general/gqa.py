@@ -51,12 +51,12 @@ class GQA(Benchmark):
         """One question."""
         types = row.get("types") or {}
         return Sample(
-            id=str(row["id"]),
+            id=str(row.get("id", index)),
             index=index,
             question=row["question"],
             answers=(row["answer"],),
             images=pictures(row.get("image")),
-            image_id=str(row["imageId"]),
+            image_id=str(row["imageId"]) if "imageId" in row else None,
             tags={kind: str(types[kind]) for kind in ("structural", "semantic") if types.get(kind)},
         )
 
@@ -80,9 +80,9 @@ class GQA(Benchmark):
         return Verdict(0.0, said, "differs from the answer")
 
     def official(self, sample: Sample, text: str) -> Verdict:
-        """The whole response equals the answer, but for case and trailing dots."""
-        said = text.strip().lower().rstrip(".")
-        return Verdict(float(said == sample.answers[0].lower()), said or None, "the whole response", bool(said))
+        """The whole response, blanks included, equals the answer, but for case and trailing dots."""
+        said = text.lower().rstrip(".")
+        return Verdict(float(said == sample.answers[0].lower()), said or None, "the whole response", bool(said.strip()))
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Relaxed scores are not comparable with published ones."""

@@ -45,7 +45,11 @@ class MMBench(Benchmark):
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One rotation; absent options are the text "nan" or nothing at all."""
         number = int(row["index"])
-        options = {letter: str(row[letter]) for letter in OPTIONS if not _absent(row[letter])}
+        options = {
+            letter: str(row[letter])
+            for letter in OPTIONS
+            if not _absent(row[letter] if letter in "AB" else row.get(letter))
+        }
         letters = tuple(options)
         answer = row["answer"]
         return Sample(
@@ -60,11 +64,11 @@ class MMBench(Benchmark):
             guesses=letters,
             tags={
                 "l2-category": str(row.get("l2-category") or row.get("L2-category") or "none"),
-                "category": str(row["category"]),
+                "category": str(row.get("category") or "none"),
             },
             extra={
-                "hint": None if _absent(row["hint"]) else str(row["hint"]),
-                "source": str(row["source"]),
+                "hint": None if _absent(row.get("hint")) else str(row["hint"]),
+                "source": str(row.get("source")),
             },
         )
 

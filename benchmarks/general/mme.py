@@ -77,9 +77,11 @@ class MME(Benchmark):
         return Verdict(float(said in sample.answers), said, rule, parsed=said is not None)
 
     def official(self, sample: Sample, text: str) -> Verdict:
-        """The whole response is yes or no, but for case and trailing dots."""
-        said = text.strip().lower().rstrip(".")
-        return Verdict(float(said == sample.answers[0].lower()), said or None, "the whole response", parsed=bool(said))
+        """The whole response, blanks included, is yes or no, but for case and trailing dots."""
+        said = text.lower().rstrip(".")
+        return Verdict(
+            float(said == sample.answers[0].lower()), said or None, "the whole response", parsed=bool(said.strip())
+        )
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Questions and pairs, each in a stratum per category and one for all of perception."""

@@ -49,12 +49,12 @@ class SEED(Benchmark):
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample | None:
         """One image question; None for videos."""
-        if row["data_type"] != "image":
+        if row.get("data_type", "image") != "image":
             return None
-        dimension = int(row["question_type_id"])
+        dimension = row.get("question_type_id")
         picture = row.get("data_id")
         return Sample(
-            id=str(row["question_id"]),
+            id=str(row.get("question_id", index)),
             index=index,
             question=row["question"],
             answers=(str(row["answer"]).strip().upper(),),
@@ -62,7 +62,7 @@ class SEED(Benchmark):
             images=pictures(row.get("image"))[:1],
             image_id=None if picture is None else str(picture),
             guesses=("A", "B", "C", "D"),
-            tags={"dimension": DIMENSIONS.get(dimension, str(dimension))},
+            tags={} if dimension is None else {"dimension": DIMENSIONS.get(int(dimension), str(dimension))},
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:

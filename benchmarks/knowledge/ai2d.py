@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices, released
+from cambrian_eval.scoring import choices, columns, released
 
 
 class AI2D(Benchmark):
@@ -35,17 +35,17 @@ class AI2D(Benchmark):
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; rows have no id of their own."""
-        choices = tuple(str(o) for o in row["options"])
+        options = columns.options(row["options"])
         gold = int(row["answer"])
-        if not 0 <= gold < len(choices):
-            raise ValueError(f"answer {row['answer']!r} is not the index of one of {len(choices)} options")
-        letters = tuple(LETTERS[: len(choices)])
+        if not 0 <= gold < len(options):
+            raise ValueError(f"answer {row['answer']!r} is not the index of one of {len(options)} options")
+        letters = tuple(LETTERS[: len(options)])
         return Sample(
             id=str(index),
             index=index,
             question=row["question"],
             answers=(letters[gold],),
-            choices=choices,
+            choices=options,
             images=pictures(row.get("image")),
             guesses=letters,
         )

@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle
+from cambrian_eval.errors import UserError
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices, final, numbers, options, phrases, released
+from cambrian_eval.scoring import choices, columns, final, numbers, options, phrases, released
 
 REASONING = "First show your reasoning process and then give the final answer."
 TAGS = ("category", "task", "context", "grade", "language", "source")
@@ -37,22 +38,22 @@ class MathVista(Benchmark):
     @property
     def source(self) -> HubSource:
         """The thousand questions with public answers."""
-        columns = ("pid", "question", "query", "choices", "answer", "question_type", "answer_type", "precision")
-        return HubSource("AI4Math/MathVista", "testmini", 1000, (*columns, "decoded_image"))
+        wanted = ("pid", "question", "query", "choices", "answer", "question_type", "answer_type", "precision")
+        return HubSource("AI4Math/MathVista", "testmini", 1000, (*wanted, "decoded_image"))
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; the gold of a choice question is stored as the choice's text."""
         lettered = row["question_type"] == "multi_choice"
-        choices = tuple(str(c) for c in row["choices"]) if lettered else ()
+        choices = columns.options(row["choices"]) if lettered else ()
         answer = str(row["answer"])
         if lettered and answer not in choices:
             raise ValueError(f"answer {answer!r} is not one of the choices")
-        precision = row["precision"]
+        precision = row.get("precision")
         about = row.get("metadata") or {}
         tags: dict[str, str | tuple[str, ...]] = {tag: str(about[tag]) for tag in TAGS if about.get(tag)}
         tags |= {"question_type": str(row["question_type"]), "answer_type": str(row["answer_type"])}
         return Sample(
-            id=str(row["pid"]),
+            id=str(row.get("pid", index)),
             index=index,
             question=row["question"],
             answers=(LETTERS[choices.index(answer)],) if lettered else (answer,),
@@ -61,16 +62,18 @@ class MathVista(Benchmark):
             guesses=tuple(LETTERS[: len(choices)]),
             tags=tags | ({"skills": tuple(map(str, about["skills"]))} if about.get("skills") else {}),
             extra={
-                "query": row["query"],
                 "answer_type": str(row["answer_type"]),
                 "precision": None if precision is None or precision != precision else int(precision),
-            },
+            }
+            | ({"query": row["query"]} if "query" in row else {}),
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
         """The paper asks for reasoning everywhere and shows no choices."""
         if style == "paper":
             return f"{sample.question}\n{REASONING}"
+        if "query" not in sample.extra:
+            raise UserError("mathvista: the rows have no column 'query'; it holds the text to ask")
         return f"{sample.extra['query']}\n{REASONING if sample.choices else SHORT_SENTENCE}"
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
@@ -87,8 +90,9 @@ class MathVista(Benchmark):
         found = final.number(text)
         if found is None:
             return Verdict(0.0, None, "no number in the response", parsed=False)
-        precision = sample.extra["precision"] if kind == "float" else 0
-        slack = 0.5 * 10.0 ** -(precision or 0) if kind == "float" and precision is not None else 0.0
+        stored = sample.extra["precision"]
+        precision = wanted.places if stored is None else stored
+        slack = 0.5 * 10.0**-precision if kind == "float" else 0.0
         right = abs(found.value - wanted.value) <= slack + 1e-9 * max(1.0, abs(wanted.value))
         rule = f"equal after rounding to {precision} decimals" if slack else "the same number"
         return Verdict(float(right), found.text, rule)

@@ -19,7 +19,7 @@ from cambrian_eval.benchmark import LETTER_SENTENCE, SHORT_SENTENCE, Benchmark, 
 from cambrian_eval.errors import UserError
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices, open_answers, released
+from cambrian_eval.scoring import choices, columns, open_answers, released
 
 DOMAINS = {
     "Art and Design": "Art Art_Theory Design Music",
@@ -69,24 +69,24 @@ class MMMU(Benchmark):
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; the subject is the middle of the id."""
-        subject = "_".join(str(row["id"]).split("_")[1:-1])
+        subject = "_".join(str(row.get("id", "")).split("_")[1:-1])
         lettered = row["question_type"] == "multiple-choice"
         choices = tuple(_TAG.sub("", o) for o in self._options(row["options"])) if lettered else ()
         answer = str(row["answer"])
-        columns = PICTURES[:1] if self.settings["images"] == "first" else PICTURES
+        about = {"subject": subject, "domain": DOMAIN_OF.get(subject, "other")} if subject else {}
+        shown = PICTURES[:1] if self.settings["images"] == "first" else PICTURES
         present = sum(row.get(c) is not None for c in PICTURES)
         tagged = len(set(_TAG.findall(f"{row['question']} {row['options']}")))
         return Sample(
-            id=str(row["id"]),
+            id=str(row.get("id", index)),
             index=index,
             question=row["question"],
-            answers=(answer.strip().upper(),) if lettered else open_answers.golds(answer),
+            answers=(answer.strip().upper(),) if lettered else columns.golds(answer),
             choices=choices,
-            images=tuple(p for c in columns for p in pictures(row.get(c))),
+            images=tuple(p for c in shown for p in pictures(row.get(c))),
             guesses=tuple(LETTERS[: len(choices)]),
-            tags={
-                "subject": subject,
-                "domain": DOMAIN_OF.get(subject, "other"),
+            tags=about
+            | {
                 "question_type": str(row["question_type"]),
                 "pictures": "several" if (present or tagged) > 1 else "one",
             },
@@ -94,11 +94,9 @@ class MMMU(Benchmark):
         )
 
     def _options(self, stored: Any) -> Sequence[str]:
-        if not isinstance(stored, str):
-            return [str(o) for o in stored]
-        if self.settings["options"] == "single_quote":
+        if isinstance(stored, str) and self.settings["options"] == "single_quote":
             return stored.split("'")[1::2]
-        return open_answers.python_list(stored)
+        return columns.options(stored)
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
         """The same text in the released code and in the paper."""

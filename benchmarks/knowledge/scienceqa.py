@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices, released
+from cambrian_eval.scoring import choices, columns, released
 
 SENTENCE = "Please answer directly with only the letter of the correct option and nothing else."
 _DELETE_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -43,21 +43,21 @@ class ScienceQA(Benchmark):
         """One question; None where the picture column holds nothing."""
         if "image" in row and row["image"] is None:
             return None
-        choices = tuple(str(c) for c in row["choices"])
+        options = columns.options(row["choices"])
         gold = int(row["answer"])
-        if not 0 <= gold < len(choices):
-            raise ValueError(f"answer {gold} is not the index of one of {len(choices)} choices")
-        letters = tuple(LETTERS[: len(choices)])
+        if not 0 <= gold < len(options):
+            raise ValueError(f"answer {gold} is not the index of one of {len(options)} choices")
+        letters = tuple(LETTERS[: len(options)])
         return Sample(
             id=str(index),
             index=index,
             question=row["question"],
             answers=(letters[gold],),
-            choices=choices,
+            choices=options,
             images=pictures(row.get("image")),
             guesses=letters,
-            tags={"choices": str(len(choices))} | _tags(row),
-            extra={"hint": row["hint"] or ""},
+            tags={"choices": str(len(options))} | _tags(row),
+            extra={"hint": row.get("hint") or ""},
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:

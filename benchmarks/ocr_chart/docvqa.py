@@ -16,7 +16,7 @@ from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.errors import UserError
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import anls
+from cambrian_eval.scoring import anls, columns
 
 INSTRUCTION = "Give the short answer directly."
 ROWS = {"validation": 5349, "test": 5188}
@@ -45,8 +45,8 @@ class DocVQA(Benchmark):
     def source(self) -> HubSource:
         """The split the settings name."""
         split = self.settings["split"]
-        columns = ("questionId", "question", "image") + (("answers",) if split == "validation" else ())
-        return HubSource("lmms-lab/DocVQA", split, ROWS[split], columns, config="DocVQA")
+        wanted = ("questionId", "question", "image") + (("answers",) if split == "validation" else ())
+        return HubSource("lmms-lab/DocVQA", split, ROWS[split], wanted, config="DocVQA")
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; a page is named by its document and page number."""
@@ -57,7 +57,7 @@ class DocVQA(Benchmark):
             id=str(row["questionId"] if withheld else row.get("questionId", index)),
             index=index,
             question=row["question"],
-            answers=() if golds is None else (golds,) if isinstance(golds, str) else tuple(golds),
+            answers=() if golds is None else columns.golds(golds),
             images=pictures(row.get("image")),
             image_id=None if document is None or page is None else f"{document}_{page}",
             tags={"question_types": () if kinds is None else tuple(kinds)},

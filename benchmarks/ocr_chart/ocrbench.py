@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import ocr
+from cambrian_eval.scoring import columns, ocr
 
 INSTRUCTION = "Give the short answer directly."
 FORMULA = "Handwritten Mathematical Expression Recognition"
@@ -46,8 +46,8 @@ class OCRBench(Benchmark):
     @property
     def source(self) -> HubSource:
         """The published table."""
-        columns = ("dataset", "question", "question_type", "answer", "image")
-        return HubSource("echo840/OCRBench", "test", 1000, columns)
+        wanted = ("dataset", "question", "question_type", "answer", "image")
+        return HubSource("echo840/OCRBench", "test", 1000, wanted)
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; six recognition types form the group Text Recognition, the other types are groups."""
@@ -56,7 +56,7 @@ class OCRBench(Benchmark):
             id=str(index),
             index=index,
             question=row["question"],
-            answers=(gold,) if isinstance(gold, str) else tuple(gold),
+            answers=columns.golds(gold),
             images=pictures(row.get("image")),
             tags={"group": "Text Recognition" if kind in RECOGNITION else kind, "question_type": kind},
             extra={"formula": kind == FORMULA},

@@ -14,7 +14,7 @@ from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSour
 from cambrian_eval.errors import UserError
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import statement, vqa
+from cambrian_eval.scoring import columns, statement, vqa
 
 
 class TextVQA(Benchmark):
@@ -34,9 +34,9 @@ class TextVQA(Benchmark):
     @property
     def source(self) -> HubSource:
         """The validation split; not every copy of the data set has OCR tokens."""
-        columns = ("question_id", "image_id", "question", "image", "answers")
+        wanted = ("question_id", "image_id", "question", "image", "answers")
         tokens = ("ocr_tokens",) if self.settings["ocr_tokens"] else ()
-        return HubSource("lmms-lab/textvqa", "validation", 5000, columns + tokens)
+        return HubSource("lmms-lab/textvqa", "validation", 5000, wanted + tokens)
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; the OCR tokens go along for the prompt."""
@@ -46,7 +46,7 @@ class TextVQA(Benchmark):
             id=str(row.get("question_id", index)),
             index=index,
             question=row["question"],
-            answers=tuple(row["answers"]),
+            answers=columns.golds(row["answers"]),
             images=pictures(row.get("image")),
             image_id=row.get("image_id"),
             tags={"ocr_tokens": "some" if tokens else "none"},

@@ -14,7 +14,7 @@ from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSou
 from cambrian_eval.errors import UserError
 from cambrian_eval.picture import pictures
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices
+from cambrian_eval.scoring import choices, columns
 
 REVISION = "bc284db50d036958861cb60cdd7b77612052ce0d"
 COLUMNS = ("idx", "type", "task", "image", "question", "choices", "answer", "prompt", "source")
@@ -40,9 +40,9 @@ class CVBench(Benchmark):
         """One row; rows of the other half (the joint config holds both) are left out."""
         if row.get("type", self.kind) != self.kind:
             return None
-        choices = tuple(str(choice) for choice in row["choices"])
-        gold = _LETTER.fullmatch(str(row["answer"]).strip())
-        if gold is None or LETTERS.index(gold[1]) >= len(choices):
+        options = columns.options(row["choices"])
+        gold = _LETTER.fullmatch(str(row["answer"]).strip().upper())
+        if gold is None or LETTERS.index(gold[1]) >= len(options):
             raise UserError(f"{self.name} row {index}: answer {row['answer']!r} is not a letter of its choices")
         photo = row.get("source_filename") or row.get("filename")
         return Sample(
@@ -50,11 +50,14 @@ class CVBench(Benchmark):
             index=index,
             question=row["question"],
             answers=(gold[1],),
-            choices=choices,
+            choices=options,
             images=pictures(row.get("image")),
             image_id=f"{row.get('source_dataset')}/{photo}" if photo else None,
-            guesses=tuple(LETTERS[: len(choices)]),
-            tags={"task": str(row.get("task", "unknown")), "source": row["source"]},
+            guesses=tuple(LETTERS[: len(options)]),
+            tags={
+                "task": str(row.get("task", "unknown")),
+                "source": row["source"] if self.kind == "2D" else row.get("source", "Omni3D"),
+            },
             extra={} if row.get("prompt") is None else {"prompt": row["prompt"]},
         )
 

@@ -64,8 +64,24 @@ def extract(text: str, options: Mapping[str, str]) -> Extraction:
 def grade_choice(sample: Sample, text: str) -> Verdict:
     """1 where the option read out of `text` is a gold letter of the sample, else 0; unparsed where none was read."""
     found = extract(text, sample.options)
+    if found.letter is None and (subject := _without_standard(text, sample.question)):
+        found = extract(subject, sample.options)
     right = found.letter is not None and found.letter in sample.answers
     return Verdict(float(right), found.letter, found.rule, parsed=found.letter is not None)
+
+
+_THAN = re.compile(
+    r"\b(?P<quality>[a-z]+er|(?:more|less) [a-z]+)\b(?P<between>[^.;,\n]{0,60}?)\s+than\b[^.;,\n]{0,120}", re.IGNORECASE
+)
+LONGEST_COMPARISON = 300
+
+
+def _without_standard(text: str, question: str) -> str | None:
+    """ "The lamp is closer than the chair" without "than the chair", where the question asks which is closer."""
+    match = _THAN.search(text) if len(text) <= LONGEST_COMPARISON and "than" in text else None
+    if match is None or not re.search(rf"\b{re.escape(match['quality'])}\b", question, re.IGNORECASE):
+        return None
+    return text[: match.end("between")] + text[match.end() :]
 
 
 _NOT_APPLICABLE = re.compile(r"\W*n/a\W*", re.IGNORECASE)
@@ -75,6 +91,8 @@ def _read(said: str, table: Table) -> Extraction | None:
     whole = lone_letter(said, table)
     if whole:
         return Extraction(whole, "the response is one letter", said)
+    if own := _own_line(said, table):
+        return Extraction(own, "a letter and its own option's text", said)
     if hit := equal(said, table):
         return Extraction(hit, "the response equals an option's text", said)
     if _NOT_APPLICABLE.fullmatch(said):
@@ -88,6 +106,17 @@ def _read(said: str, table: Table) -> Extraction | None:
         or _only_number(said, table)
         or _close_spelling(said, table)
     )
+
+
+_LINE = re.compile(r"[(\[]?([A-Za-z])[)\].:]+\s+(.+)")
+
+
+def _own_line(said: str, table: Table) -> str | None:
+    """The letter where the response is one line of the list of options, as it stands there."""
+    match = _LINE.fullmatch(said) if len(said) <= table.longest + 8 else None
+    letter = match[1].upper() if match else ""
+    own = table.folded.get(letter)
+    return letter if match and own and match[2].casefold() == own else None
 
 
 # --- labels at the start, lone lines ---------------------------------------------------------------------------
@@ -148,7 +177,7 @@ def _lone_line(said: str, table: Table) -> Extraction | None:
 # --- letters anywhere ------------------------------------------------------------------------------------------
 
 _STANDALONE = re.compile(
-    r"(?<![A-Za-z0-9_À-ɏ])(?<![A-Za-z]-)(?<![A-Z]\.)"
+    r"(?<![A-Za-z0-9_À-ɏ])(?<![A-Za-z]-)(?<![A-Z]\.)(?<![A-Z]\+)"
     r"(?:[(\[{<]\s?([A-Za-z])\s?[)\]}>]|([A-Z])(?![A-Za-z0-9_À-ɏ+#°]|'[A-Za-z]|-[A-Za-z]|\.[A-Z]\b))"
 )
 _STRONG_BEFORE = frozenset(
@@ -314,6 +343,9 @@ def _after_refusal(said: str, table: Table) -> str:
 def _only_text(said: str, table: Table) -> Extraction | None:
     rest = _after_refusal(said, table)
     hits = _first_two(texts(rest, table))
+    if len(hits) > 1 and table.values and "=" in rest:
+        result = _first_two(texts(rest.rpartition("=")[2], table))
+        hits = result if len(result) == 1 else hits
     if len(hits) > 1:
         raise Undecided("the texts of more than one option")
     return Extraction(hits.pop(), "the only option whose text occurs", said[:60]) if hits else None

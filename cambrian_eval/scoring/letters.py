@@ -158,12 +158,20 @@ def echoes(said: str, table: Table) -> bool:
     return False
 
 
+_OR_ALSO = re.compile(r",?\s+n?or\s+(?:(?:the|an?)\s+)?[\"']?", re.IGNORECASE)
+"""Between two texts of which the denial of the first covers the second: "not red or green"."""
+
+
 def texts(said: str, table: Table) -> Iterator[str]:
     """Letters of options whose text stands in the response, negated ones left out."""
     seen: set[str] = set()
-    for letter, start, end in islice(table.occurrences(said), MOST_CANDIDATES):
-        if letter in seen:
-            continue
-        if not negated_before(said, start, one_word_between=True) and not negated_after(said, end, table, letter):
+    denied_until = -1
+    for letter, start, end in sorted(islice(table.occurrences(said), MOST_CANDIDATES), key=lambda one: one[1]):
+        goes_on = 0 <= denied_until < start and start - denied_until < 12
+        if negated_before(said, start, one_word_between=True) or (
+            goes_on and _OR_ALSO.fullmatch(said, denied_until, start)
+        ):
+            denied_until = end
+        elif letter not in seen and not negated_after(said, end, table, letter):
             seen.add(letter)
             yield letter

@@ -7,12 +7,13 @@ import re
 from cambrian_eval.scoring.options import Table
 
 _QUICK = re.compile(
-    r"\b(?:no[tr]?|never|neither|cannot|except|exclu|elimin|rul(?:e|es|ed|ing)\b|rather|instead|other|unlike)|n't",
+    r"\b(?:no[tr]?|never|neither|cannot|except|exclu|elimin|rul(?:e|es|ed|ing)\b|rather|instead|other|unlike|"
+    r"all but)|thing but|n't",
     re.I,
 )
 _NEGATOR = (
     r"(?:\b(?:not|never|neither|nor|cannot|except|excluding|exclude|eliminate|eliminating|rule out|ruled out|"
-    r"ruling out|rather than|instead of|other than|unlike|without)|n't)"
+    r"ruling out|rather than|instead of|other than|unlike|without|(?:any|every)thing but|all but)|n't)"
 )
 _FILLERS = (
     r"(?:(?:the|an?|it|it's|is|be|that|this|option|answer|choice|letter|correct|think|believe|say|choose|pick|select|seem|look|"

@@ -92,9 +92,7 @@ def _free_right(said: str, end: int) -> bool:
 
 
 def _unspaced(outside: str, inside: str) -> bool:
-    return not (outside.isdigit() and inside.isdigit()) and bool(
-        _UNSPACED.match(outside) or _UNSPACED.match(inside)
-    )
+    return not (outside.isdigit() and inside.isdigit()) and bool(_UNSPACED.match(outside) or _UNSPACED.match(inside))
 
 
 @lru_cache(maxsize=4096)

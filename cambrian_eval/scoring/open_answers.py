@@ -7,7 +7,6 @@ as whole words. One of several golds is enough. Pure, linear time.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -26,27 +25,6 @@ LONGEST = 5000
 """Characters of a candidate that are read."""
 MOST_CANDIDATES = 200
 """How many of the last candidates are compared."""
-
-
-def python_list(stored: str) -> list[str]:
-    """The items of a list written as Python text."""
-    try:
-        items = ast.literal_eval(stored.strip())
-    except (ValueError, SyntaxError) as error:
-        raise ValueError(f"{stored[:60]!r} is not a list in Python notation") from error
-    if not isinstance(items, (list, tuple)):
-        raise ValueError(f"{stored[:60]!r} is not a list in Python notation")
-    return [str(item) for item in items]
-
-
-def golds(stored: str) -> tuple[str, ...]:
-    """The gold answers: the members where the stored text is a list, else the text."""
-    if stored.strip().startswith("[") and stored.strip().endswith("]"):
-        try:
-            return tuple(python_list(stored))
-        except ValueError:
-            return (stored,)
-    return (stored,)
 
 
 def grade(gold_answers: Sequence[str], text: str) -> Verdict:

@@ -115,7 +115,15 @@ def _singular(text: str) -> str:
     return bare[:-1] if len(bare) > 3 and bare[-1] == "s" and bare[-2].isalpha() and bare[-2] != "s" else bare
 
 
-_LEVELS = (_fold, _trim, _bare, _tight, _singular)
+_REMARK = re.compile(r"(?<=\w)\s+\([^()]{2,80}\)")
+
+
+def _without_remark(text: str) -> str:
+    """ "left (from the viewer)" as "left"."""
+    return _bare(_REMARK.sub("", text))
+
+
+_LEVELS = (_fold, _trim, _bare, _tight, _singular, _without_remark)
 
 
 _MAYBE_NUMBER = re.compile(
@@ -252,7 +260,10 @@ class Table:
         if _NEGATION_WORD.findall(said) != _NEGATION_WORD.findall(option):
             return True
         words, own = set(said.split()), set(option.split())
-        return any(_opposed(a, b) for a in words - own for b in own - words)
+        extra, missing = words - own, own - words
+        if any(_opposed(a, b) for a in extra for b in missing):
+            return True
+        return _has_stranger(extra, missing) or _has_stranger(missing, extra)
 
 
 @lru_cache(maxsize=8192)
@@ -262,7 +273,26 @@ def table_of(options: tuple[tuple[str, str], ...]) -> Table:
 
 
 _NEGATION_WORD = re.compile(r"\b(?:not|no|never|without|neither|non)\b|n't\b")
-_PREFIXES = ("un", "in", "im", "il", "ir", "a", "non", "dis", "anti", "de", "mis", "fe", "s")
+_PREFIXES = ("un", "in", "im", "il", "ir", "a", "non", "dis", "anti", "de", "mis", "fe", "wo", "s")
+_SMALL_WORDS = frozenset(
+    ("a", "an", "the", "is", "are", "was", "were", "be", "of", "in", "on", "at", "to", "by", "for", "with", "and", "it")
+)
+_SAME_WORD = 70.0
+"""Least similarity of two spellings of one word; shorter words must be nearly equal."""
+_SAME_SHORT_WORD = 85.0
+
+
+def _has_stranger(words: set[str], others: set[str]) -> bool:
+    """Whether a word has no misspelling of itself on the other side: "dog" in the place of "man"."""
+    from rapidfuzz import fuzz
+
+    joined = "".join(others)
+    return any(
+        word not in _SMALL_WORDS
+        and word not in joined
+        and all(fuzz.ratio(word, o) < (_SAME_SHORT_WORD if len(word) < 5 else _SAME_WORD) for o in others)
+        for word in words
+    )
 
 
 def _opposed(a: str, b: str) -> bool:

@@ -59,7 +59,10 @@ def number(text: str) -> Number | None:
     if said and (result := parse(said[-1].rpartition("=")[2])) is not None:
         return result
     for reply in said:
-        if len(reply) <= _SENTENCE and not _UNSURE.search(reply) and len(inside := find(reply)) == 1:
+        if len(reply) > _SENTENCE or _UNSURE.search(reply):
+            continue
+        inside = find(reply)
+        if len({(n.value, n.percent) for n in inside}) == 1:  # "two (2)" says one number twice
             return inside[0]
     return None
 
