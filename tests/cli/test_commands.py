@@ -199,7 +199,7 @@ def test_ctrl_c_stores_what_it_has_and_exits_130(docvqa_root: Path, tmp_path: Pa
     code = (
         "import sys\nfrom tests.conftest import Scripted, answer_number\nimport cambrian_eval.cli.run as cli\n"
         "import cambrian_eval.runner as runner\nfrom cambrian_eval.cli.main import main\n"
-        "runner.resolve = lambda spec, options: Scripted(answer_number, delay=0.05)\nmain()"
+        "runner.resolve = lambda spec, options: Scripted(answer_number, delay=0.3)\nmain()"
     )
     words = [
         "run",

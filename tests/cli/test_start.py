@@ -137,20 +137,11 @@ def test_third_parties_add_benchmarks_and_models(tmp_path: Path) -> None:
     import sysconfig
 
     (site / "outer.pth").write_text(f"{sysconfig.get_paths()['purelib']}\n{REPOSITORY}\n")
-    subprocess.run(
-        [
-            python,
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--no-deps",
-            "--no-build-isolation",
-            "--no-index",
-            str(package),
-        ],
-        check=True,
-    )
+    pip = ["-m", "pip", "-q", "--disable-pip-version-check"]
+    wheel = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(tmp_path / "dist"), str(package)]
+    subprocess.run([sys.executable, *pip, *wheel], check=True)
+    (built,) = (tmp_path / "dist").iterdir()
+    subprocess.run([python, *pip, "install", "--no-deps", "--no-index", str(built)], check=True)
     rows = tmp_path / "data" / "coins"
     rows.mkdir(parents=True)
     (rows / "rows.jsonl").write_text('{"face": "H"}\n{"face": "T"}\n{"face": "H"}\n')
