@@ -64,6 +64,9 @@ def run(
     quiet: bool = typer.Option(False, help="No progress."),
 ) -> None:
     """Run a model over benchmarks; started again on the same folder it goes on where it was."""
+    import contextlib
+    import sys
+
     from cambrian_eval.cli import words
     from cambrian_eval.cli.notify import Notice
     from cambrian_eval.cli.progress import progress
@@ -131,7 +134,8 @@ def run(
     stop = _stop_on_interrupt(shown.say)
     notice = Notice(notify_command, out)
     try:
-        outcome = execute(model, settings, out, options, driver, shown, stop)
+        with contextlib.redirect_stdout(sys.stderr):  # libraries and models that print must not mix with results
+            outcome = execute(model, settings, out, options, driver, shown, stop)
     except BaseException as error:
         notice.failed(error)
         raise

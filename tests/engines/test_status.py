@@ -137,3 +137,18 @@ def test_failures_are_counted_once_when_they_are_retried(docvqa_root: Path, tmp_
         watcher = watcher or Watcher(open_run(tmp_path / "run"))
         standing = watcher.look()
         assert (standing.done, standing.failed) == (60, 6 if isinstance(model, Raises) else 0)
+
+
+def test_what_a_model_prints_does_not_mix_with_results(docvqa_root: Path, tmp_path: Path) -> None:
+    code = (
+        "import cambrian_eval.runner as runner\nfrom cambrian_eval.cli.main import main\n"
+        "from tests.engines.models import Plain\n"
+        "class Prints(Plain):\n    def reply(self, request):\n        print('thinking')\n"
+        "        return super().reply(request)\n"
+        "runner.resolve = lambda spec, options: Prints()\nmain()"
+    )
+    words = ["run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "run"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words), "--json"], cwd=HERE, capture_output=True, text=True, timeout=120
+    )
+    assert json.loads(done.stdout)["samples"] == 60 and "thinking" in done.stderr
