@@ -2,8 +2,8 @@
 
 Owns the extraction of an option from free text (`extract`) and the verdict that follows (`grade_choice`).
 The rules, first that fires: a lone letter; the text of one option; the last un-negated "answer is ..."; a label at
-the start; a lone letter on the first or last line; the only stand-alone letter; the only option text in the
-response; the only number where options are numbers; a close spelling of one option. Anything else is unparsed,
+the start; a lone letter on the first or last line; the only stand-alone letter; a close spelling of one
+option; the only option text in the response; the only number where options are numbers. Anything else is unparsed,
 never a guess. How options and responses are folded for comparison lives in `options`.
 """
 
@@ -102,9 +102,9 @@ def _read(said: str, table: Table) -> Extraction | None:
         or _label_at_start(said, table)
         or _lone_line(said, table)
         or _only_letter(said, table)
+        or _close_spelling(said, table)
         or _only_text(said, table)
         or _only_number(said, table)
-        or _close_spelling(said, table)
     )
 
 

@@ -195,7 +195,14 @@ class Table:
             hit = known.get(level(piece))
             if hit is not None:
                 return hit
-        return self._equal_number(piece) if self.parsed else None
+        return self._polar.get(_bare(piece)) or (self._equal_number(piece) if self.parsed else None)
+
+    @cached_property
+    def _polar(self) -> dict[str, str]:
+        """ "yes" and "no" to the one option that begins with the word: "Yes, it is"."""
+        first = {letter: (re.match(r"(?:yes|no)(?=,)", text) or [""])[0] for letter, text in self.folded.items()}
+        words = [word for word in first.values() if word]
+        return {word: letter for letter, word in first.items() if words.count(word) == 1}
 
     def _keyed(self, level: Callable[[str], str]) -> dict[str, str]:
         known: dict[str, str] = {}
