@@ -124,7 +124,12 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
 
     @property
     def tower_sides(self) -> tuple[int, ...]:
-        """Side of every tower's token grid after resampling (24, 24, 24, 96 in the released models)."""
+        """Side of every tower's token grid after resampling (24, 24, 24, 96 in the released models).
+
+        Without the aggregator every tower is resampled to the grid of visual tokens.
+        """
+        if not self.uses_aggregator:
+            return (self.grid_side,) * len(self.mm_vision_tower_aux_token_len_list or [])
         lengths = self.mm_vision_tower_aux_token_len_list or []
         return tuple(_side(length, "mm_vision_tower_aux_token_len_list") for length in lengths)
 
@@ -187,8 +192,6 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
             )
         if self.uses_aggregator:
             self._check_aggregator()
-        else:
-            self._check_projector()
 
     def _check_aggregator(self) -> None:
         if len(self.query_sides) != self.num_query_group:
@@ -214,14 +217,6 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
                 f"config.json: a vision sampler is to run after decoder layer {beyond[0]}, but "
                 f"num_hidden_layers is "
                 f"{self.num_hidden_layers}; check start_of_ and stride_of_vision_sampler_layers"
-            )
-
-    def _check_projector(self) -> None:
-        wrong = [side for side in self.tower_sides if side != self.grid_side]
-        if wrong:
-            raise UserError(
-                f"config.json: with mm_projector_type {self.mm_projector_type!r} every tower must give "
-                f"image_token_len = {self.image_token_len} tokens, but one gives {wrong[0] ** 2}"
             )
 
 

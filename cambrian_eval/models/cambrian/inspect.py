@@ -56,8 +56,8 @@ def describe_checkpoint(
     missing = _missing_files(folder)
     counts = _parameters(config)
     towers = [
-        _tower(spec, tokens, config.mm_vision_select_layer)
-        for spec, tokens in zip(specs, config.mm_vision_tower_aux_token_len_list or [], strict=True)
+        _tower(spec, side * side, config.mm_vision_select_layer)
+        for spec, side in zip(specs, config.tower_sides, strict=True)
     ]
     counts["towers"] = sum(tower["parameters"] for tower in towers)
     region = valid_region(picture_size, config.grid_side)

@@ -63,6 +63,8 @@ class SentencePieceTokenizer:
         self.eos_token = _content(named.get("eos_token")) or "</s>"
         self.unk_token = _content(named.get("unk_token")) or "<unk>"
         self.pad_token = _content(named.get("pad_token"))
+        self.named = _roles(named)
+        self.named |= {self.bos_token, self.eos_token, self.unk_token}
         self.added = self._added_tokens(settings, _read(folder / "added_tokens.json"))
         by_length = sorted(self.added, key=len, reverse=True)
         self._splitter = re.compile("(" + "|".join(map(re.escape, by_length)) + ")")
@@ -111,8 +113,9 @@ class SentencePieceTokenizer:
             added = self.added.get(part)
             found.append([added.index] if added else self._encode_piece(self._stripped(parts, index)))
         first = self.token_id(_MARKER)
-        if not self.legacy and found and found[0] == [first] and len(found) > 1 and parts[1] in self.added:
-            # The prefix put in front of a text that begins with a special token is taken back.
+        if not self.legacy and found and found[0] == [first] and len(found) > 1 and parts[1] in self.named:
+            # The prefix put in front of a text that begins with a special token is taken back, but only for
+            # the tokens that have a role: Phi-3's <|system|> has none and keeps the marker before it.
             found = found[1:]
         return [index for ids in found for index in ids]
 
@@ -187,6 +190,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _content(token: Any) -> str | None:
     return token.get("content") if isinstance(token, Mapping) else token
+
+
+def _roles(settings: Mapping[str, Any]) -> set[str]:
+    """The tokens that settings give a role: beginning, end, padding and so on, or "additional special"."""
+    roles = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
+    tokens = [settings.get(f"{role}_token") for role in roles] + list(settings.get("additional_special_tokens") or [])
+    return {content for content in map(_content, tokens) if content}
 
 
 def _cleaned(text: str) -> str:

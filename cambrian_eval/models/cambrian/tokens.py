@@ -24,9 +24,13 @@ def load_tokenizer(folder: Path) -> Any:
     if (folder / "tokenizer.json").is_file():
         # Read literally: classes chosen by name may rebuild parts of the file in their own way.
         return PreTrainedTokenizerFast.from_pretrained(str(folder))
+    missing = f"{folder} holds no tokenizer (tokenizer.json or tokenizer.model); fetch it again"
     if not (folder / "tokenizer_config.json").is_file():
-        raise UserError(f"{folder} holds no tokenizer (tokenizer.json or tokenizer.model); fetch it again")
-    return AutoTokenizer.from_pretrained(str(folder))
+        raise UserError(missing)
+    try:
+        return AutoTokenizer.from_pretrained(str(folder))
+    except (ValueError, OSError, ImportError):
+        raise UserError(missing) from None
 
 
 def prompt_ids(prompt: str, tokenizer: Any) -> list[int]:

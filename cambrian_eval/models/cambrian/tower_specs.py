@@ -141,12 +141,15 @@ def require_weights(specs: Sequence[TowerSpec], model: str) -> None:
 
 
 def _resolve(entry: str, checkpoint: Path | None, towers_root: Path | None) -> TowerSpec:
-    """A folder beside the checkpoint is the tower itself; one under the root may stand in for a released
-    name.
+    """A folder in or beside the checkpoint is the tower itself; one under the root may stand in for a
+    released name.
     """
-    beside = ((checkpoint or Path()) / Path(entry).expanduser()).resolve()
-    if beside.is_dir():
-        return _from_folder(entry, beside)
+    home, path = checkpoint or Path(), Path(entry).expanduser()
+    beside = (home / path).resolve()
+    # A bare name may also be a neighbour of the checkpoint, where towers and checkpoint share one folder.
+    for folder in (beside, (home.resolve().parent / path).resolve()):
+        if folder.is_dir() and not (checkpoint is None and folder != beside):
+            return _from_folder(entry, folder)
     kind = None if entry.startswith((".", "/", "~")) else kind_of_name(entry)
     under_root = _under_root(entry, kind, towers_root)
     if kind is not None:

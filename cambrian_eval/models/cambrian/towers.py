@@ -7,7 +7,8 @@ are frozen feature extractors: they stay in evaluation mode whatever `train()` s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -23,6 +24,8 @@ from transformers import (
     SiglipVisionConfig,
     SiglipVisionModel,
 )
+from transformers.core_model_loading import revert_weight_conversion
+from transformers.utils import logging as transformers_logging
 
 from cambrian_eval.errors import UserError
 
@@ -79,20 +82,32 @@ def load_tower(spec: TowerSpec, side: int, select_layer: int, dtype: torch.dtype
     stored = {
         name: tensor.cast(dtype) for name, tensor in _fit(read_tower(spec.folder, spec.kind.name), spec, config).items()
     }
-    network, info = builder.from_pretrained(
-        None,
-        config=config,
-        state_dict=stored,
-        dtype=dtype,
-        device_map={"": device},
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,
-        **kwargs,
-    )
+    with _quiet():
+        network, info = builder.from_pretrained(
+            None,
+            config=config,
+            state_dict=stored,
+            dtype=dtype,
+            device_map={"": device},
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **kwargs,
+        )
     _check(info, network, spec, stored)
     _adjust(network, spec)
     network.requires_grad_(False)
     return Tower(network, spec, side).eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' own table of keys that do not fit: `_check` says the same in one line."""
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)
 
 
 def build_network(spec: TowerSpec, select_layer: int) -> nn.Module:
@@ -185,21 +200,31 @@ def _block(name: str) -> int:
 
 
 def _check(info: dict[str, Any], network: nn.Module, spec: TowerSpec, stored: Stored) -> None:
-    """Name the first tensor that is missing, surplus or of another shape."""
+    """Name the first tensor that is missing, surplus or of another shape, as files call it."""
+    surplus = [name for name in info.get("unexpected_keys") or [] if "position_ids" not in name]
+    if not (surplus or info.get("mismatched_keys") or info.get("missing_keys")):
+        return
+    expected = _names_in_files(network, spec)
     origin = next(iter(stored.values())).origin if stored else spec.folder
     head = f"{origin} (vision tower {spec.entry})"
-    mismatched = sorted(info.get("mismatched_keys") or [])
-    if mismatched:
-        name, found, expected = mismatched[0]
-        raise UserError(f"{head}: tensor {name} has shape {_shape(found)}, expected {_shape(expected)}")
-    missing = sorted(info.get("missing_keys") or [])
+    for name in sorted(expected.keys() & stored.keys()):
+        if expected[name] != stored[name].shape:
+            raise UserError(
+                f"{head}: tensor {name} has shape {_shape(stored[name].shape)}, expected {_shape(expected[name])}"
+            )
+    missing = sorted(expected.keys() - stored.keys())
     if missing:
-        expected = network.state_dict()[missing[0]].shape
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise UserError(f"{head}: tensor {missing[0]} of shape {_shape(expected)} is missing{more}")
-    unexpected = [name for name in sorted(info.get("unexpected_keys") or []) if "position_ids" not in name]
-    if unexpected:
-        raise UserError(f"{head}: tensor {unexpected[0]} is not expected; does its config.json match its weights?")
+        raise UserError(f"{head}: tensor {missing[0]} of shape {_shape(expected[missing[0]])} is missing{more}")
+    unknown = sorted(stored.keys() - expected.keys()) or sorted(surplus)
+    raise UserError(f"{head}: tensor {unknown[0]} is not expected; does its config.json match its weights?")
+
+
+def _names_in_files(network: nn.Module, spec: TowerSpec) -> dict[str, tuple[int, ...]]:
+    """What a network's tensors are called, and shaped, in files; in memory transformers renames and splits some."""
+    prefix = "vision_model." if spec.kind.name in ("clip", "siglip") else ""
+    tensors: dict[str, Tensor] = revert_weight_conversion(network, network.state_dict())
+    return {prefix + name.removeprefix(prefix): tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _shape(shape: Sequence[int]) -> str:

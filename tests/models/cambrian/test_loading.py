@@ -231,6 +231,23 @@ def test_impossible_configurations(keys: dict[str, Any], message: str, copy: Cal
         CambrianForConditionalGeneration.from_pretrained(copy(**keys))
 
 
+def test_without_the_aggregator_every_tower_is_brought_to_the_grid_of_tokens(
+    copy: Callable[..., Path], checkpoint: Make, picture: Callable[..., Any]
+) -> None:
+    uneven = copy("mlp", mm_vision_tower_aux_token_len_list=[16, 16, 16, 64])
+    model = CambrianForConditionalGeneration.from_pretrained(uneven)
+    expected = _logits(CambrianForConditionalGeneration.from_pretrained(checkpoint("mlp")), uneven, picture(60, 40))
+    assert torch.equal(_logits(model, uneven, picture(60, 40)), expected)
+
+
+def test_a_lost_tokenizer_is_told_in_one_line(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match="holds no tokenizer") as told:
+        CambrianProcessor.from_pretrained(folder)
+    assert "\n" not in str(told.value)
+
+
 def test_a_model_without_towers_says_so(checkpoint: Make) -> None:
     config = CambrianConfig.from_pretrained(checkpoint("sva"))
     config.mm_vision_tower_aux_width_list = [32, 32, 32, 80]

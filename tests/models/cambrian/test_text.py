@@ -78,6 +78,9 @@ def test_sentencepiece_rules(legacy: bool, sentencepiece_folder: Callable[[bool]
     # After a special token the legacy rule adds the dummy prefix again, the newer one does not.
     after = pieces("what</s>USER:")
     assert after[after.index("</s>") + 1].startswith("▁") is legacy
+    # The newer rule puts a marker before a special token and takes it back where that token has a role.
+    assert pieces("</s>what")[1] == "</s>"
+    assert pieces("<|end|>what")[1] == ("<|end|>" if legacy else "▁")
     # A token that swallows blanks on its right.
     assert pieces("<|end|>\n\nwhat") == pieces("<|end|>what")
     ids = tokenizer("what is it? USER")["input_ids"]
