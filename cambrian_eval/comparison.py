@@ -11,6 +11,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scored import benchmark_of
 from cambrian_eval.store import Cell, Run
+from cambrian_eval.vision import check_conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +28,23 @@ class Comparison:
 
 
 def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str) -> list[Comparison]:
-    """Paired comparisons of every benchmark both runs have under the two conditions."""
+    """Paired comparisons of every benchmark both runs have under the two conditions and whose answers are known."""
+    check_conditions((condition_a, condition_b))
     common = [n for n in a.benchmarks() if Cell(n, condition_a) in a.cells() and Cell(n, condition_b) in b.cells()]
     if not common:
         raise UserError(
             f"{a.path} ({condition_a}) and {b.path} ({condition_b}) share no benchmark: "
             f"{', '.join(a.benchmarks()) or 'none'} against {', '.join(b.benchmarks()) or 'none'}"
         )
-    found = [_compare(a, b, name, condition_a, condition_b, scorer) for name in common]
+    found = [c for name in common if (c := _compare(a, b, name, condition_a, condition_b, scorer)) is not None]
+    if not found:
+        raise UserError(f"{', '.join(common)}: answers are withheld, so there is nothing to compare")
     corrected = stats.holm([c.paired.p_value for c in found])
     return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
 
 
-def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> Comparison:
+def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> Comparison | None:
+    """The comparison of one benchmark; None where its answers are withheld."""
     verdicts_a = _verdicts(a, Cell(name, condition_a), scorer)
     verdicts_b = _verdicts(b, Cell(name, condition_b), scorer)
     shared = [s for s in a.samples(name) if s.id in verdicts_a and s.id in verdicts_b]
@@ -54,6 +59,8 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
             raise UserError(f"{name}: sample {sample.id} is another question in {b.path}; the runs used different data")
     if not shared:
         raise UserError(f"{name}: the two runs have no sample in common")
+    if not any(s.answers for s in shared):
+        return None
     benchmark = benchmark_of(a, name)
     units_a = _units(benchmark, shared, verdicts_a, scorer)
     units_b = _units(benchmark, shared, verdicts_b, scorer)

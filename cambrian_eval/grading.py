@@ -17,7 +17,7 @@ FAILED = "failed: "
 def grade(benchmark: str | Benchmark, row: Mapping[str, Any], prediction: str, scorer: str = "fuzzy") -> Verdict:
     """The verdict on one prediction, from a row with the data set's own column names. Pictures may be absent."""
     declared = _declared(benchmark)
-    return scorer_of(declared, scorer)(_sample(declared, row, 0), prediction)
+    return scorer_of(declared, scorer)(_sample(declared, row, 0), _text(prediction, 0))
 
 
 def grade_all(
@@ -38,12 +38,20 @@ def grade_all(
         if (s := row_to_sample(declared, row, i))
     ]
     samples = [sample for sample, _ in kept]
-    verdicts = [decide(sample, text) for sample, text in kept]
+    verdicts = [decide(sample, _text(text, sample.index)) for sample, text in kept]
     return summarise(declared, samples, verdicts, scorer, complete=len(rows) == declared.source.n_rows, seed=seed)
 
 
 def _declared(benchmark: str | Benchmark) -> Benchmark:
     return load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+
+
+def _text(prediction: object, index: int) -> str:
+    if not isinstance(prediction, str):
+        raise UserError(
+            f"prediction {index} is of type {type(prediction).__name__}; give a string, empty for no answer"
+        )
+    return prediction
 
 
 def scorer_of(benchmark: Benchmark, scorer: str) -> Scorer:

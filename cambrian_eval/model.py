@@ -94,6 +94,8 @@ def locate(spec: str) -> tuple[EntryPoint, str]:
     """The adapter a spec names and what it is to load; imports nothing, so a wrong name costs no time."""
     from cambrian_eval.registry import model_factories
 
+    if not spec.strip():
+        raise UserError("no model named; give for example chance, cambrian:PATH, hf:ID or openai:NAME")
     factories = model_factories()
     kind, _, rest = spec.partition(":")
     if kind in factories:

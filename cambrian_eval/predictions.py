@@ -28,7 +28,7 @@ def import_predictions(path: Path, settings: Settings, out: Path, name: str) -> 
 def read_predictions(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
     """Sample id to response, with every line checked and every sample answered exactly once."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").rstrip("\n").split("\n")  # `splitlines` would cut at U+2028 too
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -73,6 +73,8 @@ def summarise_cell(
     """The result of a cell, with what a reader must know about it."""
     about = run.info["benchmarks"][cell.benchmark]
     notes = [str(w) for w in about["warnings"]]
+    if broken := [r for r in records if r.finish == "failed"]:
+        notes.append(f"{len(broken)} samples failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if (dropped := sum(bool(r.notes.get("images_dropped")) for r in records)) > 0:
         notes.append(f"{dropped} samples had pictures dropped, because the model takes fewer")
     if (cut := sum(r.finish == "length" for r in records)) > 0:
@@ -81,6 +83,11 @@ def summarise_cell(
         notes.append(f"partial: {len(samples)} of {about['samples']} samples are answered")
     complete = bool(about["complete"]) and len(samples) == about["samples"]
     return summarise(benchmark, samples, verdicts, scorer, condition=cell.condition, complete=complete, notes=notes)
+
+
+def _short(reason: str | None, most: int = 160) -> str:
+    text = " ".join((reason or "no reason given").split())
+    return text if len(text) <= most else f"{text[:most]} ..."
 
 
 def _write_submission(

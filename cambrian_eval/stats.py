@@ -128,7 +128,10 @@ class Paired:
     test: str
     """`mcnemar` (exact) where every unit is one right-or-wrong sample, else `permutation` (of cluster labels)."""
     detectable: float | None
-    """The smallest difference this many samples could have shown with 80 % power at the 5 % level."""
+    """The smallest difference this many samples could have shown with 80 % power at the 5 % level.
+
+    None where no two samples differ from one run to the other: that tells nothing of how much they vary.
+    """
 
 
 def paired(
@@ -158,7 +161,8 @@ def paired(
         if differences.size:
             low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
             bounds = float(low), float(high)
-            detectable = (1.959964 + 0.841621) * float(differences.std(ddof=1)) if differences.size > 1 else None
+            spread = float(differences.std(ddof=1)) if differences.size > 1 else 0.0
+            detectable = (1.959964 + 0.841621) * spread if spread > 1e-9 else None
     values_a = [u.value for u in a if u.stratum in weights]
     values_b = [u.value for u in b if u.stratum in weights]
     plain = (

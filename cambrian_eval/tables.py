@@ -183,10 +183,13 @@ def read_jsonl(files: Sequence[Path], root: Path) -> Table:
     """Rows of JSONL files; strings in picture columns are paths below the folder."""
     rows: list[dict[str, Any]] = []
     for path in files:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    rows.append(_json_row(line, path, number))
+        try:
+            with path.open(encoding="utf-8-sig") as lines:
+                for number, line in enumerate(lines, 1):
+                    if line.strip():
+                        rows.append(_json_row(line, path, number))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns: dict[str, list[Any]] = {}
     for name in names:
@@ -239,7 +242,13 @@ def read_saved(folder: Path, split: str) -> Table:
     """A `save_to_disk` folder, single or with splits."""
     import datasets
 
-    loaded = datasets.load_from_disk(str(folder))
+    try:
+        loaded = datasets.load_from_disk(str(folder))
+    except Exception as error:  # whatever is wrong with its many files, the remedy is the same
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{folder} is not a readable save_to_disk folder ({reason}); save the data set again"
+        ) from error
     if isinstance(loaded, datasets.DatasetDict):
         if split not in loaded:
             raise UserError(f"{folder} has no split {split!r}; found: {', '.join(loaded)}")

@@ -19,7 +19,9 @@ CONDITIONS = ("on", "off", "shuffled", "noise")
 
 
 def check_conditions(names: Sequence[str]) -> tuple[str, ...]:
-    """The conditions in the order given, each once; an unknown name is an error."""
+    """The conditions in the order given, each once; an unknown name is an error, and so is none."""
+    if not names:
+        raise UserError(f"no vision condition named; known: {', '.join(CONDITIONS)}")
     for name in names:
         if name not in CONDITIONS:
             if name == "random":

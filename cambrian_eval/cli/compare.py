@@ -22,7 +22,8 @@ def compare(
     from cambrian_eval.comparison import compare_runs
     from cambrian_eval.store import open_run
 
-    found = compare_runs(open_run(a), open_run(b), vision, vision_b or vision, scorer)
+    first, second = open_run(a), open_run(b)
+    found = compare_runs(first, second, vision, vision_b or vision, scorer)
     if json:
         print(words.as_json({"a": str(a), "b": str(b), "comparisons": [asdict(c) for c in found]}))
         return
@@ -38,6 +39,9 @@ def compare(
         )
     print(f"a = {a} ({vision}), b = {b} ({vision_b or vision}), scorer {scorer}")
     print(words.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))
+    compared = {c.benchmark for c in found}
+    if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in compared]:
+        print(f"note: not compared, because one run lacks it or its answers are withheld: {', '.join(left)}")
     for c in found:
         if c.only_a or c.only_b:
             print(f"note ({c.benchmark}): {c.only_a} samples only in a, {c.only_b} only in b are left out")

@@ -25,18 +25,39 @@ def defaults(path: Path, command: Any) -> dict[str, Any]:
         name = key.replace("-", "_")
         if name not in options:
             raise unknown(f"key in {path}", key, [o.replace("_", "-") for o in options])
-        found[options[name].name] = _plain(value, name)
+        where = f"{path}: {key}"
+        found[options[name].name] = _switches(value, where) if name == "set" else _typed(value, options[name], where)
     return found
 
 
-def _plain(value: Any, name: str) -> Any:
-    """TOML lists and tables as the command line would have them."""
-    if name == "set":
-        if not isinstance(value, dict):
-            raise UserError(f"config key {name!r} must be a table such as [set.textvqa] with ocr_tokens = false")
-        return [f"{b}.{k}={_word(v)}" for b, inner in value.items() for k, v in dict(inner).items()]
-    if isinstance(value, list):
-        return ",".join(map(str, value))
+def _switches(value: Any, where: str) -> list[str]:
+    """The items of `--set`: a list of them, or a table for each benchmark."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    if not isinstance(value, dict) or not all(isinstance(inner, dict) for inner in value.values()):
+        raise UserError(f"{where} must be a table such as [set.textvqa] with ocr_tokens = false")
+    return [f"{b}.{k}={_word(v)}" for b, inner in value.items() for k, v in inner.items()]
+
+
+def _typed(value: Any, option: Any, where: str) -> Any:
+    """A value of the option's own kind; TOML lists become the comma-separated text of the command line."""
+    import click
+
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if getattr(option, "is_flag", False):
+        fits, wanted = isinstance(value, bool), "true or false"
+    elif isinstance(option.type, click.types.IntParamType):
+        fits, wanted = number and isinstance(value, int), "a whole number"
+    elif isinstance(option.type, click.types.FloatParamType):
+        fits, wanted = number, "a number"
+    elif isinstance(value, list):
+        fits, wanted = all(isinstance(item, str) for item in value), "a list of texts"
+        value = ",".join(map(str, value))
+    else:
+        fits, wanted = number or isinstance(value, str), "a text"
+        value = str(value) if number else value
+    if not fits:
+        raise UserError(f"{where} must be {wanted}, not {value!r}")
     return value
 
 

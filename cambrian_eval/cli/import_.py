@@ -19,9 +19,12 @@ def import_(
     limit: int = typer.Option(None, min=1, help="The predictions cover only the first N samples."),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply."),
+    json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
     offline: bool = typer.Option(False, help="Open no connection; use caches."),
 ) -> None:
     """Check a predictions file against the data set, store it as a run and score it."""
+    from dataclasses import asdict
+
     from cambrian_eval.cli import words
     from cambrian_eval.predictions import import_predictions
     from cambrian_eval.rows import DataSpec
@@ -37,5 +40,9 @@ def import_(
         switches=words.switches(set_),
     )
     outcome = import_predictions(predictions, settings, out, name or predictions.stem)
+    if json:
+        body = {"run": str(out), "samples": outcome.n, "failed": outcome.n_failed}
+        print(words.as_json({**body, "results": [asdict(r) for r in outcome.results]}))
+        return
     print(words.results(outcome.results, words.published(name or predictions.stem, outcome.results)))
     print(f"run: {outcome.run.path}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -93,15 +94,23 @@ def version(
 
 def main() -> None:
     """Runs the command line; never shows a traceback without `--debug`."""
+    for stream in (sys.stdout, sys.stderr):  # answers of models may hold what no encoding has
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in sys.argv[1:]
     arguments = [a for a in sys.argv[1:] if a != "--debug" or "cvbench" in sys.argv]
     try:
-        app(args=arguments)
+        sys.exit(app(args=arguments, standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        _end(f"error: {_one_line(error)}", 2)
     except CambrianEvalError as error:
         if debug:
             raise
         _end(f"error: {error}", 2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         _end("interrupted", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -111,6 +120,13 @@ def main() -> None:
             raise
         text = " ".join(f"{type(error).__name__}: {error}".split())
         _end(f"internal error: {text} (please report it; --debug shows where)", 2)
+
+
+def _one_line(error: click.ClickException) -> str:
+    """A wrong flag or argument, and where the right ones are listed."""
+    text = " ".join(error.format_message().split())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return text if context is None else f"{text.rstrip('.')}; see {context.command_path} --help"
 
 
 def _end(text: str, code: int) -> Any:

@@ -42,6 +42,8 @@ def score(
     stored = open_run(run)
     only = words.benchmarks(benchmark) if benchmark else None
     scorers = words.names(scorer)
+    if not scorers:
+        raise UserError("no scorer named; give --scorer fuzzy, official or judge")
     judging = None
     if SCORER in scorers:
         if judge_model is None:
@@ -87,7 +89,8 @@ def _score(
         print(words.as_json(body))
     elif found:
         print(words.results(found, words.published(run.info["model"]["name"], found)))
-        print(words.averages(found))
+        if averages := words.averages(found):
+            print(averages)
     if judged is not None:
         if not json:
             print(_spent(judged))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def show(
@@ -47,15 +51,23 @@ def show(
                 print(f"[picture {i + 1} cannot be decoded: {error}]")
                 continue
             if images is not None:
-                images.mkdir(parents=True, exist_ok=True)
-                name = "".join(c if c.isalnum() or c in "-_" else "_" for c in sample.id)
-                image.save(images / f"{declared.name}-{name}-{i + 1}.png")
+                name = "".join(c if c.isalnum() or c in "-_" else "_" for c in sample.id)[:100]
+                _write(image, images / f"{declared.name}-{name}-{i + 1}.png")
         print(declared.prompt(sample, prompts))  # type: ignore[arg-type]
         print(f"--- gold: {' | '.join(sample.answers) or '(withheld)'}", end="")
         print(f"   guesses: {', '.join(sample.guesses)}" if sample.guesses else "   free-form")
-        if sample.tags:
-            tags = [f"{k}={v if isinstance(v, str) else ' + '.join(v)}" for k, v in sample.tags.items()]
+        if tags := [f"{k}={v if isinstance(v, str) else ' + '.join(v)}" for k, v in sample.tags.items() if v]:
             print(f"    tags: {', '.join(tags)}")
+
+
+def _write(image: Image, path: Path) -> None:
+    from cambrian_eval.errors import UserError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path)
+    except OSError as error:
+        raise UserError(f"--images {path.parent} cannot be written: {error.strerror or error}") from error
 
 
 def _published(name: str) -> None:

@@ -95,7 +95,7 @@ def as_json(value: Any) -> str:
     """One machine-readable object on one line."""
     import json
 
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def published(model: str, found: Sequence[Result]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -108,6 +109,24 @@ def test_config_file_and_flags(docvqa_root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("seed = 1.5", "seed must be a whole number"),
+        ('quiet = "perhaps"', "quiet must be true or false"),
+        ("json = 3", "json must be true or false"),
+        ("max-failures = true", "max-failures must be a number"),
+        ("vision = [1, 2]", "vision must be a list of texts"),
+        ("out = false", "out must be a text"),
+        ("[set]\ndocvqa = 3", "[set.textvqa]"),
+    ],
+)
+def test_config_values_of_another_kind(tmp_path: Path, line: str, expected: str) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(line + "\n")
+    assert expected in refused("run", "--config", config, "--model", "chance", "--benchmark", "docvqa", "--out", "x")
+
+
+@pytest.mark.parametrize(
     ("words", "expected"),
     [
         (["show", "docvqaa"], "docvqa"),
@@ -141,6 +160,14 @@ def test_config_file_and_flags(docvqa_root: Path, tmp_path: Path) -> None:
         ),
         (["run", "--benchmark", "docvqa", "--out", "x"], "--model"),
         (["score", "/none"], "run.json"),
+        (["run", "--model", "", "--benchmark", "docvqa", "--out", "x"], "no model named"),
+        (
+            ["run", "--model", "chance", "--benchmark", "docvqa", "--data", "mini", "--out", "x", "--vision", ","],
+            "on, off",
+        ),
+        (["run", "--model", "chance", "--limit", "0"], "run --help"),
+        (["run", "--limitt", "3"], "--limit"),
+        (["show"], "Missing argument 'BENCHMARK'"),
     ],
 )
 def test_wrong_names_get_the_nearest(
@@ -280,3 +307,94 @@ def test_grade_a_file(tmp_path: Path) -> None:
     assert "lacks" in (
         broken := refused("grade", jsonl(tmp_path / "x.jsonl", [{"a": 1}]), "--benchmark", "docvqa")
     ) or ("prediction" in broken)
+
+
+def test_a_table_without_lists_is_graded_like_its_rows(tmp_path: Path) -> None:
+    """CSV as JSON writes lists and as pandas writes them; predictions are never read as lists."""
+    question = {"questionId": "1", "question": "q", "question_types": [], "docId": 1}
+    rows = [
+        {**question, "answers": ["[1, 2]", "x"], "prediction": p} for p in ("[1, 2]", "y\u2028y", "", "z" * 200_000)
+    ]
+    plain = jsonl(tmp_path / "rows.jsonl", rows)
+    plain.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    expected = json.loads(call("grade", plain, "--benchmark", "docvqa", "--json").stdout)
+    assert [v["value"] for v in expected["verdicts"]] == [1.0, 0.0, 0.0, 0.0]
+    for name, write in (("json", json.dumps), ("python", repr)):
+        file = tmp_path / f"{name}.csv"
+        with file.open("w", encoding="utf-8", newline="") as lines:
+            table = csv.DictWriter(lines, list(rows[0]))
+            table.writeheader()
+            for row in rows:
+                table.writerow({k: write(v) if isinstance(v, list) else v for k, v in row.items()})
+        found = json.loads(call("grade", file, "--benchmark", "docvqa", "--json").stdout)
+        assert [v["value"] for v in found["verdicts"]] == [1.0, 0.0, 0.0, 0.0], name
+        assert [v["prediction"] for v in found["verdicts"]] == [r["prediction"] for r in rows], name
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("question,options,answer,prediction\n", "no rows"),
+        ("question,options,answer,prediction\nq,a,b,c,d\n", "line 2: more cells"),
+        ("question,options,answer,prediction\nq,['a' 'b'],0,A\n", "line 2: \"['a' 'b']\" is an array without commas"),
+    ],
+)
+def test_tables_that_cannot_be_graded(tmp_path: Path, content: str, expected: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(content)
+    assert expected in refused("grade", file, "--benchmark", "ai2d")
+
+
+def test_text_that_no_encoding_holds_is_printed_and_stored(tmp_path: Path) -> None:
+    row = {"question": "q", "options": ["x", "y"], "answer": 0, "prediction": "\ud800 A"}
+    file = jsonl(tmp_path / "rows.jsonl", [row])
+    done = call("grade", file, "--benchmark", "ai2d", "--json", "--out", tmp_path / "v.csv")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verdicts"][0]["prediction"] == "\ud800 A"
+
+
+def test_predictions_with_line_separators_and_a_byte_order_mark(docvqa_root: Path, tmp_path: Path) -> None:
+    """U+2028 and U+0085 may stand in JSON text as they are; editors on some systems begin a file with a mark."""
+    lines = [json.dumps({"id": i, "response": f"answer {i}\u2028\x85"}, ensure_ascii=False) for i in range(60)]
+    file = tmp_path / "mine.jsonl"
+    file.write_text("\ufeff" + "\r\n".join(lines), "utf-8", newline="")
+    done = call(
+        "import", file, "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "run", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["samples"] == 60
+
+
+def test_compare_leaves_withheld_answers_out_aloud(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["--model", "chance", "--data", "mini:6", "--set", "docvqa.split=test", "--quiet"]
+    assert call("run", "--benchmark", "docvqa,ai2d", "--out", out, *words).returncode == 0
+    done = call("compare", out, out)
+    assert done.returncode == 0 and "withheld: docvqa" in done.stdout
+    assert [c["benchmark"] for c in json.loads(call("compare", out, out, "--json").stdout)["comparisons"]] == ["ai2d"]
+    assert "did you mean on" in refused("compare", out, out, "--vision", "onn")
+    assert "no scorer" in refused("score", out, "--scorer", "")
+    assert call("run", "--benchmark", "docvqa", "--out", tmp_path / "b", *words).returncode == 0
+    assert "withheld" in refused("compare", tmp_path / "b", tmp_path / "b")
+
+
+def test_failures_are_said_with_their_reason(tmp_path: Path) -> None:
+    folder = tmp_path / "ai2d"
+    folder.mkdir()
+    (folder / "bad.png").write_bytes(b"no picture")
+    row = {"question": "q", "options": ["x", "y"], "answer": 0, "image": "bad.png"}
+    jsonl(folder / "rows.jsonl", [row, row])
+    done = call("run", "--model", "chance", "--benchmark", "ai2d", "--data-root", tmp_path, "--out", tmp_path / "run")
+    assert done.returncode == 1
+    assert "2 samples failed and score 0; the first, 0: ValueError: 10 bytes that are no picture" in done.stdout
+
+
+def test_folders_that_cannot_be_read_or_written(tmp_path: Path) -> None:
+    (tmp_path / "ai2d").mkdir()
+    (tmp_path / "ai2d" / "rows.jsonl").write_bytes(b"\xff\xfe{}")
+    assert "is not UTF-8" in refused("show", "ai2d", "--data-root", tmp_path)
+    (tmp_path / "gqa").mkdir()
+    (tmp_path / "gqa" / "state.json").write_text("{}")
+    assert "save_to_disk" in refused("show", "gqa", "--data-root", tmp_path)
+    said = refused("show", "ai2d", "--data", "mini:2", "--images", tmp_path / "ai2d" / "rows.jsonl")
+    assert "--images" in said and "cannot be written" in said

@@ -135,6 +135,13 @@ def test_the_detectable_difference_is_2_8_standard_errors() -> None:
     assert found is not None and found.detectable == pytest.approx(2.8 * error, rel=0.08)
 
 
+def test_equal_runs_tell_nothing_of_what_could_be_detected() -> None:
+    same = plain([1, 0, 1, 0])
+    found = stats.paired(same, same, {"all": 100}, list(range(4)), 4)
+    assert found is not None and found.difference == 0 and found.p_value == 1
+    assert found.detectable is None
+
+
 def test_holm_by_hand() -> None:
     assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert stats.holm([]) == []
