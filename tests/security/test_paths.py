@@ -76,7 +76,7 @@ def test_saved_data_sets(root: Path, i: int, tmp_path: Path) -> None:
     import datasets
 
     made = [{**row, "image": {"bytes": None, "path": row["image"]}} for row in rows(outside(root)[i])]
-    made[0]["image"] = made[2]["image"] = {"bytes": png(1), "path": None}  # type: ignore[assignment]
+    made[0]["image"] = made[2]["image"] = {"bytes": png(1), "path": None}
     found = datasets.Dataset.from_list(made)  # as plain structs, or saving would take the files' bytes in
     (root / "docvqa").rename(tmp_path / "aside")
     found.save_to_disk(root / "docvqa")
