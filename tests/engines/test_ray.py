@@ -133,7 +133,7 @@ def test_questions_of_one_picture_meet_in_one_replica(tmp_path: Path) -> None:
     (marks := tmp_path / "marks").mkdir()
     rows = [docvqa_row(i, png(i // 25), page=i // 25) for i in range(200)]
     write_parquet(tmp_path / "data/docvqa/validation-0.parquet", rows)
-    go(tmp_path / "data", tmp_path / "run", Seen(marks, delay=0.002), RayEngine(replicas=2))
+    go(tmp_path / "data", tmp_path / "run", Seen(marks, delay=0.02), RayEngine(replicas=2))
     seen = [{int(i) // 25 for i in f.read_text().split()} for f in marks.glob("*.seen")]
     assert len(seen) == 2 and sum(map(len, seen)) <= 8 + 2  # a picture or two are shared out at the end
 
