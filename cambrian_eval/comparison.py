@@ -43,6 +43,19 @@ def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
     return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
 
 
+def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
+    """What the two runs did differently besides the model and the condition, in words."""
+    said = []
+    for key in ("prompts", "max_new_tokens"):
+        left, right = (run.info.get("answers_depend_on", {}).get(key) for run in (a, b))
+        if left != right:
+            said.append(f"{key} {left} in a, {right} in b")
+    for name in names:
+        left, right = (run.info["benchmarks"][name].get("settings", {}) for run in (a, b))
+        said += [f"{name}.{k} {left.get(k)} in a, {v} in b" for k, v in right.items() if left.get(k) != v]
+    return said
+
+
 def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> Comparison | None:
     """The comparison of one benchmark; None where its answers are withheld."""
     verdicts_a = _verdicts(a, Cell(name, condition_a), scorer)

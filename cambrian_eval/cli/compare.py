@@ -19,7 +19,7 @@ def compare(
     from dataclasses import asdict
 
     from cambrian_eval.cli import words
-    from cambrian_eval.comparison import compare_runs
+    from cambrian_eval.comparison import compare_runs, differing
     from cambrian_eval.store import open_run
 
     first, second = open_run(a), open_run(b)
@@ -42,6 +42,8 @@ def compare(
     compared = {c.benchmark for c in found}
     if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in compared]:
         print(f"note: not compared, because one run lacks it or its answers are withheld: {', '.join(left)}")
+    if settings := differing(first, second, [c.benchmark for c in found]):
+        print(f"note: the runs differ in more than the model: {'; '.join(settings)}")
     for c in found:
         if c.only_a or c.only_b:
             print(f"note ({c.benchmark}): {c.only_a} samples only in a, {c.only_b} only in b are left out")

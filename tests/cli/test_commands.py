@@ -374,6 +374,9 @@ def test_compare_leaves_withheld_answers_out_aloud(tmp_path: Path) -> None:
     assert [c["benchmark"] for c in json.loads(call("compare", out, out, "--json").stdout)["comparisons"]] == ["ai2d"]
     assert "did you mean on" in refused("compare", out, out, "--vision", "onn")
     assert "no scorer" in refused("score", out, "--scorer", "")
+    paper = ["--model", "chance", "--data", "mini:6", "--prompts", "paper", "--quiet", "--out", tmp_path / "paper"]
+    assert call("run", "--benchmark", "ai2d", *paper).returncode == 0
+    assert "prompts official in a, paper in b" in call("compare", out, tmp_path / "paper").stdout
     assert call("run", "--benchmark", "docvqa", "--out", tmp_path / "b", *words).returncode == 0
     assert "withheld" in refused("compare", tmp_path / "b", tmp_path / "b")
 
