@@ -6,8 +6,12 @@ is divided by 20 first. Averages over fewer benchmarks, or over incomplete resul
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cambrian_eval.sample import Result
 
 CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "General": ("mme", "mmbench", "seed", "gqa"),
@@ -55,6 +59,21 @@ def averages(scores: Mapping[str, float | None], incomplete: Collection[str] = (
     """
     formulas = {**CATEGORIES, OVERALL: tuple(name for names in CATEGORIES.values() for name in names)}
     return {name: _average(name, members, scores, incomplete) for name, members in formulas.items()}
+
+
+def by_run(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """The averages of every condition and scorer among the results, as plain JSON; nothing where no score entered."""
+    cells: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        cells.setdefault((result.condition, result.scorer), []).append(result)
+    found = []
+    for (condition, scorer), mine in cells.items():
+        scores = {r.benchmark: r.score for r in mine}
+        for average in averages(scores, [r.benchmark for r in mine if not r.complete]).values():
+            if average.value is not None:
+                about = {"name": average.name, "value": average.value, "partial": average.partial}
+                found.append({"condition": condition, "scorer": scorer, **about, "members": list(average.members)})
+    return found
 
 
 def cvbench(scores: Mapping[str, float | None], incomplete: Collection[str] = ()) -> Average:

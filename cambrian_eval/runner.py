@@ -20,7 +20,7 @@ from cambrian_eval.model import Model, ModelOptions, Observer, locate, resolve
 from cambrian_eval.picture import MAX_PIXELS
 from cambrian_eval.pulse import Pulse
 from cambrian_eval.registry import load_benchmark
-from cambrian_eval.rows import DataSpec, load_samples
+from cambrian_eval.rows import DataSpec, Loaded, load_samples
 from cambrian_eval.sample import Request, Result, Sample, request_key
 from cambrian_eval.scored import score_cell
 from cambrian_eval.sharding import Shard, by_picture
@@ -167,7 +167,11 @@ def execute(
         locate(model)
     store = create_or_open(out)
     stop = stop or threading.Event()
-    loaded = {b.name: load_samples(b, settings.data, settings.limit) for b in plan}
+    loaded: dict[str, Loaded] = {}
+    for benchmark in plan:
+        if stop.is_set():
+            return Outcome(store, (), 0, 0, True)
+        loaded[benchmark.name] = load_samples(benchmark, settings.data, settings.limit)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")
     if isinstance(engine, Loader):
@@ -219,6 +223,8 @@ def _check(settings: Settings) -> list[Benchmark]:
     """The benchmarks with their switches set; every name is checked before anything is loaded."""
     if not settings.benchmarks:
         raise UserError("no benchmark named; give --benchmark NAME[,NAME...] or 'all'")
+    if not settings.scorers:
+        raise UserError("no scorer named; give --scorer fuzzy, official or both")
     vision.check_conditions(settings.conditions)
     if settings.prompts not in get_args(PromptStyle):
         raise unknown("prompt style", settings.prompts, get_args(PromptStyle))

@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from cambrian_eval.averages import by_run
 from cambrian_eval.errors import UserError
 from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
 
@@ -217,8 +218,8 @@ class Run:
         stored = _read_json(path)["results"]
         return [_result_of(r) for r in stored]
 
-    def save_results(self, results: Iterable[Result], averages: Mapping[str, Any] | None = None) -> None:
-        """Adds or replaces results by benchmark, condition and scorer; keeps the others."""
+    def save_results(self, results: Iterable[Result]) -> None:
+        """Adds or replaces results by benchmark, condition and scorer; keeps the others; averages over all."""
         merged = {(r.benchmark, r.condition, r.scorer): r for r in self.results()}
         merged.update({(r.benchmark, r.condition, r.scorer): r for r in results})
         order = list(self.info.get("benchmarks", {}))
@@ -226,7 +227,7 @@ class Run:
         stored = {
             "schema": SCHEMA,
             "results": [asdict(r) for r in ranked],
-            **({"averages": averages} if averages else {}),
+            "averages": by_run(ranked),
         }
         _replace(self.path / "results.json", json.dumps(stored, indent=2, ensure_ascii=False) + "\n")
 

@@ -149,9 +149,7 @@ def ai2d(rng: random.Random, i: int) -> Row:
 
 
 def chartqa(rng: random.Random, i: int) -> Row:
-    answer = (
-        phrase(rng, 2) if i % 4 == 0 else str(rng.choice((rng.randint(1, 3000), round(rng.random() * 90, 2))))
-    )
+    answer = phrase(rng, 2) if i % 4 == 0 else str(rng.choice((rng.randint(1, 3000), round(rng.random() * 90, 2))))
     return {"type": "human_test", "question": question(rng), "answer": answer}
 
 
@@ -234,9 +232,7 @@ def response(rng: random.Random, sample: Sample) -> str:
         return rng.choice(forms)
     if dice < 0.97:
         return f"In this picture the {phrase(rng, 6)} shows that it is {text}."
-    essay = " ".join(
-        f"Then {phrase(rng, 8)} follows from the {word(rng)}." for _ in range(rng.randint(8, 25))
-    )
+    essay = " ".join(f"Then {phrase(rng, 8)} follows from the {word(rng)}." for _ in range(rng.randint(8, 25)))
     return f"{essay}\nThe answer is {letter}."
 
 

@@ -63,7 +63,7 @@ class MathVista(Benchmark):
             tags=tags | ({"skills": tuple(map(str, about["skills"]))} if about.get("skills") else {}),
             extra={
                 "answer_type": str(row["answer_type"]),
-                "precision": None if precision is None or precision != precision else int(precision),
+                "precision": None if precision is None or precision != precision else int(float(precision)),
             }
             | ({"query": row["query"]} if "query" in row else {}),
         )

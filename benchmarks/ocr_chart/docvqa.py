@@ -60,7 +60,7 @@ class DocVQA(Benchmark):
             answers=() if golds is None else columns.golds(golds),
             images=pictures(row.get("image")),
             image_id=None if document is None or page is None else f"{document}_{page}",
-            tags={"question_types": () if kinds is None else tuple(kinds)},
+            tags={"question_types": () if kinds is None else columns.golds(kinds)},
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:

@@ -197,6 +197,7 @@ def _report(outcome: Any, model: str, json: bool, code: int, max_failures: float
     import sys
     from dataclasses import asdict
 
+    from cambrian_eval.averages import by_run
     from cambrian_eval.cli import words
 
     if json:
@@ -206,11 +207,13 @@ def _report(outcome: Any, model: str, json: bool, code: int, max_failures: float
             "samples": outcome.n,
             "failed": outcome.n_failed,
         }
-        print(words.as_json({**body, "results": [asdict(r) for r in outcome.results]}))
+        found = {"results": [asdict(r) for r in outcome.results], "averages": by_run(outcome.results)}
+        print(words.as_json({**body, **found}))
     else:
         if outcome.results:
             print(words.results(outcome.results, words.published(model, outcome.results)))
-            print(words.averages(outcome.results))
+            if averages := words.averages(outcome.results):
+                print(averages)
         print(f"run: {outcome.run.path}")
         if outcome.interrupted:
             print("interrupted; run the same command again to go on", file=sys.stderr)

@@ -75,6 +75,7 @@ def _score(
     import sys
     from dataclasses import asdict
 
+    from cambrian_eval.averages import by_run
     from cambrian_eval.cli import words
     from cambrian_eval.scored import score_run
 
@@ -83,7 +84,7 @@ def _score(
     if judged is not None:
         found += judged.results
     if json:
-        body: dict[str, Any] = {"run": str(run.path), "results": [asdict(r) for r in found]}
+        body: dict[str, Any] = {"run": str(run.path), "results": [asdict(r) for r in found], "averages": by_run(found)}
         if judged is not None:
             body["judge"] = {k: v for k, v in asdict(judged).items() if k != "results"}
         print(words.as_json(body))

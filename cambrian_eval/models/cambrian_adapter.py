@@ -131,19 +131,21 @@ def create(rest: str, options: ModelOptions) -> Model:
     from .cambrian import CambrianForConditionalGeneration, CambrianProcessor
     from .cambrian.checkpoint import locate
     from .cambrian.fast import Driver
+    from .cambrian.tensor_files import pickles
     from .checkpoint_identity import identity
 
     folder = locate(rest)
     _settle_arithmetic(dtype, options.deterministic)
-    processor = CambrianProcessor.from_pretrained(rest, template=options.template, towers_root=options.towers_root)
-    model = CambrianForConditionalGeneration.from_pretrained(
-        rest,
-        dtype=dtype,
-        device_map=options.device_map or {"": device},
-        attn_implementation=options.attention,
-        quantize=options.quantize,
-        towers_root=options.towers_root,
-    )
+    with pickles(options.allow_pickle):
+        processor = CambrianProcessor.from_pretrained(rest, template=options.template, towers_root=options.towers_root)
+        model = CambrianForConditionalGeneration.from_pretrained(
+            rest,
+            dtype=dtype,
+            device_map=options.device_map or {"": device},
+            attn_implementation=options.attention,
+            quantize=options.quantize,
+            towers_root=options.towers_root,
+        )
     driver = Driver(
         model,
         processor,

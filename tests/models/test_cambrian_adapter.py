@@ -290,3 +290,21 @@ class TestInspect:
     def test_a_size_is_width_times_height(self, checkpoint: Callable[..., Path], size: str) -> None:
         error = self.run(str(checkpoint()), "--size", size).exception
         assert isinstance(error, UserError) and "WIDTHxHEIGHT" in str(error)
+
+
+def test_a_pickled_tower_needs_the_flag(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("make_tiny_checkpoint", ROOT / "tools/make_tiny_checkpoint.py")
+    assert spec is not None and spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = maker
+    spec.loader.exec_module(maker)
+    folder = Path(maker.make_checkpoint(tmp_path, "sva", template="phi3"))
+    weights = folder.parent / "clip" / "model.safetensors"
+    from safetensors.torch import load_file
+
+    torch.save(load_file(weights), weights.with_name("pytorch_model.bin"))
+    weights.unlink()
+    with pytest.raises(UserError, match=r"pytorch_model\.bin is a pickled file.*--allow-pickle"):
+        create(str(folder), PHI3)
+    allowed = create(str(folder), ModelOptions(template="phi3", allow_pickle=True))
+    assert allowed.describe()["kind"] == "Cambrian-1"

@@ -12,7 +12,9 @@ import pickle
 import struct
 import threading
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from io import RawIOBase
 from pathlib import Path
@@ -214,7 +216,22 @@ def _fill(file: RawIOBase, raw: Tensor, path: Path) -> None:
         done += count
 
 
+_PICKLES = ContextVar("pickles", default=True)
+
+
+@contextmanager
+def pickles(allowed: bool) -> Iterator[None]:
+    """Whether `.bin` files may be opened inside the block; the restricted loader reads them either way."""
+    token = _PICKLES.set(allowed)
+    try:
+        yield
+    finally:
+        _PICKLES.reset(token)
+
+
 def _open_pickle(path: Path) -> Stored:
+    if not _PICKLES.get():
+        raise UserError(f"{path} is a pickled file; use its safetensors form, or allow it with --allow-pickle")
     try:
         # Only the zip format can be mapped; older files are read whole.
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))

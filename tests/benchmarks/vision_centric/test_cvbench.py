@@ -41,8 +41,7 @@ def test_sample_and_prompt() -> None:
     assert (sample.id, sample.answers, sample.guesses) == ("12", ("C",), ("A", "B", "C", "D"))
     assert sample.tags == {"task": "Count", "source": "COCO"}
     expected = (
-        "How many organs are in the image? Select from the following choices.\n"
-        f"(A) 3\n(B) 2\n(C) 1\n(D) 0\n{LAST}"
+        f"How many organs are in the image? Select from the following choices.\n(A) 3\n(B) 2\n(C) 1\n(D) 0\n{LAST}"
     )
     assert bench.prompt(sample) == expected
 

@@ -15,9 +15,7 @@ from cambrian_eval.sample import Verdict
 LAST = "Answer with the option's letter from the given choices directly."
 
 
-def row(
-    number: int = 1, gold: str = "(a)", options: str = "(a) Open (b) Closed", **more: Any
-) -> dict[str, Any]:
+def row(number: int = 1, gold: str = "(a)", options: str = "(a) Open (b) Closed", **more: Any) -> dict[str, Any]:
     question = "Are the butterfly's wings closer to being open or closed?"
     return {"Index": number, "Question": question, "Options": options, "Correct Answer": gold, **more}
 

@@ -27,8 +27,7 @@ def test_sample_and_prompts() -> None:
     assert made.question == "Where may this car go?"
     assert RealWorldQA().prompt(made) == TURN
     expected = (
-        "Where may this car go?\n\nA. Left\nB. Straight\nC. Right\n"
-        "Answer the question using a single word or phrase."
+        "Where may this car go?\n\nA. Left\nB. Straight\nC. Right\nAnswer the question using a single word or phrase."
     )
     assert RealWorldQA().prompt(made, "paper") == expected
 
