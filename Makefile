@@ -15,7 +15,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: $(READY)
-	$(BIN)/cambrian-eval run --model chance --benchmark all --data mini --vision on,off --out runs/demo
+	$(BIN)/cambrian-eval run --out runs/demo
 	$(BIN)/cambrian-eval report runs/demo --out report
 	@echo "open report/report.html"
 

@@ -17,6 +17,12 @@ def _config(context: typer.Context, value: Path | None) -> Path | None:
     return value
 
 
+DEMO = (
+    "demo: the small checkpoint that comes with the package on the drawn miniature suite; for a real model: "
+    "cambrian-eval run --model nyu-visionx/cambrian-8b --benchmark all --out runs/8b"
+)
+
+
 def run(
     model: str = typer.Option(None, help="chance, cambrian:PATH, hf:ID, openai:NAME, or a hub id."),
     benchmark: str = typer.Option(None, help="Names separated by commas, a category, or all."),
@@ -63,7 +69,7 @@ def run(
     json: bool = typer.Option(False, "--json", help="Print one JSON object at the end."),
     quiet: bool = typer.Option(False, help="No progress."),
 ) -> None:
-    """Run a model over benchmarks; started again on the same folder it goes on where it was."""
+    """Run a model over benchmarks, or, without arguments, the demo; an existing run goes on where it was."""
     import contextlib
     import sys
 
@@ -80,6 +86,9 @@ def run(
         from cambrian_eval.hub import go_offline
 
         go_offline()
+    if model is None and benchmark is None and data is None and data_root is None:
+        model, benchmark, data, vision, out = "demo", "all", "mini", vision or "on,off", out or Path("runs/demo")
+        print(DEMO, file=sys.stderr)
     if model is None:
         raise UserError("no model named; give --model, for example --model chance or --model nyu-visionx/cambrian-8b")
     if benchmark is None:

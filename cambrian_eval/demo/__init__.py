@@ -7,10 +7,24 @@ four vision towers inside, and is loaded like any other; how it was made is in `
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["checkpoint"]
+if TYPE_CHECKING:
+    from cambrian_eval.model import Model, ModelOptions
+
+__all__ = ["checkpoint", "create"]
 
 
 def checkpoint() -> Path:
     """The demo checkpoint's folder."""
     return Path(__file__).parent / "cambrian-demo"
+
+
+def create(rest: str, options: ModelOptions) -> Model:
+    """`--model demo`: the demo checkpoint, run as any Cambrian checkpoint is."""
+    from cambrian_eval.errors import UserError
+    from cambrian_eval.models.cambrian_adapter import create as load
+
+    if rest:
+        raise UserError(f"demo:{rest}: the demo checkpoint takes nothing after its name")
+    return load(str(checkpoint()), options)

@@ -134,6 +134,9 @@ def create(rest: str, options: ModelOptions) -> Model:
     from .cambrian.tensor_files import pickles
     from .checkpoint_identity import identity
 
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # ours are the bars of a run
     folder = locate(rest)
     _settle_arithmetic(dtype, options.deterministic)
     with pickles(options.allow_pickle):
