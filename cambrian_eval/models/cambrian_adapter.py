@@ -128,13 +128,13 @@ def create(rest: str, options: ModelOptions) -> Model:
     device = _device(options)
     dtype = options.dtype or ("float32" if device == "cpu" else "bfloat16")
 
+    from transformers.utils import logging
+
     from .cambrian import CambrianForConditionalGeneration, CambrianProcessor
     from .cambrian.checkpoint import locate
     from .cambrian.fast import Driver
     from .cambrian.tensor_files import pickles
     from .checkpoint_identity import identity
-
-    from transformers.utils import logging
 
     logging.disable_progress_bar()  # ours are the bars of a run
     folder = locate(rest)
