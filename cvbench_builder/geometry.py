@@ -15,7 +15,7 @@ SIGNS = np.array(
     [[-1, -1, -1], [1, -1, -1], [1, 1, -1], [-1, 1, -1], [-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]], np.float64
 )
 _EDGES = np.array([(a, b) for a in range(8) for b in range(a + 1, 8) if int(np.abs(SIGNS[a] - SIGNS[b]).sum()) == 2])
-_CHUNK = 4096
+_CHUNK = 1024
 
 
 def area(boxes: Floats) -> Floats:
@@ -43,7 +43,8 @@ def iou(a: Floats, b: Floats) -> Floats:
 
 def contains_centre(outer: Floats, inner: Floats) -> Bools:
     centre = (inner[..., :2] + inner[..., 2:]) / 2
-    return np.asarray(((outer[..., :2] <= centre) & (centre <= outer[..., 2:])).all(axis=-1))
+    inside = (outer[..., :2] <= centre) & (centre <= outer[..., 2:])
+    return np.asarray(inside[..., 0] & inside[..., 1])
 
 
 def reconstruct_corners(centre: Floats, dimensions: Floats, rotation: Floats) -> Floats:
@@ -79,14 +80,15 @@ def cuboids(corners: Floats) -> Cuboids:
 
 def point_to_cuboid(points: Floats, boxes: Cuboids) -> Floats:
     """[n, k] distances of points [n, k, 3] from the solid box n (0 inside)."""
-    # coordinate by coordinate: products of 3 x 3 matrices would cost more to set up than to do
-    x, y, z = (points[..., i] - boxes.centre[:, None, i] for i in range(3))
+    # coordinate by coordinate, boxes along the last axis: products of 3 x 3 matrices would cost more
+    # to set up than to do, and long runs of one operation are what numpy is fast at
+    x, y, z = (np.ascontiguousarray(points[..., i].T) - boxes.centre[:, i] for i in range(3))
     total = np.zeros(x.shape)
     for axis in range(3):
-        i, j, k = (boxes.axes[:, None, axis, c] for c in range(3))
-        outside = np.maximum(np.abs(x * i + y * j + z * k) - boxes.half[:, None, axis], 0.0)
+        i, j, k = np.ascontiguousarray(boxes.axes[:, axis].T)
+        outside = np.maximum(np.abs(x * i + y * j + z * k) - boxes.half[:, axis], 0.0)
         total += outside * outside
-    return np.sqrt(total)
+    return np.sqrt(total).T
 
 
 def cuboid_distance(a: Cuboids, b: Cuboids) -> Floats:
@@ -129,8 +131,8 @@ def _gap(a: Cuboids, b: Cuboids) -> Floats:
 def distance_bounds(a: Cuboids, b: Cuboids) -> tuple[Floats, Floats]:
     """Cheap lower and upper bounds of ``cuboid_distance``."""
     low, high = np.zeros(len(a.centre)), np.zeros(len(a.centre))
-    for start in range(0, len(low), 8 * _CHUNK):
-        rows = np.arange(start, min(start + 8 * _CHUNK, len(low)))
+    for start in range(0, len(low), _CHUNK):
+        rows = np.arange(start, min(start + _CHUNK, len(low)))
         one, two = a.take(rows), b.take(rows)
         low[rows] = np.maximum(_gap(one, two), 0.0)
         high[rows] = np.minimum(

@@ -17,7 +17,7 @@ from cvbench_builder import catalog as catalogs
 from cvbench_builder.catalog import Bools, Catalog, Floats, Ints, Obj, Pic, Unfit
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.geometry import SIGNS, cuboids, reconstruct_corners
-from cvbench_builder.records import Field, decode_raw, decode_raw_many, first_keys, read_lists, record
+from cvbench_builder.records import Field, collector_off, decode_raw, decode_raw_many, first_keys, read_lists, record
 from cvbench_builder.sources.coco import CATEGORY, merge_categories
 
 COMPONENTS = ("KITTI", "nuScenes", "Objectron", "Hypersim", "SUNRGBD", "ARKitScenes")
@@ -60,6 +60,8 @@ UNREAD = (
 """With one of these the boxes and corners of an object are not decoded."""
 
 _CHUNK = 20_000
+_CACHED = 1_000
+"""Cuboids compared at a time, few enough for the processor's cache."""
 
 
 def read(path: Path, sha256: str) -> Catalog:
@@ -86,7 +88,8 @@ def read(path: Path, sha256: str) -> Catalog:
     image, kind = image[keep], kind[keep]
     annotations = [annotations[i] for i in keep.tolist()]
     size = np.array([[i["width"], i["height"]] for i in images], np.float64).reshape(-1, 2)[image]
-    columns = _objects(annotations, size)
+    with collector_off():
+        columns = _objects(annotations, size)
     columns["image"], columns["class"] = image, kind
     return catalogs.from_rows(
         images=images,
@@ -289,10 +292,25 @@ def _cuboids(annotations: list[Any]) -> tuple[Floats, Ints]:
     )
     unfit[(dimensions <= 0).any(axis=1)] |= int(Unfit.BAD_DIMENSIONS)
     expected = reconstruct_corners(centre, dimensions, rotation)
-    # the same set of points, whatever their order: every corner has its partner within tolerance
-    apart = np.linalg.norm(expected[:, :, None] - corners[:, None], axis=3)
-    partner = apart.argmin(axis=2)
-    one_to_one = (np.sort(partner, axis=1) == np.arange(8)).all(axis=1)
+    partner, worst = _match(expected, corners)
     tolerance = np.maximum(0.02, 0.02 * np.linalg.norm(dimensions, axis=1))
-    unfit[finite & ((apart.min(axis=2).max(axis=1) > tolerance) | ~one_to_one)] |= int(Unfit.CORNERS_DISAGREE)
+    one_to_one = np.bitwise_or.reduce(1 << partner, axis=1) == 255
+    unfit[finite & ((worst > tolerance) | ~one_to_one)] |= int(Unfit.CORNERS_DISAGREE)
     return np.take_along_axis(corners, partner[:, :, None], axis=1), unfit
+
+
+def _match(expected: Floats, corners: Floats) -> tuple[Ints, Floats]:
+    """Per expected corner the nearest given one (whatever their order), and the worst distance of a cuboid."""
+    partner, worst = np.zeros((len(corners), 8), np.int64), np.zeros(len(corners))
+    for start in range(0, len(corners), _CACHED):
+        rows = slice(start, start + _CACHED)
+        # cuboids along the last axis: long runs of one operation, not many short reductions
+        (ex, ey, ez), (x, y, z) = (np.ascontiguousarray(v[rows].transpose(2, 1, 0)) for v in (expected, corners))
+        best = np.full(ex.shape, np.inf)
+        chosen = np.zeros(ex.shape, np.int64)
+        for k in range(8):
+            apart = np.sqrt((ex - x[k]) ** 2 + (ey - y[k]) ** 2 + (ez - z[k]) ** 2)
+            nearer = apart < best
+            best[nearer], chosen[nearer] = apart[nearer], k
+        partner[rows], worst[rows] = chosen.T, best.max(axis=0)
+    return partner, worst
