@@ -27,7 +27,7 @@ import sys
 from tests.engines.models import Raises
 import cambrian_eval
 
-cambrian_eval.run(Raises(delay=0.02), ["docvqa"], sys.argv[2], data_root=sys.argv[1], shard=sys.argv[3])
+cambrian_eval.run(Raises(delay=0.08), ["docvqa"], sys.argv[2], data_root=sys.argv[1], shard=sys.argv[3])
 """
 
 
