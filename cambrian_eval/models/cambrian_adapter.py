@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Model, ModelOptions
+from cambrian_eval.models.placement import batch_size_of, device_of
 from cambrian_eval.sample import Request, Response
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ def create(rest: str, options: ModelOptions) -> Model:
     for flag, value in (("--base-url", options.base_url), ("--budget", options.budget)):
         if value is not None:
             raise UserError(f"{flag} {value} is for models behind an API; leave it out with cambrian:{rest}")
-    batch_size = _batch_size(options.batch_size)
-    device = _device(options)
+    batch_size = batch_size_of(options)
+    device = device_of(options)
     dtype = options.dtype or ("float32" if device == "cpu" else "bfloat16")
 
     from transformers.utils import logging
@@ -204,35 +205,6 @@ def _settle_arithmetic(dtype: str, deterministic: bool) -> None:
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
-
-
-def _batch_size(text: str) -> int | None:
-    if text == "auto":
-        return None
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise UserError(f"--batch-size {text!r} is neither auto nor a positive number")
-
-
-def _device(options: ModelOptions) -> str:
-    """The device a model goes to: the one named, else the first GPU, else the processor."""
-    import torch
-
-    if options.device is not None and options.device_map is not None:
-        raise UserError("--device and --device-map contradict each other; give one of them")
-    if options.device is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(options.device)
-    except RuntimeError:
-        raise UserError(f"--device {options.device!r} is no device; use cpu, cuda, cuda:1 or mps") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(
-            f"--device {options.device} is not here: {torch.cuda.device_count()} CUDA device(s) found; use --device cpu"
-        )
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError("--device mps is not available on this machine; use --device cpu")
-    return str(device)
 
 
 def _name(rest: str, folder: Path) -> str:

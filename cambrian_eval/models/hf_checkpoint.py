@@ -13,6 +13,7 @@ from typing import Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import ModelOptions
+from cambrian_eval.models.placement import device_of
 
 _FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "tokenizer*"]
 
@@ -35,7 +36,7 @@ class Checkpoint:
 def load(spec: str, options: ModelOptions) -> Checkpoint:
     """The checkpoint `FOLDER`, `HUB_ID` or `HUB_ID@REVISION`, on the device the options name."""
     folder = _folder(spec, options)
-    device = _device(options)
+    device = device_of(options)
     processor = _processor(folder, options)
     _set_template(processor, options.template)
     written, takes_parts = _written(processor)
@@ -242,24 +243,3 @@ def _quantization(text: str, device: str) -> Any:
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute, bnb_4bit_use_double_quant=True
     )
-
-
-def _device(options: ModelOptions) -> str:
-    """The device named, else the first GPU, else the processor."""
-    import torch
-
-    if options.device is not None and options.device_map is not None:
-        raise UserError("--device and --device-map contradict each other; give one of them")
-    if options.device is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(options.device)
-    except RuntimeError:
-        raise UserError(f"--device {options.device!r} is no device; use cpu, cuda, cuda:1 or mps") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(
-            f"--device {options.device} is not here: {torch.cuda.device_count()} CUDA device(s) found; use --device cpu"
-        )
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError("--device mps is not available on this machine; use --device cpu")
-    return str(device)

@@ -18,6 +18,7 @@ from typing import Any
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Model, ModelOptions
 from cambrian_eval.models.hf_checkpoint import Checkpoint, load
+from cambrian_eval.models.placement import batch_size_of
 from cambrian_eval.sample import Finish, Request, Response
 
 WINDOW = 8
@@ -57,7 +58,7 @@ class TransformersModel:
 
         self.name = name
         self.checkpoint = checkpoint
-        self._fixed = None if options.batch_size == "auto" else _batch_size(options.batch_size)
+        self._fixed = batch_size_of(options)
         if options.deterministic:
             self._fixed = 1  # the only batch whose arithmetic depends on its request alone
         self._batch = self._fixed or FIRST_BATCH.get(checkpoint.device.split(":")[0], 2)
@@ -260,8 +261,7 @@ def create(rest: str, options: ModelOptions) -> Model:
     ):
         if value is not None:
             raise UserError(f"{flag} {value} does not apply to hf:{rest}; leave it out")
-    if options.batch_size != "auto":
-        _batch_size(options.batch_size)
+    batch_size_of(options)  # a wrong one is refused before anything is loaded
     checkpoint = load(rest, options)
     known = Path(rest).expanduser()
     name = known.resolve().name if known.is_dir() else rest
@@ -276,12 +276,6 @@ def _ends(checkpoint: Checkpoint) -> frozenset[int]:
     said = checkpoint.model.generation_config.eos_token_id
     ends = set(said) if isinstance(said, list) else {said}
     return frozenset(e for e in (*ends, checkpoint.processor.tokenizer.eos_token_id) if e is not None)
-
-
-def _batch_size(text: str) -> int:
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise UserError(f"--batch-size {text!r} is neither auto nor a positive number")
 
 
 def _failed(request_id: str, error: Exception) -> Response:
