@@ -20,8 +20,10 @@ import resource
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -63,26 +65,35 @@ WORKLOADS = {
 }
 
 
-def pictures(count: int, seed: int) -> list[bytes]:
-    """JPEG files of usual sizes."""
+USUAL = ((640, 480), (640, 427), (500, 375), (480, 640), (640, 480), (1024, 768), (512, 512), (640, 360))
+ODD = ((1200, 150), (150, 1200), (37, 53), (333, 1000), (24, 24))
+
+
+def pictures(count: int, seed: int, sizes: Sequence[tuple[int, int]] = USUAL) -> list[bytes]:
+    """JPEG files of these sizes in turn, beginning at the `seed`th."""
     random = np.random.default_rng(seed)
-    sizes = [(640, 480), (640, 427), (500, 375), (480, 640), (640, 480), (1024, 768), (512, 512), (640, 360)]
     made = []
     for number in range(count):
         coarse = Image.fromarray(random.integers(0, 256, (24, 24, 3), dtype=np.uint8))
         buffer = io.BytesIO()
-        coarse.resize(sizes[number % len(sizes)], Image.Resampling.BICUBIC).save(buffer, "JPEG")
+        coarse.resize(sizes[(number + seed) % len(sizes)], Image.Resampling.BICUBIC).save(buffer, "JPEG")
         made.append(buffer.getvalue())
     return made
 
 
-def questions(work: Workload, processor: CambrianProcessor, seed: int, scale: int) -> list[Question]:
+def questions(
+    work: Workload,
+    processor: CambrianProcessor,
+    seed: int,
+    scale: int,
+    sizes: Sequence[tuple[int, int]] = USUAL,
+) -> list[Question]:
     """A workload's questions, those of one picture side by side."""
     random = np.random.default_rng(seed)
     made: list[Question] = []
     shown: list[Shown | None] = [None] * (work.pictures * scale)
     if work.per_picture:
-        files = pictures(work.pictures * scale, seed)
+        files = pictures(work.pictures * scale, seed, sizes)
         shown = [_shown(f"{seed}-{number}", data) for number, data in enumerate(files)]
     for picture in shown:
         for _ in range(max(1, work.per_picture)):
@@ -309,17 +320,39 @@ def peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def compare_ids(model: Any, processor: CambrianProcessor, count: int, options: argparse.Namespace) -> dict[str, Any]:
-    """How many ids differ between both sides over `count` mixed questions, and the largest gap of a logit."""
-    naive, asked = Naive(model, processor), []
-    for seed in range(10_000):
+LIMITS = (1, 1, 2, 2, 3, 3, 8, 8, 8, 8, 32, 32, 32, 32, 64, 512)
+"""Limits of the mixed questions, drawn with these frequencies."""
+
+
+def mixed(processor: CambrianProcessor, count: int) -> list[Question]:
+    """Questions of all workloads in turn, one to four a picture, of every shape of picture and all limits."""
+    random, asked = np.random.default_rng(0), list[Question]()
+    for seed in range(count):
         for name, work in WORKLOADS.items():
-            few = replace(work, pictures=1, per_picture=min(work.per_picture, 4), new_tokens=min(8, work.new_tokens))
-            asked += [replace(q, tag=(seed, name, q.tag)) for q in questions(few, processor, 100 + seed, 1)]
+            few = replace(work, pictures=1, per_picture=min(work.per_picture, 4))
+            made = questions(few, processor, 100 + seed, 1, USUAL + ODD)
+            asked += [
+                replace(
+                    q,
+                    tag=(seed, name, q.tag),
+                    limit=int(random.choice(LIMITS)),
+                    shown=None if q.shown is None else replace(q.shown, key=f"{seed}-{name}"),
+                )
+                for q in made
+            ]
         if len(asked) >= count:
             break
-    asked = asked[:count]
-    asked = [replace(q, shown=None if q.shown is None else replace(q.shown, key=f"{q.tag[:2]}")) for q in asked]
+    return asked[:count]
+
+
+def compare_ids(model: Any, processor: CambrianProcessor, count: int, options: argparse.Namespace) -> dict[str, Any]:
+    """How many ids differ between both sides over `count` mixed questions, and the largest gap of a logit.
+
+    Random weights hardly ever stop by themselves; here one id in 9 ends an answer, so that answers end at
+    different lengths.
+    """
+    model.generation_config.eos_token_id = list(range(5, model.config.vocab_size, 9))
+    naive, asked = Naive(model, processor), mixed(processor, count)
     driver = _driver_maker(model, processor, options)()
     first: dict[Any, torch.Tensor] = {}
 
@@ -334,15 +367,17 @@ def compare_ids(model: Any, processor: CambrianProcessor, count: int, options: a
     after = collect(driver, asked)
     ids = wrong = rows = 0
     gap = scale = 0.0
+    lengths: Counter[int] = Counter()
     for question in asked:
         expected = naive(question)
-        ids += len(expected)
-        unequal = sum(a != b for a, b in zip(expected, after[question.tag], strict=True))
+        ids, lengths[len(expected)] = ids + len(expected), lengths[len(expected)] + 1
+        unequal = sum(a != b for a, b in zip_longest(expected, after[question.tag]))
         wrong, rows = wrong + unequal, rows + bool(unequal)
         logits = naive.logits(question).cpu()
         gap = max(gap, float((logits - first[question.tag]).abs().max()))
         scale = max(scale, float(logits.abs().max()))
-    found = {"questions": len(asked), "ids": ids, "ids_differing": wrong, "questions_differing": rows}
+    found: dict[str, Any] = {"questions": len(asked), "ids": ids, "ids_differing": wrong, "questions_differing": rows}
+    found["lengths"] = dict(sorted(lengths.items()))
     return found | {"largest_logit_gap": gap, "largest_logit": scale}
 
 
