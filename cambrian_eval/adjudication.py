@@ -30,10 +30,12 @@ class Share:
 
     @property
     def value(self) -> float | None:
+        """k / n; None where n is 0."""
         return self.k / self.n if self.n else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
+        """The Wilson bounds, as shares; None where n is 0."""
         return wilson(self.k, self.n)
 
 

@@ -132,6 +132,7 @@ def close_pass(store: Run, interrupted: bool) -> None:
 
 
 def now() -> str:
+    """Local time to the second with its offset from UTC, as run.json stores it."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 

@@ -69,13 +69,17 @@ class Model(Protocol):
 class Observer(Protocol):
     """A model that may look at a benchmark's samples before it is asked (the blind baselines do)."""
 
-    def observe(self, benchmark: str, samples: Sequence[Sample]) -> None: ...
+    def observe(self, benchmark: str, samples: Sequence[Sample]) -> None:
+        """Called before the first request of a benchmark and condition, with all its samples, gold answers included."""
+        ...
 
 
 class ModelFactory(Protocol):
     """What an entry point of `cambrian_eval.models` names: spec text after the colon and options to a model."""
 
-    def __call__(self, rest: str, options: ModelOptions) -> Model: ...
+    def __call__(self, rest: str, options: ModelOptions) -> Model:
+        """The model; raises `UserError` where `rest` or an option does not fit."""
+        ...
 
 
 def resolve(spec: str, options: ModelOptions | None = None) -> Model:

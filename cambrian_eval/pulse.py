@@ -40,6 +40,7 @@ class Pulse:
         self._totals = {cell.stem: n for cell, n in totals.items()}
 
     def start(self, cell: Cell, done: int, failed: int) -> None:
+        """A cell begins with what earlier starts answered; the clock of the rate begins with the first cell."""
         self._cell, self._done, self._failed = cell.stem, done, failed
         if not self._marks:
             self._marks.append((time.monotonic(), self._fresh))

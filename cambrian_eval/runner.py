@@ -30,7 +30,9 @@ from cambrian_eval.store import Cell, Record, Run, create_or_open
 class Engine(Protocol):
     """What drives a model: `engines.local` in this process, `engines.ray` over many."""
 
-    def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Answer]: ...
+    def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Answer]:
+        """An answer for each job, in any order. After `stop` is set, what models already hold is still answered."""
+        ...
 
     def facts(self) -> dict[str, Any]:
         """Which engine and how large, for run.json."""
@@ -45,36 +47,52 @@ class Engine(Protocol):
 class Loader(Protocol):
     """An engine that loads models itself, elsewhere; what it opens stands for them here."""
 
-    def open(self, model: str | Model, options: ModelOptions) -> Model: ...
+    def open(self, model: str | Model, options: ModelOptions) -> Model:
+        """What stands for the loaded model; called once, before the first `run`."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Ends what `open` began; called however the run ends."""
+        ...
 
 
 class Progress(Protocol):
     """Told what happens; the command line draws bars from it."""
 
-    def start(self, cell: Cell, total: int, done: int) -> None: ...
+    def start(self, cell: Cell, total: int, done: int) -> None:
+        """A cell of `total` samples begins, `done` of them answered by earlier starts."""
+        ...
 
-    def advance(self, cell: Cell, failed: bool) -> None: ...
+    def advance(self, cell: Cell, failed: bool) -> None:
+        """One more answer of the cell is stored."""
+        ...
 
-    def finish(self, cell: Cell, result: Result | None) -> None: ...
+    def finish(self, cell: Cell, result: Result | None) -> None:
+        """The cell ends, with its result by the first scorer; None where answers of it are still missing."""
+        ...
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        """A warning, or what was mended, in one line."""
+        ...
 
 
 class Silent:
     """Progress for callers that want none."""
 
     def start(self, cell: Cell, total: int, done: int) -> None:
+        """Passes over the beginning of a cell."""
         return None
 
     def advance(self, cell: Cell, failed: bool) -> None:
+        """Passes over an answer."""
         return None
 
     def finish(self, cell: Cell, result: Result | None) -> None:
+        """Passes over the end of a cell; the result is in the `Outcome`."""
         return None
 
     def say(self, text: str) -> None:
+        """Drops warnings too; those about the data stand in run.json."""
         return None
 
 

@@ -31,6 +31,7 @@ class Shard:
 
     @property
     def text(self) -> str:
+        """As `--shard` takes it and run.json stores it: "2/4"."""
         return f"{self.number}/{self.of_all}"
 
     def of(self, samples: Sequence[Sample]) -> list[Sample]:

@@ -54,6 +54,7 @@ class Watcher:
         self._totals: dict[str, int] = {}
 
     def look(self) -> Standing:
+        """Where the run stands now; rate and replicas only while somebody is writing it."""
         info = self._run.info
         writer = self._run.writer_now()
         said = self._run.progress() or {}

@@ -54,6 +54,7 @@ class Record:
 
     @classmethod
     def of(cls, response: Response, key: str, prompt: str, pictures: Sequence[str]) -> Record:
+        """The record of a response, with the request's key, prompt and picture hashes beside it."""
         return cls(
             response.id,
             key,
@@ -78,6 +79,7 @@ class Cell:
 
     @property
     def stem(self) -> str:
+        """`benchmark.condition`, as in the names of the cell's files."""
         return f"{self.benchmark}.{self.condition}"
 
 
@@ -123,6 +125,7 @@ class Run:
         return _read_json(self.path / "run.json")
 
     def save_info(self, info: Mapping[str, Any]) -> None:
+        """Replaces run.json whole, schema number first."""
         _replace(
             self.path / "run.json",
             json.dumps({"schema": SCHEMA, **info}, indent=2, ensure_ascii=False) + "\n",
@@ -131,9 +134,11 @@ class Run:
     # -- samples
 
     def has_samples(self, benchmark: str) -> bool:
+        """Whether the questions of a benchmark are on record; they are written once."""
         return (self.path / "samples" / f"{benchmark}.jsonl").is_file()
 
     def save_samples(self, benchmark: str, samples: Iterable[Sample]) -> None:
+        """Writes the questions and gold answers in the order given; pictures stay in the data set."""
         lines = b"".join(_dumps(sample_values(s)) + b"\n" for s in samples)
         _replace(self.path / "samples" / f"{benchmark}.jsonl", lines)
 
@@ -153,9 +158,11 @@ class Run:
             raise UserError(f"{self.path} holds no samples of {benchmark!r} ({error.strerror})") from error
 
     def copy_samples(self, benchmark: str, source: Run) -> None:
+        """Takes the questions of another run byte for byte."""
         _replace(self.path / "samples" / f"{benchmark}.jsonl", source.samples_content(benchmark))
 
     def benchmarks(self) -> list[str]:
+        """Benchmarks that have responses, in the order in which the run named them."""
         return list(dict.fromkeys(cell.benchmark for cell in self.cells()))
 
     def cells(self) -> list[Cell]:
@@ -181,6 +188,7 @@ class Run:
         return found
 
     def writer(self, cell: Cell) -> ResponseWriter:
+        """Appends answers of a cell; for use inside `writing`, which holds the lock."""
         return ResponseWriter(self._responses_path(cell))
 
     def clear_answers(self) -> None:
@@ -192,6 +200,7 @@ class Run:
     # -- verdicts and results
 
     def save_verdicts(self, cell: Cell, scorer: str, ids: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+        """Replaces what this scorer has said of the cell, a verdict for each id."""
         lines = b"".join(
             _dumps({"id": i, "value": v.value, "extracted": v.extracted, "rule": v.rule, "parsed": v.parsed}) + b"\n"
             for i, v in zip(ids, map(_printable, verdicts), strict=True)
@@ -207,11 +216,13 @@ class Run:
             return {(v := json.loads(line)).pop("id"): Verdict(**v) for line in lines}
 
     def scorers(self, cell: Cell) -> list[str]:
+        """Names of the scorers whose verdicts on the cell are stored, sorted."""
         prefix = f"{cell.stem}."
         names = [p.name[len(prefix) : -len(".jsonl")] for p in (self.path / "verdicts").glob(f"{prefix}*.jsonl")]
         return sorted(n for n in names if "." not in n)
 
     def results(self) -> list[Result]:
+        """The stored results; empty before anything was scored."""
         path = self.path / "results.json"
         if not path.is_file():
             return []
@@ -320,6 +331,7 @@ class ResponseWriter:
             raise disk_error(path, error) from error
 
     def append(self, record: Record) -> None:
+        """Writes the whole line, however many writes that takes."""
         line = memoryview(encode(record))
         try:
             while line:
@@ -328,6 +340,7 @@ class ResponseWriter:
             raise disk_error(self.path, error) from error
 
     def close(self) -> None:
+        """Forces the lines to the disk, so that they survive a loss of power too."""
         try:
             os.fsync(self._handle)
         except OSError as error:

@@ -25,6 +25,7 @@ Guess = list[float]
 
 
 def audit(rows: list[Row], *, forest: bool = True) -> dict[str, Any]:
+    """Accuracy, chance and excess of every baseline, per task and over all; ``forest`` False skips the slow one."""
     tasks = list(dict.fromkeys(r["task"] for r in rows))
     baselines: list[tuple[str, bool, tuple[str, ...], Callable[[list[Row]], Guess]]] = [
         ("always A", True, ("Count", "Relation", "Depth", "Distance"), always_a),
@@ -52,15 +53,18 @@ def audit(rows: list[Row], *, forest: bool = True) -> dict[str, Any]:
 
 
 def picture_of(row: Row) -> str:
+    """What pictures are told apart by: their bytes' digest, or source and file name in published rows."""
     provenance = row.get("provenance") or {}
     return str(provenance.get("sha256") or f"{row['source']}|{row['source_filename']}")
 
 
 def fold_of(row: Row) -> int:
+    """The fold of the row's picture, so that all questions on one picture share it."""
     return int.from_bytes(blake2b(picture_of(row).encode(), digest_size=4).digest(), "big") % FOLDS
 
 
 def place_of(row: Row) -> int:
+    """The answer's letter as a number: ``(A)`` is 0."""
     return ord(row["answer"][1]) - ord("A")
 
 
@@ -90,6 +94,7 @@ def interval(groups: list[str], values: Any) -> tuple[float, float]:
 
 
 def always_a(rows: list[Row]) -> Guess:
+    """Right exactly where the answer is (A)."""
     return [float(place_of(r) == 0) for r in rows]
 
 
@@ -163,6 +168,7 @@ def _share(scores: list[float], place: int) -> float:
 
 
 def lines(result: dict[str, Any]) -> list[str]:
+    """An audit as the table that is printed; baselines without any row are left out."""
     out = [f"{'baseline':<15}{'task':<10}{'rows':>6}{'accuracy':>10}{'chance':>8}{'excess':>8}  95 % interval"]
     for b in result["baselines"]:
         if b["rows"]:

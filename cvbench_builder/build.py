@@ -43,6 +43,10 @@ class Report:
 
 
 def build(inputs: Inputs, settings: Settings, out: Path, say: Say, *, overwrite: bool = False) -> Report:
+    """Make a data set in ``out``, which appears whole or not at all.
+
+    Cells that could not be filled are not an error: they are in the report. No valid question at all is one.
+    """
     dataset.refuse_foreign(out, overwrite)
     sources = load(inputs, say, need_pictures=True)
     counts, tables = _enumerate(sources, settings, say)

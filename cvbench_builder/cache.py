@@ -19,10 +19,12 @@ from cvbench_builder.records import map_file
 
 
 def default_folder() -> Path:
+    """Where caches lie by the XDG rules, when the user names no folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cvbench_builder"
 
 
 def sha256_of(path: Path) -> str:
+    """Of a file of any size: it is mapped, not read into memory."""
     digest = hashlib.sha256()
     digest.update(map_file(path))
     return digest.hexdigest()
@@ -35,6 +37,7 @@ class Cache:
     folder: Path | None
 
     def digest(self, path: Path) -> str:
+        """The sha256 of a file's content; computed only where this path, size and time are not known yet."""
         if self.folder is None or not path.is_file():
             return sha256_of(path)
         state = path.stat()

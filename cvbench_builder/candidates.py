@@ -95,16 +95,19 @@ class Table:
         return len(self.image)
 
     def take(self, rows: Any) -> Table:
+        """The candidates at these rows (numbers, mask or slice), in that order."""
         cut: dict[str, Any] = {
             n: getattr(self, n)[rows] for n in ("image", "objects", "kind", "answer", "why", "soft", "margins")
         }
         return replace(self, **cut)
 
     def valid(self) -> Table:
+        """The candidates that nothing speaks against."""
         return self.take(self.why == 0)
 
 
 def table(task: str, names: tuple[str, ...], n: int, **columns: Any) -> Table:
+    """A table of ``n`` candidates; columns not given mean: no object, no class, no answer, no reason, margin 0."""
     width = {"Count": 0, "Relation": 2, "Depth": 2, "Distance": 3}[task]
     ready: dict[str, Any] = {
         "image": np.zeros(n, np.int64),
@@ -119,6 +122,7 @@ def table(task: str, names: tuple[str, ...], n: int, **columns: Any) -> Table:
 
 
 def join(tables: list[Table]) -> Table:
+    """Tables of one task over one catalog as one, in the order given."""
     names = ("image", "objects", "kind", "answer", "why", "soft", "margins")
     columns: dict[str, Any] = {n: np.concatenate([getattr(t, n) for t in tables]) for n in names}
     return replace(tables[0], **columns)
@@ -163,6 +167,7 @@ def _digest(salt: str, catalog: Catalog, t: Table, row: int, size: int) -> str:
 
 
 def names_of(flags: int, kind: type[IntFlag]) -> list[str]:
+    """The names of the set flags in lower case, as ``candidates.jsonl`` and the funnel write them."""
     return list(_names(flags, kind))
 
 
@@ -182,10 +187,12 @@ def funnel(t: Table) -> dict[str, int]:
 
 
 def add_funnels(total: dict[str, int], more: dict[str, int]) -> None:
+    """Add the counts of ``more`` to ``total``, in place."""
     for name, n in more.items():
         total[name] = total.get(name, 0) + n
 
 
 def in_chunks(t: Table, size: int = 20_000) -> Iterator[Table]:
+    """The table in pieces of at most ``size`` candidates, so that what is made of each stays small."""
     for start in range(0, len(t), size):
         yield t.take(slice(start, start + size))

@@ -38,6 +38,7 @@ _LIMITS = [
 
 
 def text(stats: dict[str, Any], build: dict[str, Any], funnel: dict[str, Any]) -> str:
+    """The whole README.md of a build, from its statistics, its record and its funnel."""
     parts = [
         _front_matter(stats),
         "# CV-Bench, regenerated\n",

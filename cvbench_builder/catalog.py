@@ -130,13 +130,16 @@ class Catalog:
 
     @property
     def name(self) -> str:
+        """What rows and cells call the source: the component for Omni3D, else the source itself."""
         return self.component if self.source == "Omni3D" else self.source
 
     @property
     def usable_image(self) -> Bools:
+        """Per picture, whether questions may be asked on it."""
         return np.asarray((self.image_flags & int(UNUSABLE)) == 0)
 
     def with_flags(self, flags: Ints) -> Catalog:
+        """The same catalog with other flags on its pictures."""
         return replace(self, image_flags=flags)
 
 
@@ -192,10 +195,12 @@ def _columns(objects: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def text(values: list[Any]) -> NDArray[np.str_]:
+    """A column of strings; without any it is a string column of length 0."""
     return np.array([str(v) for v in values], np.str_) if values else np.zeros(0, "<U1")
 
 
 def save(catalog: Catalog, path: Path) -> None:
+    """Write the catalog for ``load``; nothing in the file needs pickle to be read."""
     head = {
         "format": FORMAT,
         **{k: getattr(catalog, k) for k in ("source", "component", "split", "title", "file", "sha256", "skipped")},

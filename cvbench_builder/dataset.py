@@ -79,6 +79,7 @@ def features() -> dict[str, Any]:
 
 
 def schema() -> Any:
+    """The parquet schema, with the features that ``datasets`` reads from its metadata."""
     import pyarrow as pa
 
     types = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
@@ -115,12 +116,14 @@ def write_parquet(rows: list[dict[str, Any]], pictures: Path, path: Path) -> Non
 
 
 def write_rows(rows: list[dict[str, Any]], path: Path) -> None:
+    """One JSON line a row, text as it is rather than escaped."""
     with path.open("w", encoding="utf-8") as handle:
         for row in rows:
             handle.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def read_rows(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a finished build; a folder without a manifest is none."""
     path = folder / ROWS
     if not (folder / MANIFEST).is_file() or not path.is_file():
         raise BuilderError(f"{folder}: no finished build (no {MANIFEST}); make one with `build --out {folder}`")
@@ -128,6 +131,7 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Every line's object; blank lines are passed over, anything else that is no object is an error."""
     rows = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -147,6 +151,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 
 def read_json(path: Path) -> Any:
+    """The value in a JSON file; what cannot be read is one clear error."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -154,16 +159,19 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(value: Any, path: Path) -> None:
+    """Sorted keys and a final newline, so that equal values are equal bytes."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def write_manifest(folder: Path) -> None:
+    """The digest of every file that is there now; call it last."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
     digests = {p.relative_to(folder).as_posix(): sha256_of(p) for p in files}
     write_json({"files": digests}, folder / MANIFEST)
 
 
 def sha256_of(path: Path) -> str:
+    """Of a file's bytes, as the manifest lists them."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 

@@ -17,6 +17,8 @@ COMPARED = ("question", "choices", "answer", "prompt", "bbox", "target_class", "
 
 @dataclass(frozen=True)
 class Difference:
+    """What became of the rows from A to B."""
+
     added: list[dict[str, Any]]
     removed: list[dict[str, Any]]
     changed: list[tuple[dict[str, Any], list[str]]]
@@ -86,6 +88,7 @@ def _index(rows: list[dict[str, Any]], by_key: bool) -> dict[tuple[Any, ...], di
 
 
 def lines(difference: Difference, shown: int = 10) -> list[str]:
+    """Counts by task and source, then at most ``shown`` rows of each kind of difference."""
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for name, rows in (
         ("added", difference.added),
@@ -110,6 +113,7 @@ def _short(row: dict[str, Any]) -> str:
 
 
 def as_json(difference: Difference) -> dict[str, Any]:
+    """Every difference in full, each row by its key and its question."""
     def brief(row: dict[str, Any]) -> dict[str, Any]:
         return {k: row.get(k) for k in ("key", "task", "source", "source_filename", "question", "choices", "answer")}
 

@@ -27,12 +27,16 @@ class BrokenPicture(Exception):
 
 @dataclass(frozen=True)
 class Mark:
+    """A box to draw and its colour."""
+
     rgb: tuple[int, int, int]
     box: Box
 
 
 @dataclass(frozen=True)
 class Rendered:
+    """A picture as it is stored: its bytes, the file suffix that fits them, its size."""
+
     data: bytes
     suffix: str
     width: int
@@ -108,10 +112,12 @@ def _open(data: bytes, path: Path) -> Picture:
 
 
 def line_width(width: int, height: int) -> int:
+    """0.5 % of the longer side, at least 2 pixels."""
     return max(2, round(0.005 * max(width, height)))
 
 
 def mirrored(box: Box, width: float) -> Box:
+    """The box in the picture turned left to right."""
     return (width - box[2], box[1], width - box[0], box[3])
 
 

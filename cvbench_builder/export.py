@@ -20,6 +20,7 @@ _COMPARED = tuple(c for c in dataset.PUBLISHED if c != "image")
 
 
 def export(folder: Path, form: str, out: Path) -> int:
+    """Write a build in another form and read it back; returns the number of rows."""
     if form not in FORMATS:
         raise BuilderError(f"--format {form}: unknown; one of {', '.join(FORMATS)}")
     rows = dataset.read_rows(folder)

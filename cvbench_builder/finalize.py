@@ -22,6 +22,8 @@ _OPPOSITE_LETTER = {"(A)": "(B)", "(B)": "(A)"}
 
 @dataclass(frozen=True)
 class Report:
+    """What a review did to a build."""
+
     counts: dict[str, int]
     accepted_share: float
     """Of the judged rows, those that stay."""
@@ -29,6 +31,7 @@ class Report:
 
 
 def finalize(folder: Path, reviews: list[Path], out: Path | None) -> Report:
+    """Write the reviewed build to ``out``, or in place of ``folder`` where ``out`` is None."""
     rows = dataset.read_rows(folder)
     files = [read_verdicts(path) for path in reviews]
     for path, verdicts in zip(reviews, files, strict=True):

@@ -19,11 +19,13 @@ _CHUNK = 1024
 
 
 def area(boxes: Floats) -> Floats:
+    """Of boxes [..., 4]; 0 where a side is negative."""
     sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0.0)
     return np.asarray(sides[..., 0] * sides[..., 1])
 
 
 def intersection(a: Floats, b: Floats) -> Floats:
+    """The area two boxes have in common; 0 where they only touch."""
     sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     sides = np.maximum(sides, 0.0)
     return np.asarray(sides[..., 0] * sides[..., 1])
@@ -36,12 +38,14 @@ def overlap_of_smaller(a: Floats, b: Floats) -> Floats:
 
 
 def iou(a: Floats, b: Floats) -> Floats:
+    """Intersection over union; 0 where both boxes are empty."""
     common = intersection(a, b)
     union = area(a) + area(b) - common
     return np.divide(common, union, out=np.zeros(np.shape(union)), where=union > 0)
 
 
 def contains_centre(outer: Floats, inner: Floats) -> Bools:
+    """Whether the centre of ``inner`` lies in ``outer``, its border included."""
     centre = (inner[..., :2] + inner[..., 2:]) / 2
     inside = (outer[..., :2] <= centre) & (centre <= outer[..., 2:])
     return np.asarray(inside[..., 0] & inside[..., 1])
@@ -64,6 +68,7 @@ class Cuboids:
     axes: Floats
 
     def take(self, rows: Any) -> Cuboids:
+        """The boxes at these rows."""
         return Cuboids(self.corners[rows], self.centre[rows], self.half[rows], self.axes[rows])
 
 

@@ -24,6 +24,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Inputs:
+    """What a user gave to read: annotations, picture folders, pictures to leave out. ``load`` checks it."""
+
     coco: tuple[Path, ...] = ()
     coco_images: tuple[Path, ...] = ()
     ade20k: tuple[Path, ...] = ()
@@ -40,6 +42,8 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Source:
+    """One annotation file with the pictures that were found for it."""
+
     catalog: Catalog
     pictures: dict[str, Path]
     """Path of each usable picture by image id; empty when no picture folder was given."""

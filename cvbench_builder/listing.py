@@ -90,6 +90,7 @@ def _encoder() -> Callable[[Any], bytes]:
 
 
 def lines(catalog: Catalog, t: Table, settings: Settings) -> list[dict[str, Any]]:
+    """The lines of one table: valid candidates with their question, rejected ones with their reasons."""
     out = []
     names, ids = catalog.image_name, catalog.image_id
     columns = (t.why, t.image, t.soft, t.kind, t.answer, t.objects, t.margins)

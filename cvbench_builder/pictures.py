@@ -33,6 +33,7 @@ class UnreadablePicture(Exception):
 
 
 def read_header(path: Path) -> Header:
+    """Size and orientation of a JPEG or PNG from its header alone; Pillow reads what is out of the ordinary."""
     with path.open("rb") as handle:
         start = handle.read(32)
         if start[:2] == b"\xff\xd8":
@@ -111,6 +112,7 @@ class Folder:
         return None
 
     def empty(self, path: Path) -> bool:
+        """Whether a listed file has no bytes, or is not listed."""
         return self._sizes(path.parent).get(path.name, 0) == 0
 
 

@@ -36,6 +36,8 @@ REASONS = (
 
 @dataclass(frozen=True)
 class Verdict:
+    """What one reviewer says of one row, and of which state of it (``content_hash``)."""
+
     key: str
     content_hash: str
     status: str
@@ -84,6 +86,7 @@ def _risk(row: dict[str, Any]) -> float:
 
 
 def read_verdicts(path: Path) -> dict[str, Verdict]:
+    """The verdicts of an exported review by the key of their row; anything incomplete refuses the file."""
     verdicts: dict[str, Verdict] = {}
     for number, line in enumerate(read_jsonl(path), 1):
         where = f"{path}: line {number}"

@@ -44,10 +44,12 @@ class Question:
 
     @property
     def letter(self) -> str:
+        """The right answer as the ``answer`` column has it: ``(B)``."""
         return f"({wording.letter(self.place)})"
 
     @property
     def text(self) -> str:
+        """The right answer in words, as it stands among the options."""
         return self.choices[self.place]
 
 
@@ -63,6 +65,7 @@ def letters(task: str, items: list[tuple[str, int]]) -> list[int]:
 
 
 def options_of(t: Table, row: int, key: str, settings: Settings) -> int:
+    """How many options a candidate's question will have, known before it is worded."""
     if t.task != "Count":
         return 2
     return len(wording.count_values(int(t.answer[row]), settings.count_options, key))
@@ -204,6 +207,7 @@ def published_columns(q: Question, catalog: Catalog, image: int) -> dict[str, An
 
 
 def extra_columns(q: Question, catalog: Catalog, image: int, settings: Settings, source_sha256: str) -> dict[str, Any]:
+    """The columns beyond the published fifteen: boxes with roles, margins, flags, review, provenance."""
     object_ids = [b["object_id"] for b in q.boxes]
     tightness = q.tightness if np.isfinite(q.tightness) else None
     margins = [{"name": n, "value": v} for n, v in q.margins.items()]

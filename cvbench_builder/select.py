@@ -47,12 +47,15 @@ class Pick:
 
 @dataclass
 class Outcome:
+    """What the draw of one task came to."""
+
     picks: list[Pick]
     shortfalls: dict[str, tuple[int, int]]
     """Cell -> (wanted, got), where got is less."""
 
 
 def picks_of(catalog: Catalog, t: Table, settings: Settings) -> list[Pick]:
+    """A pick for each candidate of the table, its hash from the seed, in the order of the table."""
     hashes = cands.order(catalog, t, settings.seed)
     return [_pick(catalog, t, row, mark) for row, mark in enumerate(hashes)]
 
@@ -84,10 +87,12 @@ def _pick(catalog: Catalog, t: Table, row: int, mark: str) -> Pick:
 
 
 def picture_key(catalog: Catalog, image: int) -> str:
+    """Source or component, split and id: different for every picture of every catalog."""
     return f"{catalog.name}/{catalog.split}/{catalog.image_id[image]}"
 
 
 def band(value: int) -> str:
+    """The quota band of a count: alone below 5, then 5-10, then the rest."""
     return str(value) if value < 5 else "5-10" if value <= 10 else ">10"
 
 

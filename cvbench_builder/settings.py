@@ -24,6 +24,8 @@ VALUE_QUOTAS = (("0", 0.15), ("1", 0.20), ("2", 0.20), ("3", 0.15), ("4", 0.10),
 
 @dataclass(frozen=True)
 class Settings:
+    """The rules of one build: pixels in the plane, metres in space, and shares of 1."""
+
     preset: str = "strict"
     seed: int = 1
     tasks: tuple[str, ...] = TASKS
@@ -86,14 +88,17 @@ class Settings:
     twins: bool = False
 
     def size(self, task: str) -> int | None:
+        """Rows wanted of a task; None means no bound."""
         return dict(self.sizes).get(task) if self.sizes else None
 
     def offset(self, task: str, outdoors: bool) -> float:
+        """Metres by which the nearer object must at least be nearer; the ratio may ask for more."""
         given = self.depth_offset if task == "Depth" else self.distance_offset
         return given if given is not None else (1.0 if outdoors else 0.3)
 
     @property
     def sha256(self) -> str:
+        """Of every field, so that any changed rule changes it."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ TOP = 20
 
 
 def statistics(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Rows by cell, and the figures of each task."""
     tasks = list(dict.fromkeys(r["task"] for r in rows))
     return {
         "rows": len(rows),
@@ -20,6 +21,7 @@ def statistics(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def answer_text(row: dict[str, Any]) -> str:
+    """The right option in words."""
     return str(row["choices"][ord(row["answer"][1]) - ord("A")])
 
 
@@ -43,6 +45,7 @@ def _unmarked(name: str) -> str:
 
 
 def margin(row: dict[str, Any], name: str) -> float | None:
+    """A row's margin of that name; None where it has none, as published rows do."""
     return next((m["value"] for m in row.get("margins") or [] if m["name"] == name), None)
 
 
@@ -94,12 +97,14 @@ def _area(box: list[float]) -> float:
 
 
 def entropy(counts: Iterable[int]) -> float:
+    """Of counts, in bits; 0 where at most one of them is not 0."""
     values = [c for c in counts if c]
     total = sum(values)
     return -sum(c / total * math.log2(c / total) for c in values) if total else 0.0
 
 
 def quantiles(values: list[float]) -> dict[str, float]:
+    """Seven of them, each a value that occurs (nearest rank); empty for no values."""
     if not values:
         return {}
     ordered = sorted(values)

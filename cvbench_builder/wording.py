@@ -30,13 +30,16 @@ class Palette:
     colours: tuple[tuple[str, tuple[int, int, int]], ...]
 
     def name(self, place: int) -> str:
+        """The colour of a role."""
         return self.colours[place][0]
 
     def with_article(self, place: int) -> str:
+        """As the question says it: "a red", "an orange"."""
         name = self.name(place)
         return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
     def rgb(self, name: str) -> tuple[int, int, int]:
+        """The pixels of a colour that a row names."""
         return dict(self.colours)[name]
 
 
@@ -48,10 +51,12 @@ PALETTES = {
 
 
 def count_question(plural: str) -> str:
+    """The Count template, filled."""
     return COUNT.format(plural=plural)
 
 
 def relation_question(a: str, b: str, *, mark_a: bool, mark_b: bool, repeat: bool, palette: Palette) -> str:
+    """The Relation template; ``repeat`` puts the markers at the second mention too."""
     marker_a = MARKER.format(colour=palette.name(0)) if mark_a else ""
     marker_b = MARKER.format(colour=palette.name(1)) if mark_b else ""
     return RELATION.format(
@@ -65,20 +70,24 @@ def relation_question(a: str, b: str, *, mark_a: bool, mark_b: bool, repeat: boo
 
 
 def depth_question(a: str, b: str, palette: Palette) -> str:
+    """The Depth template, both objects with their colour."""
     return DEPTH.format(a=a, b=b, red=palette.with_article(0), blue=palette.with_article(1))
 
 
 def distance_question(anchor: str, a: str, b: str, palette: Palette) -> str:
+    """The Distance template; the anchor has the palette's first colour."""
     red, blue, green = (palette.with_article(k) for k in range(3))
     return DISTANCE.format(anchor=anchor, a=a, b=b, red=red, blue=blue, green=green)
 
 
 def prompt(question: str, choices: list[str]) -> str:
+    """The ``prompt`` column: question, introduction, and a lettered line for each option."""
     lines = "".join(f"\n({letter(i)}) {choice}" for i, choice in enumerate(choices))
     return question + INTRODUCTION + lines
 
 
 def letter(place: int) -> str:
+    """A, B, C ... for places 0, 1, 2 ..."""
     return chr(ord("A") + place)
 
 
@@ -112,6 +121,7 @@ def balanced_windows(items: list[tuple[int, str]]) -> list[list[int]]:
 
 
 def window_size(key: str) -> int:
+    """How many options a balanced count question has: 4 to 6, drawn by its key."""
     return 4 + _draw(key, "window") % 3
 
 

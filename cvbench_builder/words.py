@@ -206,6 +206,7 @@ def plural(name: str, style: str) -> str:
 
 
 def is_stuff(name: str) -> bool:
+    """Names of regions such as sky, of which no instance can be pointed at."""
     return name in STUFF
 
 
@@ -218,6 +219,7 @@ def is_uncountable(name: str) -> bool:
 
 
 def clean(name: str) -> str:
+    """Lower case, single blanks: the form in which names are compared."""
     return " ".join(name.split()).lower()
 
 

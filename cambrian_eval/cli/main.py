@@ -46,9 +46,11 @@ class Verbs(TyperGroup):
     """The verbs of `COMMANDS`, imported one at a time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names from `COMMANDS`, in its order; none of them is imported for it."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports the module of this verb alone; a module that holds an app of its own becomes a group."""
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
@@ -61,11 +63,13 @@ class Verbs(TyperGroup):
         return typer.main.get_command(single)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """A mistyped verb is answered with the names that come near it, as every other unknown name is."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             raise unknown("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the verbs with the texts of `COMMANDS`; click would import every verb to ask for its help."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
@@ -85,6 +89,7 @@ app = typer.Typer(
 def version(
     version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True),
 ) -> None:
+    """Holds the options that stand before any verb; the verbs are found by `Verbs`."""
     if version:
         from cambrian_eval import __version__
 

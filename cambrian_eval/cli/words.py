@@ -52,6 +52,7 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
 
 
 def number(value: float | None, digits: int = 1) -> str:
+    """A number for a table, "-" where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 

@@ -23,10 +23,12 @@ def place_of(base_url: str | None) -> str:
 
 
 def is_azure(base_url: str) -> bool:
+    """Whether the host is one of Azure's, which want another client and an API version."""
     return (urlsplit(base_url).hostname or "").endswith((".openai.azure.com", ".cognitiveservices.azure.com"))
 
 
 def checked_url(url: str | None) -> str | None:
+    """The URL unchanged if it may be stored: http(s), with a host, without user, password or query. None stays None."""
     if url is None:
         return None
     parts = urlsplit(url)

@@ -27,6 +27,7 @@ class Price:
     output: float
 
     def cost(self, prompt_tokens: float, new_tokens: float) -> float:
+        """US dollars for that many tokens, those of the prompt and those of the reply."""
         return (self.input * prompt_tokens + self.output * new_tokens) / 1e6
 
 
@@ -152,6 +153,7 @@ class Budget:
             self._reserved -= amount
 
     def reached(self) -> BudgetReached:
+        """The error to raise where a request does not fit: what was spent, and how to go on."""
         return BudgetReached(
             f"the budget of ${self.limit:.6g} is reached (${self.spent:.4f} spent); "
             "what was answered is stored: run again with a larger budget to go on"

@@ -47,6 +47,7 @@ class Seat:
 
     @property
     def idle(self) -> bool:
+        """Whether a replica sits there with nothing to do, not even work that is answered already."""
         return self.ready and not self.held and not self.stale
 
     @property
@@ -73,6 +74,7 @@ class Dispatch:
 
     @property
     def done(self) -> bool:
+        """Whether nothing is left to send out and nothing is out unanswered."""
         return self.drained and not self._open
 
     def stop(self) -> None:

@@ -266,6 +266,7 @@ class Feed:
         yield from broken
 
     def close(self) -> None:
+        """Drops what no worker has begun and does not wait for the rest."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -56,9 +56,11 @@ class Remote:
         self._description = card.description
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+        """Never answers: that another engine pulls from it is an error of the caller."""
         raise errors.ContractError(f"model {self.name} is loaded on replicas; only the Ray engine can ask it")
 
     def describe(self) -> Mapping[str, Any]:
+        """What the first replica that loaded the model said of it."""
         return self._description
 
 
@@ -70,6 +72,7 @@ class RemoteObserver(Remote):
         self._tell = tell
 
     def observe(self, benchmark: str, samples: Sequence[Sample]) -> None:
+        """Passes the samples on to the replicas, those that start later included."""
         self._tell(benchmark, [replace(s, images=()) for s in samples])
 
 

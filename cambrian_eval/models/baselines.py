@@ -39,10 +39,12 @@ class Baseline:
         self._answers: dict[str, dict[str, str]] = {}
 
     def observe(self, benchmark: str, samples: Sequence[Sample]) -> None:
+        """Decides every answer of the benchmark from its samples; nothing is left to decide when requests come."""
         guess = self._guesser(samples)
         self._answers[benchmark] = {s.id: guess(s) for s in samples}
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+        """Looks the answers up; a request it was not prepared for fails and is not guessed."""
         for request in requests:
             answer = self._answers.get(request.benchmark, {}).get(request.id)
             if answer is None:
@@ -52,6 +54,7 @@ class Baseline:
                 yield Response(request.id, answer)
 
     def describe(self) -> Mapping[str, Any]:
+        """What it sees, so that no reader of a run takes its score for an ability."""
         return {"kind": "blind baseline", "sees": "questions, options and right answers, never a picture"}
 
 

@@ -26,6 +26,7 @@ class Chance:
         self.fingerprint = f"chance-1-seed-{seed}"
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+        """One draw a request, with nothing carried over from the request before."""
         for request in requests:
             yield Response(request.id, self._guess(request))
 
@@ -37,6 +38,7 @@ class Chance:
         return request.guesses[draw % len(request.guesses)]
 
     def describe(self) -> Mapping[str, Any]:
+        """The seed, which with benchmark and sample decides every draw."""
         return {"kind": "uniform guesses", "seed": self.seed}
 
 

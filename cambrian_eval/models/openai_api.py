@@ -48,6 +48,7 @@ class ApiModel:
             yield _response(answered.tag, answered.outcome, self.endpoint.model)
 
     def describe(self) -> Mapping[str, Any]:
+        """The endpoint without its key, and what it was asked for: temperature, allowance for reasoning, list price."""
         price = self.endpoint.price
         return {
             "kind": "OpenAI-compatible chat endpoint",

@@ -90,6 +90,7 @@ class TransformersModel:
             yield from self._in_batches(rows)
 
     def describe(self) -> Mapping[str, Any]:
+        """The loaded class and processor, its device and batch size, and the versions that decide what it answers."""
         import torch
         import transformers
 

@@ -66,6 +66,7 @@ def content_sha256(files: list[Path]) -> str:
 
 
 def read(root: Path, split: str, files: list[Path], workers: int) -> Catalog:
+    """One split as a catalog; JSON and masks are read in up to ``workers`` processes."""
     if workers > 1 and len(files) >= 64:
         with ProcessPoolExecutor(workers) as pool:
             pictures = list(pool.map(read_picture, files, chunksize=16))

@@ -29,6 +29,7 @@ LIST_FILE = "imgCatIds.json"
 
 
 def read(path: Path, list_file: Path | None, sha256: str) -> Catalog:
+    """The file as a catalog; ``list_file`` gives the lists it lacks, None looks for it beside the file."""
     parsed = read_lists(path, LISTS)
     if parsed["annotations"] is None:
         raise BuilderError(f"{path}: no `annotations`; the Instance-100 JSON of ADE20K is needed")

@@ -40,6 +40,7 @@ LISTS = {"images": IMAGE, "annotations": ANNOTATION, "categories": CATEGORY}
 
 
 def read(path: Path, sha256: str) -> Catalog:
+    """The file as a catalog; split and title come from its name."""
     parsed = read_lists(path, LISTS)
     refuse_other_files(path, parsed)
     split = split_of(path)
@@ -59,6 +60,7 @@ def read(path: Path, sha256: str) -> Catalog:
 
 
 def split_of(path: Path) -> str:
+    """The split in a file name: ``instances_val2017.json`` is ``val2017``."""
     stem = path.stem.removeprefix("instances_")
     return stem if stem else "unknown"
 
@@ -97,6 +99,7 @@ def from_parsed(
     sha256: str,
     published: Any,
 ) -> Catalog:
+    """The catalog of lists in COCO's form; ``published`` turns a file name into the published one."""
     images = parsed["images"]
     row_of: dict[int | str, int] = {}
     rows: list[dict[str, Any]] = []

@@ -65,6 +65,7 @@ _CACHED = 1_000
 
 
 def read(path: Path, sha256: str) -> Catalog:
+    """The file as a catalog; objects whose picture or category is unknown are counted as skipped."""
     parsed = read_lists(path, LISTS)
     _refuse_other_files(path, parsed)
     component, split = _component(path, parsed)

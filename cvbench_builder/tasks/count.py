@@ -24,6 +24,7 @@ RELIABLE = 10
 
 
 def candidates(catalog: Catalog, settings: Settings) -> Iterator[Table]:
+    """Each class that a picture shows, one candidate each, then absent ones for the zero questions."""
     objects = object_reasons(catalog, settings)
     groups = presence(catalog, settings, objects)
     why, soft = groups.why.copy(), np.zeros(len(groups.image), np.int64)
@@ -69,4 +70,5 @@ def candidates(catalog: Catalog, settings: Settings) -> Iterator[Table]:
 
 
 def countable(catalog: Catalog) -> Bools:
+    """Per class, whether its name can follow "how many"."""
     return np.array([not is_stuff(c.name) and not is_uncountable(c.name) for c in catalog.classes], bool)

@@ -22,6 +22,7 @@ _CHUNK = 20_000
 
 
 def candidates(catalog: Catalog, s: Settings) -> Iterator[Table]:
+    """The unusable cuboids, then every pair of usable ones of different classes, piece by piece."""
     usable, rejected = usable_and_not(catalog, s, "Depth", MARGINS)
     yield rejected
     if not len(usable):

@@ -27,6 +27,7 @@ _CACHED = 2_000
 
 
 def candidates(catalog: Catalog, s: Settings) -> Iterator[Table]:
+    """The unusable cuboids, then every anchor with two others of different classes, whole pictures at a time."""
     usable, rejected = usable_and_not(catalog, s, "Distance", MARGINS)
     yield rejected
     starts, lengths = spans(catalog.object_image[usable])

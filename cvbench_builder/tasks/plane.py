@@ -58,6 +58,7 @@ def object_reasons(catalog: Catalog, settings: Settings) -> Ints:
 
 
 def presence(catalog: Catalog, settings: Settings, why: Ints) -> Presence:
+    """Group the objects by picture and class; ``why`` are the ``object_reasons``."""
     n_classes = max(len(catalog.classes), 1)
     group = catalog.object_image * n_classes + catalog.object_class
     values, group_of = np.unique(group, return_inverse=True)

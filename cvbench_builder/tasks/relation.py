@@ -22,6 +22,7 @@ _CHUNK = 20_000
 
 
 def candidates(catalog: Catalog, settings: Settings) -> Iterator[Table]:
+    """The unusable objects, then every ordered pair of usable ones, horizontal and vertical, piece by piece."""
     why = object_reasons(catalog, settings)
     groups = presence(catalog, settings, why)
     crowded = groups.crowd[groups.group_of]

@@ -57,6 +57,7 @@ def usable_and_not(catalog: Catalog, s: Settings, task: str, margins: tuple[str,
 
 
 def outdoors(catalog: Catalog) -> bool:
+    """Whether the component shows streets, where the offset is larger."""
     return catalog.component in OUTDOOR
 
 

@@ -42,6 +42,7 @@ def locate(name: str | Path) -> Path:
 
 
 def refuse_adapter(folder: Path) -> None:
+    """Stops at folders that hold no whole checkpoint: a LoRA adapter alone, or nothing with a config.json."""
     whole = any((folder / name).is_file() for name in WEIGHT_FILES)
     if (folder / "adapter_config.json").is_file() and not whole:
         raise UserError(

@@ -115,6 +115,7 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
 
     @property
     def tower_count(self) -> int:
+        """How many vision towers the file names; 0 where it names none."""
         return len(self.mm_vision_tower_aux_list or [])
 
     @property
@@ -140,10 +141,12 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
 
     @property
     def query_numbers(self) -> tuple[int, ...]:
+        """Queries of each query group; without `query_num_list` every group has as many as there are visual tokens."""
         return tuple(self.query_num_list or [self.image_token_len] * self.num_query_group)
 
     @property
     def uses_aggregator(self) -> bool:
+        """Whether the SVA connects towers and language model; otherwise their tokens are joined and projected."""
         return self.mm_projector_type == "sva"
 
     @property

@@ -34,6 +34,7 @@ class EncodedPicture:
 
     @property
     def nbytes(self) -> int:
+        """Memory the tensors take, for caches that hold pictures up to a bound."""
         held = [self.tokens]
         if self.windows is not None:
             held += [*self.windows.features, *self.windows.masks, self.windows.context]

@@ -25,6 +25,7 @@ class Region:
 
     @property
     def cells(self) -> int:
+        """How many cells hold picture; newlines are not among them."""
         return self.height * self.width
 
     @property

@@ -82,21 +82,26 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         save(self, Path(save_directory), **kwargs)
 
     def get_input_embeddings(self) -> nn.Module:
+        """The token embedding, under the name transformers asks for."""
         embedding = self.model.embed_tokens
         assert isinstance(embedding, nn.Module)
         return embedding
 
     def set_input_embeddings(self, value: nn.Module) -> None:
+        """Where transformers puts a token embedding it has resized or tied."""
         self.model.embed_tokens = value
 
     def get_output_embeddings(self) -> nn.Module:
+        """The head, which transformers ties to the embedding where the configuration says so."""
         return self.lm_head
 
     def set_output_embeddings(self, value: nn.Linear) -> None:
+        """Where transformers puts a head it has resized."""
         self.lm_head = value
 
     @property
     def tower_specs(self) -> tuple[TowerSpec, ...]:
+        """The towers that are loaded, in the checkpoint's order; none for a model built from a configuration."""
         return tuple(tower.spec for tower in self.vision_towers if isinstance(tower, Tower))
 
     def run_towers(self, pixel_values: Sequence[Tensor]) -> list[Tensor]:
@@ -263,8 +268,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
     ) -> Any:
         """New ids only, by transformers' own generation: greedy, sampling or beams.
 
-        Rows may differ in length, in the shape of their picture, and in having one: prompts are padded on
-        the left.
+        Rows may differ in length, in their picture's shape, and in having one: prompts are padded on the left.
         """
         if input_ids is None:
             input_ids = kwargs.pop("inputs", None)

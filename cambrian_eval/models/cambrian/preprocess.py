@@ -40,4 +40,5 @@ def tower_pixels(picture: Image.Image, spec: TowerSpec) -> NDArray[np.float32]:
 
 
 def as_rgb(picture: Image.Image) -> Image.Image:
+    """The picture itself where it is RGB already; transparency is dropped, as in the authors' scripts."""
     return picture if picture.mode == "RGB" else picture.convert("RGB")

@@ -169,6 +169,7 @@ class CambrianProcessor:
         return str(self.tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)).strip()
 
     def batch_decode(self, rows: Any, skip_special_tokens: bool = True) -> list[str]:
+        """Every row's ids as text, each stripped as `decode` does."""
         return [self.decode(row, skip_special_tokens) for row in rows]
 
     def _pad(self, rows: Sequence[Sequence[int]], side: Side) -> dict[str, Any]:

@@ -76,21 +76,26 @@ class SentencePieceTokenizer:
 
     @property
     def bos_token_id(self) -> int:
+        """Of the token the files name, else of `<s>`."""
         return self.token_id(self.bos_token)
 
     @property
     def eos_token_id(self) -> int:
+        """Of the token the files name, else of `</s>`."""
         return self.token_id(self.eos_token)
 
     @property
     def pad_token_id(self) -> int | None:
+        """None where the files name no padding token."""
         return None if self.pad_token is None else self.token_id(self.pad_token)
 
     def token_id(self, token: str) -> int:
+        """Added tokens come before SentencePiece's own; what neither knows gets the id of the unknown piece."""
         added = self.added.get(token)
         return int(self.pieces.piece_to_id(token)) if added is None else added.index
 
     def get_vocab(self) -> dict[str, int]:
+        """Every piece and added token with its id; an added token that is also a piece keeps its added id."""
         base = {self.pieces.id_to_piece(index): index for index in range(self.pieces.vocab_size())}
         return base | {content: added.index for content, added in self.added.items()}
 

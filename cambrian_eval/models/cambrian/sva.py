@@ -31,6 +31,7 @@ class Windows:
     picture: Tensor
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Windows:
+        """Everything on a device; features and context in the given type, masks and numbers in their own."""
         return Windows(
             tuple(feature.to(device, dtype) for feature in self.features),
             tuple(mask.to(device) for mask in self.masks),
@@ -89,6 +90,7 @@ class OutputProjection(nn.Module):
         self.linear_2 = nn.Linear(width, out_width, bias=False)
 
     def forward(self, hidden: Tensor) -> Tensor:
+        """Linear, exact GELU, linear; keeps the leading dimensions."""
         output: Tensor = self.linear_2(F.gelu(self.linear_1(hidden)))
         return output
 
@@ -129,6 +131,7 @@ class VisionSampler(nn.Module):
         self.layers = nn.ModuleList(SamplerLayer(query_width, width, window_sides) for _ in range(depth))
 
     def forward(self, queries: Tensor, windows: Windows) -> Tensor:
+        """Queries [N, D] through every layer in turn; the windows stay the same."""
         for layer in self.layers:
             queries = layer(queries, windows)
         return queries

@@ -62,15 +62,19 @@ class StoredTensor:
         return self.read(self.dtype)[index]
 
     def get_shape(self) -> list[int]:
+        """The shape, under the name that safetensors' slices have."""
         return list(self.shape)
 
     def get_dtype(self) -> str:
+        """The type in the letters of safetensors ("BF16"), under the name its slices have."""
         return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
 
     def is_floating_point(self) -> bool:
+        """Whether `cast` applies: integers and booleans keep their type."""
         return self.dtype.is_floating_point
 
     def numel(self) -> int:
+        """Number of elements, known without reading any."""
         return int(torch.Size(self.shape).numel())
 
     def cast(self, dtype: torch.dtype) -> StoredTensor:

@@ -50,6 +50,7 @@ class Tower(nn.Module):
         self.side = side
 
     def train(self, mode: bool = True) -> Tower:
+        """Stays in evaluation mode, as frozen towers do; `mode` is ignored."""
         super().train(False)
         return self
 

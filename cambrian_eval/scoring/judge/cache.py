@@ -89,6 +89,7 @@ class ReplyCache:
         self._known[key] = reply
 
     def close(self) -> None:
+        """Closes the file; what `put` returned from is in it already."""
         os.close(self._handle)
 
     def _write(self, data: bytes) -> None:

@@ -36,6 +36,7 @@ class Ledger:
         self.new_tokens += new_tokens
 
     def add(self, key: str, model: str, reply: Reply) -> None:
+        """Writes a paid reply down before it is counted."""
         values = {
             "key": key,
             "model": model,
@@ -49,6 +50,7 @@ class Ledger:
         self._count(reply.prompt_tokens, reply.new_tokens)
 
     def close(self) -> None:
+        """Closes the file; every line is in it already."""
         os.close(self._handle)
 
 
