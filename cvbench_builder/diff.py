@@ -114,6 +114,7 @@ def _short(row: dict[str, Any]) -> str:
 
 def as_json(difference: Difference) -> dict[str, Any]:
     """Every difference in full, each row by its key and its question."""
+
     def brief(row: dict[str, Any]) -> dict[str, Any]:
         return {k: row.get(k) for k in ("key", "task", "source", "source_filename", "question", "choices", "answer")}
 
