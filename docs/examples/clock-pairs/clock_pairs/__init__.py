@@ -1,0 +1,1 @@
+"""Clock pairs: an example of a benchmark that lives outside cambrian-eval."""
