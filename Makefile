@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types contracts bench clean
+.PHONY: demo test lint types contracts docs bench clean
 
 # Torch first and pinned: a CPU build where one is offered, and no other torch after it.
 $(READY): pyproject.toml constraints.txt
@@ -32,9 +32,13 @@ types: $(READY)
 contracts: $(READY)
 	$(BIN)/lint-imports
 
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
 bench: $(READY)
 	$(BIN)/python tools/perf_overhead.py
 	$(BIN)/python tools/perf_scoring.py
 
 clean:
-	rm -rf $(VENV) runs report build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) runs report site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
