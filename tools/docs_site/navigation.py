@@ -1,0 +1,18 @@
+"""Where generated pages stand in the navigation: below the entry that mkdocs.yml has for their index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def spread(nav: Any, index: str, entries: Sequence[Any]) -> bool:
+    """Turn the navigation entry of `index` into a section with `entries` below it; whether it was there."""
+    for entry in nav or ():
+        for title, target in entry.items() if isinstance(entry, dict) else ():
+            if target == index:
+                entry[title] = [index, *entries]
+                return True
+            if isinstance(target, list) and spread(target, index, entries):
+                return True
+    return False
