@@ -362,10 +362,12 @@ def randomise(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Two blanks of indent and a final newline, as the published files have."""
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:
+    """Makes one checkpoint and says how to look at it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("out", type=Path, help="folder to write into")
     parser.add_argument("--kind", choices=sorted(KINDS), default="sva")

@@ -79,6 +79,7 @@ class Noted:
         self.notes: list[dict[str, Any]] = []
 
     def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Answer]:
+        """Passes the answers on; after every `every` of them, notes the memory of this process and of the replicas."""
         began = time.perf_counter()
         for n, answer in enumerate(self.engine.run(self.model or model, jobs, stop), 1):
             if n % self.every == 0:
@@ -94,13 +95,16 @@ class Noted:
             yield answer
 
     def facts(self) -> dict[str, Any]:
+        """The engine's own, as run.json is to show them."""
         return dict(self.engine.facts())
 
     def condition(self) -> dict[str, Any]:
+        """The engine's own, as `status` is to show it."""
         return dict(self.engine.condition())
 
 
 def main() -> None:
+    """Runs to the end, checks that nothing failed, and prints the notes as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--engine", choices=("local", "ray"), default="local")
