@@ -1,0 +1,1 @@
+"""Tests of the Ray engine, its bookkeeping, shards and `status`, with the models they share."""

@@ -1,0 +1,1 @@
+"""Tests of batched and shared Cambrian inference: the same ids as one question at a time."""
