@@ -109,7 +109,7 @@ def name(parameter: click.Parameter, context: click.Context) -> str:
     flags = "<br>".join(code(flag) for flag in [*parameter.opts, *parameter.secondary_opts])
     if getattr(parameter, "is_flag", False):
         return flags
-    return f"{flags} {code(parameter.make_metavar(context))}"
+    return f"{flags} {code(parameter.make_metavar(context).removesuffix(' RANGE'))}"
 
 
 def meaning(parameter: click.Parameter, context: click.Context) -> tuple[str, str]:
