@@ -19,7 +19,7 @@ from cambrian_eval.scoring import phrases, yes_no
 
 
 class GQA(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Free answers of one or two words, graded by equality."""
 
     name = "gqa"
     title = "GQA (test-dev balanced)"
@@ -48,7 +48,7 @@ class GQA(Benchmark):
         )
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
-        """One question."""
+        """One question; its structural and its semantic type become tags."""
         types = row.get("types") or {}
         return Sample(
             id=str(row.get("id", index)),

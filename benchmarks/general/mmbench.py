@@ -25,7 +25,7 @@ OPTIONS = ("A", "B", "C", "D")
 
 
 class MMBench(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Lettered rows of which the rotations of one question make a unit."""
 
     name = "mmbench"
     title = "MMBench-EN (dev)"
@@ -82,7 +82,7 @@ class MMBench(Benchmark):
         return f"{hint}{sample.question} Options:{listed}\n{LETTER_SENTENCE}"
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
-        """The option read out with care."""
+        """One row alone: the option the response names, by letter or by text. Rotations meet in `units`."""
         return choices.grade_choice(sample, text)
 
     def official(self, sample: Sample, text: str) -> Verdict:
@@ -101,7 +101,7 @@ class MMBench(Benchmark):
         return found
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
-        """What the released grouping does."""
+        """Says that the released grouping merges some questions."""
         if scorer == "official":
             return ("released grouping: rows with equal category, question, picture and source are one question",)
         return ()

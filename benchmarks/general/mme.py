@@ -30,7 +30,7 @@ PAIRED = "+"
 
 
 class MME(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Yes/no questions in pairs, with a headline that goes to 2000."""
 
     name = "mme"
     title = "MME (Perception)"

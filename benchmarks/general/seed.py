@@ -31,7 +31,7 @@ DIMENSIONS = {
 
 
 class SEED(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Four options a question, on one picture each."""
 
     name = "seed"
     title = "SEED-Bench-Image"
@@ -66,12 +66,12 @@ class SEED(Benchmark):
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
-        """The same text in the released code and in the paper."""
+        """In both styles options as "A. ..." after " Options:"."""
         listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
         return f"{sample.question} Options:{listed}\n{LETTER_SENTENCE}"
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
-        """The option read out with care."""
+        """The option the response names, by letter or by text."""
         return choices.grade_choice(sample, text)
 
     def official(self, sample: Sample, text: str) -> Verdict:

@@ -18,7 +18,7 @@ from cambrian_eval.scoring import choices, columns, released
 
 
 class AI2D(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Four options a diagram, the gold one stored by its number."""
 
     name = "ai2d"
     title = "AI2D"
@@ -57,7 +57,7 @@ class AI2D(Benchmark):
         return f"{sample.question}{listed}\n{LETTER_SENTENCE}"
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
-        """The option read out with care."""
+        """The option the response names; a bare digit is never read as the stored index."""
         return choices.grade_choice(sample, text)
 
     def official(self, sample: Sample, text: str) -> Verdict:

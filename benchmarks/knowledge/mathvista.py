@@ -25,7 +25,7 @@ TAGS = ("category", "task", "context", "grade", "language", "source")
 
 
 class MathVista(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Options and free answers mixed; the free ones are texts, integers, decimals or lists."""
 
     name = "mathvista"
     title = "MathVista (testmini)"
@@ -77,7 +77,7 @@ class MathVista(Benchmark):
         return f"{sample.extra['query']}\n{REASONING if sample.choices else SHORT_SENTENCE}"
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
-        """By answer type; see the module's docstring."""
+        """Options by letter or text, everything else by the row's answer type."""
         if sample.choices:
             return choices.grade_choice(sample, text)
         kind, gold = sample.extra["answer_type"], sample.answers[0]

@@ -41,7 +41,7 @@ SWITCHES = {"images": ("all", "first"), "options": ("literal", "single_quote")}
 
 
 class MMMU(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Options and open answers mixed, with up to seven pictures a question."""
 
     name = "mmmu"
     title = "MMMU (validation)"
@@ -99,7 +99,7 @@ class MMMU(Benchmark):
         return columns.options(stored)
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
-        """The same text in the released code and in the paper."""
+        """In both styles the letter sentence for options, the short sentence for open questions."""
         listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
         asked = f"{sample.question} Options:{listed}\n{LETTER_SENTENCE}"
         if not sample.choices:
@@ -111,7 +111,7 @@ class MMMU(Benchmark):
         return choices.grade_choice(sample, text) if sample.choices else open_answers.grade(sample.answers, text)
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
-        """The released code shows one picture, whatever the scorer."""
+        """Says where official scores were made with more pictures than the released code sends."""
         if scorer == "official" and self.settings["images"] == "all":
             return ("the released code sends the first picture only; set mmmu.images=first for parity",)
         return ()

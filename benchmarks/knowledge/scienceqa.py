@@ -24,7 +24,7 @@ _DELETE_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 class ScienceQA(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Two to five options, with a hint before some questions."""
 
     name = "scienceqa"
     title = "ScienceQA-Image"
@@ -61,13 +61,13 @@ class ScienceQA(Benchmark):
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
-        """The two differ in the last sentence."""
+        """The paper puts the letter sentence where the released code has the data set's own."""
         hint = f"{sample.extra['hint']} " if sample.extra["hint"] else ""
         listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
         return f"{hint}{sample.question}{listed}\n{LETTER_SENTENCE if style == 'paper' else SENTENCE}"
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
-        """The option read out with care."""
+        """The option the response names; a letter beside another option's text names none."""
         return choices.grade_choice(sample, text)
 
     def official(self, sample: Sample, text: str) -> Verdict:

@@ -30,7 +30,6 @@ FORMULAS = (
     "7 - x", r"\sqrt { 5 }", r"\sqrt { 9 }", "2 y = 6",
 )  # fmt: skip
 NAMES = ("ANN", "BOB", "EVE", "IDA", "JIM", "LEO", "MAX", "PAUL", "GUS", "FAY")
-STYLES = ("regular", "irregular", "artistic", "handwriting")
 _BOARD = ("red", "green", "blue", "purple", "black")
 
 

@@ -30,7 +30,7 @@ _ITEMS = re.compile(r"\s*(?:[,;]\s+(?:and\s+)?|,(?!\d)|\s+and\s+)\s*")
 
 
 class ChartQA(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Free answers, texts and numbers, with a tolerance for numbers."""
 
     name = "chartqa"
     title = "ChartQA"
@@ -57,7 +57,7 @@ class ChartQA(Benchmark):
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
-        """The same text in the released code and in the paper."""
+        """Asks for a number or a phrase, in both styles alike."""
         return f"{sample.question}\n{INSTRUCTION}"
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:

@@ -23,7 +23,7 @@ ROWS = {"validation": 5349, "test": 5188}
 
 
 class DocVQA(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Free answers with partial credit; the test split is answered and not scored."""
 
     name = "docvqa"
     title = "DocVQA"
@@ -64,7 +64,7 @@ class DocVQA(Benchmark):
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
-        """The same text in the released code and in the paper."""
+        """Asks for the short answer, in both styles alike."""
         return f"{sample.question}\n{INSTRUCTION}"
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:

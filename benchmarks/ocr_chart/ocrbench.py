@@ -27,7 +27,7 @@ RECOGNITION = frozenset(
 
 
 class OCRBench(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Free answers that have to contain a gold text; formulas have to equal one."""
 
     name = "ocrbench"
     title = "OCRBench"
@@ -45,7 +45,7 @@ class OCRBench(Benchmark):
 
     @property
     def source(self) -> HubSource:
-        """The published table."""
+        """One table without ids; the row's place is its id."""
         wanted = ("dataset", "question", "question_type", "answer", "image")
         return HubSource("echo840/OCRBench", "test", 1000, wanted)
 
@@ -63,7 +63,7 @@ class OCRBench(Benchmark):
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
-        """The same text in the released code and in the paper."""
+        """Every type of question is asked for the short answer, in both styles alike."""
         return f"{sample.question}\n{INSTRUCTION}"
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:

@@ -18,7 +18,7 @@ from cambrian_eval.scoring import columns, statement, vqa
 
 
 class TextVQA(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Free answers, worth more the more of ten people gave them."""
 
     name = "textvqa"
     title = "TextVQA"

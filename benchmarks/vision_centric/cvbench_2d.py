@@ -17,7 +17,7 @@ ROWS = "all rows"
 
 
 class CVBench2D(CVBench):
-    """The declaration; see the module's docstring for the rules."""
+    """Counts and relations in the plane, with a mean over two sources as the headline."""
 
     name = "cvbench_2d"
     title = "CV-Bench 2D"

@@ -12,7 +12,7 @@ from cambrian_eval.scoring import released
 
 
 class CVBench3D(CVBench):
-    """The declaration; see the module's docstring for the rules."""
+    """Depth and distance: two options a question, all rows alike."""
 
     name = "cvbench_3d"
     title = "CV-Bench 3D"

@@ -38,7 +38,7 @@ _COLUMNS = ("Index", "Question", "Options", "Correct Answer")
 
 
 class MMVP(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Two options a question, two questions a pair, pairs as the unit."""
 
     name = "mmvp"
     title = "MMVP"
@@ -84,7 +84,7 @@ class MMVP(Benchmark):
         return right if self.settings["corrected"] else "AB"[right == "A"]
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
-        """Question, options, letter sentence."""
+        """The paper writes options as "(a) ...", the released code as "A. ..."."""
         first, second = ("A.", "B.") if style == "official" else ("(a)", "(b)")
         options = f"{first} {sample.choices[0]}\n{second} {sample.choices[1]}"
         return f"{sample.question} Options:\n{options}\n{LETTER_SENTENCE}"

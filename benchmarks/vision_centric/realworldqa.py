@@ -24,7 +24,7 @@ _OPTION_END = re.compile(r"\n|\s+Please answer\b", re.IGNORECASE)
 
 
 class RealWorldQA(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """Options, yes or no, numbers and words mixed; the gold answer tells which."""
 
     name = "realworldqa"
     title = "RealWorldQA"
@@ -36,7 +36,7 @@ class RealWorldQA(Benchmark):
 
     @property
     def source(self) -> HubSource:
-        """The test split."""
+        """One table without ids; options and answer format stand in the question's text."""
         return HubSource("lmms-lab/RealWorldQA", "test", 765, ("image", "question", "answer"))
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:

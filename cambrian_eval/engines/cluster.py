@@ -32,7 +32,7 @@ class Room:
 
 
 def load_ray() -> Any:
-    """The `ray` package."""
+    """The `ray` package, its usage reports switched off; says how to install it where it is missing."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # an evaluation reports to nobody
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
