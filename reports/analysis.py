@@ -24,7 +24,7 @@ GROUPS = 4
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may choose."""
+    """Which components and correlation, how MMMU and CV-Bench count, and how often clusters are resampled."""
 
     method: pca.Method = "paper"
     kind: Kind = "pearson"

@@ -19,7 +19,7 @@ COLUMNS = (*CATEGORIES, OVERALL)
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """An average of one model."""
+    """The average of one model over a category, or over all, with its interval."""
 
     model: str
     category: str

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.reports import pca
-from cambrian_eval.reports.correlation import Correlations, Kind, imputed, pair_matrix
+from cambrian_eval.reports.correlation import Correlations, Kind, pair_matrix
 from cambrian_eval.reports.scores import ScoreTable
 
 Array = npt.NDArray[np.float64]
@@ -212,8 +212,3 @@ def views(values: Array, kind: Kind, method: pca.Method, resamples: int, seed: i
         if not np.isnan(matrix).any():
             found.append(view(matrix, drawn, method))
     return found
-
-
-def completed(table: ScoreTable) -> Array:
-    """Values with gaps imputed, for methods that need every cell."""
-    return imputed(table.values) if np.isnan(table.values).any() else table.values

@@ -152,5 +152,5 @@ def _seconds(text: str | None) -> float | None:
 
 
 def sanitised(name: str) -> str:
-    """A name as a file name."""
+    """A model's name as a file name: everything but letters, digits, "_", "." and "-" becomes "__"."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "__", name).strip("._") or "model"

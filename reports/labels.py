@@ -30,7 +30,7 @@ class Box:
     y1: float
 
     def overlap(self, other: Box) -> float:
-        """The shared area."""
+        """The area shared with another box, in square pixels; 0 where they only touch."""
         width = min(self.x1, other.x1) - max(self.x0, other.x0)
         height = min(self.y1, other.y1) - max(self.y0, other.y0)
         return width * height if width > 0 and height > 0 else 0.0

@@ -25,7 +25,7 @@ Method = Literal["paper", "scores"]
 
 @dataclass(frozen=True)
 class Components:
-    """Benchmarks as points."""
+    """Every benchmark as a point, with what each axis explains."""
 
     benchmarks: tuple[str, ...]
     positions: Array
@@ -38,7 +38,7 @@ class Components:
 
     @property
     def xy(self) -> Array:
-        """The drawn plane."""
+        """The two components that are drawn, the one to the right first."""
         return self.positions[:, list(self.axes)]
 
 

@@ -24,7 +24,7 @@ Draw = Callable[[style.Theme], style.Drawing]
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may choose."""
+    """What a report shows and in which forms it is written."""
 
     scorer: str = "fuzzy"
     title: str = "Evaluation report"

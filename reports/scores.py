@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.reports.catalogue import SIXTEEN, canonical, entry, in_order
+from cambrian_eval.reports.catalogue import SIXTEEN, canonical, in_order
 
 Array = npt.NDArray[np.float64]
 
@@ -61,10 +61,6 @@ class ScoreTable:
         """The scores a model has, by benchmark."""
         cells = zip(self.benchmarks, self.values[self.models.index(model)], strict=True)
         return {name: float(value) for name, value in cells if not math.isnan(value)}
-
-    def comparable(self) -> Array:
-        """Values on a common 0 to 100 axis: divided as the paper's averages divide (MME by 20)."""
-        return np.asarray(self.values / np.array([entry(b).divisor for b in self.benchmarks]), dtype=np.float64)
 
     def select(self, benchmarks: Sequence[str]) -> ScoreTable:
         """Only these columns, in this order."""

@@ -40,14 +40,13 @@ HATCHES = {"General": "", "Knowledge": "///", "OCR & Chart": "...", "Vision-Cent
 
 SERIES = ("#27496d", "#e8a838", "#1d9a78", "#b5533c", "#86a5d9", "#7d2150", "#6b6b6b", "#c9b458")
 """Colours of models, in order; neighbours differ in lightness."""
-OWN_EDGE = "#000000"
 
 CONDITIONS = {"on": "#4a7fbd", "off": "#f0b95a", "shuffled": "#a999cc", "noise": "#bdbdbd", "chance": "#000000"}
 
 
 @dataclass(frozen=True)
 class Theme:
-    """One look."""
+    """How figures look: sizes, fonts, lines, and matplotlib's settings beyond these."""
 
     name: str
     column: float

@@ -16,7 +16,6 @@ REASONING_ALLOWANCE = 4096
 """Tokens a reasoning model gets on top, because its thoughts count against the limit of the answer."""
 _REASONING = re.compile(r"(?:o[1-9](?:$|-)|gpt-5(?!.*chat)|gpt-oss)")
 _UNKNOWN = "unsupported|not supported|unrecognized|unknown|unexpected|extra|instead|not permitted"
-_SYSTEM = r"\bsystem\b.*(?:role|message)|role.*\bsystem\b"
 _FORMAT = "response_format|json_schema|json_object|json mode|json schema|guided|structured"
 
 

@@ -32,7 +32,7 @@ class Figure:
 
     @property
     def data(self) -> str:
-        """For a data address."""
+        """The picture in base64, for a `data:` address in the page."""
         return base64.b64encode(self.svg).decode("ascii")
 
 

@@ -154,7 +154,6 @@ _MARKERS = (
     ("<|assistant|>", "phi3"),
 )
 _POSITIONS = {91: "llama_3", 35: "vicuna_v1", 87: "chatml_direct", 13: "phi3"}
-IMAGE_POSITIONS: Mapping[str, int] = {name: position for position, name in _POSITIONS.items()}
 
 
 def choose_template(
