@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.endpoint.asking import Endpoint, Failure
 from cambrian_eval.endpoint.manner import REASONING_ALLOWANCE, Chat
@@ -21,6 +21,9 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.model import Model, ModelOptions
 from cambrian_eval.picture import Picture
 from cambrian_eval.sample import Request, Response
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 MOST_BYTES = 15_000_000
@@ -147,7 +150,7 @@ def encoded(picture: Picture, most: int = MOST_BYTES) -> tuple[str, bytes, str |
     return "image/jpeg", jpeg, f"{kind} as JPEG of {pixels.width} x {pixels.height} pixels"
 
 
-def _saved(image: Any, kind: str, **settings: Any) -> bytes:
+def _saved(image: Image.Image, kind: str, **settings: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format=kind, **settings)
     return buffer.getvalue()

@@ -7,6 +7,7 @@ the Instance-100 release of ADE20K (``sources.ade20k_instances``), which has COC
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def from_parsed(
     title: str,
     path: Path,
     sha256: str,
-    published: Any,
+    published: Callable[[str], str],
 ) -> Catalog:
     """The catalog of lists in COCO's form; ``published`` turns a file name into the published one."""
     images = parsed["images"]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.reports.ablation import Ablation, Row, signed
 from cambrian_eval.reports.catalogue import entry
 from cambrian_eval.reports.figures.matrix import text_colour
 from cambrian_eval.reports.style import CONDITIONS, Drawing, Theme, figure, styled, typeset
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WORDS = {
     "on": "vision on",
@@ -53,7 +57,7 @@ def _place(found: Ablation, i: int, condition: str) -> tuple[float, float]:
     return i + (found.conditions.index(condition) - (len(found.conditions) - 1) / 2) * width, width
 
 
-def _bars(axes: Any, found: Ablation, theme: Theme) -> None:
+def _bars(axes: Axes, found: Ablation, theme: Theme) -> None:
     for condition in found.conditions:
         for i, row in enumerate(found.rows):
             estimate = row.scores.get(condition)
@@ -68,7 +72,7 @@ def _bars(axes: Any, found: Ablation, theme: Theme) -> None:
                 axes.vlines(x, max(estimate.low, 0.0), estimate.high, color="#000000", linewidth=theme.line * 0.8)
 
 
-def _chance(axes: Any, i: int, row: Row, theme: Theme) -> None:
+def _chance(axes: Axes, i: int, row: Row, theme: Theme) -> None:
     if row.chance is None:
         return
     axes.hlines(row.chance, i - 0.46, i + 0.46, color="#000000", linewidth=theme.line * 1.4)
@@ -78,7 +82,7 @@ def _chance(axes: Any, i: int, row: Row, theme: Theme) -> None:
     )  # fmt: skip
 
 
-def _paper(axes: Any, i: int, found: Ablation, printed: Row, theme: Theme) -> None:
+def _paper(axes: Axes, i: int, found: Ablation, printed: Row, theme: Theme) -> None:
     for condition in ("on", "off"):
         x, _ = _place(found, i, condition)
         axes.plot(
@@ -86,7 +90,7 @@ def _paper(axes: Any, i: int, found: Ablation, printed: Row, theme: Theme) -> No
         )
 
 
-def _gaps(axes: Any, found: Ablation, printed: Mapping[str, Row], theme: Theme) -> None:
+def _gaps(axes: Axes, found: Ablation, printed: Mapping[str, Row], theme: Theme) -> None:
     """On minus off above each group, and room for it."""
     top = 0.0
     # A number is about two letters wide: where columns are thinner it stands upright.
@@ -105,7 +109,7 @@ def _gaps(axes: Any, found: Ablation, printed: Mapping[str, Row], theme: Theme) 
     axes.set_ylim(0, top * (1.2 if upright else 1.1) + 1)
 
 
-def _legend(fig: Any, conditions: list[str], theme: Theme, paper: bool) -> None:
+def _legend(fig: Figure, conditions: list[str], theme: Theme, paper: bool) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

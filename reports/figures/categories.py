@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from cambrian_eval.reports.catalogue import CATEGORIES, entry
 from cambrian_eval.reports.category_means import Mean, by_category, means
 from cambrian_eval.reports.scores import ScoreTable
 from cambrian_eval.reports.style import COLOURS, HATCHES, SERIES, Drawing, Theme, figure, panels, styled, typeset
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST_MODELS = 12
 """More models than this cannot be told apart in one set of bars or one radar."""
@@ -72,7 +75,7 @@ def bars(table: ScoreTable, theme: Theme) -> Drawing:
     return Drawing("categories", fig, _COLUMNS, _rows(table, found), caption)
 
 
-def _legend(fig: Any, table: ScoreTable, theme: Theme) -> None:
+def _legend(fig: Figure, table: ScoreTable, theme: Theme) -> None:
     from matplotlib.patches import Patch
 
     handles = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from cambrian_eval.reports.category_means import by_category
 from cambrian_eval.reports.figures.matrix import text_colour
 from cambrian_eval.reports.scores import ATTRIBUTES, ScoreTable
 from cambrian_eval.reports.style import COLOURS, MARKERS, Drawing, Theme, panels, styled, typeset
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MOST_LABELS = 12
 """With more models than this only one's own are named."""
@@ -73,7 +76,7 @@ def draw(table: ScoreTable, theme: Theme, attribute: str) -> Drawing:
     return Drawing("scaling", fig, ("model", "category", attribute, "average", "own"), tuple(rows), caption)
 
 
-def _scale(axes: Any, values: list[float]) -> None:
+def _scale(axes: Axes, values: list[float]) -> None:
     """A logarithmic axis with the models' own values as ticks where they span more than a factor of eight."""
     if values[0] <= 0 or values[-1] / values[0] <= 8:
         axes.locator_params(axis="x", nbins=4)

@@ -11,11 +11,13 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from cambrian_eval.reports.catalogue import entry
 from cambrian_eval.reports.page.records import Browsable, script_json
 from cambrian_eval.reports.runs import NamedRun
+from cambrian_eval.sample import Result
 
 DETAIL_HEADS = (
     "Model", "Benchmark", "Vision", "Scorer", "Score", "95 % interval", "Chance", "Samples", "Failed", "Unparsed",
@@ -81,11 +83,11 @@ def render(
     )
 
 
-def _asset(room: Any, name: str) -> str:
-    return str((room / name).read_text(encoding="utf-8"))
+def _asset(room: Traversable, name: str) -> str:
+    return (room / name).read_text(encoding="utf-8")
 
 
-def _detail(named: NamedRun, r: Any) -> tuple[str, ...]:
+def _detail(named: NamedRun, r: Result) -> tuple[str, ...]:
     span = "–" if r.interval is None else f"{r.interval[0]:.1f} to {r.interval[1]:.1f}"
     return (
         named.name, entry(r.benchmark).short, r.condition, r.scorer, "–" if r.score is None else f"{r.score:.1f}", span,
