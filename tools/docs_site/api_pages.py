@@ -203,6 +203,8 @@ def index() -> str:
     rows = ["| name | what it is |", "| --- | --- |"]
     for name in cambrian_eval.__all__:
         found = getattr(cambrian_eval, name)
+        if inspect.ismodule(found):  # `published` is a module that can be called; the function in it is meant
+            found = getattr(found, name)
         rows.append(f"| [`cambrian_eval.{name}`][{found.__module__}.{found.__qualname__}] | {first_line(found)} |")
     groups = ["| page | what is there | modules |", "| --- | --- | --- |"]
     for group in GROUPS:
