@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.sample import Sample
+from cambrian_eval.stats import clusters
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +57,7 @@ def by_picture(samples: Sequence[Sample]) -> list[Sample]:
 
 def _connected(samples: Sequence[Sample]) -> list[list[Sample]]:
     """Samples joined by a picture or a group, however indirectly, in order of first appearance."""
-    parent = list(range(len(samples)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    first: dict[tuple[str, str], int] = {}
-    for i, sample in enumerate(samples):
-        for kind, name in (("picture", sample.image_id), ("group", sample.group)):
-            if name is not None:
-                a, b = root(first.setdefault((kind, name), i)), root(i)
-                parent[max(a, b)] = min(a, b)
     sets: dict[int, list[Sample]] = {}
-    for i, sample in enumerate(samples):
-        sets.setdefault(root(i), []).append(sample)
+    for number, sample in zip(clusters(samples), samples, strict=True):
+        sets.setdefault(number, []).append(sample)
     return list(sets.values())

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cvbench_builder.candidates import OPPOSITE
-from cvbench_builder.stats import answer_text, classes_of
+from cvbench_builder.stats import answer_place, answer_text, classes_of
 
 FOLDS = 5
 _RESAMPLES = 2000
@@ -63,11 +63,6 @@ def fold_of(row: Row) -> int:
     return int.from_bytes(blake2b(picture_of(row).encode(), digest_size=4).digest(), "big") % FOLDS
 
 
-def place_of(row: Row) -> int:
-    """The answer's letter as a number: ``(A)`` is 0."""
-    return ord(row["answer"][1]) - ord("A")
-
-
 def _line(name: str, blind: bool, task: str, scored: list[tuple[Row, float]]) -> dict[str, Any]:
     head = {"baseline": name, "blind": blind, "task": task, "rows": len(scored)}
     if not scored:
@@ -95,7 +90,7 @@ def interval(groups: list[str], values: Any) -> tuple[float, float]:
 
 def always_a(rows: list[Row]) -> Guess:
     """Right exactly where the answer is (A)."""
-    return [float(place_of(r) == 0) for r in rows]
+    return [float(answer_place(r) == 0) for r in rows]
 
 
 def majority_word(rows: list[Row]) -> Guess:
@@ -104,7 +99,7 @@ def majority_word(rows: list[Row]) -> Guess:
     counts = [Counter(answer_text(r) for r in rows if fold_of(r) != f) for f in range(FOLDS)]
     for row in rows:
         seen = counts[fold_of(row)]
-        guesses.append(_share([float(seen[str(c)]) for c in row["choices"]], place_of(row)))
+        guesses.append(_share([float(seen[str(c)]) for c in row["choices"]], answer_place(row)))
     return guesses
 
 
@@ -132,7 +127,7 @@ def prior(rows: list[Row]) -> Guess:
     for row in rows:
         table = tables[fold_of(row)]
         seen = next((table[k] for k in prior_keys(row) if k in table), Counter[str]())
-        guesses.append(_share([float(seen[str(c)]) for c in row["choices"]], place_of(row)))
+        guesses.append(_share([float(seen[str(c)]) for c in row["choices"]], answer_place(row)))
     return guesses
 
 
@@ -152,7 +147,7 @@ def by_box(rows: list[Row], size: Callable[[list[float]], float]) -> Guess:
         boxes = [b["xyxy"] for b in row.get("boxes") or [] if b["role"] in ("first", "second")]
         if len(boxes) != 2 and row["task"] == "Depth" and len(row.get("bbox") or []) == 2:
             boxes = row["bbox"]
-        guesses.append(_share([size(b) for b in boxes], place_of(row)) if len(boxes) == 2 else float("nan"))
+        guesses.append(_share([size(b) for b in boxes], answer_place(row)) if len(boxes) == 2 else float("nan"))
     return guesses
 
 

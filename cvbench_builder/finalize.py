@@ -16,6 +16,7 @@ from cvbench_builder import dataset, papers, wording
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.review import Agreement, Verdict, agreement, read_verdicts
 from cvbench_builder.rows import content_hash
+from cvbench_builder.stats import answer_place
 
 _OPPOSITE_LETTER = {"(A)": "(B)", "(B)": "(A)"}
 
@@ -77,7 +78,7 @@ def _judge(row: dict[str, Any], said: list[Verdict], count_options: str) -> dict
         return row
     if any(v.status == "rejected" for v in said):
         return None
-    answers = {_option(row, v.answer) if v.answer is not None else row["choices"][_place(row)] for v in said}
+    answers = {_option(row, v.answer) if v.answer is not None else row["choices"][answer_place(row)] for v in said}
     if len(answers) > 1:
         return None
     changed = _with_answer(row, answers.pop(), count_options)
@@ -87,10 +88,6 @@ def _judge(row: dict[str, Any], said: list[Verdict], count_options: str) -> dict
     reviewers = ", ".join(dict.fromkeys(v.reviewer for v in said))
     changed["review"] = {"status": status, "reviewer": reviewers, "reason": reason, "note": notes}
     return changed
-
-
-def _place(row: dict[str, Any]) -> int:
-    return ord(row["answer"][1]) - ord("A")
 
 
 def _option(row: dict[str, Any], answer: str) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from cvbench_builder.audit import FOLDS, Guess, Row, fold_of, lessons, place_of, prior_keys
-from cvbench_builder.stats import answer_text, classes_of
+from cvbench_builder.audit import FOLDS, Guess, Row, fold_of, lessons, prior_keys
+from cvbench_builder.stats import answer_place, answer_text, classes_of
 
 _TREES = 100
 _COMMON = 40
@@ -100,7 +100,7 @@ def text_forest(rows: list[Row]) -> Guess:
             mine = yes[start : start + len(rows[i]["choices"])]
             start += len(mine)
             winners = np.flatnonzero(mine >= mine.max() - 1e-12)
-            guesses[i] = 1 / len(winners) if place_of(rows[i]) in winners else 0.0
+            guesses[i] = 1 / len(winners) if answer_place(rows[i]) in winners else 0.0
     return [float(g) for g in guesses]
 
 
@@ -121,5 +121,5 @@ def _training_table(train: list[Row], common: list[str]) -> tuple[Any, Any]:
             if f == fold:
                 for k, choice in enumerate(row["choices"]):
                     x.append([*_plain(row, k, common), *habits.features(row, choice)])
-                    y.append(int(k == place_of(row)))
+                    y.append(int(k == answer_place(row)))
     return np.array(x), np.array(y)

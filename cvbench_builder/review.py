@@ -16,7 +16,7 @@ from typing import Any
 
 from cvbench_builder.dataset import read_jsonl
 from cvbench_builder.errors import BuilderError
-from cvbench_builder.stats import margin
+from cvbench_builder.stats import answer_place, margin
 
 PAGE = "review.html"
 STATUSES = ("accepted", "modified", "rejected")
@@ -60,7 +60,7 @@ def write_page(folder: Path, rows: list[dict[str, Any]]) -> Path:
             "picture": r["filename"],
             "question": r["question"],
             "choices": r["choices"],
-            "answer": ord(r["answer"][1]) - ord("A"),
+            "answer": answer_place(r),
             "margins": r["margins"],
             "flags": r["flags"],
             "boxes": r["boxes"],

@@ -22,7 +22,12 @@ def statistics(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def answer_text(row: dict[str, Any]) -> str:
     """The right option in words."""
-    return str(row["choices"][ord(row["answer"][1]) - ord("A")])
+    return str(row["choices"][answer_place(row)])
+
+
+def answer_place(row: dict[str, Any]) -> int:
+    """The answer's letter as a number: ``(A)`` is 0."""
+    return ord(row["answer"][1]) - ord("A")
 
 
 def classes_of(row: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -84,6 +85,15 @@ class Deck:
         low = 205 if wide else 228
         tint = tuple(self.rng.randrange(low, 256) for _ in range(3))
         return Look(self.rng.getrandbits(32), (tint[0], tint[1], tint[2]), wide)
+
+    def ask(self, draw: Callable[[Look, str], Image], values: tuple[str, ...], question: str, claim: str = "") -> Ask:
+        """A question about the one thing that `draw` shows, its look settled here and the value left open."""
+        look = self.look()
+
+        def picture(value: str) -> Sketch:
+            return partial(draw, look, value)
+
+        return Ask(question, values, picture, claim)
 
     def options(self, ask: Ask, k: int, label: str = "letter") -> tuple[list[str], int]:
         """`k` of the values as options and the dealt place of the right one.

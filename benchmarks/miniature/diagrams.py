@@ -6,7 +6,7 @@ Owns their drawing and the questions about them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -203,28 +203,19 @@ def layer_color(deck: Deck) -> Ask:
     return Ask(f"What color is the layer labeled {letters[asked]}?", LAYER_COLORS, picture)
 
 
-def _plain(deck: Deck, draw: Callable[[Look, str], Image], values: tuple[str, ...], question: str) -> Ask:
-    look = deck.look()
-
-    def picture(value: str) -> Sketch:
-        return partial(draw, look, value)
-
-    return Ask(question, values, picture)
-
-
 def magnets(deck: Deck) -> Ask:
     """Whether two magnets attract each other."""
-    return _plain(deck, draw_magnets, ("attract", "repel"), "Will these magnets attract or repel each other?")
+    return deck.ask(draw_magnets, ("attract", "repel"), "Will these magnets attract or repel each other?")
 
 
 def particles(deck: Deck) -> Ask:
     """Which state of matter the particles show."""
-    return _plain(deck, draw_particles, STATES, "Which state of matter does the diagram show?")
+    return deck.ask(draw_particles, STATES, "Which state of matter does the diagram show?")
 
 
 def mark(deck: Deck) -> Ask:
     """Which mark ends a sentence."""
-    return _plain(deck, draw_mark, tuple(MARKS), "Which punctuation mark ends the sentence on the card?")
+    return deck.ask(draw_mark, tuple(MARKS), "Which punctuation mark ends the sentence on the card?")
 
 
 def region(deck: Deck) -> Ask:

@@ -6,7 +6,6 @@ Owns their drawing and the questions about them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -134,53 +133,44 @@ def draw_cards(look: Look, *texts: str) -> Image:
     return canvas.finish()
 
 
-def _plain(deck: Deck, draw: Callable[[Look, str], Image], values: tuple[str, ...], question: str) -> Ask:
-    look = deck.look()
-
-    def picture(value: str) -> Sketch:
-        return partial(draw, look, value)
-
-    return Ask(question, values, picture)
-
-
 def polygon_sides(deck: Deck) -> Ask:
     """How many sides a polygon has."""
-    return _plain(deck, draw_polygon, SIDES, "How many sides does the polygon have?")
+    return deck.ask(draw_polygon, SIDES, "How many sides does the polygon have?")
 
 
 def angle(deck: Deck) -> Ask:
     """How large an angle is."""
-    return _plain(deck, draw_angle, ANGLES, "How large is the marked angle?")
+    return deck.ask(draw_angle, ANGLES, "How large is the marked angle?")
 
 
 def side_length(deck: Deck) -> Ask:
     """The side of a square."""
-    return _plain(deck, draw_square, LENGTHS, "How long is one side of the square?")
+    return deck.ask(draw_square, LENGTHS, "How long is one side of the square?")
 
 
 def gauge(deck: Deck) -> Ask:
     """How far a bar is filled."""
-    return _plain(deck, draw_gauge, TENTHS, "What number does the red bar reach?")
+    return deck.ask(draw_gauge, TENTHS, "What number does the red bar reach?")
 
 
 def weight(deck: Deck) -> Ask:
     """What a scale shows."""
-    return _plain(deck, draw_scale, HUNDREDTHS, "What number does the display show?")
+    return deck.ask(draw_scale, HUNDREDTHS, "What number does the display show?")
 
 
 def clock(deck: Deck) -> Ask:
     """The hour on a clock."""
-    return _plain(deck, draw_clock, HOURS, "Which hour does the red hand of the clock show?")
+    return deck.ask(draw_clock, HOURS, "Which hour does the red hand of the clock show?")
 
 
 def lever(deck: Deck) -> Ask:
     """Which side of a seesaw is heavier."""
-    return _plain(deck, draw_lever, ("left", "right", "neither"), "Which side of the lever is heavier?")
+    return deck.ask(draw_lever, ("left", "right", "neither"), "Which side of the lever is heavier?")
 
 
 def circuit(deck: Deck) -> Ask:
     """Whether the lamp of a circuit is lit."""
-    return _plain(deck, draw_circuit, ("yes", "no"), "Will the lamp in this circuit be lit?")
+    return deck.ask(draw_circuit, ("yes", "no"), "Will the lamp in this circuit be lit?")
 
 
 def total(deck: Deck) -> Ask:

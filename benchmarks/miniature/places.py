@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from cambrian_eval.benchmarks.miniature.canvas import INK, PAPER, Canvas
-from cambrian_eval.benchmarks.miniature.deal import Ask, Deck, Look, Sketch
+from cambrian_eval.benchmarks.miniature.deal import Ask, Deck, Look
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -217,37 +216,28 @@ def draw_painting(look: Look, value: str) -> Image:
     return canvas.finish()
 
 
-def _ask(deck: Deck, draw: Callable[[Look, str], Image], values: tuple[str, ...], question: str, claim: str) -> Ask:
-    look = deck.look()
-
-    def picture(value: str) -> Sketch:
-        return partial(draw, look, value)
-
-    return Ask(question, values, picture, claim)
-
-
 def place(deck: Deck) -> Ask:
     """Which landscape."""
     question = "What kind of place does the picture show?"
-    return _ask(deck, draw_place, tuple(_PLACES), question, "Does this image show a place of the kind {value}?")
+    return deck.ask(draw_place, tuple(_PLACES), question, "Does this image show a place of the kind {value}?")
 
 
 def landmark(deck: Deck) -> Ask:
     """Which building."""
-    return _ask(deck, draw_landmark, tuple(_LANDMARKS), "What building is this?", "Is this a picture of a {value}?")
+    return deck.ask(draw_landmark, tuple(_LANDMARKS), "What building is this?", "Is this a picture of a {value}?")
 
 
 def weather(deck: Deck) -> Ask:
     """What weather."""
-    return _ask(deck, draw_weather, WEATHER, "What is the weather like?", "Is the weather in this image {value}?")
+    return deck.ask(draw_weather, WEATHER, "What is the weather like?", "Is the weather in this image {value}?")
 
 
 def mood(deck: Deck) -> Ask:
     """Which expression."""
-    return _ask(deck, draw_face, MOODS, "How does this person feel?", "Does this person look {value}?")
+    return deck.ask(draw_face, MOODS, "How does this person feel?", "Does this person look {value}?")
 
 
 def pattern(deck: Deck) -> Ask:
     """Which pattern a painting is made of."""
     question = "What pattern does the painting have?"
-    return _ask(deck, draw_painting, PATTERNS, question, "Is this painting made of {value}?")
+    return deck.ask(draw_painting, PATTERNS, question, "Is this painting made of {value}?")

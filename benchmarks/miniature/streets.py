@@ -5,12 +5,10 @@ Owns how they are drawn and the questions about them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from cambrian_eval.benchmarks.miniature.canvas import COLORS, GRAY, INK, PAPER, Canvas
-from cambrian_eval.benchmarks.miniature.deal import Ask, Deck, Look, Sketch
+from cambrian_eval.benchmarks.miniature.deal import Ask, Deck, Look
 from cambrian_eval.benchmarks.miniature.places import GRASS, SKY
 
 if TYPE_CHECKING:
@@ -142,52 +140,41 @@ def draw_front(look: Look, value: str) -> Image:
     return canvas.finish()
 
 
-def _ask(
-    deck: Deck, draw: Callable[[Look, str], Image], values: tuple[str, ...], question: str, claim: str = ""
-) -> Ask:
-    look = deck.look()
-
-    def picture(value: str) -> Sketch:
-        return partial(draw, look, value)
-
-    return Ask(question, values, picture, claim)
-
-
 def light(deck: Deck) -> Ask:
     """The colour of the lamp that is lit."""
-    return _ask(deck, draw_light, LIGHTS, "What color is the traffic light?", "Is the traffic light {value}?")
+    return deck.ask(draw_light, LIGHTS, "What color is the traffic light?", "Is the traffic light {value}?")
 
 
 def way(deck: Deck) -> Ask:
     """Where a direction sign points."""
-    return _ask(deck, draw_way, WAYS, "Which way does the sign tell us to go?")
+    return deck.ask(draw_way, WAYS, "Which way does the sign tell us to go?")
 
 
 def speed(deck: Deck) -> Ask:
     """The number on a speed limit sign."""
-    return _ask(deck, draw_speed, SPEEDS, "What is the speed limit on the sign?")
+    return deck.ask(draw_speed, SPEEDS, "What is the speed limit on the sign?")
 
 
 def bend(deck: Deck) -> Ask:
     """Where the road goes."""
-    return _ask(deck, draw_bend, WAYS, "Where does the road ahead go?")
+    return deck.ask(draw_bend, WAYS, "Where does the road ahead go?")
 
 
 def cars(deck: Deck) -> Ask:
     """How many cars there are."""
-    return _ask(deck, draw_cars, ("1", "2", "3", "4", "5"), "How many cars are there?")
+    return deck.ask(draw_cars, ("1", "2", "3", "4", "5"), "How many cars are there?")
 
 
 def car_side(deck: Deck) -> Ask:
     """On which part of the road the car ahead is."""
-    return _ask(deck, draw_car_side, ("left", "middle", "right"), "Where is the car in front of us?")
+    return deck.ask(draw_car_side, ("left", "middle", "right"), "Where is the car in front of us?")
 
 
 def crossing(deck: Deck) -> Ask:
     """Whether somebody is on the street."""
-    return _ask(deck, draw_crossing, ("Yes", "No"), "Is there a person on the road?")
+    return deck.ask(draw_crossing, ("Yes", "No"), "Is there a person on the road?")
 
 
 def facing(deck: Deck) -> Ask:
     """Which way a car drives."""
-    return _ask(deck, draw_front, ("left", "right"), "Which way is the car facing?")
+    return deck.ask(draw_front, ("left", "right"), "Which way is the car facing?")
