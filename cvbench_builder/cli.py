@@ -1,6 +1,6 @@
 """The command line. Parses, calls one function per verb, prints; decides nothing itself.
 
-Longer than other files because every rule has its own documented flag, on two verbs.
+Options that several verbs share are declared in `options`.
 Exit codes: 0 done, 1 done but a check failed, 2 bad input (one line, no traceback unless --debug).
 """
 
@@ -10,13 +10,13 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from cvbench_builder import options
 from cvbench_builder.errors import BuilderError
 
 app = typer.Typer(
@@ -74,85 +74,29 @@ def _command(name: str) -> Callable[[Callable[..., int | None]], Callable[..., N
     return register
 
 
-class Task(str, Enum):  # noqa: UP042 - typer shows the values of a str Enum
-    COUNT = "count"
-    RELATION = "relation"
-    DEPTH = "depth"
-    DISTANCE = "distance"
-
-
-Coco = Annotated[
-    list[Path] | None, typer.Option("--coco", help="COCO instances_*.json, one or more.", rich_help_panel="Sources")
-]
-CocoImages = Annotated[
-    list[Path] | None, typer.Option("--coco-images", help="Folders of its pictures.", rich_help_panel="Sources")
-]
-Ade = Annotated[
-    list[Path] | None, typer.Option("--ade20k", help="ADE20K_2021_17_01 folders.", rich_help_panel="Sources")
-]
-AdeSplit = Annotated[
-    str, typer.Option("--ade20k-split", help="auto, validation, training or all.", rich_help_panel="Sources")
-]
-AdeInstances = Annotated[
-    list[Path] | None,
-    typer.Option("--ade20k-instances", help="Instance-100 JSON of ADE20K.", rich_help_panel="Sources"),
-]
-AdeList = Annotated[
-    Path | None, typer.Option("--ade20k-list", help="imgCatIds.json of Instance-100.", rich_help_panel="Sources")
-]
-AdeImages = Annotated[
-    list[Path] | None, typer.Option("--ade20k-images", help="Pictures of Instance-100.", rich_help_panel="Sources")
-]
-Omni = Annotated[
-    list[Path] | None, typer.Option("--omni3d", help="Omni3D JSON files, any components.", rich_help_panel="Sources")
-]
-OmniImages = Annotated[
-    list[Path] | None,
-    typer.Option("--omni3d-images", help="The folder their file paths start from.", rich_help_panel="Sources"),
-]
-Exclude = Annotated[
-    Path | None,
-    typer.Option(help="File of source_filename values to leave out, one a line.", rich_help_panel="Sources"),
-]
-CacheDir = Annotated[Path | None, typer.Option(help="Where read annotations are kept.", rich_help_panel="Sources")]
-NoCache = Annotated[
-    bool, typer.Option("--no-cache", help="Read every file anew, keep nothing.", rich_help_panel="Sources")
-]
-Preset = Annotated[str, typer.Option(help="published, strict or max.")]
-Seed = Annotated[int, typer.Option(help="Another seed draws other rows.")]
-Workers = Annotated[int | None, typer.Option(help="Parallel workers; the result does not depend on it.", min=1)]
-Tasks = Annotated[list[Task] | None, typer.Option("--task", help="Only these tasks.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Build = Annotated[Path, typer.Argument(help="A finished build folder.")]
-
-
-def _rule(help_: str) -> Any:
-    return typer.Option(help=help_, rich_help_panel="Rules (default: the preset's)")
-
-
-def _sample(help_: str) -> Any:
-    return typer.Option(help=help_, rich_help_panel="Sampling (default: the preset's)")
+def _sample(help: str) -> Any:
+    return typer.Option(help=help, rich_help_panel="Sampling (default: the preset's)")
 
 
 @_command("build")
 def build(
     out: Annotated[Path, typer.Option(help="The folder to write.")],
-    coco: Coco = None,
-    coco_images: CocoImages = None,
-    ade20k: Ade = None,
-    ade20k_split: AdeSplit = "auto",
-    ade20k_instances: AdeInstances = None,
-    ade20k_list: AdeList = None,
-    ade20k_images: AdeImages = None,
-    omni3d: Omni = None,
-    omni3d_images: OmniImages = None,
-    exclude: Exclude = None,
-    cache_dir: CacheDir = None,
-    no_cache: NoCache = False,
-    preset: Preset = "strict",
-    seed: Seed = 1,
-    workers: Workers = None,
-    task: Tasks = None,
+    coco: options.Coco = None,
+    coco_images: options.CocoImages = None,
+    ade20k: options.Ade = None,
+    ade20k_split: options.AdeSplit = "auto",
+    ade20k_instances: options.AdeInstances = None,
+    ade20k_list: options.AdeList = None,
+    ade20k_images: options.AdeImages = None,
+    omni3d: options.Omni = None,
+    omni3d_images: options.OmniImages = None,
+    exclude: options.Exclude = None,
+    cache_dir: options.CacheDir = None,
+    no_cache: options.NoCache = False,
+    preset: options.Preset = "strict",
+    seed: options.Seed = 1,
+    workers: options.Workers = None,
+    task: options.Tasks = None,
     count_rows: Annotated[int | None, _sample("Rows wanted for Count.")] = None,
     relation_rows: Annotated[int | None, _sample("Rows wanted for Relation.")] = None,
     depth_rows: Annotated[int | None, _sample("Rows wanted for Depth.")] = None,
@@ -166,31 +110,31 @@ def build(
     shortcut_cap: Annotated[float | None, _sample("Largest share of Depth rows one box heuristic solves.")] = None,
     twins: Annotated[bool, typer.Option("--twins", help="Also write a mirrored twin of every row to twins/.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a build even if it was reviewed.")] = False,
-    min_area: Annotated[float | None, _rule("Share of the picture an object must cover.")] = None,
-    min_side: Annotated[float | None, _rule("Smallest side in pixels.")] = None,
-    min_gap: Annotated[float | None, _rule("Gap on the asked axis (Relation).")] = None,
-    max_overlap: Annotated[float | None, _rule("Overlap of the smaller box (Relation).")] = None,
-    soft_relation: Annotated[bool | None, _rule("Also overlapping projections with far centres.")] = None,
-    soft_gap: Annotated[float | None, _rule("How far the centres then lie apart.")] = None,
-    require_dominant_axis: Annotated[bool | None, _rule("The asked axis must be the longer one.")] = None,
-    mark_anchor: Annotated[bool | None, _rule("Allow anchors that are not alone, with a box.")] = None,
-    markers: Annotated[str | None, _rule("both, or published (ADE20K marks once).")] = None,
-    duplicate_iou: Annotated[float | None, _rule("Overlap that makes two boxes one object (Count).")] = None,
-    count_options: Annotated[str | None, _rule("published or balanced.")] = None,
-    plural: Annotated[str | None, _rule("proper, or published (a bare s).")] = None,
-    keep_soft: Annotated[bool | None, _rule("Counts of cropped, occluded or many objects.")] = None,
-    max_truncation: Annotated[float | None, _rule("Of a cuboid, where known.")] = None,
-    min_visibility: Annotated[float | None, _rule("Of a cuboid, where known.")] = None,
-    min_height: Annotated[float | None, _rule("Of a cuboid, as a share of the picture.")] = None,
-    depth_offset: Annotated[float | None, _rule("Metres (0.3 indoors, 1.0 outdoors).")] = None,
-    depth_ratio: Annotated[float | None, _rule("Share of the farther object's distance.")] = None,
-    distance_offset: Annotated[float | None, _rule("Metres (0.3 indoors, 1.0 outdoors).")] = None,
-    distance_ratio: Annotated[float | None, _rule("Share of the nearer value.")] = None,
-    anchor_metric: Annotated[str | None, _rule("centre, corner, surface or all.")] = None,
-    max_overlap_3d: Annotated[float | None, _rule("Overlap of drawn boxes (Depth, Distance).")] = None,
-    triples_per_picture: Annotated[int | None, _rule("Distance candidates of one picture; 0: all.")] = None,
-    palette: Annotated[str | None, _rule("published, or safe for colour-blind eyes.")] = None,
-    debug: Debug = False,
+    min_area: options.MinArea = None,
+    min_side: options.MinSide = None,
+    min_gap: options.MinGap = None,
+    max_overlap: options.MaxOverlap = None,
+    soft_relation: options.SoftRelation = None,
+    soft_gap: options.SoftGap = None,
+    require_dominant_axis: options.RequireDominantAxis = None,
+    mark_anchor: options.MarkAnchor = None,
+    markers: options.Markers = None,
+    duplicate_iou: options.DuplicateIoU = None,
+    count_options: options.CountOptions = None,
+    plural: options.Plural = None,
+    keep_soft: options.KeepSoft = None,
+    max_truncation: options.MaxTruncation = None,
+    min_visibility: options.MinVisibility = None,
+    min_height: options.MinHeight = None,
+    depth_offset: options.DepthOffset = None,
+    depth_ratio: options.DepthRatio = None,
+    distance_offset: options.DistanceOffset = None,
+    distance_ratio: options.DistanceRatio = None,
+    anchor_metric: options.AnchorMetric = None,
+    max_overlap_3d: options.MaxOverlap3D = None,
+    triples_per_picture: options.TriplesPerPicture = None,
+    palette: options.Palette = None,
+    debug: options.Debug = False,
 ) -> int:
     """Build a data set: candidates, sampling, pictures with boxes, card, review page."""
     given = dict(locals())
@@ -212,47 +156,47 @@ def build(
 @_command("candidates")
 def candidates(
     out: Annotated[Path, typer.Option(help="The JSONL file to write.")],
-    coco: Coco = None,
-    coco_images: CocoImages = None,
-    ade20k: Ade = None,
-    ade20k_split: AdeSplit = "auto",
-    ade20k_instances: AdeInstances = None,
-    ade20k_list: AdeList = None,
-    ade20k_images: AdeImages = None,
-    omni3d: Omni = None,
-    omni3d_images: OmniImages = None,
-    exclude: Exclude = None,
-    cache_dir: CacheDir = None,
-    no_cache: NoCache = False,
-    preset: Preset = "strict",
-    seed: Seed = 1,
-    workers: Workers = None,
-    task: Tasks = None,
-    min_area: Annotated[float | None, _rule("Share of the picture an object must cover.")] = None,
-    min_side: Annotated[float | None, _rule("Smallest side in pixels.")] = None,
-    min_gap: Annotated[float | None, _rule("Gap on the asked axis (Relation).")] = None,
-    max_overlap: Annotated[float | None, _rule("Overlap of the smaller box (Relation).")] = None,
-    soft_relation: Annotated[bool | None, _rule("Also overlapping projections with far centres.")] = None,
-    soft_gap: Annotated[float | None, _rule("How far the centres then lie apart.")] = None,
-    require_dominant_axis: Annotated[bool | None, _rule("The asked axis must be the longer one.")] = None,
-    mark_anchor: Annotated[bool | None, _rule("Allow anchors that are not alone, with a box.")] = None,
-    markers: Annotated[str | None, _rule("both, or published (ADE20K marks once).")] = None,
-    duplicate_iou: Annotated[float | None, _rule("Overlap that makes two boxes one object (Count).")] = None,
-    count_options: Annotated[str | None, _rule("published or balanced.")] = None,
-    plural: Annotated[str | None, _rule("proper, or published (a bare s).")] = None,
-    keep_soft: Annotated[bool | None, _rule("Counts of cropped, occluded or many objects.")] = None,
-    max_truncation: Annotated[float | None, _rule("Of a cuboid, where known.")] = None,
-    min_visibility: Annotated[float | None, _rule("Of a cuboid, where known.")] = None,
-    min_height: Annotated[float | None, _rule("Of a cuboid, as a share of the picture.")] = None,
-    depth_offset: Annotated[float | None, _rule("Metres (0.3 indoors, 1.0 outdoors).")] = None,
-    depth_ratio: Annotated[float | None, _rule("Share of the farther object's distance.")] = None,
-    distance_offset: Annotated[float | None, _rule("Metres (0.3 indoors, 1.0 outdoors).")] = None,
-    distance_ratio: Annotated[float | None, _rule("Share of the nearer value.")] = None,
-    anchor_metric: Annotated[str | None, _rule("centre, corner, surface or all.")] = None,
-    max_overlap_3d: Annotated[float | None, _rule("Overlap of drawn boxes (Depth, Distance).")] = None,
-    triples_per_picture: Annotated[int | None, _rule("Distance candidates of one picture; 0: all.")] = None,
-    palette: Annotated[str | None, _rule("published, or safe for colour-blind eyes.")] = None,
-    debug: Debug = False,
+    coco: options.Coco = None,
+    coco_images: options.CocoImages = None,
+    ade20k: options.Ade = None,
+    ade20k_split: options.AdeSplit = "auto",
+    ade20k_instances: options.AdeInstances = None,
+    ade20k_list: options.AdeList = None,
+    ade20k_images: options.AdeImages = None,
+    omni3d: options.Omni = None,
+    omni3d_images: options.OmniImages = None,
+    exclude: options.Exclude = None,
+    cache_dir: options.CacheDir = None,
+    no_cache: options.NoCache = False,
+    preset: options.Preset = "strict",
+    seed: options.Seed = 1,
+    workers: options.Workers = None,
+    task: options.Tasks = None,
+    min_area: options.MinArea = None,
+    min_side: options.MinSide = None,
+    min_gap: options.MinGap = None,
+    max_overlap: options.MaxOverlap = None,
+    soft_relation: options.SoftRelation = None,
+    soft_gap: options.SoftGap = None,
+    require_dominant_axis: options.RequireDominantAxis = None,
+    mark_anchor: options.MarkAnchor = None,
+    markers: options.Markers = None,
+    duplicate_iou: options.DuplicateIoU = None,
+    count_options: options.CountOptions = None,
+    plural: options.Plural = None,
+    keep_soft: options.KeepSoft = None,
+    max_truncation: options.MaxTruncation = None,
+    min_visibility: options.MinVisibility = None,
+    min_height: options.MinHeight = None,
+    depth_offset: options.DepthOffset = None,
+    depth_ratio: options.DepthRatio = None,
+    distance_offset: options.DistanceOffset = None,
+    distance_ratio: options.DistanceRatio = None,
+    anchor_metric: options.AnchorMetric = None,
+    max_overlap_3d: options.MaxOverlap3D = None,
+    triples_per_picture: options.TriplesPerPicture = None,
+    palette: options.Palette = None,
+    debug: options.Debug = False,
 ) -> int:
     """List every candidate and every rejection with its reasons. Pictures are checked where given."""
     given = dict(locals())
@@ -267,9 +211,9 @@ def candidates(
 
 @_command("review")
 def review(
-    folder: Build,
+    folder: options.Build,
     out: Annotated[Path | None, typer.Option(help="Default: review.html in the build.")] = None,
-    debug: Debug = False,
+    debug: options.Debug = False,
 ) -> int:
     """Write the review page and say where it is; open it in a browser, no server needed."""
     from cvbench_builder import dataset
@@ -289,10 +233,10 @@ def review(
 
 @_command("finalize")
 def finalize(
-    folder: Build,
+    folder: options.Build,
     review: Annotated[list[Path], typer.Option("--review", help="review.jsonl files, one per reviewer.")],
     out: Annotated[Path | None, typer.Option(help="Write here instead of replacing the build.")] = None,
-    debug: Debug = False,
+    debug: options.Debug = False,
 ) -> int:
     """Apply reviews: drop rejected rows, correct modified ones, record the status in every row."""
     from cvbench_builder.finalize import finalize as run
@@ -307,14 +251,14 @@ def finalize(
 
 @_command("audit")
 def audit(
-    folder: Build,
+    folder: options.Build,
     out: Annotated[Path | None, typer.Option(help="Folder for audit.json and audit.png; default: the build.")] = None,
     fail_above: Annotated[
         float | None, typer.Option(help="Exit 1 if a blind baseline is more than so many points over chance.")
     ] = None,
     boxes: Annotated[bool, typer.Option("--boxes", help="Hold the box heuristics to --fail-above too.")] = False,
     forest: Annotated[bool, typer.Option(help="The text-only random forest.")] = True,
-    debug: Debug = False,
+    debug: options.Debug = False,
 ) -> int:
     """How much of the set a blind guesser can solve, against chance, with intervals."""
     from cvbench_builder import audit as audits
@@ -340,7 +284,7 @@ def audit(
 
 
 @_command("stats")
-def stats(folder: Build, debug: Debug = False) -> int:
+def stats(folder: options.Build, debug: options.Debug = False) -> int:
     """Statistics of a build: cells, answers, letters, classes, pairs, margins."""
     from cvbench_builder import dataset
     from cvbench_builder import stats as numbers
@@ -352,10 +296,10 @@ def stats(folder: Build, debug: Debug = False) -> int:
 
 @_command("export")
 def export(
-    folder: Build,
+    folder: options.Build,
     format: Annotated[str, typer.Option("--format", help="parquet, disk, jsonl or vlmevalkit.")],
     out: Annotated[Path | None, typer.Option(help="Default: the build's name with the format.")] = None,
-    debug: Debug = False,
+    debug: options.Debug = False,
 ) -> int:
     """Write a build in another form; it is read back and compared."""
     from cvbench_builder.export import export as run
@@ -370,7 +314,7 @@ def diff(
     a: Annotated[Path, typer.Argument(help="A build, a parquet file or a folder of them.")],
     b: Annotated[Path, typer.Argument(help="The other one.")],
     json_out: Annotated[Path | None, typer.Option("--json", help="Write all differences here.")] = None,
-    debug: Debug = False,
+    debug: options.Debug = False,
 ) -> int:
     """Rows added, removed and changed from A to B, per task and source."""
     from cvbench_builder import dataset
@@ -398,7 +342,7 @@ def _settings(given: dict[str, Any], sizes: dict[str, int | None]) -> Any:
     if not given.get("twins"):
         changes.pop("twins", None)
     made = presets.make(given["preset"], **changes)
-    chosen = tuple(t for t in presets.TASKS if t.lower() in {x.value for x in given["task"] or Task})
+    chosen = tuple(t for t in presets.TASKS if t.lower() in {x.value for x in given["task"] or options.Task})
     wanted = dict(made.sizes)
     for name, n in sizes.items():
         if n is not None:

@@ -164,9 +164,7 @@ def ablation(
     context: typer.Context,
     runs: Runs = None,  # type: ignore[assignment]
     results: Results = None,  # type: ignore[assignment]
-    published: Annotated[
-        str | None, typer.Option("--published", help="figure3: the paper's means beside one's own.")
-    ] = None,
+    published: PaperMeans = None,
     out: Out = FIGURES,
     style: Style = "paper",
     width: Width = "page",
