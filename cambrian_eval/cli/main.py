@@ -10,7 +10,7 @@ import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Any
+from typing import NoReturn
 
 import click
 import typer
@@ -62,7 +62,9 @@ class Verbs(TyperGroup):
         single.command(cmd_name)(target)
         return typer.main.get_command(single)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """A mistyped verb is answered with the names that come near it, as every other unknown name is."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             raise unknown("command", args[0], COMMANDS)
@@ -134,6 +136,6 @@ def _one_line(error: click.ClickException) -> str:
     return text if context is None else f"{text.rstrip('.')}; see {context.command_path} --help"
 
 
-def _end(text: str, code: int) -> Any:
+def _end(text: str, code: int) -> NoReturn:
     print(text, file=sys.stderr)
     sys.exit(code)

@@ -10,7 +10,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cambrian_eval.runner import Outcome
 
 LONGEST = 60.0
 """Seconds the command may take."""
@@ -22,7 +25,7 @@ class Notice:
     def __init__(self, command: str | None, run: Path) -> None:
         self._command, self._run = command, run
 
-    def ended(self, outcome: Any, code: int) -> None:
+    def ended(self, outcome: Outcome, code: int) -> None:
         """The run came to an end by itself or was interrupted."""
         scores = [
             f"{r.benchmark}.{r.condition}.{r.scorer} {r.score:.1f}" for r in outcome.results if r.score is not None
