@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -22,7 +23,7 @@ from .shell import commands
 
 LABELS = ("bash", "python", "json", "yaml", "toml", "text")
 EVERY = [block for page in pages() for block in blocks(page)]
-COMMANDS = ("cambrian-eval ", "python -m cvbench_builder ", "python tools/", "make ")
+COMMAND = re.compile(r"(\w+=\S+ )*(cambrian-eval |python -m cvbench_builder |python tools/|make \w)|.* cambrian-eval ")
 
 
 def labelled(*labels: str) -> list[Any]:
@@ -54,7 +55,7 @@ def test_a_bash_block_is_shell_and_its_commands_exist(block: Block) -> None:
 def test_a_command_in_running_text_exists(page: str) -> None:
     wrong = []
     for line, code in inline_code(page):
-        for _, words in commands(code) if code.startswith(COMMANDS) or " cambrian-eval " in code else ():
+        for _, words in commands(code) if COMMAND.match(code) else ():
             try:
                 check(words, whole=False)
             except (click.ClickException, CambrianEvalError) as error:

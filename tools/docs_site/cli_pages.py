@@ -116,13 +116,23 @@ def meaning(parameter: click.Parameter, context: click.Context) -> tuple[str, st
     """What a parameter does, and its default."""
     said = getattr(parameter, "help", None) or ""
     stated = STATED.search(said)
-    default = text(stated[1]) if stated else default_of(parameter, context)
-    parts = [text(STATED.sub("", said))]
-    if isinstance(parameter.type, click.types._NumberRangeBase):
-        parts.append(f"Range: {text(parameter.type._describe_range().replace('x', ''))}.")
+    default = default_of(parameter, context)
+    if stated:
+        default = code(stated[1]) if re.fullmatch(r"[\w.,:-]+", stated[1]) else text(stated[1])
+    parts = [text(STATED.sub("", said)), range_of(parameter)]
     if parameter.multiple and "repeated" not in said:
         parts.append("May be repeated.")
     return " ".join(part for part in parts if part), default
+
+
+def range_of(parameter: click.Parameter) -> str:
+    """The least and the largest number an option takes, in words."""
+    if not isinstance(parameter.type, click.IntRange | click.FloatRange):
+        return ""
+    least, most = parameter.type.min, parameter.type.max
+    if least is not None and most is not None:
+        return f"From {least} to {most}."
+    return f"At least {least}." if most is None else f"At most {most}."
 
 
 def default_of(parameter: click.Parameter, context: click.Context) -> str:
