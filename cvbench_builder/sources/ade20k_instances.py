@@ -14,16 +14,7 @@ from cvbench_builder.errors import BuilderError
 from cvbench_builder.records import Field, decode_raw_many, read_lists, record
 from cvbench_builder.sources import coco
 
-ANNOTATION = record(
-    "InstanceAnnotation",
-    Field("id", int | str | None),
-    Field("image_id", int | str | None),
-    Field("category_id", int | str | None),
-    Field("bbox", list[float | None] | None),
-    Field("area", float | None),
-    Field("iscrowd", int | bool, 0),
-    Field("segmentation", "raw"),
-)
+ANNOTATION = record("InstanceAnnotation", *coco.OBJECT_FIELDS, Field("segmentation", "raw"))
 LISTS = {"images": coco.IMAGE, "annotations": ANNOTATION, "categories": coco.CATEGORY}
 LIST_FILE = "imgCatIds.json"
 

@@ -27,8 +27,7 @@ IMAGE = record(
     Field("height", float, 0),
     Field("K", "raw"),
 )
-ANNOTATION = record(
-    "CocoAnnotation",
+OBJECT_FIELDS = (
     Field("id", int | str | None),
     Field("image_id", int | str | None),
     Field("category_id", int | str | None),
@@ -36,6 +35,8 @@ ANNOTATION = record(
     Field("area", float | None),
     Field("iscrowd", int | bool, 0),
 )
+"""What every release in COCO's form says of an object."""
+ANNOTATION = record("CocoAnnotation", *OBJECT_FIELDS)
 CATEGORY = record("CocoCategory", Field("id", int | str), Field("name", str, ""), Field("keypoints", "raw"))
 LISTS = {"images": IMAGE, "annotations": ANNOTATION, "categories": CATEGORY}
 

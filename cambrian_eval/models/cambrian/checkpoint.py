@@ -7,7 +7,6 @@ read.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ import torch
 from cambrian_eval.errors import UserError
 
 from .config import CambrianConfig, refuse_foreign
+from .folders import cached_snapshot, read_json
 from .tensor_files import WEIGHT_FILES, Stored, open_folder
-from .tower_specs import cached_snapshot
 
 _IGNORED = ("rotary_emb.inv_freq",)
 _VOCABULARY = ("model.embed_tokens.weight", "lm_head.weight")
@@ -54,14 +53,7 @@ def refuse_adapter(folder: Path) -> None:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The raw `config.json`."""
-    path = folder / "config.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); fetch or copy the file again") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} must hold one JSON object")
-    return content
+    return read_json(folder / "config.json")
 
 
 def load_config(folder: Path, name: str | Path) -> CambrianConfig:

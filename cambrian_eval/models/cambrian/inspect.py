@@ -19,11 +19,12 @@ from cambrian_eval.errors import UserError
 from . import prompts
 from .checkpoint import load_config, locate, read_config
 from .config import CambrianConfig
+from .folders import cached_snapshot
 from .geometry import valid_region
 from .model import model_class
 from .tensor_files import Stored, open_folder
 from .tokens import load_tokenizer
-from .tower_specs import TowerSpec, cached_snapshot, resolve_towers
+from .tower_specs import TowerSpec, resolve_towers
 from .towers import build_network
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

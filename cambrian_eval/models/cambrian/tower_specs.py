@@ -7,7 +7,6 @@ A file that says what a tower is (its `config.json`) is read here; building the 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.errors import UserError
+
+from .folders import cached_snapshot, read_json
 
 Triple = tuple[float, float, float]
 
@@ -225,7 +226,8 @@ def _from_name(entry: str, kind: Kind, folder: Path | None) -> TowerSpec:
 def _from_folder(entry: str, folder: Path) -> TowerSpec:
     settings = read_settings(folder)
     kind = _kind_of_settings(settings, folder)
-    preprocessor = _read_json(folder / "preprocessor_config.json") or {}
+    stated = folder / "preprocessor_config.json"
+    preprocessor = read_json(stated) if stated.is_file() else {}
     side = _preprocessor_side(preprocessor) or int(settings.get("image_size") or kind.side)
     return TowerSpec(
         entry=entry,
@@ -247,8 +249,9 @@ def read_settings(folder: Path, known: Mapping[str, Any] | None = None) -> Mappi
 
     `known` is the architecture of a released tower, taken where the folder itself states none.
     """
-    raw = _read_json(folder / "config.json")
-    if raw is None or "model_type" not in raw:
+    path = folder / "config.json"
+    raw = read_json(path) if path.is_file() else {}
+    if "model_type" not in raw:
         if known is not None:
             return known
         from .tower_weights import infer_settings
@@ -296,32 +299,3 @@ def _preprocessor_side(preprocessor: Mapping[str, Any]) -> int | None:
 
 def _triple(values: Any, default: Triple) -> Triple:
     return default if values is None else (float(values[0]), float(values[1]), float(values[2]))
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); fetch or copy the file again") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} must hold one JSON object")
-    return content
-
-
-def cached_snapshot(hub_id: str, *, with_weights: bool = True) -> Path | None:
-    """The hub cache's local copy of a repository, if there is one that holds weights (or, if not, a config)."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(hub_id, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError):
-        return None
-    usable = _has_weights(folder) if with_weights else (folder / "config.json").is_file()
-    return folder if usable else None
-
-
-def _has_weights(folder: Path) -> bool:
-    return any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.bin"))
