@@ -65,7 +65,17 @@ def describe(
             "root": None if settings.data.root is None else str(settings.data.root),
         },
         "benchmarks": {b.name: _describe_benchmark(b, settings, loaded[b.name]) for b in plan},
-        "passes": [{"start": now(), "end": None, "interrupted": None, "engine": dict(engine), **surroundings()}],
+        "passes": [
+            {
+                "start": now(),
+                "end": None,
+                "interrupted": None,
+                "benchmarks": [b.name for b in plan],
+                "conditions": list(settings.conditions),
+                "engine": dict(engine),
+                **surroundings(),
+            }
+        ],
     }
 
 

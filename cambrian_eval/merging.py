@@ -109,10 +109,8 @@ def _owners(runs: Sequence[Run]) -> dict[Cell, list[Run]]:
     """Which runs have a part in which cell, cells in the order in which runs name them."""
     found: dict[Cell, list[Run]] = {}
     for run in runs:
-        info = run.info
-        for benchmark in info["benchmarks"]:
-            for condition in info["conditions"]:
-                found.setdefault(Cell(benchmark, condition), []).append(run)
+        for cell in run.asked():
+            found.setdefault(cell, []).append(run)
     order = list(dict.fromkeys(cell.benchmark for cell in found))
     return dict(sorted(found.items(), key=lambda entry: order.index(entry[0].benchmark)))
 

@@ -30,7 +30,7 @@ class DataSpec:
     mini: int | None = None
     """Rows of the miniature suite for each benchmark; None = real data."""
     revision: str | None = None
-    """Overrides the pinned revision of the hub data set."""
+    """Instead of the revision that the benchmark names."""
     offline: bool = False
 
     @classmethod
@@ -46,6 +46,15 @@ class DataSpec:
         if kind != "hub" or number:
             raise UserError(f"--data {data!r} is not known; use hub, mini or mini:N (or --data-root DIR)")
         return cls(root=root, revision=revision, offline=offline)
+
+    @property
+    def offered(self) -> frozenset[str] | None:
+        """Benchmarks that have rows of this kind; None where every benchmark may."""
+        if self.mini is None:
+            return None
+        from cambrian_eval.benchmarks import miniature
+
+        return frozenset(miniature.NAMES)
 
     @property
     def text(self) -> str:

@@ -76,7 +76,9 @@ def summarise_cell(
     if broken := [r for r in records if r.finish == "failed"]:
         notes.append(f"{len(broken)} samples failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if (dropped := sum(bool(r.notes.get("images_dropped")) for r in records)) > 0:
-        notes.append(f"{dropped} samples had pictures dropped, because the model takes fewer")
+        takes = run.info["model"]["max_images"]
+        fewer = "no pictures" if takes == 0 else f"at most {takes}"
+        notes.append(f"{dropped} samples had pictures left out: the model takes {fewer}")
     if (cut := sum(r.finish == "length" for r in records)) > 0:
         notes.append(f"{cut} answers reached the limit of {about['max_new_tokens']} new tokens")
     if len(samples) < about["samples"]:

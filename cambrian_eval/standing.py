@@ -58,11 +58,7 @@ class Watcher:
         info = self._run.info
         writer = self._run.writer_now()
         said = self._run.progress() or {}
-        cells = tuple(
-            self._cell(Cell(benchmark, condition), info)
-            for benchmark in info["benchmarks"]
-            for condition in info["conditions"]
-        )
+        cells = tuple(self._cell(cell, info) for cell in self._run.asked())
         done, total = sum(c.done for c in cells), sum(c.total for c in cells)
         rate = float(said["per_second"]) if writer and said.get("per_second") else None
         condition = said.get("condition") or {} if writer else {}

@@ -165,6 +165,20 @@ class Run:
         """Benchmarks that have responses, in the order in which the run named them."""
         return list(dict.fromkeys(cell.benchmark for cell in self.cells()))
 
+    def asked(self) -> list[Cell]:
+        """What the run was started for, each start counted; a later one may add benchmarks or conditions.
+
+        Only names that run.json declares: its reader checks those, since names become paths.
+        """
+        info = self.info
+        found: dict[Cell, None] = {}
+        for one in info["passes"]:
+            for benchmark in one.get("benchmarks", info["benchmarks"]):
+                for condition in one.get("conditions", info["conditions"]):
+                    if benchmark in info["benchmarks"] and condition in info["conditions"]:
+                        found[Cell(benchmark, condition)] = None
+        return list(found)
+
     def cells(self) -> list[Cell]:
         """Benchmarks and conditions with responses, in the order in which the run named them."""
         found = {p.stem for p in (self.path / "responses").glob("*.jsonl")}

@@ -8,7 +8,7 @@ import typer
 def fetch(
     benchmarks: list[str] = typer.Argument(None, help="Benchmark names, or all."),
     model: list[str] = typer.Option([], "--model", help="Also this model (hub id), vision towers included."),
-    revision: str = typer.Option(None, help="Revision of the data set instead of the pinned one."),
+    revision: str = typer.Option(None, help="Revision of the data set instead of the one named by the benchmark."),
 ) -> None:
     """Put data sets and models in the cache."""
     from cambrian_eval.cli import words

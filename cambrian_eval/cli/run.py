@@ -30,7 +30,7 @@ def run(
     vision: str = typer.Option(None, help="on, off, shuffled, noise, separated by commas. [default: on]"),
     data: str = typer.Option(None, help="hub, mini or mini:N. [default: hub]"),
     data_root: Path = typer.Option(None, help="Folder with one sub-folder for each benchmark."),
-    revision: str = typer.Option(None, help="Revision of the hub data set instead of the pinned one."),
+    revision: str = typer.Option(None, help="Revision of the hub data set instead of the one named by the benchmark."),
     prompts: str = typer.Option("official", help="official (released code) or paper (appendix)."),
     scorer: str = typer.Option("fuzzy,official", help="Deterministic scorers to apply."),
     limit: int = typer.Option(None, min=1, help="Only the first N samples (pairs stay whole)."),
@@ -95,10 +95,11 @@ def run(
         raise UserError("no benchmark named; give --benchmark NAME[,NAME...], a category, or all")
     if out is None:
         raise UserError("no run folder named; give --out FOLDER")
+    where = DataSpec.parse(data or "hub", data_root, revision, offline)
     settings = Settings(
-        benchmarks=tuple(words.benchmarks(benchmark)),
+        benchmarks=tuple(words.benchmarks(benchmark, where.offered)),
         conditions=tuple(words.names(vision or "on")),
-        data=DataSpec.parse(data or "hub", data_root, revision, offline),
+        data=where,
         prompts=prompts,  # type: ignore[arg-type]
         scorers=tuple(words.names(scorer)),
         limit=limit,

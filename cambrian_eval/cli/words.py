@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from cambrian_eval.errors import UserError
@@ -14,16 +14,20 @@ def names(text: str | None) -> list[str]:
     return list(dict.fromkeys((text or "").replace(",", " ").split()))
 
 
-def benchmarks(text: str | None) -> list[str]:
-    """Benchmark names from the command line: names, category names, or `all`."""
+def benchmarks(text: str | None, offered: Collection[str] | None = None) -> list[str]:
+    """Benchmark names from the command line: names, category names, or `all`.
+
+    `all` and categories mean those `offered` only, where not all have the data asked for.
+    """
     from cambrian_eval.registry import CATEGORIES, benchmark_names, load_benchmark
 
+    meant = [b for b in benchmark_names() if offered is None or b in offered]
     found: list[str] = []
     for name in (n.strip() for n in (text or "").split(",") if n.strip()):
         if name == "all":
-            found += benchmark_names()
+            found += meant
         elif name in CATEGORIES:
-            found += [b for b in benchmark_names() if load_benchmark(b).category == name]
+            found += [b for b in meant if load_benchmark(b).category == name]
         else:
             found += [load_benchmark(n).name for n in name.split()]
     return list(dict.fromkeys(found))

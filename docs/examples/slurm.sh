@@ -27,7 +27,7 @@ HEAD="${NODES[0]}"
 HEAD_ADDRESS="$(srun --nodes=1 --ntasks=1 --nodelist="$HEAD" hostname --ip-address | awk '{print $1}')"
 
 # Fetched once, from the node that has a connection; the compute nodes open none (--offline).
-# cambrian-eval fetch all && cambrian-eval fetch "$MODEL"
+# cambrian-eval fetch all --model "$MODEL"
 
 srun --nodes=1 --ntasks=1 --nodelist="$HEAD" \
   ray start --head --node-ip-address="$HEAD_ADDRESS" --port="$PORT" --include-dashboard=false \

@@ -169,6 +169,12 @@ def test_third_parties_add_benchmarks_and_models(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)["results"][0]
     assert result["score"] == pytest.approx(200 / 3) and result["chance"] == 50.0 and result["complete"]
+    # `all` on the miniature suite means the benchmarks it has, not every one that is installed.
+    drawn = ["run", "--model", "chance", "--benchmark", "all", "--data", "mini:2", "--out", "drawn", "--json"]
+    done = subprocess.run([*command, *drawn], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    names = {r["benchmark"] for r in json.loads(done.stdout)["results"]}
+    assert len(names) == 16 and "coins" not in names
 
 
 def test_offline_opens_no_socket(docvqa_root: Path, tmp_path: Path) -> None:

@@ -152,3 +152,12 @@ def test_what_a_model_prints_does_not_mix_with_results(docvqa_root: Path, tmp_pa
         [sys.executable, "-c", code, *map(str, words), "--json"], cwd=HERE, capture_output=True, text=True, timeout=120
     )
     assert json.loads(done.stdout)["samples"] == 60 and "thinking" in done.stderr
+
+
+def test_a_run_that_was_extended_is_done_when_all_it_was_asked_for_is(docvqa_root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    cambrian_eval.run("chance", ["docvqa"], out, data_root=docvqa_root, vision=["on", "off"])
+    cambrian_eval.run("chance", ["mmvp"], out, data="mini:4")
+    standing = Watcher(open_run(out)).look()
+    assert [c.cell for c in standing.cells] == ["docvqa.on", "docvqa.off", "mmvp.on"]
+    assert standing.state == "done" and standing.done == standing.total
