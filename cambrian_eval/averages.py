@@ -29,6 +29,7 @@ class Average:
     """A mean over benchmarks and what it stands on."""
 
     name: str
+    """A category, or the overall average."""
     value: float | None
     """None where no member has a score."""
     members: tuple[str, ...]

@@ -20,11 +20,16 @@ from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.sample import Sample, Verdict
 
 Category = Literal["General", "Knowledge", "OCR & Chart", "Vision-Centric"]
+"""The paper's four groups of benchmarks."""
 PromptStyle = Literal["official", "paper"]
+"""The prompts of the released code, or those printed in the paper's appendix."""
 Scorer = Callable[[Sample, str], Verdict]
+"""A sample and the text of a response to a verdict; pure."""
 
 LETTER_SENTENCE = "Answer with the option's letter from the given choices directly."
+"""Ends the prompts of lettered questions."""
 SHORT_SENTENCE = "Answer the question using a single word or phrase."
+"""Ends the prompts of questions with a free answer of a word or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,9 @@ class Join:
     """A second table of the same repository that holds the pictures, joined on a key."""
 
     config: str
+    """Config of the joined table."""
     split: str
+    """Split of the joined table."""
     key: str
     """Column of the main table."""
     foreign_key: str
@@ -46,14 +53,19 @@ class HubSource:
     """Where rows come from when no local copy is named."""
 
     repo: str
+    """The data set's id on the hub."""
     split: str
+    """The split whose rows are asked."""
     n_rows: int
     """Rows the published data set has (before the adapter's own filter); another number is said aloud."""
     columns: tuple[str, ...]
     """Columns the adapter cannot do without, picture columns included."""
     config: str | None = None
+    """Config of the data set, where it has several."""
     revision: str = "main"
+    """Branch, tag or commit."""
     join: Join | None = None
+    """Where the pictures are, if not in the rows themselves."""
     files: tuple[str, ...] = ()
     """Patterns of plain files, for repositories that are not tables; read by `Benchmark.rows_from_folder`."""
 
@@ -63,7 +75,9 @@ class Unit:
     """The smallest thing a metric averages: one sample, or a pair or group that counts together."""
 
     stratum: str
+    """The group of units whose mean it enters."""
     value: float
+    """What it contributes, from 0 to 1."""
     members: tuple[int, ...]
     """Positions in the sequence of graded samples."""
 
@@ -73,20 +87,26 @@ class Graded:
     """A sample with the verdict of one scorer on its response."""
 
     sample: Sample
+    """The question."""
     verdict: Verdict
+    """What the scorer said of the answer."""
 
 
 class Benchmark(ABC):
     """The declaration of one benchmark. Subclasses fill in class attributes and the abstract methods."""
 
     name: ClassVar[str]
+    """What commands and files call it; equal to the name of its entry point."""
     title: ClassVar[str]
+    """What tables and figures call it."""
     category: ClassVar[Category]
+    """The group whose average it enters."""
     paper: ClassVar[str]
     """Citation in one line."""
     metric: ClassVar[str]
     """The headline metric in words."""
     max_new_tokens: ClassVar[int]
+    """The limit of an answer, unless a run sets another."""
     scale: ClassVar[float] = 100.0
     """Largest headline score (2000 for MME)."""
     average_divisor: ClassVar[float] = 1.0

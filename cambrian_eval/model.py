@@ -21,24 +21,43 @@ class ModelOptions:
     """Everything the command line can say to a model; an adapter reads what concerns it and refuses what it cannot."""
 
     seed: int = 0
+    """Of whatever a model draws at random; decoding is greedy throughout."""
     dtype: str | None = None
+    """`float32`, `bfloat16`, `float16` or `auto`; None leaves it to the adapter."""
     device: str | None = None
+    """`cpu`, `cuda`, `cuda:1`, `mps`; not together with `device_map`."""
     device_map: str | None = None
+    """`auto` spreads a model over several devices."""
     batch_size: str = "auto"
+    """`auto`, or a number as text."""
     attention: str | None = None
+    """`sdpa`, `flash_attention_2` or `eager`; None leaves it to the adapter."""
     quantize: str | None = None
+    """`4bit` or `8bit`, with bitsandbytes."""
     towers_root: str | None = None
+    """Folder with local weights of Cambrian-1's vision towers."""
     template: str | None = None
+    """Conversation template instead of the checkpoint's own."""
     vision_cache_gb: float | None = None
+    """Memory for encoded pictures, in units of 10^9 bytes; None lets the adapter decide."""
     deterministic: bool = False
+    """Asks for answers that do not depend on what shares a batch, where the adapter can give them."""
     base_url: str | None = None
+    """Address of an OpenAI-compatible endpoint."""
     concurrency: int = 16
+    """Requests to an endpoint at a time."""
     budget: float | None = None
+    """The most US dollars to spend at an endpoint."""
     timeout: float = 120.0
+    """Seconds to wait for one answer of an endpoint."""
     trust_remote_code: bool = False
+    """Lets a checkpoint run code of its own."""
     allow_pickle: bool = False
+    """Lets weights be read from pickled files, by torch's restricted loader only."""
     offline: bool = False
+    """Open no connection; what is not in a cache is missing."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    """For adapters of other packages, which Python callers may hand more; no adapter here reads it."""
 
 
 @runtime_checkable

@@ -101,15 +101,25 @@ class Settings:
     """Everything about a run that is not the model."""
 
     benchmarks: tuple[str, ...]
+    """Names, in the order in which they run."""
     conditions: tuple[str, ...] = ("on",)
+    """Vision conditions, each applied to every benchmark."""
     data: DataSpec = field(default_factory=DataSpec)
+    """Which rows."""
     prompts: PromptStyle = "official"
+    """Whose wording the prompts have."""
     scorers: tuple[str, ...] = ("fuzzy", "official")
+    """The deterministic scorers to apply; the first one's score is shown as cells end."""
     limit: int | None = None
+    """Only so many samples of each benchmark, pairs kept whole; None = all."""
     seed: int = 0
+    """Of everything random in the conditions; part of every request's key."""
     max_new_tokens: int | None = None
+    """Instead of each benchmark's own limit."""
     max_pixels: int = MAX_PIXELS
+    """Pictures with more pixels than this count as failed."""
     retry_failed: bool = False
+    """Whether samples that failed in an earlier start are asked again."""
     switches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Benchmark name -> setting -> value."""
     shard: Shard | None = None
@@ -121,10 +131,15 @@ class Outcome:
     """What a run came to."""
 
     run: Run
+    """The folder, open for reading."""
     results: tuple[Result, ...]
+    """A result for each finished benchmark, condition and scorer."""
     n: int
+    """Samples that have an answer, over all cells, earlier starts included."""
     n_failed: int
+    """Those among them that failed."""
     interrupted: bool
+    """Whether it was stopped before the end; the same call goes on."""
 
 
 def run(

@@ -15,8 +15,10 @@ from typing import Any, Literal
 from cambrian_eval.picture import Picture
 
 Finish = Literal["stop", "length", "refused", "filtered", "failed"]
+"""How a response ended: by itself, at the limit, refused by the model, filtered by the endpoint, or not at all."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""The letters of options, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,9 @@ class Request:
     id: str
     """The sample's id; unique within the stream handed to a model."""
     benchmark: str
+    """The benchmark's name."""
     condition: str
+    """The vision condition the pictures were chosen under."""
     prompt: str
     """The user's text, complete, without any picture mark; a model adapter puts the pictures in front."""
     images: tuple[Picture, ...]
@@ -69,7 +73,9 @@ class Request:
     images_dropped: int
     """How many further pictures the sample has that the model cannot take."""
     max_new_tokens: int
+    """The most tokens the answer may have."""
     guesses: tuple[str, ...]
+    """As in the sample: what a blind guesser draws from. Real models do not look at it."""
     key: str
     """Hash of model fingerprint, prompt, picture bytes and decoding settings."""
 
@@ -79,13 +85,19 @@ class Response:
     """What came back for one request."""
 
     id: str
+    """The request's id."""
     text: str
+    """The answer as the model wrote it; empty where it failed."""
     finish: Finish = "stop"
+    """Why the answer ended where it does."""
     error: str | None = None
     """Why it failed, one line; None unless `finish` is "failed"."""
     prompt_tokens: int | None = None
+    """Tokens of the prompt with its pictures, as the adapter or the endpoint counts; None where neither does."""
     new_tokens: int | None = None
+    """Tokens of the answer, likewise."""
     seconds: float | None = None
+    """Time the answer took, as the adapter measures it; None where it does not."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What the adapter had to do, for example {"images_dropped": 2}; plain JSON values only."""
 
@@ -109,8 +121,11 @@ class Result:
     """The score of one benchmark under one condition and scorer."""
 
     benchmark: str
+    """The benchmark's name."""
     condition: str
+    """The vision condition."""
     scorer: str
+    """`fuzzy`, `official` or `judge`."""
     score: float | None
     """On the paper's scale; None where it cannot be computed here (withheld answers)."""
     interval: tuple[float, float] | None
@@ -118,7 +133,9 @@ class Result:
     n: int
     """Samples scored, failed ones included."""
     n_failed: int
+    """Samples the model gave no answer to; they score 0."""
     n_unparsed: int
+    """Answers in which the scorer found none; they score 0."""
     scale: float
     """The largest score there is (100, or 2000 for MME)."""
     chance: float | None
@@ -128,6 +145,7 @@ class Result:
     complete: bool
     """Whether every row the benchmark declares was run."""
     notes: tuple[str, ...] = ()
+    """What a reader must know before comparing the score."""
 
 
 def request_key(fingerprint: str, prompt: str, picture_hashes: tuple[str, ...], decoding: Mapping[str, Any]) -> str:

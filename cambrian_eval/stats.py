@@ -120,11 +120,15 @@ class Paired:
     n: int
     """Samples both runs have."""
     a: float
+    """The first run's score on those samples."""
     b: float
+    """The second run's score on them."""
     difference: float
     """b minus a, on the benchmark's scale."""
     interval: tuple[float, float] | None
+    """95 % bootstrap interval of the difference, whole clusters resampled; None with fewer than two."""
     p_value: float
+    """Two-sided, not corrected for the number of benchmarks."""
     test: str
     """`mcnemar` (exact) where every unit is one right-or-wrong sample, else `permutation` (of cluster labels)."""
     detectable: float | None
