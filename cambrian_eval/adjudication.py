@@ -19,6 +19,7 @@ from cambrian_eval.errors import UserError
 
 KIND = "cambrian-eval marks"
 MARKS = ("a", "b", "unclear")
+"""What a person may say: which scorer was right, or that it cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,19 @@ class ErrorRates:
     """What the marks say about both scorers on one benchmark, or on all together."""
 
     name: str
+    """A benchmark, or all of them together."""
     decided: int
     """Answers both scorers decided."""
     disagreements: int
+    """Answers on which the two differ."""
     marked: int
+    """Disagreements that a person marked, unclear ones included."""
     unclear: int
+    """Marked ones of which nobody can tell who is right."""
     a_wrong: Share
     """Of the marked disagreements that are clear."""
     b_wrong: Share
+    """Likewise for the second scorer."""
 
     def overall(self, share: Share) -> tuple[float, float, float] | None:
         """At least this share of all answers is graded wrongly, with its interval; None without a mark."""

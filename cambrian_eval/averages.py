@@ -19,7 +19,9 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "OCR & Chart": ("chartqa", "ocrbench", "textvqa", "docvqa"),
     "Vision-Centric": ("mmvp", "realworldqa", "cvbench_2d", "cvbench_3d"),
 }
+"""The four averages of the paper and the benchmarks each is over."""
 OVERALL = "overall"
+"""Name of the average over all sixteen."""
 DIVISORS: Mapping[str, float] = {"mme": 20.0}
 """What a headline is divided by before it enters an average."""
 

@@ -19,7 +19,9 @@ class Comparison:
     """One benchmark of a comparison."""
 
     benchmark: str
+    """The benchmark's name."""
     paired: stats.Paired
+    """Both scores, their difference and its test."""
     p_holm: float
     """The p-value after Holm's correction over the benchmarks compared."""
     only_a: int

@@ -17,6 +17,7 @@ from cambrian_eval.grading import row_to_sample, scorer_of, summarise
 from cambrian_eval.sample import Result, Sample, Verdict
 
 PREDICTION = ("prediction", "response")
+"""Columns a prediction may stand in; the first one found counts."""
 
 
 def grade_file(path: Path, benchmark: Benchmark, scorer: str) -> tuple[list[dict[str, Any]], Result]:

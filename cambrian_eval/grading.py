@@ -12,6 +12,7 @@ from cambrian_eval.registry import load_benchmark
 from cambrian_eval.sample import Result, Sample, Verdict
 
 FAILED = "failed: "
+"""Begins the rule of answers that a model failed to give."""
 
 
 def grade(benchmark: str | Benchmark, row: Mapping[str, Any], prediction: str, scorer: str = "fuzzy") -> Verdict:

@@ -41,7 +41,9 @@ from cambrian_eval.scoring.judge.settled import settled
 from cambrian_eval.store import Cell, Record, Run
 
 SCORER = "judge"
+"""The name its verdicts are stored under."""
 UNDECIDED = "undecided: "
+"""Begins the rule of answers the judge gave no verdict on."""
 TYPICAL_REPLY = 8
 """Tokens of a usual verdict, for estimates."""
 
@@ -51,13 +53,19 @@ class Estimate:
     """What a scoring would ask."""
 
     answers: int
+    """All stored answers of the cells."""
     settled: int
     """Answers that need no request: failed, withheld, or settled by fuzzy matching."""
     cached: int
+    """Requests whose reply is in the cache already."""
     requests: int
+    """Requests that would be sent."""
     prompt_tokens: int
+    """About how many tokens those requests have."""
     new_tokens: int
+    """About how many tokens their replies have."""
     cost: float | None
+    """US dollars; None where the model has no known price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +73,21 @@ class Judged:
     """What a scoring came to."""
 
     results: tuple[Result, ...]
+    """The judge's result of each cell."""
     requests: int
     """Replies that were paid for now."""
     cached: int
+    """Replies taken from the cache."""
     undecided: int
+    """Answers that got no verdict."""
     prompt_tokens: int
+    """Tokens sent now."""
     new_tokens: int
+    """Tokens received now."""
     cost: float | None
+    """US dollars spent now; None where the model has no known price."""
     spent_on_run: float | None
+    """US dollars spent on this run by all scorings."""
     stopped: str | None
     """Why it ended early, where it did."""
 

@@ -28,11 +28,17 @@ class Merged:
     """What a merge came to."""
 
     run: Run
+    """The new run."""
     results: tuple[Result, ...]
+    """Its results, worked out anew."""
     sources: tuple[str, ...]
+    """The runs it was made from."""
     n: int
+    """Answers in it."""
     n_failed: int
+    """Those among them that failed."""
     n_missing: int
+    """Samples no source has an answer to."""
 
 
 def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False) -> Merged:

@@ -22,6 +22,7 @@ class Published:
     table: str
     """Where it is printed, for example "Table 9"."""
     model: str
+    """The name as printed."""
     group: str
     """The kind of row, for example "final models" or "backbone:self-supervised"."""
     setting: str
@@ -29,7 +30,9 @@ class Published:
     benchmark: str
     """A benchmark's name, or avg_general, avg_knowledge, avg_ocr, avg_vision, avg_all."""
     score: float
+    """On the scale it is printed on."""
     visual_tokens: int | None
+    """Visual tokens of the model, where the table says them."""
     source: str
 
 

@@ -14,8 +14,11 @@ from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.errors import UserError, unknown
 
 BENCHMARKS = "cambrian_eval.benchmarks"
+"""The entry points' group of benchmarks."""
 MODELS = "cambrian_eval.models"
+"""The entry points' group of model adapters."""
 CATEGORIES = tuple(AVERAGED)
+"""The four categories, in the paper's order."""
 
 
 @cache

@@ -19,6 +19,7 @@ from cambrian_eval.grading import row_to_sample
 from cambrian_eval.sample import Sample
 
 Row = Mapping[str, Any]
+"""One row of a data set by column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class DataSpec:
     revision: str | None = None
     """Instead of the revision that the benchmark names."""
     offline: bool = False
+    """Take rows from caches only."""
 
     @classmethod
     def parse(cls, data: str, root: Path | None, revision: str | None = None, offline: bool = False) -> DataSpec:
@@ -69,9 +71,11 @@ class Loaded:
     """A benchmark's samples and where they came from."""
 
     samples: list[Sample]
+    """In data-set order."""
     provenance: dict[str, Any]
     """Plain JSON: source, resolved revision, fingerprint, number of rows."""
     warnings: tuple[str, ...] = ()
+    """What differs from what the benchmark declares, a line each."""
     complete: bool = True
     """Whether every row that the declaration names was loaded and kept."""
 
@@ -209,6 +213,7 @@ def _read_folder(folder: Path, split: str, skip: Join | None) -> Sequence[Row]:
 
 
 SPLITS = ("train", "validation", "val", "dev", "testmini", "testdev", "test")
+"""How names of files that hold a split may begin."""
 
 
 def _of_split(files: list[Path], split: str) -> list[Path]:

@@ -20,7 +20,9 @@ class Shard:
     """The i-th of n parts, counted from 1."""
 
     number: int
+    """Which part, from 1."""
     of_all: int
+    """How many parts there are."""
 
     @classmethod
     def parse(cls, text: str) -> Shard:

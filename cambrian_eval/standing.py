@@ -18,9 +18,12 @@ class CellStanding:
     """One benchmark under one condition."""
 
     cell: str
+    """`benchmark.condition`, as in the names of its files."""
     done: int
+    """Samples with an answer, failed ones included."""
     failed: int
     total: int
+    """Samples this run is to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +31,28 @@ class Standing:
     """A run at one moment."""
 
     run: str
+    """The folder."""
     model: str
+    """The model's name in results."""
     running: bool
+    """Whether somebody is writing it."""
     writer: str | None
     """Who is writing, in words."""
     state: str
     """running, done, interrupted, or stopped (ended without saying so)."""
     cells: tuple[CellStanding, ...]
     done: int
+    """Over all cells, as are `failed` and `total`."""
     failed: int
     total: int
     per_second: float | None
     """Over the last minute, while it is running."""
     seconds_left: float | None
+    """At that rate."""
     replicas: dict[str, int] | None = None
+    """How many are ready, of how many, and how many were replaced; None without Ray."""
     gpus: tuple[dict[str, Any], ...] = field(default=())
+    """Name and memory of each GPU in use, while it is running."""
 
 
 class Watcher:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 RESAMPLES = 1000
+"""Bootstrap resamples of every interval."""
 LEVEL = 0.95
+"""Share of resamples an interval holds."""
 
 
 def clusters(samples: Sequence[Sample]) -> list[int]:

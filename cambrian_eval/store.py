@@ -33,6 +33,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
 
 SCHEMA = 1
+"""Number of the layout; a newer one is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,11 @@ class Record:
     """One stored answer: what was asked, what came back."""
 
     id: str
+    """The sample's id."""
     key: str
+    """The request's key; empty where the request could not be made."""
     prompt: str
+    """The user's text as it was asked."""
     pictures: tuple[str, ...]
     """SHA-256 of the encoded pictures the model was shown."""
     text: str
@@ -75,7 +79,9 @@ class Cell:
     """One benchmark under one vision condition."""
 
     benchmark: str
+    """The benchmark's name."""
     condition: str
+    """The vision condition."""
 
     @property
     def stem(self) -> str:

@@ -16,6 +16,7 @@ from cambrian_eval.picture import MAX_PIXELS, Picture
 from cambrian_eval.sample import Sample
 
 CONDITIONS = ("on", "off", "shuffled", "noise")
+"""In the order in which they are told and drawn."""
 
 
 def check_conditions(names: Sequence[str]) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ class Job:
     """A request still to be prepared: reading and decoding its pictures happens in a worker."""
 
     id: str
+    """The sample's id."""
     prepare: Callable[[bool], Request]
     """The request with its pictures decoded (True), or with their encoded bytes alone (False)."""
     max_pixels: int = MAX_PIXELS
@@ -60,6 +61,7 @@ class LocalEngine:
     """Drives a model over jobs in this process."""
 
     workers: int = max(1, min(8, os.cpu_count() or 1))
+    """Threads that read and decode pictures."""
     lookahead: int = 64
     """Prepared requests that wait for the model at most."""
     hopeless: Callable[[Exception], bool] = lambda error: False

@@ -85,6 +85,7 @@ class RayEngine:
     gpus_per_replica: float | None = None
     """None = one where there are GPUs, else a CPU slot."""
     address: str | None = None
+    """A running cluster; None starts one in this machine unless `RAY_ADDRESS` names one."""
     timeout: float = 600.0
     """Seconds a replica with work in hand may go without any answer before it is replaced."""
     start_timeout: float = 1800.0
@@ -96,6 +97,7 @@ class RayEngine:
     workers: int | None = None
     """Threads for each replica that decode pictures."""
     say: Callable[[str], None] = lambda text: None
+    """Told in a line what happens to replicas."""
     _ray: Any = field(default=None, init=False)
     _owns: bool = field(default=False, init=False)
     _room: cluster.Room | None = field(default=None, init=False)

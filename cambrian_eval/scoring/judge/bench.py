@@ -25,16 +25,25 @@ class JudgeSettings:
     """Who judges, and how."""
 
     model: str
+    """The judge's name at its endpoint."""
     base_url: str | None = None
+    """Address of the endpoint; None = `OPENAI_BASE_URL`, else OpenAI's."""
     concurrency: int = 16
+    """Requests at a time."""
     budget: float | None = None
+    """The most US dollars the run may spend on it, earlier scorings included."""
     price: str | None = None
     """`IN,OUT` in dollars for a million tokens, where the table does not know or is wrong."""
     timeout: float = 60.0
+    """Seconds to wait for one reply."""
     max_new_tokens: int = 64
+    """The most tokens of a reply."""
     only_unclear: bool = False
+    """Whether answers that fuzzy matching settles are left to it."""
     retry_undecided: bool = False
+    """Whether a kept reply that was no verdict is asked for again."""
     cache: Path | None = None
+    """Folder of the kept replies; None = the user's cache folder."""
 
 
 @dataclass

@@ -20,6 +20,7 @@ from cambrian_eval.endpoint.spending import estimated_tokens
 from cambrian_eval.sample import Sample
 
 PROMPT_VERSION = "1"
+"""Raised whenever the prompt's meaning changes; part of `PROMPT_SHA256`."""
 LONGEST = 12_000
 """Characters of a response that are shown; of a longer one the beginning and the end."""
 
