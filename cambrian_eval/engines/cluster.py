@@ -26,7 +26,7 @@ class Room:
 
     @property
     def text(self) -> str:
-        """The room in words, for the progress line and for run.json."""
+        """The room in words, for whoever waits for replicas."""
         each = f"{self.gpus:g} GPU" if self.gpus else "1 CPU slot"
         return f"{self.replicas} replicas of {each} each"
 

@@ -1,0 +1,1 @@
+"""The example packages and commands of the guides, tried."""

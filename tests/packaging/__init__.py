@@ -1,0 +1,1 @@
+"""What is built and shipped: archives, a wheel in an empty environment, the papers beside the code."""
