@@ -1,4 +1,4 @@
-"""Finds the declared answer in a free-text reply: after "the answer is", in \\boxed{} or in <answer>.
+"""Finds the declared answer in a free-text reply: after "the answer is", in \\boxed{} or in `<answer>`.
 
 For benchmarks whose answers are words or numbers; lettered choices have their own rules in `choices`.
 """
