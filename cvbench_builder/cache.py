@@ -32,7 +32,7 @@ def sha256_of(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Cache:
-    """``folder`` None: nothing is kept."""
+    """What is kept under ``folder``; nothing where that is None."""
 
     folder: Path | None
 

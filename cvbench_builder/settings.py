@@ -27,7 +27,9 @@ class Settings:
     """The rules of one build: pixels in the plane, metres in space, and shares of 1."""
 
     preset: str = "strict"
+    """The preset these rules began as."""
     seed: int = 1
+    """Decides the hash by which candidates are drawn."""
     tasks: tuple[str, ...] = TASKS
     sizes: tuple[tuple[str, int], ...] = tuple(PUBLISHED_SIZES.items())
     """Rows wanted per task; empty: everything valid, without quotas or caps."""
@@ -36,56 +38,86 @@ class Settings:
     min_area: float = 0.0025
     """Share of the picture an object must cover."""
     min_side: float = 8.0
+    """Pixels each side of a box must have."""
     max_overlap: float = 0.10
     """Intersection over the smaller box at which two objects are not told apart."""
     duplicate_iou: float = 0.8
+    """Overlap of two boxes of one class from which on they count as one object annotated twice."""
 
     # relation
     min_gap: float = 0.02
     """Gap between the boxes on the asked axis, as a share of that side of the picture."""
     soft_relation: bool = False
+    """Also ask where projections overlap but the centres are far apart."""
     soft_gap: float = 0.25
+    """How far apart, as a share of that side of the picture."""
     require_dominant_axis: bool = False
+    """Ask only about the axis on which the centres are farther apart."""
     mark_anchor: bool = False
+    """Allow anchors whose class is not alone in the picture, with a box drawn around them."""
     markers: str = "both"
     """``both`` mentions carry the marker; ``published``: only the first one in ADE20K rows."""
 
     # count
     count_options: str = "published"
+    """``published``: values around the answer, and 0; ``balanced``: windows that do not give it away."""
     plural: str = "proper"
+    """``proper`` plurals, or ``published``: an s behind every name."""
     keep_soft: bool = True
     """Keep counts of cropped, occluded or more than ten objects, with a flag."""
     zero_share: float = 0.15
+    """Share of Count rows whose answer is 0."""
 
     # cuboids
     max_truncation: float = 0.33
+    """Share of a cuboid that may lie outside the picture, where it is known."""
     min_visibility: float = 0.34
+    """Share of a cuboid that must be visible, where it is known."""
     min_height: float = 0.05
+    """Projected height over the height of the picture that a cuboid must exceed."""
     max_height: float = 1.5
+    """And that it must not exceed."""
     min_z: float = 0.1
+    """Metres in front of the camera that every corner must exceed."""
     min_side_3d: float = 16.0
+    """Pixels each side of a cuboid's box must have."""
     max_overlap_3d: float = 0.5
+    """Intersection over the smaller box above which drawn boxes are not told apart."""
     depth_offset: float | None = None
     """Metres; None: 0.3 indoors, 1.0 outdoors."""
     depth_ratio: float = 0.10
+    """The offset as a share of the farther object's distance, where that is more."""
     distance_offset: float | None = None
+    """As ``depth_offset``."""
     distance_ratio: float = 0.20
+    """The offset as a share of the nearer object's distance from the anchor, where that is more."""
     anchor_metric: str = "all"
+    """How the anchor is read: ``centre``, ``corner``, ``surface``, or ``all``, which must agree."""
     triples_per_picture: int = 200
     """0: no cap."""
 
     # sampling
     ade20k_share: float = 0.5
+    """Share of ADE20K in the 2D rows, where both sources are given."""
     per_picture: tuple[tuple[str, int], ...] = (("Count", 1), ("Relation", 2), ("Depth", 1), ("Distance", 1))
+    """Most rows of one picture, by task."""
     per_scene: int = 10
+    """Most rows of one scene and task."""
     min_frame_distance: int = 4
+    """Frames between two pictures of one scene."""
     pair_share: float = 0.04
+    """Largest share of a task's rows on one pair of classes."""
     class_share: float = 0.10
+    """Largest share of a task's rows on one class; Count and Relation."""
     value_share: float = 0.5
+    """Largest share of one value among the Count rows of a class."""
     shortcut_cap: float = 0.6
+    """Largest share of Depth rows that one box heuristic solves, or fails."""
 
     palette: str = "published"
+    """``published`` red, blue and green, or ``safe`` for people with any colour blindness."""
     twins: bool = False
+    """Also write a mirrored twin of every row."""
 
     def size(self, task: str) -> int | None:
         """Rows wanted of a task; None means no bound."""
