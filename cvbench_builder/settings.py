@@ -76,7 +76,7 @@ class Settings:
     min_height: float = 0.05
     """Projected height over the height of the picture that a cuboid must exceed."""
     max_height: float = 1.5
-    """And that it must not exceed."""
+    """Projected height over the height of the picture that a cuboid must not exceed."""
     min_z: float = 0.1
     """Metres in front of the camera that every corner must exceed."""
     min_side_3d: float = 16.0
@@ -94,7 +94,7 @@ class Settings:
     anchor_metric: str = "all"
     """How the anchor is read: ``centre``, ``corner``, ``surface``, or ``all``, which must agree."""
     triples_per_picture: int = 200
-    """0: no cap."""
+    """Most Distance candidates of one picture, drawn by their hash; 0: no cap."""
 
     # sampling
     ade20k_share: float = 0.5
