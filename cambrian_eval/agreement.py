@@ -44,6 +44,7 @@ class Confusion:
 
     @property
     def n(self) -> int:
+        """Answers both scorers decided."""
         return self.both_right + self.only_a + self.only_b + self.both_wrong
 
     @property
@@ -91,6 +92,7 @@ class PublishedPair:
 
     @property
     def difference(self) -> float:
+        """What the judge gives beyond fuzzy matching, in points; negative where it gives less."""
         return self.b - self.a
 
 

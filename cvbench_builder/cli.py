@@ -35,6 +35,7 @@ class ManyValues(TyperCommand):
     """Options that take several values at once: ``--omni3d a.json b.json``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeats an option before each of its further values, which is what click understands."""
         spread: list[str] = []
         option = None
         taken = 0
@@ -382,4 +383,5 @@ def _excluded(path: Path | None) -> frozenset[str]:
 
 
 def main() -> None:
+    """Runs the command line and ends with the exit code of the verb."""
     sys.exit(app())

@@ -133,6 +133,7 @@ def _sources(flag: str, path: Path, cache: str) -> Any:
 
 
 def child_candidates(flag: str, path: str, cache: str) -> dict[str, Any]:
+    """Seconds to read one source, to its first valid candidate and to its last, with the counts of the valid ones."""
     import cvbench_builder.inputs  # both sides are timed without their imports
     import cvbench_builder.tasks.depth
     import cvbench_builder.tasks.distance
@@ -155,6 +156,7 @@ def child_candidates(flag: str, path: str, cache: str) -> dict[str, Any]:
 
 
 def child_pycocotools(path: str) -> dict[str, Any]:
+    """Seconds that pycocotools takes to read and index the same file."""
     import contextlib
     import io
 
@@ -167,6 +169,7 @@ def child_pycocotools(path: str) -> dict[str, Any]:
 
 
 def child_listing(path: str, out: str) -> dict[str, Any]:
+    """Seconds to write every line of `candidates`, with two processes, and the size of the file."""
     from cvbench_builder.listing import write
     from cvbench_builder.settings import make
 
@@ -177,6 +180,7 @@ def child_listing(path: str, out: str) -> dict[str, Any]:
 
 
 def measure(name: str, *arguments: str) -> dict[str, Any]:
+    """What one measurement reports from a fresh process, CPU seconds and peak memory included."""
     command = [sys.executable, __file__, "--child", name, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -186,6 +190,7 @@ def measure(name: str, *arguments: str) -> dict[str, Any]:
 
 
 def show(name: str, result: dict[str, Any], target: str = "") -> None:
+    """One line of the table; the target stands beside it and is not checked."""
     parts = [f"{k} {v:.2f} s" for k, v in result.items() if k in ("read", "first", "all")]
     parts.append(f"CPU {result['cpu']:.1f} s, peak {result['peak_mb']:.0f} MB")
     if "valid" in result:
@@ -194,6 +199,7 @@ def show(name: str, result: dict[str, Any], target: str = "") -> None:
 
 
 def run_val(work: Path) -> None:
+    """A file of the size of COCO val2017."""
     path = work / "instances_val2017.json"
     write_coco(path, 36_781, 5_000)
     print(f"COCO val size, {path.stat().st_size / 1e6:.0f} MB")
@@ -207,6 +213,7 @@ def run_val(work: Path) -> None:
 
 
 def run_train(work: Path) -> None:
+    """A file of the size of COCO train2017."""
     path = work / "instances_train2017.json"
     write_coco(path, 860_001, 118_287)
     print(f"COCO train size, {path.stat().st_size / 1e6:.0f} MB")
@@ -220,6 +227,7 @@ def run_train(work: Path) -> None:
 
 
 def run_omni(work: Path) -> None:
+    """An Omni3D file of 500 MB."""
     path = work / "SUNRGBD_test.json"
     write_omni3d(path, 500)
     print(f"Omni3D, {path.stat().st_size / 1e6:.0f} MB")
@@ -231,6 +239,7 @@ def run_omni(work: Path) -> None:
 
 
 def run_growth(work: Path) -> None:
+    """One, two and four times the annotations in as many times the pictures: shows how time grows."""
     print("growth")
     for factor in (1, 2, 4):
         path = work / f"instances_grow{factor}.json"
@@ -297,6 +306,7 @@ RUNS: dict[str, Callable[[Path], None]] = {
 
 
 def main() -> None:
+    """Runs the measurements asked for; with `--child` it is the process of one of them."""
     if sys.argv[1:2] == ["--child"]:
         result = globals()[f"child_{sys.argv[2]}"](*sys.argv[3:])
         result["cpu"] = time.process_time()

@@ -117,6 +117,7 @@ class Naive:
 
     @torch.inference_mode()
     def __call__(self, question: Question) -> tuple[int, ...]:
+        """The new ids of one question, its picture decoded and encoded anew."""
         device = self.model.device
         extra: dict[str, Any] = {}
         if question.shown is not None:
@@ -157,6 +158,7 @@ class Machine:
 
 
 def measure_machine(device: torch.device, dtype: torch.dtype) -> Machine:
+    """The best of several runs of one large matrix product and of one large copy."""
     side = 8192 if device.type == "cuda" else 1024
     left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     seconds = best_of(lambda: left @ right, device, 20 if device.type == "cuda" else 6)
@@ -167,6 +169,7 @@ def measure_machine(device: torch.device, dtype: torch.dtype) -> Machine:
 
 
 def best_of(work: Callable[[], Any], device: torch.device, times: int) -> float:
+    """The shortest time, which disturbances can only lengthen."""
     found = []
     for _ in range(times):
         start = now(device)
@@ -176,6 +179,7 @@ def best_of(work: Callable[[], Any], device: torch.device, times: int) -> float:
 
 
 def now(device: torch.device) -> float:
+    """The clock, once the device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
@@ -282,9 +286,11 @@ class Spent:
 
     @classmethod
     def since(cls, device: torch.device) -> Spent:
+        """Readings of both clocks, to be handed to `until`."""
         return cls(now(device), time.process_time())
 
     def until(self, device: torch.device) -> Spent:
+        """What has passed since these readings."""
         return Spent(now(device) - self.wall, time.process_time() - self.processor)
 
     def __add__(self, other: Spent) -> Spent:
@@ -305,6 +311,7 @@ def _driver_maker(model: Any, processor: CambrianProcessor, options: argparse.Na
 
 
 def collect(driver: Driver, asked: Sequence[Question]) -> dict[Any, tuple[int, ...]]:
+    """The ids of every question by its tag; the first failure ends the measurement."""
     found: dict[Any, tuple[int, ...]] = {}
     for wave in driver.waves(iter(asked)):
         for answer in wave:
@@ -315,6 +322,7 @@ def collect(driver: Driver, asked: Sequence[Question]) -> dict[Any, tuple[int, .
 
 
 def peak_memory(device: torch.device) -> int:
+    """In bytes: of the device on a GPU, of the whole process elsewhere."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -411,6 +419,7 @@ def show(results: Mapping[str, dict[str, Any]], machine: Machine) -> Iterator[st
 
 
 def main() -> None:
+    """Measures the machine, then the workloads asked for, and prints them beside their floors."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     gpu = torch.cuda.is_available()
     parser.add_argument("--size", choices=sorted(SIZES), default="8b" if gpu else "mid")

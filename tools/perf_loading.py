@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 
 def make_large(out: Path, hidden_size: int) -> Path:
+    """A checkpoint whose weights dwarf what else a process holds, in shards of 300 MB."""
     from make_tiny_checkpoint import make_checkpoint
 
     shape = {"intermediate_size": 4 * hidden_size, "num_hidden_layers": 8, "vocab_size": 32000}
@@ -60,6 +61,7 @@ def peak_bytes() -> int:
 
 
 def main() -> None:
+    """One fresh process for each type; `--measure` is that process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", help="a checkpoint's folder; without it a random one is made")
     parser.add_argument("--hidden-size", type=int, default=2048, help="width of the random checkpoint")

@@ -33,14 +33,17 @@ class Instant:
     max_images: int | None = 1
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+        """One answer for each request, which never looks at the picture."""
         for request in requests:
             yield Response(request.id, f"answer {request.id}")
 
     def describe(self) -> Mapping[str, Any]:
+        """Nothing to repeat: there are no weights."""
         return {}
 
 
 def picture(seed: int, width: int, height: int) -> bytes:
+    """A picture with some detail, so that decoding it costs what decoding costs; PNG where 64 wide, else JPEG."""
     import numpy as np
     from PIL import Image
 
@@ -52,6 +55,7 @@ def picture(seed: int, width: int, height: int) -> bytes:
 
 
 def write_docvqa(root: Path, n: int) -> None:
+    """Rows as DocVQA has them, each with a picture of its own, where `--data-root` finds them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -151,6 +155,7 @@ def memory() -> dict[str, float]:
 
 
 def main() -> None:
+    """Prints the figures as JSON: throughput and start-up, or memory alone."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--repeats", type=int, default=5)

@@ -40,12 +40,14 @@ class Fixed:
         self.name, self.fingerprint, self.seconds = "fixed", f"fixed-{seconds}", seconds
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+        """Sleeps for each request; sleeping takes no processor, so replicas on one machine do not slow each other."""
         for request in requests:
             if self.seconds:
                 time.sleep(self.seconds)
             yield Response(request.id, f"answer {request.id}")
 
     def describe(self) -> Mapping[str, Any]:
+        """Nothing to repeat: there are no weights."""
         return {}
 
 
@@ -57,15 +59,18 @@ class Timed:
         self.seconds = self.processor = 0.0
 
     def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Answer]:
+        """The engine's answers; afterwards `seconds` and this process's `processor` time hold what they took."""
         wall, busy = time.perf_counter(), time.process_time()
         yield from self.engine.run(self.model, jobs, stop)
         self.seconds += time.perf_counter() - wall
         self.processor += time.process_time() - busy
 
     def facts(self) -> dict[str, Any]:
+        """The engine's own, as run.json is to show them."""
         return self.engine.facts()
 
     def condition(self) -> dict[str, Any]:
+        """The engine's own, as `status` is to show it."""
         return self.engine.condition()
 
 
@@ -91,6 +96,7 @@ def measured(replicas: int, service: float, root: Path, vision: str = "on") -> T
 
 
 def scaling(service: float, requests: int, repeats: int) -> dict[str, Any]:
+    """Requests a second with 1, 2 and 4 replicas, in turns, so that a change of the machine meets all alike."""
     from perf_overhead import write_docvqa
 
     with tempfile.TemporaryDirectory() as folder:
@@ -111,6 +117,7 @@ def scaling(service: float, requests: int, repeats: int) -> dict[str, Any]:
 
 
 def ceiling(requests: int, repeats: int) -> dict[str, Any]:
+    """Requests a second of two replicas that answer at once, with pictures and without."""
     from perf_overhead import write_docvqa
 
     found: dict[str, Any] = {}
@@ -139,6 +146,7 @@ def bytes_each(picture_bytes: int, questions: int) -> float:
 
 
 def main() -> None:
+    """Prints scaling, ceiling and bytes on the network as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--service", type=float, default=0.05)
     parser.add_argument("--requests", type=int, default=800)

@@ -50,26 +50,32 @@ OCR_KINDS = (
 
 
 def word(rng: random.Random) -> str:
+    """A made-up word of two to four syllables."""
     return "".join(rng.choices(SYLLABLES, k=rng.randint(2, 4)))
 
 
 def phrase(rng: random.Random, most: int = 4) -> str:
+    """One to `most` words."""
     return " ".join(word(rng) for _ in range(rng.randint(1, most)))
 
 
 def question(rng: random.Random) -> str:
+    """A made-up question of realistic length."""
     return f"What is the {phrase(rng, 8)} in the {word(rng)}?"
 
 
 def options(rng: random.Random, n: int) -> list[str]:
+    """The texts of `n` options."""
     return [phrase(rng) for _ in range(n)]
 
 
 def lines(choices: Sequence[str], mark: str = "{}. {}") -> str:
+    """Options as lines with their letters."""
     return "\n".join(mark.format(letter, text) for letter, text in zip("ABCDEFGHI", choices, strict=False))
 
 
 def mme(rng: random.Random, i: int) -> Row:
+    """Pairs with one picture each, first yes, then no; categories in turn."""
     asked = f"{question(rng)} Please answer yes or no."
     category = MME[i // 2 % len(MME)]
     return {
@@ -81,6 +87,7 @@ def mme(rng: random.Random, i: int) -> Row:
 
 
 def mmbench(rng: random.Random, i: int) -> Row:
+    """Indices repeat a million apart, as rotations of one question do."""
     texts = dict(zip("ABCD", options(rng, 4), strict=True))
     return {
         "index": i % 1200 + 1_000_000 * (i // 1200), "question": question(rng), "hint": "nan",
@@ -90,6 +97,7 @@ def mmbench(rng: random.Random, i: int) -> Row:
 
 
 def seed(rng: random.Random, i: int) -> Row:
+    """Four options, the nine question types in turn."""
     texts = dict(zip(("choice_a", "choice_b", "choice_c", "choice_d"), options(rng, 4), strict=True))
     return {
         **texts, "answer": rng.choice("ABCD"), "data_id": str(i), "data_type": "image",
@@ -98,6 +106,7 @@ def seed(rng: random.Random, i: int) -> Row:
 
 
 def gqa(rng: random.Random, i: int) -> Row:
+    """398 pictures in turn; a third of the answers each yes, no and free."""
     types = {"structural": "query", "semantic": "attr", "detailed": "material"}
     answer = rng.choice(("yes", "no", phrase(rng, 2)))
     return {
@@ -107,6 +116,7 @@ def gqa(rng: random.Random, i: int) -> Row:
 
 
 def scienceqa(rng: random.Random, i: int) -> Row:
+    """Two to five options."""
     texts = options(rng, rng.randint(2, 5))
     return {
         "image": b"made", "question": question(rng), "choices": texts,
@@ -117,6 +127,7 @@ def scienceqa(rng: random.Random, i: int) -> Row:
 
 
 def mmmu(rng: random.Random, i: int) -> Row:
+    """One row in seventeen is open, with a number to find."""
     open_row = i % 17 == 0
     texts = [] if open_row else options(rng, 4)
     answer = str(rng.randint(1, 999)) if open_row else rng.choice("ABCD")
@@ -129,6 +140,7 @@ def mmmu(rng: random.Random, i: int) -> Row:
 
 
 def mathvista(rng: random.Random, i: int) -> Row:
+    """Free integers and options, in turn."""
     free = i % 2 == 0
     texts = None if free else options(rng, 4)
     answer = str(rng.randint(1, 999)) if texts is None else rng.choice(texts)
@@ -145,20 +157,24 @@ def mathvista(rng: random.Random, i: int) -> Row:
 
 
 def ai2d(rng: random.Random, i: int) -> Row:
+    """Four options, the answer by its number."""
     return {"question": question(rng), "options": options(rng, 4), "answer": str(rng.randrange(4))}
 
 
 def chartqa(rng: random.Random, i: int) -> Row:
+    """A quarter of the answers are words, the others numbers."""
     answer = phrase(rng, 2) if i % 4 == 0 else str(rng.choice((rng.randint(1, 3000), round(rng.random() * 90, 2))))
     return {"type": "human_test", "question": question(rng), "answer": answer}
 
 
 def ocrbench(rng: random.Random, i: int) -> Row:
+    """The question types in turn, one answer each."""
     kind = OCR_KINDS[i % len(OCR_KINDS)]
     return {"dataset": "made", "question": question(rng), "question_type": kind, "answer": [phrase(rng, 3)]}
 
 
 def textvqa(rng: random.Random, i: int) -> Row:
+    """Ten answers from three, one of them by far the commonest."""
     said = options(rng, 3)
     return {
         "image_id": f"{i % 3000:08x}", "question_id": i, "question": question(rng),
@@ -167,6 +183,7 @@ def textvqa(rng: random.Random, i: int) -> Row:
 
 
 def docvqa(rng: random.Random, i: int) -> Row:
+    """One to three accepted answers."""
     return {
         "questionId": str(i), "question": question(rng), "question_types": ["form"], "docId": i,
         "ucsf_document_id": word(rng), "ucsf_document_page_no": "1",
@@ -176,6 +193,7 @@ def docvqa(rng: random.Random, i: int) -> Row:
 
 
 def mmvp(rng: random.Random, i: int) -> Row:
+    """Pairs: first (b), then (a)."""
     texts = f"(a) {phrase(rng)} (b) {phrase(rng)}"
     return {
         "Index": i + 1,
@@ -186,6 +204,7 @@ def mmvp(rng: random.Random, i: int) -> Row:
 
 
 def realworldqa(rng: random.Random, i: int) -> Row:
+    """Letters and short answers in turn, each with the sentence that asks for them."""
     last = "Please answer directly with only the letter of the correct option and nothing else."
     if i % 2:
         return {
@@ -200,6 +219,7 @@ def realworldqa(rng: random.Random, i: int) -> Row:
 
 
 def cvbench(kind: str, rng: random.Random, i: int) -> Row:
+    """Two options in 3D; in 2D two and five in turn, with the sources in turn too."""
     texts = options(rng, 2) if kind == "3D" or i % 2 else [str(n) for n in rng.sample(range(12), 5)]
     asked = question(rng)
     return {
@@ -237,6 +257,7 @@ def response(rng: random.Random, sample: Sample) -> str:
 
 
 def seconds(benchmark: Benchmark, scorer: str, work: Sequence[tuple[Sample, str]]) -> float:
+    """How long one scorer takes over all responses."""
     decide = benchmark.scorers[scorer]
     start = time.perf_counter()
     for sample, text in work:
@@ -245,6 +266,7 @@ def seconds(benchmark: Benchmark, scorer: str, work: Sequence[tuple[Sample, str]
 
 
 def measure(name: str, scale: float) -> dict[str, Any]:
+    """One benchmark at its size: responses, their mean length, seconds of both scorers."""
     benchmark, rng = load_benchmark(name), random.Random(name)
     count = max(2, round(SIZES[name] * scale))
     samples = [s for i in range(count) if (s := benchmark.to_sample(MAKERS[name](rng, i), i)) is not None]
@@ -255,6 +277,7 @@ def measure(name: str, scale: float) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Prints a line for each benchmark and one for all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--benchmark", action="append", choices=sorted(SIZES), help="only these")
     parser.add_argument("--scale", type=float, default=1.0, help="fraction of the published sizes")

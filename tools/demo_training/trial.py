@@ -31,6 +31,7 @@ class Line:
 
     @property
     def gain(self) -> float:
+        """Points the picture is worth: on less off."""
         return self.scores["on"] - self.scores["off"]
 
 
@@ -47,6 +48,15 @@ def measure(checkpoint: Path, rows: int, out: Path, conditions: Sequence[str] = 
         scores[result.benchmark][result.condition] = result.score / divisor
         chance[result.benchmark] = (result.chance or 0.0) / divisor
     return [Line(name, scores[name], chance[name], 100 * miniature.text_prior(name, rows)) for name in miniature.NAMES]
+
+
+def scores(measured: Mapping[str, Sequence[Line]]) -> str:
+    """Scores with the picture shown as CSV, a model a row, on the benchmarks' own scales: for `analyze`."""
+    rows = [["model", "group", *miniature.NAMES]]
+    for name, lines in measured.items():
+        kept = [f"{line.scores['on'] * load_benchmark(line.name).average_divisor:.2f}" for line in lines]
+        rows.append([f"demo-{name}", name.rsplit("-", 1)[0] if name.startswith("seed") else "variant", *kept])
+    return "".join(",".join(row) + "\n" for row in rows)
 
 
 def table(lines: Sequence[Line]) -> str:

@@ -40,6 +40,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def get_seq_length(self) -> int:
+        """Columns in use, without the spare ones behind them."""
         return self.length
 
     def fork(self, rows: Tensor | None, length: int) -> GrowingLayer:
@@ -80,9 +81,11 @@ class GrowingCache(Cache):  # type: ignore[misc]
             super().__init__(layers=layers)
 
     def fork(self, rows: Tensor | None, length: int) -> GrowingCache:
+        """Forks every layer alike; without `rows` only the newest fork may still be used."""
         return GrowingCache([layer.fork(rows, length) for layer in self.layers])
 
     def gather(self, rows: Tensor, columns: Tensor) -> None:
+        """Keeps these rows and columns of every layer, in place."""
         for layer in self.layers:
             layer.gather(rows, columns)
 

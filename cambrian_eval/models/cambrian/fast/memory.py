@@ -75,6 +75,7 @@ class TokenBudget:
     failed: int | None = None
 
     def succeeded(self, used: int) -> None:
+        """A wave of that size fitted; after a failure, a wave that nearly filled the budget lets it grow again."""
         self.fitted = max(self.fitted, used)
         if self.failed is None:
             return
@@ -83,5 +84,6 @@ class TokenBudget:
             self.tokens = min(self.most, (self.tokens + self.failed) // 2)
 
     def ran_out(self, used: int) -> None:
+        """A wave of that size did not fit: the budget becomes half of the smallest that failed."""
         self.failed = used if self.failed is None else min(self.failed, used)
         self.tokens = max(1, self.failed // 2)

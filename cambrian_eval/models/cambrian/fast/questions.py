@@ -69,6 +69,7 @@ class Bundle:
 
     @classmethod
     def of(cls, question: Question, visual: int, token_limit: int | None) -> Bundle:
+        """A bundle of one question; its last id is not prefix, because something must be asked after the prefix."""
         return cls([question], len(question.ids) - 1, visual, token_limit)
 
     def admits(self, question: Question) -> bool:
@@ -81,6 +82,7 @@ class Bundle:
         return self.can_split and self._common(question) > len(first.head or ())
 
     def add(self, question: Question) -> None:
+        """Takes a question in; what all share shrinks to what it has in common with them."""
         self.shared = self._common(question)
         self.questions.append(question)
 
@@ -107,6 +109,7 @@ class Bundle:
 
     @property
     def prefix_ids(self) -> tuple[int, ...]:
+        """The ids that are read once for all questions, the mark of the picture among them."""
         return self.questions[0].ids[: self._split]
 
     @property
