@@ -122,6 +122,7 @@ def variants(towers: tuple[str, ...]) -> dict[str, tuple[network.Variant, int]]:
 
 
 def arguments() -> argparse.Namespace:
+    """The options of one training, or of the sweep."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--workers", type=int, default=2, help="training processes, one core each [2]")
@@ -135,6 +136,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Draws, trains and measures, one variant after the other."""
     options = arguments()
     out: Path = options.out
     parts = PARTS if options.exercises is None else ((PARTS[0][0], options.exercises),)

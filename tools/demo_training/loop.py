@@ -86,6 +86,7 @@ class Learnt:
     words: Tensor
 
     def loss(self, share: float) -> Tensor:
+        """Mean over the weighted tokens, and a share of the loss of the visual tokens as words."""
         return (self.each * self.weight).sum() / self.weight.sum() + share * self.words
 
 
@@ -144,6 +145,7 @@ class Tally:
         self.counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
 
     def add(self, batch: Batch, right: Tensor) -> None:
+        """Counts an answer as right where every one of its tokens is."""
         wanted = batch.weight > 0
         rows = torch.arange(len(batch.ids))[:, None].expand_as(batch.ids)[wanted].tolist()
         found: dict[tuple[int, int, int], bool] = {}
