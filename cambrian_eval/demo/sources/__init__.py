@@ -1,0 +1,51 @@
+"""Sources of CV-Bench to try it with: drawn scenes of true 3D geometry, written as COCO, ADE20K and Omni3D.
+
+A scene is a set of `bodies` before a `camera` (`scenes` decides which and where). `render` turns it into a picture
+and says what is visible in it, and the writers `coco`, `ade20k` and `omni3d` note that down in the official forms.
+Nothing here knows the CV-Bench builder, which reads the folders as it reads the releases.
+
+    python -m cambrian_eval.demo.sources OUT
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+PICTURES = 100
+"""Of each source and of each Omni3D component."""
+
+
+def draw(out: Path, seed: int = 0, pictures: int = PICTURES) -> dict[str, int]:
+    """Write all sources below `out`: `coco/`, `ADE20K_2021_17_01/`, `omni3d/`. Returns pictures by source.
+
+    A picture depends on seed, source and its number alone: the first ten of twenty are the ten of ten. The folder
+    appears when it is complete.
+    """
+    import tempfile
+
+    from cambrian_eval.demo.sources import ade20k, coco, omni3d, scenes
+    from cambrian_eval.demo.sources.render import View, render
+    from cambrian_eval.errors import UserError
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: already there; name a new or an empty folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+
+    def plane(source: str, number: int) -> View:
+        rng = Random(f"{seed}/{source}/{number}")
+        return render(scenes.room(rng) if number % 14 == 0 else scenes.board(rng))
+
+    def space(component: omni3d.Component, number: int) -> View:
+        rng = Random(f"{seed}/{component.name}/{number}")
+        return render((scenes.depths if number % 2 else scenes.distances)(rng, component.outdoors))
+
+    numbers = range(1, pictures + 1)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:
+        root = Path(folder) / "sources"
+        coco.write(root / "coco", [plane("COCO", n) for n in numbers])
+        ade20k.write(root / "ADE20K_2021_17_01", [plane("ADE20K", n) for n in numbers])
+        for component in omni3d.COMPONENTS:
+            omni3d.write(root / "omni3d", component, [space(component, n) for n in numbers])
+        root.replace(out)
+    return dict.fromkeys(("COCO", "ADE20K", *(c.name for c in omni3d.COMPONENTS)), pictures)

@@ -1,0 +1,30 @@
+"""`python -m cambrian_eval.demo.sources OUT`: draw the sources and say where they are."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cambrian_eval.demo.sources import PICTURES, draw
+from cambrian_eval.errors import UserError
+
+
+def main(
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    seed: Annotated[int, typer.Option(help="Another seed draws other scenes.")] = 0,
+    pictures: Annotated[int, typer.Option(help="Pictures of each source and component.", min=1)] = PICTURES,
+) -> None:
+    """Draw small COCO, ADE20K and Omni3D sources for `cambrian-eval cvbench build`."""
+    try:
+        drawn = draw(out, seed, pictures)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    print(f"{out}: {sum(drawn.values())} pictures ({', '.join(f'{n} {name}' for name, n in drawn.items())})")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""Tests of the drawn sources that stand in for COCO, ADE20K and Omni3D."""

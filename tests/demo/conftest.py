@@ -1,0 +1,20 @@
+"""A few drawn sources, written once for the tests that look at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cambrian_eval.demo.sources import draw
+
+PICTURES = 15
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("drawn") / "sources"
+    assert draw(root, seed=7, pictures=PICTURES) == dict.fromkeys(
+        ("COCO", "ADE20K", "SUNRGBD", "Hypersim", "nuScenes"), PICTURES
+    )
+    return root
