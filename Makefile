@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types contracts docs bench clean
+.PHONY: demo demo-cvbench test lint types contracts docs bench clean
 
 # Torch first and pinned: a CPU build where one is offered, and no other torch after it.
 $(READY): pyproject.toml constraints.txt
@@ -18,6 +18,25 @@ demo: $(READY)
 	$(BIN)/cambrian-eval run --out runs/demo
 	$(BIN)/cambrian-eval report runs/demo --out report
 	@echo "open report/report.html"
+
+# The build lies in its own folder, the report and the review page (with its pictures) in another.
+CVB := runs/demo-cvbench
+demo-cvbench: $(READY)
+	test -d $(CVB)/sources || $(BIN)/python -m cambrian_eval.demo.sources $(CVB)/sources
+	$(BIN)/cambrian-eval cvbench build --no-cache --out $(CVB)/cvb \
+		--coco $(CVB)/sources/coco/instances_val2017.json --coco-images $(CVB)/sources/coco/val2017 \
+		--ade20k $(CVB)/sources/ADE20K_2021_17_01 \
+		--omni3d $(CVB)/sources/omni3d/*_test.json --omni3d-images $(CVB)/sources/omni3d/datasets \
+		--count-options balanced --pair-share 0.12 --class-share 0.25 \
+		--count-rows 72 --relation-rows 72 --depth-rows 72 --distance-rows 72
+	$(BIN)/cambrian-eval cvbench audit $(CVB)/cvb
+	$(BIN)/cambrian-eval run --model demo --benchmark cvbench_2d,cvbench_3d --data-root $(CVB)/cvb \
+		--vision on,off --out $(CVB)/run
+	$(BIN)/cambrian-eval report $(CVB)/run --out $(CVB)/report
+	cp -R $(CVB)/cvb/review.html $(CVB)/cvb/img $(CVB)/report/
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
+		$(BIN)/python -m webbrowser "file://$(CURDIR)/$(CVB)/report/review.html" </dev/null >/dev/null 2>&1 || true; fi
+	@echo "open $(CVB)/report/report.html, and $(CVB)/report/review.html to judge the questions"
 
 test: $(READY)
 	$(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)

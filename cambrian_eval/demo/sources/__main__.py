@@ -14,7 +14,7 @@ from cambrian_eval.errors import UserError
 
 def main(
     out: Annotated[Path, typer.Argument(help="A new folder.")],
-    seed: Annotated[int, typer.Option(help="Another seed draws other scenes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed draws other scenes.")] = 1,
     pictures: Annotated[int, typer.Option(help="Pictures of each source and component.", min=1)] = PICTURES,
 ) -> None:
     """Draw small COCO, ADE20K and Omni3D sources for `cambrian-eval cvbench build`."""
