@@ -35,7 +35,7 @@ _OPTION = re.compile(r"\n(?:\(([A-F])\)|([A-F])\.) ([^\n]+)")
 class Exercise:
     """One picture with the benchmark's own prompt, and the replies that are learnt with and without it.
 
-    Where options are listed the reply is the right one's text, not its letter. `blind` is the reply when no
+    Where options are listed `letter` is the right one's and `answer` its text. `blind` is the reply when no
     picture is shown: a guess, uniform over what is possible.
     """
 
@@ -43,7 +43,13 @@ class Exercise:
     picture: int
     prompt: str
     answer: str
+    letter: str | None
     blind: str
+
+    @property
+    def reply(self) -> str:
+        """What the benchmark asks for: the letter where there are options."""
+        return self.letter or self.answer
 
 
 def options_of(prompt: str) -> list[tuple[str, str]]:
@@ -66,12 +72,12 @@ def _exercise(name: str, sample: Sample, prompt: str, rng: Random) -> Exercise:
     answer = Counter(text for text in sample.answers if text != "unanswerable").most_common(1)[0][0]
     options = dict(options_of(prompt))
     if options:
-        return Exercise(name, 0, prompt, options[answer], rng.choice(list(options.values())))
+        return Exercise(name, 0, prompt, options[answer], answer, rng.choice(list(options)))
     if name == "mme":
         # Both claims about a picture are judged together: a blind guess must differ between claims as chance
         # would have it, or a pair could never be guessed.
-        return Exercise(name, 0, prompt, answer, Random(f"guess/{prompt}").choice(("Yes", "No")))
-    return Exercise(name, 0, prompt, answer, answer)
+        return Exercise(name, 0, prompt, answer, None, Random(f"guess/{prompt}").choice(("Yes", "No")))
+    return Exercise(name, 0, prompt, answer, None, answer)
 
 
 def _png(row: dict[str, Any]) -> bytes:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .packing import KINDS, Batch, Unit, attention, batch_of
+from .packing import KINDS, Batch, Shares, Unit, attention, batch_of
 from .weights import SharedWeights
 
 PACES = {"vision_towers.": 0.6, "mm_projector_aux": 0.6}
@@ -43,6 +43,10 @@ class Plan:
     words_share: float = 0.7
     """Weight of the visual tokens' own loss."""
     blind_share: float = 0.25
+    spelt_until: float = 0.3
+    """Share of the budget over which options are less and less answered by their text: what is to be said is
+    learnt long before which letter stands for it.
+    """
     seed: int = 0
     report_every: int = 50
     start: float = 0.0
@@ -190,7 +194,8 @@ def train(
         rate = plan.rate * min(1.0, (shared.steps + 1) / plan.warmup)
         rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * used))
         drawn = [next(stream) for _ in range(plan.batch)]
-        batch = batch_of(drawn, arrays, rng, plan.room, plan.blind_share, model.config.vocab_size)
+        shares = Shares(max(0.0, 1 - used / plan.spelt_until), plan.blind_share)
+        batch = batch_of(drawn, arrays, rng, plan.room, shares, model.config.vocab_size)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             learnt = losses(model, batch, frame)
         loss = learnt.loss(plan.words_share)

@@ -31,8 +31,9 @@ from .vocabulary import END, FRAME, OPENS_ANSWER
 
 NAMED = frozenset((*COLORS, *SHAPES, *OBJECTS, *ANIMALS))
 """Words of questions that name what is in the picture."""
-KINDS = ("asked", "blind")
-QUESTION_WEIGHT, END_WEIGHT, BLIND_WEIGHT = 0.05, 0.2, 0.3
+KINDS = ("asked", "spelt", "blind")
+"""Answered as the benchmark asks; an option by its text instead of its letter; without the picture."""
+QUESTION_WEIGHT, END_WEIGHT, BLIND_WEIGHT = 0.05, 0.2, 0.4
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def _words(group: Sequence[Exercise], vocabulary: Mapping[str, int]) -> tuple[in
 def _encoder(tokenizer: Any, exercises: Sequence[Exercise]) -> Mapping[str, list[int]]:
     texts = set()
     for exercise in exercises:
-        texts |= {exercise.prompt + OPENS_ANSWER, f" {exercise.answer}{END}", f" {exercise.blind}{END}"}
+        texts.add(exercise.prompt + OPENS_ANSWER)
+        texts |= {f" {reply}{END}" for reply in (exercise.reply, exercise.answer, exercise.blind)}
     texts.add("\n")
     ordered = sorted(texts)
     return dict(zip(ordered, tokenizer(ordered)["input_ids"], strict=True))
@@ -126,20 +128,30 @@ def _segments(group: Sequence[Exercise], ids: Mapping[str, list[int]]) -> Iterat
     for exercise in group:
         question = ids[exercise.prompt + OPENS_ANSWER]
         shown = [*ids["\n"], *question]
-        yield Segment((*shown, *ids[f" {exercise.answer}{END}"]), len(shown), "asked")
+        yield Segment((*shown, *ids[f" {exercise.reply}{END}"]), len(shown), "asked")
+        yield Segment((*shown, *ids[f" {exercise.answer}{END}"]), len(shown), "spelt")
         yield Segment((*question, *ids[f" {exercise.blind}{END}"]), len(question), "blind")
 
 
-def choose(unit: Unit, rng: Random, room: int, blind_share: float) -> list[Segment]:
+@dataclass(frozen=True)
+class Shares:
+    """How often a question's answer is an option's text, and how often a picture also carries a blind question."""
+
+    spelt: float
+    blind: float
+
+
+def choose(unit: Unit, rng: Random, room: int, shares: Shares) -> list[Segment]:
     """The segments of a picture that are trained together: as many questions as fit, at most three, and now
     and then a blind one.
     """
-    asked = [s for s in unit.segments if s.kind == "asked"]
-    rng.shuffle(asked)
+    by_kind = {kind: [s for s in unit.segments if s.kind == kind] for kind in KINDS}
+    pairs = list(zip(by_kind["asked"], by_kind["spelt"], strict=True))
+    rng.shuffle(pairs)
+    candidates = [spelt if rng.random() < shares.spelt else asked for asked, spelt in pairs[:3]]
+    if rng.random() < shares.blind:
+        candidates.append(rng.choice(by_kind["blind"]))
     chosen, left = [], room
-    candidates = asked[:3]
-    if rng.random() < blind_share:
-        candidates.append(rng.choice([s for s in unit.segments if s.kind == "blind"]))
     for segment in candidates:
         if len(segment.ids) <= left:
             chosen.append(segment)
@@ -148,10 +160,10 @@ def choose(unit: Unit, rng: Random, room: int, blind_share: float) -> list[Segme
 
 
 def batch_of(
-    units: Sequence[Unit], arrays: Sequence[Any], rng: Random, room: int, blind_share: float, vocabulary: int
+    units: Sequence[Unit], arrays: Sequence[Any], rng: Random, room: int, shares: Shares, vocabulary: int
 ) -> Batch:
     """Lay a batch out."""
-    rows = [choose(unit, rng, room, blind_share) for unit in units]
+    rows = [choose(unit, rng, room, shares) for unit in units]
     length = max(sum(len(segment.ids) for segment in row) for row in rows)
     shape = (len(rows), length)
     ids, segment, offset = (np.zeros(shape, dtype=np.int64) for _ in range(3))
@@ -164,7 +176,7 @@ def batch_of(
             place = slice(at, at + size)
             ids[row, place], segment[row, place], offset[row, place] = one.ids, number, np.arange(size)
             blind[row, place] = one.kind == "blind"
-            if one.kind == "asked":
+            if one.kind != "blind":
                 weight[row, place] = QUESTION_WEIGHT
             answer = slice(at + one.answer, at + size)
             scale = BLIND_WEIGHT if one.kind == "blind" else 1.0
