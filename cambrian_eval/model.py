@@ -8,7 +8,7 @@ resolved by what it is: Cambrian checkpoints by the Cambrian network, everything
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import Any, Protocol, runtime_checkable
 
@@ -56,8 +56,6 @@ class ModelOptions:
     """Lets weights be read from pickled files, by torch's restricted loader only."""
     offline: bool = False
     """Open no connection; what is not in a cache is missing."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    """For adapters of other packages, which Python callers may hand more; no adapter here reads it."""
 
 
 @runtime_checkable
