@@ -134,14 +134,3 @@ def _lead(axes: Axes, centre: tuple[float, ...], radius: float, box: Box, invers
         return
     ends = inverse.transform([centre, (x, y)])
     axes.plot(ends[:, 0], ends[:, 1], color="#777777", linewidth=0.5, zorder=1.5, scalex=False, scaley=False)
-
-
-def overlaps(texts: Sequence[Text]) -> list[tuple[str, str]]:
-    """Pairs of labels whose drawn boxes overlap; empty is what `place` promises."""
-    boxes = [t.get_window_extent() for t in texts]
-    return [
-        (texts[i].get_text(), texts[j].get_text())
-        for i in range(len(texts))
-        for j in range(i)
-        if Box(*boxes[i].extents).overlap(Box(*boxes[j].extents)) > 0
-    ]
