@@ -30,6 +30,7 @@ demo-cvbench: $(READY)
 		--count-options balanced --pair-share 0.12 --class-share 0.25 \
 		--count-rows 72 --relation-rows 72 --depth-rows 72 --distance-rows 72
 	$(BIN)/cambrian-eval cvbench audit $(CVB)/cvb
+	rm -rf $(CVB)/run  # of an earlier checkpoint, perhaps; it takes seconds
 	$(BIN)/cambrian-eval run --model demo --benchmark cvbench_2d,cvbench_3d --data-root $(CVB)/cvb \
 		--vision on,off --out $(CVB)/run
 	$(BIN)/cambrian-eval report $(CVB)/run --out $(CVB)/report
