@@ -38,6 +38,7 @@ from perf_models import SIZES, build, prompt_of
 
 from cambrian_eval.models.cambrian import CambrianProcessor
 from cambrian_eval.models.cambrian.fast import Answer, Driver, Question, Shown
+from cambrian_eval.models.cambrian.fast.alone import ask_alone
 
 QUESTIONS, PICTURES = 62_000, 40_000
 """All sixteen benchmarks together, about."""
@@ -115,25 +116,9 @@ class Naive:
     def __init__(self, model: Any, processor: CambrianProcessor) -> None:
         self.model, self.processor = model, processor
 
-    @torch.inference_mode()
     def __call__(self, question: Question) -> tuple[int, ...]:
-        """The new ids of one question, its picture decoded and encoded anew."""
-        device = self.model.device
-        extra: dict[str, Any] = {}
-        if question.shown is not None:
-            image = question.shown.load()
-            extra["pixel_values"] = [pixels.to(device) for pixels in self.processor.pixels([image])]
-            extra["image_sizes"] = [image.size]
-        ids = torch.tensor([question.ids], device=device)
-        new = self.model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=question.limit,
-            do_sample=False,
-            pad_token_id=0,
-            **extra,
-        )
-        return tuple(new[0].tolist())
+        """The answer's ids."""
+        return ask_alone(self.model, self.processor, question)
 
     @torch.inference_mode()
     def logits(self, question: Question) -> torch.Tensor:
@@ -385,6 +370,7 @@ def compare_ids(model: Any, processor: CambrianProcessor, count: int, options: a
         gap = max(gap, float((logits - first[question.tag]).abs().max()))
         scale = max(scale, float(logits.abs().max()))
     found: dict[str, Any] = {"questions": len(asked), "ids": ids, "ids_differing": wrong, "questions_differing": rows}
+    found["asked_alone"] = driver.clock.counts["alone"]
     found["lengths"] = dict(sorted(lengths.items()))
     return found | {"largest_logit_gap": gap, "largest_logit": scale}
 

@@ -135,7 +135,9 @@ def arguments() -> argparse.Namespace:
         "--minutes", type=float, default=1e9, help="end sooner, on the clock; a third of it for stage one"
     )
     parser.add_argument("--steps", type=int, help="updates, a quarter of them in stage one [14000; 2400 with --sweep]")
-    parser.add_argument("--exercises", type=int, help="rows to draw for each benchmark [10000, from two seeds]")
+    parser.add_argument(
+        "--exercises", type=int, help="rows to draw for each benchmark [10000, from two seeds; 2500 with --sweep]"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rows", type=int, default=200, help="rows a benchmark in the final table [200]")
     parser.add_argument("--sweep", action="store_true", help="train the variants instead, one after the other")
@@ -146,7 +148,9 @@ def main() -> None:
     """Draws, trains and measures, one variant after the other."""
     options = arguments()
     out: Path = options.out
-    parts = PARTS if options.exercises is None else ((PARTS[0][0], options.exercises),)
+    parts = PARTS[:1] if options.sweep else PARTS
+    if options.exercises is not None:
+        parts = ((PARTS[0][0], options.exercises),)
     draw(out / "corpus", parts, options.workers)
     minutes, steps = options.minutes, options.steps or (SWEEP_STEPS if options.sweep else STEPS)
     first = loop.Plan(minutes / 3, steps // 4, batch=24, rate=1e-3, warmup=100)
@@ -160,12 +164,13 @@ def main() -> None:
         folder = out / "sweep" / name if name else out
         task = Task(out / "corpus", parts, folder, replace(first, seed=seed), replace(second, seed=seed), variant)
         checkpoint = run(task, options.workers)
-        lines = trial.measure(checkpoint, options.rows, folder / "run")
-        (folder / "table.md").write_text(trial.table(lines) + "\n", encoding="utf-8")
-        print(f"{name or CHECKPOINT}\n{trial.table(lines)}", flush=True)
-        measured[name] = lines
-    if options.sweep:
-        (out / "sweep" / "scores.csv").write_text(trial.scores(measured), encoding="utf-8")
+        if options.sweep:
+            measured[name] = trial.measure(checkpoint, options.rows, folder / "run", ["on"])
+            (out / "sweep" / "scores.csv").write_text(trial.scores(measured), encoding="utf-8")
+            continue
+        found = trial.table(trial.measure(checkpoint, options.rows, folder / "run"))
+        (folder / "table.md").write_text(found + "\n", encoding="utf-8")
+        print(found)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
 
@@ -144,3 +145,25 @@ def test_deterministic_answers_do_not_depend_on_neighbours(tiny: Make, dtype: st
         for tag, (ids, values) in forwards.items():
             assert again[tag][0] == ids
             assert torch.equal(again[tag][1], values)
+
+
+def test_near_ties_are_decided_as_for_one_question_alone(tiny: Make) -> None:
+    """Every id gets a twin whose logit is the same to within rounding, so that sums decide which of them wins."""
+    shared = tiny("sva")
+    loaded = Loaded(deepcopy(shared.model), shared.processor)
+    head = loaded.model.lm_head.weight
+    with torch.no_grad():
+        half = len(head) // 2
+        head[half : 2 * half] = head[:half] * (1 + torch.tensor([-1e-7, 1e-7]).repeat(half)[:half, None])
+    questions = loaded.mixed(60, 9)
+    driver = Driver(loaded.model, loaded.processor)
+    found = answered(driver, questions)
+    assert found == {q.tag: loaded.alone(q) for q in questions}
+    assert driver.clock.counts["alone"] > 30
+
+
+def test_answers_of_clear_margins_are_not_asked_again(tiny: Make) -> None:
+    loaded = tiny("sva")
+    driver = Driver(loaded.model, loaded.processor)
+    answered(driver, loaded.mixed(60, 1))
+    assert driver.clock.counts["alone"] <= 1

@@ -9,6 +9,7 @@ what these lack:
   and `wave` share a picture's prefix by one attention mask over a row of side-by-side questions.
 - its dynamic cache copies itself for every token and its static one fixes the length; `cache` grows in place.
 - `generate` runs a batch until its longest answer; `decode` drops ended questions on the way.
+- `alone` asks a question by itself where float32 cannot tell two ids apart, so that shared answers are exact.
 - `pictures`, `planning`, `memory` and `driver` have no counterpart: preprocessing ahead, pictures encoded once
   within a memory bound, waves of like length, backing off when memory runs out.
 """

@@ -28,7 +28,28 @@ class Slot:
 
 
 Slots = list[list["Slot | None"]]
-Made = dict[Question, tuple[tuple[int, ...], bool]]
+
+CLOSE = 4e-6
+"""Two float32 logits nearer than this share of the largest are as good as equal. What stands beside a question moves
+its logits by up to a millionth.
+"""
+
+
+@dataclass(frozen=True)
+class Made:
+    """New ids, the stop id included where there was one, and whether two ids were close for any of them."""
+
+    ids: tuple[int, ...]
+    close: bool
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """What one pass made: ids [G, N], whether each was close to another (float32 only), and whose they are."""
+
+    ids: Tensor
+    close: Tensor | None
+    slots: Slots
 
 
 @dataclass
@@ -51,7 +72,8 @@ class Decoder:
     def __init__(self, model: Any, stops: Sequence[int]) -> None:
         self.model = model
         self.device: torch.device = model.get_input_embeddings().weight.device
-        self.stops = torch.tensor(sorted(set(stops)), dtype=torch.long, device=self.device)
+        self.stopping = frozenset(stops)
+        self.stops = torch.tensor(sorted(self.stopping), dtype=torch.long, device=self.device)
         self.window: int | None = getattr(model.model.config, "sliding_window", None)
         self.eager = model.model.config._attn_implementation == "eager"
         self.on_prompts: Callable[[Pending], None] | None = None
@@ -77,17 +99,18 @@ class Decoder:
         ).last_hidden_state
         return hidden
 
-    def decode(self, pending: Pending) -> Made:
-        """New ids of every question, its stop id included, and whether it stopped by itself."""
+    def decode(self, pending: Pending) -> dict[Question, Made]:
+        """The answer to every question."""
         if self.on_prompts is not None:
             self.on_prompts(pending)
         state = _State(pending, self.device)
         watch = _Watch(self.device)
-        made: list[tuple[Tensor, Slots]] = []
+        made: list[_Pass] = []
         hidden = pending.hidden
         for step in range(1, state.longest + 1):
-            ids = self.model.lm_head(hidden).argmax(dim=-1).to(self.device)
-            made.append((ids, state.slots))
+            logits = self.model.lm_head(hidden)
+            ids = logits.argmax(dim=-1).to(self.device)
+            made.append(_Pass(ids, _close(logits), state.slots))
             if step == state.longest:
                 break
             state.end(ids, step, self.stops)
@@ -101,7 +124,7 @@ class Decoder:
                     watch.forget()
             state.advance()
             hidden = self.body(self.embed(ids), state.layout, state.cache)
-        return _collected(made, self.stops.tolist())
+        return _collected(made, self.stopping)
 
 
 class _State:
@@ -202,24 +225,37 @@ def _flags(done: Tensor, slots: Slots) -> list[list[bool]]:
     ]
 
 
-def _collected(made: Sequence[tuple[Tensor, Slots]], stops: Sequence[int]) -> Made:
+def _close(logits: Tensor) -> Tensor | None:
+    """Where the two largest of the logits [G, N, V] are as good as equal; below float32 nobody asks."""
+    if logits.dtype != torch.float32:
+        return None
+    first, second = logits.topk(2, dim=-1).values.unbind(-1)
+    return first - second < CLOSE * logits.abs().amax(dim=-1)
+
+
+def _collected(made: Sequence[_Pass], stopping: frozenset[int]) -> dict[Question, Made]:
     """Every question's ids out of what the passes made, cut behind its first stop id or at its limit."""
     sequences: dict[Question, list[int]] = {}
     ended: set[Question] = set()
-    stopping = set(stops)
+    close: set[Question] = set()
     # One transfer for the whole wave: the tensors wait on the device until the last pass is on its way.
-    flat = torch.cat([ids.flatten() for ids, _ in made]).tolist()
+    flat = torch.cat([one.ids.flatten() for one in made]).tolist()
+    flags = [one.close.flatten() for one in made if one.close is not None]
+    flat_close = torch.cat(flags).tolist() if flags else [False] * len(flat)
     start = 0
-    for ids, slots in made:
-        width = ids.shape[1]
-        for row, places in enumerate(slots):
+    for one in made:
+        width = one.ids.shape[1]
+        for row, places in enumerate(one.slots):
             for column, slot in enumerate(places):
                 if slot is None or slot.question in ended:
                     continue
-                value = flat[start + row * width + column]
+                place = start + row * width + column
+                value = flat[place]
                 sequence = sequences.setdefault(slot.question, [])
                 sequence.append(value)
+                if flat_close[place]:
+                    close.add(slot.question)
                 if value in stopping or len(sequence) >= slot.question.limit:
                     ended.add(slot.question)
-        start += ids.numel()
-    return {question: (tuple(ids), ids[-1] in stopping) for question, ids in sequences.items()}
+        start += one.ids.numel()
+    return {q: Made(tuple(ids), q in close) for q, ids in sequences.items()}

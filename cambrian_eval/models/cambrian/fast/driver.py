@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from .alone import ask_alone
 from .clock import Clock
 from .memory import TokenBudget, default_vision_cache, is_out_of_memory, release, start_tokens
 from .pictures import PictureStore
@@ -75,7 +76,9 @@ class Driver:
             capacity=default_vision_cache(self.device) if vision_cache_bytes is None else vision_cache_bytes,
             batch=1 if deterministic else batch,
         )
-        self.runner = WaveRunner(model, stop_ids(model), width, self.clock)
+        self.runner = WaveRunner(
+            model, stop_ids(model), width, self.clock, lambda question: ask_alone(model, processor, question)
+        )
 
     def waves(self, questions: Iterable[Question]) -> Iterator[list[Answer | Failure]]:
         """An answer to every question, in any order, a wave at a time; pulls only what the next waves need."""

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..connector import EncodedPicture
 from .cache import GrowingCache
 from .clock import Clock
-from .decode import Decoder, Pending, Slot, Slots
+from .decode import Decoder, Made, Pending, Slot, Slots
 from .layout import PADDING, Layout
 from .questions import Answer, Bundle, Question
 
@@ -35,12 +35,18 @@ class Prefixes:
 
 
 class WaveRunner:
-    """Runs waves on one model. `width` is how many questions of a bundle are asked at a time."""
+    """Runs waves on one model. `width` is how many questions of a bundle are asked at a time.
 
-    def __init__(self, model: Any, stops: Sequence[int], width: int, clock: Clock) -> None:
+    `alone` answers one question by itself. It has the last word where two ids were close.
+    """
+
+    def __init__(
+        self, model: Any, stops: Sequence[int], width: int, clock: Clock, alone: Callable[[Question], tuple[int, ...]]
+    ) -> None:
         self.model = model
         self.clock = clock
         self.width = width
+        self.alone = alone
         self.decoder = Decoder(model, stops)
 
     @torch.inference_mode()
@@ -153,6 +159,15 @@ class WaveRunner:
         with self.clock.phase("decode"):
             made = self.decoder.decode(pending)
         return [
-            Answer(question.tag, ids, stopped, homes[question].prompt_tokens(question))
-            for question, (ids, stopped) in made.items()
+            self._answer(question, self._settled(question, found), homes[question]) for question, found in made.items()
         ]
+
+    def _settled(self, question: Question, made: Made) -> tuple[int, ...]:
+        if not made.close:
+            return made.ids
+        with self.clock.phase("alone"):
+            self.clock.counts["alone"] += 1
+            return self.alone(question)
+
+    def _answer(self, question: Question, ids: tuple[int, ...], home: Bundle) -> Answer:
+        return Answer(question.tag, ids, ids[-1] in self.decoder.stopping, home.prompt_tokens(question))
