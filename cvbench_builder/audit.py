@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cvbench_builder.candidates import OPPOSITE
-from cvbench_builder.stats import answer_place, answer_text, classes_of
+from cvbench_builder.stats import answer_place, answer_text, box_area, classes_of
 
 FOLDS = 5
 _RESAMPLES = 2000
@@ -32,7 +32,7 @@ def audit(rows: list[Row], *, forest: bool = True) -> dict[str, Any]:
         ("majority word", True, ("Count", "Relation", "Depth", "Distance"), majority_word),
         ("value prior", True, ("Count",), prior),
         ("pair prior", True, ("Relation", "Depth", "Distance"), prior),
-        ("larger box", False, ("Depth", "Distance"), lambda r: by_box(r, _area)),
+        ("larger box", False, ("Depth", "Distance"), lambda r: by_box(r, box_area)),
         ("lower edge", False, ("Depth", "Distance"), lambda r: by_box(r, lambda b: b[3])),
     ]
     if forest:
@@ -149,10 +149,6 @@ def by_box(rows: list[Row], size: Callable[[list[float]], float]) -> Guess:
             boxes = row["bbox"]
         guesses.append(_share([size(b) for b in boxes], answer_place(row)) if len(boxes) == 2 else float("nan"))
     return guesses
-
-
-def _area(box: list[float]) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _share(scores: list[float], place: int) -> float:

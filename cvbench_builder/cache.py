@@ -23,13 +23,6 @@ def default_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cvbench_builder"
 
 
-def sha256_of(path: Path) -> str:
-    """Of a file of any size: it is mapped, not read into memory."""
-    digest = hashlib.sha256()
-    digest.update(map_file(path))
-    return digest.hexdigest()
-
-
 @dataclass(frozen=True)
 class Cache:
     """What is kept under ``folder``; nothing where that is None."""
@@ -39,13 +32,13 @@ class Cache:
     def digest(self, path: Path) -> str:
         """The sha256 of a file's content; computed only where this path, size and time are not known yet."""
         if self.folder is None or not path.is_file():
-            return sha256_of(path)
+            return _digest(path)
         state = path.stat()
         key = hashlib.sha256(f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}".encode()).hexdigest()[:32]
         memo = self.folder / "digests" / key
         if memo.is_file():
             return memo.read_text()
-        value = sha256_of(path)
+        value = _digest(path)
         _write(memo, value.encode())
         return value
 
@@ -68,6 +61,11 @@ class Cache:
 
 
 NOTHING_KEPT = Cache(None)
+
+
+def _digest(path: Path) -> str:
+    """Mapped as its reader maps it, so that a file that is missing or empty is refused in the same words."""
+    return hashlib.sha256(map_file(path)).hexdigest()
 
 
 def _write(path: Path, data: bytes) -> None:

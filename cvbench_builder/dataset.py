@@ -166,12 +166,11 @@ def write_json(value: Any, path: Path) -> None:
 def write_manifest(folder: Path) -> None:
     """The digest of every file that is there now; call it last."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
-    digests = {p.relative_to(folder).as_posix(): sha256_of(p) for p in files}
+    digests = {p.relative_to(folder).as_posix(): _sha256(p) for p in files}
     write_json({"files": digests}, folder / MANIFEST)
 
 
-def sha256_of(path: Path) -> str:
-    """Of a file's bytes, as the manifest lists them."""
+def _sha256(path: Path) -> str:
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 

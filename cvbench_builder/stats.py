@@ -65,7 +65,7 @@ def _task(rows: list[dict[str, Any]]) -> dict[str, Any]:
     options = Counter(len(r["choices"]) for r in rows)
     names = Counter(n for r in rows for n in classes_of(r))
     pairs = Counter(" / ".join(sorted(classes_of(r)[-2:])) for r in rows) if rows[0]["task"] != "Count" else Counter()
-    shares = [_area(b["xyxy"]) for r in rows for b in r.get("boxes") or []]
+    shares = [box_area(b["xyxy"]) for r in rows for b in r.get("boxes") or []]
     tight = [v for r in rows if (v := margin(r, "tightness")) is not None]
     margins = sorted({m["name"] for r in rows for m in r.get("margins") or []})
     return {
@@ -97,7 +97,8 @@ def _sorted(counts: Counter[str]) -> dict[str, int]:
     return {k: counts[k] for k in sorted(counts)}
 
 
-def _area(box: list[float]) -> float:
+def box_area(box: list[float]) -> float:
+    """In square pixels, from its edges."""
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
