@@ -27,7 +27,7 @@ def locate(name: str | Path) -> Path:
     """The folder of a checkpoint: a local path, else the hub cache's copy."""
     path = Path(name).expanduser()
     if path.is_dir():
-        refuse_adapter(path)
+        _require_checkpoint(path)
         return path
     if path.exists():
         raise UserError(f"{path} is a file; give the folder of the checkpoint that holds config.json")
@@ -40,8 +40,8 @@ def locate(name: str | Path) -> Path:
     return cached
 
 
-def refuse_adapter(folder: Path) -> None:
-    """Stops at folders that hold no whole checkpoint: a LoRA adapter alone, or nothing with a config.json."""
+def _require_checkpoint(folder: Path) -> None:
+    """Refuses a LoRA adapter alone and a folder without config.json."""
     whole = any((folder / name).is_file() for name in WEIGHT_FILES)
     if (folder / "adapter_config.json").is_file() and not whole:
         raise UserError(
