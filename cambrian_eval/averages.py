@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cambrian_eval.sample import Result
 
-CATEGORIES: Mapping[str, tuple[str, ...]] = {
+MEMBERS: Mapping[str, tuple[str, ...]] = {
     "General": ("mme", "mmbench", "seed", "gqa"),
     "Knowledge": ("scienceqa", "mmmu", "mathvista", "ai2d"),
     "OCR & Chart": ("chartqa", "ocrbench", "textvqa", "docvqa"),
     "Vision-Centric": ("mmvp", "realworldqa", "cvbench_2d", "cvbench_3d"),
 }
-"""The four averages of the paper and the benchmarks each is over."""
+"""The four categories of the paper and the benchmarks each averages."""
 OVERALL = "overall"
 """Name of the average over all sixteen."""
 DIVISORS: Mapping[str, float] = {"mme": 20.0}
@@ -60,7 +60,7 @@ def averages(scores: Mapping[str, float | None], incomplete: Collection[str] = (
 
     Benchmarks outside the sixteen do not enter. A score of None (withheld answers) is missing, not 0.
     """
-    formulas = {**CATEGORIES, OVERALL: tuple(name for names in CATEGORIES.values() for name in names)}
+    formulas = {**MEMBERS, OVERALL: tuple(name for names in MEMBERS.values() for name in names)}
     return {name: _average(name, members, scores, incomplete) for name, members in formulas.items()}
 
 

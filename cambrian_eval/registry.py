@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from cambrian_eval.averages import CATEGORIES as AVERAGED
+from cambrian_eval.averages import MEMBERS
 from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.errors import UserError, unknown
 
@@ -17,7 +17,7 @@ BENCHMARKS = "cambrian_eval.benchmarks"
 """The entry points' group of benchmarks."""
 MODELS = "cambrian_eval.models"
 """The entry points' group of model adapters."""
-CATEGORIES = tuple(AVERAGED)
+CATEGORIES = tuple(MEMBERS)
 """The four categories, in the paper's order."""
 
 
@@ -28,7 +28,7 @@ def _points(group: str) -> dict[str, EntryPoint]:
 
 def benchmark_names() -> list[str]:
     """Names of all installed benchmarks, in the paper's order, others after."""
-    order = [name for names in AVERAGED.values() for name in names]
+    order = [name for names in MEMBERS.values() for name in names]
     found = _points(BENCHMARKS)
     return [n for n in order if n in found] + sorted(set(found) - set(order))
 

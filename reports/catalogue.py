@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from cambrian_eval.averages import DIVISORS, MEMBERS
 from cambrian_eval.errors import UserError
 
-CATEGORIES = ("General", "Knowledge", "OCR & Chart", "Vision-Centric")
+CATEGORIES = tuple(MEMBERS)
 OTHER = "Other"
 """Category of a benchmark nobody declared."""
 
@@ -38,7 +39,7 @@ class Entry:
 
 
 _PAPER = (
-    Entry("mme", "MME (Perception)", "MME", "General", 2400, 20.0, 2000.0),
+    Entry("mme", "MME (Perception)", "MME", "General", 2400, DIVISORS["mme"], 2000.0),
     Entry("mmbench", "MMBench", "MMB", "General", 4300),
     Entry("seed", "SEED-Bench (image)", "SEED-I", "General", 17990),
     Entry("gqa", "GQA", "GQA", "General", 12000),

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cambrian_eval.averages import CATEGORIES, averages, cvbench
+from cambrian_eval.averages import DIVISORS, MEMBERS, averages, cvbench
+from cambrian_eval.registry import load_benchmark
+from cambrian_eval.reports.catalogue import entry
 
 EIGHT_B = {
     "mme": 1547.1, "mmbench": 75.9, "seed": 74.7, "gqa": 64.6,
@@ -48,8 +50,16 @@ def test_other_benchmarks_do_not_enter() -> None:
     assert averages({**EIGHT_B, "mine": 0.0}) == averages(EIGHT_B)
 
 
-@given(st.fixed_dictionaries({name: st.floats(0, 100) for names in CATEGORIES.values() for name in names}))
+@pytest.mark.parametrize(("category", "name"), [(c, name) for c, names in MEMBERS.items() for name in names])
+def test_averages_adapters_and_reports_agree_on_category_and_divisor(category: str, name: str) -> None:
+    adapter, shown = load_benchmark(name), entry(name)
+    assert adapter.category == shown.category == category
+    assert adapter.average_divisor == shown.divisor == DIVISORS.get(name, 1.0)
+    assert adapter.scale == shown.scale == 100 * shown.divisor  # every divided score is out of 100
+
+
+@given(st.fixed_dictionaries({name: st.floats(0, 100) for names in MEMBERS.values() for name in names}))
 def test_overall_is_the_mean_of_the_categories(scores: dict[str, float]) -> None:
     got = averages(scores)
-    categories = [got[name].value or 0.0 for name in CATEGORIES]
+    categories = [got[name].value or 0.0 for name in MEMBERS]
     assert got["overall"].value == pytest.approx(sum(categories) / 4)
