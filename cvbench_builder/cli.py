@@ -11,13 +11,17 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from cvbench_builder import options
 from cvbench_builder.errors import BuilderError
+
+if TYPE_CHECKING:
+    from cvbench_builder.inputs import Inputs
+    from cvbench_builder.settings import Settings
 
 app = typer.Typer(
     name="cvbench",
@@ -333,7 +337,7 @@ def _say(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _settings(given: dict[str, Any], sizes: dict[str, int | None]) -> Any:
+def _settings(given: dict[str, Any], sizes: dict[str, int | None]) -> Settings:
     from dataclasses import fields, replace
 
     from cvbench_builder import settings as presets
@@ -355,7 +359,7 @@ def _settings(given: dict[str, Any], sizes: dict[str, int | None]) -> Any:
     return replace(made, tasks=chosen, sizes=tuple(wanted.items()))
 
 
-def _inputs(given: dict[str, Any]) -> Any:
+def _inputs(given: dict[str, Any]) -> Inputs:
     from cvbench_builder.cache import Cache, default_folder
     from cvbench_builder.inputs import Inputs
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    import threading
+    from types import FrameType
+
+    from cambrian_eval.runner import Engine, Outcome
 
 
 def _config(context: typer.Context, value: Path | None) -> Path | None:
@@ -157,7 +164,7 @@ def run(
     raise typer.Exit(code)
 
 
-def _engine(name: str, workers: int | None, say: Any, **of_ray: Any) -> Any:
+def _engine(name: str, workers: int | None, say: Callable[[str], None], **of_ray: Any) -> Engine:
     """The engine by name; what only Ray understands is refused without it."""
     from cambrian_eval.errors import UserError, unknown
 
@@ -179,14 +186,14 @@ def _engine(name: str, workers: int | None, say: Any, **of_ray: Any) -> Any:
     return LocalEngine() if workers is None else LocalEngine(workers=workers)
 
 
-def _stop_on_interrupt(say: Any) -> Any:
+def _stop_on_interrupt(say: Callable[[str], None]) -> threading.Event:
     """Ctrl-C or a scheduler's SIGTERM once: finish the batch in hand and store it. Twice: end at once."""
     import signal
     import threading
 
     stop = threading.Event()
 
-    def handle(number: int, frame: Any) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
@@ -197,12 +204,12 @@ def _stop_on_interrupt(say: Any) -> Any:
     return stop
 
 
-def _exit_code(outcome: Any, max_failures: float) -> int:
+def _exit_code(outcome: Outcome, max_failures: float) -> int:
     share = outcome.n_failed / outcome.n if outcome.n else 0.0
     return 130 if outcome.interrupted else 1 if share > max_failures else 0
 
 
-def _report(outcome: Any, model: str, json: bool, code: int, max_failures: float) -> None:
+def _report(outcome: Outcome, model: str, json: bool, code: int, max_failures: float) -> None:
     """Results on stdout, what a person must know on stderr."""
     import sys
     from dataclasses import asdict
