@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cambrian_eval.model import Model, ModelOptions
 
-__all__ = ["checkpoint", "create"]
+__all__ = ["checkpoint", "create", "sweep"]
 
 
 def checkpoint() -> Path:
     """The demo checkpoint's folder."""
     return Path(__file__).parent / "cambrian-demo"
+
+
+def sweep() -> Path:
+    """Scores of the demo's variants (towers left out, connector alone, other seeds), a CSV for `analyze --scores`."""
+    return Path(__file__).parent / "sweep.csv"
 
 
 def create(rest: str, options: ModelOptions) -> Model:
