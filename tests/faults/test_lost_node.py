@@ -55,6 +55,8 @@ def test_a_node_is_lost(bench: Bench, tmp_path: Path, count: Counter[str]) -> No
         timeout=200,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "lost" in done.stdout and "is replaced" in done.stdout and done.stdout.rstrip().endswith("done")
+    # Ray writes lines of its own between and after ours.
+    said = done.stdout.splitlines()
+    assert "lost" in said and "is replaced" in done.stdout and "done" in said
     bench.check(tmp_path / "run")
     count["nodes lost"] += 1

@@ -87,8 +87,8 @@ def test_the_template_puts_the_picture_where_training_did(loaded: tuple[Any, Any
     assert not recwarn.list
 
 
-def test_it_replies_with_the_text_of_an_option(loaded: tuple[Any, Any]) -> None:
-    """As documented: the option's words rather than its letter; nothing runs on to the limit."""
+def test_it_replies_with_the_letter_of_an_option(loaded: tuple[Any, Any]) -> None:
+    """As the prompts ask; nothing runs on to the limit."""
     model, processor = loaded
     for name in ("mmvp", "cvbench_3d"):
         benchmark = cambrian_eval.load(name)
@@ -97,7 +97,7 @@ def test_it_replies_with_the_text_of_an_option(loaded: tuple[Any, Any]) -> None:
             assert sample is not None
             inputs = processor(text=_prompt(processor, benchmark.prompt(sample)), images=_picture(row))
             ids = model.generate(**inputs, max_new_tokens=8, do_sample=False)[0]
-            assert processor.decode(ids) in sample.choices
+            assert processor.decode(ids) in sample.options
             assert ids[-1] == model.generation_config.eos_token_id
 
 
