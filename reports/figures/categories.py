@@ -109,7 +109,7 @@ def radar(table: ScoreTable, theme: Theme, axes_are: str = "categories") -> Draw
         values = {m: [cells[m, c].value for c in present] for m in table.models}
         spokes = list(present)
     if len(present) < 3:
-        raise UserError(f"{table.source}: only {len(present)} axes are known for every model; a radar needs three")
+        raise UserError(f"{table.source}: axes known for every model: {len(present)}; a radar needs three")
     angles = [2 * math.pi * i / len(present) for i in range(len(present))]
     with styled(theme):
         fig, axes = figure(
@@ -146,7 +146,8 @@ def radar(table: ScoreTable, theme: Theme, axes_are: str = "categories") -> Draw
     rows = tuple(
         (m, name, float(v), m in table.own) for m in table.models for name, v in zip(present, values[m], strict=True)
     )
-    caption = f"Scores of {len(table.models)} models over {len(present)} {axes_are} ({table.source}; MME / 20)."
+    models = "one model" if len(table.models) == 1 else f"{len(table.models)} models"
+    caption = f"Scores of {models} over {len(present)} {axes_are} ({table.source}; MME / 20)."
     return Drawing("radar", fig, ("model", "axis", "score", "own"), rows, caption)
 
 

@@ -166,28 +166,27 @@ def test_a_deep_link_opens_its_sample_with_prompt_gold_and_rule(
 
 def test_keys_walk_search_compare_and_close(at: Opened) -> None:
     press = at.page.keyboard.press
+    label = "document.querySelector('#sample').getAttribute('aria-label')"
     press("j")
-    at.page.wait_for_timeout(80)
+    at.page.wait_for_selector("#sample", state="visible")
+    at.page.wait_for_function(f"() => {label}")
     first = at.page.get_attribute("#sample", "aria-label")
     press("j")
-    at.page.wait_for_timeout(80)
-    assert at.page.get_attribute("#sample", "aria-label") != first
+    at.page.wait_for_function(f"(first) => {label} !== first", arg=first)
     press("k")
+    at.page.wait_for_function(f"(first) => {label} === first", arg=first)
     press("c")
-    at.page.wait_for_timeout(120)
+    at.page.wait_for_function("() => document.querySelectorAll('#sample .side').length === 2")
     assert at.page.get_attribute("#sample", "aria-label") == first
-    assert at.page.locator("#sample .side").count() == 2
     press("/")
-    assert at.page.evaluate("document.activeElement.id") == "search"
+    at.page.wait_for_function("() => document.activeElement.id === 'search'")
     press("Escape")
     press("Escape")
-    at.page.wait_for_timeout(120)
-    assert at.page.is_hidden("#sample")
+    at.page.wait_for_selector("#sample", state="hidden")
     press("n")
-    at.page.wait_for_timeout(80)
-    assert at.page.inner_text("#page").startswith("page 2")
+    at.page.wait_for_function("() => document.querySelector('#page').innerText.startsWith('page 2')")
     press("?")
-    assert at.page.is_visible("#keys-help")
+    at.page.wait_for_selector("#keys-help", state="visible")
 
 
 RATIOS = """() => {
