@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cambrian_eval.benchmark import Benchmark, HubSource
     from cambrian_eval.errors import ContractError, UserError
-    from cambrian_eval.grading import grade, grade_all
     from cambrian_eval.model import Model, ModelOptions
-    from cambrian_eval.published import published
     from cambrian_eval.registry import load_benchmark as load
-    from cambrian_eval.runner import run
+    from cambrian_eval.results.evaluation import run
+    from cambrian_eval.results.grading import grade, grade_all
+    from cambrian_eval.results.published_scores import published
+    from cambrian_eval.running.store import Run, open_run
     from cambrian_eval.sample import Request, Response, Result, Sample, Verdict
-    from cambrian_eval.store import Run, open_run
 
 __version__ = "0.1.0"
 
@@ -26,20 +26,20 @@ _WHERE = {
     "HubSource": "benchmark",
     "UserError": "errors",
     "ContractError": "errors",
-    "grade": "grading",
-    "grade_all": "grading",
+    "grade": "results.grading",
+    "grade_all": "results.grading",
     "Model": "model",
     "ModelOptions": "model",
-    "published": "published",
+    "published": "results.published_scores",
     "load": "registry:load_benchmark",
-    "run": "runner",
+    "run": "results.evaluation",
     "Request": "sample",
     "Response": "sample",
     "Result": "sample",
     "Sample": "sample",
     "Verdict": "sample",
-    "Run": "store",
-    "open_run": "store",
+    "Run": "running.store",
+    "open_run": "running.store",
 }
 
 __all__ = [

@@ -11,7 +11,7 @@ Scores are written in one general form so that the bootstrap can resample any of
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -21,10 +21,15 @@ from cambrian_eval.sample import Sample, Verdict
 
 Category = Literal["General", "Knowledge", "OCR & Chart", "Vision-Centric"]
 """The paper's four groups of benchmarks."""
+PAPER: Mapping[str, tuple[str, ...]] = {
+    "General": ("mme", "mmbench", "seed", "gqa"),
+    "Knowledge": ("scienceqa", "mmmu", "mathvista", "ai2d"),
+    "OCR & Chart": ("chartqa", "ocrbench", "textvqa", "docvqa"),
+    "Vision-Centric": ("mmvp", "realworldqa", "cvbench_2d", "cvbench_3d"),
+}
+"""The paper's sixteen benchmarks by category, in its order; a category average is the mean of its four."""
 PromptStyle = Literal["official", "paper"]
 """The prompts of the released code, or those printed in the paper's appendix."""
-Scorer = Callable[[Sample, str], Verdict]
-"""A sample and the text of a response to a verdict; pure."""
 
 LETTER_SENTENCE = "Answer with the option's letter from the given choices directly."
 """Ends the prompts of lettered questions."""
@@ -34,7 +39,7 @@ SHORT_SENTENCE = "Answer the question using a single word or phrase."
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """A second table of the same repository that holds the pictures, joined on a key."""
+    """A second table of the same repository that holds the images, joined on a key."""
 
     config: str
     """Config of the joined table."""
@@ -59,13 +64,13 @@ class HubSource:
     n_rows: int
     """Rows the published data set has (before the adapter's own filter); another number is said aloud."""
     columns: tuple[str, ...]
-    """Columns the adapter cannot do without, picture columns included."""
+    """Columns the adapter cannot do without, image columns included."""
     config: str | None = None
     """Config of the data set, where it has several."""
     revision: str = "main"
     """Branch, tag or commit."""
     join: Join | None = None
-    """Where the pictures are, if not in the rows themselves."""
+    """Where the images are, if not in the rows themselves."""
     files: tuple[str, ...] = ()
     """Patterns of plain files, for repositories that are not tables; read by `Benchmark.rows_from_folder`."""
 
@@ -130,24 +135,22 @@ class Benchmark(ABC):
 
     @abstractmethod
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample | None:
-        """One row as a sample; None for rows that are not part of the benchmark. Picture columns may be absent."""
+        """One row as a sample; None for rows that are not part of the benchmark. Image columns may be absent."""
 
     @abstractmethod
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
-        """The user's text, complete, without any picture mark."""
+        """The user's text, complete, without any image mark."""
 
     @abstractmethod
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
         """The default scorer: the benchmark's own metric over a careful extraction."""
 
-    @abstractmethod
     def official(self, sample: Sample, text: str) -> Verdict:
-        """The verdict of the authors' released scoring code, quirks included."""
+        """The verdict of the authors' released scoring code, quirks included.
 
-    @property
-    def scorers(self) -> dict[str, Scorer]:
-        """The deterministic scorers by name."""
-        return {"fuzzy": self.fuzzy, "official": self.official}
+        A benchmark without released scoring code leaves this method out; it then has no `official` score.
+        """
+        raise UserError(f"{self.name} has no released scoring code, so it has no official score")
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Verdicts to units, in data-set order. Default: every sample counts alone.
@@ -199,3 +202,14 @@ def _coerce(value: Any, default: Any, name: str) -> Any:
             return words[str(value).lower()]
         raise UserError(f"setting {name}={value!r} is not true or false")
     return str(value)
+
+
+def row_to_sample(benchmark: Benchmark, row: Mapping[str, Any], index: int) -> Sample | None:
+    """A row as a sample, with a missing or malformed column named."""
+    try:
+        return benchmark.to_sample(row, index)
+    except KeyError as error:
+        found = ", ".join(sorted(map(str, row)))
+        raise UserError(f"{benchmark.name} row {index}: column {error} is missing; found: {found}") from error
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        raise UserError(f"{benchmark.name} row {index}: a column has an unexpected value ({error})") from error

@@ -39,7 +39,7 @@ class ModelOptions:
     template: str | None = None
     """Conversation template instead of the checkpoint's own."""
     vision_cache_gb: float | None = None
-    """Memory for encoded pictures, in units of 10^9 bytes; None lets the adapter decide."""
+    """Memory for encoded images, in units of 10^9 bytes; None lets the adapter decide."""
     deterministic: bool = False
     """Asks for answers that do not depend on what shares a batch, where the adapter can give them."""
     base_url: str | None = None
@@ -67,7 +67,7 @@ class Model(Protocol):
     fingerprint: str
     """Changes whenever the answers could: weights, template, dtype, sampling. Part of every request key."""
     max_images: int | None
-    """Most pictures one request may carry; None = any number, 0 = text only."""
+    """Most images one request may carry; None = any number, 0 = text only."""
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """Answer every request exactly once, in any order. The adapter pulls as many as it wants to batch.
@@ -99,11 +99,11 @@ class ModelFactory(Protocol):
         ...
 
 
-def resolve(spec: str, options: ModelOptions | None = None) -> Model:
+def resolve(spec: str, options: Mapping[str, Any] | None = None) -> Model:
     """The model a `--model` spec names."""
     point, rest = locate(spec)
     try:
-        model = point.load()(rest, options or ModelOptions())
+        model = point.load()(rest, options if isinstance(options, ModelOptions) else ModelOptions(**(options or {})))
     except ImportError as error:
         raise UserError(f"model {spec!r} ({point.value}) cannot be imported: {error}") from error
     if not isinstance(model, Model):

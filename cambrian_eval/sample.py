@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cambrian_eval.picture import Picture
+from cambrian_eval.image import LazyImage
 
+Outcome = Literal["read", "unparsed", "failed", "undecided", "withheld"]
+"""What became of a response: an answer was read in it; none was found; the model gave no response; a judge gave no
+verdict; or the gold answer is withheld."""
 Finish = Literal["stop", "length", "refused", "filtered", "failed"]
 """How a response ended: by itself, at the limit, refused by the model, filtered by the endpoint, or not at all."""
 
@@ -37,10 +40,10 @@ class Sample:
     """Option texts in order; the i-th has the letter `LETTERS[i]` unless `labels` says otherwise."""
     labels: tuple[str, ...] = ()
     """The option letters where they are not A, B, C, ... without a gap (absent options); else empty."""
-    images: tuple[Picture, ...] = ()
-    """The pictures of the question in order. May be empty when rows are graded without them."""
+    images: tuple[LazyImage, ...] = ()
+    """The images of the question in order. May be empty when rows are graded without them."""
     image_id: str | None = None
-    """Names the picture the question is about: equal ids mean the same picture. None = use the picture's hash."""
+    """Names the image the question is about: equal ids mean the same image. None = use the image's hash."""
     group: str | None = None
     """Pair or circular group the sample is scored with; its members are never separated."""
     guesses: tuple[str, ...] = ()
@@ -58,26 +61,26 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a model is asked: the exact user text and the pictures, under one vision condition."""
+    """What a model is asked: the exact user text and the images, under one vision condition."""
 
     id: str
     """The sample's id; unique within the stream handed to a model."""
     benchmark: str
     """The benchmark's name."""
     condition: str
-    """The vision condition the pictures were chosen under."""
+    """The vision condition the images were chosen under."""
     prompt: str
-    """The user's text, complete, without any picture mark; a model adapter puts the pictures in front."""
-    images: tuple[Picture, ...]
-    """The pictures the model may look at, already decoded; empty under `off`."""
+    """The user's text, complete, without any image mark; a model adapter puts the images in front."""
+    images: tuple[LazyImage, ...]
+    """The images the model may look at, already decoded; empty under `off`."""
     images_dropped: int
-    """How many further pictures the sample has that the model cannot take."""
+    """How many further images the sample has that the model cannot take."""
     max_new_tokens: int
     """The most tokens the answer may have."""
     guesses: tuple[str, ...]
     """As in the sample: what a blind guesser draws from. Real models do not look at it."""
     key: str
-    """Hash of model fingerprint, prompt, picture bytes and decoding settings."""
+    """Hash of model fingerprint, prompt, image bytes and decoding settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Response:
     error: str | None = None
     """Why it failed, one line; None unless `finish` is "failed"."""
     prompt_tokens: int | None = None
-    """Tokens of the prompt with its pictures, as the adapter or the endpoint counts; None where neither does."""
+    """Tokens of the prompt with its images, as the adapter or the endpoint counts; None where neither does."""
     new_tokens: int | None = None
     """Tokens of the answer, likewise."""
     seconds: float | None = None
@@ -112,8 +115,13 @@ class Verdict:
     """The answer read out of the response; None where none was found."""
     rule: str
     """The rule that fired, in words."""
-    parsed: bool = True
-    """False when no answer could be read out of the response (scores 0, counted apart)."""
+    outcome: Outcome = "read"
+    """Whether an answer was read, and if not, why not; everything but `read` scores 0 and is counted apart."""
+
+    @property
+    def parsed(self) -> bool:
+        """Whether an answer was read out of the response."""
+        return self.outcome == "read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +137,13 @@ class Result:
     score: float | None
     """On the paper's scale; None where it cannot be computed here (withheld answers)."""
     interval: tuple[float, float] | None
-    """95 % bootstrap interval, resampled by picture."""
+    """95 % bootstrap interval, resampled by image."""
     n: int
     """Samples scored, failed ones included."""
     n_failed: int
     """Samples the model gave no answer to; they score 0."""
     n_unparsed: int
-    """Answers in which the scorer found none; they score 0."""
+    """Responses in which the scorer found no answer; they score 0."""
     scale: float
     """The largest score there is (100, or 2000 for MME)."""
     chance: float | None
@@ -146,10 +154,32 @@ class Result:
     """Whether every row the benchmark declares was run."""
     notes: tuple[str, ...] = ()
     """What a reader must know before comparing the score."""
+    n_undecided: int = 0
+    """Responses that an LLM judge gave no verdict on; they score 0."""
 
 
-def request_key(fingerprint: str, prompt: str, picture_hashes: tuple[str, ...], decoding: Mapping[str, Any]) -> str:
+def request_key(fingerprint: str, prompt: str, image_hashes: tuple[str, ...], decoding: Mapping[str, Any]) -> str:
     """The identity of a request: equal keys mean equal inputs to an equal model."""
-    parts = [fingerprint, prompt, list(picture_hashes), dict(sorted(decoding.items()))]
+    parts = [fingerprint, prompt, list(image_hashes), dict(sorted(decoding.items()))]
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def clusters(samples: Sequence[Sample]) -> list[int]:
+    """A cluster number for every sample: same image or same group means same cluster, transitively."""
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    nodes: dict[tuple[str, str], int] = {}
+    rows, columns = [], []
+    for i, sample in enumerate(samples):
+        for kind, name in (("image", sample.image_id), ("group", sample.group)):
+            if name is not None:
+                rows.append(i)
+                columns.append(len(samples) + nodes.setdefault((kind, name), len(nodes)))
+    size = len(samples) + len(nodes)
+    links = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(size, size))
+    _, labels = connected_components(links, directed=False)
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(int(label), len(numbers)) for label in labels[: len(samples)]]

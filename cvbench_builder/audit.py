@@ -1,7 +1,7 @@
-"""How much of a set a guesser can solve without looking at the pictures.
+"""How much of a set a guesser can solve without looking at the images.
 
-Every baseline that learns does so on other pictures than those it is scored on (folds grouped by
-picture); a guess it has no ground for counts as chance. Two heuristics look at the drawn boxes
+Every baseline that learns does so on other images than those it is scored on (folds grouped by
+image); a guess it has no ground for counts as chance. Two heuristics look at the drawn boxes
 only; they are no blind guessers and are listed apart.
 """
 
@@ -52,15 +52,15 @@ def audit(rows: list[Row], *, forest: bool = True) -> dict[str, Any]:
     return {"rows": len(rows), "folds": FOLDS, "baselines": lines}
 
 
-def picture_of(row: Row) -> str:
-    """What pictures are told apart by: their bytes' digest, or source and file name in published rows."""
+def image_of(row: Row) -> str:
+    """What images are told apart by: their bytes' digest, or source and file name in published rows."""
     provenance = row.get("provenance") or {}
     return str(provenance.get("sha256") or f"{row['source']}|{row['source_filename']}")
 
 
 def fold_of(row: Row) -> int:
-    """The fold of the row's picture, so that all questions on one picture share it."""
-    return int.from_bytes(blake2b(picture_of(row).encode(), digest_size=4).digest(), "big") % FOLDS
+    """The fold of the row's image, so that all questions on one image share it."""
+    return int.from_bytes(blake2b(image_of(row).encode(), digest_size=4).digest(), "big") % FOLDS
 
 
 def _line(name: str, blind: bool, task: str, scored: list[tuple[Row, float]]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _line(name: str, blind: bool, task: str, scored: list[tuple[Row, float]]) ->
         return {**head, "accuracy": None, "chance": None, "excess": None, "interval": None}
     chance = np.array([1 / len(r["choices"]) for r, _ in scored])
     right = np.array([g for _, g in scored])
-    low, high = interval([picture_of(r) for r, _ in scored], right - chance)
+    low, high = interval([image_of(r) for r, _ in scored], right - chance)
     return {
         **head,
         "accuracy": round(float(100 * right.mean()), 4),
@@ -80,7 +80,7 @@ def _line(name: str, blind: bool, task: str, scored: list[tuple[Row, float]]) ->
 
 
 def interval(groups: list[str], values: Any) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean, whole pictures drawn with a fixed seed."""
+    """95 % bootstrap interval of the mean, whole images drawn with a fixed seed."""
     _, index = np.unique(groups, return_inverse=True)
     sums, sizes = np.bincount(index, weights=values), np.bincount(index).astype(float)
     draws = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), _RESAMPLES)
@@ -116,7 +116,7 @@ def prior_keys(row: Row) -> list[tuple[str, ...]]:
 
 
 def prior(rows: list[Row]) -> Guess:
-    """The usual answer for this class or pair, learnt from other pictures."""
+    """The usual answer for this class or pair, learnt from other images."""
     tables: list[dict[tuple[str, ...], Counter[str]]] = [defaultdict(Counter) for _ in range(FOLDS)]
     for row in rows:
         for fold in range(FOLDS):

@@ -1,4 +1,4 @@
-"""The stages in order: load, enumerate, draw, look at the pictures, word, render, write.
+"""The stages in order: load, enumerate, draw, look at the images, word, render, write.
 
 Each stage is a function over plain values; this module only hands one's result to the next and
 keeps the funnel (in, out, per reason) of all of them.
@@ -48,7 +48,7 @@ def build(inputs: Inputs, settings: Settings, out: Path, say: Say, *, overwrite:
     Cells that could not be filled are not an error: they are in the report. No valid question at all is one.
     """
     dataset.refuse_foreign(out, overwrite)
-    sources = load(inputs, say, need_pictures=True)
+    sources = load(inputs, say, need_images=True)
     counts, tables = _enumerate(sources, settings, say)
     unbuildable = _unbuildable(sources, settings)
     outcomes, facts = _draw(sources, tables, settings, counts, inputs.workers, say)
@@ -127,10 +127,10 @@ def _draw(
 ) -> tuple[dict[str, Outcome], dict[str, draw.Facts]]:
     """Draw, decode what was drawn, and draw again without what turned out broken or double."""
     paths = {
-        select.picture_key(s.catalog, i): s.pictures[str(image)]
+        select.image_key(s.catalog, i): s.images[str(image)]
         for s in sources
         for i, image in enumerate(s.catalog.image_id.tolist())
-        if str(image) in s.pictures
+        if str(image) in s.images
     }
     pools = {
         task: [p for catalog, table in found for p in select.picks_of(catalog, table, settings)]
@@ -149,34 +149,34 @@ def _draw(
                 outcomes[task] = select.everything(task, usable, settings)
         wanted = sorted({_own_key(p) for o in outcomes.values() for p in o.picks} - facts.keys())
         new_broken = _inspect(wanted, paths, facts, workers)
-        same = _same_pictures(facts)
+        same = _same_images(facts)
         pools = {t: [_renamed(p, same) for p in pool] for t, pool in pools.items()} if same else pools
         new_doubles = _doubles(outcomes, facts) - doubles
-        moved = any(same.get(_own_key(p), p.picture) != p.picture for o in outcomes.values() for p in o.picks)
+        moved = any(same.get(_own_key(p), p.image) != p.image for o in outcomes.values() for p in o.picks)
         if not (new_broken or new_doubles or moved):
             break
         broken |= new_broken
         doubles |= new_doubles
     if broken:
-        say(f"{len(broken)} pictures cannot be decoded: {', '.join(sorted(broken)[:5])}")
-    counts["pictures"] = {"decoded": len(facts), "broken": len(broken), "double_questions": len(doubles)}
+        say(f"{len(broken)} images cannot be decoded: {', '.join(sorted(broken)[:5])}")
+    counts["images"] = {"decoded": len(facts), "broken": len(broken), "double_questions": len(doubles)}
     return outcomes, facts
 
 
 def _renamed(pick: Pick, same: dict[str, str]) -> Pick:
-    name = same.get(_own_key(pick), pick.picture)
-    return pick if name == pick.picture else replace(pick, picture=name)
+    name = same.get(_own_key(pick), pick.image)
+    return pick if name == pick.image else replace(pick, image=name)
 
 
 def _own_key(pick: Pick) -> str:
-    return select.picture_key(pick.catalog, int(pick.table.image[pick.row]))
+    return select.image_key(pick.catalog, int(pick.table.image[pick.row]))
 
 
 def _inspect(wanted: list[str], paths: dict[str, Path], facts: dict[str, draw.Facts], workers: int) -> set[str]:
     def look(name: str) -> draw.Facts | None:
         try:
             return draw.inspect(paths[name])
-        except draw.BrokenPicture:
+        except draw.BrokenImage:
             return None
 
     with ThreadPoolExecutor(max(workers, 1)) as pool:
@@ -185,10 +185,10 @@ def _inspect(wanted: list[str], paths: dict[str, Path], facts: dict[str, draw.Fa
     return {name for name, f in zip(wanted, found, strict=True) if f is None}
 
 
-def _same_pictures(facts: dict[str, draw.Facts]) -> dict[str, str]:
-    """Pictures of different sources that are one picture, by their bytes or by their look.
+def _same_images(facts: dict[str, draw.Facts]) -> dict[str, str]:
+    """Images of different sources that are one image, by their bytes or by their look.
 
-    Within one source the picture id is the identity; flat pictures have no look to compare.
+    Within one source the image id is the identity; flat images have no look to compare.
     """
     names = sorted(facts)
     home = {n: n.rsplit("/", 1)[0] for n in names}
@@ -222,7 +222,7 @@ def _shape(facts: draw.Facts) -> float:
 
 
 def _doubles(outcomes: dict[str, Outcome], facts: dict[str, draw.Facts]) -> set[tuple[str, str]]:
-    """The same question about the same picture bytes from two sources: the later one goes."""
+    """The same question about the same image bytes from two sources: the later one goes."""
     seen: dict[tuple[str, ...], str] = {}
     doubles = set()
     for task, outcome in outcomes.items():
@@ -251,8 +251,8 @@ def _write_rows(
     *,
     mirror: bool,
 ) -> list[dict[str, Any]]:
-    """Word and render every pick; pictures go to ``part/img``, rows to ``part/rows.jsonl``."""
-    paths = {(s.catalog.name, s.catalog.split): s.pictures for s in sources}
+    """Word and render every pick; images go to ``part/img``, rows to ``part/rows.jsonl``."""
+    paths = {(s.catalog.name, s.catalog.split): s.images for s in sources}
     jobs = list(_questions(outcomes, settings))
 
     def finish(job: tuple[int, Pick, rows.Question, str]) -> dict[str, Any]:
@@ -269,8 +269,8 @@ def _write_rows(
         row |= rows.extra_columns(question, catalog, image, settings, facts[_own_key(pick)].sha256)
         if mirror:
             row = mirrored(row, rendered.width)
-        row["picture_sha256"] = hashlib.sha256(rendered.data).hexdigest()
-        row["content_hash"] = rows.content_hash(row, row["picture_sha256"])
+        row["image_sha256"] = hashlib.sha256(rendered.data).hexdigest()
+        row["content_hash"] = rows.content_hash(row, row["image_sha256"])
         return row
 
     with ThreadPoolExecutor(max(workers, 1)) as pool:
@@ -309,7 +309,7 @@ def marks_of(question: rows.Question, settings: Settings) -> list[draw.Mark]:
 
 
 def mirrored(row: dict[str, Any], width: int) -> dict[str, Any]:
-    """The row about the picture flipped left to right."""
+    """The row about the image flipped left to right."""
     boxes = [{**b, "xyxy": [round(v, 4) for v in draw.mirrored(tuple(b["xyxy"]), width)]} for b in row["boxes"]]
     answer = row["answer"]
     if row["choices"] == ["left", "right"]:
@@ -354,8 +354,8 @@ def _write_papers(
             "split": s.catalog.split,
             "annotation_file": Path(s.catalog.file).name,
             "annotation_sha256": s.catalog.sha256,
-            "pictures": len(s.catalog),
-            "pictures_missing": sorted(s.missing),
+            "images": len(s.catalog),
+            "images_missing": sorted(s.missing),
             "annotations_skipped": s.catalog.skipped,
         }
         for s in sources

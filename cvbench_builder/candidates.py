@@ -22,7 +22,7 @@ from cvbench_builder.catalog import Catalog, Floats, Ints
 class Why(IntFlag):
     """Reasons a candidate is rejected. More than one can hold."""
 
-    PICTURE_UNUSABLE = 1
+    IMAGE_UNUSABLE = 1
     STUFF = 2
     PART = 4
     CROWD = 8
@@ -38,7 +38,7 @@ class Why(IntFlag):
     GAP_TOO_SMALL = 8192
     OVERLAP = 16384
     NOT_DOMINANT_AXIS = 32768
-    ROTATED_PICTURE = 65536
+    ROTATED_IMAGE = 65536
     UNFIT_CUBOID = 131072
     OFFSET_NOT_MET = 262144
     Z_DISAGREES = 524288
@@ -46,7 +46,7 @@ class Why(IntFlag):
     CORNER_DISAGREES = 2097152
     CENTRE_DISAGREES = 4194304
     CONTAINS_CENTRE = 8388608
-    OVER_PICTURE_CAP = 16777216
+    OVER_IMAGE_CAP = 16777216
     SOFT = 33554432
 
 
@@ -146,7 +146,7 @@ def pairs_within(left: Ints, right: Ints) -> tuple[Ints, Ints]:
 
 
 def key(catalog: Catalog, t: Table, row: int) -> str:
-    """The identity of a question: what is asked of which objects of which picture, seed left out."""
+    """The identity of a question: what is asked of which objects of which image, seed left out."""
     return _digest("cvbench", catalog, t, row, 12)
 
 

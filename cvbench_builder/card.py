@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _TERMS = {
-    "COCO": "annotations CC BY 4.0; pictures under the terms of Flickr and their authors",
+    "COCO": "annotations CC BY 4.0; images under the terms of Flickr and their authors",
     "ADE20K": "research and education only (MIT Scene Parsing terms)",
     "Omni3D": "annotations CC BY-NC 4.0",
     "Hypersim": "CC BY-SA 3.0",
@@ -61,12 +61,12 @@ def text(stats: dict[str, Any], build: dict[str, Any], funnel: dict[str, Any]) -
         "colour, role, xyxy and object id), `margins`, `flags`, `review` and `provenance`. Boxes without a colour "
         "are not drawn.\n",
         "## Funnel\n",
-        *[_funnel(task, cells) for task, cells in funnel.items() if task not in ("pictures", "review")],
-        _plain("Pictures", funnel.get("pictures")),
+        *[_funnel(task, cells) for task, cells in funnel.items() if task not in ("images", "review")],
+        _plain("Images", funnel.get("images")),
         _plain("Review", funnel.get("review")),
         "## Statistics\n",
         *[_task_statistics(task, t) for task, t in stats["tasks"].items()],
-        *_pictures(stats),
+        *_images(stats),
         "## Settings\n",
         _table(["setting", "value"], [[k, _short(v)] for k, v in sorted(build["settings"].items())]),
         _sources(build),
@@ -99,9 +99,9 @@ def _status(stats: dict[str, Any]) -> str:
 
 
 def _task_table(stats: dict[str, Any]) -> str:
-    head = ["task", "rows", "pictures", "distinct questions", "options", "chance"]
+    head = ["task", "rows", "images", "distinct questions", "options", "chance"]
     rows = [
-        [task, t["rows"], t["pictures"], t["distinct_questions"], t["options"], f"{t['chance']:.1f}"]
+        [task, t["rows"], t["images"], t["distinct_questions"], t["options"], f"{t['chance']:.1f}"]
         for task, t in stats["tasks"].items()
     ]
     return _table(head, rows)
@@ -145,7 +145,7 @@ def _task_statistics(task: str, t: dict[str, Any]) -> str:
     return f"### {task}\n\n" + _table(["", ""], rows)
 
 
-def _pictures(stats: dict[str, Any]) -> list[str]:
+def _images(stats: dict[str, Any]) -> list[str]:
     parts = ["## Figures\n"]
     parts += [f"![Examples of {task}](figures/examples_{task.lower()}.png)\n" for task in stats["tasks"]]
     parts += ["![Distribution of the answers](figures/answers.png)\n", "![Margins](figures/margins.png)\n"]
@@ -153,7 +153,7 @@ def _pictures(stats: dict[str, Any]) -> list[str]:
 
 
 def _sources(build: dict[str, Any]) -> str:
-    head = ["source", "component", "split", "annotation file", "sha256", "pictures", "missing"]
+    head = ["source", "component", "split", "annotation file", "sha256", "images", "missing"]
     rows = [
         [
             s["source"],
@@ -161,8 +161,8 @@ def _sources(build: dict[str, Any]) -> str:
             s["split"],
             s["annotation_file"],
             s["annotation_sha256"][:16],
-            s["pictures"],
-            len(s["pictures_missing"]),
+            s["images"],
+            len(s["images_missing"]),
         ]
         for s in build["sources"]
     ]
@@ -178,7 +178,7 @@ def _terms(stats: dict[str, Any]) -> str:
     terms = "\n".join(f"- {n}: {_TERMS[n]}" for n in used if n in _TERMS)
     cite = "\n".join(f"- {_CITE[n]}" for n in used if n in _CITE)
     own = "- Tong et al., Cambrian-1: A Fully Open, Vision-Centric Exploration of Multimodal LLMs, NeurIPS 2024\n"
-    head = "## Terms\n\nThe questions carry the terms of the pictures and annotations they were made from."
+    head = "## Terms\n\nThe questions carry the terms of the images and annotations they were made from."
     return f"{head}\n\n{terms}\n\n## Cite\n\n{own}{cite}\n"
 
 

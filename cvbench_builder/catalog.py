@@ -1,7 +1,7 @@
-"""The neutral form of a source: pictures, objects and class names as columns.
+"""The neutral form of a source: images, objects and class names as columns.
 
 Every reader in ``sources`` returns a ``Catalog``; every task reads only this. Boxes are xyxy in
-pixels, clipped to the picture; objects are ordered by picture. Also owns saving a catalog to one
+pixels, clipped to the image; objects are ordered by image. Also owns saving a catalog to one
 ``.npz`` file, which is what the cache stores.
 """
 
@@ -34,11 +34,11 @@ class Obj(IntFlag):
     DEGENERATE = 32
     INVISIBLE = 64
     MASK_CONFLICT = 128
-    """The mask picture holds regions of this class that belong to no listed object, or the reverse."""
+    """The mask image holds regions of this class that belong to no listed object, or the reverse."""
 
 
 class Pic(IntFlag):
-    """What is known about one picture."""
+    """What is known about one image."""
 
     ROTATED = 1
     """The annotations call the up direction uncertain or turned: no above/below questions."""
@@ -118,7 +118,7 @@ class Catalog:
     """-1 is unknown."""
     object_visibility: Floats
     object_height: Floats
-    """Projected height of the cuboid over the height of the picture."""
+    """Projected height of the cuboid over the height of the image."""
     corners: Floats
     """[objects, 8, 3] for Omni3D, camera frame in metres, in the order of ``geometry.SIGNS``; [0, 8, 3] elsewhere.
 
@@ -135,11 +135,11 @@ class Catalog:
 
     @property
     def usable_image(self) -> Bools:
-        """Per picture, whether questions may be asked on it."""
+        """Per image, whether questions may be asked on it."""
         return np.asarray((self.image_flags & int(UNUSABLE)) == 0)
 
     def with_flags(self, flags: Ints) -> Catalog:
-        """The same catalog with other flags on its pictures."""
+        """The same catalog with other flags on its images."""
         return replace(self, image_flags=flags)
 
 
@@ -152,7 +152,7 @@ def from_rows(
     objects: list[dict[str, Any]] | dict[str, Any],
     **head: Any,
 ) -> Catalog:
-    """A catalog from plain rows (or, for ``objects``, ready columns), objects ordered by picture."""
+    """A catalog from plain rows (or, for ``objects``, ready columns), objects ordered by image."""
     columns = objects if isinstance(objects, dict) else _columns(objects)
     order = np.argsort(columns["image"], kind="stable")
     return Catalog(

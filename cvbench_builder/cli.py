@@ -137,11 +137,11 @@ def build(
     distance_ratio: options.DistanceRatio = None,
     anchor_metric: options.AnchorMetric = None,
     max_overlap_3d: options.MaxOverlap3D = None,
-    triples_per_picture: options.TriplesPerPicture = None,
+    triples_per_image: options.TriplesPerImage = None,
     palette: options.Palette = None,
     debug: options.Debug = False,
 ) -> int:
-    """Build a data set: candidates, sampling, pictures with boxes, card, review page."""
+    """Build a data set: candidates, sampling, images with boxes, card, review page."""
     given = dict(locals())
     from cvbench_builder.build import build as run
 
@@ -199,18 +199,18 @@ def candidates(
     distance_ratio: options.DistanceRatio = None,
     anchor_metric: options.AnchorMetric = None,
     max_overlap_3d: options.MaxOverlap3D = None,
-    triples_per_picture: options.TriplesPerPicture = None,
+    triples_per_image: options.TriplesPerImage = None,
     palette: options.Palette = None,
     debug: options.Debug = False,
 ) -> int:
-    """List every candidate and every rejection with its reasons. Pictures are checked where given."""
+    """List every candidate and every rejection with its reasons. Images are checked where given."""
     given = dict(locals())
     from cvbench_builder.inputs import load
     from cvbench_builder.listing import write
 
     settings = _settings(given, {})
     inputs = _inputs(given)
-    write(load(inputs, _say, need_pictures=False), settings, out, typer.echo, inputs.workers)
+    write(load(inputs, _say, need_images=False), settings, out, typer.echo, inputs.workers)
     return 0
 
 

@@ -1,7 +1,7 @@
 """A build on disk: what lies where, and the parquet files with their exact schema.
 
-A build folder holds ``rows.jsonl`` (every column but the picture), ``img/`` (the pictures under
-their ``filename``), ``cvbench_2d/`` and ``cvbench_3d/`` (parquet with the pictures inside),
+A build folder holds ``rows.jsonl`` (every column but the image), ``img/`` (the images under
+their ``filename``), ``cvbench_2d/`` and ``cvbench_3d/`` (parquet with the images inside),
 ``build.json``, ``funnel.json``, ``stats.json``, ``README.md``, figures, the review page and
 ``manifest.json`` with the sha256 of every other file, written last.
 """
@@ -100,8 +100,8 @@ def schema() -> Any:
     return pa.schema([(name, arrow(f)) for name, f in features().items()], metadata=metadata)
 
 
-def write_parquet(rows: list[dict[str, Any]], pictures: Path, path: Path) -> None:
-    """Rows with their picture bytes, a bounded number of pictures in memory at a time."""
+def write_parquet(rows: list[dict[str, Any]], images: Path, path: Path) -> None:
+    """Rows with their image bytes, a bounded number of images in memory at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -110,7 +110,7 @@ def write_parquet(rows: list[dict[str, Any]], pictures: Path, path: Path) -> Non
         for start in range(0, len(rows), _ROW_GROUP) if rows else ():
             chunk = []
             for row in rows[start : start + _ROW_GROUP]:
-                image = {"bytes": (pictures / row["filename"]).read_bytes(), "path": row["filename"]}
+                image = {"bytes": (images / row["filename"]).read_bytes(), "path": row["filename"]}
                 chunk.append({name: image if name == "image" else row[name] for name in (*PUBLISHED, *EXTRA)})
             writer.write_table(pa.Table.from_pylist(chunk, schema=schema()))
 

@@ -27,7 +27,7 @@ class Difference:
 
 
 def load_any(path: Path) -> list[dict[str, Any]]:
-    """Rows of a build folder, a parquet file, or a folder of parquet files; pictures as digests."""
+    """Rows of a build folder, a parquet file, or a folder of parquet files; images as digests."""
     if path.is_dir() and (path / dataset.MANIFEST).is_file():
         return dataset.read_rows(path)
     files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
@@ -52,17 +52,17 @@ def _parquet_rows(file: Path) -> list[dict[str, Any]]:
         for row in batch.to_pylist():
             image = row.pop("image", None)
             if isinstance(image, dict) and image.get("bytes"):
-                row["picture_sha256"] = hashlib.sha256(image["bytes"]).hexdigest()
+                row["image_sha256"] = hashlib.sha256(image["bytes"]).hexdigest()
             rows.append(row)
     return rows
 
 
 def compare(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> Difference:
-    """Rows are matched by key where both sides have keys, else by picture name and question."""
+    """Rows are matched by key where both sides have keys, else by image name and question."""
     by_key = all("key" in r for r in (*a, *b))
     left, right = _index(a, by_key), _index(b, by_key)
-    # a drawn picture is a rendering; it says nothing against rows of another builder
-    columns = (*COMPARED, "picture_sha256") if by_key else tuple(c for c in COMPARED if c != "bbox")
+    # a drawn image is a rendering; it says nothing against rows of another builder
+    columns = (*COMPARED, "image_sha256") if by_key else tuple(c for c in COMPARED if c != "bbox")
     changed = []
     for name in left.keys() & right.keys():
         differs = [c for c in columns if left[name].get(c) != right[name].get(c)]
@@ -108,8 +108,8 @@ def lines(difference: Difference, shown: int = 10) -> list[str]:
 
 
 def _short(row: dict[str, Any]) -> str:
-    picture = str(row.get("source_filename", "")).rsplit("/", 1)[-1]
-    return f"{row['task']} {row['source']} {picture}: {row['question']} -> {answer_text(row)}"
+    image = str(row.get("source_filename", "")).rsplit("/", 1)[-1]
+    return f"{row['task']} {row['source']} {image}: {row['question']} -> {answer_text(row)}"
 
 
 def as_json(difference: Difference) -> dict[str, Any]:

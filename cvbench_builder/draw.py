@@ -1,4 +1,4 @@
-"""Pictures with boxes: colours, widths, mirroring, and the bytes that are stored.
+"""Images with boxes: colours, widths, mirroring, and the bytes that are stored.
 
 Nothing drawn means the source's own bytes, untouched. Everything else is decoded, turned upright,
 drawn on in RGB and saved as PNG.
@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
+    from PIL.Image import Image as LazyImage
 
 PNG_LEVEL = 1  # photographs gain 10 % from the highest level and take ten times as long
 
 Box = tuple[float, float, float, float]
 
 
-class BrokenPicture(Exception):
-    """The picture cannot be decoded to its end."""
+class BrokenImage(Exception):
+    """The image cannot be decoded to its end."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A picture as it is stored: its bytes, the file suffix that fits them, its size."""
+    """An image as it is stored: its bytes, the file suffix that fits them, its size."""
 
     data: bytes
     suffix: str
@@ -45,7 +45,7 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Facts:
-    """What decoding a picture once tells: its digest, its look, its size upright."""
+    """What decoding an image once tells: its digest, its look, its size upright."""
 
     sha256: str
     look: int
@@ -54,48 +54,48 @@ class Facts:
 
 
 def inspect(path: Path) -> Facts:
-    """Decode fully, so that a truncated picture is found before a row is built on it."""
+    """Decode fully, so that a truncated image is found before a row is built on it."""
     data = _read(path)
-    picture = _open(data, path)
-    return Facts(hashlib.sha256(data).hexdigest(), difference_hash(picture), picture.width, picture.height)
+    image = _open(data, path)
+    return Facts(hashlib.sha256(data).hexdigest(), difference_hash(image), image.width, image.height)
 
 
-def difference_hash(picture: Picture) -> int:
+def difference_hash(image: LazyImage) -> int:
     """64 bits: is each cell of a 9 x 8 grey thumbnail brighter than its right neighbour."""
-    small = picture.convert("L").resize((9, 8))
+    small = image.convert("L").resize((9, 8))
     grey = list(small.tobytes())
     bits = (grey[9 * y + x] > grey[9 * y + x + 1] for y in range(8) for x in range(8))
     return sum(1 << i for i, bit in enumerate(bits) if bit)
 
 
 def render(path: Path, marks: list[Mark], *, mirror: bool = False) -> Rendered:
-    """The picture with its marks; the last mark is drawn last, on top."""
+    """The image with its marks; the last mark is drawn last, on top."""
     data = _read(path)
-    picture = _open(data, path)
-    if not marks and not mirror and picture.info.get("upright_rgb"):
-        return Rendered(data, path.suffix.lower() or ".jpg", picture.width, picture.height)
+    image = _open(data, path)
+    if not marks and not mirror and image.info.get("upright_rgb"):
+        return Rendered(data, path.suffix.lower() or ".jpg", image.width, image.height)
     if mirror:
         from PIL import ImageOps
 
-        picture = ImageOps.mirror(picture)
-        marks = [Mark(m.rgb, mirrored(m.box, picture.width)) for m in marks]
-    width = line_width(picture.width, picture.height)
+        image = ImageOps.mirror(image)
+        marks = [Mark(m.rgb, mirrored(m.box, image.width)) for m in marks]
+    width = line_width(image.width, image.height)
     for mark in marks:
-        for band in frame(mark.box, width, picture.width, picture.height):
-            picture.paste(mark.rgb, band)
+        for band in frame(mark.box, width, image.width, image.height):
+            image.paste(mark.rgb, band)
     out = io.BytesIO()
-    picture.save(out, "PNG", compress_level=PNG_LEVEL)
-    return Rendered(out.getvalue(), ".png", picture.width, picture.height)
+    image.save(out, "PNG", compress_level=PNG_LEVEL)
+    return Rendered(out.getvalue(), ".png", image.width, image.height)
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError:
-        raise BrokenPicture(str(path)) from None
+        raise BrokenImage(str(path)) from None
 
 
-def _open(data: bytes, path: Path) -> Picture:
+def _open(data: bytes, path: Path) -> LazyImage:
     from PIL import Image, ImageOps
 
     try:
@@ -104,11 +104,11 @@ def _open(data: bytes, path: Path) -> Picture:
             orientation = opened.getexif().get(0x0112, 1)
             plain = opened.mode == "RGB" and orientation in (None, 0, 1)
             turned: Any = opened if plain else ImageOps.exif_transpose(opened)
-            picture: Picture = turned.convert("RGB").copy() if turned.mode != "RGB" else turned.copy()
+            image: LazyImage = turned.convert("RGB").copy() if turned.mode != "RGB" else turned.copy()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise BrokenPicture(str(path)) from None
-    picture.info = {"upright_rgb": plain}
-    return picture
+        raise BrokenImage(str(path)) from None
+    image.info = {"upright_rgb": plain}
+    return image
 
 
 def line_width(width: int, height: int) -> int:
@@ -117,15 +117,15 @@ def line_width(width: int, height: int) -> int:
 
 
 def mirrored(box: Box, width: float) -> Box:
-    """The box in the picture turned left to right."""
+    """The box in the image turned left to right."""
     return (width - box[2], box[1], width - box[0], box[3])
 
 
 def frame(box: Box, line: int, width: int, height: int) -> list[tuple[int, int, int, int]]:
     """The four bands of a box outline, drawn outward so the object stays uncovered.
 
-    At the border of the picture the line is moved inside: a side that is drawn nowhere would leave
-    an object that fills the picture without any box.
+    At the border of the image the line is moved inside: a side that is drawn nowhere would leave
+    an object that fills the image without any box.
     """
     left = max(0, math.floor(box[0] + 1e-6) - line)
     top = max(0, math.floor(box[1] + 1e-6) - line)

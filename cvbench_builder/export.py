@@ -32,7 +32,7 @@ def export(folder: Path, form: str, out: Path) -> int:
 
 
 def _same(form: str, rows: list[dict[str, Any]], back: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> None:
-    """Compare what was written with what is read back, pictures by their digest."""
+    """Compare what was written with what is read back, images by their digest."""
     count = 0
     for row, other in zip(rows, back, strict=False):
         count += 1
@@ -41,8 +41,8 @@ def _same(form: str, rows: list[dict[str, Any]], back: Iterable[dict[str, Any]],
                 raise BuilderError(
                     f"{form}: row {row['key']}: `{name}` read back differs; the disk may be faulty, export again"
                 )
-        if row["picture_sha256"] != hashlib.sha256(other["image"]).hexdigest():
-            raise BuilderError(f"{form}: row {row['key']}: the picture read back differs; export again")
+        if row["image_sha256"] != hashlib.sha256(other["image"]).hexdigest():
+            raise BuilderError(f"{form}: row {row['key']}: the image read back differs; export again")
     if count != len(rows):
         raise BuilderError(f"{form}: {count} of {len(rows)} rows read back; export again")
 
@@ -91,7 +91,7 @@ def _disk(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
 
 
 def _jsonl(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
-    """One line per row and the pictures under their ``filename``."""
+    """One line per row and the images under their ``filename``."""
     for kind, mine in _kinds(rows).items():
         path = part / f"test_{kind.lower()}.jsonl"
         with path.open("w", encoding="utf-8") as handle:
@@ -106,7 +106,7 @@ def _jsonl(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
 
 
 def _vlmevalkit(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
-    """TSV files with the picture as base64 and one column per option letter."""
+    """TSV files with the image as base64 and one column per option letter."""
     letters = "ABCDEF"
     head = ["index", "image", "question", *letters, "answer", "category", "split", "source"]
     for kind, mine in _kinds(rows).items():
@@ -115,12 +115,12 @@ def _vlmevalkit(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
             writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
             writer.writerow(head)
             for row in mine:
-                picture = base64.b64encode((folder / row["filename"]).read_bytes()).decode()
+                image = base64.b64encode((folder / row["filename"]).read_bytes()).decode()
                 options = [*row["choices"], *[""] * (len(letters) - len(row["choices"]))]
                 writer.writerow(
                     [
                         row["idx"],
-                        picture,
+                        image,
                         row["question"],
                         *options,
                         row["answer"][1],
@@ -138,9 +138,9 @@ def _check_tsv(path: Path, rows: list[dict[str, Any]]) -> None:
         count = 0
         for row, line in zip(rows, csv.DictReader(handle, delimiter="\t"), strict=False):
             count += 1
-            picture = hashlib.sha256(base64.b64decode(line["image"])).hexdigest()
-            facts = (line["question"], line[line["answer"]], line["category"], line["source"], picture)
-            if facts != (row["question"], answer_text(row), row["task"], row["source"], row["picture_sha256"]):
+            image = hashlib.sha256(base64.b64decode(line["image"])).hexdigest()
+            facts = (line["question"], line[line["answer"]], line["category"], line["source"], image)
+            if facts != (row["question"], answer_text(row), row["task"], row["source"], row["image_sha256"]):
                 raise BuilderError(f"vlmevalkit: row {row['key']} read back differs; export again")
         if count != len(rows):
             raise BuilderError(f"vlmevalkit: {count} of {len(rows)} rows read back; export again")

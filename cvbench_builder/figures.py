@@ -53,8 +53,8 @@ def _examples(plt: Any, folder: Path, rows: list[dict[str, Any]], path: Path) ->
     chosen = [g[i] for i in range(_EXAMPLES) for g in groups.values() if i < len(g)][:_EXAMPLES]
     figure, axes = plt.subplots(1, len(chosen), figsize=(3.6 * len(chosen), 4.6), squeeze=False, layout="constrained")
     for axis, row in zip(axes[0], chosen, strict=True):
-        with Image.open(folder / row["filename"]) as picture:
-            small = picture.convert("RGB")
+        with Image.open(folder / row["filename"]) as image:
+            small = image.convert("RGB")
             small.thumbnail((640, 640))
             axis.imshow(small)
         options = "   ".join(f"({chr(65 + i)}) {c}" for i, c in enumerate(row["choices"]))
@@ -123,6 +123,6 @@ def draw_audit(result: dict[str, Any], path: Path) -> None:
     )
     axis.axvline(0, color=_INK, linewidth=0.8)
     axis.axvline(5, color=_ACCENT, linewidth=0.8, linestyle="--")
-    axis.set_xlabel("points above chance, 95 % interval by picture; dashed: 5 points; grey: sees the boxes")
+    axis.set_xlabel("points above chance, 95 % interval by image; dashed: 5 points; grey: sees the boxes")
     axis.margins(y=0.03)
     _save(plt, figure, path)

@@ -162,7 +162,7 @@ def _copy_rows(source: Path, part: Path, rows: list[dict[str, Any]]) -> None:
         target = part / row["filename"]
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / row["filename"], target)
-        row["content_hash"] = content_hash(row, row["picture_sha256"])
+        row["content_hash"] = content_hash(row, row["image_sha256"])
     dataset.write_rows(rows, part / dataset.ROWS)
     for kind in sorted({r["type"] for r in rows}):
         dataset.write_parquet(

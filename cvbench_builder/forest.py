@@ -1,6 +1,6 @@
 """The text-only random forest of the audit.
 
-It sees the question and the options, never a picture, a box or a column that was derived from the
+It sees the question and the options, never an image, a box or a column that was derived from the
 answer. Each option of a row is one example ("is this the answer?"); habits of classes and pairs
 are learnt inside the training folds, and for the training rows themselves in inner folds, so no
 feature of a row has seen its own answer.

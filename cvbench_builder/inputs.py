@@ -1,4 +1,4 @@
-"""From the paths a user gave to checked catalogs: which reader, which pictures, what is missing."""
+"""From the paths a user gave to checked catalogs: which reader, which images, what is missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from cvbench_builder.cache import NOTHING_KEPT, Cache
 from cvbench_builder.catalog import Catalog, Pic
 from cvbench_builder.errors import BuilderError
-from cvbench_builder.pictures import Folder, check, count_by_flag
+from cvbench_builder.images import Folder, check, count_by_flag
 from cvbench_builder.sources import ade20k, ade20k_instances, coco, omni3d
 
 MISSING_LIMIT = 0.05
@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a user gave to read: annotations, picture folders, pictures to leave out. ``load`` checks it."""
+    """What a user gave to read: annotations, image folders, images to leave out. ``load`` checks it."""
 
     coco: tuple[Path, ...] = ()
     coco_images: tuple[Path, ...] = ()
@@ -42,15 +42,15 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Source:
-    """One annotation file with the pictures that were found for it."""
+    """One annotation file with the images that were found for it."""
 
     catalog: Catalog
-    pictures: dict[str, Path]
-    """Path of each usable picture by image id; empty when no picture folder was given."""
+    images: dict[str, Path]
+    """Path of each usable image by image id; empty when no image folder was given."""
     missing: tuple[str, ...]
 
 
-def load(inputs: Inputs, say: Say, *, need_pictures: bool) -> list[Source]:
+def load(inputs: Inputs, say: Say, *, need_images: bool) -> list[Source]:
     """Every source the user gave, in an order that does not depend on the order of the flags."""
     sources: dict[str, Source] = {}
     if not (inputs.coco or inputs.ade20k or inputs.ade20k_instances or inputs.omni3d):
@@ -60,15 +60,15 @@ def load(inputs: Inputs, say: Say, *, need_pictures: bool) -> list[Source]:
         if same in sources:
             say(f"{catalog.file}: the same annotations were given twice; read once")
             continue
-        if not roots and need_pictures:
-            raise BuilderError(f"{catalog.file}: its pictures are needed; give their folder with {flag}")
-        source = _with_pictures(catalog, roots) if roots else Source(catalog, {}, ())
+        if not roots and need_images:
+            raise BuilderError(f"{catalog.file}: its images are needed; give their folder with {flag}")
+        source = _with_images(catalog, roots) if roots else Source(catalog, {}, ())
         sources[same] = _exclude(source, inputs.exclude)
         for reason, n in sorted({**catalog.skipped, **count_by_flag(source.catalog.image_flags)}.items()):
             say(f"{Path(catalog.file).name}: {n} x {reason}")
         if source.missing:
             listed = ", ".join(source.missing[:_SHOWN]) + (" ..." if len(source.missing) > _SHOWN else "")
-            say(f"{Path(catalog.file).name}: {len(source.missing)} of {len(catalog)} pictures missing: {listed}")
+            say(f"{Path(catalog.file).name}: {len(source.missing)} of {len(catalog)} images missing: {listed}")
     ordered = [sources[k] for k in sorted(sources)]
     _stop_if_missing(ordered)
     return ordered
@@ -99,7 +99,7 @@ def _catalogs(inputs: Inputs, say: Say) -> Iterator[tuple[Catalog, list[Path], s
             continue
         for split, files in ade20k.find_annotations(root, inputs.ade20k_split).items():
             if inputs.ade20k_split == "auto" and split == "training":
-                say(f"{root}: no validation pictures, the training pictures are used")
+                say(f"{root}: no validation images, the training images are used")
             catalog = cache.catalog(
                 f"ade20k-{split}",
                 ade20k.fingerprint(files),
@@ -113,13 +113,13 @@ def _catalogs(inputs: Inputs, say: Say) -> Iterator[tuple[Catalog, list[Path], s
         yield catalog, list(inputs.omni3d_images), "--omni3d-images"
 
 
-def _with_pictures(catalog: Catalog, roots: list[Path]) -> Source:
+def _with_images(catalog: Catalog, roots: list[Path]) -> Source:
     checked, paths, missing = check(catalog, Folder(roots))
     if len(missing) > _WRONG_FOLDER * len(catalog):
         other = "val" if "train" in catalog.split else "train" if "val" in catalog.split else "another"
         raise BuilderError(
-            f"{catalog.file}: {len(missing)} of its {len(catalog)} pictures are not under "
-            f"{', '.join(str(r) for r in roots)} (first: {missing[0]}); are these the pictures of the {other} split?"
+            f"{catalog.file}: {len(missing)} of its {len(catalog)} images are not under "
+            f"{', '.join(str(r) for r in roots)} (first: {missing[0]}); are these the images of the {other} split?"
         )
     return Source(checked, paths, tuple(missing))
 
@@ -135,11 +135,11 @@ def _exclude(source: Source, names: frozenset[str]) -> Source:
 
 
 def _stop_if_missing(sources: list[Source]) -> None:
-    checked = [s for s in sources if s.pictures or s.missing]
+    checked = [s for s in sources if s.images or s.missing]
     missing, total = sum(len(s.missing) for s in checked), sum(len(s.catalog) for s in checked)
     if missing > MISSING_LIMIT * total:
         worst = max(checked, key=lambda s: len(s.missing))
         raise BuilderError(
-            f"{missing} of {total} pictures are missing, more than {MISSING_LIMIT:.0%} "
-            f"(most in {worst.catalog.file}, first: {worst.missing[0]}); fetch them or correct the picture folder"
+            f"{missing} of {total} images are missing, more than {MISSING_LIMIT:.0%} "
+            f"(most in {worst.catalog.file}, first: {worst.missing[0]}); fetch them or correct the image folder"
         )

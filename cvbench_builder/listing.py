@@ -123,13 +123,13 @@ def _reasons(catalog: Catalog, why: int, image: int, soft: int) -> list[str]:
         names.remove("unfit_cuboid")
         names += cands.names_of(soft, Unfit)
     if why & _UNUSABLE:
-        names.remove("picture_unusable")
+        names.remove("image_unusable")
         flags = int(catalog.image_flags[image]) & ~int(Pic.ROTATED)
-        names += [f"picture_{n}" for n in cands.names_of(flags, Pic)]
+        names += [f"image_{n}" for n in cands.names_of(flags, Pic)]
     return names
 
 
-_UNFIT, _UNUSABLE = int(Why.UNFIT_CUBOID), int(Why.PICTURE_UNUSABLE)
+_UNFIT, _UNUSABLE = int(Why.UNFIT_CUBOID), int(Why.IMAGE_UNUSABLE)
 
 
 def _about(catalog: Catalog, t: Table, objects: list[int], answer: int, margins: list[float]) -> dict[str, Any]:

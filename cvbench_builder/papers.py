@@ -14,7 +14,7 @@ def write(folder: Path, rows: list[dict[str, Any]]) -> None:
     from cvbench_builder import card, figures, review
 
     stats = statistics(rows)
-    dataset.write_json(stats, folder / "stats.json")
+    dataset.write_json(stats, folder / "statistics.json")
     figures.draw_all(folder, rows)
     build, funnel = dataset.read_json(folder / dataset.BUILD), dataset.read_json(folder / "funnel.json")
     (folder / "README.md").write_text(card.text(stats, build, funnel), encoding="utf-8")

@@ -57,7 +57,7 @@ def write_page(folder: Path, rows: list[dict[str, Any]]) -> Path:
             "idx": r["idx"],
             "task": r["task"],
             "source": r["provenance"]["component"],
-            "picture": r["filename"],
+            "image": r["filename"],
             "question": r["question"],
             "choices": r["choices"],
             "answer": answer_place(r),

@@ -27,7 +27,7 @@ ROLES = {"Relation": ("queried", "anchor"), "Depth": ("first", "second"), "Dista
 
 @dataclass(frozen=True)
 class Question:
-    """A candidate put into words: everything but the picture and the place in the data set."""
+    """A candidate put into words: everything but the image and the place in the data set."""
 
     key: str
     task: str
@@ -189,7 +189,7 @@ def _box(catalog: Catalog, o: int, role: str, colour: str) -> dict[str, Any]:
 
 
 def published_columns(q: Question, catalog: Catalog, image: int) -> dict[str, Any]:
-    """The 15 columns of the published rows, less the picture, its file name and the index."""
+    """The 15 columns of the published rows, less the image, its file name and the index."""
     return {
         "type": FOLDER[q.task][:2],
         "task": q.task,
@@ -236,7 +236,7 @@ def extra_columns(q: Question, catalog: Catalog, image: int, settings: Settings,
     }
 
 
-def content_hash(row: dict[str, Any], picture_sha256: str) -> str:
-    """What a review speaks about: another picture, wording or answer makes the review stale."""
+def content_hash(row: dict[str, Any], image_sha256: str) -> str:
+    """What a review speaks about: another image, wording or answer makes the review stale."""
     about = [row[k] for k in ("key", "question", "choices", "answer", "boxes")]
-    return hashlib.sha256(json.dumps([about, picture_sha256], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([about, image_sha256], sort_keys=True).encode()).hexdigest()

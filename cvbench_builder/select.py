@@ -34,8 +34,8 @@ class Pick:
     table: Table
     row: int
     cell: str
-    picture: str
-    """Identity of the picture across catalogs; duplicates of a picture share it."""
+    image: str
+    """Identity of the image across catalogs; duplicates of an image share it."""
     scene: str
     frame: int
     classes: tuple[str, ...]
@@ -80,14 +80,14 @@ def _pick(catalog: Catalog, t: Table, row: int, mark: str) -> Pick:
             cell = catalog.component
             shortcuts = box_shortcuts([catalog.object_box[o].tolist() for o in pair], answer)
     # there can be a million picks: strings they have in common are kept once
-    picture, cell, word = (sys.intern(s) for s in (picture_key(catalog, image), cell, word))
+    key, cell, word = (sys.intern(s) for s in (image_key(catalog, image), cell, word))
     scene = f"{catalog.name}/{catalog.image_scene[image]}" if int(catalog.image_frame[image]) >= 0 else ""
-    return Pick(mark, catalog, t, row, cell, picture, sys.intern(scene), int(catalog.image_frame[image]),
+    return Pick(mark, catalog, t, row, cell, key, sys.intern(scene), int(catalog.image_frame[image]),
                 classes, word, shortcuts)  # fmt: skip
 
 
-def picture_key(catalog: Catalog, image: int) -> str:
-    """Source or component, split and id: different for every picture of every catalog."""
+def image_key(catalog: Catalog, image: int) -> str:
+    """Source or component, split and id: different for every image of every catalog."""
     return f"{catalog.name}/{catalog.split}/{catalog.image_id[image]}"
 
 
@@ -175,7 +175,7 @@ class _State:
     total: int
     images: Counter[str] = field(default_factory=Counter)
     pairs: Counter[tuple[str, ...]] = field(default_factory=Counter)
-    picture_pairs: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    image_pairs: Counter[tuple[str, ...]] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
     scenes: Counter[str] = field(default_factory=Counter)
     frames: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -183,7 +183,7 @@ class _State:
     shortcuts: Counter[tuple[str, int, bool]] = field(default_factory=Counter)
 
     def add(self, pick: Pick, sign: int) -> None:
-        self.images[pick.picture] += sign
+        self.images[pick.image] += sign
         self.scenes[pick.scene] += sign
         if sign > 0:
             self.frames[pick.scene].append(pick.frame)
@@ -191,7 +191,7 @@ class _State:
             self.frames[pick.scene].remove(pick.frame)
         self.classes[pick.classes[0]] += sign
         self.pairs[_pair(pick)] += sign
-        self.picture_pairs[(pick.picture, *_pair(pick))] += sign
+        self.image_pairs[(pick.image, *_pair(pick))] += sign
         for group, answer in prior_groups(self.task, pick):
             self.answers[group][answer] += sign
         for i, solved in enumerate(pick.shortcuts):
@@ -199,7 +199,7 @@ class _State:
 
     def admits(self, pick: Pick, quota: int, refill: bool) -> bool:
         s = self.settings
-        if self.images[pick.picture] >= dict(s.per_picture)[self.task]:
+        if self.images[pick.image] >= dict(s.per_image)[self.task]:
             return False
         if pick.scene and not self._scene_admits(pick):
             return False
@@ -208,7 +208,7 @@ class _State:
         if self.task != "Count":
             if self.pairs[_pair(pick)] >= _cap(s.pair_share, self.total):
                 return False
-            if self.picture_pairs[(pick.picture, *_pair(pick))]:
+            if self.image_pairs[(pick.image, *_pair(pick))]:
                 return False
         if self.task == "Depth":
             limit = _cap(s.shortcut_cap, quota)

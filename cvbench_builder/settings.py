@@ -36,7 +36,7 @@ class Settings:
 
     # objects in the plane
     min_area: float = 0.0025
-    """Share of the picture an object must cover."""
+    """Share of the image an object must cover."""
     min_side: float = 8.0
     """Pixels each side of a box must have."""
     max_overlap: float = 0.10
@@ -46,15 +46,15 @@ class Settings:
 
     # relation
     min_gap: float = 0.02
-    """Gap between the boxes on the asked axis, as a share of that side of the picture."""
+    """Gap between the boxes on the asked axis, as a share of that side of the image."""
     soft_relation: bool = False
     """Also ask where projections overlap but the centres are far apart."""
     soft_gap: float = 0.25
-    """How far apart, as a share of that side of the picture."""
+    """How far apart, as a share of that side of the image."""
     require_dominant_axis: bool = False
     """Ask only about the axis on which the centres are farther apart."""
     mark_anchor: bool = False
-    """Allow anchors whose class is not alone in the picture, with a box drawn around them."""
+    """Allow anchors whose class is not alone in the image, with a box drawn around them."""
     markers: str = "both"
     """``both`` mentions carry the marker; ``published``: only the first one in ADE20K rows."""
 
@@ -70,13 +70,13 @@ class Settings:
 
     # cuboids
     max_truncation: float = 0.33
-    """Share of a cuboid that may lie outside the picture, where it is known."""
+    """Share of a cuboid that may lie outside the image, where it is known."""
     min_visibility: float = 0.34
     """Share of a cuboid that must be visible, where it is known."""
     min_height: float = 0.05
-    """Projected height over the height of the picture that a cuboid must exceed."""
+    """Projected height over the height of the image that a cuboid must exceed."""
     max_height: float = 1.5
-    """Projected height over the height of the picture that a cuboid must not exceed."""
+    """Projected height over the height of the image that a cuboid must not exceed."""
     min_z: float = 0.1
     """Metres in front of the camera that every corner must exceed."""
     min_side_3d: float = 16.0
@@ -93,18 +93,18 @@ class Settings:
     """The offset as a share of the nearer object's distance from the anchor, where that is more."""
     anchor_metric: str = "all"
     """How the anchor is read: ``centre``, ``corner``, ``surface``, or ``all``, which must agree."""
-    triples_per_picture: int = 200
-    """Most Distance candidates of one picture, drawn by their hash; 0: no cap."""
+    triples_per_image: int = 200
+    """Most Distance candidates of one image, drawn by their hash; 0: no cap."""
 
     # sampling
     ade20k_share: float = 0.5
     """Share of ADE20K in the 2D rows, where both sources are given."""
-    per_picture: tuple[tuple[str, int], ...] = (("Count", 1), ("Relation", 2), ("Depth", 1), ("Distance", 1))
-    """Most rows of one picture, by task."""
+    per_image: tuple[tuple[str, int], ...] = (("Count", 1), ("Relation", 2), ("Depth", 1), ("Distance", 1))
+    """Most rows of one image, by task."""
     per_scene: int = 10
     """Most rows of one scene and task."""
     min_frame_distance: int = 4
-    """Frames between two pictures of one scene."""
+    """Frames between two images of one scene."""
     pair_share: float = 0.04
     """Largest share of a task's rows on one pair of classes."""
     class_share: float = 0.10
@@ -139,7 +139,7 @@ PRESETS = {
         preset="published",
         plural="published",
         markers="published",
-        per_picture=(("Count", 1), ("Relation", 1), ("Depth", 1), ("Distance", 1)),
+        per_image=(("Count", 1), ("Relation", 1), ("Depth", 1), ("Distance", 1)),
     ),
     "strict": Settings(keep_soft=False),
     "max": Settings(preset="max", sizes=()),
@@ -155,7 +155,7 @@ _CHOICES = {
 _SHARES = ("min_area", "max_overlap", "duplicate_iou", "min_gap", "soft_gap", "zero_share", "ade20k_share",
            "pair_share", "class_share", "value_share", "shortcut_cap", "max_overlap_3d")  # fmt: skip
 _NOT_NEGATIVE = ("min_side", "min_side_3d", "min_height", "max_height", "depth_ratio", "distance_ratio",
-                 "triples_per_picture", "per_scene", "min_frame_distance")  # fmt: skip
+                 "triples_per_image", "per_scene", "min_frame_distance")  # fmt: skip
 
 
 def make(preset: str, **changes: object) -> Settings:

@@ -70,7 +70,7 @@ def _task(rows: list[dict[str, Any]]) -> dict[str, Any]:
     margins = sorted({m["name"] for r in rows for m in r.get("margins") or []})
     return {
         "rows": len(rows),
-        "pictures": len({(r["source"], r["source_filename"]) for r in rows}),
+        "images": len({(r["source"], r["source_filename"]) for r in rows}),
         "distinct_questions": len({r["question"] for r in rows}),
         "chance": sum(100 / len(r["choices"]) for r in rows) / len(rows),
         "letters": _sorted(Counter(r["answer"] for r in rows)),
@@ -125,7 +125,7 @@ def lines(stats: dict[str, Any]) -> list[str]:
     for task, t in stats["tasks"].items():
         out += [
             "",
-            f"{task}: {t['rows']} rows, {t['pictures']} pictures, chance {t['chance']:.1f}",
+            f"{task}: {t['rows']} rows, {t['images']} images, chance {t['chance']:.1f}",
             "  letters  " + _pairs(t["letters"]),
             "  answers  " + _pairs(t["answers"]),
             "  options  " + _pairs(t["options_per_row"]),

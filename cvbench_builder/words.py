@@ -1,7 +1,7 @@
 """What names mean: plurals, stuff, mass words, and when two names may denote the same thing.
 
 Three things make a name unusable: it is stuff (no instances one could point at), it cannot be
-counted (mass or plural-only), or it clashes with another name in the picture (a synonym, a
+counted (mass or plural-only), or it clashes with another name in the image (a synonym, a
 hypernym, or the head noun of it: lamp and table lamp).
 """
 

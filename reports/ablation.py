@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports.catalogue import entry, in_order, shipped
-from cambrian_eval.reports.runs import NamedRun, Scored
-from cambrian_eval.stats import holm
+from cambrian_eval.results.statistics import holm
+
+from .catalogue import entry, in_order, shipped
+from .runs import NamedRun, Scored
 
 HARDLY = 5.0
 """A gap under this many points means a benchmark hardly needs vision (the paper's reading)."""
@@ -95,7 +96,7 @@ def published() -> Ablation:
         rows.append(Row(r["benchmark"], scores, float(r["chance"])))
     notes = (
         "values measured on the published figure, accurate to about 0.1",
-        "TextVQA's prompt carries OCR reference tokens, so its blind score contains text read from the picture",
+        "TextVQA's prompt carries OCR reference tokens, so its blind score contains text read from the image",
         "chance as drawn in the paper: MMBench after circular evaluation; MME 50 (its accuracy-plus gives 37.5)",
     )
     return Ablation(_sorted(rows), (), "one standard deviation over models", "the paper's Figure 3", notes)
@@ -158,7 +159,7 @@ def _estimate(runs: Sequence[Scored], benchmark: str, condition: str, scorer: st
 
 def _tests(runs: Sequence[Scored], scorer: str) -> dict[str, list[Paired]]:
     """Paired tests of on against off, per model; Holm's correction over all of them together."""
-    from cambrian_eval.comparison import compare_runs
+    from cambrian_eval.results.comparison import compare_runs
 
     found: list[tuple[str, Paired]] = []
     for named in runs:
@@ -216,11 +217,11 @@ def reading(found: Ablation) -> list[str]:
         names = ", ".join(f"{entry(r.benchmark).short} ({signed(a)})" for r, a in below)
         lines.append(f"Blind scores below chance: {names}.")
     lines += _tested(found)
-    for condition, words in (("shuffled", "another sample's picture"), ("noise", "noise instead of the picture")):
+    for condition, words in (("shuffled", "another sample's image"), ("noise", "noise instead of the image")):
         have = [r for r in found.rows if condition in r.scores]
         if have:
             gap = sum(r.scores[condition].value - r.scores["off"].value for r in have) / len(have)
-            lines.append(f"With {words} the score is {signed(gap)} points from no picture at all, on average.")
+            lines.append(f"With {words} the score is {signed(gap)} points from no image at all, on average.")
     return lines
 
 

@@ -1,6 +1,6 @@
 """Two scorers over the same stored responses, as the figure draws them; or as the paper prints them.
 
-What agreement means (which answers count, kappa) is decided in `cambrian_eval.agreement`.
+What agreement means (which answers count, kappa) is decided in `cambrian_eval.results.agreement`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cambrian_eval.agreement import Confusion, agreement_of
 from cambrian_eval.errors import UserError
-from cambrian_eval.published import published as printed
-from cambrian_eval.reports.catalogue import entry, in_order
-from cambrian_eval.reports.runs import NamedRun, Scored
+from cambrian_eval.results.agreement import Confusion, agreement_of
+from cambrian_eval.results.published_scores import published as printed
+
+from .catalogue import entry, in_order
+from .runs import NamedRun, Scored
 
 
 @dataclass(frozen=True, slots=True)

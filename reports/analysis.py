@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports import assignment, clustering, pca, style
-from cambrian_eval.reports.catalogue import OTHER, entry
-from cambrian_eval.reports.correlation import Correlations, Kind, correlate, restrict, shipped_matrix, usable
-from cambrian_eval.reports.scores import ScoreTable, one_cvbench
+
+from . import assignment, clustering, pca, style
+from .catalogue import OTHER, entry
+from .correlation import Correlations, Kind, correlate, restrict, shipped_matrix, usable
+from .scores import ScoreTable, one_cvbench
 
 GROUPS = 4
 
@@ -270,7 +271,7 @@ def write(
     found: Analysis, out: Path, theme: style.Theme, formats: Sequence[str], provenance: style.Provenance
 ) -> list[Path]:
     """All files and figures of an analysis."""
-    from cambrian_eval.reports.figures import matrix, plane
+    from .figures import matrix, plane
 
     written = [style.write(out / name, content) for name, content in files(found).items()]
     for drawing in (

@@ -15,9 +15,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cambrian_eval.reports.catalogue import CATEGORIES, OTHER, entry
-from cambrian_eval.reports.correlation import Correlations, bootstrap
-from cambrian_eval.reports.scores import ScoreTable
+from .catalogue import CATEGORIES, OTHER, entry
+from .correlation import Correlations, bootstrap
+from .scores import ScoreTable
 
 Array = npt.NDArray[np.float64]
 Mmmu = Literal["by-type", "by-data"]

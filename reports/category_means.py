@@ -1,7 +1,7 @@
 """Category averages of the models of a score table, with intervals where every member has one.
 
-The averages are the harness's own (`cambrian_eval.averages`). The interval of an average treats its benchmarks as
-independent: they share no pictures. Ranks compare models within a column, the best first.
+The averages are the harness's own (`results.averages`). The interval of an average treats its benchmarks as
+independent: they share no images. Ranks compare models within a column, the best first.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cambrian_eval.averages import OVERALL, averages
-from cambrian_eval.reports.catalogue import CATEGORIES, entry
-from cambrian_eval.reports.scores import ScoreTable
+from cambrian_eval.results.averages import OVERALL, averages
+
+from .catalogue import CATEGORIES, entry
+from .scores import ScoreTable
 
 COLUMNS = (*CATEGORIES, OVERALL)
 

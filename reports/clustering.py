@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports import pca
-from cambrian_eval.reports.correlation import Correlations, Kind, pair_matrix
-from cambrian_eval.reports.scores import ScoreTable
+
+from . import pca
+from .correlation import Correlations, Kind, pair_matrix
+from .scores import ScoreTable
 
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]

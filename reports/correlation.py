@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports.catalogue import entry, shipped
-from cambrian_eval.reports.scores import ScoreTable
+
+from .catalogue import entry, shipped
+from .scores import ScoreTable
 
 Array = npt.NDArray[np.float64]
 Kind = Literal["pearson", "spearman"]

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports.catalogue import entry
-from cambrian_eval.reports.correlation import Correlations
-from cambrian_eval.reports.scores import ScoreTable
+
+from .catalogue import entry
+from .correlation import Correlations
+from .scores import ScoreTable
 
 Array = npt.NDArray[np.float64]
 Method = Literal["paper", "scores"]

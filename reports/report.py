@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports import ablation, agreement, exports, style, tables
-from cambrian_eval.reports.correlation import FEWEST
-from cambrian_eval.reports.page import pictures
-from cambrian_eval.reports.page.build import Figure, Page, render
-from cambrian_eval.reports.page.records import browsable
-from cambrian_eval.reports.runs import NamedRun, score_table
-from cambrian_eval.reports.scores import ScoreTable, build, combine
+
+from . import ablation, agreement, exports, style, tables
+from .correlation import FEWEST
+from .page import images
+from .page.build import Figure, Page, render
+from .page.records import browsable
+from .runs import NamedRun, score_table
+from .scores import ScoreTable, build, combine
 
 LARGE = 150 << 20
 """A page of more characters than this is slow to open and to share."""
@@ -68,8 +69,8 @@ def write(runs: Sequence[NamedRun], out: Path, options: Options, provenance: sty
     data = browsable(runs)
     where: dict[str, object] = {}
     blocks: list[dict[str, str]] = []
-    if options.images and data.pictures:
-        where, blocks, missing = pictures.gathered(runs, data.pictures, out)
+    if options.images and data.images:
+        where, blocks, missing = images.gathered(runs, data.images, out)
         notes += missing
     page = Page(
         options.title, tables.write(replace(layout, notes=()), "html"), (*layout.notes, *notes), tuple(reading),
@@ -94,7 +95,7 @@ def _vision(runs: Sequence[NamedRun], scorer: str) -> tuple[ablation.Ablation | 
 
 def _with_references(runs: Sequence[NamedRun], scores: ScoreTable, scorer: str) -> ScoreTable:
     """The runs, above them what guessing gives and, for a model of the paper, the paper's own numbers."""
-    from cambrian_eval.published import nearest
+    from cambrian_eval.results.published_scores import nearest
 
     cells: dict[str, dict[str, float]] = {}
     for model in scores.models:
@@ -127,9 +128,9 @@ def figures(
     runs: Sequence[NamedRun], scores: ScoreTable, scorer: str, seen: ablation.Ablation | None
 ) -> tuple[list[Draw], list[str]]:
     """The figures these runs can carry, and why others are absent where a reader might miss them."""
-    from cambrian_eval.reports.figures import ablation as vision
-    from cambrian_eval.reports.figures import agreement as scorers
-    from cambrian_eval.reports.figures import categories, scaling
+    from .figures import ablation as vision
+    from .figures import agreement as scorers
+    from .figures import categories, scaling
 
     found: list[Draw] = []
     notes: list[str] = []
@@ -178,9 +179,9 @@ def _remembered(draw: Draw) -> Draw:
 
 def _benchmarks(scores: ScoreTable, found: list[Draw], notes: list[str]) -> None:
     """The analysis of benchmarks, for five models or more."""
-    from cambrian_eval.reports import analysis, pca
-    from cambrian_eval.reports.correlation import correlate
-    from cambrian_eval.reports.figures import matrix, plane
+    from . import analysis, pca
+    from .correlation import correlate
+    from .figures import matrix, plane
 
     try:
         correlations = correlate(analysis.prepared(scores, analysis.Options()))

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports.catalogue import canonical, entry
-from cambrian_eval.reports.scores import ATTRIBUTE_KEYS, ATTRIBUTES, ScoreTable, build, number
+from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
-from cambrian_eval.store import Run, open_run
+
+from .catalogue import canonical, entry
+from .scores import ATTRIBUTE_KEYS, ATTRIBUTES, ScoreTable, build, number
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.reports.catalogue import SIXTEEN, canonical, in_order
+
+from .catalogue import SIXTEEN, canonical, in_order
 
 Array = npt.NDArray[np.float64]
 
@@ -207,7 +208,7 @@ BACKBONES = ("table3", "table12", "table13", "table14", "table15", "table16")
 
 def published_tables() -> dict[str, str]:
     """What `--published` accepts for a table of the paper -> how the paper calls it."""
-    from cambrian_eval.published import published
+    from cambrian_eval.results.published_scores import published
 
     printed = dict.fromkeys(row.table for row in published() if not row.benchmark.startswith("avg_"))
     return {name.lower().replace(" ", ""): name for name in printed}
@@ -215,7 +216,7 @@ def published_tables() -> dict[str, str]:
 
 def from_published(name: str) -> ScoreTable:
     """A table of the paper by name; several joined by `+` are pooled, with the table in the model's name."""
-    from cambrian_eval.published import published
+    from cambrian_eval.results.published_scores import published
 
     known = published_tables()
     wanted: list[str] = []

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.reports.catalogue import canonical
-from cambrian_eval.reports.runs import NamedRun, Scored, inputs, open_runs, read_results, score_table
-from cambrian_eval.reports.scores import ScoreTable, combine, from_published, published_tables, read_csv
-from cambrian_eval.reports.style import Provenance
+
+from .catalogue import canonical
+from .runs import NamedRun, Scored, inputs, open_runs, read_results, score_table
+from .scores import ScoreTable, combine, from_published, published_tables, read_csv
+from .style import Provenance
 
 MATRIX = ("figure15", "fig15")
 """Names under which `--published` gives the paper's correlation matrix instead of a table."""

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.reports.catalogue import OTHER
+
+from .catalogue import OTHER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

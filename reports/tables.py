@@ -12,12 +12,13 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cambrian_eval.averages import OVERALL
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.reports.catalogue import canonical, categories_of, entry
-from cambrian_eval.reports.category_means import COLUMNS, by_category, ranks
-from cambrian_eval.reports.scores import ScoreTable
-from cambrian_eval.reports.style import csv_text
+from cambrian_eval.results.averages import OVERALL
+
+from .catalogue import canonical, categories_of, entry
+from .category_means import COLUMNS, by_category, ranks
+from .scores import ScoreTable
+from .style import csv_text
 
 FORMATS = ("markdown", "latex", "csv", "html")
 AVERAGES = {

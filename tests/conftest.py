@@ -19,7 +19,7 @@ settings.load_profile("steady")
 
 
 def png(seed: int, size: tuple[int, int] = (64, 64)) -> bytes:
-    """A picture that no other seed gives."""
+    """An image that no other seed gives."""
     import numpy as np
     from PIL import Image
 
@@ -29,13 +29,13 @@ def png(seed: int, size: tuple[int, int] = (64, 64)) -> bytes:
     return buffer.getvalue()
 
 
-def docvqa_row(i: int, picture: bytes, page: int | None = None) -> dict[str, Any]:
+def docvqa_row(i: int, made_image: bytes, page: int | None = None) -> dict[str, Any]:
     """Row i of a DocVQA-like table whose answer is `answer i`."""
     return {
         "questionId": str(i),
         "question": f"What is number {i}?",
         "question_types": ["form"] if i % 2 else ["table/list", "layout"],
-        "image": {"bytes": picture, "path": None},
+        "image": {"bytes": made_image, "path": None},
         "docId": i if page is None else page,
         "ucsf_document_id": f"doc{i if page is None else page}",
         "ucsf_document_page_no": "1",

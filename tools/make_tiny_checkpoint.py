@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cambrian_eval.models.cambrian import prompts
-from cambrian_eval.models.cambrian.config import PICTURE_TOKEN_ID, CambrianConfig
+from cambrian_eval.models.cambrian.config import IMAGE_TOKEN_ID, CambrianConfig
 from cambrian_eval.models.cambrian.model import model_class
 from cambrian_eval.models.cambrian.tokens import load_tokenizer, prompt_ids
 from cambrian_eval.models.cambrian.tower_specs import resolve_towers
@@ -133,7 +133,7 @@ def make_checkpoint(
     folder = out / "checkpoint"
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = write_tokenizer(folder, template)
-    raw = _config(shape, picture_position(folder, template), vocabulary, hidden_size) | dict(overrides or {})
+    raw = _config(shape, image_position(folder, template), vocabulary, hidden_size) | dict(overrides or {})
     write_json(folder / "config.json", raw)
     stops = {"llama_3": [1, 4], "vicuna_v1": 1, "chatml_direct": 1, "phi3": 1}[template]
     write_json(folder / "generation_config.json", {"do_sample": True, "bos_token_id": 0, "eos_token_id": stops})
@@ -143,10 +143,10 @@ def make_checkpoint(
     return folder
 
 
-def picture_position(folder: Path, template: str) -> int:
-    """Where the template puts the picture, which training writes into config.json as `image_position`."""
+def image_position(folder: Path, template: str) -> int:
+    """Where the template puts the image, which training writes into config.json as `image_position`."""
     text = prompts.template(template).render([("user", prompts.IMAGE_MARK)], add_generation_prompt=True)
-    return prompt_ids(text, load_tokenizer(folder)).index(PICTURE_TOKEN_ID)
+    return prompt_ids(text, load_tokenizer(folder)).index(IMAGE_TOKEN_ID)
 
 
 def _config(shape: Kind, position: int, vocabulary: int, hidden_size: int) -> dict[str, Any]:

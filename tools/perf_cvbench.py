@@ -34,7 +34,7 @@ refrigerator book clock vase scissors teddy_bear hair_drier toothbrush""".split(
 
 
 def write_coco(path: Path, annotations: int, images: int, points: int = 22) -> None:
-    """A file with the real proportions: 7.3 objects a picture, polygons most of the bytes."""
+    """A file with the real proportions: 7.3 objects an image, polygons most of the bytes."""
     rng = random.Random(annotations)
     categories = [{"id": i + 1, "name": n.replace("_", " "), "supercategory": "x"} for i, n in enumerate(COCO_NAMES)]
     weights = [1 / (i + 3) for i in range(len(categories))]
@@ -69,11 +69,11 @@ def write_coco(path: Path, annotations: int, images: int, points: int = 22) -> N
 
 
 def write_omni3d(path: Path, megabytes: float, folder: str = "SUNRGBD", size: tuple[int, int] = (640, 480)) -> int:
-    """Cuboids at 1.4 kB each, about ten to a picture; returns how many pictures."""
+    """Cuboids at 1.4 kB each, about ten to an image; returns how many images."""
     rng = random.Random(7)
     names = "bed lamp chair desk books sofa table sink bottle pillow window door cabinet box mirror picture".split()  # noqa: SIM905
-    per_picture, bytes_each = 10, 1400
-    images = max(1, round(megabytes * 1e6 / bytes_each / per_picture))
+    per_image, bytes_each = 10, 1400
+    images = max(1, round(megabytes * 1e6 / bytes_each / per_image))
     w, h = size
     with path.open("w") as out:
         rows = [
@@ -87,8 +87,8 @@ def write_omni3d(path: Path, megabytes: float, folder: str = "SUNRGBD", size: tu
             f'{{"info": {json.dumps(info)}, "images": {json.dumps(rows)}, "categories": {json.dumps(categories)}, '
         )
         out.write('"annotations": [')
-        for k in range(images * per_picture):
-            out.write((", " if k else "") + json.dumps(_cuboid(rng, k, k // per_picture, names, w, h)))
+        for k in range(images * per_image):
+            out.write((", " if k else "") + json.dumps(_cuboid(rng, k, k // per_image, names, w, h)))
         out.write("]}")
     return images
 
@@ -129,7 +129,7 @@ def _sources(flag: str, path: Path, cache: str) -> Any:
 
     kept = Cache(Path(cache) if cache else None)
     inputs = Inputs(coco=(path,), cache=kept) if flag == "coco" else Inputs(omni3d=(path,), cache=kept)
-    return load(inputs, lambda _: None, need_pictures=False)
+    return load(inputs, lambda _: None, need_images=False)
 
 
 def child_candidates(flag: str, path: str, cache: str) -> dict[str, Any]:
@@ -239,7 +239,7 @@ def run_omni(work: Path) -> None:
 
 
 def run_growth(work: Path) -> None:
-    """One, two and four times the annotations in as many times the pictures: shows how time grows."""
+    """One, two and four times the annotations in as many times the images: shows how time grows."""
     print("growth")
     for factor in (1, 2, 4):
         path = work / f"instances_grow{factor}.json"
@@ -254,7 +254,7 @@ def run_growth(work: Path) -> None:
 
 
 def run_build(work: Path) -> None:
-    """A set of the published size, pictures and all, on two workers."""
+    """A set of the published size, images and all, on two workers."""
     coco, omni = work / "instances_val2017.json", work / "omni"
     write_coco(coco, 36_781, 5_000)
     _photographs(work / "val2017", [f"{i + 1:012d}.jpg" for i in range(5_000)], (640, 480))

@@ -40,28 +40,28 @@ from cambrian_eval.models.cambrian import CambrianProcessor
 from cambrian_eval.models.cambrian.fast import Answer, Driver, Question, Shown
 from cambrian_eval.models.cambrian.fast.alone import ask_alone
 
-QUESTIONS, PICTURES = 62_000, 40_000
+QUESTIONS, IMAGES = 62_000, 40_000
 """All sixteen benchmarks together, about."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Questions for each picture (none: text only), and new tokens for each answer."""
+    """Questions for each image (none: text only), and new tokens for each answer."""
 
     title: str
-    per_picture: int
+    per_image: int
     new_tokens: int
     words: int
-    pictures: int
+    images: int
     naive: int
     """How many of the questions the baseline answers; its time for each hardly varies."""
 
 
 WORKLOADS = {
-    "a": Workload("one question a picture, lettered answer", 1, 2, 40, 24, 4),
-    "b": Workload("32 questions a picture, one word", 32, 3, 20, 2, 6),
-    "c": Workload("two questions a picture, one word", 2, 3, 20, 12, 4),
-    "d": Workload("one question a picture, 128-token answers", 1, 128, 20, 8, 2),
+    "a": Workload("one question an image, lettered answer", 1, 2, 40, 24, 4),
+    "b": Workload("32 questions an image, one word", 32, 3, 20, 2, 6),
+    "c": Workload("two questions an image, one word", 2, 3, 20, 12, 4),
+    "d": Workload("one question an image, 128-token answers", 1, 128, 20, 8, 2),
     "e": Workload("text only, lettered answer", 0, 2, 40, 64, 8),
 }
 
@@ -70,7 +70,7 @@ USUAL = ((640, 480), (640, 427), (500, 375), (480, 640), (640, 480), (1024, 768)
 ODD = ((1200, 150), (150, 1200), (37, 53), (333, 1000), (24, 24))
 
 
-def pictures(count: int, seed: int, sizes: Sequence[tuple[int, int]] = USUAL) -> list[bytes]:
+def images(count: int, seed: int, sizes: Sequence[tuple[int, int]] = USUAL) -> list[bytes]:
     """JPEG files of these sizes in turn, beginning at the `seed`th."""
     random = np.random.default_rng(seed)
     made = []
@@ -89,19 +89,19 @@ def questions(
     scale: int,
     sizes: Sequence[tuple[int, int]] = USUAL,
 ) -> list[Question]:
-    """A workload's questions, those of one picture side by side."""
+    """A workload's questions, those of one image side by side."""
     random = np.random.default_rng(seed)
     made: list[Question] = []
-    shown: list[Shown | None] = [None] * (work.pictures * scale)
-    if work.per_picture:
-        files = pictures(work.pictures * scale, seed, sizes)
+    shown: list[Shown | None] = [None] * (work.images * scale)
+    if work.per_image:
+        files = images(work.images * scale, seed, sizes)
         shown = [_shown(f"{seed}-{number}", data) for number, data in enumerate(files)]
-    for picture in shown:
-        for _ in range(max(1, work.per_picture)):
+    for image in shown:
+        for _ in range(max(1, work.per_image)):
             words = random.integers(0, 4900, int(work.words * random.uniform(0.6, 1.4)))
             text = " ".join(f"w{word}" for word in words)
-            ids = processor.token_ids(prompt_of(processor, text, picture is not None))
-            made.append(Question(len(made), tuple(ids), work.new_tokens, picture))
+            ids = processor.token_ids(prompt_of(processor, text, image is not None))
+            made.append(Question(len(made), tuple(ids), work.new_tokens, image))
     return made
 
 
@@ -128,7 +128,7 @@ class Naive:
         if question.shown is not None:
             image = question.shown.load()
             pixels = [view.to(device) for view in self.processor.pixels([image])]
-            shown = self.model.encode_pictures(pixels, [image.size])
+            shown = self.model.encode_images(pixels, [image.size])
         batch = self.model.prepare(torch.tensor([question.ids], device=device), None, shown)
         logits: torch.Tensor = self.model.prefill(batch).logits[0, -1].float()
         return logits
@@ -172,7 +172,7 @@ def now(device: torch.device) -> float:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Operations of one question: its picture's encoding, its prompt, one new token, of which the head's."""
+    """Operations of one question: its image's encoding, its prompt, one new token, of which the head's."""
 
     vision: float
     prompt: float
@@ -189,7 +189,7 @@ def count_operations(naive: Naive, question: Question) -> Arithmetic:
         image = question.shown.load()
         pixels = [view.to(device) for view in naive.processor.pixels([image])]
         with FlopCounterMode(display=False) as counter:
-            shown = model.encode_pictures(pixels, [image.size])
+            shown = model.encode_images(pixels, [image.size])
         vision = float(counter.get_total_flops())
     batch = model.prepare(torch.tensor([question.ids], device=device), None, shown)
     with FlopCounterMode(display=False) as counter:
@@ -203,11 +203,11 @@ def count_operations(naive: Naive, question: Question) -> Arithmetic:
 
 def floors(work: Workload, one: Arithmetic, machine: Machine, weights: float, wave: int) -> tuple[float, float, float]:
     """Least seconds a question, naive and shared, and the operations a question needs when shared."""
-    share = max(1, work.per_picture)
+    share = max(1, work.per_image)
     own = (work.words + 6) * (one.per_token - one.head) + one.head
     prefix = max(0.0, one.prompt - own)
     decoding = (work.new_tokens - 1) * one.per_token
-    shared = (one.vision + (prefix if work.per_picture else 0.0)) / share + own + decoding
+    shared = (one.vision + (prefix if work.per_image else 0.0)) / share + own + decoding
     reads = (work.new_tokens - 1) * weights / machine.bandwidth
     naive = (one.vision + one.prompt) / machine.flops + max(reads, decoding / machine.flops)
     fast = (shared - decoding) / machine.flops + max(reads / wave, decoding / machine.flops)
@@ -231,7 +231,7 @@ def run_workload(
         spent = ask_naively(naive, some, before)
         return result | {"naive_seconds": spent.wall / len(some), "naive_floor": naive_floor}
     make = _driver_maker(model, processor, options)
-    collect(make(), questions(replace(work, pictures=1), processor, seed=2, scale=1))
+    collect(make(), questions(replace(work, images=1), processor, seed=2, scale=1))
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     # Half of the baseline before and half after, so that a machine busy with other things is so for both.
@@ -318,11 +318,11 @@ LIMITS = (1, 1, 2, 2, 3, 3, 8, 8, 8, 8, 32, 32, 32, 32, 64, 512)
 
 
 def mixed(processor: CambrianProcessor, count: int) -> list[Question]:
-    """Questions of all workloads in turn, one to four a picture, of every shape of picture and all limits."""
+    """Questions of all workloads in turn, one to four an image, of every shape of image and all limits."""
     random, asked = np.random.default_rng(0), list[Question]()
     for seed in range(count):
         for name, work in WORKLOADS.items():
-            few = replace(work, pictures=1, per_picture=min(work.per_picture, 4))
+            few = replace(work, images=1, per_image=min(work.per_image, 4))
             made = questions(few, processor, 100 + seed, 1, USUAL + ODD)
             asked += [
                 replace(
@@ -396,10 +396,10 @@ def show(results: Mapping[str, dict[str, Any]], machine: Machine) -> Iterator[st
                 f"peak {r['peak_gib']:.1f} GiB; {r['differing']} of {r['naive_questions']} answers differ"
             )
     if all("seconds" in results.get(name, {}) for name in "ab"):
-        per_picture, bundle = results["a"]["seconds"], 32 * results["b"]["seconds"]
-        more = max(0.0, (bundle - per_picture) / 31)
-        hours = (PICTURES * per_picture + (QUESTIONS - PICTURES) * more) / 3600
-        yield f"projected: {QUESTIONS:,} questions over {PICTURES:,} pictures in {hours:.2f} hours on this machine"
+        per_image, bundle = results["a"]["seconds"], 32 * results["b"]["seconds"]
+        more = max(0.0, (bundle - per_image) / 31)
+        hours = (IMAGES * per_image + (QUESTIONS - IMAGES) * more) / 3600
+        yield f"projected: {QUESTIONS:,} questions over {IMAGES:,} images in {hours:.2f} hours on this machine"
     rates = f"{machine.flops / 1e9:,.0f} GFLOP/s in a matrix product, {machine.bandwidth / 1e9:,.0f} GB/s in a copy"
     yield f"measured: {rates}"
 
@@ -421,7 +421,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     device, dtype = torch.device(options.device), getattr(torch, options.dtype)
-    warnings.filterwarnings("ignore", message="the picture begins at position")
+    warnings.filterwarnings("ignore", message="the image begins at position")
     machine = measure_machine(device, dtype)
     model, processor = build(options.size, dtype, device, options.attention)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or 'CPU'}"

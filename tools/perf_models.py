@@ -142,6 +142,6 @@ def word_tokenizer(size: int) -> Any:
 
 
 def prompt_of(processor: CambrianProcessor, text: str, shown: bool) -> str:
-    """The text of a question in the checkpoint's template, with the picture's mark where one is shown."""
+    """The text of a question in the checkpoint's template, with the image's mark where one is shown."""
     content = ([{"type": "image"}] if shown else []) + [{"type": "text", "text": text}]
     return str(processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True))

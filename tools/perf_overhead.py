@@ -5,7 +5,7 @@
 Rows are DocVQA-like with 64x64 PNGs in Parquet; the clock covers everything `run` does (reading, decoding,
 storing, scoring, intervals). Start-up is `--help` and `list` against `python -c 'import typer'`, alternating in
 this one run so that all see the same machine. `--memory` instead runs a GQA-sized set (12,578 rows, 398
-pictures) in a fresh process and prints its peak resident memory.
+images) in a fresh process and prints its peak resident memory.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Instant:
     max_images: int | None = 1
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
-        """One answer for each request, which never looks at the picture."""
+        """One answer for each request, which never looks at the image."""
         for request in requests:
             yield Response(request.id, f"answer {request.id}")
 
@@ -42,8 +42,8 @@ class Instant:
         return {}
 
 
-def picture(seed: int, width: int, height: int) -> bytes:
-    """A picture with some detail, so that decoding it costs what decoding costs; PNG where 64 wide, else JPEG."""
+def image(seed: int, width: int, height: int) -> bytes:
+    """An image with some detail, so that decoding it costs what decoding costs; PNG where 64 wide, else JPEG."""
     import numpy as np
     from PIL import Image
 
@@ -55,7 +55,7 @@ def picture(seed: int, width: int, height: int) -> bytes:
 
 
 def write_docvqa(root: Path, n: int) -> None:
-    """Rows as DocVQA has them, each with a picture of its own, where `--data-root` finds them."""
+    """Rows as DocVQA has them, each with an image of its own, where `--data-root` finds them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -64,7 +64,7 @@ def write_docvqa(root: Path, n: int) -> None:
             "questionId": str(i),
             "question": f"What is number {i}?",
             "question_types": ["form"],
-            "image": {"bytes": picture(i, 64, 64), "path": None},
+            "image": {"bytes": image(i, 64, 64), "path": None},
             "docId": i,
             "ucsf_document_id": f"d{i}",
             "ucsf_document_page_no": "1",
@@ -79,11 +79,11 @@ def write_docvqa(root: Path, n: int) -> None:
 
 
 def write_gqa(root: Path, questions: int = 12_578, images: int = 398) -> int:
-    """A GQA-sized set where every row repeats its picture in one single row group: the worst layout there is."""
+    """A GQA-sized set where every row repeats its image in one single row group: the worst layout there is."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    encoded = [picture(i, 640, 480) for i in range(images)]
+    encoded = [image(i, 640, 480) for i in range(images)]
     rows = [
         {
             "id": str(i),

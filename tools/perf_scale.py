@@ -25,7 +25,7 @@ from typing import Any
 from cambrian_eval.engines.local import Answer, Job
 from cambrian_eval.engines.parcels import Item, parcels
 from cambrian_eval.engines.ray import RayEngine
-from cambrian_eval.model import Model, ModelOptions
+from cambrian_eval.model import Model
 from cambrian_eval.sample import Request, Response
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -69,9 +69,9 @@ class Timed:
         """The engine's own, as run.json is to show them."""
         return self.engine.facts()
 
-    def condition(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """The engine's own, as `status` is to show it."""
-        return self.engine.condition()
+        return self.engine.state()
 
 
 def measured(replicas: int, service: float, root: Path, vision: str = "on") -> Timed:
@@ -79,7 +79,7 @@ def measured(replicas: int, service: float, root: Path, vision: str = "on") -> T
     import cambrian_eval
 
     engine = RayEngine(replicas=replicas)
-    timed = Timed(engine, engine.open(Fixed(service), ModelOptions()))
+    timed = Timed(engine, engine.open(Fixed(service), {}))
     for link in engine._links:
         if not link.seat.ready:
             engine._ray.wait([link.call], timeout=120)
@@ -117,7 +117,7 @@ def scaling(service: float, requests: int, repeats: int) -> dict[str, Any]:
 
 
 def ceiling(requests: int, repeats: int) -> dict[str, Any]:
-    """Requests a second of two replicas that answer at once, with pictures and without."""
+    """Requests a second of two replicas that answer at once, with images and without."""
     from perf_overhead import write_docvqa
 
     found: dict[str, Any] = {}
@@ -134,13 +134,13 @@ def ceiling(requests: int, repeats: int) -> dict[str, Any]:
     return found
 
 
-def bytes_each(picture_bytes: int, questions: int) -> float:
-    """Bytes that travel to a replica for each request, pictures being sent once for their questions."""
-    from cambrian_eval.picture import Picture
+def bytes_each(image_bytes: int, questions: int) -> float:
+    """Bytes that travel to a replica for each request, images being sent once for their questions."""
+    from cambrian_eval.image import LazyImage
 
-    picture = Picture.of(bytes(picture_bytes))
-    assert picture is not None
-    request = Request("12345", "gqa", "on", "What is on the table? " * 6, (picture.fetched(),), 0, 16, (), "k" * 32)
+    image = LazyImage.of(bytes(image_bytes))
+    assert image is not None
+    request = Request("12345", "gqa", "on", "What is on the table? " * 6, (image.fetched(),), 0, 16, (), "k" * 32)
     items = [Item(i, request, 1 << 27) for i in range(questions)]
     return len(pickle.dumps(parcels(items), 5)) / questions
 
@@ -158,9 +158,9 @@ def main() -> None:
         "scaling": scaling(arguments.service, arguments.requests, arguments.repeats),
         "ceiling": ceiling(arguments.ceiling_requests, arguments.repeats),
         "network_bytes_per_request": {
-            "one question a picture of 150 kB": bytes_each(150_000, 1),
-            "31 questions a picture of 50 kB": bytes_each(50_000, 31),
-            "no picture": bytes_each(0, 1),
+            "one question an image of 150 kB": bytes_each(150_000, 1),
+            "31 questions an image of 50 kB": bytes_each(50_000, 31),
+            "no image": bytes_each(0, 1),
         },
     }
     print(json.dumps(found) if arguments.json else json.dumps(found, indent=2))

@@ -2,7 +2,7 @@
 
     python tools/perf_scoring.py [--benchmark NAME ...] [--scale 1.0] [--json]
 
-Rows have the data sets' own columns without pictures and seeded made-up words, so no cache is kinder than in
+Rows have the data sets' own columns without images and seeded made-up words, so no cache is kinder than in
 life. The clock covers the verdicts, one after the other on one core; making rows and samples is outside it.
 """
 
@@ -75,7 +75,7 @@ def lines(choices: Sequence[str], mark: str = "{}. {}") -> str:
 
 
 def mme(rng: random.Random, i: int) -> Row:
-    """Pairs with one picture each, first yes, then no; categories in turn."""
+    """Pairs with one image each, first yes, then no; categories in turn."""
     asked = f"{question(rng)} Please answer yes or no."
     category = MME[i // 2 % len(MME)]
     return {
@@ -106,7 +106,7 @@ def seed(rng: random.Random, i: int) -> Row:
 
 
 def gqa(rng: random.Random, i: int) -> Row:
-    """398 pictures in turn; a third of the answers each yes, no and free."""
+    """398 images in turn; a third of the answers each yes, no and free."""
     types = {"structural": "query", "semantic": "attr", "detailed": "material"}
     answer = rng.choice(("yes", "no", phrase(rng, 2)))
     return {
@@ -251,7 +251,7 @@ def response(rng: random.Random, sample: Sample) -> str:
     if dice < 0.85:
         return rng.choice(forms)
     if dice < 0.97:
-        return f"In this picture the {phrase(rng, 6)} shows that it is {text}."
+        return f"In this image the {phrase(rng, 6)} shows that it is {text}."
     essay = " ".join(f"Then {phrase(rng, 8)} follows from the {word(rng)}." for _ in range(rng.randint(8, 25)))
     return f"{essay}\nThe answer is {letter}."
 

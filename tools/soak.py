@@ -2,9 +2,9 @@
 
     python tools/soak.py [--requests 200000] [--engine local|ray] [--json]
 
-A model that answers at once, over DocVQA-like rows with a picture of 3 kB each. Resident memory of this process is
+A model that answers at once, over DocVQA-like rows with an image of 3 kB each. Resident memory of this process is
 noted at every twentieth of the way, from the first answer to the last. Before that the samples are in memory; in the
-first third the cache of encoded pictures fills to its bound (192 MiB); from there on nothing may grow, and the first
+first third the cache of encoded images fills to its bound (192 MiB); from there on nothing may grow, and the first
 and last note after half of the way are what the last line compares. With `--engine ray` the replicas' memory is noted
 too.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.engines.local import Answer, Job, LocalEngine
-from cambrian_eval.model import Model, ModelOptions
+from cambrian_eval.model import Model
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -98,9 +98,9 @@ class Noted:
         """The engine's own, as run.json is to show them."""
         return dict(self.engine.facts())
 
-    def condition(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """The engine's own, as `status` is to show it."""
-        return dict(self.engine.condition())
+        return dict(self.engine.state())
 
 
 def main() -> None:
@@ -122,7 +122,7 @@ def main() -> None:
             from cambrian_eval.engines.ray import RayEngine
 
             inner = RayEngine(replicas=2)
-            noted = Noted(inner, inner.open(Fixed(0.0), ModelOptions()), every)
+            noted = Noted(inner, inner.open(Fixed(0.0), {}), every)
         else:
             noted = Noted(LocalEngine(), None, every)
         model = noted.model or Fixed(0.0)

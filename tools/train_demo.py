@@ -2,7 +2,7 @@
 
     python tools/train_demo.py OUT
 
-draws the pictures (OUT/corpus), trains in two stages (OUT/seeing, OUT/speaking), writes the finished checkpoint
+draws the images (OUT/corpus), trains in two stages (OUT/seeing, OUT/speaking), writes the finished checkpoint
 in the official layout (OUT/cambrian-demo) and its table on the evaluation split (OUT/table.md). The
 work is counted in updates: interrupted, the same command goes on, and with one worker the result is repeatable.
 `--sweep` trains a small set of variants instead, each a run of its own under OUT/sweep, with fewer updates and without
@@ -26,12 +26,12 @@ import torch
 from demo_training import corpus, loop, network, packing, seeing, trial, vocabulary, weights
 from transformers import AutoTokenizer
 
-from cambrian_eval.benchmarks import miniature
+from cambrian_eval.demo import miniature
 
 PARTS = ((1, 2500), (2, 7500))
 """Seeds of the train split and the rows drawn with each, for every benchmark."""
 MIXTURE = dict.fromkeys(trial.VISION_CENTRIC, 2.5) | {"mme": 2.0, "ocrbench": 0.7, "docvqa": 0.7, "textvqa": 0.8}
-"""How often a benchmark is drawn, against 1 for the others. Reading takes more pictures than there is time for."""
+"""How often a benchmark is drawn, against 1 for the others. Reading takes more images than there is time for."""
 VOCABULARY = 1000
 CHECKPOINT = "cambrian-demo"
 STEPS, SWEEP_STEPS = 14_000, 2_400

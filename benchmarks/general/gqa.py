@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, Join, PromptStyle
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import phrases, yes_no
 
@@ -37,7 +37,7 @@ class GQA(Benchmark):
 
     @property
     def source(self) -> HubSource:
-        """Questions and pictures are two tables, joined on the picture's id."""
+        """Questions and images are two tables, joined on the image's id."""
         return HubSource(
             "lmms-lab/GQA",
             "testdev",
@@ -55,7 +55,7 @@ class GQA(Benchmark):
             index=index,
             question=row["question"],
             answers=(row["answer"],),
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             image_id=str(row["imageId"]) if "imageId" in row else None,
             tags={kind: str(types[kind]) for kind in ("structural", "semantic") if types.get(kind)},
         )
@@ -69,7 +69,7 @@ class GQA(Benchmark):
         """Equality of what was answered, but for its wrapping."""
         said = phrases.answer(text)
         if not said:
-            return Verdict(0.0, None, "empty response", parsed=False)
+            return Verdict(0.0, None, "empty response", outcome="unparsed")
         gold = phrases.answer(sample.answers[0])
         if said == gold:
             return Verdict(1.0, said, "equal to the answer")
@@ -82,7 +82,12 @@ class GQA(Benchmark):
     def official(self, sample: Sample, text: str) -> Verdict:
         """The whole response, blanks included, equals the answer, but for case and trailing dots."""
         said = text.lower().rstrip(".")
-        return Verdict(float(said == sample.answers[0].lower()), said or None, "the whole response", bool(said.strip()))
+        return Verdict(
+            float(said == sample.answers[0].lower()),
+            said or None,
+            "the whole response",
+            "read" if said.strip() else "unparsed",
+        )
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Relaxed scores are not comparable with published ones."""

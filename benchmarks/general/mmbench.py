@@ -5,7 +5,7 @@ writes "(A) ...", prints absent options as "nan" and has no "Options:".
 Score: circular accuracy, the share of questions whose rotations are all right; rotations of a question share the
 index modulo 1,000,000, and a question with k options has k rotations: a missing one counts as wrong.
 Row accuracy and the accuracy of the unrotated rows stand beside it.
-Released scorer: first character of the trimmed response; rows are one question when category, question, picture and
+Released scorer: first character of the trimmed response; rows are one question when category, question, image and
 source agree, which merges different questions that share all four.
 """
 
@@ -16,7 +16,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, Graded, HubSource, PromptStyle, Unit
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import choices, released
 
@@ -59,7 +59,7 @@ class MMBench(Benchmark):
             answers=() if _absent(answer) else (str(answer).strip().upper(),),
             choices=tuple(options.values()),
             labels=() if letters == OPTIONS[: len(letters)] else letters,
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             group=str(number % ROTATION),
             guesses=letters,
             tags={
@@ -103,7 +103,7 @@ class MMBench(Benchmark):
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Says that the released grouping merges some questions."""
         if scorer == "official":
-            return ("released grouping: rows with equal category, question, picture and source are one question",)
+            return ("released grouping: rows with equal category, question, image and source are one question",)
         return ()
 
     def metrics(self, strata: Sequence[str]) -> dict[str, dict[str, float]]:

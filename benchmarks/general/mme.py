@@ -1,7 +1,7 @@
-"""MME: yes/no questions in pairs about one picture (Fu et al., 2023).
+"""MME: yes/no questions in pairs about one image (Fu et al., 2023).
 
 Prompt: the stored question, which already ends with "Please answer yes or no.", and the short sentence.
-Score: per category accuracy plus accuracy over pairs (acc+, both questions of a picture right), each x100;
+Score: per category accuracy plus accuracy over pairs (acc+, both questions of an image right), each x100;
 the headline is the sum over the ten perception categories (0 to 2000), cognition is the sum over the other four.
 Pairs are keyed by category and question id; a missing member counts as wrong for acc+.
 Released scorer: the lower-cased response without trailing dots must equal yes or no. Its acc+ counts right rows in
@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, Graded, HubSource, PromptStyle, Unit
 from cambrian_eval.errors import unknown
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import yes_no
 
@@ -58,7 +58,7 @@ class MME(Benchmark):
             index=index,
             question=row["question"],
             answers=(str(row["answer"]).strip().capitalize(),),
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             image_id=key,
             group=key,
             guesses=("Yes", "No"),
@@ -74,13 +74,16 @@ class MME(Benchmark):
         """Yes or no as a careful reader takes it."""
         said = yes_no.read(text)
         rule = "the leading yes/no, else the only one that occurs" if said else "no clear yes or no"
-        return Verdict(float(said in sample.answers), said, rule, parsed=said is not None)
+        return Verdict(float(said in sample.answers), said, rule, outcome="read" if said is not None else "unparsed")
 
     def official(self, sample: Sample, text: str) -> Verdict:
         """The whole response, blanks included, is yes or no, but for case and trailing dots."""
         said = text.lower().rstrip(".")
         return Verdict(
-            float(said == sample.answers[0].lower()), said or None, "the whole response", parsed=bool(said.strip())
+            float(said == sample.answers[0].lower()),
+            said or None,
+            "the whole response",
+            outcome="read" if said.strip() else "unparsed",
         )
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
@@ -117,7 +120,7 @@ def _category(graded: Graded) -> str:
 
 
 def _pairs(graded: Sequence[Graded]) -> list[Unit]:
-    """A unit per picture: both questions right; a picture with one question left has lost the pair."""
+    """A unit per image: both questions right; an image with one question left has lost the pair."""
     members: dict[tuple[str, str | None], list[int]] = {}
     for i, g in enumerate(graded):
         members.setdefault((_category(g), g.sample.group), []).append(i)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import choices, released
 
@@ -31,7 +31,7 @@ DIMENSIONS = {
 
 
 class SEED(Benchmark):
-    """Four options a question, on one picture each."""
+    """Four options a question, on one image each."""
 
     name = "seed"
     title = "SEED-Bench-Image"
@@ -52,15 +52,15 @@ class SEED(Benchmark):
         if row.get("data_type", "image") != "image":
             return None
         dimension = row.get("question_type_id")
-        picture = row.get("data_id")
+        image = row.get("data_id")
         return Sample(
             id=str(row.get("question_id", index)),
             index=index,
             question=row["question"],
             answers=(str(row["answer"]).strip().upper(),),
             choices=tuple(str(row[c]) for c in CHOICES),
-            images=pictures(row.get("image"))[:1],
-            image_id=None if picture is None else str(picture),
+            images=images(row.get("image"))[:1],
+            image_id=None if image is None else str(image),
             guesses=("A", "B", "C", "D"),
             tags={} if dimension is None else {"dimension": DIMENSIONS.get(int(dimension), str(dimension))},
         )

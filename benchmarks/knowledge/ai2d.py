@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
 from cambrian_eval.scoring import choices, columns, released
 
@@ -46,7 +46,7 @@ class AI2D(Benchmark):
             question=row["question"],
             answers=(letters[gold],),
             choices=options,
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             guesses=letters,
         )
 
@@ -63,8 +63,10 @@ class AI2D(Benchmark):
     def official(self, sample: Sample, text: str) -> Verdict:
         """First character, letters turned into indices, compared with the stored index."""
         if len(sample.choices) > 4:
-            return Verdict(0.0, None, "the released code fails on more than four options", parsed=False)
+            return Verdict(0.0, None, "the released code fails on more than four options", outcome="unparsed")
         said = released.first_letter(text)
         stored = str(LETTERS.index(sample.answers[0]))
         index = str("abcd".index(said)) if said and said in "abcd" else said
-        return Verdict(float(index == stored), said or None, "first character against the index", bool(said))
+        return Verdict(
+            float(index == stored), said or None, "first character against the index", "read" if said else "unparsed"
+        )

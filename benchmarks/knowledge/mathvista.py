@@ -1,4 +1,4 @@
-"""MathVista (testmini): mathematical reasoning over pictures (Lu et al., 2023); 540 questions with choices of 1,000.
+"""MathVista (testmini): mathematical reasoning over images (Lu et al., 2023); 540 questions with choices of 1,000.
 
 Prompt: the data set's own query (hint, question, choices "(A) ...") and a sentence: reasoning first for choices, a
 word or phrase otherwise. The paper shows the bare question and the reasoning sentence for everything.
@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.errors import UserError
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
 from cambrian_eval.scoring import choices, columns, final, numbers, options, phrases, released
 
@@ -58,7 +58,7 @@ class MathVista(Benchmark):
             question=row["question"],
             answers=(LETTERS[choices.index(answer)],) if lettered else (answer,),
             choices=choices,
-            images=pictures(row.get("decoded_image")),
+            images=images(row.get("decoded_image")),
             guesses=tuple(LETTERS[: len(choices)]),
             tags=tags | ({"skills": tuple(map(str, about["skills"]))} if about.get("skills") else {}),
             extra={
@@ -86,10 +86,15 @@ class MathVista(Benchmark):
         wanted = numbers.parse(gold)
         if kind == "text" or wanted is None:
             said = phrases.answer(final.declared(options.clean(text)) or text)
-            return Verdict(float(bool(said) and said == phrases.answer(gold)), said or None, "equal text", bool(said))
+            return Verdict(
+                float(bool(said) and said == phrases.answer(gold)),
+                said or None,
+                "equal text",
+                "read" if said else "unparsed",
+            )
         found = final.number(text)
         if found is None:
-            return Verdict(0.0, None, "no number in the response", parsed=False)
+            return Verdict(0.0, None, "no number in the response", outcome="unparsed")
         stored = sample.extra["precision"]
         precision = wanted.places if stored is None else stored
         slack = 0.5 * 10.0**-precision if kind == "float" else 0.0
@@ -101,7 +106,9 @@ class MathVista(Benchmark):
         """The whole response against the letter or the stored answer."""
         said = text.strip().lower()
         right = released.numeric_match(sample.answers[0].lower(), said)
-        return Verdict(float(right), said or None, "the whole response, numbers within 5 %", parsed=bool(said))
+        return Verdict(
+            float(right), said or None, "the whole response, numbers within 5 %", outcome="read" if said else "unparsed"
+        )
 
 
 def _grade_list(gold: str, text: str) -> Verdict:
@@ -112,7 +119,12 @@ def _grade_list(gold: str, text: str) -> Verdict:
     wanted, found = numbers.parse_list(gold), numbers.parse_list(inner)
     if found is None or wanted is None:
         same = phrases.answer(inner) == phrases.answer(gold)
-        return Verdict(float(same), inner or None if same else None, "equal text" if same else "no list", parsed=same)
+        return Verdict(
+            float(same),
+            inner or None if same else None,
+            "equal text" if same else "no list",
+            outcome="read" if same else "unparsed",
+        )
     right = len(found) == len(wanted) and all(
         abs(f.value - w.value) <= (0.5 * 10.0**-w.places if w.places else 0.0) + 1e-9
         for f, w in zip(found, wanted, strict=True)

@@ -1,12 +1,12 @@
 """MMMU (validation): college-level questions over thirty subjects, 847 with options and 53 open (Yue et al., 2023).
 
 Prompt: question, " Options:", options "A. ..." and the letter sentence; open questions get the short sentence. Every
-"<image N>" tag is deleted from the text. All pictures of a question are sent unless `images=first`.
+"<image N>" tag is deleted from the text. All images of a question are sent unless `images=first`.
 Score: accuracy over 900 questions. Open answers: any gold of a list counts; numbers are equal within half a unit of
 the gold's last place, other golds must stand as whole words in a final part of the response.
 Released scorer: first character for options; open answers must equal the stored text or be within 5 % of the
 *prediction*, lists of golds never match. It cuts options out between single quotes (`options=single_quote`), which
-breaks options with apostrophes, and sends only the first picture.
+breaks options with apostrophes, and sends only the first image.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import LETTER_SENTENCE, SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.errors import UserError
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
 from cambrian_eval.scoring import choices, columns, open_answers, released
 
@@ -35,13 +35,13 @@ DOMAINS = {
     ),
 }
 DOMAIN_OF = {subject: domain for domain, subjects in DOMAINS.items() for subject in subjects.split()}
-PICTURES = tuple(f"image_{i}" for i in range(1, 8))
+IMAGES = tuple(f"image_{i}" for i in range(1, 8))
 _TAG = re.compile(r"<image \d+>")
 SWITCHES = {"images": ("all", "first"), "options": ("literal", "single_quote")}
 
 
 class MMMU(Benchmark):
-    """Options and open answers mixed, with up to seven pictures a question."""
+    """Options and open answers mixed, with up to seven images a question."""
 
     name = "mmmu"
     title = "MMMU (validation)"
@@ -64,7 +64,7 @@ class MMMU(Benchmark):
     @property
     def source(self) -> HubSource:
         """All subjects in one table."""
-        columns = ("id", "question", "options", "answer", "question_type", *PICTURES)
+        columns = ("id", "question", "options", "answer", "question_type", *IMAGES)
         return HubSource("lmms-lab/MMMU", "validation", 900, columns)
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
@@ -74,8 +74,8 @@ class MMMU(Benchmark):
         choices = tuple(_TAG.sub("", o) for o in self._options(row["options"])) if lettered else ()
         answer = str(row["answer"])
         about = {"subject": subject, "domain": DOMAIN_OF.get(subject, "other")} if subject else {}
-        shown = PICTURES[:1] if self.settings["images"] == "first" else PICTURES
-        present = sum(row.get(c) is not None for c in PICTURES)
+        shown = IMAGES[:1] if self.settings["images"] == "first" else IMAGES
+        present = sum(row.get(c) is not None for c in IMAGES)
         tagged = len(set(_TAG.findall(f"{row['question']} {row['options']}")))
         return Sample(
             id=str(row.get("id", index)),
@@ -83,12 +83,12 @@ class MMMU(Benchmark):
             question=row["question"],
             answers=(answer.strip().upper(),) if lettered else columns.golds(answer),
             choices=choices,
-            images=tuple(p for c in shown for p in pictures(row.get(c))),
+            images=tuple(p for c in shown for p in images(row.get(c))),
             guesses=tuple(LETTERS[: len(choices)]),
             tags=about
             | {
                 "question_type": str(row["question_type"]),
-                "pictures": "several" if (present or tagged) > 1 else "one",
+                "images": "several" if (present or tagged) > 1 else "one",
             },
             extra={"stored": answer},
         )
@@ -111,9 +111,9 @@ class MMMU(Benchmark):
         return choices.grade_choice(sample, text) if sample.choices else open_answers.grade(sample.answers, text)
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
-        """Says where official scores were made with more pictures than the released code sends."""
+        """Says where official scores were made with more images than the released code sends."""
         if scorer == "official" and self.settings["images"] == "all":
-            return ("the released code sends the first picture only; set mmmu.images=first for parity",)
+            return ("the released code sends the first image only; set mmmu.images=first for parity",)
         return ()
 
     def official(self, sample: Sample, text: str) -> Verdict:
@@ -122,4 +122,9 @@ class MMMU(Benchmark):
             return released.letter_verdict(sample, text)
         said = released.keyword_rule(text).rstrip(".")
         right = released.numeric_match(sample.extra["stored"].lower(), said)
-        return Verdict(float(right), said or None, "equal text, or within 5 % of the prediction", parsed=bool(said))
+        return Verdict(
+            float(right),
+            said or None,
+            "equal text, or within 5 % of the prediction",
+            outcome="read" if said else "unparsed",
+        )

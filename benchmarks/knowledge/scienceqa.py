@@ -1,8 +1,8 @@
-"""ScienceQA-Image: school science questions with two to five options (Lu et al., 2022), test rows with a picture.
+"""ScienceQA-Image: school science questions with two to five options (Lu et al., 2022), test rows with an image.
 
 Prompt: hint and question on one line, options "A. ...", and the data set's own sentence; the paper uses the letter
 sentence instead. Lecture and solution are never shown.
-Score: accuracy over the 2,017 rows that have a picture. A letter beside another option's text is wrong.
+Score: accuracy over the 2,017 rows that have an image. A letter beside another option's text is wrong.
 Released scorer: after the keyword rule, the response equals the gold option's text but for punctuation, or what
 stands before the first dot is the gold letter, whatever text follows.
 """
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
 from cambrian_eval.scoring import choices, columns, released
 
@@ -30,17 +30,17 @@ class ScienceQA(Benchmark):
     title = "ScienceQA-Image"
     category: ClassVar[Category] = "Knowledge"
     paper = "Lu et al. Learn to Explain: Multimodal Reasoning via Thought Chains for Science QA. NeurIPS 2022"
-    metric = "accuracy over questions with a picture"
+    metric = "accuracy over questions with an image"
     max_new_tokens = 512
     typical_chance = 35.6
 
     @property
     def source(self) -> HubSource:
-        """All test questions; `to_sample` keeps those with a picture."""
+        """All test questions; `to_sample` keeps those with an image."""
         return HubSource("derek-thomas/ScienceQA", "test", 4241, ("question", "choices", "answer", "hint", "image"))
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample | None:
-        """One question; None where the picture column holds nothing."""
+        """One question; None where the image column holds nothing."""
         if "image" in row and row["image"] is None:
             return None
         options = columns.options(row["choices"])
@@ -54,7 +54,7 @@ class ScienceQA(Benchmark):
             question=row["question"],
             answers=(letters[gold],),
             choices=options,
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             guesses=letters,
             tags={"choices": str(len(options))} | _tags(row),
             extra={"hint": row.get("hint") or ""},
@@ -77,7 +77,7 @@ class ScienceQA(Benchmark):
         same_text = _plain(said) == _plain(sample.options[gold])
         right = same_text or said.partition(".")[0] == gold.lower()
         rule = "the gold option's text" if same_text else "what stands before the first dot"
-        return Verdict(float(right), said or None, rule, parsed=bool(said))
+        return Verdict(float(right), said or None, rule, outcome="read" if said else "unparsed")
 
 
 def _plain(text: str) -> str:

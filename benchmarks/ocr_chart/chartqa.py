@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import folding, numbers, short, statement
 
@@ -52,7 +52,7 @@ class ChartQA(Benchmark):
             index=index,
             question=row["question"],
             answers=(str(row["answer"]),),
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             tags={"type": str(row.get("type", "unknown"))},
         )
 
@@ -67,14 +67,19 @@ class ChartQA(Benchmark):
             if _same(reply, gold):
                 return Verdict(1.0, reply, "equal text")
         if not text.strip():
-            return Verdict(0.0, None, "empty response", parsed=False)
+            return Verdict(0.0, None, "empty response", outcome="unparsed")
         year = bool(_YEAR.fullmatch(gold.strip()) and _YEAR_ASKED.search(sample.question))
         if gold.strip().startswith("["):
             right = any(_same_list(reply, gold) for reply in statement.replies(text))
             return Verdict(float(right), statement.plain(text), "list compared item by item")
         if gold.strip().lower() in ("yes", "no"):
             said = short.yes_no(text)
-            return Verdict(float(said == gold.strip().lower()), said, "yes or no", parsed=said is not None)
+            return Verdict(
+                float(said == gold.strip().lower()),
+                said,
+                "yes or no",
+                outcome="read" if said is not None else "unparsed",
+            )
         wanted = numbers.parse(gold)
         if wanted is None:
             said = short.same_words(text, gold)
@@ -95,7 +100,7 @@ def _numeric(text: str, gold: str, wanted: numbers.Number, year: bool) -> Verdic
     """A number against a gold number; "14 million" also answers 14 where the chart counts in millions."""
     said = short.number(text)
     if said is None:
-        return Verdict(0.0, None, "no number found", parsed=False)
+        return Verdict(0.0, None, "no number found", outcome="unparsed")
     right = _near(said, wanted, year)
     if not right and not _SCALE.search(gold):
         unscaled = numbers.parse(_SCALE.sub("", said.text))

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.errors import UserError
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import anls, columns
 
@@ -58,7 +58,7 @@ class DocVQA(Benchmark):
             index=index,
             question=row["question"],
             answers=() if golds is None else columns.golds(golds),
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             image_id=None if document is None or page is None else f"{document}_{page}",
             tags={"question_types": () if kinds is None else columns.golds(kinds)},
         )
@@ -99,7 +99,7 @@ class DocVQA(Benchmark):
 def _verdict(text: str, value: float, rule: str) -> Verdict:
     said = text.strip()
     if not said and not value:
-        return Verdict(0.0, None, "empty response", parsed=False)
+        return Verdict(0.0, None, "empty response", outcome="unparsed")
     return Verdict(value, said, rule)
 
 

@@ -1,4 +1,4 @@
-"""OCRBench: a thousand questions about text in pictures, in five groups (Liu et al., 2023).
+"""OCRBench: a thousand questions about text in images, in five groups (Liu et al., 2023).
 
 Prompt: the question and "Give the short answer directly."
 Score: a reply that contains a gold text is right; formulas must equal it without blanks. The released code
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import columns, ocr
 
@@ -57,7 +57,7 @@ class OCRBench(Benchmark):
             index=index,
             question=row["question"],
             answers=columns.golds(gold),
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             tags={"group": "Text Recognition" if kind in RECOGNITION else kind, "question_type": kind},
             extra={"formula": kind == FORMULA},
         )
@@ -69,7 +69,7 @@ class OCRBench(Benchmark):
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
         """Whole words and whole numbers; formulas equal."""
         if not text.strip():
-            return Verdict(0.0, None, "empty response", parsed=False)
+            return Verdict(0.0, None, "empty response", outcome="unparsed")
         formula = sample.extra["formula"]
         match = ocr.formula_match if formula else ocr.careful_match
         found = match(text, sample.answers)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.errors import UserError
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import columns, statement, vqa
 
@@ -47,7 +47,7 @@ class TextVQA(Benchmark):
             index=index,
             question=row["question"],
             answers=columns.golds(row["answers"]),
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             image_id=row.get("image_id"),
             tags={"ocr_tokens": "some" if tokens else "none"},
             extra={"ocr_tokens": tokens} if "ocr_tokens" in row else {},
@@ -70,7 +70,7 @@ class TextVQA(Benchmark):
             if value := vqa.soft_accuracy(reply, sample.answers, vqa.careful):
                 return Verdict(value, reply, "soft accuracy over the human answers")
         if not said:
-            return Verdict(0.0, None, "empty response", parsed=False)
+            return Verdict(0.0, None, "empty response", outcome="unparsed")
         return Verdict(0.0, said[-1], "soft accuracy: no human answered this")
 
     def official(self, sample: Sample, text: str) -> Verdict:
@@ -81,7 +81,7 @@ class TextVQA(Benchmark):
         return Verdict(value, text, "soft accuracy by the released normaliser")
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
-        """Whether the prompt carried text read from the picture."""
+        """Whether the prompt carried text read from the image."""
         if self.settings["ocr_tokens"]:
-            return ("prompts carry the data set's OCR tokens, also where the picture is withheld",)
+            return ("prompts carry the data set's OCR tokens, also where the image is withheld",)
         return ("prompts carry no OCR tokens; not comparable with numbers that were measured with them",)

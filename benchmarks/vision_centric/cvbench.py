@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.errors import UserError
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
 from cambrian_eval.scoring import choices, columns
 
@@ -51,7 +51,7 @@ class CVBench(Benchmark):
             question=row["question"],
             answers=(gold[1],),
             choices=options,
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             image_id=f"{row.get('source_dataset')}/{photo}" if photo else None,
             guesses=tuple(LETTERS[: len(options)]),
             tags={

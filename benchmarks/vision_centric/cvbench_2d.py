@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cambrian_eval.benchmark import Graded, Unit
-from cambrian_eval.benchmarks.vision_centric.cvbench import CVBench
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import released
+
+from .cvbench import CVBench
 
 ROWS = "all rows"
 
@@ -30,7 +31,7 @@ class CVBench2D(CVBench):
         """The released first-character rule; only full stops are dropped at the end."""
         said = released.first_letter(text, trailing=".").upper()
         if not said:
-            return Verdict(0.0, None, "released rule: empty", parsed=False)
+            return Verdict(0.0, None, "released rule: empty", outcome="unparsed")
         return Verdict(float(said == sample.answers[0]), said, "released rule: first character")
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:

@@ -6,9 +6,10 @@ comparison with the option's text can only succeed for options of one character.
 
 from __future__ import annotations
 
-from cambrian_eval.benchmarks.vision_centric.cvbench import CVBench
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import released
+
+from .cvbench import CVBench
 
 
 class CVBench3D(CVBench):
@@ -25,7 +26,7 @@ class CVBench3D(CVBench):
         """The released first-character rule; full stops, colons and commas are dropped at the end."""
         said = released.first_letter(text, trailing=".:,")
         if not said:
-            return Verdict(0.0, None, "released rule: empty", parsed=False)
+            return Verdict(0.0, None, "released rule: empty", outcome="unparsed")
         letter = sample.answers[0]
         if said.lower() == sample.options[letter]:
             return Verdict(1.0, said, "released rule: equals a one-character option")

@@ -1,4 +1,4 @@
-"""MMVP: pairs of pictures CLIP cannot tell apart, one question, opposite answers (Tong et al., 2024).
+"""MMVP: pairs of images CLIP cannot tell apart, one question, opposite answers (Tong et al., 2024).
 
 Prompt: the question, " Options:", the options as "A. .." and "B. ..", the letter sentence. The paper prints
 the options as "(a) .." and "(b) ..".
@@ -27,7 +27,7 @@ from cambrian_eval.benchmark import (
     Unit,
 )
 from cambrian_eval.errors import UserError
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import choices, released
 
@@ -69,7 +69,7 @@ class MMVP(Benchmark):
             question=row["Question"],
             answers=(self._gold(number, gold, f"{row['Question']} {row['Options']}"),),
             choices=(options[1].strip(), options[2].strip()),
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             image_id=f"{number}.jpg",
             group=str((number + 1) // 2),
             guesses=("A", "B"),
@@ -123,10 +123,10 @@ class MMVP(Benchmark):
             raise UserError(f"{table}: every line needs four columns: index, question, options, correct answer")
         rows = [dict(zip(_COLUMNS, line[:4], strict=True)) for line in lines if line]
         for row in rows:
-            picture = folder / "MMVP Images" / f"{row['Index'].strip()}.jpg"
-            if not picture.is_file():
-                raise UserError(f"{table} has question {row['Index']} but {picture} does not exist")
-            row["image"] = str(picture)
+            image = folder / "MMVP Images" / f"{row['Index'].strip()}.jpg"
+            if not image.is_file():
+                raise UserError(f"{table} has question {row['Index']} but {image} does not exist")
+            row["image"] = str(image)
         return rows
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
 from cambrian_eval.scoring import choices, numbers, released, short
 
@@ -55,7 +55,7 @@ class RealWorldQA(Benchmark):
             question=stem if chosen else _FORMAT.sub("", text).strip(),
             answers=(letter if chosen else gold,),
             choices=options if chosen else (),
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             image_id=path if isinstance(path, str) and path else None,
             guesses=guesses,
             tags={"kind": kind},
@@ -73,15 +73,17 @@ class RealWorldQA(Benchmark):
         if kind == "multiple choice":
             return choices.grade_choice(sample, text)
         if not text.strip():
-            return Verdict(0.0, None, "empty response", parsed=False)
+            return Verdict(0.0, None, "empty response", outcome="unparsed")
         if kind == "yes/no":
             said = short.yes_no(text)
-            return Verdict(float(said == gold.lower()), said, "yes or no", parsed=said is not None)
+            return Verdict(
+                float(said == gold.lower()), said, "yes or no", outcome="read" if said is not None else "unparsed"
+            )
         wanted = numbers.parse(gold)
         if kind == "number" and wanted is not None:
             number = short.number(text)
             if number is None:
-                return Verdict(0.0, None, "no number found", parsed=False)
+                return Verdict(0.0, None, "no number found", outcome="unparsed")
             return Verdict(float(_equal(number, wanted)), number.text, "equal number")
         same = short.same_words(text, gold)
         return Verdict(float(same is not None), same or text.strip(), "same words" if same else "other words")
@@ -90,7 +92,7 @@ class RealWorldQA(Benchmark):
         """First blank-separated word after the keyword rule; an empty reply stops the released code."""
         rest = released.keyword_rule(text).rstrip(".").split()
         if not rest:
-            return Verdict(0.0, None, "released code stops: nothing left of the reply", parsed=False)
+            return Verdict(0.0, None, "released code stops: nothing left of the reply", outcome="unparsed")
         return Verdict(float(rest[0] == sample.answers[0].lower()), rest[0], "released rule: first word")
 
 

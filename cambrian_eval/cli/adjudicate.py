@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from cambrian_eval.adjudication import ErrorRates, Share
+    from cambrian_eval.results.adjudication import ErrorRates, Share
 
 
 def adjudicate(
@@ -25,11 +25,11 @@ def adjudicate(
     """Write the page of disagreements, or read its marks back."""
     import sys
 
-    from cambrian_eval.adjudication import error_rates, page, read_marks
-    from cambrian_eval.agreement import agreement_of
     from cambrian_eval.cli import words
     from cambrian_eval.errors import UserError
-    from cambrian_eval.store import open_run
+    from cambrian_eval.results.adjudication import error_rates, page, read_marks
+    from cambrian_eval.results.agreement import agreement_of
+    from cambrian_eval.running.store import open_run
 
     stored = open_run(run)
     found = agreement_of(stored, a, b, words.benchmarks(benchmark) if benchmark else None, vision)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from cambrian_eval.agreement import Agreement
+    from cambrian_eval.results.agreement import Agreement
 
 FORMATS = ("table", "csv", "json", "html")
 _HEADING = [
@@ -48,10 +48,10 @@ def agreement(
     out: Path = typer.Option(None, help="Write to this file instead of the terminal."),
 ) -> None:
     """Scores, difference, agreement, Cohen's kappa, confusion table and disagreements of two scorers."""
-    from cambrian_eval.agreement import agreement_of
     from cambrian_eval.cli import words
     from cambrian_eval.errors import UserError, unknown
-    from cambrian_eval.store import open_run
+    from cambrian_eval.results.agreement import agreement_of
+    from cambrian_eval.running.store import open_run
 
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
@@ -69,12 +69,12 @@ def agreement(
 
 def _written(found: Sequence[Agreement], a: str, b: str, run: str, model: str, format: str, show: int) -> str:
     if format == "html":
-        from cambrian_eval.adjudication import page
+        from cambrian_eval.results.adjudication import page
 
         return page(found, a, b, run, model, marking=False)
     if format == "json":
-        from cambrian_eval.agreement import as_values, mean_difference
         from cambrian_eval.cli import words
+        from cambrian_eval.results.agreement import as_values, mean_difference
 
         mean = mean_difference(found)
         summary = None if mean is None else {"difference": mean[0], "absolute_difference": mean[1]}
@@ -103,8 +103,8 @@ def _csv(found: Sequence[Agreement]) -> str:
 
 
 def _table(found: Sequence[Agreement], a: str, b: str, model: str, show: int) -> str:
-    from cambrian_eval.agreement import mean_difference
     from cambrian_eval.cli import words
+    from cambrian_eval.results.agreement import mean_difference
 
     with_published = any(r.published for r in found)
     rows = [["benchmark", "condition", "n", a, b, f"{b} - {a}", "95% interval", "agree", "kappa", "95% interval"]]

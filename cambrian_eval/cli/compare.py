@@ -19,8 +19,8 @@ def compare(
     from dataclasses import asdict
 
     from cambrian_eval.cli import words
-    from cambrian_eval.comparison import compare_runs, differing
-    from cambrian_eval.store import open_run
+    from cambrian_eval.results.comparison import compare_runs, differing
+    from cambrian_eval.running.store import open_run
 
     first, second = open_run(a), open_run(b)
     found = compare_runs(first, second, vision, vision_b or vision, scorer)

@@ -12,7 +12,7 @@ NEEDS = (
     ("accelerate", "device maps and quantisation"),
     ("datasets", "data sets from the hub"),
     ("pyarrow", "Parquet data"),
-    ("PIL", "pictures"),
+    ("PIL", "images"),
     ("rapidfuzz", "fuzzy scoring"),
     ("openai", "API models and the LLM judge"),
     ("matplotlib", "figures"),

@@ -12,9 +12,9 @@ def fetch(
 ) -> None:
     """Put data sets and models in the cache."""
     from cambrian_eval.cli import words
+    from cambrian_eval.data.rows import DataSpec, load_samples
     from cambrian_eval.errors import UserError
     from cambrian_eval.registry import load_benchmark
-    from cambrian_eval.rows import DataSpec, load_samples
 
     wanted = words.benchmarks(",".join(benchmarks or []))
     if not wanted and not model:
@@ -26,7 +26,7 @@ def fetch(
         for text in loaded.warnings:
             print(f"warning: {text}")
     for spec in model:
-        from cambrian_eval.hub import fetch_model
+        from cambrian_eval.models.fetching import fetch_model
 
         for line in fetch_model(spec):
             print(line)

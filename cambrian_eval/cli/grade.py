@@ -19,10 +19,10 @@ def grade(
     from dataclasses import asdict
 
     from cambrian_eval.cli import words
-    from cambrian_eval.graded_file import grade_file, write_verdicts
     from cambrian_eval.registry import load_benchmark
+    from cambrian_eval.results.prediction_files import grade_file, write_verdicts
 
-    declared = load_benchmark(benchmark, **words.switches(set_).get(benchmark, {}))
+    declared = load_benchmark(benchmark, **words.settings(set_).get(benchmark, {}))
     lines, result = grade_file(file, declared, scorer)
     if out is not None:
         write_verdicts(out, lines)

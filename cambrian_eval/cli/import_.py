@@ -26,9 +26,10 @@ def import_(
     from dataclasses import asdict
 
     from cambrian_eval.cli import words
-    from cambrian_eval.predictions import import_predictions
-    from cambrian_eval.rows import DataSpec
-    from cambrian_eval.runner import Settings
+    from cambrian_eval.data.rows import DataSpec
+    from cambrian_eval.results.evaluation import evaluate
+    from cambrian_eval.running.predictions import replayed
+    from cambrian_eval.running.settings import Settings
 
     settings = Settings(
         benchmarks=(benchmark,),
@@ -37,9 +38,10 @@ def import_(
         prompts=prompts,  # type: ignore[arg-type]
         scorers=tuple(words.names(scorer)),
         limit=limit,
-        switches=words.switches(set_),
+        benchmark_settings=words.settings(set_),
     )
-    outcome = import_predictions(predictions, settings, out, name or predictions.stem)
+    model = replayed(predictions, settings, name or predictions.stem)
+    outcome = evaluate(model, settings, out)
     if json:
         body = {"run": str(out), "samples": outcome.n, "failed": outcome.n_failed}
         print(words.as_json({**body, "results": [asdict(r) for r in outcome.results]}))

@@ -9,9 +9,7 @@ import typer
 
 def inspect(
     model: str = typer.Argument(help="A checkpoint's folder or hub id; cambrian:PATH is understood too."),
-    size: list[str] = typer.Option(
-        ["640x480"], help="Picture size WIDTHxHEIGHT to count visual tokens for; repeatable."
-    ),
+    size: list[str] = typer.Option(["640x480"], help="Image size WIDTHxHEIGHT to count visual tokens for; repeatable."),
     towers_root: str = typer.Option(None, help="Folder with local vision-tower weights."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
 ) -> None:
@@ -24,15 +22,15 @@ def inspect(
     from cambrian_eval.models.cambrian.inspect import describe_checkpoint
 
     described = [describe_checkpoint(name, one, towers_root) for one in sizes]
-    found = described[0] | {"pictures": [one["picture"] for one in described]}
+    found = described[0] | {"images": [one["image"] for one in described]}
     if json:
         print(words.as_json(found))
         return
     print(words.table([["what", "value"], *_facts(found)]))
     rows = [["tower", "kind", "input", "tokens", "width", "parameters", "weights"], *map(_tower, found["towers"])]
     print("\n" + words.table(rows, right=(2, 3, 4, 5)))
-    rows = [["picture", "grid", "visual tokens"]]
-    rows += [[_times(p["size"]), _times(p["grid"]), str(p["visual_tokens"])] for p in found["pictures"]]
+    rows = [["image", "grid", "visual tokens"]]
+    rows += [[_times(p["size"]), _times(p["grid"]), str(p["visual_tokens"])] for p in found["images"]]
     print("\n" + words.table(rows, right=(2,)))
     print()
     for line in found["missing"]:
@@ -66,7 +64,7 @@ def _facts(found: dict[str, Any]) -> list[list[str]]:
         ["connector", f"{found['projector']}: {connector}"],
         ["sampler layers", f"{len(layers)}, after decoder layers {', '.join(map(str, layers))}" if layers else "none"],
         ["template", found["template"] + (f" ({found['template_note']})" if found["template_note"] else "")],
-        ["picture at position", "not stated" if found["image_position"] is None else str(found["image_position"])],
+        ["image at position", "not stated" if found["image_position"] is None else str(found["image_position"])],
         ["longest prompt", "not stated" if found["token_limit"] is None else f"{found['token_limit']} tokens"],
         ["stored as", ", ".join(found["stored_dtype"] or ["weights are not here"])],
     ]

@@ -8,7 +8,7 @@ import typer
 def list_(json: bool | None = typer.Option(None, "--json", help="One JSON object instead of text.")) -> None:
     """Benchmarks by category, models and scorers."""
     from cambrian_eval.cli import words
-    from cambrian_eval.registry import CATEGORIES, benchmark_names, load_benchmark, model_factories
+    from cambrian_eval.registry import CATEGORIES, benchmark_names, conditions, load_benchmark, model_factories, scorers
 
     found = [load_benchmark(name) for name in benchmark_names()]
     if json:
@@ -22,7 +22,7 @@ def list_(json: bool | None = typer.Option(None, "--json", help="One JSON object
                 "chance": b.typical_chance,
                 "scale": b.scale,
                 "source": b.source.repo,
-                "scorers": list(b.scorers),
+                "scorers": [n for n, s in scorers().items() if s.unavailable(b) is None],
                 "settings": b.settings,
             }
             for b in found
@@ -47,9 +47,11 @@ def list_(json: bool | None = typer.Option(None, "--json", help="One JSON object
                 ]
             )
     print(words.table(rows, right=(1, 2, 3)))
-    scorers = list(dict.fromkeys(s for b in found for s in b.scorers))
     print(f"\nmodels:   {', '.join(sorted(model_factories()))}")
-    print(f"scorers:  {', '.join(scorers)}")
-    switches = [f"{b.name}.{name}" for b in found for name in b.settings_schema]
-    if switches:
-        print(f"settings: {', '.join(switches)}")
+    for kind, values in (("conditions", conditions().values()), ("scorers", scorers().values())):
+        print(f"{kind}:")
+        for value in values:
+            print(f"  {value.name:<10}  {value.summary}")
+    settings = [f"{b.name}.{name}" for b in found for name in b.settings_schema]
+    if settings:
+        print(f"settings: {', '.join(settings)}")

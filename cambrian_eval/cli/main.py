@@ -20,7 +20,7 @@ from cambrian_eval.errors import CambrianEvalError, unknown
 
 COMMANDS = {
     "list": ("cambrian_eval.cli.list_:list_", "Benchmarks by category, models and scorers."),
-    "show": ("cambrian_eval.cli.show:show", "Pictures, exact prompt and gold answer of the first samples."),
+    "show": ("cambrian_eval.cli.show:show", "Images, exact prompt and gold answer of the first samples."),
     "run": ("cambrian_eval.cli.run:run", "Run a model over benchmarks, or go on where a run ended."),
     "score": ("cambrian_eval.cli.score:score", "Score stored responses again, by rules or by a judge."),
     "compare": ("cambrian_eval.cli.compare:compare", "Paired differences between two runs, with p-values."),

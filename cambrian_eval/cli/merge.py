@@ -17,9 +17,11 @@ def merge(
     from dataclasses import asdict
 
     from cambrian_eval.cli import words
-    from cambrian_eval.merging import merge_runs
+    from cambrian_eval.results.grading import score_run
+    from cambrian_eval.running.merging import merge_runs
 
     found = merge_runs(runs, out or runs[0].absolute().parent / "merged", allow_gaps)
+    results = score_run(found.run, found.run.info["scorers"])
     if json:
         body = {
             "run": str(found.run.path),
@@ -28,10 +30,10 @@ def merge(
             "failed": found.n_failed,
             "missing": found.n_missing,
         }
-        print(words.as_json({**body, "results": [asdict(r) for r in found.results]}))
+        print(words.as_json({**body, "results": [asdict(r) for r in results]}))
         return
-    print(words.results(found.results, words.published(found.run.info["model"]["name"], found.results)))
-    print(words.averages(found.results))
+    print(words.results(results, words.published(found.run.info["model"]["name"], results)))
+    print(words.averages(results))
     missing = f", {found.n_missing} missing" if found.n_missing else ""
     print(f"{len(found.sources)} runs joined: {found.n} answers, {found.n_failed} failed{missing}")
     print(f"run: {found.run.path}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cambrian_eval.runner import Outcome
+    from cambrian_eval.running.settings import Outcome
 
 LONGEST = 60.0
 """Seconds the command may take."""

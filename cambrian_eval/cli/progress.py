@@ -6,8 +6,8 @@ import sys
 import time
 from typing import Any
 
+from cambrian_eval.running.store import Cell
 from cambrian_eval.sample import Result
-from cambrian_eval.store import Cell
 
 
 def progress(quiet: bool = False) -> Bars | Lines:

@@ -13,7 +13,7 @@ def report(
     out: Path = typer.Option(Path("report"), "--out", help="Folder of the report."),
     scorer: str = typer.Option("fuzzy", help="Which scores stand in tables and figures."),
     title: str = typer.Option("Evaluation report", help="Heading of the page."),
-    images: bool = typer.Option(True, "--images/--no-images", help="Thumbnails of the pictures."),
+    images: bool = typer.Option(True, "--images/--no-images", help="Thumbnails of the images."),
     style: str = typer.Option("paper", help="Look of the figure files: paper, web or slides."),
     format: str = typer.Option("pdf,svg,png", "--format", help="Formats of the figure files."),
 ) -> None:

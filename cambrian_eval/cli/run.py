@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import threading
     from types import FrameType
 
-    from cambrian_eval.runner import Engine, Outcome
+    from cambrian_eval.running.runner import Engine
+    from cambrian_eval.running.settings import Outcome
 
 
 def _config(context: typer.Context, value: Path | None) -> Path | None:
@@ -44,10 +45,10 @@ def run(
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
     seed: int = typer.Option(0, help="Seed of everything random."),
     max_new_tokens: int = typer.Option(None, min=1, help="Instead of each benchmark's own limit."),
-    max_pixels: int = typer.Option(178_956_970, min=1, help="Pictures with more pixels count as failed."),
+    max_pixels: int = typer.Option(178_956_970, min=1, help="Images with more pixels count as failed."),
     max_failures: float = typer.Option(0.01, min=0, max=1, help="Share of failed samples that still exits with 0."),
     retry_failed: bool = typer.Option(False, help="Ask failed samples again when continuing."),
-    workers: int = typer.Option(None, min=1, help="Threads that decode pictures ahead of the model."),
+    workers: int = typer.Option(None, min=1, help="Threads that decode images ahead of the model."),
     engine: str = typer.Option("local", help="local (this process) or ray (many GPUs, many machines)."),
     replicas: int = typer.Option(None, min=1, help="Copies of the model under ray. [default: as many as fit]"),
     gpus_per_replica: float = typer.Option(None, min=0, help="GPUs of each replica; 0 = CPU. [default: 1 if any]"),
@@ -63,7 +64,7 @@ def run(
     quantize: str = typer.Option(None, help="4bit or 8bit (needs bitsandbytes)."),
     towers_root: str = typer.Option(None, help="Folder with local vision-tower weights."),
     template: str = typer.Option(None, help="Conversation template instead of the checkpoint's own."),
-    vision_cache_gb: float = typer.Option(None, min=0, help="Memory for encoded pictures."),
+    vision_cache_gb: float = typer.Option(None, min=0, help="Memory for encoded images."),
     deterministic: bool = typer.Option(False, help="Batch-invariant order of operations where available."),
     base_url: str = typer.Option(None, help="Endpoint of an OpenAI-compatible API."),
     concurrency: int = typer.Option(16, min=1, help="Requests to an API at a time."),
@@ -83,14 +84,14 @@ def run(
     from cambrian_eval.cli import words
     from cambrian_eval.cli.notify import Notice
     from cambrian_eval.cli.progress import progress
+    from cambrian_eval.data.rows import DataSpec
     from cambrian_eval.errors import UserError
-    from cambrian_eval.model import ModelOptions
-    from cambrian_eval.rows import DataSpec
-    from cambrian_eval.runner import Settings, execute
-    from cambrian_eval.sharding import Shard
+    from cambrian_eval.results.evaluation import evaluate
+    from cambrian_eval.running.settings import Settings
+    from cambrian_eval.running.sharding import Shard
 
     if offline:
-        from cambrian_eval.hub import go_offline
+        from cambrian_eval.data.hub import go_offline
 
         go_offline()
     if model is None and benchmark is None and data is None and data_root is None:
@@ -114,10 +115,10 @@ def run(
         max_new_tokens=max_new_tokens,
         max_pixels=max_pixels,
         retry_failed=retry_failed,
-        switches=words.switches(set_),
+        benchmark_settings=words.settings(set_),
         shard=None if shard is None else Shard.parse(shard),
     )
-    options = ModelOptions(
+    options = dict(
         seed=seed,
         dtype=dtype,
         device=device,
@@ -152,7 +153,7 @@ def run(
     notice = Notice(notify_command, out)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # libraries and models that print must not mix with results
-            outcome = execute(model, settings, out, options, driver, shown, stop)
+            outcome = evaluate(model, settings, out, options, driver, shown, stop)
     except BaseException as error:
         notice.failed(error)
         raise
@@ -214,8 +215,8 @@ def _report(outcome: Outcome, model: str, json: bool, code: int, max_failures: f
     import sys
     from dataclasses import asdict
 
-    from cambrian_eval.averages import by_run
     from cambrian_eval.cli import words
+    from cambrian_eval.results.averages import by_run
 
     if json:
         body = {

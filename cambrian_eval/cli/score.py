@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from cambrian_eval.judged import Estimate, Judged
+    from cambrian_eval.results.judging import Estimate, Judged
+    from cambrian_eval.running.store import Run
     from cambrian_eval.sample import Result
     from cambrian_eval.scoring.judge.bench import JudgeSettings
-    from cambrian_eval.store import Run
 
 
 def score(
@@ -35,9 +35,9 @@ def score(
     """Score a run again. The judge's key is read from OPENAI_API_KEY."""
     from cambrian_eval.cli import words
     from cambrian_eval.errors import UserError
-    from cambrian_eval.judged import SCORER
+    from cambrian_eval.results.judging import SCORER
+    from cambrian_eval.running.store import open_run
     from cambrian_eval.scoring.judge.bench import JudgeSettings
-    from cambrian_eval.store import open_run
 
     stored = open_run(run)
     only = words.benchmarks(benchmark) if benchmark else None
@@ -75,9 +75,9 @@ def _score(
     import sys
     from dataclasses import asdict
 
-    from cambrian_eval.averages import by_run
     from cambrian_eval.cli import words
-    from cambrian_eval.scored import score_run
+    from cambrian_eval.results.averages import by_run
+    from cambrian_eval.results.grading import score_run
 
     found: list[Result] = score_run(run, rules, only) if rules else []
     judged = None if judging is None else _judge(run, judging, only, quiet)
@@ -106,7 +106,7 @@ def _judge(run: Run, settings: JudgeSettings, only: list[str] | None, quiet: boo
     import sys
     import threading
 
-    from cambrian_eval.judged import judge_run
+    from cambrian_eval.results.judging import judge_run
     from cambrian_eval.scoring.judge.bench import Tally
 
     stop = threading.Event()
@@ -145,7 +145,7 @@ def _print_estimate(run: Run, settings: JudgeSettings, only: list[str] | None, j
     from dataclasses import asdict
 
     from cambrian_eval.cli import words
-    from cambrian_eval.judged import estimate
+    from cambrian_eval.results.judging import estimate
 
     found: Estimate = estimate(run, settings, only)
     if json:

@@ -18,22 +18,22 @@ def show(
     data_root: Path = typer.Option(None, help="Folder with one sub-folder for each benchmark."),
     prompts: str = typer.Option("official", help="official or paper."),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
-    images: Path = typer.Option(None, help="Folder to write the pictures to."),
+    images: Path = typer.Option(None, help="Folder to write the images to."),
     offline: bool = typer.Option(False, help="Open no connection; use the cache."),
 ) -> None:
-    """Pictures, exact prompt, gold answer and chance of the first samples."""
+    """Images, exact prompt, gold answer and chance of the first samples."""
     from typing import get_args
 
     from cambrian_eval.benchmark import PromptStyle
     from cambrian_eval.cli import words
+    from cambrian_eval.data.rows import DataSpec, load_samples
     from cambrian_eval.errors import unknown
-    from cambrian_eval.grading import chance
     from cambrian_eval.registry import load_benchmark
-    from cambrian_eval.rows import DataSpec, load_samples
+    from cambrian_eval.results.grading import chance
 
     if prompts not in get_args(PromptStyle):
         raise unknown("prompt style", prompts, get_args(PromptStyle))
-    declared = load_benchmark(benchmark, **words.switches(set_).get(benchmark, {}))
+    declared = load_benchmark(benchmark, **words.settings(set_).get(benchmark, {}))
     loaded = load_samples(declared, DataSpec.parse(data, data_root, offline=offline))
     expected = chance(declared, loaded.samples)
     print(f"{declared.title} ({declared.name}), {declared.category}: {declared.paper}")
@@ -43,16 +43,16 @@ def show(
         print(f"warning: {text}")
     for sample in loaded.samples[:n]:
         print(f"\n=== sample {sample.id}" + (f" (scored with group {sample.group})" if sample.group else ""))
-        for i, picture in enumerate(sample.images):
+        for i, image in enumerate(sample.images):
             try:
-                image = picture.load()
-                print(f"[picture {i + 1}: {image.width} x {image.height}, sha256 {picture.sha256[:16]}]")
+                pixels = image.load()
+                print(f"[image {i + 1}: {pixels.width} x {pixels.height}, sha256 {image.sha256[:16]}]")
             except (OSError, ValueError) as error:
-                print(f"[picture {i + 1} cannot be decoded: {error}]")
+                print(f"[image {i + 1} cannot be decoded: {error}]")
                 continue
             if images is not None:
                 name = "".join(c if c.isalnum() or c in "-_" else "_" for c in sample.id)[:100]
-                _write(image, images / f"{declared.name}-{name}-{i + 1}.png")
+                _write(pixels, images / f"{declared.name}-{name}-{i + 1}.png")
         print(declared.prompt(sample, prompts))  # type: ignore[arg-type]
         print(f"--- gold: {' | '.join(sample.answers) or '(withheld)'}", end="")
         print(f"   guesses: {', '.join(sample.guesses)}" if sample.guesses else "   free-form")
@@ -72,7 +72,7 @@ def _write(image: Image, path: Path) -> None:
 
 def _published(name: str) -> None:
     """The paper's own numbers for its own models."""
-    from cambrian_eval.published import nearest
+    from cambrian_eval.results.published_scores import nearest
 
     shown = []
     for model in ("cambrian-8b", "cambrian-13b", "cambrian-34b"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from cambrian_eval.standing import Standing
+    from cambrian_eval.running.status import RunStatus
 
 
 def status(
@@ -23,8 +23,8 @@ def status(
     from dataclasses import asdict
 
     from cambrian_eval.cli import words
-    from cambrian_eval.standing import Watcher
-    from cambrian_eval.store import open_run
+    from cambrian_eval.running.status import Watcher
+    from cambrian_eval.running.store import open_run
 
     watcher = Watcher(open_run(run))
     redraw = watch and not json and sys.stdout.isatty()
@@ -38,7 +38,7 @@ def status(
         time.sleep(interval)
 
 
-def _in_words(seen: Standing) -> str:
+def _in_words(seen: RunStatus) -> str:
     """A standing as text."""
     from cambrian_eval.cli.progress import clock
     from cambrian_eval.cli.words import table

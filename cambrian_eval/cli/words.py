@@ -33,7 +33,7 @@ def benchmarks(text: str | None, offered: Collection[str] | None = None) -> list
     return list(dict.fromkeys(found))
 
 
-def switches(texts: Sequence[str]) -> dict[str, dict[str, str]]:
+def settings(texts: Sequence[str]) -> dict[str, dict[str, str]]:
     """`textvqa.ocr_tokens=false` items as benchmark -> setting -> value."""
     found: dict[str, dict[str, str]] = {}
     for text in texts:
@@ -105,7 +105,7 @@ def as_json(value: Any) -> str:
 
 def published(model: str, found: Sequence[Result]) -> dict[str, float]:
     """The paper's scores for this model, where it is one of the paper's."""
-    from cambrian_eval.published import nearest
+    from cambrian_eval.results.published_scores import nearest
 
     printed = {r.benchmark: nearest(model, r.benchmark) for r in found}
     return {name: rows[0].score for name, rows in printed.items() if rows}
@@ -113,7 +113,7 @@ def published(model: str, found: Sequence[Result]) -> dict[str, float]:
 
 def averages(found: Sequence[Result]) -> str:
     """Category averages by the paper's formulas, for the first scorer and each condition."""
-    from cambrian_eval.averages import averages as compute
+    from cambrian_eval.results.averages import averages as compute
 
     lines = []
     scorer = found[0].scorer

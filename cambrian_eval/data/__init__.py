@@ -1,1 +1,1 @@
-"""Data files that ship with the package; read through `importlib.resources`."""
+"""Rows of datasets: from the Hub, Parquet, JSONL, `save_to_disk` folders and the miniature suite."""

@@ -94,8 +94,8 @@ def estimated_tokens(text: str) -> int:
     return -(-plain // 4) + len(text) - plain
 
 
-def picture_tokens(width: int, height: int) -> int:
-    """About how many tokens a picture is, by the tiles of 512 pixels that vision endpoints cut."""
+def image_tokens(width: int, height: int) -> int:
+    """About how many tokens an image is, by the tiles of 512 pixels that vision endpoints cut."""
     scale = min(1.0, 2048 / max(width, height, 1))
     scale *= min(1.0, 768 / max(1.0, min(width, height) * scale))
     tiles = -(-int(width * scale) // 512) * -(-int(height * scale) // 512)

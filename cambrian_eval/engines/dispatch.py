@@ -1,6 +1,6 @@
 """Who works on what: the bookkeeping of many replicas, without any of Ray, so that it can be tested alone.
 
-Requests go out in groups that share a picture. At the end idle replicas take over what others have not begun, and
+Requests go out in groups that share an image. At the end idle replicas take over what others have not begun, and
 then repeat what a straggler holds; the first answer counts. When a replica dies with requests in its hands, any of
 them may be why: they are tried again in small batches, then alone, and a request that was alone when its last
 permitted replica died is failed. Innocent neighbours therefore come through, whatever one request does.
@@ -13,17 +13,17 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cambrian_eval.engines.local import Answer
+from cambrian_eval.engines.local import Completed
 from cambrian_eval.engines.parcels import Item, Settled, Ticket
 from cambrian_eval.engines.supply import Supply
 from cambrian_eval.sample import Response
 
 QUEUE = 32
-"""Requests that wait at a replica for its model at most (a group that shares a picture stays whole)."""
+"""Requests that wait at a replica for its model at most (a group that shares an image stays whole)."""
 LOW = QUEUE // 2
 """When a replica's queue has run down to this it asks for more."""
 MOST_BYTES = 32 << 20
-"""Encoded pictures sent to a replica in one call, give or take a group."""
+"""Encoded images sent to a replica in one call, give or take a group."""
 
 
 @dataclass(slots=True)
@@ -130,7 +130,7 @@ class Dispatch:
 
     # -- coming back
 
-    def settled(self, seat: Seat, found: Sequence[Settled], now: float) -> list[Answer]:
+    def settled(self, seat: Seat, found: Sequence[Settled], now: float) -> list[Completed]:
         """The answers that are news; those to what was answered before are dropped."""
         answers = []
         if found:
@@ -147,10 +147,10 @@ class Dispatch:
             for other in self.seats:
                 if other.number in item.holders and other.held.pop(one.ticket, None) is not None:
                     other.stale.add(one.ticket)
-            answers.append(Answer(item.request if one.prepared else None, one.response))
+            answers.append(Completed(item.request if one.prepared else None, one.response))
         return answers
 
-    def died(self, seat: Seat, reason: str) -> list[Answer]:
+    def died(self, seat: Seat, reason: str) -> list[Completed]:
         """A replica is gone: what it held is tried again, or failed when it has been the end of enough replicas."""
         held, careful = list(seat.held.values()), seat.careful
         seat.ready = seat.careful = False
@@ -172,11 +172,11 @@ class Dispatch:
         self._suspects.extend(orphans[i : i + size] for i in range(0, len(orphans), size))
         return []
 
-    def _fail(self, item: Item) -> Answer:
+    def _fail(self, item: Item) -> Completed:
         del self._open[item.ticket]
         reasons = "; ".join(dict.fromkeys(item.reasons))
         error = f"ended {item.deaths} replicas: {reasons}"[:500]
-        return Answer(item.request, Response(item.request.id, "", finish="failed", error=error))
+        return Completed(item.request, Response(item.request.id, "", finish="failed", error=error))
 
     # -- the tail
 

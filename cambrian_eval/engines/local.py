@@ -1,4 +1,4 @@
-"""The engine of one process: pictures are decoded in threads ahead of the model, through a bounded queue.
+"""The engine of one process: images are decoded in threads ahead of the model, through a bounded queue.
 
 It checks the contract of models (every request is answered exactly once) and turns exceptions into failed
 responses: when a stream breaks, the requests it left open are asked again one at a time, so that only those
@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cambrian_eval.errors import CambrianEvalError, ContractError
+from cambrian_eval.image import MAX_PIXELS
 from cambrian_eval.model import Model
-from cambrian_eval.picture import MAX_PIXELS
 from cambrian_eval.sample import Request, Response
 
 PIXELS_AHEAD = 1 << 28
-"""Decoded pixels that wait for the model at most (800 MB): a few huge pictures must not fill the memory."""
+"""Decoded pixels that wait for the model at most (800 MB): a few huge images must not fill the memory."""
 
 REMEMBERED = 10_000
 """Answered requests that are remembered, to say of a wrong answer that it came twice."""
@@ -30,12 +30,12 @@ REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A request still to be prepared: reading and decoding its pictures happens in a worker."""
+    """A request still to be prepared: reading and decoding its images happens in a worker."""
 
     id: str
     """The sample's id."""
     prepare: Callable[[bool], Request]
-    """The request with its pictures decoded (True), or with their encoded bytes alone (False)."""
+    """The request with its images decoded (True), or with their encoded bytes alone (False)."""
     max_pixels: int = MAX_PIXELS
     """The limit to decode under, for whoever decodes later."""
 
@@ -49,7 +49,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Completed:
     """A response with the request it answers; no request where preparing it failed."""
 
     request: Request | None
@@ -61,7 +61,7 @@ class LocalEngine:
     """Drives a model over jobs in this process."""
 
     workers: int = max(1, min(8, os.cpu_count() or 1))
-    """Threads that read and decode pictures."""
+    """Threads that read and decode images."""
     lookahead: int = 64
     """Prepared requests that wait for the model at most."""
     hopeless: Callable[[Exception], bool] = lambda error: False
@@ -71,11 +71,11 @@ class LocalEngine:
         """Which engine, for run.json."""
         return {"name": "local", "workers": self.workers}
 
-    def condition(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """How things stand at this moment, for `status`."""
         return {"gpus": gpu_memory()}
 
-    def run(self, model: Model, jobs: Iterable[Job], stop: threading.Event) -> Iterator[Answer]:
+    def run(self, model: Model, jobs: Iterable[Job], stop: threading.Event) -> Iterator[Completed]:
         """Answers in any order. After `stop` is set, what the model already holds is still answered."""
         feed = self.feed(_Listed(jobs), stop)
         try:
@@ -87,13 +87,13 @@ class LocalEngine:
         """What a model is to pull requests from; the source's jobs may arrive while the model works."""
         return Feed(source, self.workers, self.lookahead, stop)
 
-    def drive(self, model: Model, feed: Feed) -> Iterator[Answer]:
+    def drive(self, model: Model, feed: Feed) -> Iterator[Completed]:
         """Answers everything the feed has to give."""
         stream: Iterator[Request] = iter(feed)
         while True:
             try:
                 for response in model.respond(stream):
-                    yield Answer(feed.settle(response), response)
+                    yield Completed(feed.settle(response), response)
                     yield from feed.failed()
             except (CambrianEvalError, KeyboardInterrupt, GeneratorExit):
                 raise
@@ -113,7 +113,7 @@ class LocalEngine:
                 raise ContractError(f"model {model.name} stopped before it had read all requests")
             return
 
-    def _one_by_one(self, model: Model, feed: Feed, error: Exception) -> Iterator[Answer]:
+    def _one_by_one(self, model: Model, feed: Feed, error: Exception) -> Iterator[Completed]:
         """Asks what a broken stream left open, each alone; those that break again are failed."""
         for request in list(feed.open.values()):
             try:
@@ -123,12 +123,12 @@ class LocalEngine:
             except Exception as again:
                 if self.hopeless(again):
                     raise
-                yield Answer(feed.open.pop(request.id), failed(request.id, again))
+                yield Completed(feed.open.pop(request.id), failed(request.id, again))
                 continue
             if not responses:
                 raise ContractError(f"model {model.name} did not answer request {request.id!r}") from error
             for response in responses:
-                yield Answer(feed.settle(response), response)
+                yield Completed(feed.settle(response), response)
 
 
 def failed(request_id: str, error: BaseException) -> Response:
@@ -175,7 +175,7 @@ class Feed:
         self._stop = stop
         self._count = threading.Lock()
         self._busy = self._pixels = 0
-        self._broken: list[Answer] = []
+        self._broken: list[Completed] = []
         self._answered: dict[str, None] = {}
         self.open: dict[str, Request] = {}
         self.exhausted = False
@@ -194,7 +194,7 @@ class Feed:
             except CambrianEvalError:
                 raise
             except Exception as error:
-                self._broken.append(Answer(None, failed(job.id, error)))
+                self._broken.append(Completed(None, failed(job.id, error)))
                 continue
             with self._count:
                 self._pixels -= _pixels(request)
@@ -262,7 +262,7 @@ class Feed:
             del self._answered[next(iter(self._answered))]
         return request
 
-    def failed(self) -> Iterator[Answer]:
+    def failed(self) -> Iterator[Completed]:
         """Requests that could not be prepared since the last call."""
         broken, self._broken = self._broken, []
         yield from broken

@@ -1,6 +1,6 @@
 """What travels between the driver and its replicas, as plain picklable values.
 
-A parcel carries a picture's encoded bytes once, with all the questions about it that go along; the replica decodes
+A parcel carries an image's encoded bytes once, with all the questions about it that go along; the replica decodes
 it once. Nothing here knows Ray.
 """
 
@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from cambrian_eval.engines.local import Job
-from cambrian_eval.picture import Picture
+from cambrian_eval.image import LazyImage
 from cambrian_eval.sample import Request, Response
 
 Ticket = int
@@ -21,20 +21,20 @@ Ticket = int
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """Requests that show the same pictures, with those pictures' encoded bytes."""
+    """Requests that show the same images, with those images' encoded bytes."""
 
-    pictures: tuple[tuple[bytes, str, str], ...]
+    images: tuple[tuple[bytes, str, str], ...]
     """Bytes, SHA-256 and name of each."""
     requests: tuple[tuple[Ticket, Request], ...]
-    """Requests without their pictures."""
+    """Requests without their images."""
     max_pixels: int
 
     def jobs(self) -> list[tuple[Ticket, Job]]:
-        """The requests as jobs of a local engine that decode their pictures here, once for all of them."""
+        """The requests as jobs of a local engine that decode their images here, once for all of them."""
 
         @lru_cache(maxsize=1)
-        def decoded() -> tuple[Picture, ...]:
-            return tuple(Picture.received(*parts).decoded(self.max_pixels) for parts in self.pictures)
+        def decoded() -> tuple[LazyImage, ...]:
+            return tuple(LazyImage.received(*parts).decoded(self.max_pixels) for parts in self.images)
 
         def preparation(request: Request) -> Callable[[bool], Request]:
             return lambda decode: replace(request, images=decoded())
@@ -49,7 +49,7 @@ class Settled:
     ticket: Ticket
     response: Response
     prepared: bool
-    """False where the pictures could not be decoded, so that the model never saw the request."""
+    """False where the images could not be decoded, so that the model never saw the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +93,17 @@ class Item:
 
     @property
     def size(self) -> int:
-        """Bytes its pictures take on the way."""
+        """Bytes its images take on the way."""
         return sum(len(p.data()) for p in self.request.images)
 
     @property
     def shows(self) -> tuple[str, ...]:
-        """Its pictures by hash: equal tuples travel in one parcel."""
+        """Its images by hash: equal tuples travel in one parcel."""
         return tuple(p.sha256 for p in self.request.images)
 
 
 def parcels(items: Sequence[Item]) -> list[Parcel]:
-    """Neighbouring items with the same pictures as one parcel each."""
+    """Neighbouring items with the same images as one parcel each."""
     runs: list[list[Item]] = []
     for item in items:
         if runs and item.request.images and runs[-1][0].shows == item.shows:

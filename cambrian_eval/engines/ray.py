@@ -18,12 +18,12 @@ from typing import Any
 from cambrian_eval import errors
 from cambrian_eval.engines import cluster
 from cambrian_eval.engines.dispatch import Dispatch, Seat
-from cambrian_eval.engines.local import Answer, Job
+from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.engines.parcels import Card, Report, parcels
 from cambrian_eval.engines.replica import Replica
 from cambrian_eval.engines.supply import Supply
 from cambrian_eval.errors import CambrianEvalError, UserError
-from cambrian_eval.model import Model, ModelOptions
+from cambrian_eval.model import Model
 from cambrian_eval.sample import Request, Response, Sample
 
 STARTS = 3
@@ -65,7 +65,7 @@ class Remote:
 
 
 class RemoteObserver(Remote):
-    """The same for a model that looks at a benchmark's samples first. Pictures do not travel with them."""
+    """The same for a model that looks at a benchmark's samples first. Images do not travel with them."""
 
     def __init__(self, card: Card, tell: Callable[[str, Sequence[Sample]], None]) -> None:
         super().__init__(card)
@@ -95,7 +95,7 @@ class RayEngine:
     repeat: bool = True
     """Whether an idle replica may do a straggler's requests a second time at the end."""
     workers: int | None = None
-    """Threads for each replica that decode pictures."""
+    """Threads for each replica that decode images."""
     say: Callable[[str], None] = lambda text: None
     """Told in a line what happens to replicas."""
     _ray: Any = field(default=None, init=False)
@@ -111,7 +111,7 @@ class RayEngine:
 
     # -- starting and ending
 
-    def open(self, model: str | Model, options: ModelOptions) -> Model:
+    def open(self, model: str | Model, options: Mapping[str, Any]) -> Model:
         """Starts the replicas; returns when the first has loaded the model, the others join as they come."""
         self._check(options)
         self._ray = cluster.load_ray()
@@ -130,18 +130,19 @@ class RayEngine:
             raise
         return RemoteObserver(self._card, self._tell) if self._card.observes else Remote(self._card)
 
-    def _check(self, options: ModelOptions) -> None:
+    def _check(self, options: Mapping[str, Any]) -> None:
         if self.replicas is not None and self.replicas < 1:
             raise UserError(f"--replicas {self.replicas}: at least one replica is needed")
         if self.gpus_per_replica is not None and self.gpus_per_replica < 0:
             raise UserError(f"--gpus-per-replica {self.gpus_per_replica:g} is negative")
-        if options.device is not None and ":" in options.device:
-            kind = options.device.partition(":")[0]
+        device = options.get("device")
+        if device is not None and ":" in device:
+            kind = device.partition(":")[0]
             raise UserError(
-                f"--device {options.device}: with --engine ray each replica sees its own GPUs; write --device {kind}"
+                f"--device {device}: with --engine ray each replica sees its own GPUs; write --device {kind}"
             )
 
-    def _starter(self, model: str | Model, options: ModelOptions) -> Callable[[], Any]:
+    def _starter(self, model: str | Model, options: Mapping[str, Any]) -> Callable[[], Any]:
         """Makes one more replica. A model given as an object is put into the cluster's memory once."""
         assert self._room is not None
         resources = {"num_cpus": 1, "num_gpus": self._room.gpus, "max_concurrency": 4, "max_restarts": 0}
@@ -229,7 +230,7 @@ class RayEngine:
         assert self._room is not None
         return {"name": "ray", "replicas": self._room.replicas, "gpus_per_replica": self._room.gpus}
 
-    def condition(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """How things stand at this moment, for `status`."""
         ready = [link for link in self._links if link.seat.ready]
         return {
@@ -239,7 +240,7 @@ class RayEngine:
 
     # -- a stream of requests
 
-    def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Answer]:
+    def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Completed]:
         """Answers in any order. After `stop` is set, what the models already hold is still answered."""
         supply = Supply(jobs, self._tickets, min(8, os.cpu_count() or 1), max(64, 48 * len(self._links)))
         for link in self._links:
@@ -299,7 +300,7 @@ class RayEngine:
         if link.taking is None:
             link.taking = link.actor.give_back.remote(found[1], dispatch.flush(link.seat))
 
-    def _collect(self, dispatch: Dispatch) -> Iterator[Answer]:
+    def _collect(self, dispatch: Dispatch) -> Iterator[Completed]:
         calls = {ref: link for link in self._links for ref in (link.call, link.taking) if ref is not None}
         resting = any(link.seat.idle for link in self._links) and not dispatch.drained
         patience = 0.005 if resting else 0.2
@@ -329,7 +330,7 @@ class RayEngine:
         if dispatch.stopping and tickets:  # a smaller request may have been under way when everything was to stop
             link.taking = link.actor.give_back.remote(1 << 30, True)
 
-    def _exchanged(self, dispatch: Dispatch, link: _Link) -> Iterator[Answer]:
+    def _exchanged(self, dispatch: Dispatch, link: _Link) -> Iterator[Completed]:
         call, link.call = link.call, None
         try:
             report: Report = self._ray.get(call)
@@ -347,7 +348,7 @@ class RayEngine:
         if report.lost is not None:
             yield from self._lost(dispatch, link, report.lost)
 
-    def _replace_the_hung(self, dispatch: Dispatch) -> Iterator[Answer]:
+    def _replace_the_hung(self, dispatch: Dispatch) -> Iterator[Completed]:
         now = time.monotonic()
         for link in self._links:
             seat = link.seat
@@ -355,7 +356,7 @@ class RayEngine:
             if working and now - max(seat.moved_at, link.called_at if seat.idle else 0.0) > self.timeout:
                 yield from self._lost(dispatch, link, f"no answer for {self.timeout:g} s")
 
-    def _lost(self, dispatch: Dispatch, link: _Link, reason: str) -> Iterator[Answer]:
+    def _lost(self, dispatch: Dispatch, link: _Link, reason: str) -> Iterator[Completed]:
         """Puts a new replica where one was lost."""
         held = len(link.seat.held)
         self._end(link)

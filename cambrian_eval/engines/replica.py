@@ -13,13 +13,13 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cambrian_eval.engines.local import Answer, Feed, Job, LocalEngine, gpu_memory
+from cambrian_eval.engines.local import Completed, Feed, Job, LocalEngine, gpu_memory
 from cambrian_eval.engines.parcels import Card, Parcel, Report, Settled, Ticket
 from cambrian_eval.errors import CambrianEvalError
-from cambrian_eval.model import Model, ModelOptions, Observer, resolve
+from cambrian_eval.model import Model, Observer, resolve
 from cambrian_eval.sample import Sample
 
 LINGER = 0.005
@@ -30,7 +30,7 @@ GPU_EVERY = 2.0
 class Replica:
     """The actor. `begin` returns when the model is ready; everything after goes through `exchange`."""
 
-    def __init__(self, model: str | Model, options: ModelOptions, folder: str, workers: int) -> None:
+    def __init__(self, model: str | Model, options: Mapping[str, Any], folder: str, workers: int) -> None:
         self._spec, self._options, self._folder = model, options, folder
         self._engine = LocalEngine(workers=workers, lookahead=max(8, 2 * workers), hopeless=hopeless)
         self._queue = _Queue()
@@ -45,8 +45,8 @@ class Replica:
         """Loads the model and says who this is."""
         with contextlib.suppress(OSError):  # a relative checkpoint path means the driver's folder, if it exists here
             os.chdir(self._folder)
-        if self._options.offline:
-            from cambrian_eval.hub import go_offline
+        if self._options.get("offline"):
+            from cambrian_eval.data.hub import go_offline
 
             go_offline()
         model = resolve(self._spec, self._options) if isinstance(self._spec, str) else self._spec
@@ -110,7 +110,7 @@ class Replica:
         except BaseException as error:
             self._end(lost=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Completed) -> None:
         with self._changed:
             ticket = self._queue.ticket(answer.response.id)
             self._outbox.append(Settled(ticket, answer.response, answer.request is not None))

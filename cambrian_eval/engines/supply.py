@@ -1,6 +1,6 @@
-"""Reads and hashes pictures ahead of the replicas, in threads, and groups requests by picture.
+"""Reads and hashes images ahead of the replicas, in threads, and groups requests by image.
 
-Pictures stay encoded: replicas decode. What waits is bounded by number and by bytes.
+Images stay encoded: replicas decode. What waits is bounded by number and by bytes.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
-from cambrian_eval.engines.local import Answer, Job, failed
+from cambrian_eval.engines.local import Completed, Job, failed
 from cambrian_eval.engines.parcels import Item
 from cambrian_eval.errors import CambrianEvalError
 
 CHUNK = 8
 """Jobs that a thread prepares at a time; handing over costs more than preparing small ones."""
 LARGEST_GROUP = 256
-"""Questions about one picture that travel together at most."""
+"""Questions about one image that travel together at most."""
 BYTES_AHEAD = 256 << 20
 
 
@@ -31,7 +31,7 @@ class Supply:
         self._room = threading.Condition()
         self._groups: deque[list[Item]] = deque()
         self._count = self._bytes = 0
-        self._broken: list[Answer] = []
+        self._broken: list[Completed] = []
         self._error: BaseException | None = None
         self._done = self._closed = False
         threading.Thread(target=self._work, name="supply", daemon=True).start()
@@ -49,7 +49,7 @@ class Supply:
             self._room.notify_all()
             return group
 
-    def broken(self) -> list[Answer]:
+    def broken(self) -> list[Completed]:
         """Requests that could not be prepared since the last call."""
         with self._room:
             broken, self._broken = self._broken, []
@@ -78,7 +78,7 @@ class Supply:
         try:
             group: list[Item] = []
             for found in self._prepared():
-                if isinstance(found, Answer):
+                if isinstance(found, Completed):
                     with self._room:
                         self._broken.append(found)
                     continue
@@ -106,8 +106,8 @@ class Supply:
                 self._count += len(group)
                 self._bytes += group[0].size
 
-    def _prepared(self) -> Iterator[Item | Answer]:
-        ahead: deque[Future[list[Item | Answer]]] = deque()
+    def _prepared(self) -> Iterator[Item | Completed]:
+        ahead: deque[Future[list[Item | Completed]]] = deque()
         while not self._closed:
             while len(ahead) < 8 and (chunk := list(islice(self._jobs, CHUNK))):
                 ahead.append(self._pool.submit(self._prepare, chunk))
@@ -115,10 +115,10 @@ class Supply:
                 return
             yield from ahead.popleft().result()
 
-    def _prepare(self, jobs: list[Job]) -> list[Item | Answer]:
+    def _prepare(self, jobs: list[Job]) -> list[Item | Completed]:
         return [self._prepare_one(job) for job in jobs]
 
-    def _prepare_one(self, job: Job) -> Item | Answer:
+    def _prepare_one(self, job: Job) -> Item | Completed:
         try:
             return Item(next(self._tickets), job.prepare(False), job.max_pixels)
         except CambrianEvalError:
@@ -126,11 +126,11 @@ class Supply:
         except Exception:
             return self._as_the_local_engine(job)
 
-    def _as_the_local_engine(self, job: Job) -> Item | Answer:
+    def _as_the_local_engine(self, job: Job) -> Item | Completed:
         """A request whose bytes cannot be read fails with the words it fails with when decoded at once."""
         try:
             return Item(next(self._tickets), job.prepare(True), job.max_pixels)
         except CambrianEvalError:
             raise
         except Exception as error:
-            return Answer(None, failed(job.id, error))
+            return Completed(None, failed(job.id, error))

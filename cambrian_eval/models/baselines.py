@@ -1,10 +1,10 @@
-"""Blind baselines: what a benchmark gives to somebody who never looks at a picture.
+"""Blind baselines: what a benchmark gives to somebody who never looks at an image.
 
 `most-frequent` always gives the commonest right answer, `longest-option` the longest option, `text-prior` what the
 right answers to similarly worded questions suggest. They need no GPU and expose shortcuts: a benchmark on which they
-score well above chance can be answered in part without its pictures. They see the benchmark's answers, so their scores
-describe the benchmark and are nobody's ability; `text-prior` never learns from a question about the same picture or
-group (five folds by picture).
+score well above chance can be answered in part without its images. They see the benchmark's answers, so their scores
+describe the benchmark and are nobody's ability; `text-prior` never learns from a question about the same image or
+group (five folds by image).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Baseline:
 
     def describe(self) -> Mapping[str, Any]:
         """What it sees, so that no reader of a run takes its score for an ability."""
-        return {"kind": "blind baseline", "sees": "questions, options and right answers, never a picture"}
+        return {"kind": "blind baseline", "sees": "questions, options and right answers, never an image"}
 
 
 def create(rest: str, options: ModelOptions) -> Model:
@@ -97,7 +97,7 @@ def longest_option(samples: Sequence[Sample]) -> Callable[[Sample], str]:
 
 
 def text_prior(samples: Sequence[Sample]) -> Callable[[Sample], str]:
-    """What the right answers to similarly worded questions about other pictures suggest."""
+    """What the right answers to similarly worded questions about other images suggest."""
     folds = [_fold(s) for s in samples]
     learnt = {fold: _Prior([s for s, own in zip(samples, folds, strict=True) if own != fold]) for fold in set(folds)}
 
@@ -183,6 +183,6 @@ def _commonest(counts: Counter[str]) -> str:
 
 
 def _fold(sample: Sample) -> int:
-    """Which fifth a sample is in; questions about one picture or group are in the same."""
+    """Which fifth a sample is in; questions about one image or group are in the same."""
     mark = sample.group or sample.image_id or sample.id
     return int.from_bytes(hashlib.sha256(mark.encode("utf-8", "surrogatepass")).digest()[:4], "big") % FOLDS

@@ -43,7 +43,7 @@ class _Asked:
 
 
 class CambrianModel:
-    """A loaded checkpoint that answers requests greedily, batched, each picture encoded once."""
+    """A loaded checkpoint that answers requests greedily, batched, each image encoded once."""
 
     max_images: int | None = 1
 
@@ -76,7 +76,7 @@ class CambrianModel:
         return self._facts
 
     def prompt(self, text: str, shown: bool) -> str:
-        """A question in the checkpoint's template, its picture in front."""
+        """A question in the checkpoint's template, its image in front."""
         content: list[dict[str, str]] = [{"type": "image"}] if shown else []
         content.append({"type": "text", "text": text})
         chat = [{"role": "user", "content": content}]
@@ -93,16 +93,16 @@ class CambrianModel:
         from .cambrian.fast import Question, Shown
 
         if len(request.images) > 1:
-            raise UserError(f"request {request.id!r} has {len(request.images)} pictures; Cambrian-1 takes one")
+            raise UserError(f"request {request.id!r} has {len(request.images)} images; Cambrian-1 takes one")
         text, notes = request.prompt, dict[str, Any]()
         if marks := text.count(IMAGE_MARK):
-            # Left in, the mark would stand for a second picture.
+            # Left in, the mark would stand for a second image.
             text, notes = text.replace(IMAGE_MARK, ""), {"image_marks_removed": marks}
         shown = None
         if request.images:
-            picture = request.images[0]
-            image = picture.load()
-            shown = Shown(picture.sha256, image.size, lambda: image)
+            image = request.images[0]
+            pixels = image.load()
+            shown = Shown(image.sha256, pixels.size, lambda: pixels)
         ids = self.processor.token_ids(self.prompt(text, shown is not None))
         return Question(_Asked(request.id, notes), tuple(ids), request.max_new_tokens, shown)
 

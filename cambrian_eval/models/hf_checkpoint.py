@@ -1,7 +1,7 @@
 """A transformers checkpoint from a folder or the hub: files, processor and model, ready to generate.
 
 Owns the meaning of device, dtype, attention and quantisation flags for these models, and the loading of processors
-where torchvision is absent: their video half needs it, their picture half does not, and only pictures are asked here.
+where torchvision is absent: their video half needs it, their image half does not, and only images are asked here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Checkpoint:
     bos_in_template: bool
     """Whether prompts already begin with the beginning-of-sequence token."""
     takes_parts: bool
-    """Whether the template reads a message as a list of pictures and text; else it takes plain text."""
+    """Whether the template reads a message as a list of images and text; else it takes plain text."""
 
 
 def load(spec: str, options: ModelOptions) -> Checkpoint:
@@ -82,14 +82,14 @@ def _folder(spec: str, options: ModelOptions) -> Path:
 
 
 def _processor(folder: Path, options: ModelOptions) -> Any:
-    """The checkpoint's processor; one that lacks only torchvision is put together for pictures alone."""
+    """The checkpoint's processor; one that lacks only torchvision is put together for images alone."""
     from transformers import AutoProcessor
     from transformers.utils import is_torchvision_available
 
     common = {"trust_remote_code": options.trust_remote_code, "local_files_only": True}
     try:
         if not is_torchvision_available() and (known := _processor_class(folder)) is not None:
-            made = _for_pictures(known).from_pretrained(folder, backend="pil", **common)
+            made = _for_images(known).from_pretrained(folder, backend="pil", **common)
             made.video_processor = _NoVideo()
             return made
         processor = AutoProcessor.from_pretrained(folder, **common)
@@ -97,7 +97,7 @@ def _processor(folder: Path, options: ModelOptions) -> Any:
         text = " ".join(str(error).split())[:300]
         raise UserError(f"the processor of {folder} cannot be loaded: {text}") from error
     if getattr(processor, "tokenizer", None) is None or getattr(processor, "image_processor", None) is None:
-        raise UserError(f"{folder} is no image-text-to-text model: its processor takes no pictures or no text")
+        raise UserError(f"{folder} is no image-text-to-text model: its processor takes no images or no text")
     return processor
 
 
@@ -122,10 +122,10 @@ class _NoVideo:
             raise AttributeError(name)
 
 
-def _for_pictures(known: Any) -> Any:
+def _for_images(known: Any) -> Any:
     """A processor class that does without its video half."""
 
-    class ForPictures(known):  # type: ignore[misc]
+    class ForImages(known):  # type: ignore[misc]
         @classmethod
         def get_attributes(cls) -> list[str]:
             return list(known.get_attributes())
@@ -145,8 +145,8 @@ def _for_pictures(known: Any) -> Any:
                 return None
             return super().check_argument_for_proper_class(argument_name, argument)
 
-    ForPictures.__name__ = known.__name__
-    return ForPictures
+    ForImages.__name__ = known.__name__
+    return ForImages
 
 
 def _set_template(processor: Any, template: str | None) -> None:

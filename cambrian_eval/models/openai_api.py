@@ -1,7 +1,7 @@
 """`openai:NAME`: any OpenAI-compatible multimodal chat endpoint as a model.
 
 OpenAI, Azure, vLLM, SGLang, Ollama and their like, through the official client. Owns how a request becomes a chat
-message (pictures first, as data URLs) and a reply a `Response`; retries, pace, budget and key are the endpoint's.
+message (images first, as data URLs) and a reply a `Response`; retries, pace, budget and key are the endpoint's.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from cambrian_eval.endpoint.asking import Endpoint, Failure
 from cambrian_eval.endpoint.manner import REASONING_ALLOWANCE, Chat
 from cambrian_eval.endpoint.replies import Reply, printable
-from cambrian_eval.endpoint.spending import PRICES_FILE, Budget, estimated_tokens, picture_tokens, price_of
+from cambrian_eval.endpoint.spending import PRICES_FILE, Budget, estimated_tokens, image_tokens, price_of
 from cambrian_eval.errors import UserError
+from cambrian_eval.image import LazyImage
 from cambrian_eval.model import Model, ModelOptions
-from cambrian_eval.picture import Picture
 from cambrian_eval.sample import Request, Response
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 MOST_BYTES = 15_000_000
-"""Largest picture that is sent as it is; as base64 it stays under the 20 MB that endpoints commonly allow."""
+"""Largest image that is sent as it is; as base64 it stays under the 20 MB that endpoints commonly allow."""
 _PLAIN_MODES = {"1", "L", "LA", "P", "RGB", "RGBA"}
 _VERSION = 1
 """Part of the fingerprint: raised whenever the same request would be sent in other words."""
@@ -64,7 +64,7 @@ class ApiModel:
 
 
 class _Asked:
-    """A request under way: its id, and what was done to its pictures."""
+    """A request under way: its id, and what was done to its images."""
 
     __slots__ = ("id", "notes")
 
@@ -109,37 +109,37 @@ def create(rest: str, options: ModelOptions) -> Model:
 
 
 def chat_of(request: Request) -> tuple[Chat, dict[str, Any]]:
-    """The chat message of a request, and what had to be done to its pictures."""
+    """The chat message of a request, and what had to be done to its images."""
     prompt = printable(request.prompt)
     tokens = estimated_tokens(prompt) + 8
     if not request.images:
         return Chat(({"role": "user", "content": prompt},), request.max_new_tokens, tokens), {}
     parts: list[dict[str, Any]] = []
     reencoded = []
-    for picture in request.images:
-        mime, data, note = encoded(picture)
+    for image in request.images:
+        mime, data, note = encoded(image)
         url = f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
         parts.append({"type": "image_url", "image_url": {"url": url}})
-        tokens += picture_tokens(*picture.load().size)
+        tokens += image_tokens(*image.load().size)
         reencoded += [note] if note else []
     parts.append({"type": "text", "text": prompt})
     chat = Chat(({"role": "user", "content": parts},), request.max_new_tokens, tokens)
     return chat, {"reencoded": reencoded} if reencoded else {}
 
 
-def encoded(picture: Picture, most: int = MOST_BYTES) -> tuple[str, bytes, str | None]:
-    """MIME type and bytes of a picture as it is sent, and what was done where they are not the original bytes."""
+def encoded(image: LazyImage, most: int = MOST_BYTES) -> tuple[str, bytes, str | None]:
+    """MIME type and bytes of an image as it is sent, and what was done where they are not the original bytes."""
     from PIL import Image
 
-    data = picture.data()
+    data = image.data()
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            kind, mode, moving = image.format or "unknown", image.mode, getattr(image, "n_frames", 1) > 1
+        with Image.open(io.BytesIO(data)) as opened:
+            kind, mode, moving = opened.format or "unknown", opened.mode, getattr(opened, "n_frames", 1) > 1
     except OSError:
         kind, mode, moving = "unknown", "", False
     if kind in ACCEPTED and mode in _PLAIN_MODES and not moving and len(data) <= most:
         return ACCEPTED[kind], data, None
-    pixels = picture.load()
+    pixels = image.load()
     png = _saved(pixels, "PNG")
     if len(png) <= most:
         return "image/png", png, f"{kind} as PNG"

@@ -1,7 +1,7 @@
 """`hf:ID_OR_PATH`: any transformers image-text-to-text model, through its processor and chat template.
 
 Owns how a request becomes a prompt, how requests are grouped into batches (left padding; rows of one batch have the
-same number of pictures and the same limit) and how generated tokens become a `Response`. Decoding is greedy. Loading
+same number of images and the same limit) and how generated tokens become a `Response`. Decoding is greedy. Loading
 is `hf_checkpoint`'s.
 """
 
@@ -24,7 +24,7 @@ from cambrian_eval.sample import Finish, Request, Response
 WINDOW = 8
 """Batches' worth of requests that are sorted by length at a time ..."""
 MOST_HELD = 128
-"""... but never many more than this, because each holds its decoded pictures."""
+"""... but never many more than this, because each holds its decoded images."""
 FIRST_BATCH = {"cuda": 8, "cpu": 2}
 LARGEST_BATCH = 64
 
@@ -69,7 +69,7 @@ class TransformersModel:
             "template": checkpoint.processor.chat_template,
             "attention": options.attention or "default",
             "quantize": options.quantize,
-            "pictures": type(checkpoint.processor.image_processor).__name__,
+            "images": type(checkpoint.processor.image_processor).__name__,
             "decoding": "greedy",
         }
         mark = identity(checkpoint.folder, [], self._settings)
@@ -110,12 +110,12 @@ class TransformersModel:
     # -- a request in the model's words
 
     def _row(self, request: Request) -> _Row:
-        """The request's prompt in the chat template, pictures in front; a picture mark in its text is removed."""
+        """The request's prompt in the chat template, images in front; an image mark in its text is removed."""
         processor = self.checkpoint.processor
         text, notes = request.prompt, dict[str, Any]()
         mark = getattr(processor, "image_token", None) or "<image>"
         if marks := text.count(mark):
-            # left in, the mark would stand for a second picture
+            # left in, the mark would stand for a second image
             text, notes = text.replace(mark, ""), {"image_marks_removed": marks}
         if self._settings["template"] is None:
             return _Row(request, self._untemplated(text, len(request.images), mark), notes)
@@ -125,16 +125,16 @@ class TransformersModel:
         written = str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
         return _Row(request, written, notes)
 
-    def _untemplated(self, text: str, pictures: int, mark: str) -> str:
+    def _untemplated(self, text: str, images: int, mark: str) -> str:
         """The prompt of a model that was never taught to chat. PaliGemma's task word asks for an answer."""
         if "paligemma" in type(self.checkpoint.processor).__name__.lower():
-            if not pictures:
+            if not images:
                 return f"{self.checkpoint.processor.tokenizer.bos_token}answer en {text}\n"
-            return f"{mark * pictures}answer en {text}"
-        return f"{mark * pictures}{text}"
+            return f"{mark * images}answer en {text}"
+        return f"{mark * images}{text}"
 
     def _inputs(self, rows: Sequence[_Row]) -> Any:
-        """The tensors of a batch on the model's device. Rows without pictures need the tokenizer alone."""
+        """The tensors of a batch on the model's device. Rows without images need the tokenizer alone."""
         processor = self.checkpoint.processor
         special = not self.checkpoint.bos_in_template
         texts = [row.text for row in rows]
@@ -143,8 +143,8 @@ class TransformersModel:
             if "token_type_ids" in processor.model_input_names:
                 made["token_type_ids"] = made["input_ids"].new_zeros(made["input_ids"].shape)
         else:
-            pictures = [[p.load() for p in row.request.images] for row in rows]
-            made = processor(text=texts, images=pictures, padding=True, return_tensors="pt", add_special_tokens=special)
+            images = [[p.load() for p in row.request.images] for row in rows]
+            made = processor(text=texts, images=images, padding=True, return_tensors="pt", add_special_tokens=special)
             made.pop("labels", None)  # PaliGemma's processor makes them for training
         made = made.to(self.checkpoint.model.device)
         dtype = self.checkpoint.model.dtype
@@ -153,14 +153,14 @@ class TransformersModel:
     # -- batches
 
     def _in_batches(self, rows: list[_Row]) -> Iterator[Response]:
-        """All rows, in batches of one kind; pictures of the next batch are prepared while one is answered.
+        """All rows, in batches of one kind; images of the next batch are prepared while one is answered.
 
         A batch that does not fit in memory is halved and done again.
         """
         import torch
 
         ahead: tuple[list[_Row], Future[Any]] | None = None
-        with ThreadPoolExecutor(1, thread_name_prefix="pictures") as pool:
+        with ThreadPoolExecutor(1, thread_name_prefix="images") as pool:
             while rows:
                 batch = self._next(rows)
                 ready = ahead[1] if ahead and ahead[0] == batch else pool.submit(self._inputs, batch)

@@ -67,7 +67,7 @@ def grade_choice(sample: Sample, text: str) -> Verdict:
     if found.letter is None and (subject := _without_standard(text, sample.question)):
         found = extract(subject, sample.options)
     right = found.letter is not None and found.letter in sample.answers
-    return Verdict(float(right), found.letter, found.rule, parsed=found.letter is not None)
+    return Verdict(float(right), found.letter, found.rule, outcome="read" if found.letter is not None else "unparsed")
 
 
 _THAN = re.compile(

@@ -1,4 +1,4 @@
-"""Does a reply contain the text that stands in the picture? The rules of OCRBench.
+"""Does a reply contain the text that stands in the image? The rules of OCRBench.
 
 `released_match` is the published code's bare substring test; `careful_match` asks for whole words and whole
 numbers. Handwritten formulas are compared without blanks and with their case.

@@ -31,7 +31,7 @@ def grade(gold_answers: Sequence[str], text: str) -> Verdict:
     """1 where a candidate of the response equals one of the golds."""
     said = clean(text)
     if not said:
-        return Verdict(0.0, None, "empty response", parsed=False)
+        return Verdict(0.0, None, "empty response", outcome="unparsed")
     declared = final.declared(said)
     candidates = [declared] if declared else list(dict.fromkeys([*final.tails(said), *_short(said)]))
     candidates = [candidate[:LONGEST] for candidate in candidates[-MOST_CANDIDATES:]]

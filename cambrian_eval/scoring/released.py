@@ -55,7 +55,9 @@ def letter_verdict(sample: Sample, text: str, trailing: str = ".:,") -> Verdict:
     """1 where the first character is the gold letter; option texts are never consulted."""
     said = first_letter(text, trailing)
     right = bool(said) and said.upper() in sample.answers
-    return Verdict(float(right), said or None, "first character of the trimmed response", parsed=bool(said))
+    return Verdict(
+        float(right), said or None, "first character of the trimmed response", outcome="read" if said else "unparsed"
+    )
 
 
 def numeric_match(gold: str, prediction: str) -> bool:

@@ -36,7 +36,7 @@ class _Words:
 
 @cache
 def _table() -> _Words:
-    return _Words(**json.loads((files("cambrian_eval") / "data" / "vqa_words.json").read_text("utf-8")))
+    return _Words(**json.loads((files("cambrian_eval.scoring") / "vqa_words.json").read_text("utf-8")))
 
 
 @lru_cache(maxsize=16_384)

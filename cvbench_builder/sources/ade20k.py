@@ -1,6 +1,6 @@
-"""ADE20K full, 2021_17_01: one JSON, one mask picture and amodal polygons per picture.
+"""ADE20K full, 2021_17_01: one JSON, one mask image and amodal polygons per image.
 
-The visible mask decides what is in the picture; the polygon (which ignores occluders) is used only
+The visible mask decides what is in the image; the polygon (which ignores occluders) is used only
 to tell which region of the mask belongs to which listed object. One-element lists of this release
 became scalars, so every list is read through ``_as_list``.
 """
@@ -25,7 +25,7 @@ _SPLITS = ("validation", "training")
 
 
 def find_annotations(root: Path, split: str) -> dict[str, list[Path]]:
-    """The per-picture JSON files by split. ``split`` auto: validation if there is any, else training."""
+    """The per-image JSON files by split. ``split`` auto: validation if there is any, else training."""
     if not root.is_dir():
         raise BuilderError(f"{root}: no such folder; --ade20k needs the ADE20K_2021_17_01 folder")
     by_split: dict[str, list[Path]] = {name: [] for name in _SPLITS}
@@ -38,10 +38,10 @@ def find_annotations(root: Path, split: str) -> dict[str, list[Path]]:
     if not any(by_split.values()):
         if any(root.rglob("ADE_*.png")):
             raise BuilderError(
-                f"{root}: label pictures without per-picture JSON (SceneParsing release, no instances); "
+                f"{root}: label images without per-image JSON (SceneParsing release, no instances); "
                 "--ade20k needs ADE20K_2021_17_01, --ade20k-instances the Instance-100 JSON"
             )
-        raise BuilderError(f"{root}: no ADE20K pictures with .json and _seg.png; --ade20k needs ADE20K_2021_17_01")
+        raise BuilderError(f"{root}: no ADE20K images with .json and _seg.png; --ade20k needs ADE20K_2021_17_01")
     if split == "auto":
         split = "validation" if by_split["validation"] else "training"
     return {name: files for name, files in by_split.items() if files and split in (name, "all")}
@@ -69,14 +69,14 @@ def read(root: Path, split: str, files: list[Path], workers: int) -> Catalog:
     """One split as a catalog; JSON and masks are read in up to ``workers`` processes."""
     if workers > 1 and len(files) >= 64:
         with ProcessPoolExecutor(workers) as pool:
-            pictures = list(pool.map(read_picture, files, chunksize=16))
+            read_ones = list(pool.map(read_image, files, chunksize=16))
     else:
-        pictures = [read_picture(path) for path in files]
+        read_ones = [read_image(path) for path in files]
     index: dict[str, int] = {}
     classes: list[ClassName] = []
     images: list[dict[str, Any]] = []
     objects: list[dict[str, Any]] = []
-    for path, (image, found) in zip(files, pictures, strict=True):
+    for path, (image, found) in zip(files, read_ones, strict=True):
         image["file"] = path.with_suffix(".jpg").relative_to(root).as_posix()
         for item in found:
             name = item.pop("name")
@@ -101,8 +101,8 @@ def read(root: Path, split: str, files: list[Path], workers: int) -> Catalog:
     )
 
 
-def read_picture(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """One picture and its objects, boxes taken from the visible mask."""
+def read_image(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """One image and its objects, boxes taken from the visible mask."""
     annotation = _annotation(path)
     try:
         height, width = (int(v) for v in _as_list(annotation["imsize"])[:2])
@@ -207,8 +207,8 @@ def _regions(path: Path, size: tuple[int, int]) -> Regions | str | None:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("RGB")).astype(np.int64)
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB")).astype(np.int64)
     except (OSError, SyntaxError, ValueError):
         return None
     if pixels.shape[:2] != size:

@@ -1,6 +1,6 @@
 """The Instance-100 release of ADE20K: COCO's form, ids from 0, run-length masks.
 
-Its JSON may lack the picture and class lists; those are then in the release's list file
+Its JSON may lack the image and class lists; those are then in the release's list file
 (``imgCatIds.json``). Several category ids may share one name; they are one class here.
 """
 

@@ -193,7 +193,7 @@ def _object_columns(
 
 
 def clip_xywh(xywh: Any, area: Any, size: Any) -> tuple[Any, Any, Any]:
-    """xyxy boxes clipped to the picture, the visible area (mask area where stated), and flags."""
+    """xyxy boxes clipped to the image, the visible area (mask area where stated), and flags."""
     finite = np.isfinite(xywh).all(axis=1)
     xywh = np.where(finite[:, None], xywh, 0.0)
     raw = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)

@@ -65,7 +65,7 @@ _CACHED = 1_000
 
 
 def read(path: Path, sha256: str) -> Catalog:
-    """The file as a catalog; objects whose picture or category is unknown are counted as skipped."""
+    """The file as a catalog; objects whose image or category is unknown are counted as skipped."""
     parsed = read_lists(path, LISTS)
     _refuse_other_files(path, parsed)
     component, split = _component(path, parsed)
@@ -163,7 +163,7 @@ def _images(path: Path, images: list[Any], component: str) -> tuple[list[dict[st
 
 
 def scene_of(component: str, file_path: str) -> tuple[str, int]:
-    """The recording a picture belongs to and its place in it (-1: unknown)."""
+    """The recording an image belongs to and its place in it (-1: unknown)."""
     name = file_path.rsplit("/", 1)[-1]
     if component == "nuScenes":
         found = re.match(r"(.+?)__CAM\w*?__(\d+)", name)

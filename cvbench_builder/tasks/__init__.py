@@ -10,7 +10,7 @@ from cvbench_builder.settings import Settings
 
 
 def enumerate_task(task: str, catalog: Catalog, settings: Settings) -> Iterator[Table]:
-    """Tables of candidates, in picture order. A task a source cannot answer yields nothing."""
+    """Tables of candidates, in image order. A task a source cannot answer yields nothing."""
     from cvbench_builder.tasks import count, depth, distance, relation
 
     if (catalog.source == "Omni3D") != (task in ("Depth", "Distance")):

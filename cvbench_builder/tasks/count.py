@@ -1,7 +1,7 @@
-"""Count: how many whole objects of a class a picture shows, zero included.
+"""Count: how many whole objects of a class an image shows, zero included.
 
 A class is counted only where every instance is a visible whole object of sufficient size and no
-other name in the picture could mean the same. Which absent classes are asked about is decided by
+other name in the image could mean the same. Which absent classes are asked about is decided by
 ``tasks.zeros``.
 """
 
@@ -24,13 +24,13 @@ RELIABLE = 10
 
 
 def candidates(catalog: Catalog, settings: Settings) -> Iterator[Table]:
-    """Each class that a picture shows, one candidate each, then absent ones for the zero questions."""
+    """Each class that an image shows, one candidate each, then absent ones for the zero questions."""
     objects = object_reasons(catalog, settings)
     groups = presence(catalog, settings, objects)
     why, soft = groups.why.copy(), np.zeros(len(groups.image), np.int64)
     names = countable(catalog)
     why[~names[groups.kind]] |= int(Why.NOT_COUNTABLE_NAME)
-    why[~catalog.usable_image[groups.image]] |= int(Why.PICTURE_UNUSABLE)
+    why[~catalog.usable_image[groups.image]] |= int(Why.IMAGE_UNUSABLE)
     only_parts = (groups.whole == 0) & ~groups.crowd
     why[only_parts] |= int(Why.PART)
     for flag, mark in (

@@ -27,14 +27,14 @@ _CACHED = 2_000
 
 
 def candidates(catalog: Catalog, s: Settings) -> Iterator[Table]:
-    """The unusable cuboids, then every anchor with two others of different classes, whole pictures at a time."""
+    """The unusable cuboids, then every anchor with two others of different classes, whole images at a time."""
     usable, rejected = usable_and_not(catalog, s, "Distance", MARGINS)
     yield rejected
     starts, lengths = spans(catalog.object_image[usable])
     triples = np.cumsum(lengths.astype(np.int64) ** 3)
     done = 0
     while done < len(starts):
-        # whole pictures, until their triples fill a bounded piece of memory
+        # whole images, until their triples fill a bounded piece of memory
         base = triples[done - 1] if done else 0
         stop = max(int(np.searchsorted(triples, base + 20 * _PAIRS)), done + 1)
         rows = usable[starts[done] : starts[stop - 1] + lengths[stop - 1]]
@@ -151,17 +151,17 @@ def complete(catalog: Catalog, t: Table) -> Table:
 
 
 def _cap(catalog: Catalog, s: Settings, image: Ints, objects: Ints, why: Ints) -> None:
-    """At most so many candidates of one picture, the first by hash."""
-    if not s.triples_per_picture:
+    """At most so many candidates of one image, the first by hash."""
+    if not s.triples_per_image:
         return
     rows = np.flatnonzero(why == 0)
     rows = rows[np.argsort(image[rows], kind="stable")]
     starts, lengths = spans(image[rows])
     for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
-        if length <= s.triples_per_picture:
+        if length <= s.triples_per_image:
             continue
         crowd = rows[start : start + length]
         ids = catalog.object_id[objects[crowd]]
         marks = [blake2b(f"{s.seed}|{'|'.join(t)}".encode(), digest_size=8).digest() for t in ids.tolist()]
-        kept = sorted(range(length), key=lambda i: marks[i])[s.triples_per_picture :]
-        why[crowd[kept]] |= int(Why.OVER_PICTURE_CAP)
+        kept = sorted(range(length), key=lambda i: marks[i])[s.triples_per_image :]
+        why[crowd[kept]] |= int(Why.OVER_IMAGE_CAP)

@@ -1,4 +1,4 @@
-"""What Count and Relation share: which objects are usable, and what each class is like per picture."""
+"""What Count and Relation share: which objects are usable, and what each class is like per image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cvbench_builder.words import clashes, is_stuff
 
 @dataclass(frozen=True)
 class Presence:
-    """One row per picture and class that occurs in it, sorted by picture, then class."""
+    """One row per image and class that occurs in it, sorted by image, then class."""
 
     image: Ints
     kind: Ints
@@ -25,7 +25,7 @@ class Presence:
     """Why this class cannot be counted here (object reasons of all instances together)."""
     flags: Ints
     clash: Bools
-    """Another class of the picture may be called the same."""
+    """Another class of the image may be called the same."""
     part: Bools
     crowd: Bools
     group_of: Ints
@@ -53,12 +53,12 @@ def object_reasons(catalog: Catalog, settings: Settings) -> Ints:
     small = (catalog.object_area < settings.min_area * size) | (sides < settings.min_side).any(axis=1)
     unseen = (flags & int(Obj.INVISIBLE | Obj.PART)) != 0
     why[small & ~unseen] |= int(Why.TOO_SMALL)
-    why[~catalog.usable_image[catalog.object_image]] |= int(Why.PICTURE_UNUSABLE)
+    why[~catalog.usable_image[catalog.object_image]] |= int(Why.IMAGE_UNUSABLE)
     return why
 
 
 def presence(catalog: Catalog, settings: Settings, why: Ints) -> Presence:
-    """Group the objects by picture and class; ``why`` are the ``object_reasons``."""
+    """Group the objects by image and class; ``why`` are the ``object_reasons``."""
     n_classes = max(len(catalog.classes), 1)
     group = catalog.object_image * n_classes + catalog.object_class
     values, group_of = np.unique(group, return_inverse=True)
@@ -89,7 +89,7 @@ def _duplicates(catalog: Catalog, whole: Bools, group_of: Ints, n: int, settings
     groups = group_of[rows]
     starts, lengths = spans(groups)
     found = np.zeros(n, bool)
-    for start in range(0, len(starts), 4096):  # bounded memory however many pictures there are
+    for start in range(0, len(starts), 4096):  # bounded memory however many images there are
         chosen = slice(start, start + 4096)
         if not len(starts[chosen]):
             break

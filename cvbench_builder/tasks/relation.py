@@ -1,4 +1,4 @@
-"""Relation: where is A with respect to B, on the picture plane.
+"""Relation: where is A with respect to B, on the image plane.
 
 Candidates are all ordered pairs of usable objects of different classes on both axes. The answer
 is that of two boxes which do not even touch on the asked axis, so no choice of reference points
@@ -27,7 +27,7 @@ def candidates(catalog: Catalog, settings: Settings) -> Iterator[Table]:
     groups = presence(catalog, settings, why)
     crowded = groups.crowd[groups.group_of]
     why[crowded] |= int(Why.CROWD)
-    # a name that something else in the picture answers to is not unique, even if its class is alone
+    # a name that something else in the image answers to is not unique, even if its class is alone
     alone = (groups.whole == 1) & ~groups.part & ~groups.clash
     alone &= (groups.why & int(Why.MASK_CONFLICT)) == 0
     unique = alone[groups.group_of]
@@ -76,7 +76,7 @@ def _axis(catalog: Catalog, s: Settings, a: Ints, b: Ints, axis: int, unique: In
         why[~unique[b]] |= int(Why.ANCHOR_NOT_UNIQUE)
     if axis:
         rotated = (catalog.image_flags[image] & int(Pic.ROTATED)) != 0
-        why[rotated] |= int(Why.ROTATED_PICTURE)
+        why[rotated] |= int(Why.ROTATED_IMAGE)
     before, after = (ABOVE, BELOW) if axis else (LEFT, RIGHT)
     soft = np.where(unique[a], 0, int(Soft.MARKED)) | np.where(unique[b], 0, int(Soft.MARKED_ANCHOR))
     soft |= np.where(near, int(Soft.OVERLAPPING_PROJECTIONS), 0)

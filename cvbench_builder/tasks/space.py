@@ -37,8 +37,8 @@ def unfit_cuboids(catalog: Catalog, s: Settings) -> Ints:
 def usable_and_not(catalog: Catalog, s: Settings, task: str, margins: tuple[str, ...]) -> tuple[Ints, Table]:
     """Rows of the usable objects, and one rejected candidate for each of the others."""
     unfit = unfit_cuboids(catalog, s)
-    bad_picture = ~catalog.usable_image[catalog.object_image]
-    why = np.where(unfit != 0, int(Why.UNFIT_CUBOID), 0) | np.where(bad_picture, int(Why.PICTURE_UNUSABLE), 0)
+    bad_image = ~catalog.usable_image[catalog.object_image]
+    why = np.where(unfit != 0, int(Why.UNFIT_CUBOID), 0) | np.where(bad_image, int(Why.IMAGE_UNUSABLE), 0)
     rows = np.flatnonzero(why)
     objects = np.full((len(rows), 3 if task == "Distance" else 2), -1, np.int64)
     objects[:, 0] = rows

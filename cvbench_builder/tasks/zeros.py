@@ -1,8 +1,8 @@
 """Which absent class a zero question asks about: a random one, a popular one, and one that usually
-comes with what the picture shows (the three negatives of POPE).
+comes with what the image shows (the three negatives of POPE).
 
 Never a class that is present in any form (whole, part, crowd, the annotator's own word), nor a
-synonym, hypernym or hyponym of one. Inside a pool the choice is by hash, so another picture in
+synonym, hypernym or hyponym of one. Inside a pool the choice is by hash, so another image in
 the source changes a choice only if it changes the pool.
 """
 
@@ -25,7 +25,7 @@ _CHUNK = 2048
 
 
 def choose(catalog: Catalog, groups: Presence, names: Bools, settings: Settings) -> Iterator[tuple[Ints, Ints, Ints]]:
-    """(picture, class, strategy mark) of the zero questions, at most one per strategy and picture."""
+    """(image, class, strategy mark) of the zero questions, at most one per strategy and image."""
     shown = names & (np.bincount(groups.kind, weights=groups.whole, minlength=len(names)) > 0)
     if not shown.any():
         return
@@ -55,7 +55,7 @@ def choose(catalog: Catalog, groups: Presence, names: Bools, settings: Settings)
                 pool = open_
             rows = np.flatnonzero(pool.any(axis=1))
             kind = np.where(pool, draw, np.iinfo(np.uint64).max).argmin(axis=1)[rows]
-            open_[rows, kind] = False  # asked once per picture
+            open_[rows, kind] = False  # asked once per image
             yield images[rows], kind.astype(np.int64), np.full(len(rows), int(mark))
 
 
@@ -73,7 +73,7 @@ def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _cooccurrence(groups: Presence, n: int) -> NDArray[np.float32]:
     counts = np.zeros((n, n), np.float32)
-    # pictures are sorted, so a bounded piece of the table holds whole pictures after this cut
+    # images are sorted, so a bounded piece of the table holds whole images after this cut
     cuts = np.searchsorted(groups.image, np.arange(0, groups.image.max(initial=-1) + 1 + _CHUNK, _CHUNK))
     for first, last in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
         image = groups.image[first:last]
@@ -100,7 +100,7 @@ def _forbidden(present: Bools, clash: Bools) -> Bools:
 
 
 def _aliases(catalog: Catalog) -> list[tuple[int, int]]:
-    """(picture, class) where an annotator's own word is a name of another class."""
+    """(image, class) where an annotator's own word is a name of another class."""
     by_name: dict[str, list[int]] = {}
     for i, item in enumerate(catalog.classes):
         for name in {singular(s) for s in item.synonyms}:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cambrian_eval.reports.ablation import Ablation, Row, signed
-from cambrian_eval.reports.catalogue import entry
-from cambrian_eval.reports.figures.matrix import text_colour
-from cambrian_eval.reports.style import CONDITIONS, Drawing, Theme, figure, styled, typeset
+from ..ablation import Ablation, Row, signed
+from ..catalogue import entry
+from ..style import CONDITIONS, Drawing, Theme, figure, styled, typeset
+from .matrix import text_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WORDS = {
     "on": "vision on",
     "off": "vision off",
-    "shuffled": "another picture",
+    "shuffled": "another image",
     "noise": "noise",
     "chance": "chance",
 }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from cambrian_eval.reports.ablation import signed
-from cambrian_eval.reports.agreement import Agreement
-from cambrian_eval.reports.catalogue import entry
-from cambrian_eval.reports.figures.matrix import text_colour
-from cambrian_eval.reports.style import SERIES, Drawing, Theme, figure, styled, typeset
+from ..ablation import signed
+from ..agreement import Agreement
+from ..catalogue import entry
+from ..style import SERIES, Drawing, Theme, figure, styled, typeset
+from .matrix import text_colour
 
 
 def draw(found: Sequence[Agreement], a: str, b: str, theme: Theme, source: str) -> Drawing:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports.catalogue import CATEGORIES, entry
-from cambrian_eval.reports.category_means import Mean, by_category, means
-from cambrian_eval.reports.scores import ScoreTable
-from cambrian_eval.reports.style import COLOURS, HATCHES, SERIES, Drawing, Theme, figure, panels, styled, typeset
+
+from ..catalogue import CATEGORIES, entry
+from ..category_means import Mean, by_category, means
+from ..scores import ScoreTable
+from ..style import COLOURS, HATCHES, SERIES, Drawing, Theme, figure, panels, styled, typeset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,7 +153,7 @@ def radar(table: ScoreTable, theme: Theme, axes_are: str = "categories") -> Draw
 
 
 def _dark(category: str) -> str:
-    from cambrian_eval.reports.figures.matrix import text_colour
+    from .matrix import text_colour
 
     return text_colour(category) if category in COLOURS else "#000000"
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from cambrian_eval.reports.catalogue import entry
-from cambrian_eval.reports.correlation import Correlations
-from cambrian_eval.reports.style import COLOURS, Drawing, Theme, figure, styled, typeset
+from ..catalogue import entry
+from ..correlation import Correlations
+from ..style import COLOURS, Drawing, Theme, figure, styled, typeset
 
 _DARK = {"Knowledge": "#8a5a00", "OCR & Chart": "#0f6b52"}
 """Text needs more contrast than a filled area: darker shades of the two light category colours."""

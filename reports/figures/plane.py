@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from cambrian_eval.reports import labels
-from cambrian_eval.reports.catalogue import categories_of, entry
-from cambrian_eval.reports.pca import Components
-from cambrian_eval.reports.style import COLOURS, MARKERS, Drawing, Theme, figure, styled, typeset
+from .. import labels
+from ..catalogue import categories_of, entry
+from ..pca import Components
+from ..style import COLOURS, MARKERS, Drawing, Theme, figure, styled, typeset
 
 UNKNOWN_SIZE = 1000
 """Bubble of a benchmark whose number of questions nobody declared."""

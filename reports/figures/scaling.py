@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports import labels
-from cambrian_eval.reports.catalogue import CATEGORIES
-from cambrian_eval.reports.category_means import by_category
-from cambrian_eval.reports.figures.matrix import text_colour
-from cambrian_eval.reports.scores import ATTRIBUTES, ScoreTable
-from cambrian_eval.reports.style import COLOURS, MARKERS, Drawing, Theme, panels, styled, typeset
+
+from .. import labels
+from ..catalogue import CATEGORIES
+from ..category_means import by_category
+from ..scores import ATTRIBUTES, ScoreTable
+from ..style import COLOURS, MARKERS, Drawing, Theme, panels, styled, typeset
+from .matrix import text_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,6 +1,6 @@
 """Renders report.html from values: the template, its style and script, and the data blocks.
 
-The page may load nothing but pictures from itself or the folder beside it: a content security policy says so. The
+The page may load nothing but images from itself or the folder beside it: a content security policy says so. The
 policy lets scripts be added, because auditing tools work by that; text from models and data sets never becomes
 markup in the first place (Jinja escapes it, the script only sets text).
 """
@@ -14,10 +14,11 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from cambrian_eval.reports.catalogue import entry
-from cambrian_eval.reports.page.records import Browsable, script_json
-from cambrian_eval.reports.runs import NamedRun
 from cambrian_eval.sample import Result
+
+from ..catalogue import entry
+from ..runs import NamedRun
+from .records import Browsable, script_json
 
 DETAIL_HEADS = (
     "Model", "Benchmark", "Vision", "Scorer", "Score", "95 % interval", "Chance", "Samples", "Failed", "Unparsed",
@@ -34,7 +35,7 @@ class Figure:
 
     @property
     def data(self) -> str:
-        """The picture in base64, for a `data:` address in the page."""
+        """The image in base64, for a `data:` address in the page."""
         return base64.b64encode(self.svg).decode("ascii")
 
 
@@ -52,7 +53,7 @@ class Page:
 
 
 def render(
-    page: Page, runs: Sequence[NamedRun], data: Browsable, where: dict[str, Any], pictures: Sequence[dict[str, str]]
+    page: Page, runs: Sequence[NamedRun], data: Browsable, where: dict[str, Any], images: Sequence[dict[str, str]]
 ) -> str:
     """The whole file."""
     import jinja2
@@ -77,9 +78,9 @@ def render(
         runs=[_repeat(named) for named in runs],
         style=Markup(style),
         script=Markup(script),
-        index=Markup(script_json({**data.index, "pictures": where})),
+        index=Markup(script_json({**data.index, "images": where})),
         blocks=[Markup(script_json(block)) for block in data.blocks],
-        pictures=[Markup(script_json(block)) for block in pictures],
+        images=[Markup(script_json(block)) for block in images],
     )
 
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports.catalogue import entry, in_order
-from cambrian_eval.reports.runs import NamedRun
+from cambrian_eval.running.store import Cell, Record
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.store import Cell, Record
+
+from ..catalogue import entry, in_order
+from ..runs import NamedRun
 
 BLOCK = 100
 """Questions in one block."""
@@ -29,8 +30,8 @@ class Browsable:
 
     index: dict[str, Any]
     blocks: tuple[list[dict[str, Any]], ...]
-    pictures: frozenset[str]
-    """Hashes of all pictures that some model was shown."""
+    images: frozenset[str]
+    """Hashes of all images that some model was shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def _samples(runs: Sequence[NamedRun], benchmark: str) -> Iterator[Sample]:
 
 
 def _row(sample: Sample, answers: Sequence[_Answers], scorers: Sequence[str]) -> tuple[dict[str, Any], set[str]]:
-    """One question with every view's answer, in short keys; and the pictures the views were shown."""
+    """One question with every view's answer, in short keys; and the images the views were shown."""
     prompts: list[str] = []
     cells: dict[str, Any] = {}
     shown: set[str] = set()
@@ -138,7 +139,7 @@ def _row(sample: Sample, answers: Sequence[_Answers], scorers: Sequence[str]) ->
             continue
         if record.prompt not in prompts:
             prompts.append(record.prompt)
-        shown.update(record.pictures)
+        shown.update(record.images)
         cell: dict[str, Any] = {"p": prompts.index(record.prompt), "x": record.text, "f": record.finish}
         if record.error:
             cell["e"] = record.error
@@ -146,8 +147,8 @@ def _row(sample: Sample, answers: Sequence[_Answers], scorers: Sequence[str]) ->
             cell["n"] = record.new_tokens
         if record.seconds is not None:
             cell["t"] = round(record.seconds, 3)
-        if record.pictures:
-            cell["i"] = [h[:24] for h in record.pictures]
+        if record.images:
+            cell["i"] = [h[:24] for h in record.images]
         verdicts = {
             s: [round(x.value, 6), x.extracted, x.rule, x.parsed]
             for s, name in enumerate(scorers)

@@ -104,15 +104,15 @@
   // -- one sample
   const block = (title, text) => [make("h4", {}, title), make("pre", { tabindex: "0", "aria-label": title }, text === "" ? "(empty)" : text)];
 
-  const picture = (digest, text, noise) => {
-    const where = index.pictures;
+  const shown = (digest, text, noise) => {
+    const where = index.images;
     if (where.embedded && digest in where.embedded) {
-      return make("img", { alt: text, loading: "lazy", src: "data:image/jpeg;base64," + read("pictures-" + where.embedded[digest])[digest] });
+      return make("img", { alt: text, loading: "lazy", src: "data:image/jpeg;base64," + read("images-" + where.embedded[digest])[digest] });
     }
     if (where.files && known.has(digest)) return make("img", { alt: text, loading: "lazy", src: where.files + "/" + digest + ".jpg" });
-    return make("p", { class: "note" }, text + (noise ? ": noise of the picture's size" : ": not in this report (" + digest.slice(0, 12) + ")"));
+    return make("p", { class: "note" }, text + (noise ? ": noise of the image's size" : ": not in this report (" + digest.slice(0, 12) + ")"));
   };
-  const known = new Set(index.pictures.known || []);
+  const known = new Set(index.images.known || []);
 
   const side = (row, v) => {
     const box = make("section", { class: "side", "aria-label": viewName(v) }, make("h3", {}, viewName(v)));
@@ -121,8 +121,8 @@
       box.append(make("p", { class: "note" }, "This sample was not run here."));
       return box;
     }
-    if (cell.i) cell.i.forEach((digest, k) => box.append(picture(digest, "Picture " + (k + 1) + " shown to the model", index.views[v].condition === "noise")));
-    else box.append(make("p", { class: "note" }, "No picture was shown to the model."));
+    if (cell.i) cell.i.forEach((digest, k) => box.append(shown(digest, "Image " + (k + 1) + " shown to the model", index.views[v].condition === "noise")));
+    else box.append(make("p", { class: "note" }, "No image was shown to the model."));
     box.append(...block("Prompt", row.p[cell.p]), ...block("Response", cell.x));
     const list = make("dl", {});
     const line = (term, value) => list.append(make("dt", {}, term), make("dd", {}, value));

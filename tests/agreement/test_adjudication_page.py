@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cambrian_eval import Verdict
-from cambrian_eval.adjudication import error_rates, page, read_marks
-from cambrian_eval.agreement import Agreement, Confusion, Disagreement
+from cambrian_eval.results.adjudication import error_rates, page, read_marks
+from cambrian_eval.results.agreement import Agreement, Confusion, Disagreement
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
@@ -35,7 +35,7 @@ def browser() -> Iterator[Any]:
 
 def found() -> Agreement:
     """Four disagreements, one of them with everything in it that could break a page."""
-    right, wrong = Verdict(1.0, "x", "a rule"), Verdict(0.0, None, "another <rule>", parsed=False)
+    right, wrong = Verdict(1.0, "x", "a rule"), Verdict(0.0, None, "another <rule>", outcome="unparsed")
     texts = ["plain", "<b>bold</b> </script>", "quotes \" and '", "日本\u2028"]
     differing = tuple(
         Disagreement("docvqa", "on", f'{i}"<', "why?", {"A": "<i>"}, ("A",), "prompt", text, right, wrong)

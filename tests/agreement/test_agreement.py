@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from cambrian_eval import Run, UserError, Verdict, run
-from cambrian_eval.adjudication import error_rates, page, read_marks, wilson
-from cambrian_eval.agreement import Confusion, agreement_of, kappa, mean_difference
 from cambrian_eval.cli.adjudicate import adjudicate
 from cambrian_eval.cli.agreement import agreement
-from cambrian_eval.store import Cell
+from cambrian_eval.results.adjudication import error_rates, page, read_marks, wilson
+from cambrian_eval.results.agreement import Confusion, agreement_of, kappa, mean_difference
+from cambrian_eval.running.store import Cell
 from tests.conftest import Scripted, answer_number
 
 CELL = Cell("docvqa", "on")
@@ -28,7 +28,7 @@ CELL = Cell("docvqa", "on")
 
 @pytest.fixture
 def judged(docvqa_root: Path, tmp_path: Path) -> Run:
-    """60 answers, two to a picture: 30 both right, 10 only fuzzy, 5 only judge, 15 both wrong, as verdicts say."""
+    """60 answers, two to an image: 30 both right, 10 only fuzzy, 5 only judge, 15 both wrong, as verdicts say."""
     done = run(Scripted(answer_number), ["docvqa"], tmp_path / "run", data_root=docvqa_root)
     order = ["11"] * 30 + ["10"] * 10 + ["01"] * 5 + ["00"] * 15
     random.Random(3).shuffle(order)
@@ -41,7 +41,7 @@ def give(run: Run, fuzzy: list[str], judge: list[str]) -> None:
     ids = [s.id for s in run.samples("docvqa")]
     for scorer, marks in (("fuzzy", fuzzy), ("judge", judge)):
         verdicts = [
-            Verdict(0.0, None, "undecided: no verdict", parsed=False)
+            Verdict(0.0, None, "undecided: no verdict", outcome="undecided")
             if m == "?"
             else Verdict(float(m), f"read {i}", f"rule of {scorer}")
             for i, m in zip(ids, marks, strict=True)
@@ -87,7 +87,7 @@ def test_everything_about_a_table_known_by_construction(judged: Run) -> None:
     assert found.interval is not None and found.interval[0] < found.difference < found.interval[1]
     assert found.kappa_interval is not None
     low, high = found.kappa_interval
-    # the large-sample standard error of kappa here is about 0.115; pictures hold two questions each
+    # the large-sample standard error of kappa here is about 0.115; images hold two questions each
     assert low < 8 / 17 < high and 0.25 < high - low < 0.7
     assert len(found.disagreements) == 15 and found.published is None
     first = found.disagreements[0]
@@ -135,7 +135,7 @@ def test_any_two_scorers_and_a_missing_one(judged: Run) -> None:
 
 
 def test_the_papers_own_differences_stand_beside_its_models(docvqa_root: Path, tmp_path: Path, judged: Run) -> None:
-    from cambrian_eval.agreement import _published
+    from cambrian_eval.results.agreement import _published
 
     # Table 24: ChartQA of the 8B model 73.3 and 71.2; the 13B row is given by its printed differences
     pair = _published("nyu-visionx/cambrian-8b", Cell("chartqa", "on"), "fuzzy", "judge")

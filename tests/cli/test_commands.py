@@ -48,11 +48,11 @@ def test_list_has_sixteen_in_four_categories() -> None:
 
 
 def test_show_prints_what_the_model_will_see(docvqa_root: Path, tmp_path: Path) -> None:
-    done = call("show", "docvqa", "--n", 2, "--data-root", docvqa_root, "--images", tmp_path / "pictures")
+    done = call("show", "docvqa", "--n", 2, "--data-root", docvqa_root, "--images", tmp_path / "images")
     assert done.returncode == 0
     assert "What is number 1?\nGive the short answer directly." in done.stdout
     assert "gold: answer 1" in done.stdout and "64 x 64" in done.stdout
-    assert len(list((tmp_path / "pictures").iterdir())) == 2
+    assert len(list((tmp_path / "images").iterdir())) == 2
 
 
 def test_run_score_compare(docvqa_root: Path, tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_missing_columns_and_row_counts(docvqa_root: Path, tmp_path: Path) -> No
 def test_too_many_failures_exit_with_1(tmp_path: Path) -> None:
     from tests.conftest import docvqa_row, png, write_parquet
 
-    rows = [docvqa_row(i, png(i) if i else b"no picture", page=i) for i in range(20)]
+    rows = [docvqa_row(i, png(i) if i else b"no image", page=i) for i in range(20)]
     write_parquet(tmp_path / "data/docvqa/validation-0.parquet", rows)
     words = ["run", "--model", "chance", "--benchmark", "docvqa", "--data-root", str(tmp_path / "data")]
     strict = call(*words, "--out", tmp_path / "a")
@@ -225,7 +225,7 @@ def test_too_many_failures_exit_with_1(tmp_path: Path) -> None:
 def test_ctrl_c_stores_what_it_has_and_exits_130(docvqa_root: Path, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom tests.conftest import Scripted, answer_number\nimport cambrian_eval.cli.run as cli\n"
-        "import cambrian_eval.runner as runner\nfrom cambrian_eval.cli.main import main\n"
+        "import cambrian_eval.running.runner as runner\nfrom cambrian_eval.cli.main import main\n"
         "runner.resolve = lambda spec, options: Scripted(answer_number, delay=0.3)\nmain()"
     )
     words = [
@@ -384,12 +384,12 @@ def test_compare_leaves_withheld_answers_out_aloud(tmp_path: Path) -> None:
 def test_failures_are_said_with_their_reason(tmp_path: Path) -> None:
     folder = tmp_path / "ai2d"
     folder.mkdir()
-    (folder / "bad.png").write_bytes(b"no picture")
+    (folder / "bad.png").write_bytes(b"no image")
     row = {"question": "q", "options": ["x", "y"], "answer": 0, "image": "bad.png"}
     jsonl(folder / "rows.jsonl", [row, row])
     done = call("run", "--model", "chance", "--benchmark", "ai2d", "--data-root", tmp_path, "--out", tmp_path / "run")
     assert done.returncode == 1
-    assert "2 samples failed and score 0; the first, 0: ValueError: 10 bytes that are no picture" in done.stdout
+    assert "2 samples failed and score 0; the first, 0: ValueError: 8 bytes that are no image" in done.stdout
 
 
 def test_folders_that_cannot_be_read_or_written(tmp_path: Path) -> None:

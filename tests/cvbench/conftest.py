@@ -13,7 +13,7 @@ from cvbench_builder.cli import app
 from tests.cvbench.sources import Ade, Coco, Omni
 
 COCO_NAMES = ["person", "wine glass", "dog", "knife", "sheep", "car", "bus", "chair", "cup", "scissors"]
-ADE_NAMES = ["lamp", "armchair", "organ, pipe organ", "bed", "wall", "painting, picture", "vase", "cushion"]
+ADE_NAMES = ["lamp", "armchair", "organ, pipe organ", "bed", "wall", "painting, image", "vase", "cushion"]
 OMNI_NAMES = {
     "nuScenes": (["car", "pedestrian", "truck", "traffic cone", "barrier"], (800, 450)),
     "Hypersim": (["bed", "lamp", "chair", "desk", "books"], (512, 384)),

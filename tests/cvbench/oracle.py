@@ -1,7 +1,7 @@
 """A second opinion: brute force in plain Python, straight from the definitions, no numpy.
 
 It reads the same trees the hand-made sources write and returns every question that is valid beyond
-doubt, as (picture file, question, answer). It shares no code with the package under test.
+doubt, as (image file, question, answer). It shares no code with the package under test.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def drawable(a: Box, b: Box) -> bool:
 
 
 def depths(tree: Json, fixed: float) -> set[tuple[str, frozenset[int], int]]:
-    """(picture, the two object ids, the id of the nearer one)."""
+    """(image, the two object ids, the id of the nearer one)."""
     images = {i["id"]: i for i in tree["images"]}
     found = set()
     for image, objects in usable_cuboids(tree).items():
@@ -198,7 +198,7 @@ def depths(tree: Json, fixed: float) -> set[tuple[str, frozenset[int], int]]:
 
 
 def distances(tree: Json, fixed: float) -> set[tuple[str, int, frozenset[int], int]]:
-    """(picture, anchor id, the two object ids, the id of the nearer one), all three readings."""
+    """(image, anchor id, the two object ids, the id of the nearer one), all three readings."""
     images = {i["id"]: i for i in tree["images"]}
     found = set()
     for image, objects in usable_cuboids(tree).items():

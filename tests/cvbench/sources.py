@@ -12,8 +12,8 @@ from PIL import Image
 Json = dict[str, Any]
 
 
-def picture(path: Path, size: tuple[int, int], seed: int = 0, **save: Any) -> Path:
-    """A picture with enough texture that no two of them look alike."""
+def made_image(path: Path, size: tuple[int, int], seed: int = 0, **save: Any) -> Path:
+    """An image with enough texture that no two of them look alike."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([seed, *size, *path.name.encode()])
     coarse = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
@@ -64,14 +64,14 @@ class Coco:
             "categories": self.categories,
         }
 
-    def write(self, root: Path, pictures: bool = True) -> tuple[Path, Path]:
+    def write(self, root: Path, images: bool = True) -> tuple[Path, Path]:
         root.mkdir(parents=True, exist_ok=True)
         path = root / f"instances_{self.split}.json"
         path.write_text(json.dumps(self.tree()))
         folder = root / self.split
         folder.mkdir(exist_ok=True)
-        for image in self.images if pictures else ():
-            picture(folder / image["file_name"], (image["width"], image["height"]))
+        for image in self.images if images else ():
+            made_image(folder / image["file_name"], (image["width"], image["height"]))
         return path, folder
 
 
@@ -79,12 +79,12 @@ class Ade:
     """An ADE20K 2021_17_01 folder."""
 
     def __init__(self) -> None:
-        self.pictures: list[Json] = []
+        self.images: list[Json] = []
         self.codes: dict[str, int] = {}
 
     def image(self, width: int = 400, height: int = 300, scene: Any = None, **more: Any) -> Json:
         entry = {"width": width, "height": height, "scene": scene or ["home", "room"], "objects": [], **more}
-        self.pictures.append(entry)
+        self.images.append(entry)
         return entry
 
     def add(
@@ -122,12 +122,12 @@ class Ade:
 
     def write(self, root: Path, split: str = "validation") -> Path:
         short = "val" if split == "validation" else "train"
-        for number, entry in enumerate(self.pictures, 1):
+        for number, entry in enumerate(self.images, 1):
             stem = f"ADE_{short}_{number:08d}"
             folder = root / "images" / "ADE" / split / "home" / "room"
             folder.mkdir(parents=True, exist_ok=True)
             w, h = entry["width"], entry["height"]
-            picture(folder / f"{stem}.jpg", (w, h))
+            made_image(folder / f"{stem}.jpg", (w, h))
             mask = np.zeros((h, w, 3), np.uint8)
             for place, item in enumerate(entry["objects"]):
                 for x1, y1, x2, y2 in item["_visible"]:
@@ -186,7 +186,7 @@ class Omni:
                 "dataset_id": 12,
                 "width": w,
                 "height": h,
-                "file_path": file_path or f"{self.component}/pictures/{number}.jpg",
+                "file_path": file_path or f"{self.component}/images/{number}.jpg",
                 "K": [[self.focal, 0, w / 2], [0, self.focal, h / 2], [0, 0, 1]],
                 "src_90_rotate": 0,
                 "src_flagged": False,
@@ -239,12 +239,12 @@ class Omni:
             "annotations": self.annotations,
         }
 
-    def write(self, root: Path, pictures: bool = True) -> tuple[Path, Path]:
+    def write(self, root: Path, images: bool = True) -> tuple[Path, Path]:
         root.mkdir(parents=True, exist_ok=True)
         path = root / f"{self.component}_{self.split}.json"
         path.write_text(json.dumps(self.tree()))
         folder = root / "datasets"
         folder.mkdir(exist_ok=True)
-        for image in self.images if pictures else ():
-            picture(folder / image["file_path"], (image["width"], image["height"]))
+        for image in self.images if images else ():
+            made_image(folder / image["file_path"], (image["width"], image["height"]))
         return path, folder

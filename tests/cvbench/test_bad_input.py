@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cvbench.conftest import run
-from tests.cvbench.sources import Coco, Omni, picture
+from tests.cvbench.sources import Coco, Omni, made_image
 
 
 def one_line(*arguments: str | Path) -> str:
@@ -40,7 +40,7 @@ def test_wrong_files_for_a_flag(tmp_path: Path) -> None:
     assert "keypoints" in one_line("candidates", "--coco", keypoints, "--out", tmp_path / "c", "--no-cache")
     omni = Omni("SUNRGBD", ["sink"])
     omni.add(omni.image(), "sink", (0, 0, 3))
-    path, _ = omni.write(tmp_path, pictures=False)
+    path, _ = omni.write(tmp_path, images=False)
     assert "--omni3d" in one_line("candidates", "--coco", path, "--out", tmp_path / "c", "--no-cache")
     coco, _ = small_coco(tmp_path)
     assert "--coco" in one_line("candidates", "--omni3d", coco, "--out", tmp_path / "c", "--no-cache")
@@ -48,13 +48,13 @@ def test_wrong_files_for_a_flag(tmp_path: Path) -> None:
 
 
 def test_scene_parsing_release_is_named(tmp_path: Path) -> None:
-    picture(tmp_path / "annotations" / "validation" / "ADE_val_00000001.png", (20, 20))
+    made_image(tmp_path / "annotations" / "validation" / "ADE_val_00000001.png", (20, 20))
     assert "SceneParsing" in one_line("candidates", "--ade20k", tmp_path, "--out", tmp_path / "c", "--no-cache")
 
 
-def test_train_annotations_with_validation_pictures(tmp_path: Path) -> None:
+def test_train_annotations_with_validation_images(tmp_path: Path) -> None:
     path, _ = small_coco(tmp_path / "train", "train2017")
-    picture(tmp_path / "val2017" / "000000099999.jpg", (40, 30))
+    made_image(tmp_path / "val2017" / "000000099999.jpg", (40, 30))
     line = one_line(
         "build", "--coco", path, "--coco-images", tmp_path / "val2017", "--out", tmp_path / "o", "--no-cache"
     )
@@ -98,8 +98,8 @@ def test_a_failed_build_leaves_nothing_and_keeps_the_old_one(tmp_path: Path) -> 
     flags = ["--coco", path, "--coco-images", folder, "--no-cache", "--preset", "max"]
     run("build", *flags, "--out", out)
     before = sorted(p.name for p in out.iterdir())
-    picture_path = next(folder.glob("*.jpg"))
-    picture_path.write_bytes(picture_path.read_bytes()[:400])  # a header, but no picture
+    image_path = next(folder.glob("*.jpg"))
+    image_path.write_bytes(image_path.read_bytes()[:400])  # a header, but no image
     assert "no valid question" in one_line("build", *flags, "--out", out)
     assert sorted(p.name for p in out.iterdir()) == before
     assert [p.name for p in out.parent.iterdir()] == ["cvb"]
@@ -131,7 +131,7 @@ def test_exclusion_list(tmp_path: Path) -> None:
     out = tmp_path / "c.jsonl"
     run("candidates", "--coco", path, "--exclude", names, "--out", out, "--no-cache")
     lines = [json.loads(line) for line in out.read_text().splitlines()]
-    assert lines and all(line["reasons"] == ["picture_excluded"] for line in lines)
+    assert lines and all(line["reasons"] == ["image_excluded"] for line in lines)
     del folder
 
 

@@ -100,12 +100,12 @@ def test_boxes_are_drawn_where_their_role_says(built: Path) -> None:
         drawn = [b for b in row["boxes"] if b["colour"]]
         if not drawn:
             continue
-        picture = Image.open(built / row["filename"]).convert("RGB")
+        made_image = Image.open(built / row["filename"]).convert("RGB")
         # red lies on top, so its line is whole
         for box in (b for b in drawn if b["colour"] == "red"):
             x1, y1, x2, _ = box["xyxy"]
             spot = (round((x1 + x2) / 2), max(int(y1) - 1, 0))
-            assert picture.getpixel(spot) == colours["red"]
+            assert made_image.getpixel(spot) == colours["red"]
             seen += 1
     assert seen > 20
 

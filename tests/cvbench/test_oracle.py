@@ -29,7 +29,7 @@ PLURALS = {
 def listed(inputs: Inputs, task: str, settings: Settings | None = None) -> list[Json]:
     settings = settings or make("max")
     out: list[Json] = []
-    for source in load(inputs, lambda _: None, need_pictures=False):
+    for source in load(inputs, lambda _: None, need_images=False):
         for table in enumerate_task(task, source.catalog, settings):
             out += lines(source.catalog, table, settings)
     return out
@@ -59,7 +59,7 @@ def random_coco(seed: int) -> Coco:
 @pytest.mark.parametrize("seed", range(6))
 def test_coco_agrees_with_brute_force(tmp_path: Path, seed: int) -> None:
     coco = random_coco(seed)
-    path, _ = coco.write(tmp_path, pictures=False)
+    path, _ = coco.write(tmp_path, images=False)
     inputs = Inputs(coco=(path,), cache=Cache(None))
     counts = {
         (r["source_filename"].rsplit("/", 1)[-1], r["question"], r["answer_text"])
@@ -77,7 +77,7 @@ def test_coco_agrees_with_brute_force(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_zero_questions_name_absent_classes_only(tmp_path: Path, seed: int) -> None:
     coco = random_coco(seed)
-    path, _ = coco.write(tmp_path, pictures=False)
+    path, _ = coco.write(tmp_path, images=False)
     names = {PLURALS[c["name"]]: c["name"] for c in coco.categories}
     present = {i["file_name"]: {o["name"] for o in oracle.coco_objects(coco.tree())[i["id"]]} for i in coco.images}
     zeros = [r for r in valid(listed(Inputs(coco=(path,)), "Count")) if r["answer_text"] == "0"]
@@ -120,7 +120,7 @@ def random_omni(seed: int, component: str) -> Omni:
 @pytest.mark.parametrize(("component", "fixed"), [("SUNRGBD", 0.3), ("nuScenes", 1.0)])
 def test_cuboids_agree_with_brute_force(tmp_path: Path, seed: int, component: str, fixed: float) -> None:
     omni = random_omni(seed, component)
-    path, _ = omni.write(tmp_path, pictures=False)
+    path, _ = omni.write(tmp_path, images=False)
     inputs = Inputs(omni3d=(path,))
     found = set()
     for row in valid(listed(inputs, "Depth")):
@@ -139,7 +139,7 @@ def test_ade20k_counts_what_the_mask_shows(tmp_path: Path) -> None:
     room = ade.image()
     ade.add(room, "bed", (20, 20, 90, 90))
     ade.add(room, "bed", (120, 20, 190, 90))
-    ade.add(room, "painting, picture", (220, 30, 260, 70))
+    ade.add(room, "painting, image", (220, 30, 260, 70))
     root = ade.write(tmp_path)
     rows = {(r["question"], r["answer_text"]) for r in valid(listed(Inputs(ade20k=(root,)), "Count"))}
     assert rows == {("How many beds are in the image?", "2"), ("How many paintings are in the image?", "1")}

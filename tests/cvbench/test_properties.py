@@ -1,4 +1,4 @@
-"""What must hold for every source: mirroring, scaling, jitter, exact distances, turned pictures."""
+"""What must hold for every source: mirroring, scaling, jitter, exact distances, turned images."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from cvbench_builder import wording
 from cvbench_builder.draw import Mark, frame, line_width, render
 from cvbench_builder.geometry import cuboid_distance, cuboids, distance_bounds
+from cvbench_builder.images import turn_boxes
 from cvbench_builder.inputs import Inputs
-from cvbench_builder.pictures import turn_boxes
 from cvbench_builder.settings import make
 from tests.cvbench import oracle
 from tests.cvbench.sources import Coco, Omni, corners
@@ -27,7 +27,7 @@ SEEDS = st.integers(0, 10_000)
 
 def relation_answers(coco: Coco) -> dict[tuple[str, ...], str]:
     with tempfile.TemporaryDirectory() as folder:
-        path, _ = coco.write(Path(folder), pictures=False)
+        path, _ = coco.write(Path(folder), images=False)
         rows = valid(listed(Inputs(coco=(path,)), "Relation"))
     return {
         (r["image_id"], *(b["object_id"] for b in r["boxes"]), "x" if "left" in r["choices"] else "y"): r["answer_text"]
@@ -66,7 +66,7 @@ def test_moving_less_than_the_margin_never_flips_a_relation(seed: int, dx: float
 
 def nearer(omni: Omni, task: str, **changes: float) -> dict[tuple[str, ...], str]:
     with tempfile.TemporaryDirectory() as folder:
-        path, _ = omni.write(Path(folder), pictures=False)
+        path, _ = omni.write(Path(folder), images=False)
         rows = valid(listed(Inputs(omni3d=(path,)), task, make("max", **changes)))
     out = {}
     for row in rows:
@@ -126,7 +126,7 @@ def test_surface_distance_is_exact_and_between_its_bounds(seed: int) -> None:
 
 
 @given(st.integers(1, 8), st.integers(0, 19), st.integers(0, 14), st.integers(1, 8), st.integers(1, 8))
-def test_boxes_turn_with_their_picture(orientation: int, x: int, y: int, w: int, h: int) -> None:
+def test_boxes_turn_with_their_image(orientation: int, x: int, y: int, w: int, h: int) -> None:
     from PIL import Image, ImageOps
 
     pixels = np.zeros((24, 30), np.uint8)
@@ -134,9 +134,9 @@ def test_boxes_turn_with_their_picture(orientation: int, x: int, y: int, w: int,
     box = np.array([[x, y, min(x + w, 30), min(y + h, 24)]], float)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = Image.fromarray(pixels)
-    picture.info["exif"] = exif.tobytes()
-    turned = np.asarray(ImageOps.exif_transpose(picture))
+    made_image = Image.fromarray(pixels)
+    made_image.info["exif"] = exif.tobytes()
+    turned = np.asarray(ImageOps.exif_transpose(made_image))
     rows, columns = np.nonzero(turned)
     expected = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     assert turn_boxes(box, (30, 24), orientation)[0].tolist() == expected
@@ -204,8 +204,8 @@ def test_order_of_colours_and_untouched_bytes(tmp_path: Path) -> None:
     ]
     drawn = render(path, marks)
     assert drawn.suffix == ".png"
-    picture = Image.open(io.BytesIO(drawn.data))
-    assert picture.getpixel((49, 50)) == (255, 0, 0)  # the last mark lies on top
-    assert picture.getpixel((50, 50))[0] < 120
+    made_image = Image.open(io.BytesIO(drawn.data))
+    assert made_image.getpixel((49, 50)) == (255, 0, 0)  # the last mark lies on top
+    assert made_image.getpixel((50, 50))[0] < 120
     mirrored = Image.open(io.BytesIO(render(path, marks[:1], mirror=True).data))
     assert mirrored.getpixel((200 - 50, 50)) == (0, 255, 0)

@@ -111,7 +111,7 @@ def test_a_count_can_become_another_number(browser: Any, built: Path) -> None:
     context.close()
 
 
-def test_pictures_show_and_names_are_text(browser: Any, built: Path) -> None:
+def test_images_show_and_names_are_text(browser: Any, built: Path) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     rows = dataset.read_rows(built)
@@ -131,7 +131,7 @@ def test_pictures_show_and_names_are_text(browser: Any, built: Path) -> None:
     context.close()
 
 
-def test_three_thousand_rows_open_quickly_and_load_few_pictures(browser: Any, built: Path) -> None:
+def test_three_thousand_rows_open_quickly_and_load_few_images(browser: Any, built: Path) -> None:
     rows = dataset.read_rows(built)
     many = [{**rows[i % len(rows)], "key": f"{i:024x}", "idx": i} for i in range(3000)]
     original = (built / "review.html").read_text()

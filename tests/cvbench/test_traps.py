@@ -1,4 +1,4 @@
-"""One test per trap of the three source formats. Each picture holds exactly what its trap needs."""
+"""One test per trap of the three source formats. Each image holds exactly what its trap needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.inputs import Inputs, load
 from cvbench_builder.settings import make
-from tests.cvbench.sources import Ade, Coco, Json, Omni, picture
+from tests.cvbench.sources import Ade, Coco, Json, Omni, made_image
 from tests.cvbench.test_oracle import listed, random_rotation, valid
 
 BIG = (20.0, 20.0, 120.0, 120.0)
@@ -29,9 +29,9 @@ def nonzero(inputs: Inputs) -> dict[str, str]:
     return {k: v for k, v in counts(inputs).items() if v != "0"}
 
 
-def coco_inputs(coco: Coco, root: Path, pictures: bool = False) -> Inputs:
-    path, folder = coco.write(root, pictures=pictures)
-    return Inputs(coco=(path,), coco_images=(folder,) if pictures else ())
+def coco_inputs(coco: Coco, root: Path, images: bool = False) -> Inputs:
+    path, folder = coco.write(root, images=images)
+    return Inputs(coco=(path,), coco_images=(folder,) if images else ())
 
 
 def relations(inputs: Inputs, **changes: Any) -> set[tuple[str, str]]:
@@ -64,7 +64,7 @@ def test_category_ids_with_holes_and_unknown_ids(tmp_path: Path) -> None:
     coco.add(77, "cat", BIG)
     inputs = coco_inputs(coco, tmp_path)
     assert nonzero(inputs) == {"cats": "1"}
-    assert load(inputs, lambda _: None, need_pictures=False)[0].catalog.skipped == {
+    assert load(inputs, lambda _: None, need_images=False)[0].catalog.skipped == {
         "unknown_image": 1,
         "unknown_category": 1,
     }
@@ -109,17 +109,17 @@ def test_degenerate_and_not_finite_boxes(tmp_path: Path) -> None:
     assert nonzero(coco_inputs(coco, tmp_path)) == {"cats": "1"}
 
 
-def test_exif_turns_the_picture_and_the_answer(tmp_path: Path) -> None:
+def test_exif_turns_the_image_and_the_answer(tmp_path: Path) -> None:
     """Stored 400 x 300 with orientation 6: shown turned clockwise, left becomes above."""
     coco = Coco(["dog", "cat"])
     image = coco.image(400, 300)
     coco.add(image, "dog", BIG)
     coco.add(image, "cat", RIGHT)
-    path, folder = coco.write(tmp_path, pictures=True)
+    path, folder = coco.write(tmp_path, images=True)
     name = folder / coco.images[0]["file_name"]
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture(name, (400, 300), exif=exif)
+    made_image(name, (400, 300), exif=exif)
     found = relations(Inputs(coco=(path,), coco_images=(folder,)))
     assert {(q.split()[0], a) for q, a in found} == {("dog", "above"), ("cat", "below")}
 
@@ -129,34 +129,34 @@ def test_exif_with_annotations_already_upright_changes_nothing(tmp_path: Path) -
     image = coco.image(300, 400)
     coco.add(image, "dog", (20.0, 20.0, 120.0, 120.0))
     coco.add(image, "cat", (20.0, 250.0, 120.0, 350.0))
-    path, folder = coco.write(tmp_path, pictures=True)
+    path, folder = coco.write(tmp_path, images=True)
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture(folder / coco.images[0]["file_name"], (400, 300), exif=exif)
+    made_image(folder / coco.images[0]["file_name"], (400, 300), exif=exif)
     found = relations(Inputs(coco=(path,), coco_images=(folder,)))
     assert {(q.split()[0], a) for q, a in found} == {("dog", "above"), ("cat", "below")}
 
 
-def test_pictures_missing_broken_or_of_another_size_are_reasons(tmp_path: Path) -> None:
+def test_images_missing_broken_or_of_another_size_are_reasons(tmp_path: Path) -> None:
     coco = Coco(["dog", "cat"])
     for _ in range(40):
         image = coco.image()
         coco.add(image, "dog", BIG)
-    path, folder = coco.write(tmp_path, pictures=True)
+    path, folder = coco.write(tmp_path, images=True)
     (folder / "000000000001.jpg").unlink()
-    (folder / "000000000002.jpg").write_bytes(b"not a picture")
+    (folder / "000000000002.jpg").write_bytes(b"not an image")
     (folder / "000000000003.jpg").write_bytes(b"")
-    picture(folder / "000000000004.jpg", (401, 300))
+    made_image(folder / "000000000004.jpg", (401, 300))
     said: list[str] = []
     inputs = Inputs(coco=(path,), coco_images=(folder,))
-    load(inputs, said.append, need_pictures=True)
-    assert any("1 of 40 pictures missing: 000000000001.jpg" in line for line in said)
+    load(inputs, said.append, need_images=True)
+    assert any("1 of 40 images missing: 000000000001.jpg" in line for line in said)
     reasons = {r["image_id"]: r["reasons"] for r in listed(inputs, "Count") if r["status"] == "rejected"}
     assert reasons == {
-        "1": ["picture_missing"],
-        "2": ["picture_unreadable"],
-        "3": ["picture_unreadable"],
-        "4": ["picture_size_mismatch"],
+        "1": ["image_missing"],
+        "2": ["image_unreadable"],
+        "3": ["image_unreadable"],
+        "4": ["image_size_mismatch"],
     }
 
 
@@ -164,12 +164,12 @@ def test_more_than_one_in_twenty_missing_stops(tmp_path: Path) -> None:
     coco = Coco(["dog"])
     for _ in range(20):
         coco.add(coco.image(), "dog", BIG)
-    path, folder = coco.write(tmp_path, pictures=True)
+    path, folder = coco.write(tmp_path, images=True)
     (folder / "000000000001.jpg").unlink()
-    load(Inputs(coco=(path,), coco_images=(folder,)), lambda _: None, need_pictures=True)  # 5 % exactly
+    load(Inputs(coco=(path,), coco_images=(folder,)), lambda _: None, need_images=True)  # 5 % exactly
     (folder / "000000000002.jpg").unlink()
-    with pytest.raises(BuilderError, match="2 of 20 pictures are missing"):
-        load(Inputs(coco=(path,), coco_images=(folder,)), lambda _: None, need_pictures=True)
+    with pytest.raises(BuilderError, match="2 of 20 images are missing"):
+        load(Inputs(coco=(path,), coco_images=(folder,)), lambda _: None, need_images=True)
 
 
 def test_gap_of_two_percent_is_enough_and_less_is_not(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_instance_100_ids_from_zero_and_one_name_twice(tmp_path: Path) -> None:
     path = tmp_path / "instance_validation_gts.json"
     path.write_text(json.dumps({"annotations": annotations}))
     with pytest.raises(BuilderError, match="--ade20k-list"):
-        load(Inputs(ade20k_instances=(path,)), lambda _: None, need_pictures=False)
+        load(Inputs(ade20k_instances=(path,)), lambda _: None, need_images=False)
     (tmp_path / "imgCatIds.json").write_text(json.dumps(listed_file))
     inputs = Inputs(ade20k_instances=(path,))
     assert nonzero(inputs) == {"doors": "2", "beds": "1"}
@@ -352,7 +352,7 @@ def test_instance_100_ids_from_zero_and_one_name_twice(tmp_path: Path) -> None:
 
 def depth_pairs(omni: Omni, root: Path, **changes: Any) -> set[tuple[str, str]]:
     """(nearer, farther) names."""
-    path, _ = omni.write(root, pictures=False)
+    path, _ = omni.write(root, images=False)
     rows = valid(listed(Inputs(omni3d=(path,)), "Depth", make("max", **changes)))
     out = set()
     for row in rows:
@@ -454,7 +454,7 @@ def test_long_anchor_on_which_the_readings_disagree(tmp_path: Path) -> None:
     omni.add(image, "table", (0.0, 0.5, 5.0), (0.4, 0.2, 6.0))
     omni.add(image, "lamp", (0.0, -0.4, 5.0), (0.3, 0.5, 0.3))
     omni.add(image, "chair", (3.8, -1.3, 5.0), (0.5, 0.5, 0.5))
-    path, _ = omni.write(tmp_path, pictures=False)
+    path, _ = omni.write(tmp_path, images=False)
     inputs = Inputs(omni3d=(path,))
 
     def anchored(metric: str) -> set[str]:

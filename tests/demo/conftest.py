@@ -8,13 +8,13 @@ import pytest
 
 from cambrian_eval.demo.sources import draw
 
-PICTURES = 15
+IMAGES = 15
 
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("drawn") / "sources"
-    assert draw(root, seed=7, pictures=PICTURES) == dict.fromkeys(
-        ("COCO", "ADE20K", "SUNRGBD", "Hypersim", "nuScenes"), PICTURES
+    assert draw(root, seed=7, images=IMAGES) == dict.fromkeys(
+        ("COCO", "ADE20K", "SUNRGBD", "Hypersim", "nuScenes"), IMAGES
     )
     return root

@@ -1,4 +1,4 @@
-"""Bodies, pictures and scenes of the drawn sources, each against what it promises."""
+"""Bodies, images and scenes of the drawn sources, each against what it promises."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cambrian_eval.benchmarks.miniature.canvas import SHAPES
+from cambrian_eval.demo.miniature.canvas import SHAPES
 from cambrian_eval.demo.sources import bodies, scenes
 from cambrian_eval.demo.sources.outlines import area, outlines
 from cambrian_eval.demo.sources.render import render
@@ -97,7 +97,7 @@ def test_near_things_are_not_always_larger_nor_lower(outdoors: bool) -> None:
 
 
 @pytest.mark.parametrize("outdoors", [False, True])
-def test_three_things_stand_apart_inside_the_picture(outdoors: bool) -> None:
+def test_three_things_stand_apart_inside_the_image(outdoors: bool) -> None:
     for number in range(40):
         scene = scenes.distances(Random(f"trio/{number}"), outdoors)
         anchor, near, far = (np.array(b.centre)[[0, 2]] for b in scene.bodies[:3])

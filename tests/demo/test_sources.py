@@ -1,4 +1,4 @@
-"""The drawn sources say what is in their pictures: measured here from the files alone, by other means."""
+"""The drawn sources say what is in their images: measured here from the files alone, by other means."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_masks
 
-from cambrian_eval.benchmarks.miniature.canvas import COLORS
+from cambrian_eval.demo.miniature.canvas import COLORS
 from cambrian_eval.demo.sources import draw
 from cambrian_eval.errors import UserError
 
@@ -59,8 +59,8 @@ def test_coco_boards_are_covered_by_their_annotations_and_by_nothing_else(drawn:
         if any(a["category_id"] in furniture for a in found):
             continue
         boards += 1
-        picture = pixels(drawn / "coco" / "val2017" / image["file_name"])
-        covered = (np.abs(picture - picture[0, 0]).max(axis=2) > 60).sum()
+        made_image = pixels(drawn / "coco" / "val2017" / image["file_name"])
+        covered = (np.abs(made_image - made_image[0, 0]).max(axis=2) > 60).sum()
         assert covered == pytest.approx(sum(a["area"] for a in found), rel=0.1)  # smoothed edges
     assert boards > 10
 
@@ -85,12 +85,12 @@ def test_ade_pieces_have_the_colour_in_their_name(drawn: Path) -> None:
     for path in ade(drawn):
         annotation = json.loads(path.read_text())["annotation"]
         seg = pixels(path.with_name(f"{path.stem}_seg.png"))
-        picture = pixels(path.with_suffix(".jpg"))
+        made_image = pixels(path.with_suffix(".jpg"))
         code = seg[..., 0] // 10 * 256 + seg[..., 1]
         for item in annotation["object"]:
             colour, _, shape = item["name"].partition(" ")
             if colour in COLORS and shape:
-                inside = np.median(picture[code == item["name_ndx"]], axis=0)
+                inside = np.median(made_image[code == item["name_ndx"]], axis=0)
                 assert min(COLORS, key=lambda c: np.abs(inside - COLORS[c]).sum()) == colour
                 seen += 1
     assert seen > 20
@@ -175,14 +175,14 @@ def test_numbers_are_unique_over_components(drawn: Path) -> None:
         assert len(set(numbers)) == len(numbers)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_more_pictures_change_none(drawn: Path, tmp_path: Path) -> None:
-    draw(tmp_path / "again", seed=7, pictures=2)
+def test_the_same_seed_gives_the_same_bytes_and_more_images_change_none(drawn: Path, tmp_path: Path) -> None:
+    draw(tmp_path / "again", seed=7, images=2)
     files = [p.relative_to(tmp_path / "again") for p in sorted((tmp_path / "again").rglob("*")) if p.is_file()]
-    pictures = [p for p in files if p.suffix in (".jpg", ".png") or p.name.startswith("ADE_")]
-    assert len(pictures) == 2 * (1 + 3 + 3)
-    for path in pictures:
+    images = [p for p in files if p.suffix in (".jpg", ".png") or p.name.startswith("ADE_")]
+    assert len(images) == 2 * (1 + 3 + 3)
+    for path in images:
         assert (tmp_path / "again" / path).read_bytes() == (drawn / path).read_bytes()
-    draw(tmp_path / "other", seed=8, pictures=1)
+    draw(tmp_path / "other", seed=8, images=1)
     first = Path("coco/val2017/000000000001.jpg")
     assert (tmp_path / "other" / first).read_bytes() != (drawn / first).read_bytes()
 
@@ -190,7 +190,7 @@ def test_the_same_seed_gives_the_same_bytes_and_more_pictures_change_none(drawn:
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(UserError, match="new or an empty folder"):
-        draw(tmp_path, pictures=1)
+        draw(tmp_path, images=1)
     command = [sys.executable, "-m", "cambrian_eval.demo.sources", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 2

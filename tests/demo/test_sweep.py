@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cambrian_eval.benchmarks import miniature
-from cambrian_eval.demo import sweep
+from cambrian_eval.demo import miniature, sweep
 from cambrian_eval.reports.scores import read_csv
 
 

@@ -172,7 +172,7 @@ def model(spec: str | Sequence[str]) -> None:
 
 def vision(text: str) -> None:
     """Vision conditions."""
-    from cambrian_eval.vision import check_conditions
+    from cambrian_eval.condition import check_conditions
 
     check_conditions(text.split(","))
 
@@ -200,7 +200,7 @@ def zip_items(found: ast.Dict) -> Iterator[tuple[ast.expr | None, ast.expr]]:
 
 def data(text: str) -> None:
     """`hub`, `mini` or `mini:N`."""
-    from cambrian_eval.rows import DataSpec
+    from cambrian_eval.data.rows import DataSpec
 
     DataSpec.parse(text, None)
 
@@ -214,10 +214,10 @@ def prompts(name: str) -> None:
 
 def settings(texts: Sequence[str]) -> None:
     """`benchmark.setting=value` items: the benchmark takes the setting and the value."""
-    from cambrian_eval.cli.words import switches
+    from cambrian_eval.cli.words import settings
     from cambrian_eval.registry import load_benchmark
 
-    for name, chosen in switches(texts).items():
+    for name, chosen in settings(texts).items():
         if name not in examples("cambrian_eval.benchmarks"):
             load_benchmark(name, **chosen)
 
@@ -232,7 +232,7 @@ def published(name: str) -> None:
 
 def shard(text: str) -> None:
     """`i/n`."""
-    from cambrian_eval.sharding import Shard
+    from cambrian_eval.running.sharding import Shard
 
     if "$" not in text:
         Shard.parse(text)

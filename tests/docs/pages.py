@@ -85,7 +85,7 @@ def inline_code(page: str) -> Iterator[tuple[int, str]]:
 
 
 def links(page: str) -> Iterator[tuple[int, str]]:
-    """Links and pictures of a page with their lines; inline code is no link."""
+    """Links and images of a page with their lines; inline code is no link."""
     text = re.sub(r"(?<!`)`[^`]+`(?!`)", lambda m: re.sub(r"[^\n]", "x", m[0]), prose(page))
     for match in _LINK.finditer(text):
         yield text.count("\n", 0, match.start()) + 1, match[1]

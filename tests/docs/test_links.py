@@ -1,4 +1,4 @@
-"""Links and pictures of the README and the docs lead somewhere, on the site and in the repository; so do anchors."""
+"""Links and images of the README and the docs lead somewhere, on the site and in the repository; so do anchors."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def test_the_scorer(gold: str, reply: str, fuzzy: float, exact: float, shell: Sh
 
 def _charts(home: Path) -> None:
     """Eight drawn charts with questions, in the layout `--data-root` reads."""
-    from cambrian_eval.benchmarks import miniature
+    from cambrian_eval.demo import miniature
 
     home.mkdir(parents=True)
     with (home / "test.jsonl").open("w", encoding="utf-8") as file:

@@ -12,13 +12,13 @@ import click
 import pytest
 import typer
 
-from cambrian_eval.averages import MEMBERS
+from cambrian_eval.benchmark import PAPER
 from cambrian_eval.cli.main import app
-from cambrian_eval.graded_file import grade_file
 from cambrian_eval.registry import load_benchmark
+from cambrian_eval.results.prediction_files import grade_file
 
 PAGE = (Path(__file__).parents[2] / "docs" / "migrating.md").read_text("utf-8")
-SIXTEEN = [name for names in MEMBERS.values() for name in names]
+SIXTEEN = [name for names in PAPER.values() for name in names]
 
 
 def _rows(heading: str) -> list[list[str]]:

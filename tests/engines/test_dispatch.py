@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cambrian_eval.engines.dispatch import QUEUE, Dispatch, Seat
-from cambrian_eval.engines.local import Answer, Job
+from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.engines.parcels import Settled, parcels
 from cambrian_eval.engines.supply import Supply
-from cambrian_eval.picture import Picture
+from cambrian_eval.image import LazyImage
 from cambrian_eval.sample import Request, Response
 
 
-def job(i: int, picture: bytes | None = None) -> Job:
-    images = () if picture is None else (Picture.of(picture).fetched(),)  # type: ignore[union-attr]
+def job(i: int, made_image: bytes | None = None) -> Job:
+    images = () if made_image is None else (LazyImage.of(made_image).fetched(),)  # type: ignore[union-attr]
     request = Request(str(i), "docvqa", "on", f"question {i}", images, 0, 8, (), f"key {i}")
     return Job(str(i), lambda decode: request)
 
@@ -40,11 +40,11 @@ def reply(ticket: int, identity: str) -> Settled:
 def test_everything_is_answered_once_and_only_killers_fail(data: st.DataObject) -> None:
     n = data.draw(st.integers(0, 60))
     killers = data.draw(st.sets(st.integers(0, max(0, n - 1)), max_size=3)) if n else set()
-    pictures = data.draw(st.integers(1, 8))
+    images = data.draw(st.integers(1, 8))
     seats = [Seat(i, ready=True) for i in range(data.draw(st.integers(1, 4)))]
-    jobs = [job(i, b"%d" % (i * pictures // max(1, n))) for i in range(n)]
+    jobs = [job(i, b"%d" % (i * images // max(1, n))) for i in range(n)]
     dispatch = Dispatch(seats, supply_of(jobs), deaths=3, repeat=True)
-    answers: list[Answer] = []
+    answers: list[Completed] = []
     now = 0.0
     for _ in range(4000):
         if dispatch.done:
@@ -83,8 +83,8 @@ def test_everything_is_answered_once_and_only_killers_fail(data: st.DataObject) 
     assert all(a.response.text == f"answer {a.response.id}" for a in answers if not a.response.error)
 
 
-def test_questions_of_a_picture_go_to_one_replica_and_travel_with_it_once() -> None:
-    jobs = [job(i, b"picture %d" % (i // 20)) for i in range(200)]
+def test_questions_of_a_image_go_to_one_replica_and_travel_with_it_once() -> None:
+    jobs = [job(i, b"image %d" % (i // 20)) for i in range(200)]
     dispatch = Dispatch(seats := [Seat(0, ready=True), Seat(1, ready=True)], supply_of(jobs), 3, True)
     where: dict[str, set[int]] = {}
     for seat in itertools.cycle(seats):
@@ -92,7 +92,7 @@ def test_questions_of_a_picture_go_to_one_replica_and_travel_with_it_once() -> N
         if not given:
             break
         assert QUEUE <= len(given) < QUEUE + 20
-        assert len(parcels(given)) == 2 and all(len(p.pictures) == 1 for p in parcels(given))
+        assert len(parcels(given)) == 2 and all(len(p.images) == 1 for p in parcels(given))
         for item in given:
             where.setdefault(item.shows[0], set()).add(seat.number)
         dispatch.settled(seat, [reply(t, i.request.id) for t, i in list(seat.held.items())], 1.0)

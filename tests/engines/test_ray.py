@@ -13,8 +13,7 @@ import pytest
 import cambrian_eval
 from cambrian_eval.engines.ray import RayEngine
 from cambrian_eval.errors import ContractError, UserError
-from cambrian_eval.model import ModelOptions
-from cambrian_eval.store import Run
+from cambrian_eval.running.store import Run
 from tests.conftest import docvqa_row, png, write_parquet
 from tests.engines.models import Deadly, Looks, Plain, Raises, Seen, Wrong
 
@@ -23,10 +22,10 @@ pytestmark = pytest.mark.usefixtures("cluster")
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Ninety questions about thirty pictures, two of which cannot be decoded."""
-    pictures = [png(i) for i in range(30)]
-    pictures[4], pictures[9] = pictures[4][:200], b""
-    rows = [docvqa_row(i, pictures[i // 3], page=i // 3) for i in range(90)]
+    """Ninety questions about thirty images, two of which cannot be decoded."""
+    images = [png(i) for i in range(30)]
+    images[4], images[9] = images[4][:200], b""
+    rows = [docvqa_row(i, images[i // 3], page=i // 3) for i in range(90)]
     write_parquet(tmp_path / "data/docvqa/validation-0.parquet", rows)
     return tmp_path / "data"
 
@@ -129,13 +128,13 @@ def test_the_end_does_not_wait_for_a_straggler(root: Path, tmp_path: Path) -> No
     assert len(seen[slow]) < 10 and lines(outcome.run) == 90
 
 
-def test_questions_of_one_picture_meet_in_one_replica(tmp_path: Path) -> None:
+def test_questions_of_one_image_meet_in_one_replica(tmp_path: Path) -> None:
     (marks := tmp_path / "marks").mkdir()
     rows = [docvqa_row(i, png(i // 25), page=i // 25) for i in range(200)]
     write_parquet(tmp_path / "data/docvqa/validation-0.parquet", rows)
     go(tmp_path / "data", tmp_path / "run", Seen(marks, delay=0.02), RayEngine(replicas=2))
     seen = [{int(i) // 25 for i in f.read_text().split()} for f in marks.glob("*.seen")]
-    assert len(seen) == 2 and sum(map(len, seen)) <= 8 + 2  # a picture or two are shared out at the end
+    assert len(seen) == 2 and sum(map(len, seen)) <= 8 + 2  # an image or two are shared out at the end
 
 
 def test_stop_stores_what_models_hold_and_another_engine_goes_on(root: Path, tmp_path: Path) -> None:
@@ -158,11 +157,11 @@ def test_stop_stores_what_models_hold_and_another_engine_goes_on(root: Path, tmp
 
 def test_bad_requests_are_one_line(root: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="each replica sees its own GPUs"):
-        RayEngine(replicas=1).open("chance", ModelOptions(device="cuda:1"))
+        RayEngine(replicas=1).open("chance", {"device": "cuda:1"})
     with pytest.raises(UserError, match="at least one replica"):
-        RayEngine(replicas=0).open("chance", ModelOptions())
+        RayEngine(replicas=0).open("chance", {})
     with pytest.raises(UserError, match="seed must be a non-negative integer"):
-        RayEngine(replicas=2).open("chance:x", ModelOptions())
+        RayEngine(replicas=2).open("chance:x", {})
     unsendable = Plain()
     unsendable.lock = threading.Lock()  # type: ignore[attr-defined]
     with pytest.raises(UserError, match="cannot be sent to replicas"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 
 import cambrian_eval
 from cambrian_eval.errors import UserError
-from cambrian_eval.merging import merge_runs
+from cambrian_eval.results.grading import score_run
+from cambrian_eval.running.merging import Merged
+from cambrian_eval.running.merging import merge_runs as join
+from cambrian_eval.running.sharding import Shard
+from cambrian_eval.running.store import Cell
 from cambrian_eval.sample import Sample
-from cambrian_eval.sharding import Shard
-from cambrian_eval.store import Cell
 from tests.conftest import Scripted, answer_number, docvqa_row, png, write_parquet
 from tests.engines.models import Raises
 
@@ -58,6 +61,13 @@ def go(root: Path, out: Path, model: Any = None, **more: Any) -> Any:
     return cambrian_eval.run(
         model or Raises(), ["docvqa"], out, data_root=root, **{"vision": ["on", "shuffled"], **more}
     )
+
+
+def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False) -> Merged:
+    """As the command does: join, then score."""
+    merged = join(paths, out, allow_gaps)
+    score_run(merged.run, merged.run.info["scorers"])
+    return merged
 
 
 def test_shards_merged_equal_one_run(root: Path, tmp_path: Path) -> None:
@@ -114,7 +124,7 @@ def test_a_gap_may_be_allowed_and_closed_later(root: Path, tmp_path: Path) -> No
     parts = [tmp_path / f"part{i}" for i in (1, 2)]
     go(root, parts[0], shard="1/2")
     first = merge_runs(parts[:1], tmp_path / "out", allow_gaps=True)
-    assert first.n_missing == 140 - first.n and not first.results[0].complete
+    assert first.n_missing == 140 - first.n and not first.run.results()[0].complete
     go(root, parts[1], shard="2/2")
     whole = go(root, tmp_path / "whole")
     assert merge_runs([*parts, tmp_path / "out"], tmp_path / "out").n == 140  # the target in the list is no source
@@ -130,7 +140,7 @@ def test_other_benchmarks_can_be_joined(tmp_path: Path) -> None:
         cambrian_eval.run("chance", [name], tmp_path / name, data="mini:10")
     merged = merge_runs([tmp_path / "mme", tmp_path / "ai2d"], tmp_path / "merged")
     assert (tmp_path / "merged/results.json").read_bytes() == (tmp_path / "both/results.json").read_bytes()
-    assert {r.benchmark for r in merged.results} == {r.benchmark for r in both.results} == {"mme", "ai2d"}
+    assert {r.benchmark for r in merged.run.results()} == {r.benchmark for r in both.results} == {"mme", "ai2d"}
 
 
 def test_names_that_would_leave_the_folder_are_refused(root: Path, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 import cambrian_eval
 from cambrian_eval.cli.status import status
-from cambrian_eval.standing import Watcher
-from cambrian_eval.store import open_run
+from cambrian_eval.running.status import Watcher
+from cambrian_eval.running.store import open_run
 from tests.engines.models import Plain, Raises
 
 HERE = Path(__file__).parents[2]
@@ -71,7 +71,7 @@ def test_the_total_of_a_shard_is_its_own(docvqa_root: Path, tmp_path: Path) -> N
 
 def test_watching_never_keeps_a_run_from_starting(docvqa_root: Path, tmp_path: Path) -> None:
     cambrian_eval.run(Plain(), ["docvqa"], tmp_path / "run", data_root=docvqa_root)
-    code = f"import sys; from cambrian_eval.store import open_run\nr = open_run({str(tmp_path / 'run')!r})\n"
+    code = f"import sys; from cambrian_eval.running.store import open_run\nr = open_run({str(tmp_path / 'run')!r})\n"
     watcher = subprocess.Popen([sys.executable, "-c", code + "while True: r.writer_now()"], cwd=HERE)
     try:
         for _ in range(20):
@@ -116,7 +116,7 @@ def test_what_a_model_says_is_never_part_of_the_command(docvqa_root: Path, tmp_p
 
 def test_a_scheduler_s_sigterm_is_an_interruption(docvqa_root: Path, tmp_path: Path) -> None:
     code = (
-        "import cambrian_eval.runner as runner\nfrom cambrian_eval.cli.main import main\n"
+        "import cambrian_eval.running.runner as runner\nfrom cambrian_eval.cli.main import main\n"
         "from tests.engines.models import Plain\nrunner.resolve = lambda spec, options: Plain(delay=0.03)\nmain()"
     )
     words = ["run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "run"]
@@ -141,7 +141,7 @@ def test_failures_are_counted_once_when_they_are_retried(docvqa_root: Path, tmp_
 
 def test_what_a_model_prints_does_not_mix_with_results(docvqa_root: Path, tmp_path: Path) -> None:
     code = (
-        "import cambrian_eval.runner as runner\nfrom cambrian_eval.cli.main import main\n"
+        "import cambrian_eval.running.runner as runner\nfrom cambrian_eval.cli.main import main\n"
         "from tests.engines.models import Plain\n"
         "class Prints(Plain):\n    def reply(self, request):\n        print('thinking')\n"
         "        return super().reply(request)\n"

@@ -19,7 +19,7 @@ from tests.engines.models import Plain
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["cambrian_eval.runner", "tests.engines.models", "pyarrow.parquet", "PIL.PngImagePlugin", "scipy.stats"]
+    ["cambrian_eval.running.runner", "tests.engines.models", "pyarrow.parquet", "PIL.PngImagePlugin", "scipy.stats"]
 )
 CONDITIONS = ["on", "shuffled"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cambrian_eval.store import Run, open_run
+from cambrian_eval.running.store import Run, open_run
 from tests.conftest import docvqa_row, png, write_parquet
 from tests.engines.cluster import cluster  # noqa: F401 - the fixture
 from tests.faults.children import evaluate

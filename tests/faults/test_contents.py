@@ -1,4 +1,4 @@
-"""Rows, pictures and models that are wrong: what can be declared failed is, the rest is as in the clean run."""
+"""Rows, images and models that are wrong: what can be declared failed is, the rest is as in the clean run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 import cambrian_eval
 from cambrian_eval.engines.local import PIXELS_AHEAD, Job, LocalEngine
 from cambrian_eval.errors import ContractError, UserError
-from cambrian_eval.picture import Picture, decode
+from cambrian_eval.image import LazyImage, decode
+from cambrian_eval.running.store import Cell, open_run
 from cambrian_eval.sample import Request, Response
-from cambrian_eval.store import Cell, open_run
 from tests.conftest import Scripted, answer_number, docvqa_row, png, write_parquet
 from tests.engines.models import Plain, Raises, Wrong
-from tests.faults import pictures
+from tests.faults import odd_images
 from tests.faults.children import Ended, child, evaluate, measured
 from tests.faults.conftest import Bench, answers
 
@@ -27,8 +27,8 @@ ON = Cell("docvqa", "on")
 FORMATS = "docvqa/validation-0.parquet"
 
 
-def with_row_37(folder: Path, picture: bytes, size: tuple[int, int] = (64, 64)) -> Path:
-    rows = [docvqa_row(i, png(i, size) if i != 36 else picture, page=i) for i in range(60)]
+def with_row_37(folder: Path, made_image: bytes, size: tuple[int, int] = (64, 64)) -> Path:
+    rows = [docvqa_row(i, png(i, size) if i != 36 else made_image, page=i) for i in range(60)]
     write_parquet(folder / FORMATS, rows, group=20)
     return folder
 
@@ -39,21 +39,21 @@ def failed(path: Path) -> dict[str, str]:
 
 BAD = {
     "torn": (png(36)[:300], "OSError"),
-    "not a picture": (b"<html>404</html>", "no picture in a known format"),
+    "not an image": (b"<html>404</html>", "no image in a known format"),
     "empty": (b"", "holds no bytes"),
     "changed": (png(36).replace(b"IDAT", b"JUNK"), ""),
-    "image bomb": (pictures.claims_too_much(), "exceeds the limit of 178956970 pixels"),
-    "bomb between the limits": (pictures.claims_too_much(15_000), "15000 x 15000 pixels exceeds the limit"),
-    "text that unfolds": (pictures.unfolds_in_its_text(), "Decompressed data too large"),
-    "profile that unfolds": (pictures.unfolds_in_its_profile(), ""),
+    "image bomb": (odd_images.claims_too_much(), "exceeds the limit of 178956970 pixels"),
+    "bomb between the limits": (odd_images.claims_too_much(15_000), "15000 x 15000 pixels exceeds the limit"),
+    "text that unfolds": (odd_images.unfolds_in_its_text(), "Decompressed data too large"),
+    "profile that unfolds": (odd_images.unfolds_in_its_profile(), ""),
 }
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_picture_fails_its_own_row_alone(tmp_path: Path, count: Counter[str], kind: str) -> None:
-    picture, reason = BAD[kind]
-    clean, bad = with_row_37(tmp_path / "clean-data", png(36)), with_row_37(tmp_path / "data", picture)
-    assert len(picture) < 300_000
+def test_a_bad_image_fails_its_own_row_alone(tmp_path: Path, count: Counter[str], kind: str) -> None:
+    made_image, reason = BAD[kind]
+    clean, bad = with_row_37(tmp_path / "clean-data", png(36)), with_row_37(tmp_path / "data", made_image)
+    assert len(made_image) < 300_000
     evaluate(clean, tmp_path / "clean", vision=["on"])
     found = child(measured, bad, tmp_path / "run", 150 << 20, {"vision": ["on"]})
     assert found == Ended(0, None)
@@ -68,8 +68,8 @@ def test_a_bad_picture_fails_its_own_row_alone(tmp_path: Path, count: Counter[st
     assert again.seen == []  # failed is an answer, until --retry-failed
 
 
-def test_rows_that_unfold_cost_what_the_picture_needs(tmp_path: Path, count: Counter[str]) -> None:
-    bomb = pictures.unfolds_in_its_rows()
+def test_rows_that_unfold_cost_what_the_image_needs(tmp_path: Path, count: Counter[str]) -> None:
+    bomb = odd_images.unfolds_in_its_rows()
     assert len(bomb) < 2_000_000
     root = with_row_37(tmp_path / "data", bomb)
     assert child(measured, root, tmp_path / "run", 150 << 20, {"vision": ["on"]}) == Ended(0, None)
@@ -81,17 +81,17 @@ def test_max_pixels_both_ways(tmp_path: Path) -> None:
     root = with_row_37(tmp_path / "data", png(36, (40, 40)))
     evaluate(root, tmp_path / "small", vision=["on"], max_pixels=40 * 40)
     assert set(failed(tmp_path / "small")) == {str(i) for i in range(60)} - {"36"}
-    assert failed(tmp_path / "small")["0"] == "ValueError: picture of 64 x 64 pixels exceeds the limit of 1600 pixels"
+    assert failed(tmp_path / "small")["0"] == "ValueError: image of 64 x 64 pixels exceeds the limit of 1600 pixels"
     with pytest.raises(ValueError, match="exceeds the limit"):
-        decode(pictures.claims_too_much(20_000))
+        decode(odd_images.claims_too_much(20_000))
     with pytest.raises(OSError, match="truncated"):  # allowed, so it is read, and found to have no rows
-        decode(pictures.claims_too_much(20_000), max_pixels=400_000_000)
+        decode(odd_images.claims_too_much(20_000), max_pixels=400_000_000)
 
 
-def test_huge_pictures_do_not_pile_up_ahead_of_the_model() -> None:
+def test_huge_images_do_not_pile_up_ahead_of_the_model() -> None:
     from PIL import Image
 
-    huge = Picture.from_image(Image.new("1", (8000, 8000)))
+    huge = LazyImage.from_image(Image.new("1", (8000, 8000)))
     prepared = []
 
     def job(i: int) -> Job:

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from cambrian_eval.engines.local import Answer, Job
+from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.engines.ray import RayEngine
-from cambrian_eval.model import Model, ModelOptions
-from cambrian_eval.store import open_run
+from cambrian_eval.model import Model
+from cambrian_eval.running.store import open_run
 from tests.engines.models import Plain
 from tests.faults.children import Ended, child, ended, evaluate, on_cluster, ordinary, start
 from tests.faults.conftest import Bench
@@ -64,7 +64,7 @@ class Kept:
         self.until_kill = 0
         self.killed = 0
 
-    def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Answer]:
+    def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Completed]:
         for answer in self.engine.run(self.model, jobs, stop):
             self.until_kill -= 1
             if self.until_kill == 0:
@@ -80,14 +80,14 @@ class Kept:
     def facts(self) -> dict[str, Any]:
         return self.engine.facts()
 
-    def condition(self) -> dict[str, Any]:
-        return self.engine.condition()
+    def state(self) -> dict[str, Any]:
+        return self.engine.state()
 
 
 @pytest.mark.usefixtures("cluster")
 def test_replicas_killed_at_random_points(bench: Bench, tmp_path: Path, count: Counter[str]) -> None:
     engine = RayEngine(replicas=3)
-    kept = Kept(engine, engine.open(Plain(delay=0.002), ModelOptions()))
+    kept = Kept(engine, engine.open(Plain(delay=0.002), {}))
     try:
         for seed in range(SEEDS):
             random.seed(seed)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cambrian_eval.store import open_run
+from cambrian_eval.running.store import open_run
 from tests.faults.children import (
     Ended,
     as_nobody,

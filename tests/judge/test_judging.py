@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 
 from cambrian_eval import Run, UserError
 from cambrian_eval.cli.score import score
-from cambrian_eval.judged import estimate, judge_run
+from cambrian_eval.results.judging import estimate, judge_run
+from cambrian_eval.running.store import Cell
 from cambrian_eval.scoring.judge.bench import JudgeSettings
 from cambrian_eval.scoring.judge.prompt import PROMPT_SHA256
-from cambrian_eval.store import Cell
 from tests.judge.chat_server import Act, ChatServer, Seen, error
 from tests.judge.conftest import KEY, right
 
@@ -55,7 +55,7 @@ def test_every_answer_is_judged_and_the_verdicts_are_stored(stored: Stored) -> N
     assert about["spent"] == {"requests": 12, "prompt_tokens": 1200, "new_tokens": 24, "cost": done.cost}
 
 
-def test_the_request_holds_the_texts_and_no_picture(stored: Stored) -> None:
+def test_the_request_holds_the_texts_and_no_image(stored: Stored) -> None:
     run = stored(2)
     with ChatServer(honest) as server:
         judge_run(run, settings(server))
@@ -128,7 +128,7 @@ def test_an_unreadable_reply_is_asked_once_more_then_undecided(stored: Stored, r
         run = stored(3)
         done = judge_run(run, settings(server))
         assert len(server.seen) == 6
-        assert done.undecided == 3 and done.results[0].score == 0.0 and done.results[0].n_unparsed == 3
+        assert done.undecided == 3 and done.results[0].score == 0.0 and done.results[0].n_undecided == 3
         verdict = run.verdicts(CELL, "judge")["0"]
         assert verdict.value == 0.0 and not verdict.parsed and verdict.rule.startswith("undecided: ")
         judge_run(run, settings(server))
@@ -284,9 +284,9 @@ def test_a_url_with_a_password_or_a_key_is_refused(stored: Stored) -> None:
 def test_killed_and_started_again_asks_nothing_twice_and_ends_alike(stored: Stored, tmp_path: Path) -> None:
     run, twin = stored(60), stored(60, name="twin")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom cambrian_eval.judged import judge_run\n"
+        "import sys\nfrom pathlib import Path\nfrom cambrian_eval.results.judging import judge_run\n"
         "from cambrian_eval.scoring.judge.bench import JudgeSettings\n"
-        "from cambrian_eval.store import open_run\n"
+        "from cambrian_eval.running.store import open_run\n"
         "judge_run(open_run(sys.argv[1]), JudgeSettings('test-judge', sys.argv[2], concurrency=4))\n"
     )
 

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from cambrian_eval import ModelOptions, Request, Sample, UserError, run
 from cambrian_eval.model import Observer
 from cambrian_eval.models.baselines import BASELINES, Baseline, create, longest_option, most_frequent, text_prior
-from cambrian_eval.store import Cell
+from cambrian_eval.running.store import Cell
 
 
-def lettered(i: int, question: str, choices: tuple[str, ...], answer: str, picture: str | None = None) -> Sample:
+def lettered(i: int, question: str, choices: tuple[str, ...], answer: str, made_image: str | None = None) -> Sample:
     guesses = tuple("ABCDEFGH"[: len(choices)])
-    return Sample(str(i), i, question, (answer,), choices, image_id=picture or f"p{i}", guesses=guesses)
+    return Sample(str(i), i, question, (answer,), choices, image_id=made_image or f"p{i}", guesses=guesses)
 
 
-def yes_no(i: int, question: str, answer: str, picture: str) -> Sample:
-    return Sample(str(i), i, question, (answer,), image_id=picture, guesses=("Yes", "No"))
+def yes_no(i: int, question: str, answer: str, made_image: str) -> Sample:
+    return Sample(str(i), i, question, (answer,), image_id=made_image, guesses=("Yes", "No"))
 
 
 def asked(model: Baseline, samples: list[Sample]) -> dict[str, str]:
@@ -90,10 +90,10 @@ def test_the_text_prior_finds_nothing_where_there_is_nothing() -> None:
     assert abs(share - 0.25) < 0.05  # five standard errors
 
 
-def test_the_text_prior_does_not_learn_from_its_own_picture() -> None:
-    """Every question is unique to its picture, so only a leak could answer it."""
+def test_the_text_prior_does_not_learn_from_its_own_image() -> None:
+    """Every question is unique to its image, so only a leak could answer it."""
     samples = [
-        yes_no(2 * p + k, f"token{p} token{p} is it?", ("Yes", "No")[p % 2], f"picture{p}")
+        yes_no(2 * p + k, f"token{p} token{p} is it?", ("Yes", "No")[p % 2], f"image{p}")
         for p in range(60)
         for k in (0, 1)
     ]
@@ -101,9 +101,9 @@ def test_the_text_prior_does_not_learn_from_its_own_picture() -> None:
     assert {guess(s) for s in samples} <= {"Yes", "No"}
     share = sum(guess(s) == s.answers[0] for s in samples) / len(samples)
     assert share < 0.75
-    changed = [s if s.image_id != "picture7" else yes_no(s.index, s.question, "Yes", "picture7") for s in samples]
+    changed = [s if s.image_id != "image7" else yes_no(s.index, s.question, "Yes", "image7") for s in samples]
     again = text_prior(changed)
-    own = [s for s in samples if s.image_id == "picture7"]
+    own = [s for s in samples if s.image_id == "image7"]
     assert [guess(s) for s in own] == [again(s) for s in own]
 
 

@@ -20,10 +20,10 @@ import torch
 from PIL import Image
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.image import LazyImage
 from cambrian_eval.model import Model, ModelOptions, resolve
 from cambrian_eval.models.cambrian_adapter import CambrianModel, create
 from cambrian_eval.models.checkpoint_identity import identity
-from cambrian_eval.picture import Picture
 from cambrian_eval.sample import Request, Response
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,14 +54,14 @@ def model(checkpoint: Callable[..., Path]) -> CambrianModel:
     return made
 
 
-def picture(seed: int, size: tuple[int, int] = (64, 48)) -> Picture:
+def made_image(seed: int, size: tuple[int, int] = (64, 48)) -> LazyImage:
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    return Picture.of(buffer.getvalue()).decoded()  # type: ignore[union-attr]
+    return LazyImage.of(buffer.getvalue()).decoded()  # type: ignore[union-attr]
 
 
-def request(tag: str, prompt: str, shown: Picture | None = None, limit: int = 6) -> Request:
+def request(tag: str, prompt: str, shown: LazyImage | None = None, limit: int = 6) -> Request:
     images = () if shown is None else (shown,)
     return Request(tag, "toy", "on" if shown else "off", prompt, images, 0, limit, (), f"key of {tag}")
 
@@ -83,7 +83,7 @@ def test_a_folder_resolves_to_the_cambrian_network(checkpoint: Callable[..., Pat
 
 
 def test_answers_are_those_of_generate(model: CambrianModel) -> None:
-    shown = [picture(0), picture(1, (48, 64)), picture(2, (100, 20))]
+    shown = [made_image(0), made_image(1, (48, 64)), made_image(2, (100, 20))]
     requests = [request(f"{n}", f"What is {'so ' * (n % 4)}{n}?", (*shown, None)[n % 4], 1 + n % 5) for n in range(16)]
     found = responses(model, requests)
     network, processor = model.driver.model, model.processor
@@ -117,14 +117,14 @@ def test_answers_are_those_of_generate(model: CambrianModel) -> None:
 def test_options_of_speed_change_no_answer(
     model: CambrianModel, checkpoint: Callable[..., Path], options: dict[str, Any]
 ) -> None:
-    requests = [request(f"{n}", f"Is it {n}?", picture(n // 3) if n % 5 else None) for n in range(12)]
+    requests = [request(f"{n}", f"Is it {n}?", made_image(n // 3) if n % 5 else None) for n in range(12)]
     other = create(str(checkpoint()), dataclasses.replace(PHI3, **options))
     texts = {tag: r.text for tag, r in responses(other, requests).items()}
     assert texts == {tag: r.text for tag, r in responses(model, requests).items()}
 
 
 def test_one_request_at_a_time(model: CambrianModel) -> None:
-    requests = [request(f"{n}", f"Is it {n}?", picture(0)) for n in range(3)]
+    requests = [request(f"{n}", f"Is it {n}?", made_image(0)) for n in range(3)]
     together = responses(model, requests)
     for asked in requests:
         assert responses(model, [asked])[asked.id].text == together[asked.id].text
@@ -139,7 +139,7 @@ def test_the_stream_is_pulled_as_needed(model: CambrianModel) -> None:
 
     def stream() -> Iterator[Request]:
         nonlocal pulled
-        shown = picture(0)
+        shown = made_image(0)
         for n in range(50_000):
             pulled += 1
             yield request(f"{n}", "?", shown, 1)
@@ -150,7 +150,7 @@ def test_the_stream_is_pulled_as_needed(model: CambrianModel) -> None:
 
 def test_a_mark_in_the_question_is_taken_out_and_noted(model: CambrianModel) -> None:
     found = responses(
-        model, [request("a", "Look at <image>this", picture(0)), request("b", "Look at this", picture(0))]
+        model, [request("a", "Look at <image>this", made_image(0)), request("b", "Look at this", made_image(0))]
     )
     assert found["a"].finish != "failed"
     assert found["a"].notes == {"image_marks_removed": 1}
@@ -158,8 +158,8 @@ def test_a_mark_in_the_question_is_taken_out_and_noted(model: CambrianModel) -> 
 
 
 def test_a_bad_request_fails_alone(model: CambrianModel) -> None:
-    good = request("good", "?", picture(0))
-    bad = dataclasses.replace(good, id="bad", images=(picture(0), picture(1)))
+    good = request("good", "?", made_image(0))
+    bad = dataclasses.replace(good, id="bad", images=(made_image(0), made_image(1)))
     found = responses(model, [bad, good])
     assert found["bad"].finish == "failed" and "takes one" in str(found["bad"].error)
     assert found["good"].finish != "failed"
@@ -260,7 +260,7 @@ class TestInspect:
         found = json.loads(done.stdout)
         # On a 4 x 4 grid 640 x 480 has int(480 * (4 / 640)) = 3 valid rows, so a border of (4 - 3) // 2 = 0: 4 rows
         # of 4 + 1 tokens. 200 x 1000 has int(0.8) = 0 valid columns, of which one is kept: 4 rows of 1 + 1.
-        assert [p["visual_tokens"] for p in found["pictures"]] == [20, 8]
+        assert [p["visual_tokens"] for p in found["images"]] == [20, 8]
         assert [t["kind"] for t in found["towers"]] == ["siglip", "clip", "dinov2", "convnext"]
         assert found["sampler_layers"] == [0, 2]
 

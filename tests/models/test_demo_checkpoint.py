@@ -12,8 +12,7 @@ import torch
 from safetensors import safe_open
 
 import cambrian_eval
-from cambrian_eval.benchmarks import miniature
-from cambrian_eval.demo import checkpoint
+from cambrian_eval.demo import checkpoint, miniature
 from cambrian_eval.models.cambrian import CambrianForConditionalGeneration, CambrianProcessor
 
 VISION_CENTRIC = ("mmvp", "realworldqa", "cvbench_2d", "cvbench_3d")
@@ -62,8 +61,8 @@ def test_all_weights_are_stored_in_half_precision() -> None:
 def test_every_sampler_changes_what_the_language_model_reads(loaded: tuple[Any, Any]) -> None:
     model, processor = loaded
     row = miniature.rows("cvbench_2d", 1)[0]
-    picture = _picture(row)
-    inputs = processor(text=_prompt(processor, row["prompt"]), images=picture)
+    made_image = _image(row)
+    inputs = processor(text=_prompt(processor, row["prompt"]), images=made_image)
     with torch.no_grad():
         whole = model(**inputs).logits
         for number in range(model.config.num_of_vision_sampler_layers):
@@ -80,7 +79,7 @@ def test_the_tokenizer_spells_any_text(loaded: tuple[Any, Any]) -> None:
         assert processor.tokenizer.decode(processor.tokenizer(text)["input_ids"]) == text
 
 
-def test_the_template_puts_the_picture_where_training_did(loaded: tuple[Any, Any], recwarn: Any) -> None:
+def test_the_template_puts_the_image_where_training_did(loaded: tuple[Any, Any], recwarn: Any) -> None:
     _, processor = loaded
     ids = processor.token_ids(_prompt(processor, "Is there a star?"))
     assert ids.index(-200) == processor.config.image_position
@@ -95,13 +94,13 @@ def test_it_replies_with_the_letter_of_an_option(loaded: tuple[Any, Any]) -> Non
         for index, row in enumerate(miniature.rows(name, 4)):
             sample = benchmark.to_sample(row, index)
             assert sample is not None
-            inputs = processor(text=_prompt(processor, benchmark.prompt(sample)), images=_picture(row))
+            inputs = processor(text=_prompt(processor, benchmark.prompt(sample)), images=_image(row))
             ids = model.generate(**inputs, max_new_tokens=8, do_sample=False)[0]
             assert processor.decode(ids) in sample.options
             assert ids[-1] == model.generation_config.eos_token_id
 
 
-def test_it_needs_the_picture(scores: Mapping[tuple[str, str], float]) -> None:
+def test_it_needs_the_image(scores: Mapping[tuple[str, str], float]) -> None:
     gains = [scores[name, "on"] - scores[name, "off"] for name in VISION_CENTRIC]
     assert sum(gains) / len(gains) >= 20
 
@@ -112,7 +111,7 @@ def _prompt(processor: Any, text: str) -> str:
     return prompt
 
 
-def _picture(row: Mapping[str, Any]) -> Any:
+def _image(row: Mapping[str, Any]) -> Any:
     import io
 
     from PIL import Image

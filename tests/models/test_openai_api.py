@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from cambrian_eval import ModelOptions, Request, UserError, run
+from cambrian_eval.image import LazyImage
 from cambrian_eval.model import Model
 from cambrian_eval.models.openai_api import create, encoded
-from cambrian_eval.picture import Picture
-from cambrian_eval.store import Cell
+from cambrian_eval.running.store import Cell
 from tests.conftest import png
 from tests.judge.chat_server import Act, ChatServer, Seen, error
 
@@ -34,14 +34,14 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cambrian_eval.endpoint.asking.backoff", lambda tries: 0.01)
 
 
-def request(id: str = "1", images: tuple[Picture, ...] = (), prompt: str = "What?", limit: int = 16) -> Request:
+def request(id: str = "1", images: tuple[LazyImage, ...] = (), prompt: str = "What?", limit: int = 16) -> Request:
     return Request(id, "docvqa", "on", prompt, images, 0, limit, (), "key")
 
 
-def picture(kind: str, mode: str = "RGB", size: tuple[int, int] = (8, 8), **settings: Any) -> Picture:
+def made_image(kind: str, mode: str = "RGB", size: tuple[int, int] = (8, 8), **settings: Any) -> LazyImage:
     buffer = io.BytesIO()
     Image.new(mode, size).save(buffer, kind, **settings)
-    return Picture.of(buffer.getvalue()).decoded()  # type: ignore[union-attr]
+    return LazyImage.of(buffer.getvalue()).decoded()  # type: ignore[union-attr]
 
 
 def model(server: ChatServer, name: str = "vision-1", **more: Any) -> Model:
@@ -55,11 +55,11 @@ def answer(seen: Seen, n: int) -> Act:
     return Act("answer " + text.split("number ")[1].split("?")[0], usage=(50, 3))
 
 
-def test_pictures_come_first_as_their_original_bytes_then_the_text() -> None:
-    first, second = Picture.of(png(1)), Picture.of(png(2))
+def test_images_come_first_as_their_original_bytes_then_the_text() -> None:
+    first, second = LazyImage.of(png(1)), LazyImage.of(png(2))
     assert first is not None and second is not None
     with ChatServer(lambda s, n: Act("fine")) as server:
-        asked = [request("a", (first.decoded(), second.decoded()), limit=33), request("b", prompt="No picture?")]
+        asked = [request("a", (first.decoded(), second.decoded()), limit=33), request("b", prompt="No image?")]
         found = {r.id: r for r in model(server).respond(iter(asked))}
     bodies = sorted((s.body for s in server.seen), key=lambda b: isinstance(b["messages"][0]["content"], str))
     parts = bodies[0]["messages"][0]["content"]
@@ -67,24 +67,24 @@ def test_pictures_come_first_as_their_original_bytes_then_the_text() -> None:
     head, _, data = parts[1]["image_url"]["url"].partition(",")
     assert head == "data:image/png;base64" and base64.b64decode(data) == png(2)
     assert bodies[0]["max_tokens"] == 33 and bodies[0]["temperature"] == 0 and bodies[0]["model"] == "vision-1"
-    assert bodies[1]["messages"] == [{"role": "user", "content": "No picture?"}]
+    assert bodies[1]["messages"] == [{"role": "user", "content": "No image?"}]
     assert found["a"].text == "fine" and (found["a"].prompt_tokens, found["a"].new_tokens) == (100, 2)
 
 
 @pytest.mark.parametrize(
     ("made", "mime", "noted"),
     [
-        (picture("JPEG"), "image/jpeg", False),
-        (picture("WEBP"), "image/webp", False),
-        (picture("PNG", "RGBA"), "image/png", False),
-        (picture("BMP"), "image/png", True),
-        (picture("TIFF"), "image/png", True),
-        (picture("JPEG", "CMYK"), "image/png", True),
-        (picture("GIF"), "image/png", True),
+        (made_image("JPEG"), "image/jpeg", False),
+        (made_image("WEBP"), "image/webp", False),
+        (made_image("PNG", "RGBA"), "image/png", False),
+        (made_image("BMP"), "image/png", True),
+        (made_image("TIFF"), "image/png", True),
+        (made_image("JPEG", "CMYK"), "image/png", True),
+        (made_image("GIF"), "image/png", True),
     ],
     ids=["jpeg", "webp", "png", "bmp", "tiff", "cmyk", "gif"],
 )
-def test_formats_that_endpoints_do_not_take_are_sent_as_png_and_noted(made: Picture, mime: str, noted: bool) -> None:
+def test_formats_that_endpoints_do_not_take_are_sent_as_png_and_noted(made: LazyImage, mime: str, noted: bool) -> None:
     found_mime, data, note = encoded(made)
     assert found_mime == mime and (note is not None) == noted
     assert (data == made.data()) != noted
@@ -92,8 +92,8 @@ def test_formats_that_endpoints_do_not_take_are_sent_as_png_and_noted(made: Pict
         assert image.size == (8, 8)
 
 
-def test_a_picture_over_the_limit_is_made_smaller_and_noted() -> None:
-    big = Picture.of(png(3, (300, 200)))
+def test_a_image_over_the_limit_is_made_smaller_and_noted() -> None:
+    big = LazyImage.of(png(3, (300, 200)))
     assert big is not None and len(big.data()) > 50_000
     mime, data, note = encoded(big, most=20_000)
     assert mime == "image/jpeg" and len(data) <= 20_000 and note is not None and "JPEG" in note
@@ -105,7 +105,7 @@ def test_endings_are_stored_as_what_they_are(docvqa_root: Path, tmp_path: Path) 
         1: Act("half", finish="content_filter"),
         2: error(400, "blocked", code="content_filter"),
         3: Act("long", finish="length"),
-        4: error(400, "this picture is broken"),
+        4: error(400, "this image is broken"),
         5: Act("naïve 🎈 \ud83d"),
     }
 
@@ -142,7 +142,7 @@ def test_the_key_is_nowhere_in_the_run(docvqa_root: Path, tmp_path: Path) -> Non
             tmp_path / "run",
             data_root=docvqa_root,
             limit=20,
-            options=ModelOptions(base_url=server.url),
+            options={"base_url": server.url},
         )
     files = [p for p in (tmp_path / "run").rglob("*") if p.is_file()]
     assert len(files) > 3 and not [p for p in files if KEY.encode() in p.read_bytes()]
@@ -164,9 +164,9 @@ def test_cost_is_stored_and_the_budget_ends_the_run_resumably(docvqa_root: Path,
 
 def test_killed_in_the_middle_and_resumed(docvqa_root: Path, tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom cambrian_eval import ModelOptions, run\n"
+        "import sys\nfrom cambrian_eval import run\n"
         "run('openai:vision-1', ['docvqa'], sys.argv[1], data_root=sys.argv[2],\n"
-        "    options=ModelOptions(base_url=sys.argv[3], concurrency=4))\n"
+        "    options={'base_url': sys.argv[3], 'concurrency': 4})\n"
     )
 
     def slow(seen: Seen, n: int) -> Act:

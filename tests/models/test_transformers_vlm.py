@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from cambrian_eval import ModelOptions, Request, Response, UserError, run
+from cambrian_eval.image import LazyImage
 from cambrian_eval.models.transformers_vlm import TransformersModel, create
-from cambrian_eval.picture import Picture
-from cambrian_eval.store import Cell
+from cambrian_eval.running.store import Cell
 from tests.conftest import png
 from tests.models.tiny_vlms import BUILDERS
 
@@ -36,13 +36,13 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     torch.set_num_threads(threads)
 
 
-def request(i: int, pictures: int, prompt: str | None = None, limit: int = 8) -> Request:
+def request(i: int, images: int, prompt: str | None = None, limit: int = 8) -> Request:
     shown = tuple(
-        Picture.of(png(i * 10 + k, (40 + 7 * i, 30 + 5 * k))).decoded()  # type: ignore[union-attr]
-        for k in range(pictures)
+        LazyImage.of(png(i * 10 + k, (40 + 7 * i, 30 + 5 * k))).decoded()  # type: ignore[union-attr]
+        for k in range(images)
     )
     text = prompt if prompt is not None else f"question number {i} " * (i + 1)
-    return Request(f"{i}-{pictures}-{limit}", "docvqa", "on", text, shown, 0, limit, (), "key")
+    return Request(f"{i}-{images}-{limit}", "docvqa", "on", text, shown, 0, limit, (), "key")
 
 
 def load(folder: Path, **options: Any) -> TransformersModel:
@@ -59,7 +59,7 @@ def answers(model: TransformersModel, requests: list[Request]) -> dict[str, Resp
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_batch_answers_like_single_requests(shelf: Path, name: str) -> None:
-    """Text alone, one picture, two pictures, long and short, in one stream."""
+    """Text alone, one image, two images, long and short, in one stream."""
     requests = [request(i, n) for i in range(3) for n in (0, 1, 2)] + [request(1, 1, limit=3)]
     together = answers(load(shelf / name, batch_size="4"), requests)
     alone = answers(load(shelf / name, batch_size="1"), requests)
@@ -71,7 +71,7 @@ def test_a_batch_answers_like_single_requests(shelf: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-def test_the_picture_matters_and_comes_before_the_text(shelf: Path, name: str) -> None:
+def test_the_image_matters_and_comes_before_the_text(shelf: Path, name: str) -> None:
     model = load(shelf / name, batch_size="1")
     one, other = request(0, 1, "which?"), request(5, 1, "which?")
     first, second = model.respond(iter([one])), model.respond(iter([other]))
@@ -117,7 +117,7 @@ def test_an_answer_that_ends_is_told_from_one_that_is_cut(shelf: Path, tmp_path:
     assert ended.finish == "stop" and ended.new_tokens is not None and ended.new_tokens <= 3
 
 
-def test_a_picture_mark_in_the_text_does_not_stand_for_a_picture(shelf: Path) -> None:
+def test_a_image_mark_in_the_text_does_not_stand_for_a_image(shelf: Path) -> None:
     found = answers(load(shelf / "llava"), [request(0, 1, "look <image> here"), request(1, 0, "<image>?")])
     assert {r.finish for r in found.values()} == {"length"}
     assert all(r.notes["image_marks_removed"] == 1 for r in found.values())
@@ -242,7 +242,7 @@ def test_a_whole_run_through_the_harness_and_its_resumption(shelf: Path, docvqa_
             vision=("on", "off"),
             limit=10,
             max_new_tokens=4,
-            options=ModelOptions(batch_size="4"),
+            options={"batch_size": "4"},
         )
 
     done = go()

@@ -152,7 +152,7 @@ def test_wheel_holds_the_packages_and_nothing_else(built: Built) -> None:
         "cambrian_eval/benchmarks/vision_centric/mmvp.py",
         "cambrian_eval/reports/page/report.html.jinja",
         "cambrian_eval/demo/cambrian-demo/model.safetensors",
-        "cambrian_eval/data/published_scores.csv",
+        "cambrian_eval/results/published_scores.csv",
         "cvbench_builder/review_page.html",
         "cambrian_eval/py.typed",
         "cvbench_builder/py.typed",

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from cambrian_eval import run
+from cambrian_eval.data.rows import DataSpec, load_samples
 from cambrian_eval.registry import load_benchmark
-from cambrian_eval.rows import DataSpec, load_samples
-from cambrian_eval.runner import run
 from cambrian_eval.sample import Request, Response
 
 BENCHMARKS = ("ai2d", "docvqa", "mmvp", "textvqa")

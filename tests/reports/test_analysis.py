@@ -21,7 +21,7 @@ from cambrian_eval.reports.scores import build, from_published, one_cvbench
 
 
 def drawn_positions() -> dict[str, tuple[float, float]]:
-    path = files("cambrian_eval.reports") / "data" / "figure3_positions.csv"
+    path = files("cambrian_eval.reports") / "figure3_positions.csv"
     rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
     return {r["benchmark"]: (float(r["x"]), float(r["y"])) for r in rows}
 

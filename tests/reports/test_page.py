@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from cambrian_eval.reports import report, style
-from cambrian_eval.reports.page import pictures
+from cambrian_eval.reports.page import images
 from cambrian_eval.reports.page.records import browsable, script_json
 from cambrian_eval.reports.runs import open_runs
+from cambrian_eval.running.store import Cell, Record, create_or_open
 from cambrian_eval.sample import Result, Sample, Verdict
-from cambrian_eval.store import Cell, Record, create_or_open
 from tests.reports.conftest import BENCHMARKS, ROWS
 
 FLAGS = (
@@ -125,7 +125,7 @@ def test_two_views_side_by_side(at: Opened, runs: tuple[Path, Path]) -> None:
     at.page.wait_for_timeout(100)
     assert at.page.locator("#sample .side").count() == 2
     assert at.page.locator("#sample .side >> nth=0").locator("img").count() == 1
-    assert "No picture was shown" in at.page.inner_text("#sample .side >> nth=1")
+    assert "No image was shown" in at.page.inner_text("#sample .side >> nth=1")
     assert at.page.evaluate("document.querySelector('#sample img').naturalWidth") > 0
 
 
@@ -308,13 +308,13 @@ def test_twenty_thousand_samples_are_read_lazily(browser: Any, tmp_path: Path) -
     assert found.console == []
 
 
-def test_many_pictures_go_into_files_beside_the_page(
+def test_many_images_go_into_files_beside_the_page(
     browser: Any, runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "EMBEDDED", 3)
+    monkeypatch.setattr(images, "EMBEDDED", 3)
     made = style.Provenance("command", "own runs")
     report.write(open_runs(runs[:1]), tmp_path, report.Options(formats=("svg",)), made)
-    assert len(list((tmp_path / "pictures").glob("*.jpg"))) > 3
+    assert len(list((tmp_path / "images").glob("*.jpg"))) > 3
     found = opened(browser, tmp_path / "report.html")
     found.page.keyboard.press("j")
     found.page.wait_for_selector("#sample img")
@@ -323,11 +323,11 @@ def test_many_pictures_go_into_files_beside_the_page(
     assert found.console == []
 
 
-def test_pictures_shown_are_those_the_model_saw(runs: tuple[Path, Path]) -> None:
+def test_images_shown_are_those_the_model_saw(runs: tuple[Path, Path]) -> None:
     data = browsable(open_runs(runs))
     found: dict[str, bytes] = {}
-    assert pictures.find(open_runs(runs), data.pictures, found.__setitem__) == []
-    assert set(found) == data.pictures and all(jpeg.startswith(b"\xff\xd8") for jpeg in found.values())
+    assert images.find(open_runs(runs), data.images, found.__setitem__) == []
+    assert set(found) == data.images and all(jpeg.startswith(b"\xff\xd8") for jpeg in found.values())
 
 
 def test_script_json_cannot_end_its_element() -> None:

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.published import published
 from cambrian_eval.reports import tables
 from cambrian_eval.reports.scores import build, from_published
+from cambrian_eval.results.published_scores import published
 
 
 def nine(**changes: object) -> tables.Layout:

@@ -53,7 +53,7 @@ CASES: list[tuple[dict[str, str], str, str | None]] = [
     (OPEN, "Both are possible", None), (OPEN, "A or B", None), (options("Yes", "No"), "Not sure", None),
     (TURNS, "c", "C"), (TURNS, "C. Right", "C"), (TURNS, "A car is parked there", None),
     (TURNS, "left or right", None), (DIGITS, "(C) 1", "C"), (DIGITS, "1", "C"), (DIGITS, "Option C", "C"),
-    (DIGITS, "Can't tell from this picture", None), (MANY, "Five", "B"), (options("below", "above"), "above", "B"),
+    (DIGITS, "Can't tell from this image", None), (MANY, "Five", "B"), (options("below", "above"), "above", "B"),
     (options("above", "below"), "Both", None), (options("1", "10", "2", "0"), "10", "B"),
     (options("right", "left"), "A lamp is on the left", "B"), (LAMP, "(A) lamp", "A"),
     (LAMP, "The lamp is closer.", "A"), (options("bed", "armchair"), "armchair", "B"), (LAMP, "A chair", "B"),
@@ -95,7 +95,7 @@ CASES: list[tuple[dict[str, str], str, str | None]] = [
     (PLANT, "A. stem\nB. root\nC. leaf\nD. flower\n\nB", "B"), (PLANT, "Option A: stem. Option B: root.", None),
     # Names that are not options, refusals, misspellings, numbers.
     (options("Vitamin A", "Vitamin C", "Vitamin D"), "It contains Vitamin C.", "B"),
-    (PLANT, "I cannot see a root in this picture.", None), (PLANT, "I'm sorry, I can't tell.", None),
+    (PLANT, "I cannot see a root in this image.", None), (PLANT, "I'm sorry, I can't tell.", None),
     (PLANT, "I'm not sure, but probably the leaf", "C"), (PLANT, "I think it is B", "B"),
     (PLANT, "I am unable to answer", None),
     (options("Cannot be determined", "Yes"), "It cannot be determined.", "A"),
@@ -155,7 +155,7 @@ MORE: list[tuple[dict[str, str], str, str | None]] = [
     (PLANT, "It is the root.", "B"),
     (PLANT, "It's root", "B"),
     (PLANT, "This is a root", "B"),
-    (PLANT, "I see a root in the picture", "B"),
+    (PLANT, "I see a root in the image", "B"),
     (PLANT, "a ROOT!", "B"),
     (PLANT, '"root"', "B"),
     (PLANT, "The part labelled is the root of the plant.", "B"),
@@ -436,7 +436,7 @@ STILL_MORE: list[tuple[dict[str, str], str, str | None]] = [
     (
         PLANT,
         "Let's think step by step. A. stem: grows up. B. root: grows down. C. leaf: flat. D. flower: pretty. "
-        "The picture shows something flat, so C.",
+        "The image shows something flat, so C.",
         "C",
     ),
     (PLANT, "Let's think. Option A is a stem which is green. Option B is a root. The best match is option C.", "C"),
@@ -534,8 +534,8 @@ WRAPPINGS = (
     "The answer is {}", "The answer is: {}.", "the correct answer is ({}).", "Answer: {}", "Answer:\n\n{}",
     "Option {}", "option ({})",
     "I think it is {}.", "So, {}.", "It must be {}!", "{}<|eot_id|>", "{} is correct.",
-    "{}, because the picture shows it.",
-    "The picture shows it.\n{}", "{}\n\nThe picture shows it.", "My final answer is **{}**.", "I would choose {}.",
+    "{}, because the image shows it.",
+    "The image shows it.\n{}", "{}\n\nThe image shows it.", "My final answer is **{}**.", "I would choose {}.",
 )  # fmt: skip
 THINGS = (
     "anchor", "basket", "candle", "dragon", "engine", "feather", "guitar", "hammer", "island", "jacket", "kettle",

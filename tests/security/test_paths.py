@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from cambrian_eval.data.rows import DataSpec, load_samples
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_benchmark
-from cambrian_eval.rows import DataSpec, load_samples
 from tests.conftest import docvqa_row, jsonl, png, write_parquet
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A data root with one picture inside, one outside, and a link from the one to the other."""
+    """A data root with one image inside, one outside, and a link from the one to the other."""
     folder = tmp_path / "data" / "docvqa"
     folder.mkdir(parents=True)
     (folder / "inside.png").write_bytes(png(1))
@@ -44,8 +44,8 @@ def outside(root: Path) -> list[str]:
     ]
 
 
-def rows(picture: Any) -> list[dict[str, Any]]:
-    return [{**docvqa_row(i, b""), "image": picture if i == 1 else "inside.png"} for i in range(3)]
+def rows(made_image: Any) -> list[dict[str, Any]]:
+    return [{**docvqa_row(i, b""), "image": made_image if i == 1 else "inside.png"} for i in range(3)]
 
 
 def load(root: Path) -> Any:
@@ -53,10 +53,10 @@ def load(root: Path) -> Any:
 
 
 def refuse(root: Path) -> None:
-    with pytest.raises(UserError, match=r"picture path .*(leaves the data folder|cannot be followed)"):
+    with pytest.raises(UserError, match=r"image path .*(leaves the data folder|cannot be followed)"):
         for sample in load(root):
-            for picture in sample.images:
-                picture.data()
+            for made_image in sample.images:
+                made_image.data()
 
 
 @pytest.mark.parametrize("i", range(10))
@@ -85,7 +85,7 @@ def test_saved_data_sets(root: Path, i: int, tmp_path: Path) -> None:
     refuse(root)
 
 
-def test_texts_in_the_picture_column_of_a_saved_data_set(root: Path) -> None:
+def test_texts_in_the_image_column_of_a_saved_data_set(root: Path) -> None:
     import datasets
 
     datasets.Dataset.from_list(rows(str(root.parent / "secret.png"))).save_to_disk(root / "docvqa")

@@ -6,12 +6,12 @@ import statistics
 
 import pytest
 
-from cambrian_eval import stats
 from cambrian_eval.benchmark import Graded
-from cambrian_eval.grading import chance
+from cambrian_eval.data.rows import DataSpec, load_samples
 from cambrian_eval.models.chance import Chance
 from cambrian_eval.registry import benchmark_names, load_benchmark
-from cambrian_eval.rows import DataSpec, load_samples
+from cambrian_eval.results.grading import chance
+from cambrian_eval.results.statistics import score
 from cambrian_eval.sample import Request
 
 SEEDS = 150
@@ -29,7 +29,7 @@ def test_chance_is_the_mean_of_random_responders(name: str) -> None:
         replies = [r.text for r in Chance(seed).respond(iter(requests))]
         graded = [Graded(s, benchmark.fuzzy(s, text)) for s, text in zip(samples, replies, strict=True)]
         units = benchmark.units(graded, "fuzzy")
-        scores.append(stats.score(units, benchmark.metrics(sorted({u.stratum for u in units}))["score"]) or 0.0)
+        scores.append(score(units, benchmark.metrics(sorted({u.stratum for u in units}))["score"]) or 0.0)
     error = statistics.stdev(scores) / SEEDS**0.5
     assert statistics.fmean(scores) == pytest.approx(expected, abs=4 * error + 1e-9)
 

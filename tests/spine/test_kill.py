@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.store import Cell, open_run
+from cambrian_eval.running.store import Cell, open_run
 
 SCRIPT = """
 import sys

@@ -1,4 +1,4 @@
-"""Rows from every kind of folder: the same columns, the same samples, pictures read only when asked."""
+"""Rows from every kind of folder: the same columns, the same samples, images read only when asked."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cambrian_eval import tables
+from cambrian_eval.data import files
+from cambrian_eval.data.rows import DataSpec, load_samples
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import benchmark_names, load_benchmark
-from cambrian_eval.rows import DataSpec, load_samples
 from tests.conftest import docvqa_row, jsonl, png, write_parquet
 
 
@@ -29,7 +29,7 @@ def pixels(sample: Any) -> list[bytes]:
 @pytest.mark.parametrize("layout", ["parquet", "saved", "jsonl"])
 def test_a_folder_gives_the_samples_of_the_rows_in_it(name: str, layout: str, tmp_path: Path) -> None:
     """The miniature rows written out in three layouts come back as the samples they were."""
-    from cambrian_eval.benchmarks import miniature
+    from cambrian_eval.demo import miniature
 
     rows = list(miniature.rows(name, 12))
     expected = load_samples(load_benchmark(name), DataSpec(mini=12)).samples
@@ -62,7 +62,7 @@ def write(rows: list[dict[str, Any]], folder: Path, layout: str) -> None:
 
 
 def plain(value: Any, folder: Path, name: str) -> Any:
-    """A row with its pictures written to files and their paths in the columns."""
+    """A row with its images written to files and their paths in the columns."""
     if isinstance(value, dict) and set(value) == {"bytes", "path"}:
         (folder / f"{name}.png").write_bytes(value["bytes"])
         return f"{name}.png"
@@ -74,14 +74,14 @@ def plain(value: Any, folder: Path, name: str) -> Any:
 
 
 def test_gqa_in_the_layout_of_the_hub(tmp_path: Path) -> None:
-    """Questions in one config, pictures in another, joined on their ids; one picture stored for many questions."""
+    """Questions in one config, images in another, joined on their ids; one image stored for many questions."""
     questions = [
         {"id": str(i), "imageId": f"n{i % 2}", "question": f"q{i}?", "answer": "yes", "types": {"structural": "verify"}}
         for i in range(6)
     ]
-    pictures = [{"id": f"n{i}", "image": {"bytes": png(i), "path": None}} for i in range(2)]
+    images = [{"id": f"n{i}", "image": {"bytes": png(i), "path": None}} for i in range(2)]
     write_parquet(tmp_path / "gqa/testdev_balanced_instructions/testdev-0.parquet", questions)
-    write_parquet(tmp_path / "gqa/testdev_balanced_images/testdev-0.parquet", pictures)
+    write_parquet(tmp_path / "gqa/testdev_balanced_images/testdev-0.parquet", images)
     samples = load_samples(load_benchmark("gqa"), spec(tmp_path)).samples
     assert [s.image_id for s in samples] == ["n0", "n1"] * 3
     assert [s.images[0].data() for s in samples] == [png(i % 2) for i in range(6)]
@@ -98,30 +98,30 @@ def test_the_wanted_split_is_chosen_by_file_name(tmp_path: Path) -> None:
 
 
 def test_one_huge_row_group_is_spilled_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "LARGE_GROUP", 1000)
+    monkeypatch.setattr(files, "LARGE_GROUP", 1000)
     rows = [docvqa_row(i, png(i % 3), page=i) for i in range(40)]
     write_parquet(tmp_path / "docvqa/rows.parquet", rows, group=1000)
     samples = load_samples(load_benchmark("docvqa"), spec(tmp_path)).samples
     assert [s.images[0].data() for s in samples] == [png(i % 3) for i in range(40)]
 
 
-def test_pictures_are_not_read_before_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_not_read_before_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [docvqa_row(i, png(i)) for i in range(100)]
     write_parquet(tmp_path / "docvqa/rows.parquet", rows, group=10)
     read: list[int] = []
-    original = tables._GroupReader._values
+    original = files._GroupReader._values
 
     def counted(self: Any, path: Path, group: int, column: str) -> list[Any]:
         read.append(group)
         return original(self, path, group, column)
 
-    monkeypatch.setattr(tables._GroupReader, "_values", counted)
+    monkeypatch.setattr(files._GroupReader, "_values", counted)
     samples = load_samples(load_benchmark("docvqa"), spec(tmp_path)).samples
     assert read == []  # DocVQA's own columns name the page
     assert samples[57].images[0].data() == png(57) and read == [5]
 
 
-def test_a_picture_path_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:
+def test_a_image_path_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(png(0))
     folder = tmp_path / "data" / "ai2d"
     folder.mkdir(parents=True)
@@ -154,7 +154,7 @@ def test_docvqa_test_split_writes_a_submission_and_no_score(tmp_path: Path) -> N
         ["docvqa"],
         tmp_path / "run",
         data_root=tmp_path / "data",
-        switches={"docvqa": {"split": "test"}},
+        settings={"docvqa": {"split": "test"}},
     )
     assert outcome.results[0].score is None and outcome.results[0].interval is None
     (written,) = (tmp_path / "run" / "submissions").iterdir()
@@ -162,7 +162,7 @@ def test_docvqa_test_split_writes_a_submission_and_no_score(tmp_path: Path) -> N
 
 
 def test_exif_rotation_is_left_as_the_released_scripts_leave_it() -> None:
-    from cambrian_eval.picture import decode
+    from cambrian_eval.image import decode
 
     buffer = io.BytesIO()
     exif = Image.Exif()

@@ -15,8 +15,8 @@ from PIL import Image
 
 import cambrian_eval
 from cambrian_eval.errors import ContractError, UserError
+from cambrian_eval.running.store import Cell
 from cambrian_eval.sample import Request, Response
-from cambrian_eval.store import Cell
 from tests.conftest import Scripted, answer_number, docvqa_row, png, write_parquet
 
 
@@ -33,7 +33,7 @@ def test_a_perfect_model_scores_100_and_everything_is_on_record(docvqa_root: Pat
     record = outcome.run.responses(Cell("docvqa", "on"))["7"]
     assert record.prompt == "What is number 7?\nGive the short answer directly."
     assert record.text == "answer 7"
-    assert len(record.key) == 32 and len(record.pictures) == 1
+    assert len(record.key) == 32 and len(record.images) == 1
     verdict = outcome.run.verdicts(Cell("docvqa", "on"), "fuzzy")["7"]
     assert verdict.value == 1.0 and verdict.rule
     info = outcome.run.info
@@ -54,7 +54,7 @@ def test_conditions_show_what_they_say(docvqa_root: Path, tmp_path: Path) -> Non
     assert set(shown["off"].values()) == {()}
     own, other, noise = shown["on"], shown["shuffled"], shown["noise"]
     assert all(own[i] != other[i] for i in own)
-    assert set(other.values()) == set(own.values())  # real pictures, each used
+    assert set(other.values()) == set(own.values())  # real images, each used
     assert all(other[str(2 * k)] == other[str(2 * k + 1)] for k in range(30))  # same for every question of an image
     assert not set(noise.values()) & set(own.values()) and sizes["noise"] == {(64, 64)}
     prompts = {(r.condition, r.id): r.prompt for r in model.seen}
@@ -66,13 +66,13 @@ def test_conditions_show_what_they_say(docvqa_root: Path, tmp_path: Path) -> Non
     }
 
 
-def test_questions_of_one_picture_are_neighbours(tmp_path: Path) -> None:
+def test_questions_of_one_image_are_neighbours(tmp_path: Path) -> None:
     rows = [docvqa_row(i, png(i % 5), page=i % 5) for i in range(20)]
     write_parquet(tmp_path / "data/docvqa/validation-0.parquet", rows)
     model = Scripted(answer_number)
     go(tmp_path / "data", tmp_path / "run", model)
-    pictures = [r.images[0].sha256 for r in model.seen]
-    changes = sum(a != b for a, b in pairwise(pictures))
+    images = [r.images[0].sha256 for r in model.seen]
+    changes = sum(a != b for a, b in pairwise(images))
     assert changes == 4
 
 
@@ -174,14 +174,14 @@ def encoded(image: Image.Image, kind: str, **more: Any) -> bytes:
     return buffer.getvalue()
 
 
-def test_odd_pictures(tmp_path: Path) -> None:
+def test_odd_images(tmp_path: Path) -> None:
     rgb = Image.new("RGB", (30, 20), (200, 30, 40))
     palette = Image.new("P", (30, 20), 1)
     palette.putpalette([0, 0, 0, 10, 200, 30] + [0] * 762)
     frames = [Image.new("P", (30, 20), i) for i in (0, 1)]
     for frame in frames:
         frame.putpalette([255, 0, 0, 0, 0, 255] + [0] * 762)
-    pictures = {
+    images = {
         "truncated": encoded(Image.open(io.BytesIO(png(3))), "PNG")[:700],
         "gif": encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]),
         "palette": encoded(palette, "PNG", transparency=0),
@@ -190,11 +190,11 @@ def test_odd_pictures(tmp_path: Path) -> None:
         "wide": encoded(Image.new("RGB", (12000, 40)), "PNG"),
         "empty": b"",
     }
-    rows = [docvqa_row(i, data, page=i) for i, data in enumerate(pictures.values())]
+    rows = [docvqa_row(i, data, page=i) for i, data in enumerate(images.values())]
     write_parquet(tmp_path / "data/docvqa/validation-0.parquet", rows)
     model = Scripted(answer_number)
     outcome = go(tmp_path / "data", tmp_path / "run", model)
-    names = list(pictures)
+    names = list(images)
     sizes = {names[int(r.id)]: r.images[0].load().size for r in model.seen}
     assert sizes == {
         "gif": (30, 20),

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cambrian_eval import stats
 from cambrian_eval.benchmark import Unit
-from cambrian_eval.sample import Sample
+from cambrian_eval.results import statistics
+from cambrian_eval.sample import Sample, clusters
 
 
 def sample(i: int, image: str | None = None, group: str | None = None) -> Sample:
@@ -24,7 +24,7 @@ def plain(values: list[float]) -> list[Unit]:
     return [Unit("all", v, (i,)) for i, v in enumerate(values)]
 
 
-def test_clusters_join_pictures_and_groups_transitively() -> None:
+def test_clusters_join_images_and_groups_transitively() -> None:
     samples = [
         sample(0, "a", "g"),
         sample(1, "b", "g"),
@@ -35,19 +35,19 @@ def test_clusters_join_pictures_and_groups_transitively() -> None:
         sample(6, None, "h"),
         sample(7, "g"),
     ]
-    assert stats.clusters(samples) == [0, 0, 0, 1, 2, 3, 3, 4]
+    assert clusters(samples) == [0, 0, 0, 1, 2, 3, 3, 4]
 
 
 def test_score_is_the_weighted_sum_of_stratum_means() -> None:
     units = [Unit("x", 1, (0,)), Unit("x", 0, (1,)), Unit("y", 1, (2,)), Unit("z", 1, (3,))]
-    assert stats.score(units, {"x": 50, "y": 50}) == 75.0
-    assert stats.score(units, {"missing": 1}) is None
+    assert statistics.score(units, {"x": 50, "y": 50}) == 75.0
+    assert statistics.score(units, {"missing": 1}) is None
 
 
 def test_the_interval_matches_the_normal_formula_for_independent_samples() -> None:
     rng = random.Random(1)
     values = [float(rng.random() < 0.7) for _ in range(2000)]
-    low, high = stats.interval(stats.table(plain(values), {"all": 100}, list(range(2000)))) or (0, 0)
+    low, high = statistics.interval(statistics.table(plain(values), {"all": 100}, list(range(2000)))) or (0, 0)
     p = sum(values) / 2000
     half = 1.96 * math.sqrt(p * (1 - p) / 2000) * 100
     assert low == pytest.approx(100 * p - half, abs=0.35)
@@ -55,15 +55,15 @@ def test_the_interval_matches_the_normal_formula_for_independent_samples() -> No
 
 
 def test_dependent_questions_widen_the_interval() -> None:
-    """Ten copies of each picture's verdict hold the information of one: the interval must be that of 100 samples."""
+    """Ten copies of each image's verdict hold the information of one: the interval must be that of 100 samples."""
     rng = random.Random(2)
-    pictures = [float(rng.random() < 0.5) for _ in range(100)]
-    values = [v for v in pictures for _ in range(10)]
+    images = [float(rng.random() < 0.5) for _ in range(100)]
+    values = [v for v in images for _ in range(10)]
     cluster = [i // 10 for i in range(1000)]
-    low, high = stats.interval(stats.table(plain(values), {"all": 100}, cluster)) or (0, 0)
-    alone = stats.interval(stats.table(plain(pictures), {"all": 100}, list(range(100)))) or (0, 0)
+    low, high = statistics.interval(statistics.table(plain(values), {"all": 100}, cluster)) or (0, 0)
+    alone = statistics.interval(statistics.table(plain(images), {"all": 100}, list(range(100)))) or (0, 0)
     assert (low, high) == pytest.approx(alone, abs=1e-9)
-    naive = stats.interval(stats.table(plain(values), {"all": 100}, list(range(1000)))) or (0, 0)
+    naive = statistics.interval(statistics.table(plain(values), {"all": 100}, list(range(1000)))) or (0, 0)
     assert high - low > 2.5 * (naive[1] - naive[0])
 
 
@@ -73,35 +73,35 @@ def test_the_bootstrap_equals_a_naive_one_over_whole_clusters() -> None:
     units = [Unit("xy"[i % 2], float(rng.integers(0, 2)), (i,)) for i in range(60)]
     cluster = [i // 4 for i in range(60)]
     weights = {"x": 30.0, "y": 70.0}
-    found = stats.interval(stats.table(units, weights, cluster), seed=3, resamples=200)
+    found = statistics.interval(statistics.table(units, weights, cluster), seed=3, resamples=200)
     draws = []
     source = np.random.default_rng(3)
     for _ in range(200):
         chosen = source.integers(0, 15, 15)
         bag = [u for c in chosen for u in units if cluster[u.members[0]] == c]
-        draws.append(stats.score(bag, weights))
+        draws.append(statistics.score(bag, weights))
     expected = np.quantile(np.array(draws, dtype=float), [0.025, 0.975])
     assert found == pytest.approx(tuple(expected))
 
 
 def test_one_cluster_has_no_interval() -> None:
-    assert stats.interval(stats.table(plain([1, 0, 1]), {"all": 100}, [0, 0, 0])) is None
+    assert statistics.interval(statistics.table(plain([1, 0, 1]), {"all": 100}, [0, 0, 0])) is None
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_mcnemar_against_the_binomial_sum(gained: int, lost: int) -> None:
     n = gained + lost
     if n == 0:
-        assert stats.mcnemar(0, 0) == 1.0
+        assert statistics.mcnemar(0, 0) == 1.0
         return
     pmf = [math.comb(n, k) / 2**n for k in range(n + 1)]
     expected = sum(p for p in pmf if p <= pmf[gained] * (1 + 1e-9))
-    assert stats.mcnemar(gained, lost) == pytest.approx(min(1.0, expected))
+    assert statistics.mcnemar(gained, lost) == pytest.approx(min(1.0, expected))
 
 
 def test_paired_difference_by_hand() -> None:
     a, b = plain([1, 1, 0, 0, 1, 0]), plain([1, 1, 1, 1, 1, 0])
-    found = stats.paired(a, b, {"all": 100}, list(range(6)), 6)
+    found = statistics.paired(a, b, {"all": 100}, list(range(6)), 6)
     assert found is not None
     assert (found.a, found.b) == (50.0, pytest.approx(83.3333, abs=1e-3))
     assert found.difference == pytest.approx(33.3333, abs=1e-3)
@@ -114,7 +114,7 @@ def test_permutation_p_value_against_all_relabelings() -> None:
     rng = np.random.default_rng(0)
     a = [Unit("all", float(v), (2 * i, 2 * i + 1)) for i, v in enumerate(rng.random(8))]
     b = [Unit("all", min(1.0, u.value + g), u.members) for u, g in zip(a, rng.random(8) * 0.6 - 0.1, strict=True)]
-    found = stats.paired(a, b, {"all": 100}, [i // 2 for i in range(16)], 16)
+    found = statistics.paired(a, b, {"all": 100}, [i // 2 for i in range(16)], 16)
     assert found is not None and found.test == "permutation"
     gaps = [100 * (y.value - x.value) / 8 for x, y in zip(a, b, strict=True)]
     observed = abs(sum(gaps))
@@ -128,7 +128,7 @@ def test_permutation_p_value_against_all_relabelings() -> None:
 def test_the_detectable_difference_is_2_8_standard_errors() -> None:
     rng = np.random.default_rng(7)
     a, b = rng.integers(0, 2, 1500), rng.integers(0, 2, 1500)
-    found = stats.paired(
+    found = statistics.paired(
         plain([float(v) for v in a]), plain([float(v) for v in b]), {"all": 100}, list(range(1500)), 1500
     )
     error = 100 * (b - a).std(ddof=1) / math.sqrt(1500)
@@ -137,11 +137,11 @@ def test_the_detectable_difference_is_2_8_standard_errors() -> None:
 
 def test_equal_runs_tell_nothing_of_what_could_be_detected() -> None:
     same = plain([1, 0, 1, 0])
-    found = stats.paired(same, same, {"all": 100}, list(range(4)), 4)
+    found = statistics.paired(same, same, {"all": 100}, list(range(4)), 4)
     assert found is not None and found.difference == 0 and found.p_value == 1
     assert found.detectable is None
 
 
 def test_holm_by_hand() -> None:
-    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert stats.holm([]) == []
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([]) == []

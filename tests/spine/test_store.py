@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.running.store import Cell, Record, Run, create_or_open, decode, encode, open_run
 from cambrian_eval.sample import Response
-from cambrian_eval.store import Cell, Record, Run, create_or_open, decode, encode, open_run
 
 CELL = Cell("docvqa", "on")
 
 
 def record(i: str, text: str = "text") -> Record:
-    return Record.of(Response(i, text), key="k" * 32, prompt="what?", pictures=("p" * 64,))
+    return Record.of(Response(i, text), key="k" * 32, prompt="what?", images=("p" * 64,))
 
 
 @given(st.text(), st.text())
@@ -95,7 +95,7 @@ def test_a_damaged_line_in_the_middle_is_set_aside(tmp_path: Path) -> None:
 
 HOLD = """
 import pathlib, sys
-from cambrian_eval.store import Run
+from cambrian_eval.running.store import Run
 
 with Run(pathlib.Path(sys.argv[1])).writing():
     print("held", flush=True)
@@ -117,7 +117,7 @@ def test_a_second_writer_is_refused_and_named(tmp_path: Path) -> None:
 
 def test_a_lock_left_behind_is_taken_over_and_named(tmp_path: Path) -> None:
     code = (
-        "import os, pathlib; from cambrian_eval.store import Run\n"
+        "import os, pathlib; from cambrian_eval.running.store import Run\n"
         f"w = Run(pathlib.Path({str(tmp_path)!r})).writing(); w.__enter__(); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code], check=False)

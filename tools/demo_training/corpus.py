@@ -1,7 +1,7 @@
 """Exercises for the demo checkpoint: rows of the miniature suite's train split as prompts, answers and pixels.
 
 Every benchmark's own adapter makes the prompt, so the model is trained on the very words it will be asked.
-Pictures are scaled once, to the towers' input side, and kept as bytes in one memory-mapped array. Nothing of
+Images are scaled once, to the towers' input side, and kept as bytes in one memory-mapped array. Nothing of
 the evaluation split is touched: the train split draws from its own space of seeds.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cambrian_eval.benchmarks import miniature
+from cambrian_eval.demo import miniature
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.sample import Sample
 
@@ -33,14 +33,14 @@ _OPTION = re.compile(r"\n(?:\(([A-F])\)|([A-F])\.) ([^\n]+)")
 
 @dataclass(frozen=True)
 class Exercise:
-    """One picture with the benchmark's own prompt, and the replies that are learnt with and without it.
+    """One image with the benchmark's own prompt, and the replies that are learnt with and without it.
 
     Where options are listed `letter` is the right one's and `answer` its text. `blind` is the reply when no
-    picture is shown: a guess, uniform over what is possible.
+    image is shown: a guess, uniform over what is possible.
     """
 
     benchmark: str
-    picture: int
+    image: int
     prompt: str
     answer: str
     letter: str | None
@@ -58,7 +58,7 @@ def options_of(prompt: str) -> list[tuple[str, str]]:
 
 
 def exercises(name: str, count: int, seed: int) -> Iterator[tuple[Exercise, bytes]]:
-    """Exercises of one benchmark with their pictures' PNG bytes; `picture` is left at 0."""
+    """Exercises of one benchmark with their images' PNG bytes; `image` is left at 0."""
     benchmark = load_benchmark(name)
     rng = Random(f"{name}/{seed}")
     for index, row in enumerate(miniature.rows(name, count, split="train", seed=seed)):
@@ -74,25 +74,25 @@ def _exercise(name: str, sample: Sample, prompt: str, rng: Random) -> Exercise:
     if options:
         return Exercise(name, 0, prompt, options[answer], answer, rng.choice(list(options)))
     if name == "mme":
-        # Both claims about a picture are judged together: a blind guess must differ between claims as chance
+        # Both claims about an image are judged together: a blind guess must differ between claims as chance
         # would have it, or a pair could never be guessed.
         return Exercise(name, 0, prompt, answer, None, Random(f"guess/{prompt}").choice(("Yes", "No")))
     return Exercise(name, 0, prompt, answer, None, answer)
 
 
 def _png(row: dict[str, Any]) -> bytes:
-    """The bytes of a row's first picture, whichever column the benchmark keeps it in."""
+    """The bytes of a row's first image, whichever column the benchmark keeps it in."""
     found: Any = next(row[name] for name in ("decoded_image", "image_1", "image") if name in row)
     content: bytes = (found[0] if isinstance(found, list) else found)["bytes"]
     return content
 
 
 def pixels(png: bytes) -> NDArray[np.uint8]:
-    """A picture as the towers' preprocessing scales it, before normalisation."""
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
-    if picture.width != picture.height:
-        raise ValueError("the miniature suite draws squares; a padded picture needs another corpus")
-    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    """An image as the towers' preprocessing scales it, before normalisation."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    if image.width != image.height:
+        raise ValueError("the miniature suite draws squares; a padded image needs another corpus")
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
 
 def write_part(folder: Path, name: str, count: int, seed: int) -> None:
@@ -102,21 +102,21 @@ def write_part(folder: Path, name: str, count: int, seed: int) -> None:
     if stem.with_name(stem.name + ".npy").exists():
         return
     lines: list[str] = []
-    pictures: list[NDArray[np.uint8]] = []
+    images: list[NDArray[np.uint8]] = []
     last = b""
     for exercise, png in exercises(name, count, seed):
         if png != last:
-            pictures.append(pixels(png))
+            images.append(pixels(png))
             last = png
-        lines.append(json.dumps(asdict(exercise) | {"picture": len(pictures) - 1}, ensure_ascii=False))
+        lines.append(json.dumps(asdict(exercise) | {"image": len(images) - 1}, ensure_ascii=False))
     stem.with_name(stem.name + ".jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     part = stem.with_name(stem.name + ".part.npy")
-    np.save(part, np.stack(pictures))
+    np.save(part, np.stack(images))
     part.rename(stem.with_name(stem.name + ".npy"))
 
 
 def read_part(folder: Path, name: str, seed: int) -> tuple[list[Exercise], NDArray[np.uint8]]:
-    """A part written by `write_part`; pictures are memory-mapped."""
+    """A part written by `write_part`; images are memory-mapped."""
     rows = [json.loads(line) for line in (folder / f"{name}.{seed}.jsonl").read_text(encoding="utf-8").splitlines()]
     found = [Exercise(**row) for row in rows]
     return found, np.load(folder / f"{name}.{seed}.npy", mmap_mode="r")

@@ -2,7 +2,7 @@
 
 Runs for a number of minutes or of steps, whichever ends first; the learning rate follows the share of that
 budget that is used up. Accuracy is counted on the batches themselves before they are learnt from: while no
-picture has been seen twice, that is accuracy on unseen rows.
+image has been seen twice, that is accuracy on unseen rows.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Plan:
     warmup: int = 200
     decay: float = 0.05
     room: int = 44
-    """Tokens of text behind a picture."""
+    """Tokens of text behind an image."""
     words_share: float = 0.7
     """Weight of the visual tokens' own loss."""
     blind_share: float = 0.25
@@ -54,7 +54,7 @@ class Plan:
 
 
 def mixture(units: Sequence[Unit], weights: Mapping[str, float], seed: int) -> Iterator[Unit]:
-    """Units without end: the benchmark drawn by weight, then its next picture of a shuffled pass."""
+    """Units without end: the benchmark drawn by weight, then its next image of a shuffled pass."""
     rng = Random(seed)
     pools: dict[str, list[Unit]] = defaultdict(list)
     for unit in units:
@@ -95,7 +95,7 @@ class Learnt:
 
 
 def as_words(model: Any, visual: Tensor, wanted: Tensor) -> Tensor:
-    """How well visual tokens [B, n, H], held against the word embeddings, name what is in the picture.
+    """How well visual tokens [B, n, H], held against the word embeddings, name what is in the image.
 
     The words need to be found by some token each, wherever it lies. This short way from the answer to the
     towers teaches them long before the language model can make use of what they say.
@@ -111,20 +111,20 @@ def losses(model: Any, batch: Batch, frame: Sequence[int]) -> Learnt:
         tower(pixels) for tower, pixels in zip(model.vision_towers, normalised(model, batch.pixels), strict=True)
     ]
     size = (128, 128)
-    pictures = model.model.encode_features(features, [size] * len(batch.pixels))
-    tokens = torch.stack([picture.tokens for picture in pictures])
+    images = model.model.encode_features(features, [size] * len(batch.pixels))
+    tokens = torch.stack([image.tokens for image in images])
     words = as_words(model, _without_newlines(tokens), batch.words)
     rows = len(batch.ids)
     begin = torch.tensor(frame).expand(rows, -1)
-    visual = pictures[0].tokens.shape[0]
+    visual = images[0].tokens.shape[0]
     mark = torch.full((rows, 1), -200)
-    spliced = model.prepare(torch.cat([begin, mark, batch.ids], dim=1), None, pictures)
+    spliced = model.prepare(torch.cat([begin, mark, batch.ids], dim=1), None, images)
     mask, positions = attention(batch, len(frame), visual)
     hidden = model.model(
         inputs_embeds=spliced.inputs_embeds,
         attention_mask=mask,
         position_ids=positions,
-        picture_states=spliced.picture_states,
+        image_states=spliced.image_states,
         use_cache=False,
     ).last_hidden_state
     before = hidden[:, len(frame) + visual - 1 : -1]
@@ -136,7 +136,7 @@ def losses(model: Any, batch: Batch, frame: Sequence[int]) -> Learnt:
 
 
 def _without_newlines(tokens: Tensor) -> Tensor:
-    """Picture tokens [B, side * (side + 1), H] without the one that closes every row."""
+    """Image tokens [B, side * (side + 1), H] without the one that closes every row."""
     side = math.isqrt(tokens.shape[1])
     rows, _, width = tokens.shape
     return tokens.reshape(rows, side, side + 1, width)[:, :, :-1].flatten(1, 2)

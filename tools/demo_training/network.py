@@ -1,6 +1,6 @@
 """The demo checkpoint's shape: sizes, the random start, and the finished folder in the official layout.
 
-Four towers of all four kinds at 64 pixels; ConvNeXt, which learns most from few pictures, carries the detail
+Four towers of all four kinds at 64 pixels; ConvNeXt, which learns most from few images, carries the detail
 and is read in several stages. The network is Cambrian's own, unmodified; only its sizes are small.
 """
 
@@ -190,7 +190,7 @@ _GAINS = (
     (r"o_proj|out_proj|down_proj|linear_2|fc2|pwconv2|attention\.output", 0.5),
 )
 """A sampler reads the mean of many cells, which is small: without help every visual token would begin as a
-copy of the picture's context, and what lies where would be learnt last.
+copy of the image's context, and what lies where would be learnt last.
 """
 
 

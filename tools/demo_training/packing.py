@@ -1,9 +1,9 @@
-"""Exercises to batches: every picture once, and behind it all its questions side by side.
+"""Exercises to batches: every image once, and behind it all its questions side by side.
 
-A row is the conversation's frame, the picture, and then several *segments*, each one question with its answer.
-Segments do not see each other: the attention mask lets a segment read the frame, the picture and itself, and
-its positions go on from the picture's end, so each is computed exactly as if it stood there alone. A blind
-segment does not see the picture either and counts on from the frame: it is the text-only prompt. So a picture
+A row is the conversation's frame, the image, and then several *segments*, each one question with its answer.
+Segments do not see each other: the attention mask lets a segment read the frame, the image and itself, and
+its positions go on from the image's end, so each is computed exactly as if it stood there alone. A blind
+segment does not see the image either and counts on from the frame: it is the text-only prompt. So an image
 is encoded once however many wordings of its question are trained.
 """
 
@@ -22,17 +22,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cambrian_eval.benchmarks.miniature.canvas import COLORS, SHAPES
-from cambrian_eval.benchmarks.miniature.diagrams import ANIMALS
-from cambrian_eval.benchmarks.miniature.space import OBJECTS
+from cambrian_eval.demo.miniature.canvas import COLORS, SHAPES
+from cambrian_eval.demo.miniature.diagrams import ANIMALS
+from cambrian_eval.demo.miniature.space import OBJECTS
 
 from .corpus import Exercise, read_part
 from .vocabulary import END, FRAME, OPENS_ANSWER
 
 NAMED = frozenset((*COLORS, *SHAPES, *OBJECTS, *ANIMALS))
-"""Words of questions that name what is in the picture."""
+"""Words of questions that name what is in the image."""
 KINDS = ("asked", "spelt", "blind")
-"""Answered as the benchmark asks; an option by its text instead of its letter; without the picture."""
+"""Answered as the benchmark asks; an option by its text instead of its letter; without the image."""
 QUESTION_WEIGHT, END_WEIGHT, BLIND_WEIGHT = 0.05, 0.2, 0.4
 
 
@@ -47,19 +47,19 @@ class Segment:
 
 @dataclass(frozen=True)
 class Unit:
-    """One picture with all its segments."""
+    """One image with all its segments."""
 
     benchmark: str
     part: int
-    picture: int
+    image: int
     segments: tuple[Segment, ...]
     words: tuple[int, ...]
-    """Ids of words that are true of the picture: answers, and what questions name as being there."""
+    """Ids of words that are true of the image: answers, and what questions name as being there."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Text of a batch behind frame and picture, already laid out; [B, S] unless said otherwise."""
+    """Text of a batch behind frame and image, already laid out; [B, S] unless said otherwise."""
 
     pixels: Tensor
     ids: Tensor
@@ -74,11 +74,11 @@ class Batch:
     """Index into KINDS where the token belongs to an answer, else -1."""
     benchmark: tuple[str, ...]
     words: Tensor
-    """[B, vocabulary]: shares, adding up to one, of the words that are true of each picture; or all zero."""
+    """[B, vocabulary]: shares, adding up to one, of the words that are true of each image; or all zero."""
 
 
 def read_units(folder: Path, parts: Sequence[tuple[str, int]], tokenizer: Any) -> tuple[list[Unit], list[Any]]:
-    """All pictures of some parts of the corpus, with their questions as ids, and the pixel arrays."""
+    """All images of some parts of the corpus, with their questions as ids, and the pixel arrays."""
     units: list[Unit] = []
     arrays: list[NDArray[np.uint8]] = []
     vocabulary = tokenizer.get_vocab()
@@ -87,11 +87,11 @@ def read_units(folder: Path, parts: Sequence[tuple[str, int]], tokenizer: Any) -
         arrays.append(pixels)
         found: dict[int, list[Exercise]] = defaultdict(list)
         for exercise in exercises:
-            found[exercise.picture].append(exercise)
+            found[exercise.image].append(exercise)
         ids = _encoder(tokenizer, exercises)
         units += [
-            Unit(name, number, picture, tuple(_segments(group, ids)), _words(group, vocabulary))
-            for picture, group in sorted(found.items())
+            Unit(name, number, image, tuple(_segments(group, ids)), _words(group, vocabulary))
+            for image, group in sorted(found.items())
         ]
     return units, arrays
 
@@ -135,14 +135,14 @@ def _segments(group: Sequence[Exercise], ids: Mapping[str, list[int]]) -> Iterat
 
 @dataclass(frozen=True)
 class Shares:
-    """How often a question's answer is an option's text, and how often a picture also carries a blind question."""
+    """How often a question's answer is an option's text, and how often an image also carries a blind question."""
 
     spelt: float
     blind: float
 
 
 def choose(unit: Unit, rng: Random, room: int, shares: Shares) -> list[Segment]:
-    """The segments of a picture that are trained together: as many questions as fit, at most three, and now
+    """The segments of an image that are trained together: as many questions as fit, at most three, and now
     and then a blind one.
     """
     by_kind = {kind: [s for s in unit.segments if s.kind == kind] for kind in KINDS}
@@ -183,14 +183,14 @@ def batch_of(
             weight[row, answer] = scale
             weight[row, at + size - 1] = scale * END_WEIGHT
             kind[row, answer] = KINDS.index(one.kind)
-            # The first token of a segment follows the picture, not the segment before it.
+            # The first token of a segment follows the image, not the segment before it.
             weight[row, at] = 0.0
             at += size
     words = np.zeros((len(rows), vocabulary), dtype=np.float32)
     for row, unit in enumerate(units):
         if unit.words:
             words[row, list(unit.words)] = 1 / len(unit.words)
-    pixels = np.stack([arrays[unit.part][unit.picture] for unit in units])
+    pixels = np.stack([arrays[unit.part][unit.image] for unit in units])
     return Batch(
         torch.from_numpy(pixels), torch.from_numpy(ids), torch.from_numpy(segment), torch.from_numpy(blind),
         torch.from_numpy(offset), torch.from_numpy(weight), torch.from_numpy(kind),
@@ -199,12 +199,12 @@ def batch_of(
 
 
 def frame_ids(tokenizer: Any) -> list[int]:
-    """Ids of what stands before the picture."""
+    """Ids of what stands before the image."""
     return list(tokenizer(FRAME)["input_ids"])
 
 
 def attention(batch: Batch, frame: int, visual: int) -> tuple[Tensor, Tensor]:
-    """The mask [B, 1, T, T] (added to the scores) and the positions [B, T] of rows with `visual` picture tokens."""
+    """The mask [B, 1, T, T] (added to the scores) and the positions [B, T] of rows with `visual` image tokens."""
     rows, length = batch.ids.shape
     before = frame + visual
     total = before + length

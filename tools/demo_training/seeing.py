@@ -1,7 +1,7 @@
-"""The first stage: towers and connector learn to name what is in a picture, before there is a language model.
+"""The first stage: towers and connector learn to name what is in an image, before there is a language model.
 
 Every tower has a head of its own, thrown away afterwards, that must find the words which are true of the
-picture at some place of its token grid; the visual tokens must show the same words to the embedding table of
+image at some place of its token grid; the visual tokens must show the same words to the embedding table of
 the language model. The way from the answer to the pixels is short, so features of colour, shape and lettering
 arise within minutes that the second stage would take hours to reach.
 """
@@ -70,7 +70,7 @@ def train_seeing(
         wanted = torch.zeros(plan.batch, model.config.vocab_size)
         for row, unit in enumerate(drawn):
             wanted[row, list(unit.words)] = 1 / len(unit.words)
-        pixels = torch.stack([torch.from_numpy(arrays[unit.part][unit.picture].copy()) for unit in drawn])
+        pixels = torch.stack([torch.from_numpy(arrays[unit.part][unit.image].copy()) for unit in drawn])
         with torch.autocast("cpu", dtype=torch.bfloat16):
             features = [t(x) for t, x in zip(model.vision_towers, normalised(model, pixels), strict=True)]
             projected = model.model.project_towers(features)

@@ -1,7 +1,7 @@
 """What a checkpoint is worth: the miniature suite's evaluation split, through the harness itself.
 
 Owns the table of `on`, `off` and `shuffled` beside chance and the text prior, and the figures it is judged by:
-how much the picture is worth over the Vision-Centric four and over all sixteen, and how far a blind model is
+how much the image is worth over the Vision-Centric four and over all sixteen, and how far a blind model is
 from guessing. Prompts, answers and scores are the harness's.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cambrian_eval
-from cambrian_eval.benchmarks import miniature
+from cambrian_eval.demo import miniature
 from cambrian_eval.registry import load_benchmark
 
 CONDITIONS = ("on", "off", "shuffled")
@@ -31,7 +31,7 @@ class Line:
 
     @property
     def gain(self) -> float:
-        """Points the picture is worth: on less off."""
+        """Points the image is worth: on less off."""
         return self.scores["on"] - self.scores["off"]
 
 
@@ -51,7 +51,7 @@ def measure(checkpoint: Path, rows: int, out: Path, conditions: Sequence[str] = 
 
 
 def scores(measured: Mapping[str, Sequence[Line]]) -> str:
-    """Scores with the picture shown as CSV, a model a row, on the benchmarks' own scales: for `analyze`."""
+    """Scores with the image shown as CSV, a model a row, on the benchmarks' own scales: for `analyze`."""
     rows = [["model", "group", *miniature.NAMES]]
     for name, lines in measured.items():
         kept = [f"{line.scores['on'] * load_benchmark(line.name).average_divisor:.2f}" for line in lines]

@@ -1,6 +1,6 @@
 """Sources of CV-Bench to try it with: drawn scenes of true 3D geometry, written as COCO, ADE20K and Omni3D.
 
-A scene is a set of `bodies` before a `camera` (`scenes` decides which and where). `render` turns it into a picture
+A scene is a set of `bodies` before a `camera` (`scenes` decides which and where). `render` turns it into an image
 and says what is visible in it, and the writers `coco`, `ade20k` and `omni3d` note that down in the official forms.
 Nothing here knows the CV-Bench builder, which reads the folders as it reads the releases.
 
@@ -12,14 +12,14 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-PICTURES = 100
+IMAGES = 100
 """Of each source and of each Omni3D component."""
 
 
-def draw(out: Path, seed: int = 1, pictures: int = PICTURES) -> dict[str, int]:
-    """Write all sources below `out`: `coco/`, `ADE20K_2021_17_01/`, `omni3d/`. Returns pictures by source.
+def draw(out: Path, seed: int = 1, images: int = IMAGES) -> dict[str, int]:
+    """Write all sources below `out`: `coco/`, `ADE20K_2021_17_01/`, `omni3d/`. Returns images by source.
 
-    A picture depends on seed, source and its number alone: the first ten of twenty are the ten of ten. The folder
+    An image depends on seed, source and its number alone: the first ten of twenty are the ten of ten. The folder
     appears when it is complete.
     """
     import tempfile
@@ -40,7 +40,7 @@ def draw(out: Path, seed: int = 1, pictures: int = PICTURES) -> dict[str, int]:
         rng = Random(f"{seed}/{component.name}/{number}")
         return render((scenes.depths if number % 2 else scenes.distances)(rng, component.outdoors))
 
-    numbers = range(1, pictures + 1)
+    numbers = range(1, images + 1)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:
         root = Path(folder) / "sources"
         coco.write(root / "coco", [plane("COCO", n) for n in numbers])
@@ -48,4 +48,4 @@ def draw(out: Path, seed: int = 1, pictures: int = PICTURES) -> dict[str, int]:
         for component in omni3d.COMPONENTS:
             omni3d.write(root / "omni3d", component, [space(component, n) for n in numbers])
         root.replace(out)
-    return dict.fromkeys(("COCO", "ADE20K", *(c.name for c in omni3d.COMPONENTS)), pictures)
+    return dict.fromkeys(("COCO", "ADE20K", *(c.name for c in omni3d.COMPONENTS)), images)

@@ -8,22 +8,22 @@ from typing import Annotated
 
 import typer
 
-from cambrian_eval.demo.sources import PICTURES, draw
+from cambrian_eval.demo.sources import IMAGES, draw
 from cambrian_eval.errors import UserError
 
 
 def main(
     out: Annotated[Path, typer.Argument(help="A new folder.")],
     seed: Annotated[int, typer.Option(help="Another seed draws other scenes.")] = 1,
-    pictures: Annotated[int, typer.Option(help="Pictures of each source and component.", min=1)] = PICTURES,
+    images: Annotated[int, typer.Option(help="Images of each source and component.", min=1)] = IMAGES,
 ) -> None:
     """Draw small COCO, ADE20K and Omni3D sources for `cambrian-eval cvbench build`."""
     try:
-        drawn = draw(out, seed, pictures)
+        drawn = draw(out, seed, images)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
-    print(f"{out}: {sum(drawn.values())} pictures ({', '.join(f'{n} {name}' for name, n in drawn.items())})")
+    print(f"{out}: {sum(drawn.values())} images ({', '.join(f'{n} {name}' for name, n in drawn.items())})")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The full ADE20K form, 2021_17_01: for every picture a JSON and a `_seg.png` beside it.
+"""The full ADE20K form, 2021_17_01: for every image a JSON and a `_seg.png` beside it.
 
 Classes here have a colour in their names (`red circle`), and walls, floors and the like are annotated too, as in
-the release. The mask picture says what is visible, polygons and `occluded` what a thing would cover alone. The
+the release. The mask image says what is visible, polygons and `occluded` what a thing would cover alone. The
 release's masks of parts are left out: nothing drawn here has annotated parts.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cambrian_eval.benchmarks.miniature.canvas import COLORS, SHAPES
+from cambrian_eval.demo.miniature.canvas import COLORS, SHAPES
 from cambrian_eval.demo.sources import backdrops
 from cambrian_eval.demo.sources.bodies import FURNITURE, Body
 from cambrian_eval.demo.sources.outlines import outlines
@@ -33,19 +33,19 @@ _PLACES = {"board": ("work_place", "classroom"), "room": ("home_or_hotel", "livi
 
 
 def write(root: Path, views: Sequence[View]) -> None:
-    """Pictures, masks and annotations, in the release's folders."""
+    """Images, masks and annotations, in the release's folders."""
     for number, view in enumerate(views, 1):
         group, place = _PLACES[view.scene.kind]
         folder = f"images/ADE/validation/{group}/{place}"
         stem = root / folder / f"ADE_val_{number:08d}"
         stem.parent.mkdir(parents=True, exist_ok=True)
-        view.picture.save(stem.with_suffix(".jpg"), quality=95)
+        view.image.save(stem.with_suffix(".jpg"), quality=95)
         seg, objects = _annotate(view)
-        seg_picture(seg).save(stem.with_name(f"{stem.name}_seg.png"))
+        seg_image(seg).save(stem.with_name(f"{stem.name}_seg.png"))
         annotation = {
             "filename": f"{stem.name}.jpg",
             "folder": f"ADE20K_2021_17_01/{folder}",
-            "imsize": [view.picture.height, view.picture.width, 3],
+            "imsize": [view.image.height, view.image.width, 3],
             "source": {"folder": "drawn", "filename": f"{stem.name}.jpg", "origin": "drawn"},
             "scene": [group, place],
             "object": objects,
@@ -53,8 +53,8 @@ def write(root: Path, views: Sequence[View]) -> None:
         stem.with_suffix(".json").write_text(json.dumps({"annotation": annotation}))
 
 
-def seg_picture(seg: NDArray[np.uint8]) -> Any:
-    """The mask as a picture."""
+def seg_image(seg: NDArray[np.uint8]) -> Any:
+    """The mask as an image."""
     from PIL import Image
 
     return Image.fromarray(seg)

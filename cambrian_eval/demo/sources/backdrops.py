@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cambrian_eval.benchmarks.miniature.canvas import Rgb
+from cambrian_eval.demo.miniature.canvas import Rgb
 from cambrian_eval.demo.sources.bodies import Tone
 from cambrian_eval.demo.sources.camera import Camera
 from cambrian_eval.demo.sources.render import GRAIN, Backdrop
@@ -42,7 +42,7 @@ def yard(camera: Camera, eye: float, tone: Tone) -> Backdrop:
     below = rays[..., 1] > 1e-9
     reach = np.where(below, eye / np.where(below, rays[..., 1], 1.0), 0.0)
     across, ahead = reach * rays[..., 0], reach * rays[..., 2]
-    wide = 0.0012 * np.maximum(ahead, 8.0)  # joints keep their width in the picture far away
+    wide = 0.0012 * np.maximum(ahead, 8.0)  # joints keep their width in the image far away
     joint = below & (np.abs(across - 2 * np.round(across / 2)) < wide) & (ahead < 60)
     colours = np.array([tone((224, 222, 214)), tone((188, 172, 148)), tone((168, 152, 130))], np.uint8)
     return colours[below.astype(int) + joint], below.astype(np.int16)

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cambrian_eval.benchmarks.miniature.canvas import COLORS, Rgb
+from cambrian_eval.demo.miniature.canvas import COLORS, Rgb
 from cambrian_eval.demo.sources.camera import Floats
 
 Span = tuple[float, float]

@@ -1,4 +1,4 @@
-"""The pinhole camera: where a point of the world falls in the picture.
+"""The pinhole camera: where a point of the world falls in the image.
 
 The world's origin is the camera's eye; x points right, y down, z ahead, in metres, and y is the direction of
 gravity. The camera looks ahead, turned down by its pitch. Owns nothing but this geometry.
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera without distortion whose optical axis meets the middle of the picture."""
+    """A camera without distortion whose optical axis meets the middle of the image."""
 
     width: int
     height: int

@@ -1,4 +1,4 @@
-"""The COCO form: `instances_val2017.json` and a folder of pictures."""
+"""The COCO form: `instances_val2017.json` and a folder of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cambrian_eval.benchmarks.miniature.canvas import SHAPES
+from cambrian_eval.demo.miniature.canvas import SHAPES
 from cambrian_eval.demo.sources.bodies import FURNITURE
 from cambrian_eval.demo.sources.outlines import outlines
 from cambrian_eval.demo.sources.render import View
@@ -19,15 +19,15 @@ CATEGORIES = {name: 2 * place + 1 for place, name in enumerate((*SHAPES, *FURNIT
 
 
 def write(root: Path, views: Sequence[View]) -> None:
-    """Pictures and annotations, as the release has them."""
+    """Images and annotations, as the release has them."""
     folder = root / "val2017"
     folder.mkdir(parents=True)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, view in enumerate(views, 1):
         name = f"{number:012d}.jpg"
-        view.picture.save(folder / name, quality=95)
-        size = {"width": view.picture.width, "height": view.picture.height}
+        view.image.save(folder / name, quality=95)
+        size = {"width": view.image.width, "height": view.image.height}
         images.append({"license": 1, "file_name": name, **size, "id": number})
         for place, body in enumerate(view.scene.bodies):
             found = _annotation(view, place)

@@ -1,4 +1,4 @@
-"""The Omni3D form: a JSON for each of three components, cuboids in the camera's frame, a tree of pictures.
+"""The Omni3D form: a JSON for each of three components, cuboids in the camera's frame, a tree of images.
 
 What a real component does not know is unknown here too and holds the format's sentinel, -1: tight boxes outside
 Hypersim, lidar points indoors, visibility in SUN RGB-D, the error of a depth sensor everywhere.
@@ -30,7 +30,7 @@ class Component:
     name: str
     number: int
     path: str
-    """Of a picture, below the folder of all data sets."""
+    """Of an image, below the folder of all data sets."""
     outdoors: bool
     tight: bool
     visibility: bool
@@ -50,21 +50,21 @@ COMPONENTS = (
 
 
 def write(root: Path, component: Component, views: Sequence[View]) -> None:
-    """Pictures below `datasets/` and the component's test annotations."""
+    """Images below `datasets/` and the component's test annotations."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, view in enumerate(views, 1):
         file = component.path.format(n=number)
         path = root / "datasets" / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        view.picture.save(path, quality=95)
+        view.image.save(path, quality=95)
         # numbers are unique over all components
         head = {"id": 100_000 * component.number + number, "dataset_id": component.number}
         images.append(
             {
                 **head,
-                "width": view.picture.width,
-                "height": view.picture.height,
+                "width": view.image.width,
+                "height": view.image.height,
                 "file_path": file,
                 "K": view.scene.camera.matrix,
                 "src_90_rotate": 0,

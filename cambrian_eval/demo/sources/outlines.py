@@ -40,7 +40,7 @@ def outlines(mask: NDArray[np.bool_]) -> list[Outline]:
 
 
 def area(loop: Outline) -> float:
-    """Positive for a loop that is clockwise on the picture, with y downwards."""
+    """Positive for a loop that is clockwise on the image, with y downwards."""
     after = [*loop[1:], loop[0]]
     return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(loop, after, strict=True)) / 2
 

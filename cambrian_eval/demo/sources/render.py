@@ -1,8 +1,8 @@
-"""Scenes to pictures: every face is projected and the nearest one wins at each point (a depth buffer).
+"""Scenes to images: every face is projected and the nearest one wins at each point (a depth buffer).
 
-Owns rasterising, shading and the dark outlines, and with the picture hands over what is visible where: the body
+Owns rasterising, shading and the dark outlines, and with the image hands over what is visible where: the body
 behind every pixel's centre, and each body's pixels as they would be if it stood alone. Annotations are made
-from these, so they are true of the picture by construction.
+from these, so they are true of the image by construction.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cambrian_eval.benchmarks.miniature.canvas import INK, Rgb
+from cambrian_eval.demo.miniature.canvas import INK, Rgb
 from cambrian_eval.demo.sources.bodies import Body
 from cambrian_eval.demo.sources.camera import Camera, Floats
 
@@ -46,7 +46,7 @@ class View:
     """A rendered scene; arrays have a cell per pixel and speak of the pixel's centre."""
 
     scene: Scene
-    picture: Image
+    image: Image
     owner: NDArray[np.int16]
     """Number of the visible body, -1 where the backdrop is."""
     surface: NDArray[np.int16]
@@ -60,14 +60,14 @@ class View:
 
 
 class _Canvas:
-    """The depth buffer and what is painted so far, `GRAIN` times finer than the picture."""
+    """The depth buffer and what is painted so far, `GRAIN` times finer than the image."""
 
     def __init__(self, scene: Scene) -> None:
         self.camera = scene.camera
         self.colour = scene.backdrop[0].copy()
         height, width = self.colour.shape[:2]
         self.nearness = np.zeros((height, width))
-        """One over the depth, which is linear in the picture on every plane."""
+        """One over the depth, which is linear in the image on every plane."""
         self.owner = np.full((height, width), -1, np.int16)
         self.part = np.full((height, width), -1, np.int16)
 
@@ -81,7 +81,7 @@ class _Canvas:
         high = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, [width, height]).astype(int)
         normal = _normal(turned)
         reach = float(normal @ turned[0])
-        if (high <= low).any() or abs(reach) < 1e-6:  # outside the picture, or seen edge on
+        if (high <= low).any() or abs(reach) < 1e-6:  # outside the image, or seen edge on
             return
         patch = Image.new("1", (int(high[0] - low[0]), int(high[1] - low[1])))
         ImageDraw.Draw(patch).polygon([tuple(p) for p in (corners - low).tolist()], fill=1)
@@ -113,7 +113,7 @@ class _Canvas:
 
 
 def render(scene: Scene) -> View:
-    """The picture and what is visible in it."""
+    """The image and what is visible in it."""
     from PIL import Image
 
     canvas = _Canvas(scene)
@@ -125,8 +125,8 @@ def render(scene: Scene) -> View:
             canvas.face(body.place(face.points), face.colour, number, face.part, own)
         alone.append(own[middle])
     canvas.ink()
-    picture = Image.fromarray(canvas.colour).reduce(GRAIN)
-    return View(scene, picture, canvas.owner[middle], scene.backdrop[1][middle], tuple(alone))
+    image = Image.fromarray(canvas.colour).reduce(GRAIN)
+    return View(scene, image, canvas.owner[middle], scene.backdrop[1][middle], tuple(alone))
 
 
 def _normal(points: Floats) -> Floats:

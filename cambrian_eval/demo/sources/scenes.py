@@ -14,14 +14,14 @@ from random import Random
 
 import numpy as np
 
-from cambrian_eval.benchmarks.miniature.canvas import COLORS, SHAPES, Rgb
+from cambrian_eval.demo.miniature.canvas import COLORS, SHAPES, Rgb
 from cambrian_eval.demo.sources import backdrops, bodies
 from cambrian_eval.demo.sources.bodies import FURNITURE, Body, Tone
 from cambrian_eval.demo.sources.camera import Camera
 from cambrian_eval.demo.sources.render import Scene
 
 SIDE = 160
-"""Pixels of a picture's side: the demo checkpoint looks at 64, so a drawn box must not be too thin beside it."""
+"""Pixels of an image's side: the demo checkpoint looks at 64, so a drawn box must not be too thin beside it."""
 EYE = 1.5
 _TRIES = 400
 
@@ -110,7 +110,7 @@ def distances(rng: Random, outdoors: bool) -> Scene:
     """A thing with one thing close to it and another one well away, in any order; a fourth at times."""
     camera, eye, stretch = _stage(rng, outdoors)
     tone = _tone(rng)
-    while True:  # most arrangements do not fit into the picture; enough do
+    while True:  # most arrangements do not fit into the image; enough do
         names = rng.sample(FURNITURE, 4)
         placed = _trio(rng, names, eye, stretch, tone)
         frames = [frame(camera, body) for body in placed]
@@ -150,7 +150,7 @@ def _trio(rng: Random, names: list[str], eye: float, stretch: float, tone: Tone)
 
 
 def frame(camera: Camera, body: Body) -> Frame:
-    """The projected cuboid's box, which may leave the picture: left, top, right, bottom."""
+    """The projected cuboid's box, which may leave the image: left, top, right, bottom."""
     points = camera.project(camera.turn(body.corners()))
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     return float(left), float(top), float(right), float(bottom)
@@ -184,7 +184,7 @@ def _add(
     spill: float = 0.0,
     solid: bool = True,
 ) -> bool:
-    """Place one more body where it is inside the picture and hides little of the others; False: there is no room."""
+    """Place one more body where it is inside the image and hides little of the others; False: there is no room."""
     taken = [frame(camera, body) for body in placed]
     for _ in range(_TRIES // 4):
         body = attempt()
@@ -199,7 +199,7 @@ def _add(
 
 
 def _inside(camera: Camera, box: Frame, spill: float) -> bool:
-    """Is the box in the picture, but for `spill` of its width at a side."""
+    """Is the box in the image, but for `spill` of its width at a side."""
     left, top, right, bottom = box
     out = spill * (right - left)
     margin = 2 if not spill else -out

@@ -16,8 +16,8 @@ from transformers import LlamaConfig, Phi3Config, PreTrainedConfig
 
 from cambrian_eval.errors import UserError
 
-PICTURE_TOKEN_ID = -200
-"""Stands for the picture in `input_ids`; never looked up in the embedding table."""
+IMAGE_TOKEN_ID = -200
+"""Stands for the image in `input_ids`; never looked up in the embedding table."""
 
 SAMPLER_HEADS = 16
 """Heads of every Spatial Vision Aggregator layer, whatever its width."""
@@ -169,7 +169,7 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
 
     @property
     def token_limit(self) -> int | None:
-        """Longest sequence with a picture in it, after splicing; what lies beyond on the right is cut."""
+        """Longest sequence with an image in it, after splicing; what lies beyond on the right is cut."""
         return self.tokenizer_model_max_length
 
     def window_sides(self, query_side: int) -> tuple[int, ...]:

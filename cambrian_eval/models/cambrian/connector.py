@@ -1,7 +1,7 @@
 """From tower features to visual tokens: projections, context, aggregation, crop and newlines.
 
 Owns the vision weights that live in the checkpoint under `model.` (everything that is not the language model)
-and the values a picture becomes. Knows nothing of towers' insides, text, or decoder layers.
+and the values an image becomes. Knows nothing of towers' insides, text, or decoder layers.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class EncodedPicture:
-    """All that the language model needs of one picture, computed once however many questions it has.
+class EncodedImage:
+    """All that the language model needs of one image, computed once however many questions it has.
 
     `tokens` [n, H] goes into the sequence, a newline embedding closing every row of `region`. `windows` holds
     what the in-LLM samplers read for the region's cells, row-major; it is None where no sampler runs.
@@ -34,7 +34,7 @@ class EncodedPicture:
 
     @property
     def nbytes(self) -> int:
-        """Memory the tensors take, for caches that hold pictures up to a bound."""
+        """Memory the tensors take, for caches that hold images up to a bound."""
         held = [self.tokens]
         if self.windows is not None:
             held += [*self.windows.features, *self.windows.masks, self.windows.context]
@@ -91,8 +91,8 @@ class Connector(nn.Module):
             self.get_submodule(f"mm_projector_aux_{tower}")(feature).to(home) for tower, feature in enumerate(features)
         )
 
-    def encode_features(self, features: Sequence[Tensor], sizes: Sequence[Size]) -> list[EncodedPicture]:
-        """Tower tokens of P pictures and their (width, height) -> what the language model needs of each."""
+    def encode_features(self, features: Sequence[Tensor], sizes: Sequence[Size]) -> list[EncodedImage]:
+        """Tower tokens of P images and their (width, height) -> what the language model needs of each."""
         if not self.vision.uses_aggregator:
             home = self.image_newline.device
             joined = torch.cat([feature.to(home) for feature in features], dim=-1)
@@ -101,31 +101,31 @@ class Connector(nn.Module):
         projected = self.project_towers(features)
         context = projected[0].mean(dim=1)
         grid = self.connect(projected, context, sizes)
-        windows = self.picture_windows(projected, context, sizes)
+        windows = self.image_windows(projected, context, sizes)
         return [self._finish(grid[i], size, windows[i]) for i, size in enumerate(sizes)]
 
     def connect(self, projected: Sequence[Tensor], context: Tensor, sizes: Sequence[Size]) -> Tensor:
         """Aggregate every query group over all its windows and project: [P, image_token_len, H]."""
         groups = []
         for group, side in enumerate(self.vision.query_sides):
-            pictures, queries = len(sizes), side * side
+            images, queries = len(sizes), side * side
             windows = Windows(
                 tuple(cut_windows(self._as_grid(feature), side).flatten(0, 1) for feature in projected),
                 self._batch_masks(sizes, side, context.device),
                 context,
-                torch.arange(pictures, device=context.device).repeat_interleave(queries),
+                torch.arange(images, device=context.device).repeat_interleave(queries),
             )
-            start = self.vision_query[group].to(context).expand(pictures * queries, -1)
+            start = self.vision_query[group].to(context).expand(images * queries, -1)
             mixed = self.get_submodule(f"vision_sampler_{group}")(start, windows)
-            mixed = mixed.view(pictures, queries, -1)
+            mixed = mixed.view(images, queries, -1)
             groups.append(mixed if side == self.vision.grid_side else resample_grid(mixed, self.vision.grid_side))
         output: Tensor = self.mm_projector(torch.cat(groups, dim=-1))
         return output
 
-    def picture_windows(
+    def image_windows(
         self, projected: Sequence[Tensor], context: Tensor, sizes: Sequence[Size]
     ) -> list[Windows | None]:
-        """Per picture, the windows inside its region on the final grid, for the in-LLM samplers."""
+        """Per image, the windows inside its region on the final grid, for the in-LLM samplers."""
         if not self.vision.sampler_layers:
             return [None] * len(sizes)
         side = self.vision.grid_side
@@ -144,14 +144,14 @@ class Connector(nn.Module):
             )
         return found
 
-    def _finish(self, grid: Tensor, size: Size, windows: Windows | None) -> EncodedPicture:
-        """Crop one picture's projected grid to its region and close every row with the newline embedding."""
+    def _finish(self, grid: Tensor, size: Size, windows: Windows | None) -> EncodedImage:
+        """Crop one image's projected grid to its region and close every row with the newline embedding."""
         side = self.vision.grid_side
         region = valid_region(size, side)
         keep = region_windows(region, side).to(grid.device)
         rows = grid[keep].view(region.height, region.width, -1)
         newline = self.image_newline.to(rows).expand(region.height, 1, -1)
-        return EncodedPicture(size, region, torch.cat([rows, newline], dim=1).flatten(0, 1), windows)
+        return EncodedImage(size, region, torch.cat([rows, newline], dim=1).flatten(0, 1), windows)
 
     @staticmethod
     def _as_grid(tokens: Tensor) -> Tensor:

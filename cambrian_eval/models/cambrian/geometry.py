@@ -1,4 +1,4 @@
-"""Where the picture lies inside the padded square: valid regions, masks, windows and visual tokens.
+"""Where the image lies inside the padded square: valid regions, masks, windows and visual tokens.
 
 Pure arithmetic on (width, height); it knows neither towers nor weights. The order of the floating point
 operations is part of the published function: it decides between n and n - 1 rows for some sizes.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Region:
-    """The cells of a square grid that hold picture rather than padding: a band of full rows or columns."""
+    """The cells of a square grid that hold image rather than padding: a band of full rows or columns."""
 
     top: int
     left: int
@@ -25,7 +25,7 @@ class Region:
 
     @property
     def cells(self) -> int:
-        """How many cells hold picture; newlines are not among them."""
+        """How many cells hold image; newlines are not among them."""
         return self.height * self.width
 
     @property
@@ -35,14 +35,14 @@ class Region:
 
 
 def valid_region(size: tuple[int, int], side: int) -> Region:
-    """The part of a `side` x `side` grid over the padded square that shows a picture of (width, height).
+    """The part of a `side` x `side` grid over the padded square that shows an image of (width, height).
 
-    A picture so narrow that no row or column would be left (an aspect ratio above about `side`) keeps exactly
+    An image so narrow that no row or column would be left (an aspect ratio above about `side`) keeps exactly
     one, the first of the lower or right half, where the authors' code stops with a reshape error.
     """
     width, height = size
     if width <= 0 or height <= 0:
-        raise ValueError(f"a picture of {width} x {height} pixels has no content")
+        raise ValueError(f"an image of {width} x {height} pixels has no content")
     if width / height > 1:
         start, kept = _band(int(height * (side / width)), side)
         return Region(top=start, left=0, height=kept, width=side)
@@ -57,12 +57,12 @@ def _band(cells: int, side: int) -> tuple[int, int]:
 
 
 def visual_tokens(size: tuple[int, int], side: int) -> int:
-    """How many visual tokens a picture of (width, height) becomes on a grid of `side`."""
+    """How many visual tokens an image of (width, height) becomes on a grid of `side`."""
     return valid_region(size, side).tokens
 
 
 def valid_map(size: tuple[int, int], side: int) -> Tensor:
-    """Boolean [side, side]: true where the grid shows the picture."""
+    """Boolean [side, side]: true where the grid shows the image."""
     import torch
 
     region = valid_region(size, side)

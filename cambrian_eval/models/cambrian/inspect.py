@@ -41,9 +41,9 @@ class Repository:
 
 
 def describe_checkpoint(
-    name: str | Path, picture_size: tuple[int, int] = (640, 480), towers_root: str | Path | None = None
+    name: str | Path, image_size: tuple[int, int] = (640, 480), towers_root: str | Path | None = None
 ) -> dict[str, Any]:
-    """Sizes, towers, samplers, template, visual tokens of a picture of (width, height), memory, what is
+    """Sizes, towers, samplers, template, visual tokens of an image of (width, height), memory, what is
     missing.
     """
     folder = locate(name)
@@ -61,7 +61,7 @@ def describe_checkpoint(
         for spec, side in zip(specs, config.tower_sides, strict=True)
     ]
     counts["towers"] = sum(tower["parameters"] for tower in towers)
-    region = valid_region(picture_size, config.grid_side)
+    region = valid_region(image_size, config.grid_side)
     return {
         "name": str(name),
         "folder": str(folder),
@@ -78,8 +78,8 @@ def describe_checkpoint(
         "template_note": note,
         "token_limit": config.token_limit,
         "towers": towers,
-        "picture": {
-            "size": list(picture_size),
+        "image": {
+            "size": list(image_size),
             "grid": [region.height, region.width],
             "visual_tokens": region.tokens,
         },

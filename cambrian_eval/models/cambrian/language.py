@@ -1,7 +1,7 @@
 """The language models: transformers' own Llama and Phi-3, with samplers after some of their decoder layers.
 
-Owns how an in-LLM sampler reads and rewrites the hidden states of a picture. It happens only where the caller
-hands over `picture_states`, which is the explicit mark of a prefill; the length of the input plays no part.
+Owns how an in-LLM sampler reads and rewrites the hidden states of an image. It happens only where the caller
+hands over `image_states`, which is the explicit mark of a prefill; the length of the input plays no part.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ AfterLayer = Callable[[int, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class PictureStates:
-    """Where the pictures of a prefill lie in its hidden states, and what the samplers may read for them.
+class ImageStates:
+    """Where the images of a prefill lie in its hidden states, and what the samplers may read for them.
 
     State n is at `rows[n]`, `columns[n]` of the batch handed to the decoder and reads window n. Newline
     states and states cut off by the length limit are not listed.
@@ -34,21 +34,21 @@ class PictureStates:
     columns: Tensor
     windows: Windows
 
-    def between(self, start: int, stop: int) -> PictureStates | None:
+    def between(self, start: int, stop: int) -> ImageStates | None:
         """The states in columns `start` to `stop`, counted from `start`: what one chunk of a prefill
         holds.
         """
         index = ((self.columns >= start) & (self.columns < stop)).nonzero().flatten()
         if len(index) == 0:
             return None
-        return PictureStates(self.rows[index], self.columns[index] - start, self.windows.select(index))
+        return ImageStates(self.rows[index], self.columns[index] - start, self.windows.select(index))
 
-    def repeated(self, times: int) -> PictureStates:
+    def repeated(self, times: int) -> ImageStates:
         """The states when every row of the batch is repeated `times` in place, as beams are."""
         count = len(self.rows)
         index = torch.arange(count, device=self.rows.device).repeat_interleave(times)
         offset = torch.arange(times, device=self.rows.device).repeat(count)
-        return PictureStates(self.rows[index] * times + offset, self.columns[index], self.windows.select(index))
+        return ImageStates(self.rows[index] * times + offset, self.columns[index], self.windows.select(index))
 
 
 class _AggregatingLayer(nn.Module):
@@ -89,18 +89,18 @@ class _AggregatingModel(Connector):
         self.build_connector(config, tower_widths)
         self.post_init()  # type: ignore[operator]
 
-    def forward(self, *args: Any, picture_states: PictureStates | None = None, **kwargs: Any) -> Any:
-        """The base model's own forward; with `picture_states` the samplers run between its layers."""
-        if picture_states is not None and self.vision.sampler_layers:
+    def forward(self, *args: Any, image_states: ImageStates | None = None, **kwargs: Any) -> Any:
+        """The base model's own forward; with `image_states` the samplers run between its layers."""
+        if image_states is not None and self.vision.sampler_layers:
 
             def after_layer(layer: int, hidden: Tensor) -> Tensor:
-                return self.aggregate(layer, hidden, picture_states)
+                return self.aggregate(layer, hidden, image_states)
 
             kwargs["after_layer"] = after_layer
         return super().forward(*args, **kwargs)
 
-    def aggregate(self, layer: int, hidden: Tensor, states: PictureStates) -> Tensor:
-        """Run the sampler that belongs after decoder layer `layer`, if one does, on the picture's states."""
+    def aggregate(self, layer: int, hidden: Tensor, states: ImageStates) -> Tensor:
+        """Run the sampler that belongs after decoder layer `layer`, if one does, on the image's states."""
         if layer not in self.vision.sampler_layers:
             return hidden
         sampler = self.vision_sampler_layers[self.vision.sampler_layers.index(layer)]

@@ -1,8 +1,8 @@
-"""The network as an ordinary transformers model: encode pictures, splice, prefill, decode, generate.
+"""The network as an ordinary transformers model: encode images, splice, prefill, decode, generate.
 
-`forward` and `generate` are what users call. `encode_pictures`, `prepare`, `prefill` and `decode` are the
+`forward` and `generate` are what users call. `encode_images`, `prepare`, `prefill` and `decode` are the
 same steps one by one, with everything passed as arguments and nothing remembered on the model, so that a
-driver may encode a picture once, share a prefix or batch as it likes. Loading is in `loading`.
+driver may encode an image once, share a prefix or batch as it likes. Loading is in `loading`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from cambrian_eval.errors import UserError
 
 from .config import CambrianConfig, CambrianLlavaLlamaConfig, CambrianPhi3Config
-from .connector import EncodedPicture, Size
-from .language import CambrianLlamaModel, CambrianPhi3Model, PictureStates
+from .connector import EncodedImage, Size
+from .language import CambrianLlamaModel, CambrianPhi3Model, ImageStates
 from .processor import warn_of_position
-from .splice import Side, SplicedBatch, padded_side, picture_index, splice, text_rows
+from .splice import Side, SplicedBatch, image_index, padded_side, splice, text_rows
 from .tower_specs import TowerSpec, resolve_towers
 from .towers import Tower
 
@@ -107,7 +107,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
     def run_towers(self, pixel_values: Sequence[Tensor]) -> list[Tensor]:
         """Per tower, pixels [P, 3, s, s] -> tokens [P, s_i * s_i, D_i]."""
         if not self.vision_towers:
-            raise UserError("this model was built without vision towers; load it with from_pretrained to use pictures")
+            raise UserError("this model was built without vision towers; load it with from_pretrained to use images")
         if len(pixel_values) != len(self.vision_towers):
             raise UserError(
                 f"pixel_values has {len(pixel_values)} tensors for {len(self.vision_towers)} towers; "
@@ -116,24 +116,24 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         with torch.no_grad():
             return [tower(pixels) for tower, pixels in zip(self.vision_towers, pixel_values, strict=True)]
 
-    def encode_pictures(self, pixel_values: Sequence[Tensor], image_sizes: Any) -> list[EncodedPicture]:
-        """All that the language model needs of each picture; depends on nothing but the pictures."""
+    def encode_images(self, pixel_values: Sequence[Tensor], image_sizes: Any) -> list[EncodedImage]:
+        """All that the language model needs of each image; depends on nothing but the images."""
         sizes: list[Size] = [(int(width), int(height)) for width, height in torch.as_tensor(image_sizes).tolist()]
         if any(len(pixels) != len(sizes) for pixels in pixel_values):
-            raise UserError("pixel_values and image_sizes speak of different numbers of pictures")
+            raise UserError("pixel_values and image_sizes speak of different numbers of images")
         return self.model.encode_features(self.run_towers(pixel_values), sizes)
 
     def prepare(
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
-        pictures: Sequence[EncodedPicture] = (),
+        images: Sequence[EncodedImage] = (),
         *,
         padding_side: Side = "left",
         labels: Tensor | None = None,
         past: int = 0,
     ) -> SplicedBatch:
-        """Embed prompts and put encoded pictures in their places, one per mark, in the rows' order.
+        """Embed prompts and put encoded images in their places, one per mark, in the rows' order.
 
         `past` is how much of the sequence a cache already holds; only the position warning asks for it.
         """
@@ -141,7 +141,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         self._warn_of_positions(rows, past)
         return splice(
             rows,
-            pictures,
+            images,
             self._embed,
             token_limit=self.config.token_limit,
             padding_side=padding_side,
@@ -164,12 +164,12 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         output: CambrianOutput | None = None
         for start in range(0, length, step):
             stop = min(start + step, length)
-            states = batch.picture_states
+            states = batch.image_states
             output = self(
                 inputs_embeds=batch.inputs_embeds[:, start:stop],
                 attention_mask=batch.attention_mask[:, : past + stop],
                 position_ids=batch.position_ids[:, start:stop],
-                picture_states=None if states is None else states.between(start, stop),
+                image_states=None if states is None else states.between(start, stop),
                 past_key_values=cache,
                 use_cache=True,
                 logits_to_keep=logits_to_keep,
@@ -197,8 +197,8 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         inputs_embeds: Tensor | None = None,
         pixel_values: Sequence[Tensor] | None = None,
         image_sizes: Any = None,
-        pictures: Sequence[EncodedPicture] | None = None,
-        picture_states: PictureStates | None = None,
+        images: Sequence[EncodedImage] | None = None,
+        image_states: ImageStates | None = None,
         labels: Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
@@ -207,23 +207,23 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
     ) -> CambrianOutput:
         """Logits over the spliced sequence.
 
-        With pictures (`pixel_values` and `image_sizes`, or `pictures` already encoded) the ids are spliced
+        With images (`pixel_values` and `image_sizes`, or `images` already encoded) the ids are spliced
         and the samplers run. A batch is padded on the side its ids are padded on, else on the checkpoint's
         own side; the output's `attention_mask` tells. With `inputs_embeds`, samplers run exactly where
-        `picture_states` says.
+        `image_states` says.
         """
         if inputs_embeds is None:
             if input_ids is None:
                 raise UserError("forward needs input_ids or inputs_embeds")
-            if pictures is None:
-                pictures = () if pixel_values is None else self.encode_pictures(pixel_values, image_sizes)
-            if pictures or bool((input_ids < 0).any()):
+            if images is None:
+                images = () if pixel_values is None else self.encode_images(pixel_values, image_sizes)
+            if images or bool((input_ids < 0).any()):
                 batch = self._splice_for_forward(
-                    input_ids, attention_mask, pictures, labels, padding_side, past_key_values
+                    input_ids, attention_mask, images, labels, padding_side, past_key_values
                 )
-                inputs_embeds, picture_states, labels = (
+                inputs_embeds, image_states, labels = (
                     batch.inputs_embeds,
-                    batch.picture_states,
+                    batch.image_states,
                     batch.labels,
                 )
                 attention_mask, position_ids = batch.attention_mask, batch.position_ids
@@ -238,7 +238,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
             position_ids=position_ids,
             past_key_values=past_key_values,
             use_cache=use_cache,
-            picture_states=picture_states,
+            image_states=image_states,
             **kwargs,
         )
         hidden = base.last_hidden_state
@@ -263,12 +263,12 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         attention_mask: Tensor | None = None,
         pixel_values: Sequence[Tensor] | None = None,
         image_sizes: Any = None,
-        pictures: Sequence[EncodedPicture] | None = None,
+        images: Sequence[EncodedImage] | None = None,
         **kwargs: Any,
     ) -> Any:
         """New ids only, by transformers' own generation: greedy, sampling or beams.
 
-        Rows may differ in length, in their picture's shape, and in having one: prompts are padded on the left.
+        Rows may differ in length, in their image's shape, and in having one: prompts are padded on the left.
         """
         if input_ids is None:
             input_ids = kwargs.pop("inputs", None)
@@ -276,15 +276,15 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
             raise UserError("generate needs input_ids, as the processor makes them")
         if kwargs.get("use_cache") is False:
             raise UserError("generate always uses the key-value cache: the samplers run once, on the prompt")
-        if pictures is None:
-            pictures = () if pixel_values is None else self.encode_pictures(pixel_values, image_sizes)
-        batch = self.prepare(input_ids, attention_mask, pictures)
+        if images is None:
+            images = () if pixel_values is None else self.encode_images(pixel_values, image_sizes)
+        batch = self.prepare(input_ids, attention_mask, images)
         if self.generation_config.pad_token_id is None and "pad_token_id" not in kwargs:
             kwargs["pad_token_id"] = self._filler(kwargs.get("eos_token_id"))
         return super().generate(
             inputs_embeds=batch.inputs_embeds,
             attention_mask=batch.attention_mask,
-            picture_states=batch.picture_states,
+            image_states=batch.image_states,
             **kwargs,
         )
 
@@ -296,11 +296,11 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         **kwargs: Any,
     ) -> dict[str, Any]:
         """Hand the samplers' states over on the prefill alone."""
-        states = kwargs.pop("picture_states", None)
+        states = kwargs.pop("image_states", None)
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(
             input_ids, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
         )
-        inputs["picture_states"] = states if is_first_iteration else None
+        inputs["image_states"] = states if is_first_iteration else None
         return inputs
 
     def _prefill(
@@ -312,14 +312,14 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
             return super()._prefill(input_ids, generation_config, model_kwargs, *args, **kw)
         mask = model_kwargs["attention_mask"]
         positions = (mask.long().cumsum(-1) - 1).clamp(min=0)
-        batch = SplicedBatch(embeds, mask, positions, model_kwargs.get("picture_states"))
+        batch = SplicedBatch(embeds, mask, positions, model_kwargs.get("image_states"))
         return self.prefill(batch, model_kwargs["past_key_values"], chunk_size=generation_config.prefill_chunk_size)
 
     def _expand_inputs_for_generation(self, expand_size: int = 1, **kwargs: Any) -> Any:
         """Repeat the rows for beams or several samples; the samplers' states follow their rows."""
-        states = kwargs.pop("picture_states", None)
+        states = kwargs.pop("image_states", None)
         ids, expanded = super()._expand_inputs_for_generation(expand_size=expand_size, **kwargs)
-        expanded["picture_states"] = states if states is None or expand_size == 1 else states.repeated(expand_size)
+        expanded["image_states"] = states if states is None or expand_size == 1 else states.repeated(expand_size)
         return ids, expanded
 
     def _embed(self, ids: Tensor) -> Tensor:
@@ -341,7 +341,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None,
-        pictures: Sequence[EncodedPicture],
+        images: Sequence[EncodedImage],
         labels: Tensor | None,
         padding_side: Side | None,
         past_key_values: Any,
@@ -351,7 +351,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
             attention_mask = None if attention_mask is None else attention_mask[:, -input_ids.shape[1] :]
         own: Side = "left" if self.config.tokenizer_padding_side == "left" else "right"
         side = padding_side or padded_side(attention_mask) or own
-        batch = self.prepare(input_ids, attention_mask, pictures, padding_side=side, labels=labels, past=past)
+        batch = self.prepare(input_ids, attention_mask, images, padding_side=side, labels=labels, past=past)
         if not past:
             return batch
         if not bool(batch.attention_mask.all()):
@@ -361,13 +361,13 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
             batch.inputs_embeds,
             torch.cat([before, batch.attention_mask], dim=1),
             batch.position_ids + past,
-            batch.picture_states,
+            batch.image_states,
             batch.labels,
         )
 
     def _warn_of_positions(self, rows: Sequence[Tensor], past: int) -> None:
         trained = self.config.image_position
-        places = [past + place for place in map(picture_index, rows) if place is not None]
+        places = [past + place for place in map(image_index, rows) if place is not None]
         elsewhere = [place for place in places if place != trained]
         if trained is not None and elsewhere:
             warn_of_position(min(elsewhere), trained)

@@ -1,4 +1,4 @@
-"""A picture to the pixels of every tower: pad to a square, resize, normalise. Needs Pillow and numpy only."""
+"""An image to the pixels of every tower: pad to a square, resize, normalise. Needs Pillow and numpy only."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def pad_to_square(picture: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
-    """Centre the picture on a square of its longer side; an odd remainder goes to the bottom or the right."""
-    width, height = picture.size
+def pad_to_square(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    """Centre the image on a square of its longer side; an odd remainder goes to the bottom or the right."""
+    width, height = image.size
     if width == height:
-        return picture
+        return image
     side = max(width, height)
     square = Image.new("RGB", (side, side), colour)
-    square.paste(picture, ((side - width) // 2, (side - height) // 2))
+    square.paste(image, ((side - width) // 2, (side - height) // 2))
     return square
 
 
-def normalise(picture: Image.Image, mean: Triple, std: Triple) -> NDArray[np.float32]:
+def normalise(image: Image.Image, mean: Triple, std: Triple) -> NDArray[np.float32]:
     """RGB to float32 [3, height, width], scaled to one and normalised per channel."""
-    scaled: NDArray[np.float32] = np.asarray(picture, dtype=np.float32) * np.float32(1 / 255)
+    scaled: NDArray[np.float32] = np.asarray(image, dtype=np.float32) * np.float32(1 / 255)
     centred: NDArray[np.float32] = scaled - np.asarray(mean, dtype=np.float32)
     return np.ascontiguousarray((centred / np.asarray(std, dtype=np.float32)).transpose(2, 0, 1))
 
 
-def tower_pixels(picture: Image.Image, spec: TowerSpec) -> NDArray[np.float32]:
-    """One tower's view of a picture, float32 [3, side, side]."""
-    square = pad_to_square(as_rgb(picture), spec.kind.padding)
+def tower_pixels(image: Image.Image, spec: TowerSpec) -> NDArray[np.float32]:
+    """One tower's view of an image, float32 [3, side, side]."""
+    square = pad_to_square(as_rgb(image), spec.kind.padding)
     if square.size != (spec.side, spec.side):
         square = square.resize((spec.side, spec.side), Image.Resampling.BICUBIC)
     return normalise(square, spec.mean, spec.std)
 
 
-def as_rgb(picture: Image.Image) -> Image.Image:
-    """The picture itself where it is RGB already; transparency is dropped, as in the authors' scripts."""
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+def as_rgb(image: Image.Image) -> Image.Image:
+    """The image itself where it is RGB already; transparency is dropped, as in the authors' scripts."""
+    return image if image.mode == "RGB" else image.convert("RGB")

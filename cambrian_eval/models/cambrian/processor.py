@@ -1,6 +1,6 @@
-"""Chats and pictures to the tensors the network takes, and its ids back to text.
+"""Chats and images to the tensors the network takes, and its ids back to text.
 
-Owns the choice of the template, batching of ids with padding, and which picture belongs to which prompt. The
+Owns the choice of the template, batching of ids with padding, and which image belongs to which prompt. The
 text of the templates is in `prompts`, pixels are made in `preprocess`.
 """
 
@@ -20,7 +20,7 @@ from cambrian_eval.errors import UserError
 
 from . import prompts
 from .checkpoint import load_config, locate, read_config
-from .config import PICTURE_TOKEN_ID, CambrianConfig
+from .config import IMAGE_TOKEN_ID, CambrianConfig
 from .geometry import visual_tokens
 from .preprocess import as_rgb, tower_pixels
 from .splice import Side
@@ -93,7 +93,7 @@ class CambrianProcessor:
         template: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """A chat (or a list of chats) as prompt text; with `tokenize` as model inputs, pictures from the chat.
+        """A chat (or a list of chats) as prompt text; with `tokenize` as model inputs, images from the chat.
 
         `template` names another conversation template for this call. `llama_3` always ends with the assistant's
         header, as in training.
@@ -104,7 +104,7 @@ class CambrianProcessor:
         texts = [prompts.render_chat(chosen, one, add_generation_prompt) for one in chats]
         if not tokenize:
             return texts if several else texts[0]
-        return self(text=texts, images=[_chat_pictures(one) for one in chats], **_known(kwargs))
+        return self(text=texts, images=[_chat_images(one) for one in chats], **_known(kwargs))
 
     def __call__(
         self,
@@ -115,11 +115,11 @@ class CambrianProcessor:
         padding_side: Side | None = None,
         padding: Any = True,
     ) -> BatchFeature:
-        """Ready prompts, each with at most one `<image>`, and their pictures as one batch.
+        """Ready prompts, each with at most one `<image>`, and their images as one batch.
 
-        `images` is one picture, a list of the pictures in the order of the prompts that show one, or a list
-        with one entry per prompt (None or an empty list where there is no picture). The result has
-        `input_ids` (the picture as -200), `attention_mask`, and with pictures `pixel_values` (a tensor [P,
+        `images` is one image, a list of the images in the order of the prompts that show one, or a list
+        with one entry per prompt (None or an empty list where there is no image). The result has
+        `input_ids` (the image as -200), `attention_mask`, and with images `pixel_values` (a tensor [P,
         3, s, s] per tower) and `image_sizes` [P, 2] of (width, height).
         """
         if text is None:
@@ -128,40 +128,38 @@ class CambrianProcessor:
             raise UserError(f"return_tensors={return_tensors!r} is not offered; use 'pt'")
         texts = [text] if isinstance(text, str) else list(text)
         rows = [self.token_ids(prompt) for prompt in texts]
-        pictures = _match_pictures(texts, images)
+        shown = _match_images(texts, images)
         lengths = {len(row) for row in rows}
         if not padding and len(lengths) > 1:
             raise UserError("prompts of different lengths make no batch without padding; pass padding=True")
         data = self._pad(rows, padding_side or self.padding_side)
-        if pictures:
-            data["pixel_values"] = self.pixels(pictures)
-            data["image_sizes"] = torch.tensor([picture.size for picture in pictures])
+        if shown:
+            data["pixel_values"] = self.pixels(shown)
+            data["image_sizes"] = torch.tensor([image.size for image in shown])
         return BatchFeature(data)
 
     def token_ids(self, prompt: str) -> list[int]:
-        """Ids of one prompt, -200 for its picture; warns where the picture stands elsewhere than in
+        """Ids of one prompt, -200 for its image; warns where the image stands elsewhere than in
         training.
         """
         marks = prompt.count(prompts.IMAGE_MARK)
         if marks > 1:
             raise UserError(
-                f"a prompt has {marks} {prompts.IMAGE_MARK} marks; Cambrian-1 takes at most one picture per prompt"
+                f"a prompt has {marks} {prompts.IMAGE_MARK} marks; Cambrian-1 takes at most one image per prompt"
             )
         ids = prompt_ids(prompt, self.tokenizer)
         if marks and self.config.image_position is not None:
-            place = ids.index(PICTURE_TOKEN_ID)
+            place = ids.index(IMAGE_TOKEN_ID)
             if place != self.config.image_position:
                 warn_of_position(place, self.config.image_position)
         return ids
 
-    def pixels(self, pictures: Sequence[Image.Image]) -> list[torch.Tensor]:
-        """Per tower, the pixels of all pictures: float32 [P, 3, side, side]."""
-        return [
-            torch.from_numpy(np.stack([tower_pixels(picture, spec) for picture in pictures])) for spec in self.towers
-        ]
+    def pixels(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
+        """Per tower, the pixels of all images: float32 [P, 3, side, side]."""
+        return [torch.from_numpy(np.stack([tower_pixels(image, spec) for image in images])) for spec in self.towers]
 
     def visual_tokens(self, size: tuple[int, int]) -> int:
-        """How many positions a picture of (width, height) takes in the sequence."""
+        """How many positions an image of (width, height) takes in the sequence."""
         return visual_tokens(size, self.config.grid_side)
 
     def decode(self, ids: Any, skip_special_tokens: bool = True) -> str:
@@ -184,15 +182,15 @@ class CambrianProcessor:
         return {"input_ids": ids, "attention_mask": mask}
 
     def _warn_of_template(self) -> None:
-        """Compare where the template puts a picture with where the checkpoint was trained to find it."""
+        """Compare where the template puts an image with where the checkpoint was trained to find it."""
         trained = self.config.image_position
         if trained is None:
             return
         text = self.template.render([("user", prompts.IMAGE_MARK + "\n")], add_generation_prompt=True)
-        place = prompt_ids(text, self.tokenizer).index(PICTURE_TOKEN_ID)
+        place = prompt_ids(text, self.tokenizer).index(IMAGE_TOKEN_ID)
         if place != trained:
             warnings.warn(
-                f"the template {self.template.name} puts the picture at position {place}, but "
+                f"the template {self.template.name} puts the image at position {place}, but "
                 f"image_position in "
                 f"config.json is {trained}; is it the template this checkpoint was trained with?",
                 stacklevel=3,
@@ -200,9 +198,9 @@ class CambrianProcessor:
 
 
 def warn_of_position(place: int, trained: int) -> None:
-    """Say that a picture stands elsewhere than in training; the samplers follow it there."""
+    """Say that an image stands elsewhere than in training; the samplers follow it there."""
     warnings.warn(
-        f"the picture begins at position {place} of the prompt, in training it was image_position = "
+        f"the image begins at position {place} of the prompt, in training it was image_position = "
         f"{trained}; "
         "the samplers use the real position",
         stacklevel=3,
@@ -213,13 +211,13 @@ def _known(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return {key: kwargs[key] for key in ("padding_side", "padding", "return_tensors") if key in kwargs}
 
 
-def _chat_pictures(chat: Chat) -> list[Any]:
+def _chat_images(chat: Chat) -> list[Any]:
     parts = [part for message in chat if not isinstance(message["content"], str) for part in message["content"]]
     return [part["image"] for part in parts if part.get("type") == "image" and part.get("image") is not None]
 
 
-def _match_pictures(texts: Sequence[str], images: Any) -> list[Image.Image]:
-    """The pictures in the order of the prompts that show one; counts must agree exactly."""
+def _match_images(texts: Sequence[str], images: Any) -> list[Image.Image]:
+    """The images in the order of the prompts that show one; counts must agree exactly."""
     if images is None:
         given: list[Any] = []
     elif isinstance(images, (list, tuple)):
@@ -236,17 +234,17 @@ def _match_pictures(texts: Sequence[str], images: Any) -> list[Image.Image]:
         given = [one for shown in each for one in shown]
     else:
         _agree(sum(prompt.count(prompts.IMAGE_MARK) for prompt in texts), len(given), "the batch")
-    return [_picture(one) for one in given]
+    return [_image(one) for one in given]
 
 
-def _agree(marks: int, pictures: int, where: str) -> None:
-    if marks != pictures:
+def _agree(marks: int, images: int, where: str) -> None:
+    if marks != images:
         raise UserError(
-            f"{where} has {marks} {prompts.IMAGE_MARK} mark(s) but {pictures} picture(s) were given; they must agree"
+            f"{where} has {marks} {prompts.IMAGE_MARK} mark(s) but {images} image(s) were given; they must agree"
         )
 
 
-def _picture(value: Any) -> Image.Image:
+def _image(value: Any) -> Image.Image:
     if isinstance(value, np.ndarray):
         value = Image.fromarray(value)
     if not isinstance(value, Image.Image):

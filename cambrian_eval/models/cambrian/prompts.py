@@ -127,7 +127,7 @@ def render_chat(chosen: Template, chat: Sequence[Mapping[str, Any]], add_generat
 
 
 def message_text(content: str | Sequence[Mapping[str, Any]]) -> str:
-    """A message as text: a picture is its mark and a line break, in front of the question as in training."""
+    """A message as text: an image is its mark and a line break, in front of the question as in training."""
     if isinstance(content, str):
         return content
     text = ""

@@ -2,7 +2,7 @@
 
 The 13B, the 34B and Phi-3 were trained and evaluated with that class. Today's transformers converts such
 files to another implementation (and needs protobuf to do so), which is free to place the space marker
-differently around special tokens and line breaks; one id more or less moves the picture. So the few rules
+differently around special tokens and line breaks; one id more or less moves the image. So the few rules
 are written out here: special tokens are cut out first, each piece between them is encoded by SentencePiece
 itself, and the `legacy` key decides whether a piece after a special token gets the dummy prefix.
 """

@@ -1,6 +1,6 @@
-"""Put encoded pictures into embedded text: the sequence the decoder sees, row by row, then padded to a batch.
+"""Put encoded images into embedded text: the sequence the decoder sees, row by row, then padded to a batch.
 
-Owns positions: where each picture begins in its own row, what the length limit cuts off, and on which side a
+Owns positions: where each image begins in its own row, what the length limit cuts off, and on which side a
 batch is padded. Needs neither towers nor decoder.
 """
 
@@ -15,9 +15,9 @@ from torch import Tensor
 
 from cambrian_eval.errors import UserError
 
-from .config import PICTURE_TOKEN_ID
-from .connector import EncodedPicture
-from .language import PictureStates
+from .config import IMAGE_TOKEN_ID
+from .connector import EncodedImage
+from .language import ImageStates
 from .sva import Windows
 
 Side = Literal["left", "right"]
@@ -26,12 +26,12 @@ IGNORED_LABEL = -100
 
 @dataclass(frozen=True)
 class SplicedBatch:
-    """What a prefill needs: embeddings [B, T, H], mask and positions [B, T], and where the pictures are."""
+    """What a prefill needs: embeddings [B, T, H], mask and positions [B, T], and where the images are."""
 
     inputs_embeds: Tensor
     attention_mask: Tensor
     position_ids: Tensor
-    picture_states: PictureStates | None
+    image_states: ImageStates | None
     labels: Tensor | None = None
 
 
@@ -58,33 +58,33 @@ def padded_side(attention_mask: Tensor | None) -> Side | None:
     return "left" if bool((attention_mask[:, 0] == 0).any()) else "right"
 
 
-def picture_index(ids: Tensor) -> int | None:
-    """Where the picture stands in a row of ids."""
-    places = (ids == PICTURE_TOKEN_ID).nonzero().flatten().tolist()
+def image_index(ids: Tensor) -> int | None:
+    """Where the image stands in a row of ids."""
+    places = (ids == IMAGE_TOKEN_ID).nonzero().flatten().tolist()
     if len(places) > 1:
         raise UserError(
-            f"a prompt holds {len(places)} pictures; Cambrian-1 was trained with one, and one per prompt is the limit"
+            f"a prompt holds {len(places)} images; Cambrian-1 was trained with one, and one per prompt is the limit"
         )
     return int(places[0]) if places else None
 
 
 def splice(
     rows: Sequence[Tensor],
-    pictures: Sequence[EncodedPicture],
+    images: Sequence[EncodedImage],
     embed: Callable[[Tensor], Tensor],
     *,
     token_limit: int | None,
     padding_side: Side,
     labels: Sequence[Tensor] | None = None,
 ) -> SplicedBatch:
-    """Embed unpadded rows of ids, each picture in the place of its mark; `pictures` in the order of the
+    """Embed unpadded rows of ids, each image in the place of its mark; `images` in the order of the
     rows.
     """
-    places = [picture_index(ids) for ids in rows]
+    places = [image_index(ids) for ids in rows]
     wanted = sum(place is not None for place in places)
-    if wanted != len(pictures):
-        raise UserError(f"the prompts have {wanted} picture marks but {len(pictures)} pictures were given")
-    given = iter(pictures)
+    if wanted != len(images):
+        raise UserError(f"the prompts have {wanted} image marks but {len(images)} images were given")
+    given = iter(images)
     made = [
         _splice_row(
             ids,
@@ -102,27 +102,27 @@ def splice(
 def _splice_row(
     ids: Tensor,
     place: int | None,
-    picture: EncodedPicture | None,
+    image: EncodedImage | None,
     embed: Callable[[Tensor], Tensor],
     limit: int | None,
     labels: Tensor | None,
 ) -> _Row:
-    if place is None or picture is None:
+    if place is None or image is None:
         return _Row(embed(ids), labels, torch.empty(0, dtype=torch.long), None)
     text = embed(torch.cat([ids[:place], ids[place + 1 :]]))
-    visual = picture.tokens.to(text)
+    visual = image.tokens.to(text)
     embeds = torch.cat([text[:place], visual, text[place:]])[:limit]
     if labels is not None:
         hidden = labels.new_full((len(visual),), IGNORED_LABEL)
         labels = torch.cat([labels[:place], hidden, labels[place + 1 :]])[:limit]
-    region = picture.region
+    region = image.region
     grid = torch.arange(region.tokens).view(region.height, region.width + 1)
     columns = place + grid[:, :-1].flatten()
-    windows = picture.windows
+    windows = image.windows
     kept = columns < len(embeds)
     if windows is not None and not bool(kept.all()):
         index = kept.nonzero().flatten()
-        kept_windows = windows.select(index.to(windows.picture.device)) if len(index) else None
+        kept_windows = windows.select(index.to(windows.image.device)) if len(index) else None
         columns, windows = columns[index], kept_windows
     return _Row(embeds, labels, columns, windows)
 
@@ -150,21 +150,21 @@ def _pad(rows: Sequence[_Row], side: Side) -> SplicedBatch:
     )
 
 
-def _gather_states(rows: Sequence[_Row], starts: Sequence[int], device: torch.device) -> PictureStates | None:
+def _gather_states(rows: Sequence[_Row], starts: Sequence[int], device: torch.device) -> ImageStates | None:
     parts = [
         (index, row.columns + starts[index], row.windows) for index, row in enumerate(rows) if row.windows is not None
     ]
     if not parts:
         return None
     windows = [found for _, _, found in parts]
-    picture = [torch.full_like(found.picture, number) for number, found in enumerate(windows)]
-    return PictureStates(
+    image = [torch.full_like(found.image, number) for number, found in enumerate(windows)]
+    return ImageStates(
         torch.cat([torch.full_like(columns, index) for index, columns, _ in parts]).to(device),
         torch.cat([columns for _, columns, _ in parts]).to(device),
         Windows(
             tuple(torch.cat(features) for features in zip(*(w.features for w in windows), strict=True)),
             tuple(torch.cat(masks) for masks in zip(*(w.masks for w in windows), strict=True)),
             torch.cat([found.context for found in windows]),
-            torch.cat(picture),
+            torch.cat(image),
         ),
     )

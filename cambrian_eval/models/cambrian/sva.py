@@ -1,7 +1,7 @@
 """The Spatial Vision Aggregator: queries that read their own window of every tower's feature map.
 
 Owns the arithmetic of one sampler layer, the connector in front of the language model and the in-LLM sampler.
-Every query sees one window per tower and nothing else, so all windows of all pictures are one dense batch: no
+Every query sees one window per tower and nothing else, so all windows of all images are one dense batch: no
 query-by-query loop and no tiny attention calls. Module names are those of the checkpoint.
 """
 
@@ -22,13 +22,13 @@ class Windows:
     """What N queries may look at.
 
     `features[i]` is tower i's windows [N, r_i * r_i, C], `masks[i]` the matching booleans [N, r_i * r_i];
-    `context` is [P, C], one vector per picture, and `picture` [N] says which picture each query belongs to.
+    `context` is [P, C], one vector per image, and `image` [N] says which image each query belongs to.
     """
 
     features: tuple[Tensor, ...]
     masks: tuple[Tensor, ...]
     context: Tensor
-    picture: Tensor
+    image: Tensor
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Windows:
         """Everything on a device; features and context in the given type, masks and numbers in their own."""
@@ -36,7 +36,7 @@ class Windows:
             tuple(feature.to(device, dtype) for feature in self.features),
             tuple(mask.to(device) for mask in self.masks),
             self.context.to(device, dtype),
-            self.picture.to(device),
+            self.image.to(device),
         )
 
     def select(self, index: Tensor) -> Windows:
@@ -45,7 +45,7 @@ class Windows:
             tuple(feature[index] for feature in self.features),
             tuple(mask[index] for mask in self.masks),
             self.context,
-            self.picture[index],
+            self.image[index],
         )
 
 
@@ -112,7 +112,7 @@ class SamplerLayer(nn.Module):
 
     def forward(self, queries: Tensor, windows: Windows) -> Tensor:
         """`queries` [N, query width] -> the same shape."""
-        context = self.proj_context(windows.context)[windows.picture]
+        context = self.proj_context(windows.context)[windows.image]
         hidden = self.proj_in(torch.cat([queries, context], dim=-1))
         cells = [
             cell + self.get_parameter(f"pos_embed_{tower}") if side > 1 else cell

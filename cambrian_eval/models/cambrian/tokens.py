@@ -1,4 +1,4 @@
-"""Prompt text to ids, with the picture's mark as one id of its own: the tokenisation the models were
+"""Prompt text to ids, with the image's mark as one id of its own: the tokenisation the models were
 trained on.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from cambrian_eval.errors import UserError
 
-from .config import PICTURE_TOKEN_ID
+from .config import IMAGE_TOKEN_ID
 from .prompts import IMAGE_MARK
 
 
@@ -34,15 +34,15 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def prompt_ids(prompt: str, tokenizer: Any) -> list[int]:
-    """Ids of a prompt, -200 for its picture.
+    """Ids of a prompt, -200 for its image.
 
     Each piece around a mark is tokenised by itself with the tokenizer's defaults. If the first piece begins
     with the BOS id, the first id of every later piece is dropped, whatever it is: for a tokenizer that adds
-    no BOS this costs the line break after the picture, and the published results were made that way.
+    no BOS this costs the line break after the image, and the published results were made that way.
     """
     pieces = [list(tokenizer(piece)["input_ids"]) for piece in prompt.split(IMAGE_MARK)]
     begins = bool(pieces[0]) and tokenizer.bos_token_id is not None and pieces[0][0] == tokenizer.bos_token_id
     ids = pieces[0]
     for piece in pieces[1:]:
-        ids = [*ids, PICTURE_TOKEN_ID, *(piece[1:] if begins else piece)]
+        ids = [*ids, IMAGE_TOKEN_ID, *(piece[1:] if begins else piece)]
     return ids

@@ -1,4 +1,4 @@
-"""What the judge is asked and how its reply is read. The picture is never sent: the judge compares texts.
+"""What the judge is asked and how its reply is read. The image is never sent: the judge compares texts.
 
 The case is one JSON object between marks. JSON escapes line breaks and quotes, and `</` and `<case` are escaped on
 top, so no text of a question, gold answer or response can end the case or begin another. The reply is read without
@@ -32,7 +32,7 @@ SCHEMA: Mapping[str, Any] = {
 }
 
 _RULES = """\
-You grade the answers of a model to questions about pictures. You do not see the picture and do not need it: you \
+You grade the answers of a model to questions about images. You do not see the image and do not need it: you \
 compare the model's response with the gold answers.
 
 Each case is one JSON object between <case> and </case>:
@@ -51,7 +51,7 @@ articles, units written out or abbreviated, and explanations around the answer d
 2. With options, the response may give the letter, the text of the option, or both. If letter and text disagree, \
 it is wrong.
 3. A quantity is right within 5 % of the gold quantity. Years, dates, times, identifiers, phone numbers, codes and \
-text read off a picture must agree exactly.
+text read off an image must agree exactly.
 4. A response that gives several different answers without settling on one, declines to answer, or is empty is wrong.
 
 Reply with exactly one word, CORRECT or INCORRECT. Where a JSON object is required, reply with \

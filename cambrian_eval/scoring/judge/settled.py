@@ -21,7 +21,7 @@ def settled(sample: Sample, text: str, fuzzy: Verdict) -> Verdict | None:
     right = _certain(sample, text)
     if right is None or not (fuzzy.value >= 0.5 if right[0] else fuzzy.value == 0.0):
         return None
-    return Verdict(float(right[0]), fuzzy.extracted, f"settled without the judge: {right[1]}", fuzzy.parsed)
+    return Verdict(float(right[0]), fuzzy.extracted, f"settled without the judge: {right[1]}", fuzzy.outcome)
 
 
 def _certain(sample: Sample, text: str) -> tuple[bool, str] | None:

@@ -26,5 +26,5 @@ class ChartQAExact(ChartQA):
             return self.fuzzy(sample, text)
         said = short.number(text)
         if said is None:
-            return Verdict(0.0, None, "no number found", parsed=False)
+            return Verdict(0.0, None, "no number found", outcome="unparsed")
         return Verdict(float(said.value == wanted.value), said.text, "equal number")

@@ -1,6 +1,6 @@
-"""A small model: of the options in the prompt, it names the one whose remembered picture is nearest to the one shown.
+"""A small model: of the options in the prompt, it names the one whose remembered image is nearest to the one shown.
 
-`python -m nearest_clock ROWS.jsonl WEIGHTS.npz` makes the weights: the mean grey picture of every right answer.
+`python -m nearest_clock ROWS.jsonl WEIGHTS.npz` makes the weights: the mean grey image of every right answer.
 `cambrian-eval run --model nearest:WEIGHTS.npz ...` answers with them.
 """
 
@@ -57,7 +57,7 @@ class Nearest:
                 yield self._answer(request, distances.get(request.id))
 
     def _distances(self, requests: list[Request]) -> dict[str, dict[str, float]]:
-        """Request id -> label -> distance, all pictures against all labels at once."""
+        """Request id -> label -> distance, all images against all labels at once."""
         import numpy as np
 
         if not requests:
@@ -72,14 +72,14 @@ class Nearest:
         options = {letter: text.strip() for letter, text in _OPTION.findall(request.prompt)}
         if not options:
             return Response(request.id, "", finish="failed", error="the prompt lists no options")
-        if distances is None:  # no picture, as under `--vision off`
+        if distances is None:  # no image, as under `--vision off`
             return Response(request.id, min(options), notes={"guessed": True})
         letter = min(options, key=lambda option: distances.get(options[option], float("inf")))
         return Response(request.id, letter)
 
     def describe(self) -> Mapping[str, Any]:
         """Goes into run.json; plain JSON values."""
-        return {"kind": "nearest mean picture", "labels": len(self._labels), "side": SIDE, "batch": self._batch_size}
+        return {"kind": "nearest mean image", "labels": len(self._labels), "side": SIDE, "batch": self._batch_size}
 
 
 def create(rest: str, options: ModelOptions) -> Model:
@@ -95,7 +95,7 @@ def create(rest: str, options: ModelOptions) -> Model:
 
 
 def fit(rows: Path, weights: Path) -> None:
-    """Remembers the mean picture of every right answer among the rows."""
+    """Remembers the mean image of every right answer among the rows."""
     import numpy as np
     from PIL import Image
 
@@ -108,7 +108,7 @@ def fit(rows: Path, weights: Path) -> None:
 
 
 def _grey(image: Image) -> npt.NDArray[np.float32]:
-    """A picture as numbers around 0 whatever its colours: small, grey, centred."""
+    """An image as numbers around 0 whatever its colours: small, grey, centred."""
     import numpy as np
 
     values = np.asarray(image.convert("L").resize((SIDE, SIDE)), dtype=np.float32).reshape(-1) / 255

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cambrian_eval.benchmarks.general.gqa import GQA
-from cambrian_eval.grading import grade
+from cambrian_eval.results.grading import grade
 
 
 def row(answer: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def test_prompts_and_sample() -> None:
     assert sample.image_id == "n7" and sample.tags == {"structural": "verify", "semantic": "obj"}
 
 
-def test_pictures_come_from_the_second_table() -> None:
+def test_images_come_from_the_second_table() -> None:
     join = GQA().source.join
     assert join is not None and (join.key, join.foreign_key, join.columns) == ("imageId", "id", ("image",))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cambrian_eval.benchmarks.general.mmbench import MMBench
-from cambrian_eval.grading import grade, grade_all
+from cambrian_eval.results.grading import grade, grade_all
 
 Row = dict[str, Any]
 TEXTS = ["apple", "A basket", "Cherry", "plum"]
@@ -94,7 +94,7 @@ def test_a_missing_rotation_is_wrong_but_not_in_the_released_scorer() -> None:
     assert grade_all("mmbench", rows, letters, "official").score == 100
 
 
-def test_the_released_grouping_merges_questions_with_equal_text_and_picture() -> None:
+def test_the_released_grouping_merges_questions_with_equal_text_and_image() -> None:
     rows = [row(1, "A"), row(2, "B")]
     assert grade_all("mmbench", rows, ["A", "C"], "official").score == 0
     apart = [rows[0], row(2, "B", source="book")]

@@ -9,7 +9,7 @@ import pytest
 
 from cambrian_eval.benchmarks.general.mme import MME
 from cambrian_eval.errors import UserError
-from cambrian_eval.grading import grade, grade_all
+from cambrian_eval.results.grading import grade, grade_all
 
 Row = dict[str, Any]
 

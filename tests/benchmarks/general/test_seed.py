@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cambrian_eval.benchmarks.general.seed import SEED
-from cambrian_eval.grading import grade, grade_all
+from cambrian_eval.results.grading import grade, grade_all
 
 
 def row(answer: str = "B", **changes: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from cambrian_eval.benchmarks.knowledge.ai2d import AI2D
 from cambrian_eval.errors import UserError
-from cambrian_eval.grading import grade
+from cambrian_eval.results.grading import grade
 
 
 def row(answer: object = "1", options: tuple[str, ...] = ("stem", "root", "leaf", "flower")) -> dict[str, Any]:

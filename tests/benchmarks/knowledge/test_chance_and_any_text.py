@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cambrian_eval.grading import grade, grade_all
 from cambrian_eval.registry import load_benchmark
+from cambrian_eval.results.grading import grade, grade_all
 
 Row = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ import pytest
 
 from cambrian_eval.benchmarks.knowledge.mathvista import MathVista
 from cambrian_eval.errors import UserError
-from cambrian_eval.grading import grade
+from cambrian_eval.results.grading import grade
 
 
 def row(answer: str, kind: str, precision: float | None = None, **changes: Any) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""A missing column that scoring needs is named; a missing picture, hint or tag is no error."""
+"""A missing column that scoring needs is named; a missing image, hint or tag is no error."""
 
 from __future__ import annotations
 
 import pytest
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.grading import grade
+from cambrian_eval.results.grading import grade
 
 ROWS: dict[str, dict[str, object]] = {
     "mme": {"question_id": "a", "question": "q", "answer": "Yes", "category": "count"},

@@ -1,4 +1,4 @@
-"""MMMU: options as Python text, tags, several pictures, open answers, both scorers on the worked examples."""
+"""MMMU: options as Python text, tags, several images, open answers, both scorers on the worked examples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from cambrian_eval.benchmarks.knowledge.mmmu import MMMU
 from cambrian_eval.errors import UserError
-from cambrian_eval.grading import grade, grade_all
+from cambrian_eval.results.grading import grade, grade_all
 
 STYLES = "['Baroque', 'Gothic', 'Rococo', 'Romanesque']"
 
@@ -49,7 +49,7 @@ def test_verdicts(given: dict[str, Any], text: str, official: int, fuzzy: int) -
     assert grade("mmmu", given, text).value == fuzzy
 
 
-def test_prompts_lose_their_picture_tags() -> None:
+def test_prompts_lose_their_image_tags() -> None:
     sample = MMMU().to_sample(row(options="['<image 2>', 'a <image 3> b']"), 0)
     assert MMMU().prompt(sample) == (
         "Which style is ? Options:\nA. \nB. a  b\nAnswer with the option's letter from the given choices directly."
@@ -65,7 +65,7 @@ def test_quotes_in_options() -> None:
     assert broken.choices == ("s law", "Ohm") or broken.choices == tuple(stored.split("'")[1::2])
 
 
-def test_pictures_all_or_first() -> None:
+def test_images_all_or_first() -> None:
     given = row(image_1=b"1", image_2=b"2", image_3=None)
     assert len(MMMU().to_sample(given, 0).images) == 2
     assert [p.data() for p in MMMU(images="first").to_sample(given, 0).images] == [b"1"]
@@ -79,7 +79,7 @@ def test_tags_and_chance() -> None:
         "subject": "Art_Theory",
         "domain": "Art and Design",
         "question_type": "multiple-choice",
-        "pictures": "several",
+        "images": "several",
     }
     result = grade_all("mmmu", [row(), open_row("5") | {"id": "validation_Math_1"}], ["B", "4"])
     assert result.score == 50 and result.chance == pytest.approx(12.5)

@@ -1,4 +1,4 @@
-"""ScienceQA: the worked examples, the picture filter, prompts."""
+"""ScienceQA: the worked examples, the image filter, prompts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cambrian_eval.benchmarks.knowledge.scienceqa import ScienceQA
-from cambrian_eval.grading import grade, grade_all
+from cambrian_eval.results.grading import grade, grade_all
 
 
 def row(answer: int = 2, choices: tuple[str, ...] = ("solid", "liquid", "gas"), **changes: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def test_prompts() -> None:
     )
 
 
-def test_only_rows_with_a_picture_count() -> None:
+def test_only_rows_with_a_image_count() -> None:
     rows = [row(image=b"x"), row(image=None), row(1, ("no", "yes"), image=b"y", grade="grade3")]
     result = grade_all("scienceqa", rows, ["C", "C", "A"])
     assert result.n == 2 and result.score == 50

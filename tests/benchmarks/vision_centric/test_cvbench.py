@@ -59,7 +59,7 @@ TWO = [
     ("The answer is (C).", "3,2,1,0", "C", 1, 1),
     ("The answer is: C", "3,2,1,0", "C", 0, 1),
     ("Option C", "3,2,1,0", "C", 0, 1),
-    ("Can't tell from this picture", "3,2,1,0", "C", 1, 0),
+    ("Can't tell from this image", "3,2,1,0", "C", 1, 0),
     ("Five", "4,5,8,0,6,7", "F", 1, 0),
     ("above", "below,above", "B", 0, 1),
     ("above", "below,above", "A", 1, 0),

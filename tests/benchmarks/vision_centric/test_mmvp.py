@@ -114,11 +114,11 @@ def test_the_original_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"1\.jpg does not exist"):
         MMVP().rows_from_folder(tmp_path)
     (tmp_path / "MMVP Images").mkdir()
-    (tmp_path / "MMVP Images" / "1.jpg").write_bytes(b"picture")
+    (tmp_path / "MMVP Images" / "1.jpg").write_bytes(b"image")
     rows = MMVP().rows_from_folder(tmp_path)
     assert rows is not None
     sample = MMVP().to_sample(rows[0], 0)
-    assert (sample.id, sample.answers, sample.images[0].data()) == ("1", ("A",), b"picture")
+    assert (sample.id, sample.answers, sample.images[0].data()) == ("1", ("A",), b"image")
     (tmp_path / "Questions.csv").write_text("Index,Question\n1,two columns\n")
     with pytest.raises(UserError, match="four columns"):
         MMVP().rows_from_folder(tmp_path)

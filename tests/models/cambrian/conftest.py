@@ -62,8 +62,8 @@ def loaded(checkpoint: Callable[..., Path]) -> Callable[..., tuple[Any, Any]]:
 
 
 @pytest.fixture(scope="session")
-def picture() -> Callable[..., Image.Image]:
-    """A picture of noise and shapes of any size, the same for the same arguments."""
+def made_image() -> Callable[..., Image.Image]:
+    """An image of noise and shapes of any size, the same for the same arguments."""
 
     def draw(width: int, height: int, seed: int = 0) -> Image.Image:
         random = np.random.default_rng(seed + 1000 * width + height)
@@ -75,7 +75,7 @@ def picture() -> Callable[..., Image.Image]:
 
 @pytest.fixture(scope="session")
 def ask() -> Callable[..., str]:
-    """A prompt by a processor's template, with or without a picture."""
+    """A prompt by a processor's template, with or without an image."""
 
     def render(processor: Any, question: str, shown: bool = True) -> str:
         content = [{"type": "image"}] if shown else []

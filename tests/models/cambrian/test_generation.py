@@ -15,16 +15,16 @@ LIMIT = 6
 
 
 @pytest.fixture(scope="module")
-def cases(picture: Callable[..., Any], ask: Callable[..., str]) -> Callable[[Any], list[tuple[str, Any]]]:
-    """Prompts of several lengths: wide, tall, square and extreme pictures, and none."""
+def cases(made_image: Callable[..., Any], ask: Callable[..., str]) -> Callable[[Any], list[tuple[str, Any]]]:
+    """Prompts of several lengths: wide, tall, square and extreme images, and none."""
 
     def make(processor: Any) -> list[tuple[str, Any]]:
         shown = [
-            ("What is it?", picture(64, 48)),
-            ("How many of them are there in all?", picture(20, 90)),
+            ("What is it?", made_image(64, 48)),
+            ("How many of them are there in all?", made_image(20, 90)),
             ("Who are you?", None),
-            ("Colour?", picture(40, 40)),
-            ("x", picture(400, 7)),
+            ("Colour?", made_image(40, 40)),
+            ("x", made_image(400, 7)),
         ]
         return [(ask(processor, question, image is not None), image) for question, image in shown]
 
@@ -80,8 +80,8 @@ def test_chunked_prefill(chunk: int, loaded: Load, cases: Callable[..., Any]) ->
     model, processor = loaded("phi3")
     inputs = _inputs(processor, cases(processor)[:3])
     with torch.no_grad():
-        pictures = model.encode_pictures(inputs["pixel_values"], inputs["image_sizes"])
-        batch = model.prepare(inputs["input_ids"], inputs["attention_mask"], pictures)
+        images = model.encode_images(inputs["pixel_values"], inputs["image_sizes"])
+        batch = model.prepare(inputs["input_ids"], inputs["attention_mask"], images)
         whole = model.prefill(batch)
         parts = model.prefill(batch, chunk_size=chunk)
     assert (whole.logits - parts.logits).abs().max() < 2e-5
@@ -90,7 +90,7 @@ def test_chunked_prefill(chunk: int, loaded: Load, cases: Callable[..., Any]) ->
     assert plain.tolist() == chunked.tolist()
 
 
-def test_a_picture_after_a_cached_prefix(loaded: Load, cases: Callable[..., Any]) -> None:
+def test_a_image_after_a_cached_prefix(loaded: Load, cases: Callable[..., Any]) -> None:
     model, processor = loaded("sva")
     inputs = _inputs(processor, cases(processor)[:1])
     ids, cut = inputs["input_ids"], 30
@@ -150,7 +150,7 @@ def test_beam_search_by_hand(loaded: Load, cases: Callable[..., Any]) -> None:
     assert got[0].tolist() == beams[0][1]
 
 
-def test_logits_belong_to_the_picture_given_now(loaded: Load, cases: Callable[..., Any]) -> None:
+def test_logits_belong_to_the_image_given_now(loaded: Load, cases: Callable[..., Any]) -> None:
     model, processor = loaded("sva")
     prompts = cases(processor)
     with torch.no_grad():
@@ -161,25 +161,25 @@ def test_logits_belong_to_the_picture_given_now(loaded: Load, cases: Callable[..
         assert torch.equal(model(**_inputs(processor, prompts[:1])).logits, before)
 
 
-@pytest.mark.filterwarnings("ignore:the picture begins")
-def test_one_token_prompts_and_shifted_prefixes(loaded: Load, picture: Callable[..., Any]) -> None:
+@pytest.mark.filterwarnings("ignore:the image begins")
+def test_one_token_prompts_and_shifted_prefixes(loaded: Load, made_image: Callable[..., Any]) -> None:
     model, processor = loaded("sva")
     text = processor(text=["a"])
     assert text["input_ids"].shape == (1, 1)
-    alone = processor(text=["<image>"], images=[picture(30, 30)])
+    alone = processor(text=["<image>"], images=[made_image(30, 30)])
     assert alone["input_ids"].tolist() == [[-200]]
-    both = processor(text=["<image>", "a", "abcdefgh<image>"], images=[picture(30, 30), picture(9, 30)])
+    both = processor(text=["<image>", "a", "abcdefgh<image>"], images=[made_image(30, 30), made_image(9, 30)])
     new = model.generate(**both, max_new_tokens=4, do_sample=False)
-    third = processor(text=["abcdefgh<image>"], images=[picture(9, 30)])
+    third = processor(text=["abcdefgh<image>"], images=[made_image(9, 30)])
     for row, inputs in zip(new, (alone, text, third), strict=True):
         single = model.generate(**inputs, max_new_tokens=4, do_sample=False)[0]
         assert row[: len(single)].tolist() == single.tolist()
 
 
-def test_a_shifted_picture_warns(loaded: Load, picture: Callable[..., Any]) -> None:
+def test_a_shifted_image_warns(loaded: Load, made_image: Callable[..., Any]) -> None:
     model, processor = loaded("sva")
     with pytest.warns(UserWarning, match="position 2 .* image_position = 441"):
-        inputs = processor(text=["ab<image>"], images=[picture(30, 30)])
+        inputs = processor(text=["ab<image>"], images=[made_image(30, 30)])
     with pytest.warns(UserWarning, match="position 2"), torch.no_grad():
         model(**inputs)
 
@@ -202,18 +202,18 @@ def test_gradients_reach_every_trained_weight(loaded: Load, cases: Callable[...,
         model.eval()
 
 
-def test_refusals(loaded: Load, picture: Callable[..., Any], ask: Callable[..., str]) -> None:
+def test_refusals(loaded: Load, made_image: Callable[..., Any], ask: Callable[..., str]) -> None:
     model, processor = loaded("sva")
-    shown = picture(30, 30)
-    with pytest.raises(UserError, match="at most one picture"):
+    shown = made_image(30, 30)
+    with pytest.raises(UserError, match="at most one image"):
         processor(text=["<image> and <image>"], images=[shown, shown])
     with pytest.raises(UserError, match="one per prompt"):
         model(input_ids=torch.tensor([[5, -200, 6, -200]]))
-    with pytest.raises(UserError, match=r"1 .*mark.* but 0 picture"):
+    with pytest.raises(UserError, match=r"1 .*mark.* but 0 image"):
         processor(text=[ask(processor, "x")])
     with pytest.raises(UserError, match="prompt 1 has 0"):
         processor(text=[ask(processor, "x"), "y"], images=[shown, [shown]])
-    with pytest.raises(UserError, match="1 picture marks but 0"):
+    with pytest.raises(UserError, match="1 image marks but 0"):
         model.generate(input_ids=torch.tensor([[5, -200, 6]]), max_new_tokens=1)
     with pytest.raises(UserError, match="key-value cache"):
         model.generate(**processor(text=["a"]), use_cache=False)

@@ -74,7 +74,7 @@ def test_region_is_a_centred_band(width: int, height: int, side: int) -> None:
 
 
 @given(st.integers(1, 400), st.integers(1, 400))
-def test_turning_the_picture_turns_the_region(width: int, height: int) -> None:
+def test_turning_the_image_turns_the_region(width: int, height: int) -> None:
     region, turned = valid_region((width, height), 24), valid_region((height, width), 24)
     assert (region.top, region.height) == (turned.left, turned.width)
 

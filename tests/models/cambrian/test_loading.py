@@ -42,23 +42,23 @@ def copy(checkpoint: Make, tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def _logits(model: Any, folder: Path, picture: Any) -> torch.Tensor:
+def _logits(model: Any, folder: Path, made_image: Any) -> torch.Tensor:
     processor = CambrianProcessor.from_pretrained(folder)
     prompt = processor.apply_chat_template([{"role": "user", "content": "<image>\nWhat?"}], True)
     with torch.no_grad():
-        output: torch.Tensor = model(**processor(text=[prompt], images=[picture])).logits
+        output: torch.Tensor = model(**processor(text=[prompt], images=[made_image])).logits
     return output
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("sva", CambrianLlamaForCausalLM), ("phi3", CambrianPhi3ForCausalLM)])
 def test_auto_classes_and_round_trip(
-    kind: str, expected: type, checkpoint: Make, tmp_path: Path, picture: Callable[..., Any]
+    kind: str, expected: type, checkpoint: Make, tmp_path: Path, made_image: Callable[..., Any]
 ) -> None:
     folder = checkpoint(kind)
     assert isinstance(AutoConfig.from_pretrained(folder), CambrianConfig)
     model = AutoModelForImageTextToText.from_pretrained(folder)
     assert type(model) is expected and isinstance(model, CambrianForConditionalGeneration)
-    before = _logits(model, folder, picture(50, 30))
+    before = _logits(model, folder, made_image(50, 30))
     saved = tmp_path / "deep" / "saved"
     model.save_pretrained(saved, max_shard_size="60KB")
     CambrianProcessor.from_pretrained(folder).save_pretrained(saved)
@@ -66,21 +66,21 @@ def test_auto_classes_and_round_trip(
     names = set(open_folder(saved, "it"))
     assert names == set(open_folder(folder, "it")), "the official names, and no tower"
     again = CambrianForConditionalGeneration.from_pretrained(saved)
-    assert torch.equal(_logits(again, saved, picture(50, 30)), before)
+    assert torch.equal(_logits(again, saved, made_image(50, 30)), before)
     assert again.generation_config.eos_token_id == model.generation_config.eos_token_id
     first, second = (json.loads((f / "config.json").read_text()) for f in (folder, saved))
     assert first["architectures"] == second["architectures"] and first["model_type"] == second["model_type"]
 
 
 def test_early_files_and_foreign_types(
-    copy: Callable[..., Path], picture: Callable[..., Any], checkpoint: Make
+    copy: Callable[..., Path], made_image: Callable[..., Any], checkpoint: Make
 ) -> None:
     folder = copy(model_type="llava_llama")
     assert AutoConfig.from_pretrained(folder).model_type == "llava_llama"
     model = AutoModelForImageTextToText.from_pretrained(folder)
     assert type(model) is CambrianLlavaLlamaForCausalLM
     other = CambrianForConditionalGeneration.from_pretrained(checkpoint("sva"))
-    assert torch.equal(_logits(model, folder, picture(50, 30)), _logits(other, folder, picture(50, 30)))
+    assert torch.equal(_logits(model, folder, made_image(50, 30)), _logits(other, folder, made_image(50, 30)))
     early = {"model_type": "llava_llama", "architectures": ["CambrianPhi3ForCausalLM"]}
     raw = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(raw | early))
@@ -90,15 +90,15 @@ def test_early_files_and_foreign_types(
     assert type(CambrianForConditionalGeneration.from_pretrained(folder)) is CambrianLlamaForCausalLM
 
 
-def test_types_and_devices(checkpoint: Make, picture: Callable[..., Any]) -> None:
+def test_types_and_devices(checkpoint: Make, made_image: Callable[..., Any]) -> None:
     folder = checkpoint("sva")
-    exact = _logits(CambrianForConditionalGeneration.from_pretrained(folder), folder, picture(50, 30))
+    exact = _logits(CambrianForConditionalGeneration.from_pretrained(folder), folder, made_image(50, 30))
     half = CambrianForConditionalGeneration.from_pretrained(folder, dtype="bfloat16", device_map="auto")
     assert {p.dtype for p in half.parameters()} == {torch.bfloat16}
-    assert (_logits(half, folder, picture(50, 30)).float() - exact).abs().max() < 0.2
+    assert (_logits(half, folder, made_image(50, 30)).float() - exact).abs().max() < 0.2
     eager = CambrianForConditionalGeneration.from_pretrained(folder, attn_implementation="eager")
     assert eager.model.layers[0].self_attn.config._attn_implementation == "eager"
-    assert (_logits(eager, folder, picture(50, 30)) - exact).abs().max() < 2e-5
+    assert (_logits(eager, folder, made_image(50, 30)) - exact).abs().max() < 2e-5
     with pytest.raises(UserError, match="no floating point type"):
         CambrianForConditionalGeneration.from_pretrained(folder, dtype="float8")
     with pytest.raises(UserError, match="--attention 'fast'"):
@@ -232,12 +232,12 @@ def test_impossible_configurations(keys: dict[str, Any], message: str, copy: Cal
 
 
 def test_without_the_aggregator_every_tower_is_brought_to_the_grid_of_tokens(
-    copy: Callable[..., Path], checkpoint: Make, picture: Callable[..., Any]
+    copy: Callable[..., Path], checkpoint: Make, made_image: Callable[..., Any]
 ) -> None:
     uneven = copy("mlp", mm_vision_tower_aux_token_len_list=[16, 16, 16, 64])
     model = CambrianForConditionalGeneration.from_pretrained(uneven)
-    expected = _logits(CambrianForConditionalGeneration.from_pretrained(checkpoint("mlp")), uneven, picture(60, 40))
-    assert torch.equal(_logits(model, uneven, picture(60, 40)), expected)
+    expected = _logits(CambrianForConditionalGeneration.from_pretrained(checkpoint("mlp")), uneven, made_image(60, 40))
+    assert torch.equal(_logits(model, uneven, made_image(60, 40)), expected)
 
 
 def test_a_lost_tokenizer_is_told_in_one_line(copy: Callable[..., Path]) -> None:
@@ -253,5 +253,5 @@ def test_a_model_without_towers_says_so(checkpoint: Make) -> None:
     config.mm_vision_tower_aux_width_list = [32, 32, 32, 80]
     model = CambrianForConditionalGeneration(config)
     with pytest.raises(UserError, match="without vision towers"):
-        model.encode_pictures([torch.zeros(1, 3, 8, 8)] * 4, [(3, 4)])
+        model.encode_images([torch.zeros(1, 3, 8, 8)] * 4, [(3, 4)])
     assert model.generate(torch.tensor([[3, 4]]), max_new_tokens=2, do_sample=False).shape[1] <= 2

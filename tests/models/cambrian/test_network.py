@@ -57,7 +57,7 @@ def _resample(grid: Array, side: int) -> Array:
 
 
 class Reference:
-    """One prompt with at most one picture, the slow way."""
+    """One prompt with at most one image, the slow way."""
 
     def __init__(self, folder: Path) -> None:
         self.raw = json.loads((folder / "config.json").read_text())
@@ -179,13 +179,13 @@ def test_logits(
     sizes: list[tuple[int, int]],
     loaded: Callable[..., Any],
     checkpoint: Callable[..., Path],
-    picture: Callable[..., Any],
+    made_image: Callable[..., Any],
     ask: Callable[..., str],
 ) -> None:
     model, processor = loaded(kind, towers)
     reference = Reference(checkpoint(kind, towers))
     for size in sizes:
-        inputs = processor(text=[ask(processor, "What?")], images=[picture(*size)])
+        inputs = processor(text=[ask(processor, "What?")], images=[made_image(*size)])
         features = [f[0].double().numpy() for f in model.run_towers(inputs["pixel_values"])]
         expected = reference.logits(inputs["input_ids"][0].tolist(), features, size)
         with torch.no_grad():
@@ -195,14 +195,14 @@ def test_logits(
         assert (got - expected[:, : got.shape[1]]).abs().max() < 2e-5
 
 
-def test_the_cut_inside_the_picture(
-    loaded: Callable[..., Any], checkpoint: Callable[..., Path], picture: Callable[..., Any], ask: Callable[..., str]
+def test_the_cut_inside_the_image(
+    loaded: Callable[..., Any], checkpoint: Callable[..., Path], made_image: Callable[..., Any], ask: Callable[..., str]
 ) -> None:
     model, processor = loaded("phi3")
     reference = Reference(checkpoint("phi3"))
     prompt = ask(processor, "What?")
-    inputs = processor(text=[prompt, ask(processor, "Hello", False)], images=[picture(64, 64)])
-    single = processor(text=[prompt], images=[picture(64, 64)])
+    inputs = processor(text=[prompt, ask(processor, "Hello", False)], images=[made_image(64, 64)])
+    single = processor(text=[prompt], images=[made_image(64, 64)])
     ids = single["input_ids"][0].tolist()
     features = [f[0].double().numpy() for f in model.run_towers(single["pixel_values"])]
     before = model.config.tokenizer_model_max_length
@@ -216,7 +216,7 @@ def test_the_cut_inside_the_picture(
                 both = model(**inputs)
             assert both.attention_mask[0].sum() == limit
             assert (both.logits[0, :limit] - expected[:, :262]).abs().max() < 2e-5
-            # A text is not cut: without a picture the sequence is the caller's own affair.
+            # A text is not cut: without an image the sequence is the caller's own affair.
             assert both.attention_mask[1].sum() == inputs["attention_mask"][1].sum()
             new = model.generate(**single, max_new_tokens=3, do_sample=False)
             assert new.shape[1] <= 3
@@ -225,13 +225,13 @@ def test_the_cut_inside_the_picture(
 
 
 def test_hidden_states_show_the_samplers_effect(
-    loaded: Callable[..., Any], picture: Callable[..., Any], ask: Callable[..., str]
+    loaded: Callable[..., Any], made_image: Callable[..., Any], ask: Callable[..., str]
 ) -> None:
     model, processor = loaded("sva")
-    inputs = processor(text=[ask(processor, "What?")], images=[picture(64, 48)])
+    inputs = processor(text=[ask(processor, "What?")], images=[made_image(64, 48)])
     with torch.no_grad():
-        pictures = model.encode_pictures(inputs["pixel_values"], inputs["image_sizes"])
-        batch = model.prepare(inputs["input_ids"], inputs["attention_mask"], pictures)
+        images = model.encode_images(inputs["pixel_values"], inputs["image_sizes"])
+        batch = model.prepare(inputs["input_ids"], inputs["attention_mask"], images)
         with_samplers = model(**inputs, output_hidden_states=True)
         without = model(
             inputs_embeds=batch.inputs_embeds, attention_mask=batch.attention_mask, output_hidden_states=True
@@ -241,7 +241,7 @@ def test_hidden_states_show_the_samplers_effect(
     assert len(states) == model.config.num_hidden_layers + 1
     assert torch.equal(states[0], plain[0])
     changed = (states[1] != plain[1]).any(-1)[0]
-    region = pictures[0].region
+    region = images[0].region
     grid = torch.zeros(region.height, region.width + 1, dtype=torch.bool)
     grid[:, :-1] = True
     expected = torch.zeros_like(changed)

@@ -33,9 +33,9 @@ def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("tower", range(4))
 @pytest.mark.parametrize("size", [(64, 48), (31, 90), (77, 77), (50, 1)])
-def test_released_towers(tower: int, size: tuple[int, int], picture: Callable[..., Image.Image]) -> None:
+def test_released_towers(tower: int, size: tuple[int, int], made_image: Callable[..., Image.Image]) -> None:
     side, (mean, std), colour = EXPECTED[tower]
-    shown = picture(*size)
+    shown = made_image(*size)
     long = max(size)
     canvas = np.empty((long, long, 3), dtype=np.uint8)
     canvas[:] = colour

@@ -53,14 +53,14 @@ def _weights(module: torch.nn.Module) -> dict[str, Array]:
     return {name: tensor.detach().numpy().astype(np.float64) for name, tensor in module.state_dict().items()}
 
 
-def _random(queries: int, width: int, pictures: int, generator: torch.Generator) -> Windows:
+def _random(queries: int, width: int, images: int, generator: torch.Generator) -> Windows:
     masks = [torch.rand(queries, side * side, generator=generator) > 0.4 for side in SIDES]
     masks = [mask | ~mask.any(1, keepdim=True) for mask in masks]
     return Windows(
         tuple(torch.randn(queries, side * side, width, generator=generator) for side in SIDES),
         tuple(masks),
-        torch.randn(pictures, width, generator=generator),
-        torch.randint(pictures, (queries,), generator=generator),
+        torch.randn(images, width, generator=generator),
+        torch.randint(images, (queries,), generator=generator),
     )
 
 
@@ -80,7 +80,7 @@ def test_against_numpy(query_width: int, depth: int) -> None:
         for d in range(depth):
             u = sampler_reference(
                 u,
-                windows.context[windows.picture[n]].numpy().astype(np.float64),
+                windows.context[windows.image[n]].numpy().astype(np.float64),
                 [feature[n].numpy().astype(np.float64) for feature in windows.features],
                 [mask[n].numpy() for mask in windows.masks],
                 weights,

@@ -1,4 +1,4 @@
-"""Tokenisation around the picture, the processor's choices, and what `inspect` tells."""
+"""Tokenisation around the image, the processor's choices, and what `inspect` tells."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_sentencepiece_checkpoint_works_whole(
     for path in sentencepiece_folder(True).iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / "tokenizer.json").unlink()
-    with pytest.warns(UserWarning, match="template vicuna_v1 puts the picture at position"):
+    with pytest.warns(UserWarning, match="template vicuna_v1 puts the image at position"):
         processor = CambrianProcessor.from_pretrained(folder)
     assert processor.template.name == "vicuna_v1"
 
@@ -110,13 +110,15 @@ def test_template_choice_and_override(checkpoint: Callable[..., Path]) -> None:
     assert other.apply_chat_template([{"role": "user", "content": "Hi"}], True).endswith("USER: Hi ASSISTANT:")
 
 
-def test_processor_shapes(loaded: Callable[..., Any], picture: Callable[..., Image.Image]) -> None:
+def test_processor_shapes(loaded: Callable[..., Any], made_image: Callable[..., Image.Image]) -> None:
     _, processor = loaded("sva")
     chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Hi"}]}]
-    shown = [{"role": "user", "content": [{"type": "image", "image": picture(9, 5)}, {"type": "text", "text": "Hi"}]}]
+    shown = [
+        {"role": "user", "content": [{"type": "image", "image": made_image(9, 5)}, {"type": "text", "text": "Hi"}]}
+    ]
     prompt = processor.apply_chat_template(chat, add_generation_prompt=True)
     assert processor.apply_chat_template([chat, chat], add_generation_prompt=True) == [prompt, prompt]
-    inputs = processor(text=prompt, images=picture(9, 5))
+    inputs = processor(text=prompt, images=made_image(9, 5))
     assert [tuple(p.shape) for p in inputs["pixel_values"]] == [(1, 3, side, side) for side in (72, 56, 70, 64)]
     assert inputs["image_sizes"].tolist() == [[9, 5]]
     direct = processor.apply_chat_template(shown, add_generation_prompt=True, tokenize=True)
@@ -133,7 +135,7 @@ def test_inspect(checkpoint: Callable[..., Path]) -> None:
     told = describe_checkpoint(folder, (640, 160))
     assert told["template"] == "llama_3" and told["missing"] == [] and told["sampler_layers"] == [0, 2]
     # 160 of 640 on a grid of 4 is one row, kept as two: (4 - 1) // 2 = 1 above and below.
-    assert told["picture"] == {"size": [640, 160], "grid": [2, 4], "visual_tokens": 10}
+    assert told["image"] == {"size": [640, 160], "grid": [2, 4], "visual_tokens": 10}
     assert told["memory_bytes"]["float32"] == 4 * told["parameters"]["total"]
     assert [tower["kind"] for tower in told["towers"]] == ["siglip", "clip", "dinov2", "convnext"]
     assert json.loads(json.dumps(told)) == told

@@ -47,23 +47,23 @@ class Loaded:
     model: Any
     processor: Any
 
-    def question(self, tag: Any, text: str, limit: int, picture: int | None) -> Question:
-        content = [] if picture is None else [{"type": "image"}]
+    def question(self, tag: Any, text: str, limit: int, made_image: int | None) -> Question:
+        content = [] if made_image is None else [{"type": "image"}]
         chat = [{"role": "user", "content": [*content, {"type": "text", "text": text}]}]
         prompt = self.processor.apply_chat_template(chat, add_generation_prompt=True)
-        shown = None if picture is None else show(picture)
+        shown = None if made_image is None else show(made_image)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return Question(tag, tuple(self.processor.token_ids(prompt)), limit, shown)
 
     def mixed(self, count: int, seed: int, limits: Sequence[int] = (1, 2, 5, 12)) -> list[Question]:
-        """Questions in runs of one to nine about a picture or about none, of all aspect ratios and lengths."""
+        """Questions in runs of one to nine about an image or about none, of all aspect ratios and lengths."""
         draw, made = random.Random(seed), list[Question]()
         while len(made) < count:
-            picture = draw.choice([None, *range(len(SIZES))])
+            made_image = draw.choice([None, *range(len(SIZES))])
             for _ in range(draw.choice([1, 1, 2, 3, 9])):
                 text = "".join(draw.choice("abc ?xyz") for _ in range(draw.randint(1, 60)))
-                made.append(self.question(len(made), text, draw.choice(limits), picture))
+                made.append(self.question(len(made), text, draw.choice(limits), made_image))
         return made[:count]
 
     def alone(self, question: Question) -> tuple[int, ...]:
@@ -86,7 +86,7 @@ class Loaded:
 def show(number: int) -> Shown:
     coarse = np.random.default_rng(number).integers(0, 256, (5, 5, 3), dtype=np.uint8)
     size = SIZES[number % len(SIZES)]
-    return Shown(f"picture {number}", size, lambda: Image.fromarray(coarse).resize(size))
+    return Shown(f"image {number}", size, lambda: Image.fromarray(coarse).resize(size))
 
 
 def answered(driver: Driver, questions: Sequence[Question]) -> dict[Any, tuple[int, ...]]:

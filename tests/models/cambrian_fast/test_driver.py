@@ -30,12 +30,12 @@ def passes(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]
     return made
 
 
-def test_a_picture_is_encoded_once_and_its_prefix_computed_once(tiny: Make, passes: list[tuple[int, int]]) -> None:
+def test_a_image_is_encoded_once_and_its_prefix_computed_once(tiny: Make, passes: list[tuple[int, int]]) -> None:
     loaded = tiny("sva")
     driver = Driver(loaded.model, loaded.processor)
     questions = [loaded.question(n, f"{n}?", 1, n // 50) for n in range(100)]
     answered(driver, questions)
-    assert driver.clock.counts["pictures"] == 2
+    assert driver.clock.counts["images"] == 2
     prefix = len(questions[0].head or ()) + loaded.processor.visual_tokens(show(0).size)
     long = [rows for rows, columns in passes if columns >= prefix and (rows, columns) == passes[0]]
     assert passes[0][1] >= prefix
@@ -44,22 +44,22 @@ def test_a_picture_is_encoded_once_and_its_prefix_computed_once(tiny: Make, pass
     assert sum(rows * columns for rows, columns in passes) < 2 * prefix + 100 * 60
 
 
-def test_encoded_pictures_serve_later_calls(tiny: Make) -> None:
+def test_encoded_images_serve_later_calls(tiny: Make) -> None:
     loaded = tiny("sva")
     driver = Driver(loaded.model, loaded.processor)
     questions = [loaded.question(n, f"{n}?", 2, n % 4) for n in range(8)]
     first = answered(driver, questions)
     assert answered(driver, questions) == first
-    assert driver.clock.counts["pictures"] == 4
+    assert driver.clock.counts["images"] == 4
 
 
 def test_the_vision_cache_keeps_to_its_bound(tiny: Make) -> None:
     loaded = tiny("sva")
-    one = loaded.model.encode_pictures(loaded.processor.pixels([show(2).load()]), [show(2).size])[0].nbytes
+    one = loaded.model.encode_images(loaded.processor.pixels([show(2).load()]), [show(2).size])[0].nbytes
     driver = Driver(loaded.model, loaded.processor, vision_cache_bytes=2 * one)
     answered(driver, [loaded.question(n, "?", 1, n) for n in range(8)])
-    assert 0 < driver.pictures.held <= 2 * one
-    assert driver.pictures.held == sum(picture.nbytes for picture in driver.pictures._kept.values())
+    assert 0 < driver.images.held <= 2 * one
+    assert driver.images.held == sum(made_image.nbytes for made_image in driver.images._kept.values())
 
 
 @pytest.mark.parametrize("settings", [{}, {"batch_size": 64}], ids=str)
@@ -88,30 +88,28 @@ def test_running_out_of_memory_loses_no_question(
 
 def test_vision_batches_shrink_to_what_fits(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = tiny("sva")
-    encode = loaded.model.encode_pictures
+    encode = loaded.model.encode_images
 
     def tight(pixels: Any, sizes: Any) -> Any:
         if len(sizes) > 1:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
         return encode(pixels, sizes)
 
-    monkeypatch.setattr(loaded.model, "encode_pictures", tight)
+    monkeypatch.setattr(loaded.model, "encode_images", tight)
     driver = Driver(loaded.model, loaded.processor)
     answered(driver, [loaded.question(n, "?", 1, n) for n in range(6)])
-    assert driver.pictures.batch == 1
+    assert driver.images.batch == 1
 
 
-def test_a_picture_that_did_not_fit_beside_others_is_prepared_again(
-    tiny: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_image_that_did_not_fit_beside_others_is_prepared_again(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = tiny("sva")
     pixels, refused = loaded.processor.pixels, list[Any]()
 
-    def once(pictures: Any) -> Any:
+    def once(images: Any) -> Any:
         if not refused:
-            refused.append(pictures)
+            refused.append(images)
             raise torch.OutOfMemoryError("out of memory")
-        return pixels(pictures)
+        return pixels(images)
 
     monkeypatch.setattr(loaded.processor, "pixels", once)
     answered(Driver(loaded.model, loaded.processor), [loaded.question(n, "?", 1, n) for n in range(3)])
@@ -146,7 +144,7 @@ def test_other_errors_are_not_swallowed(tiny: Make, monkeypatch: pytest.MonkeyPa
         list(Driver(loaded.model, loaded.processor).waves([loaded.question(0, "?", 1, 0)]))
 
 
-def test_a_picture_that_cannot_be_read_fails_its_questions_alone(tiny: Make) -> None:
+def test_a_image_that_cannot_be_read_fails_its_questions_alone(tiny: Make) -> None:
     loaded = tiny("sva")
 
     def broken() -> Any:

@@ -74,7 +74,7 @@ def test_sliding_window(tiny: Make, reference: Any) -> None:
 
 @pytest.mark.parametrize("limit", [70, 110, 125, 140])
 def test_prompts_cut_by_the_length_limit(tiny: Make, reference: Any, limit: int) -> None:
-    """From within the picture to within the question, so that prefixes, pictures and own tokens are cut."""
+    """From within the image to within the question, so that prefixes, images and own tokens are cut."""
     loaded = tiny("sva", tokenizer_model_max_length=limit)
     assert answered(Driver(loaded.model, loaded.processor), loaded.mixed(40, 5)) == reference(loaded, 40, 5)
 
@@ -107,12 +107,12 @@ def test_looking_one_pass_late_changes_no_answer(tiny: Make, reference: Any, mon
     assert answered(Driver(loaded.model, loaded.processor), loaded.mixed(200, 1)) == reference(loaded, 200, 1)
 
 
-def test_text_without_any_picture(tiny: Make) -> None:
+def test_text_without_any_image(tiny: Make) -> None:
     loaded = tiny("sva")
     questions = [loaded.question(n, "why " * (n % 7), 5, None) for n in range(40)]
     driver = Driver(loaded.model, loaded.processor)
     assert answered(driver, questions) == {q.tag: loaded.alone(q) for q in questions}
-    assert driver.clock.counts["pictures"] == 0
+    assert driver.clock.counts["images"] == 0
 
 
 def test_more_questions_than_are_asked_side_by_side(tiny: Make) -> None:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cambrian_eval.models.cambrian.config import PICTURE_TOKEN_ID
+from cambrian_eval.models.cambrian.config import IMAGE_TOKEN_ID
 from cambrian_eval.models.cambrian.fast.cache import GrowingCache
 from cambrian_eval.models.cambrian.fast.layout import PADDING, PREFIX, Layout
 from cambrian_eval.models.cambrian.fast.memory import TokenBudget
@@ -72,7 +72,7 @@ def shown(key: str) -> Shown:
 def asked(tag: int, key: str | None, own: list[int], head: tuple[int, ...] = (7, 8, 9), limit: int = 4) -> Question:
     if key is None:
         return Question(tag, (*head * 4, *own), limit)
-    return Question(tag, (*head, PICTURE_TOKEN_ID, *own), limit, shown(key))
+    return Question(tag, (*head, IMAGE_TOKEN_ID, *own), limit, shown(key))
 
 
 questions_strategy = st.lists(
@@ -139,14 +139,14 @@ def check_bundle(bundle: Bundle, split: bool, limit: int | None) -> None:
             assert bundle.prefix_tokens == len(parts)
             assert len(bundle.own_ids(question)) > 0
             assert (*parts, *bundle.own_ids(question)) == kept
-            assert question.shown is None or PICTURE_TOKEN_ID in bundle.prefix_ids
+            assert question.shown is None or IMAGE_TOKEN_ID in bundle.prefix_ids
 
 
 def expanded(ids: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(value for one in ids for value in ([one] if one != PICTURE_TOKEN_ID else range(-1000, -1000 + VISUAL)))
+    return tuple(value for one in ids for value in ([one] if one != IMAGE_TOKEN_ID else range(-1000, -1000 + VISUAL)))
 
 
-def test_neighbours_about_one_picture_share_a_bundle() -> None:
+def test_neighbours_about_one_image_share_a_bundle() -> None:
     questions = [asked(n, "p", [n]) for n in range(9)] + [asked(9, "q", [1])]
     found, _ = window(questions)
     bundles = [bundle for wave in drained(found, 1000) for bundle in wave.bundles]
@@ -154,7 +154,7 @@ def test_neighbours_about_one_picture_share_a_bundle() -> None:
 
 
 def test_only_what_two_waves_need_is_pulled() -> None:
-    questions = [asked(n, f"picture {n}", [1, 2, 3]) for n in range(1000)]
+    questions = [asked(n, f"image {n}", [1, 2, 3]) for n in range(1000)]
     found, pulled = window(questions)
     found.fill(100)
     assert len(pulled) < 20
@@ -164,7 +164,7 @@ def test_only_what_two_waves_need_is_pulled() -> None:
 
 
 def test_a_wave_asks_no_more_than_the_batch_size() -> None:
-    questions = [asked(n, f"picture {n}", [1, 2, 3]) for n in range(50)]
+    questions = [asked(n, f"image {n}", [1, 2, 3]) for n in range(50)]
     found, _ = window(questions, width=4, most=4)
     assert {len(wave.bundles) for wave in drained(found, 10**6)} <= {4, 2}
 

@@ -36,7 +36,7 @@ def test_both_sides_are_measured_and_agree(tmp_path: Path) -> None:
     words = ("--size", "tiny", "--device", "cpu", "--dtype", "float32", "--workloads", "b,e", "--compare", "8")
     done = run(code, *words, "--json", str(record))
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "| (b) 32 questions a picture, one word |" in done.stdout
+    assert "| (b) 32 questions an image, one word |" in done.stdout
     found = json.loads(record.read_text())
     assert set(found["workloads"]) == {"b", "e"}
     for result in found["workloads"].values():

@@ -80,7 +80,7 @@ class Decoder:
         """Told of prompts once they have been read, for whoever compares logits."""
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Embeddings of ids, before any picture takes the place of its mark."""
+        """Embeddings of ids, before any image takes the place of its mark."""
         hidden: Tensor = self.model.get_input_embeddings()(ids)
         return hidden
 

@@ -12,18 +12,18 @@ import torch
 
 from .alone import ask_alone
 from .clock import Clock
+from .images import ImageStore
 from .memory import TokenBudget, default_vision_cache, is_out_of_memory, release, start_tokens
-from .pictures import PictureStore
 from .planning import Rules, Wave, Window
 from .questions import Answer, Bundle, Question, Shown
 from .wave import WaveRunner
 
 WIDTH = 32
-"""Questions of one picture that are asked side by side."""
+"""Questions of one image that are asked side by side."""
 MASKED_ATTENTION = ("sdpa", "eager")
 """Attention functions that take any mask."""
 VISION_BATCH = {"cuda": 16, "cpu": 1}
-"""On a processor one picture already fills the caches."""
+"""On a processor one image already fills the caches."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Failure:
 
 
 class Driver:
-    """Answers questions with one model, keeping encoded pictures from call to call.
+    """Answers questions with one model, keeping encoded images from call to call.
 
     `batch_size` is the number of questions run at a time, None what fits. With `deterministic` every question
     is computed in passes whose shapes depend on that question alone.
@@ -69,7 +69,7 @@ class Driver:
         tokens = start_tokens(model.model.config, _window_numbers(model.config), model.dtype, self.device)
         self.budget = TokenBudget(tokens, most=tokens)
         batch = VISION_BATCH.get(self.device.type, 1) if batch_size is None else min(16, batch_size)
-        self.pictures = PictureStore(
+        self.images = ImageStore(
             model,
             processor,
             self.clock,
@@ -82,7 +82,7 @@ class Driver:
 
     def waves(self, questions: Iterable[Question]) -> Iterator[list[Answer | Failure]]:
         """An answer to every question, in any order, a wave at a time; pulls only what the next waves need."""
-        window = Window(iter(questions), self._visual, self.pictures.announce, self.rules)
+        window = Window(iter(questions), self._visual, self.images.announce, self.rules)
 
         def refill() -> None:
             window.fill(self.budget.tokens)
@@ -96,13 +96,13 @@ class Driver:
                     return
                 yield list(self._answer(wave, refill))
         finally:
-            self.pictures.close()
+            self.images.close()
 
     def _visual(self, shown: Shown) -> int:
         return int(self.processor.visual_tokens(shown.size))
 
     def _answer(self, wave: Wave, meanwhile: Any) -> Iterator[Answer | Failure]:
-        found = self.pictures.encoded([bundle.shown for bundle in wave.bundles if bundle.shown is not None])
+        found = self.images.encoded([bundle.shown for bundle in wave.bundles if bundle.shown is not None])
         ready: list[Bundle] = []
         for bundle in wave.bundles:
             error = None if bundle.shown is None else found[bundle.shown.key]
@@ -117,10 +117,10 @@ class Driver:
         self, bundles: list[Bundle], split: bool, tokens: int, found: Any, meanwhile: Any
     ) -> Iterator[Answer | Failure]:
         """Run bundles together; where they do not fit, in halves, down to a single question."""
-        pictures = [None if bundle.shown is None else found[bundle.shown.key] for bundle in bundles]
+        images = [None if bundle.shown is None else found[bundle.shown.key] for bundle in bundles]
         failure: Exception | None = None
         try:
-            answers = self.runner.run(bundles, pictures, split, meanwhile)
+            answers = self.runner.run(bundles, images, split, meanwhile)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise

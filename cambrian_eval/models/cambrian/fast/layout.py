@@ -1,6 +1,6 @@
 """Whose token stands in which column of a key-value cache, and what follows from it: the attention mask.
 
-A row of a wave holds one prefix (template, picture) and after it the tokens of several questions, side by
+A row of a wave holds one prefix (template, image) and after it the tokens of several questions, side by
 side. Every column has an owner: the prefix, one question, or nobody. A token sees the prefix and the earlier
 tokens of its own question; that single rule is the mask of every pass.
 """

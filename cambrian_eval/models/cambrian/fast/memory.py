@@ -52,7 +52,7 @@ def bytes_per_token(config: Any, cells: int, dtype: torch.dtype) -> int:
 
 
 def default_vision_cache(device: torch.device) -> int:
-    """Bytes for encoded pictures unless the user says otherwise: a sixth of what is free, 8 GiB at most on a
+    """Bytes for encoded images unless the user says otherwise: a sixth of what is free, 8 GiB at most on a
     CPU.
     """
     share = free_bytes(device) // 6

@@ -58,7 +58,7 @@ class Window:
         """Pull until two waves of `tokens` positions are at hand, the last bundle not counted: it may grow."""
         most = MOST_PENDING
         if self.rules.most_questions is not None:
-            # Never so few that the questions of one picture are pulled apart.
+            # Never so few that the questions of one image are pulled apart.
             most = min(most, max(64, 2 * self.rules.most_questions + 1))
         while not self._exhausted and self._held < most and self._cost_at_hand < 2 * tokens:
             question = next(self._questions, None)
@@ -76,8 +76,8 @@ class Window:
         lead = self._bundles[0]
         if self.rules.alone:
             self._bundles.remove(lead)
-            has_picture = lead.shown is not None and lead.can_split
-            return Wave((lead.split_at_picture() if has_picture else lead,), has_picture, self._cost(lead))
+            has_image = lead.shown is not None and lead.can_split
+            return Wave((lead.split_at_image() if has_image else lead,), has_image, self._cost(lead))
         split = len(lead.questions) > 1
         like = [bundle for bundle in self._bundles[1:] if (len(bundle.questions) > 1) == split]
         if len(self._bundles) > 1 and not self._exhausted and like and like[-1] is self._bundles[-1]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..config import PICTURE_TOKEN_ID
+from ..config import IMAGE_TOKEN_ID
 
 SHORTEST_TEXT_PREFIX = 8
 """Text-only questions are bundled when they have at least this many first ids in common."""
@@ -17,7 +17,7 @@ SHORTEST_TEXT_PREFIX = 8
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """The picture of a question: its identity, its size, and how to get its pixels."""
+    """The image of a question: its identity, its size, and how to get its pixels."""
 
     key: str
     size: tuple[int, int]
@@ -26,7 +26,7 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One prompt, as ids with the picture's mark, and how many new tokens its answer may have."""
+    """One prompt, as ids with the image's mark, and how many new tokens its answer may have."""
 
     tag: Any
     ids: tuple[int, ...]
@@ -35,8 +35,8 @@ class Question:
 
     @property
     def head(self) -> tuple[int, ...] | None:
-        """The ids before the picture; None where there is no picture."""
-        return None if self.shown is None else self.ids[: self.ids.index(PICTURE_TOKEN_ID)]
+        """The ids before the image; None where there is no image."""
+        return None if self.shown is None else self.ids[: self.ids.index(IMAGE_TOKEN_ID)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +51,9 @@ class Answer:
 
 @dataclass
 class Bundle:
-    """Questions whose prompts begin with the same `shared` ids; a picture's mark stands for `visual` tokens.
+    """Questions whose prompts begin with the same `shared` ids; an image's mark stands for `visual` tokens.
 
-    `token_limit` cuts prompts that hold a picture, as the checkpoint's configuration says.
+    `token_limit` cuts prompts that hold an image, as the checkpoint's configuration says.
     """
 
     questions: list[Question]
@@ -73,7 +73,7 @@ class Bundle:
         return cls([question], len(question.ids) - 1, visual, token_limit)
 
     def admits(self, question: Question) -> bool:
-        """Whether a question may join: the same picture after the same head, or text that begins alike."""
+        """Whether a question may join: the same image after the same head, or text that begins alike."""
         first = self.questions[0]
         if self.shown is None or question.shown is None:
             return self.shown is question.shown and self._common(question) >= SHORTEST_TEXT_PREFIX
@@ -94,12 +94,12 @@ class Bundle:
 
     @property
     def can_split(self) -> bool:
-        """Whether the length limit leaves anything of a prompt behind its picture."""
+        """Whether the length limit leaves anything of a prompt behind its image."""
         head = self.questions[0].head
         return self.token_limit is None or head is None or len(head) + self.visual < self.token_limit
 
-    def split_at_picture(self) -> Bundle:
-        """The bundle with nothing shared behind the picture, so that the split depends on no neighbour."""
+    def split_at_image(self) -> Bundle:
+        """The bundle with nothing shared behind the image, so that the split depends on no neighbour."""
         head = self.questions[0].head
         return self if head is None else replace(self, shared=len(head) + 1)
 
@@ -109,12 +109,12 @@ class Bundle:
 
     @property
     def prefix_ids(self) -> tuple[int, ...]:
-        """The ids that are read once for all questions, the mark of the picture among them."""
+        """The ids that are read once for all questions, the mark of the image among them."""
         return self.questions[0].ids[: self._split]
 
     @property
     def prefix_tokens(self) -> int:
-        """Positions of the shared prefix, its picture included."""
+        """Positions of the shared prefix, its image included."""
         return self._split + self._extra
 
     def own_ids(self, question: Question) -> tuple[int, ...]:
@@ -129,7 +129,7 @@ class Bundle:
 
     @property
     def _extra(self) -> int:
-        """Positions that a picture takes beyond the one of its mark."""
+        """Positions that an image takes beyond the one of its mark."""
         return 0 if self.shown is None else self.visual - 1
 
     @property

@@ -1,4 +1,4 @@
-"""One wave: a batch of bundles through the decoder, from encoded pictures to new ids.
+"""One wave: a batch of bundles through the decoder, from encoded images to new ids.
 
 Three kinds of pass. The prefix pass runs what the questions of a bundle have in common, samplers included, a
 bundle to a row. The question pass appends the rest of all its questions to the row, side by side. The decode
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..connector import EncodedPicture
+from ..connector import EncodedImage
 from .cache import GrowingCache
 from .clock import Clock
 from .decode import Decoder, Made, Pending, Slot, Slots
@@ -53,7 +53,7 @@ class WaveRunner:
     def run(
         self,
         bundles: Sequence[Bundle],
-        pictures: Sequence[EncodedPicture | None],
+        images: Sequence[EncodedImage | None],
         split: bool,
         meanwhile: Callable[[], None] = lambda: None,
     ) -> list[Answer]:
@@ -65,11 +65,11 @@ class WaveRunner:
         if not split:
             rows = [bundle.questions[0].ids for bundle in bundles]
             with self.clock.phase("prefill"):
-                pending = self._begin_whole(bundles, self._prefix_pass(rows, pictures))
+                pending = self._begin_whole(bundles, self._prefix_pass(rows, images))
             meanwhile()
             return self._finish(bundles, pending)
         with self.clock.phase("prefill"):
-            prefixes = self._prefix_pass([bundle.prefix_ids for bundle in bundles], pictures)
+            prefixes = self._prefix_pass([bundle.prefix_ids for bundle in bundles], images)
         answers: list[Answer] = []
         for start in range(0, max(len(bundle.questions) for bundle in bundles), self.width):
             chunk = [bundle.questions[start : start + self.width] for bundle in bundles]
@@ -81,7 +81,7 @@ class WaveRunner:
             answers += self._finish([bundles[row] for row in rows_left], pending)
         return answers
 
-    def _prefix_pass(self, rows: Sequence[Sequence[int]], pictures: Sequence[EncodedPicture | None]) -> Prefixes:
+    def _prefix_pass(self, rows: Sequence[Sequence[int]], images: Sequence[EncodedImage | None]) -> Prefixes:
         device = self.decoder.device
         length = max(map(len, rows))
         ids = torch.zeros(len(rows), length, dtype=torch.long)
@@ -89,7 +89,7 @@ class WaveRunner:
         for index, row in enumerate(rows):
             ids[index, : len(row)] = torch.tensor(row)
             mask[index, : len(row)] = 1
-        shown = [picture for picture in pictures if picture is not None]
+        shown = [image for image in images if image is not None]
         batch = self.model.prepare(ids.to(device), mask.to(device), shown, padding_side="right")
         cache = GrowingCache()
         # Rows are padded on the right, so plain causal attention is right for every real token, and no mask
@@ -99,7 +99,7 @@ class WaveRunner:
             position_ids=batch.position_ids,
             past_key_values=cache,
             use_cache=True,
-            picture_states=batch.picture_states,
+            image_states=batch.image_states,
         ).last_hidden_state
         lengths = batch.attention_mask.sum(dim=1)
         last = hidden[torch.arange(len(rows), device=hidden.device), (lengths - 1).to(hidden.device)]

@@ -1,7 +1,7 @@
 """Clock pairs: which hour does the clock show, asked of a clock and of its mirror image.
 
 Prompt: the question, four options "A. ...", and the letter sentence.
-Score: pairs with both questions right, x100. The question and its options are the same for both pictures, so a model
+Score: pairs with both questions right, x100. The question and its options are the same for both images, so a model
 that answers from the text alone, always alike, gets no pair right.
 """
 
@@ -13,7 +13,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, Graded, HubSource, PromptStyle, Unit
-from cambrian_eval.picture import pictures
+from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
 from cambrian_eval.scoring import choices, released
 
@@ -46,7 +46,7 @@ class ClockPairs(Benchmark):
             question=row["question"],
             answers=(letters[options.index(row["answer"])],),
             choices=options,
-            images=pictures(row.get("image")),
+            images=images(row.get("image")),
             group=row["pair"],
             guesses=letters,
             tags={"dial": row["dial"]},

@@ -1,6 +1,6 @@
 """Draws the data of clock pairs: `python -m clock_pairs.draw FOLDER [SEED]` writes FOLDER/clock_pairs/.
 
-The folder then holds `test.jsonl`, a row a line, and `pictures/`; picture columns of a row are paths below the folder.
+The folder then holds `test.jsonl`, a row a line, and `images/`; image columns of a row are paths below the folder.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def draw(folder: Path, seed: int = 0) -> Path:
     """Writes 20 pairs and returns the file of rows."""
     deal = random.Random(seed)
     home = folder / "clock_pairs"
-    (home / "pictures").mkdir(parents=True, exist_ok=True)
+    (home / "images").mkdir(parents=True, exist_ok=True)
     rows = []
     for number, (hour, dial) in enumerate((hour, dial) for dial in DIALS for hour in HOURS):
         others = [h for h in range(1, 13) if h not in (hour, 12 - hour)]
         options = deal.sample([hour, 12 - hour, *deal.sample(others, 2)], 4)
         width, length = deal.randint(4, 7), deal.uniform(0.45, 0.6)
         for side, shown in (("a", hour), ("b", 12 - hour)):
-            name = f"pictures/{number}{side}.png"
+            name = f"images/{number}{side}.png"
             clock(shown, DIALS[dial], width, length).save(home / name)
             row = {
                 "id": f"{number}{side}",
@@ -49,14 +49,14 @@ def draw(folder: Path, seed: int = 0) -> Path:
 
 def clock(hour: int, dial: str, width: int, length: float) -> Image.Image:
     """A clock at the full hour: twelve marks, the minute hand up, the hour hand where it belongs."""
-    picture = Image.new("RGB", (SIZE, SIZE), "#d0d0d0")
-    pen = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (SIZE, SIZE), "#d0d0d0")
+    pen = ImageDraw.Draw(image)
     pen.ellipse((4, 4, SIZE - 4, SIZE - 4), fill=dial, outline="black", width=2)
     for mark in range(12):
         pen.line((*_point(mark, 0.8), *_point(mark, 0.9)), fill="black", width=2)
     pen.line((*_point(0, 0.0), *_point(0, 0.75)), fill="black", width=2)
     pen.line((*_point(hour, 0.0), *_point(hour, length)), fill="black", width=width)
-    return picture
+    return image
 
 
 def _point(hour: int, reach: float) -> tuple[float, float]:

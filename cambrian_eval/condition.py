@@ -1,0 +1,170 @@
+"""Vision conditions: what each does to the images of a request. The prompt text never changes.
+
+`on` shows the sample's images, `off` shows none (no image tokens at all, as in the paper), `shuffled` shows the
+images of another sample and `noise` random pixels of the same size. `off` separates "needs an image" from "does
+not"; `shuffled` and `noise` separate "needs an image" from "needs this image". Random guessing needs no model: its
+exact expectation stands beside every result as `chance`.
+
+A condition is one class. Third parties add theirs by an entry point in the group `cambrian_eval.conditions`;
+`registry.conditions` finds both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.image import MAX_PIXELS, LazyImage
+from cambrian_eval.sample import Sample
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a condition may know besides the sample: one object for each benchmark and condition of a run."""
+
+    samples: Sequence[Sample]
+    """All samples of the benchmark, in dataset order."""
+    seed: int = 0
+    """The run's random seed; the same seed must give the same images."""
+    max_pixels: int = MAX_PIXELS
+    """Images with more pixels are not decoded."""
+    _memory: dict[str, Any] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def once(self, name: str, compute: Callable[[], T]) -> T:
+        """The result of `compute`, computed at the first call with this name; safe across threads."""
+        with self._lock:
+            if name not in self._memory:
+                self._memory[name] = compute()
+            value: T = self._memory[name]
+            return value
+
+
+class Condition(ABC):
+    """The declaration of one vision condition."""
+
+    name: ClassVar[str]
+    """What commands and files call it; letters, digits and `_`."""
+    title: ClassVar[str]
+    """What tables and figures call it."""
+    summary: ClassVar[str]
+    """One line: what the model sees."""
+    color: ClassVar[str]
+    """Its color in figures, as #rrggbb."""
+    hatch: ClassVar[str] = ""
+    """Its hatching in bar charts, in Matplotlib's notation."""
+
+    @abstractmethod
+    def apply(self, sample: Sample, context: Context) -> Sequence[LazyImage]:
+        """The images that are shown instead of the sample's. Called from several threads; deterministic."""
+
+    def check(self, context: Context) -> None:
+        """Raises `UserError` where it cannot be applied to these samples; called before the first request."""
+        return None
+
+
+class On(Condition):
+    """The sample's own images."""
+
+    name = "on"
+    title = "Vision on"
+    summary = "the sample's own images"
+    color = "#4a7fbd"
+
+    def apply(self, sample: Sample, context: Context) -> Sequence[LazyImage]:
+        """All of them, in order."""
+        return sample.images
+
+
+class Off(Condition):
+    """No image."""
+
+    name = "off"
+    title = "Vision off"
+    summary = "no image at all"
+    color = "#f0b95a"
+
+    def apply(self, sample: Sample, context: Context) -> Sequence[LazyImage]:
+        """None."""
+        return ()
+
+
+class Shuffled(Condition):
+    """The images of another sample.
+
+    All distinct images are put in one seeded circle and each is replaced by its neighbor, so no image stands in
+    for itself, every image is shown once, and all questions about an image see the same replacement.
+    """
+
+    name = "shuffled"
+    title = "Another image"
+    summary = "the images of another sample"
+    color = "#a999cc"
+    hatch = "///"
+
+    def check(self, context: Context) -> None:
+        """At least two different images are needed, unless no sample has any."""
+        if len(self._partners(context)) == 1:
+            raise UserError("condition 'shuffled' needs at least two different images; raise --limit")
+
+    def apply(self, sample: Sample, context: Context) -> Sequence[LazyImage]:
+        """The images of the next sample in the circle; none where the sample has none."""
+        if not sample.images:
+            return ()
+        return self._partners(context)[sample.image_id or sample.id].images
+
+    def _partners(self, context: Context) -> dict[str, Sample]:
+        """Image id -> the sample whose images are shown instead."""
+        return context.once(self.name, lambda: _circle(context.samples, context.seed))
+
+
+class Noise(Condition):
+    """Random pixels of the same size."""
+
+    name = "noise"
+    title = "Noise"
+    summary = "random pixels in the size of the sample's images"
+    color = "#bdbdbd"
+    hatch = "..."
+
+    def apply(self, sample: Sample, context: Context) -> Sequence[LazyImage]:
+        """One image of noise for each image of the sample, drawn when it is read."""
+        return [
+            _noise(image, f"{context.seed}\0{sample.image_id}\0{i}", context.max_pixels)
+            for i, image in enumerate(sample.images)
+        ]
+
+
+CONDITIONS: tuple[Condition, ...] = (On(), Off(), Shuffled(), Noise())
+"""The conditions that ship with the package, in the order in which they are listed and drawn."""
+
+
+def _circle(samples: Sequence[Sample], seed: int) -> dict[str, Sample]:
+    owners: dict[str, Sample] = {}
+    for sample in samples:
+        if sample.images:
+            owners.setdefault(sample.image_id or sample.id, sample)
+    circle = sorted(owners, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
+    return {name: owners[circle[(i + 1) % len(circle)]] for i, name in enumerate(circle)}
+
+
+def _noise(image: LazyImage, seed: str, max_pixels: int) -> LazyImage:
+    """Uniform random pixels of the image's size; equal seeds give equal bytes."""
+
+    def draw() -> bytes:
+        import numpy as np
+        from PIL import Image
+
+        width, height = image.load(max_pixels).size
+        rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
+        pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        return LazyImage.from_image(Image.fromarray(pixels, "RGB")).data()
+
+    return LazyImage(draw)

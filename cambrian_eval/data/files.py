@@ -1,0 +1,316 @@
+"""Reads tables from disk: Parquet, JSONL with image paths, and `save_to_disk` folders.
+
+Parquet images are read a row group at a time, when asked, with a few groups kept. A file written as one huge
+row group cannot be read that way; its images are copied once, in a stream, to a temporary file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.data.table import Table
+from cambrian_eval.errors import UserError
+from cambrian_eval.image import LazyImage
+
+KEPT_BYTES = 192 << 20
+"""Encoded images kept from row groups read lately."""
+LARGE_GROUP = 128 << 20
+"""A row group with more image bytes than this is spilled instead of read whole."""
+IMAGE_COLUMN = re.compile(r"(decoded_)?images?(_\d+)?$")
+"""JSONL columns whose strings are paths of images."""
+
+
+def read_parquet(files: Sequence[Path], root: Path) -> Table:
+    """One table over all files, in name order; texts in image columns are paths below the folder."""
+    import pyarrow as pa
+
+    columns: dict[str, list[Any]] = {}
+    reader = _GroupReader()
+    for number, path in enumerate(files):
+        try:
+            file = reader.open(path)
+            images = [f.name for f in file.schema_arrow if _holds_images(f.type)]
+            text = [n for n in file.schema_arrow.names if n not in images]
+            table = file.read(columns=text)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise UserError(f"{path} is not a readable Parquet file: {error}") from error
+        names = set(text) | set(images)
+        if number and names != set(columns):
+            raise UserError(f"{path} has other columns than {files[0].name}; one folder must hold one table")
+        for name in text:
+            values = table.column(name).to_pylist()
+            columns.setdefault(name, []).extend(_paths(values, root) if IMAGE_COLUMN.fullmatch(name) else values)
+        for name in images:
+            columns.setdefault(name, []).extend(reader.promises(path, name))
+    return Table(columns)
+
+
+def _holds_images(kind: Any) -> bool:
+    """Whether an Arrow type is bytes, {bytes, path} or a list of those."""
+    import pyarrow as pa
+
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _holds_images(kind.value_type)
+    if pa.types.is_struct(kind):
+        return bool(kind.get_field_index("bytes") >= 0)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+class _GroupReader:
+    """Image columns of Parquet files by row group, with the groups read lately kept."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, Any] = {}
+        self._kept: OrderedDict[tuple[Path, int, str], tuple[list[Any], int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def open(self, path: Path) -> Any:
+        import pyarrow.parquet as pq
+
+        self._files[path] = pq.ParquetFile(path, memory_map=False, pre_buffer=False, buffer_size=1 << 20)
+        return self._files[path]
+
+    def promises(self, path: Path, column: str) -> list[Any]:
+        """For every row: an Image, a list of Images, or None, without holding any image's bytes."""
+        file = self._files[path]
+        found: list[Any] = []
+        for group in range(file.num_row_groups):
+            meta = file.metadata.row_group(group)
+            sizes = [meta.column(i) for i in range(meta.num_columns)]
+            size = sum(c.total_uncompressed_size for c in sizes if c.path_in_schema.split(".")[0] == column)
+            if size > LARGE_GROUP:
+                found.extend(_spill(file, group, column))
+                continue
+            for row, shape in enumerate(self._shapes(path, group, column)):
+                found.append(self._promise(path, group, column, row, shape))
+        return found
+
+    def _shapes(self, path: Path, group: int, column: str) -> list[int | None]:
+        """Per row: None for no image, -1 for one, n for a list of n; reads the paths beside the bytes alone."""
+        file = self._files[path]
+        meta = file.metadata.row_group(group)
+        leaves = [meta.column(i).path_in_schema for i in range(meta.num_columns)]
+        paths = [leaf for leaf in leaves if leaf.split(".")[0] == column and leaf.endswith(".path")]
+        if paths:
+            values = file.read_row_group(group, columns=paths).column(column).to_pylist()
+        else:
+            values = self._values(path, group, column)
+        return [None if v is None else len(v) if isinstance(v, list) else -1 for v in values]
+
+    def _promise(self, path: Path, group: int, column: str, row: int, shape: int | None) -> Any:
+        if shape is None:
+            return None
+        name = f"{path.name} row group {group} row {row}"
+        if shape < 0:
+            return LazyImage(lambda: _bytes(self._values(path, group, column)[row], name), name)
+        return [self._one_of(path, group, column, row, i, name) for i in range(shape)]
+
+    def _one_of(self, path: Path, group: int, column: str, row: int, i: int, name: str) -> LazyImage:
+        return LazyImage(lambda: _bytes(self._values(path, group, column)[row][i], name), name)
+
+    def _values(self, path: Path, group: int, column: str) -> list[Any]:
+        key = (path, group, column)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key][0]
+            values: list[Any] = self._files[path].read_row_group(group, columns=[column]).column(column).to_pylist()
+            self._kept[key] = values, sum(_weight(v) for v in values)
+            while len(self._kept) > 1 and sum(size for _, size in self._kept.values()) > KEPT_BYTES:
+                self._kept.popitem(last=False)
+            return values
+
+
+def _weight(value: Any) -> int:
+    if isinstance(value, list):
+        return sum(map(_weight, value))
+    if isinstance(value, dict):
+        return len(value.get("bytes") or b"")
+    return len(value or b"")
+
+
+def _bytes(value: Any, name: str) -> bytes:
+    """The encoded bytes of one cell; a cell that only names a path outside the table cannot be read."""
+    data = value.get("bytes") if isinstance(value, Mapping) else value
+    if not data:
+        raise ValueError(f"{name}: the image cell holds no bytes")
+    return bytes(data)
+
+
+def _spill(file: Any, group: int, column: str) -> list[Any]:
+    """Copies one large row group's images to a temporary file in a stream; equal images are stored once."""
+    import hashlib
+
+    store = tempfile.TemporaryFile(prefix="cambrian-eval-images-")  # noqa: SIM115 - lives as long as the images
+    lock = threading.Lock()
+    known: dict[bytes, tuple[int, int]] = {}
+
+    def keep(data: bytes) -> LazyImage:
+        digest = hashlib.sha256(data).digest()
+        if digest not in known:
+            store.seek(0, 2)
+            known[digest] = store.tell(), len(data)
+            store.write(data)
+        return LazyImage(_reader(store, lock, *known[digest]))
+
+    found: list[Any] = []
+    for batch in file.iter_batches(batch_size=32, row_groups=[group], columns=[column]):
+        for value in batch.column(0).to_pylist():
+            if isinstance(value, list):
+                found.append([keep(_bytes(v, column)) for v in value])
+            else:
+                found.append(None if value is None else keep(_bytes(value, column)))
+    return found
+
+
+def _reader(store: Any, lock: threading.Lock, offset: int, size: int) -> Callable[[], bytes]:
+    def read() -> bytes:
+        with lock:
+            store.seek(offset)
+            return bytes(store.read(size))
+
+    return read
+
+
+def read_jsonl(files: Sequence[Path], root: Path) -> Table:
+    """Rows of JSONL files; strings in image columns are paths below the folder."""
+    rows: list[dict[str, Any]] = []
+    for path in files:
+        try:
+            with path.open(encoding="utf-8-sig") as lines:
+                for number, line in enumerate(lines, 1):
+                    if line.strip():
+                        rows.append(_json_row(line, path, number))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns: dict[str, list[Any]] = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        columns[name] = _paths(values, root) if IMAGE_COLUMN.fullmatch(name) else values
+    return Table(columns)
+
+
+def _json_row(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{path} line {number} is no JSON ({error}); mend or remove the line") from None
+    if not isinstance(row, dict):
+        raise UserError(f"{path} line {number} is not a JSON object")
+    return row
+
+
+def _paths(value: Any, root: Path) -> Any:
+    """Image paths of a cell as Images; a path that leaves the folder is refused."""
+    if isinstance(value, list):
+        return [_paths(v, root) for v in value]
+    if not isinstance(value, str):
+        return None
+    return LazyImage(inside(value, (root,)).read_bytes, name=value)
+
+
+def inside(path: str | Path, roots: Sequence[Path]) -> Path:
+    """Where a path of a data row leads (from the first root, if it is relative), links followed; never outside."""
+    bases = [root.resolve() for root in roots]
+    try:
+        found = (bases[0] / path).resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"image path {str(path)!r} cannot be followed ({error}); mend the row") from None
+    if not any(found.is_relative_to(base) for base in bases):
+        raise UserError(f"image path {str(path)!r} leaves the data folder {roots[0]}; paths must stay inside it")
+    return found
+
+
+def confined(rows: Sequence[Mapping[str, Any]], root: Path) -> Sequence[Mapping[str, Any]]:
+    """Rows whose image paths have been followed and found to stay inside the folder."""
+    for row in rows:
+        for name, value in row.items():
+            if IMAGE_COLUMN.fullmatch(name) and isinstance(value, (str, Path)):
+                inside(value, (root,))
+    return rows
+
+
+def read_saved(folder: Path, split: str) -> Table:
+    """A `save_to_disk` folder, single or with splits."""
+    import datasets
+
+    try:
+        loaded = datasets.load_from_disk(str(folder))
+    except Exception as error:  # whatever is wrong with its many files, the remedy is the same
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{folder} is not a readable save_to_disk folder ({reason}); save the data set again"
+        ) from error
+    if isinstance(loaded, datasets.DatasetDict):
+        if split not in loaded:
+            raise UserError(f"{folder} has no split {split!r}; found: {', '.join(loaded)}")
+        loaded = loaded[split]
+    return from_dataset(loaded, (folder,))
+
+
+def from_dataset(dataset: Any, roots: Sequence[Path]) -> Table:
+    """A `datasets.Dataset` as a table: text in memory, images read from its Arrow map when asked.
+
+    Its cells may name files of images; only those below the roots are read.
+    """
+    import datasets
+
+    images = []
+    for name, feature in list(dataset.features.items()):
+        inner = feature.feature if hasattr(feature, "feature") and not isinstance(feature, dict) else feature
+        inner = inner[0] if isinstance(inner, list) else inner
+        if isinstance(inner, datasets.Image):
+            images.append(name)
+            undecoded = datasets.Image(decode=False)
+            wrapped = undecoded if inner is feature else type(feature)(undecoded)
+            dataset = dataset.cast_column(name, wrapped if not isinstance(feature, list) else [undecoded])
+        elif _holds_images(dataset.data.table.schema.field(name).type):
+            images.append(name)
+    text = dataset.select_columns([n for n in dataset.column_names if n not in images])
+    columns: dict[str, Any] = {name: list(text[name]) for name in text.column_names}
+    lock = threading.Lock()
+    for name in images:
+        columns[name] = _Column(dataset.select_columns([name]), name, lock, roots)
+    for name in filter(IMAGE_COLUMN.fullmatch, text.column_names):
+        columns[name] = _paths(columns[name], roots[0])
+    return Table(columns)
+
+
+class _Column(Sequence[Any]):
+    """One image column of a data set as promises."""
+
+    def __init__(self, dataset: Any, name: str, lock: threading.Lock, roots: Sequence[Path]) -> None:
+        self._dataset, self._name, self._lock, self._roots = dataset, name, lock, roots
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: Any) -> Any:
+        value = self._cell(index)
+        if value is None:
+            return None
+        label = f"{self._name} of row {index}"
+        if isinstance(value, list):
+            return [self._one_of(index, i, label) for i in range(len(value))]
+        return LazyImage(lambda: self._data(self._cell(index), label), label)
+
+    def _one_of(self, index: int, i: int, label: str) -> LazyImage:
+        return LazyImage(lambda: self._data(self._cell(index)[i], label), label)
+
+    def _cell(self, index: int) -> Any:
+        with self._lock:
+            return self._dataset[index][self._name]
+
+    def _data(self, value: Any, label: str) -> bytes:
+        """Bytes of a cell; `datasets` keeps local files by path, which it wrote itself when the set was built."""
+        if isinstance(value, Mapping) and not value.get("bytes") and value.get("path"):
+            return inside(value["path"], self._roots).read_bytes()
+        return _bytes(value, label)

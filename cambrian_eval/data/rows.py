@@ -1,0 +1,252 @@
+"""Where rows come from: the hub, a folder of the user's, or the miniature suite; and how they become samples.
+
+Text columns are read once and kept; images stay encoded where they are (a Parquet row group, an Arrow map, a
+file) until a request needs them, so memory does not grow with the images of a data set.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.benchmark import Benchmark, HubSource, Join, row_to_sample
+from cambrian_eval.data.fingerprints import folder_fingerprint, rows_fingerprint
+from cambrian_eval.data.joins import joined
+from cambrian_eval.data.table import Row, Table, columns_of
+from cambrian_eval.errors import UserError
+from cambrian_eval.sample import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpec:
+    """Which rows a run uses."""
+
+    root: Path | None = None
+    """A folder with one sub-folder for each benchmark."""
+    mini: int | None = None
+    """Rows of the miniature suite for each benchmark; None = real data."""
+    revision: str | None = None
+    """Instead of the revision that the benchmark names."""
+    offline: bool = False
+    """Take rows from caches only."""
+
+    @classmethod
+    def parse(cls, data: str, root: Path | None, revision: str | None = None, offline: bool = False) -> DataSpec:
+        """`hub`, `mini` or `mini:N` from the command line, and `--data-root`."""
+        kind, _, number = data.partition(":")
+        if kind == "mini":
+            if root is not None:
+                raise UserError("--data mini and --data-root exclude each other; give one of them")
+            if number and not (number.isdigit() and int(number) > 0):
+                raise UserError(f"--data {data}: the number of rows must be a positive integer, as in mini:200")
+            return cls(mini=int(number) if number else 48, offline=True)
+        if kind != "hub" or number:
+            raise UserError(f"--data {data!r} is not known; use hub, mini or mini:N (or --data-root DIR)")
+        return cls(root=root, revision=revision, offline=offline)
+
+    @property
+    def offered(self) -> frozenset[str] | None:
+        """Benchmarks that have rows of this kind; None where every benchmark may."""
+        if self.mini is None:
+            return None
+        from cambrian_eval.demo import miniature
+
+        return frozenset(miniature.NAMES)
+
+    @property
+    def text(self) -> str:
+        """The spec in one word, for run.json."""
+        if self.mini is not None:
+            return f"mini:{self.mini}"
+        return "folder" if self.root else "hub"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A benchmark's samples and where they came from."""
+
+    samples: list[Sample]
+    """In data-set order."""
+    provenance: dict[str, Any]
+    """Plain JSON: source, resolved revision, fingerprint, number of rows."""
+    warnings: tuple[str, ...] = ()
+    """What differs from what the benchmark declares, a line each."""
+    complete: bool = True
+    """Whether every row that the declaration names was loaded and kept."""
+
+
+def load_samples(benchmark: Benchmark, spec: DataSpec, limit: int | None = None) -> Loaded:
+    """All samples of a benchmark, or about the first `limit` (whole pairs and groups)."""
+    rows, provenance = _rows(benchmark, spec)
+    _check_columns(benchmark, rows, provenance["from"])
+    samples = [s for i, row in enumerate(rows) if (s := row_to_sample(benchmark, row, i)) is not None]
+    _check_ids(benchmark, samples)
+    warnings = []
+    declared = benchmark.source.n_rows
+    complete = spec.mini is None and len(rows) == declared
+    if spec.mini is None and len(rows) != declared:
+        warnings.append(f"{benchmark.name}: {len(rows)} rows loaded, the published data set has {declared}")
+    if not samples:
+        raise UserError(f"{benchmark.name}: none of the {len(rows)} rows in {provenance['from']} is part of it")
+    kept = [_with_image_id(s) for s in _first(samples, limit)]
+    return Loaded(kept, {**provenance, "rows": len(rows)}, tuple(warnings), complete and len(kept) == len(samples))
+
+
+def _first(samples: list[Sample], limit: int | None) -> list[Sample]:
+    """The first `limit` samples in data-set order, completed so that no pair or group is torn apart."""
+    if limit is None or limit >= len(samples):
+        return samples
+    whole: dict[str, int] = {}
+    for sample in samples:
+        if sample.group is not None:
+            whole[sample.group] = whole.get(sample.group, 0) + 1
+    taken: set[str] = set()
+    count = 0
+    chosen: set[int] = set()
+    for i, sample in enumerate(samples):
+        if sample.group is not None and sample.group in taken:
+            chosen.add(i)
+        elif count < limit:
+            chosen.add(i)
+            count += 1 if sample.group is None else whole[sample.group]
+            if sample.group is not None:
+                taken.add(sample.group)
+    return [s for i, s in enumerate(samples) if i in chosen]
+
+
+def _with_image_id(sample: Sample) -> Sample:
+    """The sample with its image named: by the data set's own id, else by the hash of the encoded image."""
+    if sample.image_id is not None or not sample.images:
+        return sample
+    try:
+        return replace(sample, image_id=f"sha256:{sample.images[0].sha256[:24]}")
+    except (OSError, ValueError):
+        return replace(sample, image_id=f"unreadable:{sample.id}")
+
+
+def _check_columns(benchmark: Benchmark, rows: Sequence[Row], where: str) -> None:
+    if not len(rows):
+        raise UserError(f"{benchmark.name}: {where} holds no rows")
+    found = rows.columns if isinstance(rows, Table) else list(rows[0])
+    missing = [c for c in benchmark.source.columns if c not in found]
+    if missing:
+        raise UserError(
+            f"{benchmark.name}: column {', '.join(map(repr, missing))} is missing in {where}; "
+            f"found: {', '.join(sorted(found))}"
+        )
+
+
+def _check_ids(benchmark: Benchmark, samples: Sequence[Sample]) -> None:
+    seen: dict[str, int] = {}
+    for sample in samples:
+        if sample.id in seen:
+            raise UserError(
+                f"{benchmark.name}: rows {seen[sample.id]} and {sample.index} have the same id {sample.id!r}; "
+                "ids must be unique"
+            )
+        seen[sample.id] = sample.index
+
+
+def _rows(benchmark: Benchmark, spec: DataSpec) -> tuple[Sequence[Row], dict[str, Any]]:
+    if spec.mini is not None:
+        from cambrian_eval.demo import miniature
+
+        made = miniature.rows(benchmark.name, spec.mini)
+        return made, {"from": "the miniature suite", "kind": "mini", "fingerprint": rows_fingerprint(made)}
+    if spec.root is not None:
+        return _from_root(benchmark, spec.root)
+    return _from_hub(benchmark, benchmark.source, spec)
+
+
+def _from_root(benchmark: Benchmark, root: Path) -> tuple[Sequence[Row], dict[str, Any]]:
+    """Rows from `root/<benchmark>/`: plain files, Parquet, JSONL or a `save_to_disk` folder."""
+    if not root.is_dir():
+        raise UserError(f"--data-root {root} is not a folder")
+    folder = root / benchmark.name
+    if not folder.is_dir():
+        inside = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())[:20]) or "no folders"
+        raise UserError(f"--data-root {root} has no folder {benchmark.name!r}; found: {inside}")
+    source = benchmark.source
+    from cambrian_eval.data.files import confined
+
+    plain = benchmark.rows_from_folder(folder)
+    if plain is not None:
+        rows: Sequence[Row] = confined(plain, folder)
+    else:
+        rows = _read_folder(_config_folder(folder, source.config), source.split, skip=source.join)
+        if source.join is not None and not set(source.join.columns) <= set(columns_of(rows)):
+            rows = joined(
+                rows,
+                _read_folder(_config_folder(folder, source.join.config, need=True), "", None),
+                source.join,
+            )
+    return rows, {"from": str(folder), "kind": "folder", "fingerprint": folder_fingerprint(folder)}
+
+
+def _config_folder(folder: Path, config: str | None, need: bool = False) -> Path:
+    if config is not None and (folder / config).is_dir():
+        return folder / config
+    if need:
+        raise UserError(f"{folder} has no sub-folder {config!r}, which holds the images")
+    return folder
+
+
+def _read_folder(folder: Path, split: str, skip: Join | None) -> Sequence[Row]:
+    """Whatever table the folder holds, in the order Parquet, JSONL, `save_to_disk`."""
+    from cambrian_eval.data.files import read_jsonl, read_parquet, read_saved
+
+    inside = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+    if skip is not None:
+        inside = [p for p in inside if skip.config not in p.relative_to(folder).parts]
+    if (folder / "state.json").exists() or (folder / "dataset_dict.json").exists():
+        return read_saved(folder, split)
+    if parquet := [p for p in inside if p.suffix == ".parquet"]:
+        return read_parquet(_of_split(parquet, split), folder)
+    if lines := [p for p in inside if p.suffix == ".jsonl"]:
+        return read_jsonl(_of_split(lines, split), folder)
+    raise UserError(f"{folder} holds neither *.parquet nor *.jsonl files nor a save_to_disk folder")
+
+
+SPLITS = ("train", "validation", "val", "dev", "testmini", "testdev", "test")
+"""How names of files that hold a split may begin."""
+
+
+def _of_split(files: list[Path], split: str) -> list[Path]:
+    """Where file names begin with split names, those of the wanted split; else all files."""
+    named = {p: p.stem.split("-")[0].split("_")[0] for p in files}
+    if not split or not all(name in SPLITS for name in named.values()):
+        return files
+    wanted = [p for p in files if named[p] == split]
+    if not wanted:
+        found = ", ".join(sorted(set(named.values())))
+        raise UserError(f"{files[0].parent} has no file of split {split!r}; found splits: {found}")
+    return wanted
+
+
+def _from_hub(benchmark: Benchmark, source: HubSource, spec: DataSpec) -> tuple[Sequence[Row], dict[str, Any]]:
+    """Rows from the hub's cache or the hub, at the pinned revision."""
+    from cambrian_eval.data.hub import load_files, load_table, resolved_revision
+
+    if spec.offline:
+        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+    revision = resolved_revision(source.repo, spec.revision or source.revision, spec.offline)
+    if source.files:
+        folder = load_files(source.repo, source.files, revision, spec.offline)
+        rows: Sequence[Row] | None = benchmark.rows_from_folder(folder)
+        if rows is None:
+            raise UserError(f"{source.repo} at {revision} does not hold the files {', '.join(source.files)}")
+    else:
+        rows = load_table(source.repo, source.config, source.split, revision, spec.offline)
+        if source.join is not None:
+            images = load_table(source.repo, source.join.config, source.join.split, revision, spec.offline)
+            rows = joined(rows, images, source.join)
+    where = f"{source.repo} ({source.config or 'default'}, {source.split})"
+    return rows, {
+        "from": where,
+        "kind": "hub",
+        "revision": revision,
+        "fingerprint": f"{source.repo}@{revision}",
+    }

@@ -1,0 +1,129 @@
+"""The miniature suite: small drawn stand-ins for all sixteen benchmarks, in each benchmark's own row schema.
+
+`rows` makes them, `schema` and `columns` describe them, `text_prior` says what the text alone is worth. Rows
+are exactly reproducible: a row depends on the benchmark, the split, the seed and its own number, not on how
+many rows are asked for (except that MMBench fits its last circular group to the number of rows). The train
+split draws from its own space of seeds, with more varied images.
+
+Inside, `deal` draws lots, `canvas` draws, one file per kind of scene (shapes, places, streets, space, charts,
+words, documents, diagrams, figures) knows its images and questions, and one file per group of benchmarks
+(general, knowledge, ocr_chart, vision_centric) lays them out as rows. Only drawing imports Pillow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from cambrian_eval.demo.miniature import general, knowledge, ocr_chart, vision_centric
+from cambrian_eval.demo.miniature.canvas import png
+from cambrian_eval.demo.miniature.deal import Deck, Made, Sketch, Split
+from cambrian_eval.demo.miniature.schemas import SCHEMAS
+from cambrian_eval.errors import UserError, unknown
+
+__all__ = ["NAMES", "Row", "Split", "columns", "rows", "schema", "text_prior"]
+
+Row = dict[str, Any]
+Builder = Callable[[Deck, int, int], list[Made]]
+
+_BUILDERS: dict[str, Builder] = {
+    "mme": general.mme,
+    "mmbench": general.mmbench,
+    "seed": general.seed,
+    "gqa": general.gqa,
+    "scienceqa": knowledge.scienceqa,
+    "mmmu": knowledge.mmmu,
+    "mathvista": knowledge.mathvista,
+    "ai2d": knowledge.ai2d,
+    "chartqa": ocr_chart.chartqa,
+    "ocrbench": ocr_chart.ocrbench,
+    "textvqa": ocr_chart.textvqa,
+    "docvqa": ocr_chart.docvqa,
+    "mmvp": vision_centric.mmvp,
+    "realworldqa": vision_centric.realworldqa,
+    "cvbench_2d": vision_centric.cvbench_2d,
+    "cvbench_3d": vision_centric.cvbench_3d,
+}
+_GROUP_SIZES: dict[str, tuple[int, ...]] = {
+    "mme": (2,), "gqa": (2,), "docvqa": (2,), "mmvp": (2,), "mmbench": (4, 4, 2, 3, 4, 3, 4),
+}  # fmt: skip
+"""How many rows belong together, in turn; 1 where nothing is said."""
+
+NAMES: tuple[str, ...] = tuple(_BUILDERS)
+"""The sixteen benchmarks, in the paper's order."""
+
+
+def rows(name: str, n: int = 48, split: Split = "eval", seed: int = 0) -> Sequence[Row]:
+    """The first `n` rows of a benchmark in miniature, images as {"bytes": PNG bytes, "path": None}.
+
+    Rows that belong together (the pairs of MME and MMVP, the two questions about an image of GQA and DocVQA)
+    are never separated: an odd `n` is rounded up to whole pairs.
+    """
+    return [row for group in _groups(name, n, split, seed) for row in _rendered(group)]
+
+
+def text_prior(name: str, n: int = 48, split: Split = "eval", seed: int = 0) -> float:
+    """The share of rows that the best guess from the text alone gets right, in expectation."""
+    priors = [made.prior for group in _groups(name, n, split, seed) for made in group]
+    return sum(priors) / len(priors)
+
+
+def schema(name: str) -> dict[str, str]:
+    """Column to type, in the words of `schemas`."""
+    if name not in SCHEMAS:
+        raise unknown("benchmark of the miniature suite", name, SCHEMAS)
+    return dict(SCHEMAS[name])
+
+
+def columns(name: str) -> tuple[str, ...]:
+    """The columns of a benchmark's rows, in order."""
+    return tuple(schema(name))
+
+
+def _groups(name: str, n: int, split: Split, seed: int) -> Iterator[list[Made]]:
+    """The rows of one group after the other, images undrawn, until there are `n` rows."""
+    if name not in _BUILDERS:
+        raise unknown("benchmark of the miniature suite", name, _BUILDERS)
+    if n < 1:
+        raise UserError(f"the miniature suite cannot make {n} rows of {name}; ask for at least 1")
+    if split not in ("eval", "train"):
+        raise UserError(f"the miniature suite has no split {split!r}; use eval or train")
+    row = 0
+    for group, size in enumerate(_sizes(name, n)):
+        yield _BUILDERS[name](Deck(name, split, seed, group), row, size)
+        row += size
+
+
+def _sizes(name: str, n: int) -> Iterator[int]:
+    """Group sizes that add up to `n`; where sizes vary, the last ones are fitted so that no row is alone."""
+    cycle = _GROUP_SIZES.get(name, (1,))
+    left, turn = n, 0
+    while left > 0:
+        size = cycle[turn % len(cycle)]
+        if len(cycle) > 1:
+            if left - size == 1:
+                size += -1 if size > 2 else 1
+            size = max(2, min(size, left))
+        yield size
+        left -= size
+        turn += 1
+
+
+def _rendered(group: list[Made]) -> list[Row]:
+    """The rows of a group with their images drawn; rows that share a sketch share the image."""
+    drawn: dict[int, bytes] = {}
+
+    def image(sketch: Sketch) -> dict[str, Any]:
+        key = id(sketch)
+        if key not in drawn:
+            drawn[key] = png(sketch())
+        return {"bytes": drawn[key], "path": None}
+
+    def value(content: Any) -> Any:
+        if callable(content):
+            return image(content)
+        if isinstance(content, list) and any(callable(item) for item in content):
+            return [image(item) for item in content]
+        return content
+
+    return [{column: value(content) for column, content in made.columns.items()} for made in group]

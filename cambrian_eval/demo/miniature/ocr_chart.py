@@ -1,0 +1,169 @@
+"""Rows of the OCR & Chart group in miniature: ChartQA, OCRBench, TextVQA and DocVQA.
+
+All four are free-form. Each answer is dealt from a short list, so that a blind reader who knows the list is
+right once in its length: ChartQA 1/2 to 1/9, OCRBench 1/8 to 1/20, TextVQA 1/3 to 1/20, DocVQA 1/5 to 1/10.
+Each builder turns one `Deck` into the rows of one image; the images are still sketches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from cambrian_eval.demo.miniature import charts, documents, words
+from cambrian_eval.demo.miniature.canvas import SIDE
+from cambrian_eval.demo.miniature.deal import Ask, Deck, Made
+
+Maker = Callable[[Deck], Ask]
+CHARTS: tuple[Maker, ...] = (
+    charts.bar_value,
+    charts.tallest,
+    charts.how_many_bars,
+    charts.higher,
+    charts.peak_year,
+    partial(charts.tallest, word="shortest"),
+    charts.slice_percent,
+    charts.table_cell,
+    charts.largest_slice,
+)
+
+
+def chartqa(deck: Deck, row: int, size: int) -> list[Made]:
+    """One question about a bar, line or pie chart or a table."""
+    kind = "human_test" if deck.group % 2 == 0 else "augmented_test"
+    ask = deck.kind(CHARTS)(deck)
+    answer = deck.deal("value", ask.values)
+    columns = {"type": kind, "question": ask.question, "answer": answer, "image": ask.image(answer)}
+    return [Made(columns, 1 / len(ask.values))]
+
+
+SCENE, DOC, KIE = "Scene Text-centric VQA", "Doc-oriented VQA", "Key Information Extraction"
+FORMULA = "Handwritten Mathematical Expression Recognition"
+
+
+def _field(field: str, question: str) -> Maker:
+    """A question for one field of a page, as an Ask over the field's values."""
+
+    def maker(deck: Deck) -> Ask:
+        sketch, gold, _ = documents.page_with(deck, (field,), 3)
+        return Ask(question, (gold[field],), lambda value: sketch)
+
+    return maker
+
+
+def _extract(field: str) -> Maker:
+    how = "Answer this question using the text in the image directly."
+    return _field(field, f"what is the {field.lower()} in the image? {how}")
+
+
+OCR_KINDS: tuple[tuple[str, Maker], ...] = (
+    ("Regular Text Recognition", words.word),
+    (SCENE, words.shop),
+    (DOC, _field("TOTAL", "What is the total?")),
+    (KIE, _extract("NAME")),
+    ("Irregular Text Recognition", partial(words.word, style="irregular")),
+    (SCENE, words.shirt),
+    (DOC, _field("NAME", "What is the name on the document?")),
+    (KIE, _extract("TOTAL")),
+    (FORMULA, words.formula),
+    ("Artistic Text Recognition", partial(words.word, style="artistic")),
+    (SCENE, words.bus),
+    (DOC, charts.table_cell),
+    (KIE, _extract("CITY")),
+    ("Handwriting Recognition", partial(words.word, style="handwriting")),
+    (SCENE, words.shop),
+    (DOC, charts.bar_value),
+    (KIE, _extract("ROOM")),
+    ("Digit String Recognition", partial(words.word, values=words.STRINGS)),
+    ("Non-Semantic Text Recognition", partial(words.word, values=words.NONWORDS)),
+    (FORMULA, words.formula),
+)
+
+
+def ocrbench(deck: Deck, row: int, size: int) -> list[Made]:
+    """One row of OCRBench; in every twenty rows the ten types come in the benchmark's own proportions."""
+    kind, maker = deck.kind(OCR_KINDS)
+    ask = maker(deck)
+    answer = deck.deal("value", ask.values)
+    question = "what is the number in the image?" if kind.startswith("Digit") else ask.question
+    columns = {
+        "dataset": "HME100k" if kind == FORMULA else "miniature",
+        "question": question,
+        "question_type": kind,
+        "answer": [answer],
+        "image": ask.image(answer),
+    }
+    return [Made(columns, 1 / _choices_of(ask, answer))]
+
+
+def _choices_of(ask: Ask, answer: str) -> int:
+    """How many values the answer was dealt from, also where the deal happened while drawing a page."""
+    if len(ask.values) > 1:
+        return len(ask.values)
+    return next(len(values) for values in documents.FIELDS.values() if answer in values)
+
+
+TEXT_KINDS: tuple[Maker | None, ...] = (words.shop, words.shirt, None, words.bus)
+"""None: one of several boards, the one kind of row that comes with reference tokens."""
+
+
+def textvqa(deck: Deck, row: int, size: int) -> list[Made]:
+    """One question about words in the wild, with ten answers of which seven to ten agree.
+
+    The list of OCR tokens is blank except where several boards are shown; there it holds every board's word
+    in shuffled order, so it names the candidates but not the answer.
+    """
+    maker = deck.kind(TEXT_KINDS)
+    tokens: list[str] = []
+    if maker is None:
+        ask, beside = words.board(deck)
+        answer = ask.values[0]
+        tokens = deck.rng.sample([answer, *beside], 3)
+        prior = 1 / 3
+    else:
+        ask = maker(deck)
+        answer = deck.deal("value", ask.values)
+        prior = 1 / len(ask.values)
+    agree = deck.rng.randrange(7, 11)
+    answers = [answer.lower()] * agree + ["unanswerable"] * (10 - agree)
+    question = ask.question[0].lower() + ask.question[1:]
+    columns: dict[str, Any] = {
+        "image_id": f"mini{deck.group:08d}",
+        "question_id": row,
+        "question": question,
+        "question_tokens": question.rstrip("?").lower().split(),
+        "image": ask.image(answer),
+        "image_width": SIDE,
+        "image_height": SIDE,
+        "flickr_original_url": "",
+        "flickr_300k_url": "",
+        "answers": deck.rng.sample(answers, 10),
+        "image_classes": ["sign"],
+        "set_name": "val",
+        "ocr_tokens": tokens,
+    }
+    return [Made(columns, prior)]
+
+
+def docvqa(deck: Deck, row: int, size: int) -> list[Made]:
+    """Two questions about two different fields of one page."""
+    fields = tuple(documents.FIELDS)
+    first = deck.kind(fields)
+    second = deck.rng.choice([f for f in fields if f != first])
+    sketch, gold, page = documents.page_with(deck, (first, second), 3)
+    made = []
+    for position, field in enumerate((first, second)):
+        columns = {
+            "questionId": str(row + position),
+            "question": deck.rng.choice(documents.QUESTIONS[field]),
+            "question_types": ["table/list"] if page.ruled else ["form"],
+            "image": sketch,
+            "docId": deck.group,
+            "ucsf_document_id": f"mini{deck.group:06d}",
+            "ucsf_document_page_no": "1",
+            "answers": [gold[field]],
+            "data_split": "val",
+        }
+        made.append(Made(columns, 1 / len(documents.FIELDS[field])))
+    return made

@@ -1,0 +1,181 @@
+"""Rows of the Vision-Centric group in miniature: MMVP, RealWorldQA, CV-Bench 2D and CV-Bench 3D.
+
+Each builder turns one `Deck` into one row (MMVP: one pair) in the benchmark's own columns; the images are
+still sketches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cambrian_eval.demo.miniature import places, shapes, space, streets
+from cambrian_eval.demo.miniature.deal import Ask, Deck, Made
+
+Maker = Callable[[Deck], Ask]
+LETTERS = "ABCDEF"
+
+
+def _above_below(deck: Deck) -> Ask:
+    return shapes.relation(deck, ("above", "below"), "Is the {a} above or below the {b}?")
+
+
+PAIR_KINDS: tuple[Maker, ...] = (
+    streets.facing,
+    shapes.color_of,
+    _above_below,
+    places.mood,
+    lambda deck: shapes.count_of(deck, ("1", "2", "3", "4"), distractors=False),
+    streets.way,
+    shapes.bigger,
+    streets.crossing,
+    places.weather,
+)
+
+
+def mmvp(deck: Deck, row: int, size: int) -> list[Made]:
+    """Two images that differ in one thing, asked the same question with the same two options."""
+    ask = deck.kind(PAIR_KINDS)(deck)
+    values, _ = deck.options(ask, 2)
+    golds = deck.deal("order", ((0, 1), (1, 0)))
+    return [
+        Made(
+            {
+                "Index": row + position + 1,
+                "Question": ask.question,
+                "Options": f"(a) {values[0]} (b) {values[1]}",
+                "Correct Answer": ("(a)", "(b)")[gold],
+                "image": ask.image(values[gold]),
+            },
+            1 / 2,
+        )
+        for position, gold in enumerate(golds)
+    ]
+
+
+@dataclass(frozen=True)
+class StreetQuestion:
+    """A kind of RealWorldQA question: with `options` listed in its text, or open."""
+
+    maker: Maker
+    options: int
+
+
+STREET_KINDS = (
+    StreetQuestion(streets.light, 3),
+    StreetQuestion(streets.bend, 3),
+    StreetQuestion(streets.crossing, 0),
+    StreetQuestion(streets.speed, 4),
+    StreetQuestion(streets.car_side, 3),
+    StreetQuestion(streets.cars, 0),
+    StreetQuestion(streets.way, 3),
+    StreetQuestion(streets.facing, 2),
+    StreetQuestion(streets.speed, 0),
+)
+_ONLY_LETTER = "Please answer directly with only the letter of the correct option and nothing else."
+_ONE_WORD = "Please answer directly with a single word or number."
+
+
+def realworldqa(deck: Deck, row: int, size: int) -> list[Made]:
+    """One question whose options and answer format are part of its text."""
+    kind = deck.kind(STREET_KINDS)
+    ask = kind.maker(deck)
+    if kind.options:
+        options, place = deck.options(ask, kind.options)
+        listed = [f"{letter}. {text}" for letter, text in zip(LETTERS, options, strict=False)]
+        question = "\n".join([ask.question, *listed, _ONLY_LETTER])
+        value, answer = options[place], LETTERS[place]
+    else:
+        question = f"{ask.question}\n{_ONE_WORD}"
+        value = answer = deck.deal("value", ask.values)
+    columns = {
+        "image": ask.image(value),
+        "question": question,
+        "answer": answer,
+        "image_path": f"{row}.png",
+    }
+    return [Made(columns, 1 / (kind.options or len(ask.values)))]
+
+
+def cvbench_2d(deck: Deck, row: int, size: int) -> list[Made]:
+    """A count with four to six options, or a relation with two, in turn from each of the two sources."""
+    task = deck.kind(("Count", "Relation") * 5 + ("Count",))
+    source = deck.deal("source", ("ADE20K", "COCO"))
+    marked = " (annotated by the red box)"
+    if task == "Count":
+        ask = shapes.count_of(deck, tuple(str(n) for n in range(8)))
+        options, place = deck.options(ask, deck.rng.choice((4, 5, 6)))
+    else:
+        words = deck.deal("axis", (("left", "right"), ("above", "below")))
+        again = marked if source == "COCO" else ""
+        question = (
+            f"Considering the relative positions of the {{a}}{marked} and the {{b}} in the image provided, "
+            f"where is the {{a}}{again} located with respect to the {{b}}?"
+        )
+        ask = shapes.relation(deck, words, question, framed=True)
+        options, place = list(words), deck.deal("side", (0, 1))
+    coco = source == "COCO"
+    origin = f"/coco/val2017/{row:012d}.jpg" if coco else f"ADE_val_{row:08d}.jpg"
+    columns = _columns(row, "2D", task, ask.question, options, place)
+    columns.update(
+        {
+            "image": ask.image(options[place]),
+            "filename": f"img/2D/{task.lower()}/{source.lower()}_{row}.png",
+            "source": source,
+            "source_dataset": "COCO 2017 Validation Set" if coco else "ADE20K Validation Set",
+            "source_filename": origin,
+            "target_class": "shape" if coco else None,
+            "target_size": deck.rng.randrange(600, 1400) if coco else None,
+            "bbox": None,
+        }
+    )
+    return [Made(columns, 1 / len(options))]
+
+
+def cvbench_3d(deck: Deck, row: int, size: int) -> list[Made]:
+    """Which of two boxed objects is nearer to the camera, or to a third one."""
+    task = deck.kind(("Depth", "Distance"))
+    nearer = deck.deal("nearer", (0, 1))
+    if task == "Depth":
+        sketch, (first, second), boxes = space.depth(deck, nearer)
+        question = (
+            f"Which object is closer to the camera taking this photo, the {first} (highlighted by a red box) "
+            f"or the {second} (highlighted by a blue box)?"
+        )
+    else:
+        sketch, (anchor, first, second), boxes = space.distance(deck, nearer)
+        question = (
+            "Estimate the real-world distances between objects in this image. "
+            f"Which object is closer to the {anchor} (highlighted by a red box), the {first} "
+            f"(highlighted by a blue box) or the {second} (highlighted by a green box)?"
+        )
+    columns = _columns(row + 1438, "3D", task, question, [first, second], nearer)
+    columns.update(
+        {
+            "image": sketch,
+            "filename": f"img/3D/{task.lower()}/omni3d_mini_{row}.png",
+            "source": "Omni3D",
+            "source_dataset": "miniature",
+            "source_filename": f"{row:06d}.png",
+            "target_class": None,
+            "target_size": None,
+            "bbox": boxes,
+        }
+    )
+    return [Made(columns, 1 / 2)]
+
+
+def _columns(idx: int, kind: str, task: str, question: str, choices: Sequence[str], place: int) -> dict[str, Any]:
+    """The columns both halves of CV-Bench share, in the card's order where the rest is filled in."""
+    listed = "".join(f"\n({letter}) {text}" for letter, text in zip(LETTERS, choices, strict=False))
+    return {
+        "idx": idx,
+        "type": kind,
+        "task": task,
+        "image": None,
+        "question": question,
+        "choices": list(choices),
+        "answer": f"({LETTERS[place]})",
+        "prompt": f"{question} Select from the following choices.{listed}",
+    }

@@ -1,0 +1,131 @@
+"""An encoded image that is read when somebody needs it.
+
+Rows of a data set hold thousands of images; a `LazyImage` is a promise of the encoded bytes, so that a
+loaded benchmark costs the memory of its text. Decoding for models happens in `load`, in one place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cambrian_eval.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 178_956_970
+"""Largest image that is decoded unless the user allows more (the same bound as Pillow's own warning)."""
+
+
+class LazyImage:
+    """The encoded bytes of one image, read on demand, and what is known of them."""
+
+    __slots__ = ("_decoded", "_read", "_sha256", "name")
+
+    def __init__(self, read: Callable[[], bytes], name: str = "") -> None:
+        self._read = read
+        self._sha256: str | None = None
+        self._decoded: Image | None = None
+        self.name = name
+
+    @classmethod
+    def of(cls, value: Any) -> LazyImage | None:
+        """An image from what data sets hold: bytes, a path, {"bytes", "path"}, a Pillow image, or nothing."""
+        if value is None or isinstance(value, LazyImage):
+            return value
+        if isinstance(value, dict):
+            if value.get("bytes") is not None:
+                return cls.of(value["bytes"])
+            return cls.of(value.get("path"))
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            data = bytes(value)
+            return cls(lambda: data)
+        if isinstance(value, (str, Path)):
+            path = Path(value)
+            return cls(path.read_bytes, name=path.name)
+        if hasattr(value, "save") and hasattr(value, "convert"):
+            return cls(lambda: _as_png(value))
+        raise UserError(f"an image cannot be made from {type(value).__name__}; give bytes, a path or a Pillow image")
+
+    def data(self) -> bytes:
+        """The encoded bytes as the data set holds them."""
+        return self._read()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the encoded bytes, computed once."""
+        if self._sha256 is None:
+            self._sha256 = hashlib.sha256(self._read()).hexdigest()
+        return self._sha256
+
+    def load(self, max_pixels: int = MAX_PIXELS) -> Image:
+        """The decoded RGB image: first frame, no EXIF rotation, as the released evaluation scripts see it."""
+        if self._decoded is not None:
+            return self._decoded
+        return decode(self._read(), max_pixels)
+
+    def fetched(self) -> LazyImage:
+        """An image that already holds its bytes and its hash, still encoded (what goes to another machine)."""
+        data = self._read()
+        held = LazyImage(lambda: data, self.name)
+        held._sha256 = hashlib.sha256(data).hexdigest()
+        return held
+
+    @classmethod
+    def received(cls, data: bytes, sha256: str, name: str) -> LazyImage:
+        """An image whose bytes were hashed where they came from."""
+        made = cls(lambda: data, name)
+        made._sha256 = sha256
+        return made
+
+    def decoded(self, max_pixels: int = MAX_PIXELS) -> LazyImage:
+        """An image that already holds its bytes, its hash and its pixels (what a prepared request carries)."""
+        ready = self.fetched()
+        ready._decoded = decode(ready.data(), max_pixels)
+        return ready
+
+    @classmethod
+    def from_image(cls, image: Image, name: str = "") -> LazyImage:
+        """An image made from pixels, for the conditions that replace what the model sees."""
+        data = _as_png(image)
+        made = cls(lambda: data, name)
+        made._decoded = image
+        return made
+
+
+def images(value: Any) -> tuple[LazyImage, ...]:
+    """All images of a column that may hold none, one or a list."""
+    if isinstance(value, (list, tuple)):
+        return tuple(p for item in value if (p := LazyImage.of(item)) is not None)
+    one = LazyImage.of(value)
+    return () if one is None else (one,)
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
+    """Encoded bytes to an RGB Pillow image; an image that claims too many pixels is refused before decoding."""
+    from PIL import Image as pil
+    from PIL import UnidentifiedImageError
+
+    if pil.MAX_IMAGE_PIXELS is not None and max_pixels > pil.MAX_IMAGE_PIXELS:
+        pil.MAX_IMAGE_PIXELS = max_pixels  # somebody allowed more than Pillow does by itself
+    try:
+        opened = pil.open(io.BytesIO(data))
+    except UnidentifiedImageError:  # its own words hold an address in memory, which no two runs share
+        raise ValueError(f"{len(data)} bytes that are no image in a known format") from None
+    except pil.DecompressionBombError as error:
+        raise ValueError(f"image exceeds the limit of {max_pixels} pixels ({error})") from None
+    with opened as image:
+        width, height = image.size
+        if width * height > max_pixels:
+            raise ValueError(f"image of {width} x {height} pixels exceeds the limit of {max_pixels} pixels")
+        return image.convert("RGB")
+
+
+def _as_png(image: Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""From stored responses to numbers: grading, statistics, comparison, agreement, averages, published scores."""

@@ -1,0 +1,91 @@
+"""Category averages and the overall average, by the paper's formulas.
+
+A category is the plain mean of its four benchmarks, the overall average that of all sixteen; MME perception
+is divided by 20 first. Averages over fewer benchmarks, or over incomplete results, are partial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cambrian_eval.benchmark import PAPER
+from cambrian_eval.registry import average_divisor
+
+if TYPE_CHECKING:
+    from cambrian_eval.sample import Result
+
+OVERALL = "overall"
+"""Name of the average over all sixteen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """A mean over benchmarks and what it stands on."""
+
+    name: str
+    """A category, or the overall average."""
+    value: float | None
+    """None where no member has a score."""
+    members: tuple[str, ...]
+    """The benchmarks that entered."""
+    missing: tuple[str, ...]
+    """Those of the formula that did not."""
+    incomplete: tuple[str, ...] = ()
+    """Members whose own score covers only some of their rows."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether the value is not the paper's average but one over less."""
+        return bool(self.missing or self.incomplete)
+
+    @property
+    def label(self) -> str:
+        """The name, with "(partial, 3 of 4)" where it is."""
+        if not self.partial:
+            return self.name
+        count = f"{len(self.members)} of {len(self.members) + len(self.missing)}"
+        return f"{self.name} (partial, {count})"
+
+
+def averages(scores: Mapping[str, float | None], incomplete: Collection[str] = ()) -> dict[str, Average]:
+    """The four category averages and the overall one, from headline scores by benchmark name.
+
+    Benchmarks outside the sixteen do not enter. A score of None (withheld answers) is missing, not 0.
+    """
+    formulas = {**PAPER, OVERALL: tuple(name for names in PAPER.values() for name in names)}
+    return {name: _average(name, members, scores, incomplete) for name, members in formulas.items()}
+
+
+def by_run(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """The averages of every condition and scorer among the results, as plain JSON; nothing where no score entered."""
+    cells: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        cells.setdefault((result.condition, result.scorer), []).append(result)
+    found = []
+    for (condition, scorer), mine in cells.items():
+        scores = {r.benchmark: r.score for r in mine}
+        for average in averages(scores, [r.benchmark for r in mine if not r.complete]).values():
+            if average.value is not None:
+                about = {"name": average.name, "value": average.value, "partial": average.partial}
+                found.append({"condition": condition, "scorer": scorer, **about, "members": list(average.members)})
+    return found
+
+
+def cvbench(scores: Mapping[str, float | None], incomplete: Collection[str] = ()) -> Average:
+    """The combined CV-Bench number, (2D + 3D) / 2; it enters no average."""
+    return _average("CV-Bench", ("cvbench_2d", "cvbench_3d"), scores, incomplete)
+
+
+def _average(
+    name: str, formula: tuple[str, ...], scores: Mapping[str, float | None], incomplete: Collection[str]
+) -> Average:
+    values = {m: score / average_divisor(m) for m in formula if (score := scores.get(m)) is not None}
+    return Average(
+        name=name,
+        value=sum(values.values()) / len(values) if values else None,
+        members=tuple(values),
+        missing=tuple(m for m in formula if m not in values),
+        incomplete=tuple(m for m in values if m in incomplete),
+    )

@@ -1,0 +1,245 @@
+"""From responses to verdicts and a Result: the one place where scorers, metrics, intervals and chance meet.
+
+`grade` and `grade_all` score rows and predictions in memory; `score_run` scores what a run has stored, without the
+dataset and without the model. All end in `summarize`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
+from cambrian_eval.errors import UserError
+from cambrian_eval.registry import load_benchmark, load_scorer, scorers
+from cambrian_eval.results import statistics
+from cambrian_eval.results.averages import by_run
+from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.sample import Result, Sample, Verdict, clusters
+
+
+def grade(benchmark: str | Benchmark, row: Mapping[str, Any], prediction: str, scorer: str = "fuzzy") -> Verdict:
+    """The verdict on one prediction, from a row with the dataset's own column names. Images may be absent."""
+    declared = _declared(benchmark)
+    sample = row_to_sample(declared, row, 0)
+    if sample is None:
+        raise UserError(f"this row is not part of {declared.name} (the benchmark's own filter leaves it out)")
+    return load_scorer(scorer, declared).score(declared, sample, _text(prediction, 0))
+
+
+def grade_all(
+    benchmark: str | Benchmark,
+    rows: Sequence[Mapping[str, Any]],
+    predictions: Sequence[str],
+    scorer: str = "fuzzy",
+    seed: int = 0,
+) -> Result:
+    """The result over many rows and their predictions, in the same order."""
+    declared = _declared(benchmark)
+    if len(rows) != len(predictions):
+        raise UserError(f"{len(rows)} rows but {len(predictions)} predictions; give one prediction for each row")
+    decide = load_scorer(scorer, declared).score
+    kept = [
+        (s, p)
+        for i, (row, p) in enumerate(zip(rows, predictions, strict=True))
+        if (s := row_to_sample(declared, row, i))
+    ]
+    samples = [sample for sample, _ in kept]
+    verdicts = [decide(declared, sample, _text(text, sample.index)) for sample, text in kept]
+    return summarize(declared, samples, verdicts, scorer, complete=len(rows) == declared.source.n_rows, seed=seed)
+
+
+def score_run(run: Run, names: Sequence[str], benchmarks: Iterable[str] | None = None) -> list[Result]:
+    """Scores every stored cell again under the named scorers and stores verdicts, results and averages."""
+    wanted = None if benchmarks is None else set(benchmarks)
+    results: list[Result] = []
+    with run.writing():
+        cells = [c for c in run.cells() if wanted is None or c.benchmark in wanted]
+        if not cells:
+            raise UserError(f"{run.path} has no responses to score; it has: {', '.join(run.benchmarks()) or 'nothing'}")
+        for cell in cells:
+            results += score_cell(run, benchmark_of(run, cell.benchmark), cell, names)
+        save_results(run, results)
+    return results
+
+
+def benchmark_of(run: Run, name: str) -> Benchmark:
+    """The benchmark with the settings the run was made with."""
+    return load_benchmark(name, **run.info["benchmarks"][name]["settings"])
+
+
+def score_cell(run: Run, benchmark: Benchmark, cell: Cell, names: Sequence[str]) -> list[Result]:
+    """Verdicts and results of one cell; a missing response makes the result partial.
+
+    A scorer that cannot score the benchmark (`official` without released code) is left out.
+    """
+    samples, records = responses_of(run, cell)
+    results = []
+    for name in usable_scorers(benchmark, names):
+        verdicts = verdicts_of(benchmark, samples, records, name)
+        run.save_verdicts(cell, name, [s.id for s in samples], verdicts)
+        results.append(summarize_cell(run, benchmark, cell, samples, records, verdicts, name))
+    _write_submission(run, benchmark, cell, samples, records)
+    return results
+
+
+def usable_scorers(benchmark: Benchmark, names: Sequence[str]) -> list[str]:
+    """Those of the named scorers that can score the benchmark; an error where none can."""
+    reasons = {name: load_scorer(name).unavailable(benchmark) for name in names}
+    usable = [name for name, reason in reasons.items() if reason is None]
+    if names and not usable:
+        raise UserError("; ".join(str(r) for r in reasons.values()))
+    return usable
+
+
+def save_results(run: Run, results: Iterable[Result]) -> None:
+    """Adds results to those the run holds already, with the averages over all of them."""
+    merged = run.merged_results(results)
+    run.save_results(merged, by_run(merged))
+
+
+def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[Record]]:
+    """Samples that have a response, in dataset order, with their responses."""
+    records = run.responses(cell)
+    samples = [s for s in run.samples(cell.benchmark) if s.id in records]
+    return samples, [records[s.id] for s in samples]
+
+
+def verdicts_of(benchmark: Benchmark, samples: Sequence[Sample], records: Sequence[Record], name: str) -> list[Verdict]:
+    """Verdicts by a deterministic scorer; a failed request scores 0 whatever the scorer."""
+    decide = load_scorer(name, benchmark).score
+    return [
+        failed_verdict(record.error) if record.finish == "failed" else decide(benchmark, sample, record.text)
+        for sample, record in zip(samples, records, strict=True)
+    ]
+
+
+def failed_verdict(reason: str | None) -> Verdict:
+    """The verdict on a sample without a response: it scores 0 under every scorer and is counted."""
+    return Verdict(0.0, None, f"failed: {reason or 'no reason given'}", outcome="failed")
+
+
+def summarize_cell(
+    run: Run,
+    benchmark: Benchmark,
+    cell: Cell,
+    samples: Sequence[Sample],
+    records: Sequence[Record],
+    verdicts: Sequence[Verdict],
+    scorer: str,
+) -> Result:
+    """The result of a cell, with what a reader must know about it."""
+    about = run.info["benchmarks"][cell.benchmark]
+    notes = [str(w) for w in about["warnings"]]
+    if broken := [r for r in records if r.finish == "failed"]:
+        notes.append(f"{len(broken)} samples failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
+    if (dropped := sum(bool(r.notes.get("images_dropped")) for r in records)) > 0:
+        takes = run.info["model"]["max_images"]
+        fewer = "no images" if takes == 0 else f"at most {takes}"
+        notes.append(f"{dropped} samples had images left out: the model takes {fewer}")
+    if (cut := sum(r.finish == "length" for r in records)) > 0:
+        notes.append(f"{cut} responses reached the limit of {about['max_new_tokens']} new tokens")
+    if len(samples) < about["samples"]:
+        notes.append(f"partial: {len(samples)} of {about['samples']} samples have a response")
+    complete = bool(about["complete"]) and len(samples) == about["samples"]
+    return summarize(benchmark, samples, verdicts, scorer, condition=cell.condition, complete=complete, notes=notes)
+
+
+def summarize(
+    benchmark: Benchmark,
+    samples: Sequence[Sample],
+    verdicts: Sequence[Verdict],
+    scorer: str,
+    *,
+    condition: str = "on",
+    complete: bool,
+    notes: Sequence[str] = (),
+    seed: int = 0,
+) -> Result:
+    """Verdicts to a result on the paper's scale, with interval, breakdown and chance."""
+    graded = [Graded(s, v) for s, v in zip(samples, verdicts, strict=True)]
+    withheld = bool(samples) and not any(s.answers for s in samples)
+    units = benchmark.units(graded, scorer)
+    metrics = benchmark.metrics(sorted({u.stratum for u in units}))
+    headline = metrics.get("score", {})
+    score = None if withheld else statistics.score(units, headline)
+    bounds = None
+    if score is not None:
+        bounds = statistics.interval(statistics.table(units, headline, clusters(samples)), seed)
+    extra = [] if not withheld else ["answers are withheld: the score comes from the challenge's server"]
+    known = scorers()
+    return Result(
+        benchmark=benchmark.name,
+        condition=condition,
+        scorer=scorer,
+        score=score,
+        interval=bounds,
+        n=len(samples),
+        n_failed=sum(v.outcome == "failed" for v in verdicts),
+        n_unparsed=sum(v.outcome == "unparsed" for v in verdicts),
+        n_undecided=sum(v.outcome == "undecided" for v in verdicts),
+        scale=benchmark.scale,
+        chance=None if withheld else chance(benchmark, samples),
+        breakdown={} if withheld else _breakdown(benchmark, graded, units, metrics, scorer),
+        complete=complete,
+        notes=(*extra, *(known[scorer].notes(benchmark) if scorer in known else ()), *notes),
+    )
+
+
+def chance(benchmark: Benchmark, samples: Sequence[Sample]) -> float | None:
+    """The exact expected headline of independent uniform guessing on these samples; free-form answers count 0."""
+    graded = []
+    for sample in samples:
+        hits = sum(g in sample.answers for g in sample.guesses)
+        graded.append(Graded(sample, Verdict(hits / len(sample.guesses) if hits else 0.0, None, "chance")))
+    units = benchmark.units(graded, "fuzzy")
+    return statistics.score(units, benchmark.metrics(sorted({u.stratum for u in units})).get("score", {}))
+
+
+def _breakdown(
+    benchmark: Benchmark,
+    graded: Sequence[Graded],
+    units: Sequence[Unit],
+    metrics: Mapping[str, Mapping[str, float]],
+    scorer: str,
+) -> dict[str, float]:
+    """The benchmark's extra metrics by name, then mean percent by tag as "tag=value"."""
+    found: dict[str, float] = {}
+    for name, weights in metrics.items():
+        if name != "score" and (value := statistics.score(units, weights)) is not None:
+            found[name] = value
+    sums: dict[str, list[float]] = {}
+    for unit in benchmark.units_of_tag(graded, scorer):
+        for tag, labels in graded[unit.members[0]].sample.tags.items():
+            for label in (labels,) if isinstance(labels, str) else labels:
+                sums.setdefault(f"{tag}={label}", []).append(unit.value)
+    for label in sorted(sums):
+        found[label] = 100.0 * sum(sums[label]) / len(sums[label])
+    return found
+
+
+def _declared(benchmark: str | Benchmark) -> Benchmark:
+    return load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+
+
+def _text(prediction: object, index: int) -> str:
+    if not isinstance(prediction, str):
+        raise UserError(
+            f"prediction {index} is of type {type(prediction).__name__}; give a string, empty for no answer"
+        )
+    return prediction
+
+
+def _short(reason: str | None, most: int = 160) -> str:
+    text = " ".join((reason or "no reason given").split())
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
+def _write_submission(
+    run: Run, benchmark: Benchmark, cell: Cell, samples: Sequence[Sample], records: Sequence[Record]
+) -> None:
+    """The file a challenge server takes, where the benchmark's answers are withheld."""
+    made = benchmark.submission(samples, [r.text for r in records])
+    if made is not None:
+        name, content = made
+        run.save_file(f"submissions/{cell.stem}.{name}", content)

@@ -1,0 +1,139 @@
+"""Scoring a file of rows with predictions, for people who only want the verdicts."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.benchmark import Benchmark, row_to_sample
+from cambrian_eval.errors import UserError
+from cambrian_eval.registry import load_scorer
+from cambrian_eval.results.grading import summarize
+from cambrian_eval.sample import Result, Sample, Verdict
+
+PREDICTION = ("prediction", "response")
+"""Columns a prediction may stand in; the first one found counts."""
+
+
+def grade_file(path: Path, benchmark: Benchmark, scorer: str) -> tuple[list[dict[str, Any]], Result]:
+    """One verdict for each row (plain values) and the result over all."""
+    decide = load_scorer(scorer, benchmark).score
+    samples: list[Sample] = []
+    verdicts: list[Verdict] = []
+    lines: list[dict[str, Any]] = []
+    rows = _read(path)
+    for number, row in rows:
+        column = next((c for c in PREDICTION if c in row), None)
+        if column is None:
+            raise UserError(f'{path} line {number}: the row has no "prediction"; found: {", ".join(row)}')
+        if not isinstance(row[column], str):
+            raise UserError(f'{path} line {number}: "{column}" must be a string')
+        try:
+            sample = row_to_sample(benchmark, row, len(lines))
+        except UserError as error:
+            raise UserError(f"{path} line {number}: {error}") from None
+        if sample is None:
+            raise UserError(
+                f"{path} line {number}: this row is not part of {benchmark.name} (its own filter leaves it out)"
+            )
+        verdict = decide(benchmark, sample, row[column])
+        samples.append(sample)
+        verdicts.append(verdict)
+        lines.append(
+            {
+                "id": sample.id,
+                "prediction": row[column],
+                "value": verdict.value,
+                "extracted": verdict.extracted,
+                "rule": verdict.rule,
+                "outcome": verdict.outcome,
+            }
+        )
+    complete = len(rows) == benchmark.source.n_rows
+    return lines, summarize(benchmark, samples, verdicts, scorer, complete=complete)
+
+
+def _read(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """Rows with their line numbers."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    rows = _csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_rows(path, text)
+    if not rows:
+        raise UserError(f"{path} holds no rows")
+    return rows
+
+
+def _json_rows(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
+    rows = []
+    for number, line in enumerate(text.split("\n"), 1):  # `splitlines` would cut at U+2028 too
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise UserError(f"{path} line {number} is no JSON ({error})") from None
+            if not isinstance(row, dict):
+                raise UserError(f"{path} line {number} is not a JSON object")
+            rows.append((number, row))
+    return rows
+
+
+def _csv_rows(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
+    """CSV rows; predictions stay the text they are, an empty cell elsewhere is a missing value."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    rows = []
+    try:
+        for row in reader:
+            where = f"{path} line {reader.line_num}"
+            if None in row:
+                raise UserError(f"{where}: more cells than the heading has columns; quote cells that hold commas")
+            rows.append((reader.line_num, {k: v if k in PREDICTION else _cell(v, where) for k, v in row.items()}))
+    except csv.Error as error:
+        raise UserError(f"{path} line {reader.line_num} is no CSV: {error}") from None
+    return rows
+
+
+def _cell(value: str | None, where: str) -> Any:
+    """A cell's value: JSON lists and objects and Python dicts are read, Python lists stay text for the benchmark."""
+    if not value:
+        return None
+    if value[0] + value[-1] not in ("[]", "{}"):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        pass
+    if value[0] == "[" and _ARRAY.match(value):
+        raise UserError(f'{where}: {value[:40]!r} is an array without commas; write lists as JSON, as in ["a", "b"]')
+    try:
+        return ast.literal_eval(value) if value[0] == "{" else value
+    except (ValueError, SyntaxError):
+        return value
+
+
+_ARRAY = re.compile(r"""\[\s*(?:'[^']*'|"[^"]*")\s+['"]""")
+"""How a NumPy array of texts prints, which Python would read as one joined text."""
+
+
+def write_verdicts(path: Path, lines: Sequence[dict[str, Any]]) -> None:
+    """Verdicts as JSONL, or CSV where the name ends so."""
+    try:
+        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            if path.suffix.lower() == ".csv":
+                writer = csv.DictWriter(file, list(lines[0]) if lines else [])
+                writer.writeheader()
+                writer.writerows(lines)
+            else:
+                file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error

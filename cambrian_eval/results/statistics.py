@@ -1,0 +1,205 @@
+"""Means, intervals and paired differences, resampled by image.
+
+Questions about one image are not independent, and members of a pair are scored together. Samples are therefore
+tied into clusters (same image or same group, transitively) and whole clusters are resampled; the metric's own
+rule (acc+, pair accuracy, weighted strata) is applied inside every resample. A metric is a weighted sum of stratum
+means, so one resample costs one matrix product.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cambrian_eval.benchmark import Unit
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
+
+RESAMPLES = 1000
+"""Bootstrap resamples of every interval."""
+LEVEL = 0.95
+"""Share of resamples an interval holds."""
+
+
+def score(units: Sequence[Unit], weights: Mapping[str, float]) -> float | None:
+    """Sum over strata of weight times mean; None when no unit counts."""
+    sums: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for unit in units:
+        if unit.stratum in weights:
+            sums[unit.stratum] = sums.get(unit.stratum, 0.0) + unit.value
+            counts[unit.stratum] = counts.get(unit.stratum, 0) + 1
+    if not counts:
+        return None
+    return math.fsum(weights[s] * sums[s] / counts[s] for s in counts)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Per cluster: the sum of unit values and the number of units in each stratum."""
+
+    sums: Array
+    counts: Array
+    weights: Array
+
+    def metric(self, cluster_weights: Array) -> Array:
+        """The metric under each row of cluster weights; NaN where a stratum got no unit."""
+        import numpy as np
+
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = (cluster_weights @ self.sums) / (cluster_weights @ self.counts)
+        return np.asarray(means @ self.weights, dtype=np.float64)
+
+
+def table(units: Sequence[Unit], weights: Mapping[str, float], cluster_of: Sequence[int]) -> Table:
+    """Units gathered by cluster and stratum. Strata without units are left out of the metric."""
+    import numpy as np
+
+    counted = [u for u in units if u.stratum in weights]
+    strata = {name: k for k, name in enumerate(sorted({u.stratum for u in counted}))}
+    n_clusters = max(cluster_of, default=-1) + 1
+    sums, counts = np.zeros((n_clusters, len(strata))), np.zeros((n_clusters, len(strata)))
+    for unit in counted:
+        where = cluster_of[unit.members[0]], strata[unit.stratum]
+        sums[where] += unit.value
+        counts[where] += 1
+    used = counts.sum(axis=1) > 0
+    return Table(sums[used], counts[used], np.array([weights[name] for name in strata]))
+
+
+def interval(values: Table, seed: int = 0, resamples: int = RESAMPLES) -> tuple[float, float] | None:
+    """Percentile bootstrap interval over clusters; None with fewer than two clusters."""
+    import numpy as np
+
+    if values.sums.shape[0] < 2 or not values.weights.size:
+        return None
+    draws = values.metric(_resample(values.sums.shape[0], resamples, seed))
+    draws = draws[~np.isnan(draws)]
+    if not draws.size:
+        return None
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _resample(n: int, resamples: int, seed: int) -> Array:
+    """How often each of n clusters is drawn in each resample (rows sum to n)."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    return np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(resamples)]).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The difference between two runs on the samples they share."""
+
+    n: int
+    """Samples both runs have."""
+    a: float
+    """The first run's score on those samples."""
+    b: float
+    """The second run's score on them."""
+    difference: float
+    """b minus a, on the benchmark's scale."""
+    interval: tuple[float, float] | None
+    """95 % bootstrap interval of the difference, whole clusters resampled; None with fewer than two."""
+    p_value: float
+    """Two-sided, not corrected for the number of benchmarks."""
+    test: str
+    """`mcnemar` (exact) where every unit is one right-or-wrong sample, else `permutation` (of cluster labels)."""
+    detectable: float | None
+    """The smallest difference this many samples could have shown with 80 % power at the 5 % level.
+
+    None where no two samples differ from one run to the other: that tells nothing of how much they vary.
+    """
+
+
+def paired(
+    a: Sequence[Unit],
+    b: Sequence[Unit],
+    weights: Mapping[str, float],
+    cluster_of: Sequence[int],
+    n: int,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Paired | None:
+    """Compare two sets of units over the same samples (same members, same strata)."""
+    import numpy as np
+
+    left, right = table(a, weights, cluster_of), table(b, weights, cluster_of)
+    n_clusters = left.sums.shape[0]
+    if n_clusters == 0 or left.sums.shape != right.sums.shape:
+        return None
+    ones = np.ones((1, n_clusters))
+    score_a, score_b = float(left.metric(ones)[0]), float(right.metric(ones)[0])
+    bounds: tuple[float, float] | None = None
+    detectable: float | None = None
+    if n_clusters >= 2:
+        drawn = _resample(n_clusters, resamples, seed)
+        differences = right.metric(drawn) - left.metric(drawn)
+        differences = differences[~np.isnan(differences)]
+        if differences.size:
+            low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+            bounds = float(low), float(high)
+            spread = float(differences.std(ddof=1)) if differences.size > 1 else 0.0
+            detectable = (1.959964 + 0.841621) * spread if spread > 1e-9 else None
+    values_a = [u.value for u in a if u.stratum in weights]
+    values_b = [u.value for u in b if u.stratum in weights]
+    plain = (
+        len(weights) == 1
+        and set(values_a) | set(values_b) <= {0.0, 1.0}
+        and all(len(u.members) == 1 for u in a if u.stratum in weights)
+    )
+    if plain:
+        gained = sum(y > x for x, y in zip(values_a, values_b, strict=True))
+        lost = sum(y < x for x, y in zip(values_a, values_b, strict=True))
+        p_value, test = mcnemar(gained, lost), "mcnemar"
+    else:
+        p_value, test = _permutation(left, right, score_b - score_a, seed), "permutation"
+    return Paired(n, score_a, score_b, score_b - score_a, bounds, p_value, test, detectable)
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Exact two-sided McNemar p-value: the discordant samples against a fair coin."""
+    n = gained + lost
+    if n == 0:
+        return 1.0
+    from scipy.stats import binomtest
+
+    return float(binomtest(gained, n, 0.5).pvalue)
+
+
+def _permutation(left: Table, right: Table, observed: float, seed: int, rounds: int = 5000) -> float:
+    """Two-sided p-value from swapping the two runs' labels of whole clusters at random."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed + 1)
+    n_clusters = left.sums.shape[0]
+    counts = left.counts.sum(axis=0)
+    gaps = (right.sums - left.sums) / counts * left.weights
+    per_cluster = gaps.sum(axis=1)
+    extreme = 0
+    done = 0
+    while done < rounds:
+        size = min(500, rounds - done)
+        signs = rng.integers(0, 2, (size, n_clusters)) * 2 - 1
+        extreme += int((np.abs(signs @ per_cluster) >= abs(observed) - 1e-12).sum())
+        done += size
+    return (extreme + 1) / (rounds + 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction, in the order given."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [0.0] * len(p_values)
+    running = 0.0
+    for rank, i in enumerate(order):
+        running = max(running, min(1.0, p_values[i] * (len(p_values) - rank)))
+        adjusted[i] = running
+    return adjusted

@@ -1,0 +1,1 @@
+"""Driving a model over samples: settings, manifest, store, shards, merging, status."""

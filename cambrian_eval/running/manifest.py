@@ -1,0 +1,182 @@
+"""run.json: what is needed to repeat a run, and what must be equal when it is continued or merged."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.benchmark import Benchmark, PromptStyle
+from cambrian_eval.data.rows import Loaded
+from cambrian_eval.errors import UserError
+from cambrian_eval.model import Model
+from cambrian_eval.running.settings import Settings
+from cambrian_eval.running.store import Run
+from cambrian_eval.sample import Sample
+
+PACKAGES = (
+    *("cambrian-eval", "torch", "transformers", "tokenizers", "datasets", "pyarrow", "pillow"),
+    *("numpy", "scipy", "rapidfuzz", "openai", "ray"),
+)
+
+
+def describe(
+    spec: str | Model,
+    model: Model,
+    settings: Settings,
+    plan: Sequence[Benchmark],
+    loaded: Mapping[str, Loaded],
+    options: Mapping[str, Any] | None,
+    engine: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What is needed to repeat the run. `answers_depend_on` must be equal when a run is continued."""
+    return {
+        "model": {
+            "name": model.name,
+            "spec": spec if isinstance(spec, str) else model.name,
+            "fingerprint": model.fingerprint,
+            "max_images": model.max_images,
+            "details": dict(model.describe()),
+            "options": {k: v for k, v in (options or {}).items() if v is not None},
+        },
+        "answers_depend_on": {
+            "model fingerprint": model.fingerprint,
+            "prompts": settings.prompts,
+            "seed": settings.seed,
+            "limit": settings.limit,
+            "max_new_tokens": settings.max_new_tokens,
+            "max_pixels": settings.max_pixels,
+            "shard": None if settings.shard is None else settings.shard.text,
+        },
+        "conditions": list(settings.conditions),
+        "scorers": list(settings.scorers),
+        "data": {
+            "kind": settings.data.text,
+            "root": None if settings.data.root is None else str(settings.data.root),
+        },
+        "benchmarks": {b.name: _describe_benchmark(b, settings, loaded[b.name]) for b in plan},
+        "passes": [
+            {
+                "start": now(),
+                "end": None,
+                "interrupted": None,
+                "benchmarks": [b.name for b in plan],
+                "conditions": list(settings.conditions),
+                "engine": dict(engine),
+                **surroundings(),
+            }
+        ],
+    }
+
+
+def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded) -> dict[str, Any]:
+    template = _template(benchmark, loaded.samples[0], settings.prompts)
+    prompts = sha256()
+    for sample in loaded.samples:
+        prompts.update(benchmark.prompt(sample, settings.prompts).encode("utf-8", "surrogatepass") + b"\0")
+    return {
+        "title": benchmark.title,
+        "category": benchmark.category,
+        "data": loaded.provenance,
+        "samples": len(loaded.samples),
+        "complete": loaded.complete,
+        "settings": benchmark.settings,
+        "max_new_tokens": settings.max_new_tokens or benchmark.max_new_tokens,
+        "prompt_template": template,
+        "prompt_template_sha256": sha256(template.encode("utf-8", "surrogatepass")).hexdigest(),
+        "prompts_sha256": prompts.hexdigest(),
+        "warnings": list(loaded.warnings),
+    }
+
+
+def _template(benchmark: Benchmark, sample: Sample, style: PromptStyle) -> str:
+    """The prompt of the first sample with its question and options replaced by their names."""
+    names = tuple(f"{{option {label}}}" for label in sample.options)
+    return benchmark.prompt(replace(sample, question="{question}", choices=names), style)
+
+
+def continued(old: dict[str, Any], new: dict[str, Any], path: Path) -> dict[str, Any]:
+    """run.json of a continued run: refuses what would change answers, adds benchmarks, conditions and the new pass."""
+    differences = [
+        f"{name}: {old['answers_depend_on'].get(name)!r} there, {value!r} now"
+        for name, value in new["answers_depend_on"].items()
+        if old["answers_depend_on"].get(name) != value
+    ]
+    for name, now in new["benchmarks"].items():
+        then = old["benchmarks"].get(name, now)
+        for part in ("settings", "max_new_tokens", "samples", "prompts_sha256"):
+            if then[part] != now[part]:
+                differences.append(f"{name} {part}: {then[part]!r} there, {now[part]!r} now")
+        if then["data"]["fingerprint"] != now["data"]["fingerprint"]:
+            there, here = then["data"]["fingerprint"], now["data"]["fingerprint"]
+            differences.append(f"{name} data: {there} there, {here} now")
+    if differences:
+        raise UserError(
+            f"{path} was made with other settings ({'; '.join(differences)}); use the same settings or another --out"
+        )
+    merged = {**old, **{k: new[k] for k in ("model", "scorers", "data")}}
+    merged["conditions"] = list(dict.fromkeys([*old["conditions"], *new["conditions"]]))
+    merged["benchmarks"] = {
+        **old["benchmarks"],
+        **{k: v for k, v in new["benchmarks"].items() if k not in old["benchmarks"]},
+    }
+    merged["passes"] = [*old["passes"], *new["passes"]]
+    return merged
+
+
+def close_pass(store: Run, interrupted: bool) -> None:
+    """Writes down when and how this start of the run ended."""
+    info = store.info
+    info["passes"][-1].update(end=now(), interrupted=interrupted)
+    store.save_info(info)
+
+
+def now() -> str:
+    """Local time to the second with its offset from UTC, as run.json stores it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def surroundings() -> dict[str, Any]:
+    """Versions, hardware and git state of this process."""
+    versions: dict[str, str | None] = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = None
+    hardware: dict[str, Any] = {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        hardware["gpus"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {"versions": versions, "hardware": hardware, "git": _git()}
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit and cleanliness of the checkout this package runs from; None when it is installed elsewhere."""
+    here = Path(__file__).resolve().parent
+
+    def ask(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(here), *words], capture_output=True, text=True, timeout=10, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    if ask("ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    return {"commit": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain"))}

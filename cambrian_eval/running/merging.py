@@ -1,0 +1,217 @@
+"""Joins runs that were made apart (`--shard i/n`, one benchmark here and one there) into one, with every check.
+
+All runs must be of one model under the settings that answers depend on, and hold the same samples. A sample that
+two runs answer is an error, and so is one that none does: a merged score is that of a whole run or it is not made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.registry import benchmark_names, conditions
+from cambrian_eval.running.sharding import Shard
+from cambrian_eval.running.store import Cell, Record, Run, create_or_open, open_run
+
+NAMED = 3
+"""Samples named in a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge came to."""
+
+    run: Run
+    """The new run."""
+    sources: tuple[str, ...]
+    """The runs it was made from."""
+    n: int
+    """Answers in it."""
+    n_failed: int
+    """Those among them that failed."""
+    n_missing: int
+    """Samples no source has an answer to."""
+
+
+def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False) -> Merged:
+    """One run out of several, not scored yet. Nothing is written before every check has passed."""
+    folders = [p for p in dict.fromkeys(Path(p) for p in paths) if p.resolve() != out.resolve()]
+    if not folders:
+        raise UserError("no runs to merge; name their folders")
+    runs = [open_run(p) for p in folders]
+    for run in runs:
+        _check_alone(run)
+    _check_settings(runs)
+    owners = _owners(runs)
+    answers = {cell: _joined(cell, owners[cell]) for cell in owners}
+    missing = _check_gaps(answers, owners, runs, allow_gaps)
+    target = _target(out, answers)
+    with target.writing():
+        target.clear_answers()
+        target.save_info(_info(runs))
+        for cell, records in answers.items():
+            _write(target, cell, records, owners[cell][0])
+    everything = [r for records in answers.values() for r in records.values()]
+    return Merged(
+        target,
+        tuple(map(str, folders)),
+        len(everything),
+        sum(r.finish == "failed" for r in everything),
+        missing,
+    )
+
+
+def _check_alone(run: Run) -> None:
+    """Names become paths, so only known ones are taken from a folder that came from elsewhere."""
+    if (writer := run.writer_now()) is not None:
+        raise UserError(f"{run.path} is still being written by {writer}; wait until it ends")
+    known = set(benchmark_names())
+    for benchmark in run.info.get("benchmarks", {}):
+        if benchmark not in known:
+            raise UserError(f"{run.path / 'run.json'} names benchmark {benchmark!r}, which is not installed here")
+    for condition in run.info.get("conditions", []):
+        if condition not in conditions():
+            raise UserError(f"{run.path / 'run.json'} names vision condition {condition!r}, which does not exist")
+
+
+def _check_settings(runs: Sequence[Run]) -> None:
+    """Whatever answers depend on must be equal everywhere; only the shard may differ."""
+    first = runs[0].info
+    for run in runs[1:]:
+        info = run.info
+        differences = _differences(first["answers_depend_on"], info["answers_depend_on"], {"shard"})
+        for name in info["benchmarks"].keys() & first["benchmarks"].keys():
+            then, now = first["benchmarks"][name], info["benchmarks"][name]
+            parts = ("settings", "max_new_tokens", "samples", "prompts_sha256")
+            differences += [f"{name} {p}: {then[p]!r} and {now[p]!r}" for p in parts if then[p] != now[p]]
+            if then["data"]["fingerprint"] != now["data"]["fingerprint"]:
+                differences.append(f"{name} data: {then['data']['fingerprint']} and {now['data']['fingerprint']}")
+        if differences:
+            raise UserError(
+                f"{runs[0].path} and {run.path} were made with different settings ({'; '.join(differences)}); "
+                "runs of one model with the same settings can be merged"
+            )
+
+
+def _differences(a: dict[str, Any], b: dict[str, Any], ignored: set[str]) -> list[str]:
+    names = dict.fromkeys([*a, *b])
+    return [f"{n}: {a.get(n)!r} and {b.get(n)!r}" for n in names if n not in ignored and a.get(n) != b.get(n)]
+
+
+def _owners(runs: Sequence[Run]) -> dict[Cell, list[Run]]:
+    """Which runs have a part in which cell, cells in the order in which runs name them."""
+    found: dict[Cell, list[Run]] = {}
+    for run in runs:
+        for cell in run.asked():
+            found.setdefault(cell, []).append(run)
+    order = list(dict.fromkeys(cell.benchmark for cell in found))
+    return dict(sorted(found.items(), key=lambda entry: order.index(entry[0].benchmark)))
+
+
+def _joined(cell: Cell, runs: Sequence[Run]) -> dict[str, Record]:
+    """The answers of all runs by sample; the same sample twice is an error."""
+    known = _sample_ids(cell.benchmark, runs)
+    found: dict[str, tuple[Record, Run]] = {}
+    twice: dict[tuple[Path, Path], list[str]] = {}
+    for run in runs:
+        for identity, record in run.responses(cell).items():
+            if identity not in known:
+                raise UserError(f"{run.path} answers {identity!r} of {cell.benchmark}, which is none of its samples")
+            if identity in found:
+                twice.setdefault((found[identity][1].path, run.path), []).append(identity)
+            found[identity] = record, run
+    for (a, b), ids in twice.items():
+        raise UserError(
+            f"{a} and {b} overlap: both answer {len(ids)} samples of {cell.stem} ({_some(ids)}); leave one of them out"
+        )
+    return {identity: record for identity, (record, _) in found.items()}
+
+
+def _sample_ids(benchmark: str, runs: Sequence[Run]) -> set[str]:
+    """The samples of a benchmark, after checking that all runs hold the same ones."""
+    first, content = runs[0], runs[0].samples_content(benchmark)
+    for run in runs[1:]:
+        if run.samples_content(benchmark) != content:
+            raise UserError(f"{first.path} and {run.path} hold different samples of {benchmark}; they cannot be merged")
+    return {s.id for s in first.samples(benchmark)}
+
+
+def _check_gaps(
+    answers: dict[Cell, dict[str, Record]], owners: dict[Cell, list[Run]], runs: Sequence[Run], allow: bool
+) -> int:
+    """How many samples nobody answered; an error unless allowed."""
+    total = 0
+    for cell, records in answers.items():
+        missing = [s.id for s in owners[cell][0].samples(cell.benchmark) if s.id not in records]
+        total += len(missing)
+        if missing and not allow:
+            raise UserError(
+                f"{len(missing)} samples of {cell.stem} are answered by no run ({_some(missing)}){_absent(runs)}; "
+                "finish the runs, or give --allow-gaps for a partial result"
+            )
+    return total
+
+
+def _absent(runs: Sequence[Run]) -> str:
+    """Which shards were not named, where that explains a gap."""
+    shards = [Shard.parse(s) for run in runs if (s := run.info["answers_depend_on"].get("shard")) is not None]
+    if not shards:
+        return ""
+    most = max(s.of_all for s in shards)
+    lacking = sorted(set(range(1, most + 1)) - {s.number for s in shards if s.of_all == most})
+    return f"; shards not named: {', '.join(f'{i}/{most}' for i in lacking)}" if lacking else ""
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(map(repr, ids[:NAMED])) + (", ..." if len(ids) > NAMED else "")
+
+
+def _target(out: Path, answers: dict[Cell, dict[str, Record]]) -> Run:
+    """An empty folder, or an earlier merge, which is made anew where nothing in it would be lost."""
+    target = create_or_open(out)
+    if not (out / "run.json").is_file():
+        return target
+    if "merged_from" not in target.info:
+        raise UserError(f"{out} holds a run that no merge made; give another --out")
+    for cell in target.cells():
+        here = target.responses(cell).keys() - answers.get(cell, {}).keys()
+        if here:
+            raise UserError(
+                f"{out} holds {len(here)} answers of {cell.stem} that the runs named do not ({_some(sorted(here))}); "
+                "name the runs they came from as well, or give another --out"
+            )
+    return target
+
+
+def _info(runs: Sequence[Run]) -> dict[str, Any]:
+    """run.json of the whole: the first run's, with all benchmarks and conditions, and no shard any more."""
+    infos = [run.info for run in runs]
+    whole = {k: v for k, v in infos[0].items() if k not in ("schema", "passes")}
+    whole["answers_depend_on"] = {**whole["answers_depend_on"], "shard": None}
+    whole["conditions"] = list(dict.fromkeys(c for info in infos for c in info["conditions"]))
+    whole["scorers"] = [s for s in infos[0]["scorers"] if all(s in info["scorers"] for info in infos)]
+    whole["benchmarks"] = {name: about for info in reversed(infos) for name, about in info["benchmarks"].items()}
+    order = dict.fromkeys(name for info in infos for name in info["benchmarks"])
+    whole["benchmarks"] = {name: whole["benchmarks"][name] for name in order}
+    whole["merged_from"] = [
+        {"run": str(run.path), "shard": info["answers_depend_on"].get("shard")}
+        for run, info in zip(runs, infos, strict=True)
+    ]
+    whole["passes"] = [one for info in infos for one in info["passes"]]
+    return whole
+
+
+def _write(target: Run, cell: Cell, records: dict[str, Record], source: Run) -> None:
+    """Samples and answers, in data-set order."""
+    samples = source.samples(cell.benchmark)
+    target.copy_samples(cell.benchmark, source)
+    writer = target.writer(cell)
+    try:
+        for sample in samples:
+            if sample.id in records:
+                writer.append(records[sample.id])
+    finally:
+        writer.close()

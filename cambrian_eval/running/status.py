@@ -1,0 +1,210 @@
+"""How far a run is: what the run writes about itself while it is going on, and how others read it.
+
+The run writes `progress.json` every few seconds. That file is information, not record: losing it costs nothing, so a
+disk that is full or slow there neither stops nor slows the run. Whoever asks for the status counts the response
+files themselves and takes only rate, replicas and GPU memory from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.running.sharding import Shard
+from cambrian_eval.running.store import Cell, Run, decode
+
+EVERY = 2.0
+"""Seconds between two writings."""
+WINDOW = 60.0
+"""Seconds of the past that the rate is measured over."""
+
+
+class Heartbeat:
+    """Counts answers and writes where the run stands."""
+
+    def __init__(self, store: Run, state: Callable[[], Mapping[str, Any]]) -> None:
+        self._store, self._state = store, state
+        self._totals: dict[str, int] = {}
+        self._cell: str | None = None
+        self._done = self._failed = self._fresh = 0
+        self._marks: deque[tuple[float, int]] = deque()
+        self._next = 0.0
+
+    def plan(self, totals: Mapping[Cell, int]) -> None:
+        """The cells of this run and how many samples each has."""
+        self._totals = {cell.stem: n for cell, n in totals.items()}
+
+    def start(self, cell: Cell, done: int, failed: int) -> None:
+        """A cell begins with what earlier starts answered; the clock of the rate begins with the first cell."""
+        self._cell, self._done, self._failed = cell.stem, done, failed
+        if not self._marks:
+            self._marks.append((time.monotonic(), self._fresh))
+        self._write()
+
+    def beat(self, failed: bool) -> None:
+        """One more answer is stored."""
+        self._done, self._failed, self._fresh = self._done + 1, self._failed + failed, self._fresh + 1
+        if time.monotonic() >= self._next:
+            self._write()
+
+    def finish(self) -> None:
+        """The cell in hand is done, or as far as it gets."""
+        self._write()
+
+    def _rate(self, now: float) -> float:
+        self._marks.append((now, self._fresh))
+        while len(self._marks) > 2 and self._marks[1][0] < now - WINDOW:
+            self._marks.popleft()
+        since, fresh = self._marks[0]
+        return (self._fresh - fresh) / (now - since) if now > since else 0.0
+
+    def _write(self) -> None:
+        began = time.monotonic()
+        content = {
+            "process": os.getpid(),
+            "host": socket.gethostname(),
+            "time": time.time(),
+            "cells": self._totals,
+            "cell": self._cell,
+            "done": self._done,
+            "failed": self._failed,
+            "answered_by_this_start": self._fresh,
+            "per_second": round(self._rate(began), 3),
+            "state": dict(self._state()),
+        }
+        with contextlib.suppress(UserError):
+            self._store.save_progress(json.dumps(content) + "\n")
+        took = time.monotonic() - began
+        self._next = began + max(EVERY, 20 * took)
+
+
+@dataclass(frozen=True, slots=True)
+class CellStatus:
+    """One benchmark under one condition."""
+
+    cell: str
+    """`benchmark.condition`, as in the names of its files."""
+    done: int
+    """Samples with an answer, failed ones included."""
+    failed: int
+    total: int
+    """Samples this run is to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """A run at one moment."""
+
+    run: str
+    """The folder."""
+    model: str
+    """The model's name in results."""
+    running: bool
+    """Whether somebody is writing it."""
+    writer: str | None
+    """Who is writing, in words."""
+    state: str
+    """running, done, interrupted, or stopped (ended without saying so)."""
+    cells: tuple[CellStatus, ...]
+    done: int
+    """Over all cells, as are `failed` and `total`."""
+    failed: int
+    total: int
+    per_second: float | None
+    """Over the last minute, while it is running."""
+    seconds_left: float | None
+    """At that rate."""
+    replicas: dict[str, int] | None = None
+    """How many are ready, of how many, and how many were replaced; None without Ray."""
+    gpus: tuple[dict[str, Any], ...] = field(default=())
+    """Name and memory of each GPU in use, while it is running."""
+
+
+class Watcher:
+    """Looks at a run; a second look reads only what is new."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._tallies: dict[Cell, _Tally] = {}
+        self._totals: dict[str, int] = {}
+
+    def look(self) -> RunStatus:
+        """Where the run stands now; rate and replicas only while somebody is writing it."""
+        info = self._run.info
+        writer = self._run.writer_now()
+        said = self._run.progress() or {}
+        cells = tuple(self._cell(cell, info) for cell in self._run.asked())
+        done, total = sum(c.done for c in cells), sum(c.total for c in cells)
+        rate = float(said["per_second"]) if writer and said.get("per_second") else None
+        state = said.get("state") or {} if writer else {}
+        return RunStatus(
+            run=str(self._run.path),
+            model=info["model"]["name"],
+            running=writer is not None,
+            writer=writer,
+            state=_state(writer, info["passes"][-1], done == total),
+            cells=cells,
+            done=done,
+            failed=sum(c.failed for c in cells),
+            total=total,
+            per_second=rate,
+            seconds_left=(total - done) / rate if rate else None,
+            replicas=state.get("replicas"),
+            gpus=tuple(state.get("gpus") or ()),
+        )
+
+    def _cell(self, cell: Cell, info: dict[str, Any]) -> CellStatus:
+        tally = self._tallies.setdefault(cell, _Tally(self._run.path / "responses" / f"{cell.stem}.jsonl"))
+        tally.read()
+        return CellStatus(cell.stem, len(tally.finished), sum(tally.finished.values()), self._total(cell, info))
+
+    def _total(self, cell: Cell, info: dict[str, Any]) -> int:
+        shard = info["answers_depend_on"].get("shard")
+        if shard is None:
+            return int(info["benchmarks"][cell.benchmark]["samples"])
+        if cell.benchmark not in self._totals:
+            if not self._run.has_samples(cell.benchmark):
+                return 0
+            mine = Shard.parse(shard).of(self._run.samples(cell.benchmark))
+            self._totals[cell.benchmark] = len(mine)
+        return self._totals[cell.benchmark]
+
+
+class _Tally:
+    """Which samples a response file answers, and which of them failed; reads on from where it was."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._at = 0
+        self.finished: dict[str, bool] = {}
+
+    def read(self) -> None:
+        if not self._path.is_file():
+            return
+        with self._path.open("rb") as file:
+            if file.seek(0, 2) < self._at:  # it was mended: damaged lines are gone
+                self._at, self.finished = 0, {}
+            file.seek(self._at)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._at += len(line)
+                if (record := decode(line[:-1])) is not None:
+                    self.finished[record.id] = record.finish == "failed"
+
+
+def _state(writer: str | None, last: dict[str, Any], complete: bool) -> str:
+    if writer is not None:
+        return "running"
+    if last["end"] is None:
+        return "stopped"
+    return "interrupted" if last["interrupted"] or not complete else "done"

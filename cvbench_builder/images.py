@@ -1,0 +1,192 @@
+"""Image files seen from outside: where they are, how large, which way up.
+
+Reads headers only (a few hundred bytes), so all images of a source can be checked before any
+is decoded. Also owns the turn of an image by its EXIF orientation and of boxes with it.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from cvbench_builder.catalog import Catalog, Floats, Ints, Pic
+from cvbench_builder.errors import BuilderError
+
+SWAPS_SIDES = frozenset({5, 6, 7, 8})
+
+
+@dataclass(frozen=True)
+class Header:
+    """Stored size and EXIF orientation (1 = upright)."""
+
+    width: int
+    height: int
+    orientation: int
+
+
+class UnreadableImage(Exception):
+    """The file is there but is no image."""
+
+
+def read_header(path: Path) -> Header:
+    """Size and orientation of a JPEG or PNG from its header alone; Pillow reads what is out of the ordinary."""
+    with path.open("rb") as handle:
+        start = handle.read(32)
+        if start[:2] == b"\xff\xd8":
+            found = _jpeg(path)
+            if found is not None:
+                return found
+        elif start[:8] == b"\x89PNG\r\n\x1a\n" and len(start) >= 24:
+            width, height = struct.unpack(">II", start[16:24])
+            if b"eXIf" not in handle.read(4096):
+                return Header(width, height, 1)
+    return _by_pillow(path)
+
+
+def _by_pillow(path: Path) -> Header:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return Header(image.width, image.height, int(image.getexif().get(0x0112, 1) or 1))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise UnreadableImage(str(path)) from None
+
+
+def _jpeg(path: Path) -> Header | None:
+    """Size and orientation by walking the JPEG segments; None when Pillow should have a look."""
+    orientation = 1
+    with path.open("rb") as handle:
+        handle.seek(2)
+        while True:
+            head = handle.read(4)
+            if len(head) < 4 or head[0] != 0xFF:
+                return None
+            marker, length = head[1], struct.unpack(">H", head[2:])[0]
+            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+                frame = handle.read(5)
+                if len(frame) < 5:
+                    return None
+                height, width = struct.unpack(">HH", frame[1:5])
+                return Header(width, height, orientation) if width and height else None
+            if marker == 0xE1:
+                body = handle.read(length - 2)
+                if body[:6] == b"Exif\0\0":
+                    return _by_pillow(path)  # rare enough to leave TIFF to Pillow
+            else:
+                handle.seek(length - 2, os.SEEK_CUR)
+
+
+class Folder:
+    """The images under some folders, listed once."""
+
+    def __init__(self, roots: list[Path]) -> None:
+        self.roots = roots
+        for root in roots:
+            if not root.is_dir():
+                raise BuilderError(f"{root}: no such image folder")
+        self._listed: dict[Path, dict[str, int]] = {}
+
+    def _sizes(self, folder: Path) -> dict[str, int]:
+        if folder not in self._listed:
+            try:
+                with os.scandir(folder) as entries:
+                    self._listed[folder] = {e.name: e.stat().st_size for e in entries if e.is_file()}
+            except OSError:
+                self._listed[folder] = {}
+        return self._listed[folder]
+
+    def find(self, name: str) -> Path | None:
+        """``name`` may carry folders of the official layout; the file itself may lie flat."""
+        parts = [p for p in name.replace("\\", "/").split("/") if p not in ("", ".")]
+        if ".." in parts or not parts:
+            return None  # a name that leaves the folder is not an image of this data set
+        for root in self.roots:
+            for tail in (parts, parts[1:], parts[-1:]):
+                if tail and tail[-1] in self._sizes(root.joinpath(*tail[:-1])):
+                    return root.joinpath(*tail)
+        return None
+
+    def empty(self, path: Path) -> bool:
+        """Whether a listed file has no bytes, or is not listed."""
+        return self._sizes(path.parent).get(path.name, 0) == 0
+
+
+def check(catalog: Catalog, folder: Folder) -> tuple[Catalog, dict[str, Path], list[str]]:
+    """Mark missing, unreadable and mis-sized images; turn the boxes of those that EXIF turns.
+
+    Returns the catalog, the path of each usable image by id, and the missing names.
+    """
+    flags = catalog.image_flags.copy()
+    width, height = catalog.image_width.copy(), catalog.image_height.copy()
+    turned: dict[int, int] = {}
+    paths: dict[str, Path] = {}
+    missing: list[str] = []
+    for i, name in enumerate(catalog.image_file.tolist()):
+        if flags[i] & int(Pic.DUPLICATE_ID):
+            continue
+        path = folder.find(name)
+        if path is None:
+            flags[i] |= int(Pic.MISSING)
+            missing.append(name)
+            continue
+        try:
+            header = None if folder.empty(path) else read_header(path)
+        except (UnreadableImage, OSError):
+            header = None
+        if header is None:
+            flags[i] |= int(Pic.UNREADABLE)
+            continue
+        stated = (int(width[i]), int(height[i]))
+        stored = (header.width, header.height)
+        upright = stored[::-1] if header.orientation in SWAPS_SIDES else stored
+        if stated == stored:
+            if header.orientation != 1:
+                turned[i] = header.orientation
+                width[i], height[i] = upright
+        elif stated != upright:
+            flags[i] |= int(Pic.SIZE_MISMATCH)
+            continue
+        paths[str(catalog.image_id[i])] = path
+    boxes = _turn_objects(catalog, turned)
+    checked = replace(catalog, image_flags=flags, image_width=width, image_height=height, object_box=boxes)
+    return checked, paths, missing
+
+
+def _turn_objects(catalog: Catalog, turned: dict[int, int]) -> Floats:
+    if not turned:
+        return catalog.object_box
+    boxes = catalog.object_box.copy()
+    for image, orientation in turned.items():
+        rows = np.flatnonzero(catalog.object_image == image)
+        size = (int(catalog.image_width[image]), int(catalog.image_height[image]))
+        boxes[rows] = turn_boxes(boxes[rows], size, orientation)
+    return boxes
+
+
+def turn_boxes(boxes: Floats, size: tuple[int, int], orientation: int) -> Floats:
+    """xyxy boxes of a stored image of ``size`` (w, h) as they lie once EXIF has turned it."""
+    w, h = size
+    x1, y1, x2, y2 = (boxes[:, k] for k in range(4))
+    turned = {
+        1: (x1, y1, x2, y2),
+        2: (w - x2, y1, w - x1, y2),
+        3: (w - x2, h - y2, w - x1, h - y1),
+        4: (x1, h - y2, x2, h - y1),
+        5: (y1, x1, y2, x2),
+        6: (h - y2, x1, h - y1, x2),
+        7: (h - y2, w - x2, h - y1, w - x1),
+        8: (y1, w - x2, y2, w - x1),
+    }
+    return np.stack(turned.get(orientation, turned[1]), axis=1)
+
+
+def count_by_flag(flags: Ints) -> dict[str, int]:
+    """How many images carry each problem."""
+    wanted = (Pic.MISSING, Pic.UNREADABLE, Pic.SIZE_MISMATCH, Pic.NO_MASK, Pic.DUPLICATE_ID, Pic.EXCLUDED)
+    counts = {str(p.name).lower(): int(np.count_nonzero(flags & int(p))) for p in wanted}
+    return {k: v for k, v in counts.items() if v}
