@@ -1,4 +1,4 @@
-"""The errors a person can act on. Every message is one line that names the file, the field and the remedy."""
+"""Errors that a user can act on. Every message is one line that names the file, the field and the remedy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class CambrianEvalError(Exception):
 
 
 class UserError(CambrianEvalError):
-    """Something in the input, the flags or the surroundings is wrong; the message says what and what to do."""
+    """The input, a flag or the environment is wrong; the message names the problem and the remedy."""
 
 
 class ContractError(CambrianEvalError):

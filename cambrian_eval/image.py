@@ -1,6 +1,6 @@
-"""An encoded image that is read when somebody needs it.
+"""An encoded image that is read on demand.
 
-Rows of a data set hold thousands of images; a `LazyImage` is a promise of the encoded bytes, so that a
+Rows of a dataset hold thousands of images; a `LazyImage` knows how to read the encoded bytes, so that a
 loaded benchmark costs the memory of its text. Decoding for models happens in `load`, in one place.
 """
 
@@ -34,7 +34,7 @@ class LazyImage:
 
     @classmethod
     def of(cls, value: Any) -> LazyImage | None:
-        """An image from what data sets hold: bytes, a path, {"bytes", "path"}, a Pillow image, or nothing."""
+        """An image from what datasets hold: bytes, a path, {"bytes", "path"}, a Pillow image, or nothing."""
         if value is None or isinstance(value, LazyImage):
             return value
         if isinstance(value, dict):
@@ -52,7 +52,7 @@ class LazyImage:
         raise UserError(f"an image cannot be made from {type(value).__name__}; give bytes, a path or a Pillow image")
 
     def data(self) -> bytes:
-        """The encoded bytes as the data set holds them."""
+        """The encoded bytes as the dataset holds them."""
         return self._read()
 
     @property
@@ -111,11 +111,11 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     from PIL import UnidentifiedImageError
 
     if pil.MAX_IMAGE_PIXELS is not None and max_pixels > pil.MAX_IMAGE_PIXELS:
-        pil.MAX_IMAGE_PIXELS = max_pixels  # somebody allowed more than Pillow does by itself
+        pil.MAX_IMAGE_PIXELS = max_pixels  # the user allowed more than Pillow's default
     try:
         opened = pil.open(io.BytesIO(data))
     except UnidentifiedImageError:  # its own words hold an address in memory, which no two runs share
-        raise ValueError(f"{len(data)} bytes that are no image in a known format") from None
+        raise ValueError(f"{len(data)} bytes that are not an image in a known format") from None
     except pil.DecompressionBombError as error:
         raise ValueError(f"image exceeds the limit of {max_pixels} pixels ({error})") from None
     with opened as image:

@@ -6,7 +6,6 @@ row group cannot be read that way; its images are copied once, in a stream, to a
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 import threading
@@ -15,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cambrian_eval.data.jsonl import read_objects
 from cambrian_eval.data.table import Table
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import LazyImage
@@ -181,31 +181,13 @@ def _reader(store: Any, lock: threading.Lock, offset: int, size: int) -> Callabl
 
 def read_jsonl(files: Sequence[Path], root: Path) -> Table:
     """Rows of JSONL files; strings in image columns are paths below the folder."""
-    rows: list[dict[str, Any]] = []
-    for path in files:
-        try:
-            with path.open(encoding="utf-8-sig") as lines:
-                for number, line in enumerate(lines, 1):
-                    if line.strip():
-                        rows.append(_json_row(line, path, number))
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
+    rows = [row for path in files for _, row in read_objects(path)]
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns: dict[str, list[Any]] = {}
     for name in names:
         values = [row.get(name) for row in rows]
         columns[name] = _paths(values, root) if IMAGE_COLUMN.fullmatch(name) else values
     return Table(columns)
-
-
-def _json_row(line: str, path: Path, number: int) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise UserError(f"{path} line {number} is no JSON ({error}); mend or remove the line") from None
-    if not isinstance(row, dict):
-        raise UserError(f"{path} line {number} is not a JSON object")
-    return row
 
 
 def _paths(value: Any, root: Path) -> Any:
@@ -223,7 +205,7 @@ def inside(path: str | Path, roots: Sequence[Path]) -> Path:
     try:
         found = (bases[0] / path).resolve()
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"image path {str(path)!r} cannot be followed ({error}); mend the row") from None
+        raise UserError(f"image path {str(path)!r} cannot be resolved ({error}); fix the row") from None
     if not any(found.is_relative_to(base) for base in bases):
         raise UserError(f"image path {str(path)!r} leaves the data folder {roots[0]}; paths must stay inside it")
     return found
@@ -246,9 +228,7 @@ def read_saved(folder: Path, split: str) -> Table:
         loaded = datasets.load_from_disk(str(folder))
     except Exception as error:  # whatever is wrong with its many files, the remedy is the same
         reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{folder} is not a readable save_to_disk folder ({reason}); save the data set again"
-        ) from error
+        raise UserError(f"{folder} is not a readable save_to_disk folder ({reason}); save the dataset again") from error
     if isinstance(loaded, datasets.DatasetDict):
         if split not in loaded:
             raise UserError(f"{folder} has no split {split!r}; found: {', '.join(loaded)}")
@@ -285,7 +265,7 @@ def from_dataset(dataset: Any, roots: Sequence[Path]) -> Table:
 
 
 class _Column(Sequence[Any]):
-    """One image column of a data set as promises."""
+    """One image column of a dataset, read on demand."""
 
     def __init__(self, dataset: Any, name: str, lock: threading.Lock, roots: Sequence[Path]) -> None:
         self._dataset, self._name, self._lock, self._roots = dataset, name, lock, roots

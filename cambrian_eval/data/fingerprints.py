@@ -18,7 +18,7 @@ def rows_fingerprint(rows: Sequence[Row]) -> str:
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """Names, sizes and the first and last 4 MiB of every file: changes whenever a table is written anew."""
+    """Names, sizes and the first and last 4 MiB of every file: changes whenever a table is rewritten."""
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         size = path.stat().st_size

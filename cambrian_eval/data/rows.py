@@ -1,7 +1,7 @@
-"""Where rows come from: the hub, a folder of the user's, or the miniature suite; and how they become samples.
+"""Loads the rows of a benchmark (from the Hub, a local folder, or the miniature suite) and turns them into samples.
 
 Text columns are read once and kept; images stay encoded where they are (a Parquet row group, an Arrow map, a
-file) until a request needs them, so memory does not grow with the images of a data set.
+file) until a request needs them, so memory does not grow with the images of a dataset.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Loaded:
     """A benchmark's samples and where they came from."""
 
     samples: list[Sample]
-    """In data-set order."""
+    """In dataset order."""
     provenance: dict[str, Any]
     """Plain JSON: source, resolved revision, fingerprint, number of rows."""
     warnings: tuple[str, ...] = ()
@@ -88,15 +88,15 @@ def load_samples(benchmark: Benchmark, spec: DataSpec, limit: int | None = None)
     declared = benchmark.source.n_rows
     complete = spec.mini is None and len(rows) == declared
     if spec.mini is None and len(rows) != declared:
-        warnings.append(f"{benchmark.name}: {len(rows)} rows loaded, the published data set has {declared}")
+        warnings.append(f"{benchmark.name}: {len(rows)} rows loaded, the published dataset has {declared}")
     if not samples:
-        raise UserError(f"{benchmark.name}: none of the {len(rows)} rows in {provenance['from']} is part of it")
+        raise UserError(f"{benchmark.name}: no row of {provenance['from']} ({len(rows)}) belongs to the benchmark")
     kept = [_with_image_id(s) for s in _first(samples, limit)]
     return Loaded(kept, {**provenance, "rows": len(rows)}, tuple(warnings), complete and len(kept) == len(samples))
 
 
 def _first(samples: list[Sample], limit: int | None) -> list[Sample]:
-    """The first `limit` samples in data-set order, completed so that no pair or group is torn apart."""
+    """The first `limit` samples in dataset order, completed so that no pair or group is split."""
     if limit is None or limit >= len(samples):
         return samples
     whole: dict[str, int] = {}
@@ -118,7 +118,7 @@ def _first(samples: list[Sample], limit: int | None) -> list[Sample]:
 
 
 def _with_image_id(sample: Sample) -> Sample:
-    """The sample with its image named: by the data set's own id, else by the hash of the encoded image."""
+    """The sample with its image named: by the dataset's own id, else by the hash of the encoded image."""
     if sample.image_id is not None or not sample.images:
         return sample
     try:

@@ -238,7 +238,7 @@ def _short(reason: str | None, most: int = 160) -> str:
 def _write_submission(
     run: Run, benchmark: Benchmark, cell: Cell, samples: Sequence[Sample], records: Sequence[Record]
 ) -> None:
-    """The file a challenge server takes, where the benchmark's answers are withheld."""
+    """The file to upload to a challenge server, where the benchmark withholds its answers."""
     made = benchmark.submission(samples, [r.text for r in records])
     if made is not None:
         name, content = made

@@ -1,4 +1,4 @@
-"""run.json: what is needed to repeat a run, and what must be equal when it is continued or merged."""
+"""run.json: what is needed to repeat a run, and what must be equal when it is resumed or merged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def describe(
     options: Mapping[str, Any] | None,
     engine: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What is needed to repeat the run. `answers_depend_on` must be equal when a run is continued."""
+    """What is needed to repeat the run. `answers_depend_on` must be equal when a run is resumed."""
     return {
         "model": {
             "name": model.name,

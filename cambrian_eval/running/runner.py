@@ -1,7 +1,7 @@
 """A run: plans the cells (benchmark x condition), drives an engine and stores every response as it arrives.
 
-Starting it again on the same folder resumes it; settings that would change responses must then be equal. Scoring is
-somebody else's work (`results.evaluation`): a function is called for each finished cell.
+Starting it again on the same folder resumes it; settings that responses depend on must then be equal. The runner does
+not score: it calls a function for each finished cell (see `results.evaluation`).
 """
 
 from __future__ import annotations
@@ -48,34 +48,34 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Loader(Protocol):
-    """An engine that loads models itself, elsewhere; what it opens stands for them here."""
+    """An engine that loads the model in other processes; `open` gives the local proxy."""
 
     def open(self, model: str | Model, options: Mapping[str, Any]) -> Model:
-        """What stands for the loaded model; called once, before the first `run`."""
+        """The proxy of the loaded model; called once, before the first `run`."""
         ...
 
     def close(self) -> None:
-        """Ends what `open` began; called however the run ends."""
+        """Releases what `open` started; called however the run ends."""
         ...
 
 
 class Progress(Protocol):
-    """Told what happens; the command line draws bars from it."""
+    """Receives events of a run; the command line draws progress bars from them."""
 
     def start(self, cell: Cell, total: int, done: int) -> None:
-        """A cell of `total` samples begins, `done` of them answered by earlier starts."""
+        """A cell of `total` samples begins, `done` of them completed by earlier starts."""
         ...
 
     def advance(self, cell: Cell, failed: bool) -> None:
-        """One more answer of the cell is stored."""
+        """One more response of the cell is stored."""
         ...
 
     def finish(self, cell: Cell, result: Result | None) -> None:
-        """The cell ends, with its result by the first scorer; None where answers of it are still missing."""
+        """The cell ends, with its result by the first scorer; None where responses are still missing."""
         ...
 
     def say(self, text: str) -> None:
-        """A warning, or what was mended, in one line."""
+        """A warning, or a note about a repaired file, in one line."""
         ...
 
 
@@ -83,19 +83,19 @@ class Silent:
     """Progress for callers that want none."""
 
     def start(self, cell: Cell, total: int, done: int) -> None:
-        """Passes over the beginning of a cell."""
+        """Ignores the event."""
         return None
 
     def advance(self, cell: Cell, failed: bool) -> None:
-        """Passes over an answer."""
+        """Ignores the event."""
         return None
 
     def finish(self, cell: Cell, result: Result | None) -> None:
-        """Passes over the end of a cell; the result is in the `Outcome`."""
+        """Ignores the event; the result is in the `Outcome`."""
         return None
 
     def say(self, text: str) -> None:
-        """Drops warnings too; those about the data stand in run.json."""
+        """Ignores the text; warnings about the data are also in run.json."""
         return None
 
 
@@ -113,7 +113,7 @@ def execute(
     """Runs a model over the planned cells into the folder `out`; resumes where an earlier call stopped.
 
     `score` is called for every cell whose responses are complete, and `save` for all results at the end, while the
-    run is still locked; results are handed on, not interpreted.
+    run is still locked.
     """
     plan = check(settings)
     if isinstance(model, str):
@@ -191,7 +191,7 @@ def check(settings: Settings) -> list[Benchmark]:
 
 
 class _CellRun:
-    """One benchmark under one condition: which samples are open, how each becomes a request, where answers go."""
+    """One benchmark under one condition: pending samples, their requests, and where responses are stored."""
 
     def __init__(
         self,
@@ -211,7 +211,7 @@ class _CellRun:
         self.context = Context(samples, settings.seed, settings.max_pixels)
 
     def drive(self, engine: Engine, progress: Progress, heartbeat: Heartbeat, stop: threading.Event) -> bool:
-        """Completeds what is open; True when every sample of the cell (of this run's part of it) has its answer."""
+        """Requests what is pending; True when every sample of the cell (in this run's shard) has its response."""
         done = {i: r.finish == "failed" for i, r in self.store.responses(self.cell).items()}
         if self.settings.retry_failed:
             done = {i: broken for i, broken in done.items() if not broken}
@@ -229,9 +229,9 @@ class _CellRun:
             asked = {s.id: s for s in pending}
             writer = self.store.writer(self.cell)
             try:
-                for answer in engine.run(self.model, jobs, stop):
-                    self._keep(writer.append, answer, asked.pop(answer.response.id))
-                    broken = answer.response.finish == "failed"
+                for completed in engine.run(self.model, jobs, stop):
+                    self._store(writer.append, completed, asked.pop(completed.response.id))
+                    broken = completed.response.finish == "failed"
                     progress.advance(self.cell, broken)
                     heartbeat.beat(broken)
             finally:
@@ -242,8 +242,8 @@ class _CellRun:
     def _prompt(self, sample: Sample) -> str:
         return self.benchmark.prompt(sample, self.settings.prompts)
 
-    def _keep(self, append: Callable[[Record], None], answer: Completed, sample: Sample) -> None:
-        request, response = answer.request, answer.response
+    def _store(self, append: Callable[[Record], None], completed: Completed, sample: Sample) -> None:
+        request, response = completed.request, completed.response
         hashes = () if request is None else tuple(p.sha256 for p in request.images)
         if request is not None and request.images_dropped:
             response = replace(response, notes={**response.notes, "images_dropped": request.images_dropped})

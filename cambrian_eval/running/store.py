@@ -2,16 +2,16 @@
 
     RUN/run.json                               what is needed to repeat the run
     RUN/samples/<benchmark>.jsonl              the questions with their gold answers, once
-    RUN/responses/<benchmark>.<condition>.jsonl    one line for each answer, with a checksum
+    RUN/responses/<benchmark>.<condition>.jsonl    one line for each response, with a checksum
     RUN/verdicts/<benchmark>.<condition>.<scorer>.jsonl
     RUN/results.json                           scores, rewritten whole; holds no times
-    RUN/progress.json                          where a run that is going on stands; nobody depends on it
+    RUN/progress.json                          the progress of a run; information only
 
-Response files only grow. A line counts when its checksum holds; a torn or damaged line is moved to a `.damaged`
-file when the run is opened for writing, and its request is done again. Of several lines for one sample the last
-counts. Everything else is written to a temporary file and renamed.
+Response files are append-only. A line is valid when its checksum matches; a torn or damaged line is moved to a
+`.damaged` file when the run is opened for writing, and its sample is requested again. Of several lines for one sample
+the last counts. Everything else is written to a temporary file and renamed.
 
-One file although it is long: whoever changes how a run lies on disk must see all of its readers and writers.
+More than 400 lines in one file on purpose: all readers and writers of the run format must be changed together.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One stored answer: what was asked, what came back."""
+    """One stored response with its request."""
 
     id: str
     """The sample's id."""
     key: str
     """The request's key; empty where the request could not be made."""
     prompt: str
-    """The user's text as it was asked."""
+    """The prompt as it was sent."""
     images: tuple[str, ...]
     """SHA-256 of the encoded images the model was shown."""
     text: str
@@ -99,7 +99,7 @@ def encode(record: Record) -> bytes:
     values = {name: getattr(record, name) for name in _RECORD_FIELDS}
     try:
         body = _dumps(values)
-    except TypeError:  # a lone surrogate in a model's output is no UTF-8; JSON escapes can hold it
+    except TypeError:  # a lone surrogate in a response is not valid UTF-8; a JSON escape can hold it
         body = json.dumps(values).encode("ascii")
     return body[:-1] + b',"sum":"%08x"}\n' % zlib.crc32(body)
 
@@ -139,16 +139,16 @@ class Run:
     # -- samples
 
     def has_samples(self, benchmark: str) -> bool:
-        """Whether the questions of a benchmark are on record; they are written once."""
+        """Whether the samples of a benchmark are stored; they are written once."""
         return (self.path / "samples" / f"{benchmark}.jsonl").is_file()
 
     def save_samples(self, benchmark: str, samples: Iterable[Sample]) -> None:
-        """Writes the questions and gold answers in the order given; images stay in the data set."""
+        """Writes the samples with their gold answers in the order given; images stay in the dataset."""
         lines = b"".join(_dumps(sample_values(s)) + b"\n" for s in samples)
         _replace(self.path / "samples" / f"{benchmark}.jsonl", lines)
 
     def samples(self, benchmark: str) -> list[Sample]:
-        """The questions of a benchmark in data-set order, without their images."""
+        """The samples of a benchmark in dataset order, without their images."""
         path = self.path / "samples" / f"{benchmark}.jsonl"
         if not path.is_file():
             raise UserError(f"{self.path} holds no samples of {benchmark!r}; it has: {', '.join(self.benchmarks())}")
@@ -156,14 +156,14 @@ class Run:
             return [sample_of(json.loads(line)) for line in lines]
 
     def samples_content(self, benchmark: str) -> bytes:
-        """The questions as they are stored: equal contents mean equal samples in equal order."""
+        """The samples file: equal contents mean equal samples in equal order."""
         try:
             return (self.path / "samples" / f"{benchmark}.jsonl").read_bytes()
         except OSError as error:
             raise UserError(f"{self.path} holds no samples of {benchmark!r} ({error.strerror})") from error
 
     def copy_samples(self, benchmark: str, source: Run) -> None:
-        """Takes the questions of another run byte for byte."""
+        """Copies the samples of another run byte for byte."""
         _replace(self.path / "samples" / f"{benchmark}.jsonl", source.samples_content(benchmark))
 
     def benchmarks(self) -> list[str]:
@@ -171,7 +171,7 @@ class Run:
         return list(dict.fromkeys(cell.benchmark for cell in self.cells()))
 
     def asked(self) -> list[Cell]:
-        """What the run was started for, each start counted; a later one may add benchmarks or conditions.
+        """The planned cells over all starts; a later start may add benchmarks or conditions.
 
         Only names that run.json declares: its reader checks those, since names become paths.
         """
@@ -196,7 +196,7 @@ class Run:
         return self.path / "responses" / f"{cell.stem}.jsonl"
 
     def responses(self, cell: Cell) -> dict[str, Record]:
-        """The stored answers of a cell by sample id; damaged lines are passed over."""
+        """The stored responses of a cell by sample id; damaged lines are skipped."""
         found: dict[str, Record] = {}
         path = self._responses_path(cell)
         if path.is_file():
@@ -207,11 +207,11 @@ class Run:
         return found
 
     def writer(self, cell: Cell) -> ResponseWriter:
-        """Appends answers of a cell; for use inside `writing`, which holds the lock."""
+        """Appends responses of a cell; for use inside `writing`, which holds the lock."""
         return ResponseWriter(self._responses_path(cell))
 
-    def clear_answers(self) -> None:
-        """Removes answers, verdicts and results; for folders whose content is made from other runs."""
+    def clear_responses(self) -> None:
+        """Removes responses, verdicts and results; for folders whose content is made from other runs."""
         for file in (*(self.path / "responses").glob("*.jsonl"), *(self.path / "verdicts").glob("*.jsonl")):
             file.unlink()
         (self.path / "results.json").unlink(missing_ok=True)
@@ -219,7 +219,7 @@ class Run:
     # -- verdicts and results
 
     def save_verdicts(self, cell: Cell, scorer: str, ids: Sequence[str], verdicts: Sequence[Verdict]) -> None:
-        """Replaces what this scorer has said of the cell, a verdict for each id."""
+        """Replaces the verdicts of this scorer on the cell, one for each id."""
         lines = b"".join(
             _dumps({"id": i, "value": v.value, "extracted": v.extracted, "rule": v.rule, "outcome": v.outcome}) + b"\n"
             for i, v in zip(ids, map(_printable, verdicts), strict=True)
@@ -264,19 +264,19 @@ class Run:
         """Any further file of the run, written whole."""
         _replace(self.path / name, content)
 
-    # -- for those who watch
+    # -- progress
 
     def save_progress(self, content: str) -> None:
-        """Whole, but not forced to the disk: after a crash the old one, or none, is as good."""
+        """Replaces progress.json without forcing it to disk: after a crash, an old file or none is good enough."""
         _replace(self.path / "progress.json", content, durable=False)
 
     def progress(self) -> dict[str, Any] | None:
-        """What the run last said about itself; None before it said anything."""
+        """The content of progress.json; None where there is none."""
         path = self.path / "progress.json"
         return _read_json(path) if path.is_file() else None
 
     def writer_now(self) -> str | None:
-        """Who is writing this run at this moment, in words; None when nobody is. Never disturbs the writer."""
+        """Which process is writing this run now, in words; None where there is none. Never disturbs the writer."""
         import fcntl
 
         try:
@@ -296,7 +296,7 @@ class Run:
 
     @contextmanager
     def writing(self) -> Iterator[list[str]]:
-        """Holds the lock of the run and repairs torn files; yields what was found and mended, in words."""
+        """Holds the lock of the run and repairs torn files; yields notes about the repairs."""
         import fcntl
 
         path = self.path / "lock"
@@ -307,7 +307,7 @@ class Run:
             raise disk_error(self.path, error) from error
         try:
             held = os.read(handle, 4096).decode("utf-8", "replace").strip()
-            for attempt in range(5):  # somebody who asks whether the run is going on holds it for a moment
+            for attempt in range(5):  # `writer_now` of another process holds it for a moment
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
@@ -319,14 +319,14 @@ class Run:
                             f"{self.path} is being written by {held or 'another process'}; wait or stop it"
                         ) from None
                     time.sleep(0.02)
-            notes = [f"took over the lock that {held} left behind"] if held else []
+            notes = [f"removed a stale lock of {held}"] if held else []
             try:
                 os.ftruncate(handle, 0)
                 mark = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
                 os.pwrite(handle, mark.encode(), 0)
                 for left in filter(_is_temporary, sorted(self.path.rglob("*.tmp"))):
                     left.unlink()
-                notes += [note for file in sorted((self.path / "responses").glob("*.jsonl")) if (note := _mend(file))]
+                notes += [note for file in sorted((self.path / "responses").glob("*.jsonl")) if (note := _repair(file))]
             except OSError as error:
                 raise disk_error(self.path, error) from error
             try:
@@ -372,11 +372,9 @@ def create_or_open(path: Path) -> Run:
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; --out needs a folder")
     if path.is_dir() and not (path / "run.json").is_file():
-        strangers = sorted(p.name for p in path.iterdir() if p.name != "lock" and not _is_temporary(p))
-        if strangers:
-            raise UserError(
-                f"{path} is not a run folder (no run.json; it holds {strangers[0]!r}); give an empty folder"
-            )
+        others = sorted(p.name for p in path.iterdir() if p.name != "lock" and not _is_temporary(p))
+        if others:
+            raise UserError(f"{path} is not a run folder (no run.json; it holds {others[0]!r}); give an empty folder")
     if (path / "run.json").is_file():
         return open_run(path)
     return Run(path)
@@ -415,7 +413,7 @@ def sample_of(values: dict[str, Any]) -> Sample:
 
 
 def _verdict_of(values: dict[str, Any]) -> Verdict:
-    """A stored verdict; schema 1 said `parsed` and began the rule with the outcome."""
+    """A stored verdict; old files have `parsed`, and the rule begins with the outcome."""
     if "parsed" in values:
         rule = values["rule"]
         started = next((name for start, name in _OLD_OUTCOMES.items() if rule.startswith(start)), "unparsed")
@@ -458,7 +456,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise UserError(f"{path} is no JSON ({error}); the file was changed by something else") from None
+        raise UserError(f"{path} is not valid JSON ({error}); another program has changed the file") from None
     if not isinstance(found, dict):
         raise UserError(f"{path} does not hold a JSON object")
     return found
@@ -481,12 +479,12 @@ def _replace(path: Path, content: str | bytes, durable: bool = True) -> None:
 
 
 def _is_temporary(path: Path) -> bool:
-    """Whether a file is what `_replace` leaves behind when it is killed half-way."""
+    """Whether a file is what `_replace` leaves when it is killed."""
     return path.name.startswith(".") and path.name.endswith(".tmp")
 
 
-def _mend(path: Path) -> str | None:
-    """Moves torn and damaged lines out of a response file; says what it moved."""
+def _repair(path: Path) -> str | None:
+    """Moves torn and damaged lines out of a response file; returns a note about them."""
     content = path.read_bytes()
     lines = content.split(b"\n")
     tail = lines.pop()
@@ -496,7 +494,7 @@ def _mend(path: Path) -> str | None:
     with path.with_name(path.name + ".damaged").open("ab") as aside:
         aside.write(b"".join(line + b"\n" for line in damaged))
     _replace(path, b"".join(line + b"\n" for line in lines if decode(line) is not None))
-    return f"{path.name}: {len(damaged)} torn or damaged line(s) set aside, their samples are done again"
+    return f"{path.name}: {len(damaged)} torn or damaged lines moved to {path.name}.damaged and requested again"
 
 
 def disk_error(path: Path, error: OSError) -> UserError:

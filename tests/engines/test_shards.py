@@ -103,9 +103,9 @@ def test_overlap_gaps_and_different_settings_are_refused(root: Path, tmp_path: P
         go(root, tmp_path / f"part{i}", shard=f"{i}/3")
     parts = [tmp_path / f"part{i}" for i in (1, 2, 3)]
     go(root, tmp_path / "half", shard="1/2")
-    with pytest.raises(UserError, match=r"part1 and .*half overlap: both answer \d+ samples of docvqa.on"):
+    with pytest.raises(UserError, match=r"part1 and .*half overlap: both have responses to \d+ samples of docvqa.on"):
         merge_runs([*parts, tmp_path / "half"], tmp_path / "out")
-    with pytest.raises(UserError, match=r"answered by no run .*shards not named: 2/3"):
+    with pytest.raises(UserError, match=r"a response in no run .*shards not named: 2/3"):
         merge_runs([parts[0], parts[2]], tmp_path / "out")
     go(root, tmp_path / "seed", shard="2/3", seed=5)
     with pytest.raises(UserError, match=r"different settings .*seed: 0 and 5"):
@@ -129,7 +129,7 @@ def test_a_gap_may_be_allowed_and_closed_later(root: Path, tmp_path: Path) -> No
     whole = go(root, tmp_path / "whole")
     assert merge_runs([*parts, tmp_path / "out"], tmp_path / "out").n == 140  # the target in the list is no source
     assert (tmp_path / "out/results.json").read_bytes() == (tmp_path / "whole/results.json").read_bytes()
-    with pytest.raises(UserError, match="that the runs named do not"):
+    with pytest.raises(UserError, match="that the named runs do not"):
         merge_runs(parts[:1], tmp_path / "out", allow_gaps=True)
     assert whole.n == 140
 
@@ -162,7 +162,7 @@ def test_a_damaged_answer_is_a_gap(root: Path, tmp_path: Path) -> None:
     go(root, tmp_path / "run")
     file = tmp_path / "run/responses/docvqa.on.jsonl"
     file.write_bytes(file.read_bytes()[:-5])
-    with pytest.raises(UserError, match=r"1 samples of docvqa\.on are answered by no run"):
+    with pytest.raises(UserError, match=r"1 samples of docvqa\.on have a response in no run"):
         merge_runs([tmp_path / "run"], tmp_path / "out")
     assert len(open_cell(tmp_path / "run")) == 69
 
