@@ -116,7 +116,7 @@ def test_overlap_gaps_and_different_settings_are_refused(root: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
     with pytest.raises(UserError, match="not a run folder"):
         merge_runs([*parts, tmp_path / "data"], tmp_path / "out")
-    with pytest.raises(UserError, match="no merge made"):
+    with pytest.raises(UserError, match="not made by merge"):
         merge_runs(parts[:2], parts[2], allow_gaps=True)
 
 
