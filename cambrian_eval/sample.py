@@ -167,6 +167,17 @@ def request_key(fingerprint: str, prompt: str, image_hashes: tuple[str, ...], de
 
 def clusters(samples: Sequence[Sample]) -> list[int]:
     """A cluster number for every sample: same image or same group means same cluster, transitively."""
+    if any(s.group is not None for s in samples) and any(s.image_id is not None for s in samples):
+        labels: Sequence[object] = _components(samples)
+    else:
+        names = (s.group if s.image_id is None else s.image_id for s in samples)
+        labels = [i if name is None else name for i, name in enumerate(names)]
+    numbers: dict[object, int] = {}
+    return [numbers.setdefault(label, len(numbers)) for label in labels]
+
+
+def _components(samples: Sequence[Sample]) -> list[int]:
+    """Connected components of the graph that links each sample to its image and its group."""
     import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -181,5 +192,4 @@ def clusters(samples: Sequence[Sample]) -> list[int]:
     size = len(samples) + len(nodes)
     links = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(size, size))
     _, labels = connected_components(links, directed=False)
-    numbers: dict[int, int] = {}
-    return [numbers.setdefault(int(label), len(numbers)) for label in labels[: len(samples)]]
+    return [int(label) for label in labels[: len(samples)]]
