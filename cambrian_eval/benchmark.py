@@ -152,6 +152,13 @@ class Benchmark(ABC):
         """
         raise UserError(f"{self.name} has no released scoring code, so it has no official score")
 
+    def images_needed(self, sample: Sample) -> int:
+        """How many images a sample must have to be asked with vision; one with fewer is a failed sample.
+
+        Benchmarks with questions that have no image override this.
+        """
+        return 1
+
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Verdicts to units, in dataset order. Default: every sample counts alone.
 

@@ -8,29 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import io
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from cambrian_eval.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded unless the user allows more (the same bound as Pillow's own warning)."""
+MAX_BYTES = 256 << 20
+"""Largest encoded image that is read."""
 
 
 class LazyImage:
     """The encoded bytes of one image, read on demand, and what is known of them."""
 
-    __slots__ = ("_decoded", "_read", "_sha256", "name")
+    __slots__ = ("_decoded", "_read", "_sha256", "name", "problem")
 
     def __init__(self, read: Callable[[], bytes], name: str = "") -> None:
         self._read = read
         self._sha256: str | None = None
         self._decoded: Image | None = None
         self.name = name
+        self.problem: str | None = None
+        """Why the image can never be read, where that is known without reading it."""
 
     @classmethod
     def of(cls, value: Any) -> LazyImage | None:
@@ -46,10 +49,21 @@ class LazyImage:
             return cls(lambda: data)
         if isinstance(value, (str, Path)):
             path = Path(value)
-            return cls(path.read_bytes, name=path.name)
+            return cls(lambda: read_file(path), name=path.name)
         if hasattr(value, "save") and hasattr(value, "convert"):
             return cls(lambda: _as_png(value))
-        raise UserError(f"an image cannot be made from {type(value).__name__}; give bytes, a path or a Pillow image")
+        return cls.unreadable(f"the image cell holds a {type(value).__name__}, not an image")
+
+    @classmethod
+    def unreadable(cls, problem: str, name: str = "") -> LazyImage:
+        """An image that is known to be unreadable: every attempt to read it is a `ValueError` with the reason."""
+
+        def read() -> bytes:
+            raise ValueError(problem)
+
+        made = cls(read, name)
+        made.problem = problem
+        return made
 
     def data(self) -> bytes:
         """The encoded bytes as the dataset holds them."""
@@ -103,6 +117,16 @@ def images(value: Any) -> tuple[LazyImage, ...]:
         return tuple(p for item in value if (p := LazyImage.of(item)) is not None)
     one = LazyImage.of(value)
     return () if one is None else (one,)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file; pipes, devices and files above `MAX_BYTES` are refused before reading."""
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise ValueError(f"{path.name} is not a regular file")
+    if about.st_size > MAX_BYTES:
+        raise ValueError(f"{path.name} has {about.st_size} bytes, more than the limit of {MAX_BYTES}")
+    return path.read_bytes()
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:

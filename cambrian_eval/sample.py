@@ -154,6 +154,8 @@ class Result:
     """Whether every row the benchmark declares was run."""
     notes: tuple[str, ...] = ()
     """What a reader must know before comparing the score."""
+    images: Mapping[str, int] = field(default_factory=dict)
+    """How many samples carried "0", "1" or "more" images; empty where rows were graded without a run."""
     n_undecided: int = 0
     """Responses that an LLM judge gave no verdict on; they score 0."""
 

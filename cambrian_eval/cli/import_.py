@@ -38,6 +38,7 @@ def import_(
         prompts=prompts,  # type: ignore[arg-type]
         scorers=tuple(words.names(scorer)),
         limit=limit,
+        images_optional=True,
         benchmark_settings=words.settings(set_),
     )
     model = replayed(predictions, settings, name or predictions.stem)

@@ -125,6 +125,7 @@ def execute(
         if stop.is_set():
             return Outcome(store, (), 0, 0, True)
         loaded[benchmark.name] = load_samples(benchmark, settings.data, settings.limit)
+        _check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")
     if isinstance(engine, Loader):
@@ -190,6 +191,32 @@ def check(settings: Settings) -> list[Benchmark]:
     return [registry.load_benchmark(n, **settings.benchmark_settings.get(n, {})) for n in settings.benchmarks]
 
 
+def missing_image(benchmark: Benchmark, sample: Sample) -> str | None:
+    """Why a sample cannot be asked with vision, as far as this is known without reading its images."""
+    needed = benchmark.images_needed(sample)
+    if len(sample.images) < needed:
+        return "the sample has no image" if not sample.images else f"{len(sample.images)} of {needed} images"
+    return next((image.problem for image in sample.images if image.problem is not None), None)
+
+
+def _check_images(benchmark: Benchmark, samples: Sequence[Sample], settings: Settings, progress: Progress) -> None:
+    """Refuses to run blind: too many samples without their images end the run before the model is loaded."""
+    asked = [n for n in settings.conditions if registry.load_condition(n).needs_images]
+    if not asked or settings.images_optional:
+        return
+    missing = [(s, reason) for s in samples if (reason := missing_image(benchmark, s)) is not None]
+    if not missing:
+        return
+    first, reason = missing[0]
+    text = (
+        f"{benchmark.name}: {len(missing)} of {len(samples)} samples cannot be asked with vision "
+        f"{', '.join(asked)}; the first, {first.id}: {reason}"
+    )
+    if len(missing) > settings.max_failures * len(samples):
+        raise UserError(f"{text}; add the images, or use --vision off, or raise --max-failures")
+    progress.say(f"warning: {text}")
+
+
 class _CellRun:
     """One benchmark under one condition: pending samples, their requests, and where responses are stored."""
 
@@ -209,6 +236,7 @@ class _CellRun:
         self.n = self.n_failed = 0
         self.condition = registry.load_condition(cell.condition)
         self.context = Context(samples, settings.seed, settings.max_pixels)
+        self.needs_images = self.condition.needs_images and not settings.images_optional and model.max_images != 0
 
     def drive(self, engine: Engine, progress: Progress, heartbeat: Heartbeat, stop: threading.Event) -> bool:
         """Requests what is pending; True when every sample of the cell (in this run's shard) has its response."""
@@ -254,6 +282,8 @@ class _CellRun:
 
     def _preparation(self, sample: Sample) -> Callable[[bool], Request]:
         def prepare(decode: bool) -> Request:
+            if self.needs_images and (reason := missing_image(self.benchmark, sample)) is not None:
+                raise ValueError(reason)
             shown = self.condition.apply(sample, self.context)
             kept = shown if self.model.max_images is None else shown[: self.model.max_images]
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)

@@ -36,6 +36,10 @@ class Settings:
     """Instead of each benchmark's own limit."""
     max_pixels: int = MAX_PIXELS
     """Images with more pixels than this count as failed."""
+    max_failures: float = 0.01
+    """Maximum failure rate: a run whose images are missing more often does not start."""
+    images_optional: bool = False
+    """Whether samples may lack their images: predictions made elsewhere are scored without looking at them."""
     retry_failed: bool = False
     """Whether samples that failed in an earlier start are requested again."""
     benchmark_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

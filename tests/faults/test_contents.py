@@ -39,8 +39,8 @@ def failed(path: Path) -> dict[str, str]:
 
 BAD = {
     "torn": (png(36)[:300], "OSError"),
-    "not an image": (b"<html>404</html>", "no image in a known format"),
-    "empty": (b"", "holds no bytes"),
+    "not an image": (b"<html>404</html>", "not an image in a known format"),
+    "empty": (b"", 'neither "bytes" nor "path"'),
     "changed": (png(36).replace(b"IDAT", b"JUNK"), ""),
     "image bomb": (odd_images.claims_too_much(), "exceeds the limit of 178956970 pixels"),
     "bomb between the limits": (odd_images.claims_too_much(15_000), "15000 x 15000 pixels exceeds the limit"),
@@ -130,11 +130,11 @@ def test_line_37_that_is_no_json_is_named(tmp_path: Path, count: Counter[str]) -
     lines = [json.dumps(row) + "\n" for row in rows]
     file = root / "docvqa/validation.jsonl"
     file.write_text("".join([*lines[:36], lines[36][:40] + "\n", *lines[37:]]))
-    with pytest.raises(UserError, match=r"validation\.jsonl line 37 is no JSON"):
+    with pytest.raises(UserError, match=r"validation\.jsonl line 37 is not valid JSON"):
         evaluate(root, tmp_path / "run")
     file.write_text("".join(lines))
     assert evaluate(root, tmp_path / "run").n == 120
-    count["row 37: a line that is no JSON"] += 1
+    count["row 37: a line that is not valid JSON"] += 1
 
 
 def test_a_table_with_changed_bytes(tmp_path: Path, count: Counter[str]) -> None:
