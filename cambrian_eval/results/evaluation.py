@@ -14,6 +14,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.image import MAX_PIXELS
 from cambrian_eval.model import Model
 from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
+from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.runner import Engine, Progress, Silent, check, execute
 from cambrian_eval.running.settings import Outcome, Settings
 from cambrian_eval.running.sharding import Shard
@@ -41,6 +42,7 @@ def run(
     revision: str | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     allow_urls: bool = False,
+    on_change: OnChange = "refuse",
     shard: str | None = None,
     options: Mapping[str, Any] | None = None,
     engine: Engine | None = None,
@@ -65,6 +67,7 @@ def run(
         max_failures=max_failures,
         retry_failed=retry_failed,
         benchmark_settings=settings or {},
+        on_change=on_change,
         shard=None if shard is None else Shard.parse(shard),
     )
     return evaluate(model, chosen, Path(out), options, engine, progress, stop)

@@ -20,6 +20,7 @@ from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.model import Model, Observer, locate, resolve
 from cambrian_eval.running import manifest
+from cambrian_eval.running.changes import Change, changed_requests, changed_samples, described
 from cambrian_eval.running.settings import Outcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
@@ -138,16 +139,17 @@ def execute(
                 progress.say(text)
             info = manifest.describe(model, chosen, settings, plan, loaded, options, engine.facts())
             if (store.path / "run.json").is_file():
-                info = manifest.continued(store.info, info, store.path)
-            store.save_info(info)
-            for benchmark in plan:
-                if not store.has_samples(benchmark.name):
-                    store.save_samples(benchmark.name, loaded[benchmark.name].samples)
+                info = manifest.continued(store.info, info, store.path, settings.on_change)
             tasks = [
                 _CellRun(store, Cell(b.name, condition), b, loaded[b.name].samples, settings, chosen)
                 for b in plan
                 for condition in settings.conditions
             ]
+            changed = _check_stored(store, tasks, loaded, settings, progress)
+            store.save_info(info)
+            for benchmark in plan:
+                if changed[benchmark.name] or not store.has_samples(benchmark.name):
+                    store.save_samples(benchmark.name, loaded[benchmark.name].samples)
             results = _drive(tasks, engine, progress, score, Heartbeat(store, engine.state), stop)
             save(store, results)
             manifest.close_pass(store, interrupted=stop.is_set())
@@ -155,6 +157,27 @@ def execute(
         if isinstance(engine, Loader):
             engine.close()
     return Outcome(store, tuple(results), sum(t.n for t in tasks), sum(t.n_failed for t in tasks), stop.is_set())
+
+
+def _check_stored(
+    store: Run, tasks: Sequence[_CellRun], loaded: Mapping[str, Loaded], settings: Settings, progress: Progress
+) -> dict[str, list[str]]:
+    """Compares what is stored with what this command would request; returns the samples that differ by benchmark."""
+    samples = {name: changed_samples(store, name, data.samples) for name, data in loaded.items()}
+    changes = [change for task in tasks for change in task.changes()]
+    if not changes and not any(samples.values()):
+        return samples
+    text = described(store, changes, samples)
+    if settings.on_change == "refuse":
+        raise UserError(
+            f"{text}\nuse --on-change ask to request them again, --on-change reuse to keep the stored responses, "
+            "or another --out"
+        )
+    progress.say(f"{text}\n--on-change {settings.on_change}")
+    if settings.on_change == "ask":
+        for task in tasks:
+            task.stale = {c.id for c in changes if c.cell == task.cell}
+    return samples
 
 
 def _drive(
@@ -234,13 +257,15 @@ class _CellRun:
         self.mine = samples if settings.shard is None else settings.shard.of(samples)
         self.max_new_tokens = settings.max_new_tokens or benchmark.max_new_tokens
         self.n = self.n_failed = 0
+        self.stale: set[str] = set()
         self.condition = registry.load_condition(cell.condition)
         self.context = Context(samples, settings.seed, settings.max_pixels)
         self.needs_images = self.condition.needs_images and not settings.images_optional and model.max_images != 0
 
     def drive(self, engine: Engine, progress: Progress, heartbeat: Heartbeat, stop: threading.Event) -> bool:
         """Requests what is pending; True when every sample of the cell (in this run's shard) has its response."""
-        done = {i: r.finish == "failed" for i, r in self.store.responses(self.cell).items()}
+        stored = self.store.responses(self.cell)
+        done = {i: r.finish == "failed" for i, r in stored.items() if i not in self.stale}
         if self.settings.retry_failed:
             done = {i: broken for i, broken in done.items() if not broken}
         known = {s.id for s in self.mine}
@@ -266,6 +291,13 @@ class _CellRun:
                 writer.close()
         heartbeat.finish()
         return self.n == len(self.mine)
+
+    def changes(self) -> list[Change]:
+        """The stored responses that belong to other requests than those of this command."""
+        records = self.store.responses(self.cell)
+        if not records:
+            return []
+        return changed_requests(self.cell, self.mine, records, lambda sample: self._preparation(sample)(False))
 
     def _prompt(self, sample: Sample) -> str:
         return self.benchmark.prompt(sample, self.settings.prompts)

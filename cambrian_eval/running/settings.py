@@ -9,6 +9,7 @@ from typing import Any
 from cambrian_eval.benchmark import PromptStyle
 from cambrian_eval.data.rows import DataSpec
 from cambrian_eval.image import MAX_PIXELS
+from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Result
@@ -44,6 +45,8 @@ class Settings:
     """Whether samples that failed in an earlier start are requested again."""
     benchmark_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Benchmark name -> setting -> value."""
+    on_change: OnChange = "refuse"
+    """What happens to stored responses whose request differs from the one of this command."""
     shard: Shard | None = None
     """The part of every benchmark that this run covers; None = all of it."""
 

@@ -105,7 +105,7 @@ def test_another_model_or_other_data_is_refused(docvqa_root: Path, tmp_path: Pat
         go(docvqa_root, tmp_path / "run", other)
     rows = [docvqa_row(i, png(900 + i), page=i) for i in range(60)]
     write_parquet(docvqa_root / "docvqa" / "validation-00000-of-00001.parquet", rows)
-    with pytest.raises(UserError, match="docvqa data"):
+    with pytest.raises(UserError, match="60 other images"):
         go(docvqa_root, tmp_path / "run", Scripted(answer_number))
 
 
