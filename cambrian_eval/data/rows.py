@@ -35,6 +35,8 @@ class DataSpec:
     """Take rows from caches only."""
     urls: bool = False
     """Whether images that rows name by URL are downloaded."""
+    rehash: bool = False
+    """Whether files are hashed anew, without the cache of hashes."""
 
     @classmethod
     def parse(
@@ -168,11 +170,11 @@ def _rows(benchmark: Benchmark, spec: DataSpec) -> tuple[Sequence[Row], dict[str
         made = miniature.rows(benchmark.name, spec.mini)
         return made, {"from": "the miniature suite", "kind": "mini", "fingerprint": rows_fingerprint(made)}
     if spec.root is not None:
-        return _from_root(benchmark, spec.root, spec.urls)
+        return _from_root(benchmark, spec.root, spec)
     return _from_hub(benchmark, benchmark.source, spec)
 
 
-def _from_root(benchmark: Benchmark, root: Path, urls: bool) -> tuple[Sequence[Row], dict[str, Any]]:
+def _from_root(benchmark: Benchmark, root: Path, spec: DataSpec) -> tuple[Sequence[Row], dict[str, Any]]:
     """Rows from `root/<benchmark>/`: plain files, Parquet, JSONL or a `save_to_disk` folder."""
     if not root.is_dir():
         raise UserError(f"--data-root {root} is not a folder")
@@ -185,14 +187,14 @@ def _from_root(benchmark: Benchmark, root: Path, urls: bool) -> tuple[Sequence[R
     if plain is not None:
         rows: Sequence[Row] = confined(plain, folder)
     else:
-        rows = _read_folder(_config_folder(folder, source.config), source.split, source.join, urls)
+        rows = _read_folder(_config_folder(folder, source.config), source.split, source.join, spec.urls)
         if source.join is not None and not set(source.join.columns) <= set(columns_of(rows)):
             rows = joined(
                 rows,
-                _read_folder(_config_folder(folder, source.join.config, need=True), "", None, urls),
+                _read_folder(_config_folder(folder, source.join.config, need=True), "", None, spec.urls),
                 source.join,
             )
-    return rows, {"from": str(folder), "kind": "folder", "fingerprint": folder_fingerprint(folder)}
+    return rows, {"from": str(folder), "kind": "folder", "fingerprint": folder_fingerprint(folder, spec.rehash)}
 
 
 def _config_folder(folder: Path, config: str | None, need: bool = False) -> Path:
