@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.json_input import parse_object
 
 
 def read_text(path: Path) -> str:
@@ -28,10 +28,4 @@ def read_objects(path: Path, form: str = "a JSON object") -> Iterator[tuple[int,
     for number, line in enumerate(read_text(path).split("\n"), 1):  # `splitlines` would also split at U+2028
         if not line.strip():
             continue
-        try:
-            value = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"{path} line {number} is not valid JSON ({error}); fix or remove the line") from None
-        if not isinstance(value, dict):
-            raise UserError(f"{path} line {number} is not a JSON object; each line must be {form}")
-        yield number, value
+        yield number, parse_object(line, f"{path} line {number}", f"each line must be {form}")
