@@ -22,14 +22,20 @@ import os
 import socket
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.json_input import parse_object, read_object
 from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
+
+T = TypeVar("T")
 
 SCHEMA = 1
 """Number of the layout; a newer one is not read."""
@@ -113,9 +119,26 @@ def decode(line: bytes) -> Record | None:
     body = line[:-_SUM] + b"}"
     if line[-_SUM:] != b',"sum":"%08x"}' % zlib.crc32(body):
         return None
-    values = json.loads(body)
-    values["images"] = tuple(values.pop("pictures", None) or values.get("images", ()))  # `pictures` in old runs
-    return Record(**values)
+    try:
+        return _record_decoder().decode(body)
+    except msgspec.DecodeError:  # an old run, or an escaped lone surrogate, which only the standard library reads
+        return _record_of(body)
+
+
+@cache
+def _record_decoder() -> msgspec.json.Decoder[Record]:
+    return msgspec.json.Decoder(Record)
+
+
+def _record_of(body: bytes) -> Record | None:
+    """The record of a line whose images are still called `pictures`, or whose text holds escaped surrogates."""
+    try:
+        values = json.loads(body)
+        if "pictures" in values:
+            values["images"] = values.pop("pictures")
+        return msgspec.convert(values, Record)
+    except (ValueError, TypeError, RecursionError, msgspec.ValidationError):
+        return None
 
 
 class Run:
@@ -127,7 +150,17 @@ class Run:
     @property
     def info(self) -> dict[str, Any]:
         """The content of run.json."""
-        return _read_json(self.path / "run.json")
+        path = self.path / "run.json"
+        found = read_object(path, CHANGED)
+        schema = found.get("schema")
+        if not isinstance(schema, int):
+            raise UserError(f"{path} is not a cambrian-eval run: it has no schema number")
+        if schema > SCHEMA:
+            raise UserError(
+                f"{path} has schema {schema}, newer than the {SCHEMA} of this version; update cambrian-eval"
+            )
+        _convert(found, str(path), _RunFile)
+        return found
 
     def save_info(self, info: Mapping[str, Any]) -> None:
         """Replaces run.json whole, schema number first."""
@@ -152,8 +185,7 @@ class Run:
         path = self.path / "samples" / f"{benchmark}.jsonl"
         if not path.is_file():
             raise UserError(f"{self.path} holds no samples of {benchmark!r}; it has: {', '.join(self.benchmarks())}")
-        with path.open("rb") as lines:
-            return [sample_of(json.loads(line)) for line in lines]
+        return [_typed(_sample_values, line, where, Sample) for line, where in _lines(path)]
 
     def samples_content(self, benchmark: str) -> bytes:
         """The samples file: equal contents mean equal samples in equal order."""
@@ -231,8 +263,9 @@ class Run:
         path = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl"
         if not path.is_file():
             return {}
-        with path.open("rb") as lines:
-            return {(v := json.loads(line)).pop("id"): _verdict_of(v) for line in lines}
+        return {
+            v.id: v.verdict for line, where in _lines(path) for v in [_typed(_verdict_values, line, where, _Stored)]
+        }
 
     def scorers(self, cell: Cell) -> list[str]:
         """Names of the scorers whose verdicts on the cell are stored, sorted."""
@@ -245,8 +278,8 @@ class Run:
         path = self.path / "results.json"
         if not path.is_file():
             return []
-        stored = _read_json(path)["results"]
-        return [_result_of(r) for r in stored]
+        stored = read_object(path, CHANGED)
+        return list(_convert(stored, str(path), _Results).results)
 
     def merged_results(self, results: Iterable[Result]) -> list[Result]:
         """The stored results with these added or replaced by benchmark, condition and scorer."""
@@ -273,40 +306,50 @@ class Run:
     def progress(self) -> dict[str, Any] | None:
         """The content of progress.json; None where there is none."""
         path = self.path / "progress.json"
-        return _read_json(path) if path.is_file() else None
+        return read_object(path, CHANGED) if path.is_file() else None
 
     def writer_now(self) -> str | None:
         """Which process is writing this run now, in words; None where there is none. Never disturbs the writer."""
         import fcntl
 
         try:
-            handle = os.open(self.path / "lock", os.O_RDONLY)
+            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         except OSError:
             return None
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
-            return os.read(handle, 4096).decode("utf-8", "replace").strip() or "another process"
+            return self._holder() or "another process"
         else:
             return None
         finally:
             os.close(handle)
 
+    def _holder(self) -> str:
+        """Which process the lock file names; empty where there is none."""
+        try:
+            return (self.path / "lock").read_bytes()[:4096].decode("utf-8", "replace").strip()
+        except OSError:
+            return ""
+
     # -- one writer
 
     @contextmanager
     def writing(self) -> Iterator[list[str]]:
-        """Holds the lock of the run and repairs torn files; yields notes about the repairs."""
+        """Holds the lock of the run and repairs torn files; yields notes about the repairs.
+
+        The lock is on the folder itself, so removing the file `lock`, which names the process, lets nobody in.
+        """
         import fcntl
 
         path = self.path / "lock"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise disk_error(self.path, error) from error
         try:
-            held = os.read(handle, 4096).decode("utf-8", "replace").strip()
+            held = self._holder()
             for attempt in range(5):  # `writer_now` of another process holds it for a moment
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -321,9 +364,8 @@ class Run:
                     time.sleep(0.02)
             notes = [f"removed a stale lock of {held}"] if held else []
             try:
-                os.ftruncate(handle, 0)
-                mark = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
-                os.pwrite(handle, mark.encode(), 0)
+                since = time.strftime("%Y-%m-%d %H:%M:%S")
+                path.write_text(f"process {os.getpid()} on {socket.gethostname()} since {since}")
                 for left in filter(_is_temporary, sorted(self.path.rglob("*.tmp"))):
                     left.unlink()
                 notes += [note for file in sorted((self.path / "responses").glob("*.jsonl")) if (note := _repair(file))]
@@ -332,7 +374,7 @@ class Run:
             try:
                 yield notes
             finally:
-                os.ftruncate(handle, 0)
+                path.write_text("")
         finally:
             os.close(handle)
 
@@ -386,13 +428,7 @@ def open_run(path: str | Path) -> Run:
     if not (folder / "run.json").is_file():
         raise UserError(f"{folder} is not a run folder: it has no run.json")
     run = Run(folder)
-    schema = run.info.get("schema")
-    if not isinstance(schema, int):
-        raise UserError(f"{folder / 'run.json'} is not a cambrian-eval run: it has no schema number")
-    if schema > SCHEMA:
-        raise UserError(
-            f"{folder} has schema {schema}, newer than the {SCHEMA} this version reads; update cambrian-eval"
-        )
+    run.info  # noqa: B018 - checks the file
     return run
 
 
@@ -402,23 +438,96 @@ def sample_values(sample: Sample) -> dict[str, Any]:
     return {**values, "tags": dict(sample.tags), "extra": dict(sample.extra), "images": len(sample.images)}
 
 
-def sample_of(values: dict[str, Any]) -> Sample:
-    """The inverse of `sample_values`; images stay behind."""
-    for count in ("images", "pictures"):  # `pictures` in old runs
-        values.pop(count, None)
-    for name in ("answers", "choices", "labels", "guesses"):
-        values[name] = tuple(values[name])
-    values["tags"] = {k: tuple(v) if isinstance(v, list) else v for k, v in values["tags"].items()}
-    return Sample(**values)
+class _Stored(msgspec.Struct):
+    """One line of a verdict file."""
+
+    id: str
+    verdict: Verdict
 
 
-def _verdict_of(values: dict[str, Any]) -> Verdict:
+class _Results(msgspec.Struct):
+    """results.json, as far as it is read."""
+
+    results: list[Result]
+
+
+class _Data(msgspec.Struct):
+    fingerprint: str
+
+
+class _BenchmarkInfo(msgspec.Struct):
+    samples: int
+    max_new_tokens: int
+    complete: bool
+    settings: dict[str, Any]
+    warnings: list[str]
+    data: _Data
+    prompts_sha256: str
+
+
+class _ModelInfo(msgspec.Struct):
+    name: str
+    fingerprint: str
+    max_images: int | None
+
+
+class _Pass(msgspec.Struct):
+    end: str | None
+    interrupted: bool | None
+    benchmarks: list[str] = []
+    conditions: list[str] = []
+
+
+class _RunFile(msgspec.Struct):
+    """What every reader of run.json relies on; the other keys are information."""
+
+    schema: int
+    model: _ModelInfo
+    answers_depend_on: dict[str, Any]
+    conditions: list[str]
+    scorers: list[str]
+    benchmarks: dict[str, _BenchmarkInfo]
+    passes: list[_Pass]
+
+
+CHANGED = "another program has changed the file"
+
+
+def _lines(path: Path) -> Iterator[tuple[bytes, str]]:
+    """The lines of a file with their places for error messages."""
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                yield line, f"{path} line {number}"
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _typed(shape: Callable[[dict[str, Any]], dict[str, Any]], line: bytes, where: str, kind: type[T]) -> T:
+    return _convert(shape(parse_object(line, where, CHANGED)), where, kind)
+
+
+def _convert(value: Any, where: str, kind: type[T]) -> T:
+    """The value as its type; what does not fit is named with its field."""
+    try:
+        return msgspec.convert(value, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise UserError(f"{where}: {error}; {CHANGED}") from None
+
+
+def _sample_values(values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a stored sample; the number of its images is information (`pictures` in old runs)."""
+    return {name: value for name, value in values.items() if name not in ("images", "pictures")}
+
+
+def _verdict_values(values: dict[str, Any]) -> dict[str, Any]:
     """A stored verdict; old files have `parsed`, and the rule begins with the outcome."""
+    identity = values.pop("id", None)
     if "parsed" in values:
-        rule = values["rule"]
+        rule = str(values.get("rule"))
         started = next((name for start, name in _OLD_OUTCOMES.items() if rule.startswith(start)), "unparsed")
         values["outcome"] = "read" if values.pop("parsed") else started
-    return Verdict(**values)
+    return {"id": identity, "verdict": values}
 
 
 _OLD_OUTCOMES = {"failed: ": "failed", "undecided: ": "undecided", "the answer is withheld": "withheld"}
@@ -435,31 +544,8 @@ def _printable(verdict: Verdict) -> Verdict:
     return replace(verdict, extracted=extracted, rule=clean(verdict.rule))
 
 
-def _result_of(values: dict[str, Any]) -> Result:
-    interval = values["interval"]
-    return Result(
-        **{
-            **values,
-            "interval": None if interval is None else tuple(interval),
-            "notes": tuple(values["notes"]),
-        }
-    )
-
-
 def _rank(order: Sequence[str], name: str) -> tuple[int, str]:
     return (order.index(name) if name in order else len(order), name)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); another program has changed the file") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} does not hold a JSON object")
-    return found
 
 
 def _replace(path: Path, content: str | bytes, durable: bool = True) -> None:
