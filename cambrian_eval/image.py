@@ -20,6 +20,8 @@ MAX_PIXELS = 178_956_970
 """Largest image that is decoded unless the user allows more (the same bound as Pillow's own warning)."""
 MAX_BYTES = 256 << 20
 """Largest encoded image that is read."""
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000", "ICO", "TGA", "AVIF")
+"""Formats that are decoded. Others stay out: some of Pillow's readers start other programs (EPS)."""
 
 
 class LazyImage:
@@ -137,8 +139,11 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     if pil.MAX_IMAGE_PIXELS is not None and max_pixels > pil.MAX_IMAGE_PIXELS:
         pil.MAX_IMAGE_PIXELS = max_pixels  # the user allowed more than Pillow's default
     try:
-        opened = pil.open(io.BytesIO(data))
-    except UnidentifiedImageError:  # its own words hold an address in memory, which no two runs share
+        opened = pil.open(io.BytesIO(data), formats=FORMATS)
+    except (
+        UnidentifiedImageError,
+        KeyError,
+    ):  # KeyError: a format that this Pillow lacks. And its own words hold an address in memory, which no two runs share
         raise ValueError(f"{len(data)} bytes that are not an image in a known format") from None
     except pil.DecompressionBombError as error:
         raise ValueError(f"image exceeds the limit of {max_pixels} pixels ({error})") from None

@@ -5,11 +5,12 @@ Exit codes: 0 done · 1 done, but too many samples failed or a check failed · 2
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 import typer
@@ -56,10 +57,10 @@ class Commands(TyperGroup):
         target = getattr(import_module(module), attribute)
         if isinstance(target, typer.Typer):
             target.rich_markup_mode = None
-            return typer.main.get_group(target)
+            return _finite(typer.main.get_group(target))
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(cmd_name)(target)
-        return typer.main.get_command(single)
+        return _finite(typer.main.get_command(single))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -73,6 +74,25 @@ class Commands(TyperGroup):
         """Lists the commands with the texts of `COMMANDS`; click would import every module for its help."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _finite(command: click.Command) -> click.Command:
+    """The command with every numeric option refusing `nan` and infinities, which no range excludes."""
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _finite(inner)
+    for parameter in command.params:
+        if isinstance(parameter.type, click.types.FloatParamType):
+            parameter.callback = _finite_only(parameter.callback)
+    return command
+
+
+def _finite_only(inner: Any) -> Any:
+    def check(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise click.BadParameter(f"{value} is not a finite number", context, parameter)
+        return value if inner is None else inner(context, parameter, value)
+
+    return check
 
 
 app = typer.Typer(

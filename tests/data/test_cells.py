@@ -115,3 +115,9 @@ def test_urls_are_downloaded_where_allowed(tmp_path: Path) -> None:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_formats_that_start_other_programs_are_refused() -> None:
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
+    with pytest.raises(ValueError, match="not an image in a known format"):
+        image_cell(eps, ()).load()
