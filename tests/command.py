@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ def call(*words: Word) -> Done:
 
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     arguments, sys.argv = sys.argv, ["cambrian-eval", *map(str, words)]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with redirect_stdout(out), redirect_stderr(err):
             main()
@@ -38,6 +40,8 @@ def call(*words: Word) -> Done:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:
         sys.argv = arguments
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     said = [stream.buffer.getvalue().decode("utf-8") for stream in (out, err)]  # type: ignore[attr-defined]
     return Done(code, *said)
 
