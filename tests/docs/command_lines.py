@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, get_args
 
@@ -18,7 +18,7 @@ import typer
 
 from cambrian_eval.errors import UserError
 
-from .pages import ROOT, blocks, pages
+from .pages import ROOT
 
 Params = dict[str, Any]
 
@@ -171,31 +171,20 @@ def model(spec: str | Sequence[str]) -> None:
 
 
 def vision(text: str) -> None:
-    """Vision conditions."""
-    from cambrian_eval.condition import check_conditions
+    """Vision conditions, those of the guides' example packages included."""
+    from cambrian_eval.registry import load_condition
 
-    check_conditions(text.split(","))
+    for name in text.split(","):
+        if name not in examples("cambrian_eval.conditions"):
+            load_condition(name)
 
 
 def scorer(text: str) -> None:
-    """Names of scorers."""
+    """Names of scorers, those of the guides' example packages included."""
+    from cambrian_eval.registry import scorers
+
     for name in text.split(","):
-        one_of("fuzzy", "official", "judge", *further_scorers())(name)
-
-
-@cache
-def further_scorers() -> tuple[str, ...]:
-    """Scorers that the guides' own code adds, as in `{**super().scorers, "exact": self.exact}`."""
-    code = [path.read_text() for path in (ROOT / "docs" / "examples").rglob("*.py")]
-    code += [block.code for page in pages() for block in blocks(page) if block.label == "python"]
-    dicts = [node for text in code for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Dict)]
-    extended = [d for d in dicts if any(k is None and "scorers" in ast.unparse(v) for k, v in zip_items(d))]
-    return tuple(k.value for d in extended for k in d.keys if isinstance(k, ast.Constant))
-
-
-def zip_items(found: ast.Dict) -> Iterator[tuple[ast.expr | None, ast.expr]]:
-    """Keys and values of a dict display; the key of `**x` is None."""
-    return zip(found.keys, found.values, strict=True)
+        one_of("judge", *scorers(), *examples("cambrian_eval.scorers"))(name)
 
 
 def data(text: str) -> None:
