@@ -38,16 +38,23 @@ GROUPS = (
     Group(
         "contracts",
         "Contracts",
-        "What a benchmark declares, what a model implements, and how either is found by name.",
-        ("cambrian_eval.benchmark", "cambrian_eval.model", "cambrian_eval.registry"),
+        "What benchmarks, scorers, models and conditions declare, and how each is found by name.",
+        (
+            "cambrian_eval.benchmark",
+            "cambrian_eval.scorer",
+            "cambrian_eval.model",
+            "cambrian_eval.condition",
+            "cambrian_eval.registry",
+        ),
     ),
     Group(
         "running",
         "Running",
         "From benchmarks and a model to a run on disk.",
         (
+            "cambrian_eval.results.evaluation",
+            "cambrian_eval.running.settings",
             "cambrian_eval.running.runner",
-            "cambrian_eval.condition",
             "cambrian_eval.data.rows",
             "cambrian_eval.running.predictions",
             "cambrian_eval.running.merging",
@@ -69,7 +76,6 @@ GROUPS = (
         (
             "cambrian_eval.results.grading",
             "cambrian_eval.results.prediction_files",
-            "cambrian_eval.results.scored",
             "cambrian_eval.results.judging",
             "cambrian_eval.results.agreement",
             "cambrian_eval.results.adjudication",
