@@ -122,6 +122,7 @@ def test_a_benchmark_and_a_model(environment: dict[str, str], tmp_path: Path) ->
     assert refused.returncode == 2 and "coins has no released scoring code" in refused.stderr
 
 
+@pytest.mark.slow
 def test_all_on_the_miniature_suite_means_the_benchmarks_that_it_has(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_it_goes_through_table_compare_and_agreement(old: Path) -> None:
     assert done.returncode == 0 and "mmvp" in done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_a_report_shows_its_scores(old: Path, tmp_path: Path) -> None:
     done = call("report", old, "--out", tmp_path / "report", "--format", "svg")
     assert done.returncode == 0, done.stderr
