@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-cvbench test lint types contracts docs bench clean
+.PHONY: demo demo-cvbench check test lint types contracts docs bench clean
 
 # Torch first and pinned: a CPU build where one is offered, and no other torch after it.
 $(READY): pyproject.toml constraints.txt
@@ -39,6 +39,10 @@ demo-cvbench: $(READY)
 		$(BIN)/python -m webbrowser "file://$(CURDIR)/$(CVB)/report/review.html" </dev/null >/dev/null 2>&1 || true; fi
 	@echo "open $(CVB)/report/report.html, and $(CVB)/report/review.html to judge the questions"
 
+# The inner loop: everything that is fast. `make test` runs all tests.
+check: lint types contracts
+	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
 test: $(READY)
 	$(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
@@ -51,6 +55,7 @@ types: $(READY)
 
 contracts: $(READY)
 	$(BIN)/lint-imports
+	$(BIN)/python tools/architecture.py
 
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -13,22 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import call, refused
 from tests.conftest import jsonl
-
-COMMAND = [sys.executable, "-m", "cambrian_eval"]
-
-
-def call(*words: str | Path, **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=120, **more)  # type: ignore[call-overload, no-any-return]
-
-
-def refused(*words: str | Path) -> str:
-    """The one line that a wrong call prints."""
-    done = call(*words)
-    assert done.returncode == 2, (done.stdout, done.stderr)
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("warning:")]
-    assert len(lines) == 1 and "Traceback" not in done.stderr, done.stderr
-    return lines[0]
 
 
 def test_list_has_sixteen_in_four_categories() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import textwrap
-import venv
 from pathlib import Path
 
 import pytest
@@ -71,110 +69,6 @@ def test_a_users_own_packages_named_like_ours(tmp_path: Path) -> None:
     for way in ways:
         done = subprocess.run(way, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0 and "docvqa" in done.stdout, (way, done.stderr)
-
-
-PLUGIN = """
-from cambrian_eval import Benchmark, HubSource, Response, Sample, Verdict
-
-
-class Coins(Benchmark):
-    name, title, category, paper, metric = "coins", "Coins", "General", "nobody 2026", "accuracy"
-    max_new_tokens, typical_chance = 4, 50.0
-    source = HubSource("nobody/coins", "test", 3, ("face",))
-
-    def to_sample(self, row, index):
-        return Sample(id=str(index), index=index, question="Heads?", answers=(row["face"],), guesses=("H", "T"))
-
-    def prompt(self, sample, style="official"):
-        return sample.question
-
-    def fuzzy(self, sample, text):
-        return Verdict(float(text in sample.answers), text, "equal")
-
-    official = fuzzy
-
-
-class Heads:
-    name, fingerprint, max_images = "heads", "heads-1", 0
-
-    def respond(self, requests):
-        for request in requests:
-            yield Response(request.id, "H")
-
-    def describe(self):
-        return {}
-
-
-def make(rest, options):
-    return Heads()
-"""
-
-
-def test_third_parties_add_benchmarks_and_models(tmp_path: Path) -> None:
-    """A real little package, installed in an environment of its own that sees this one's packages."""
-    package = tmp_path / "coins"
-    package.mkdir()
-    (package / "coins.py").write_text(PLUGIN)
-    (package / "pyproject.toml").write_text(
-        textwrap.dedent("""
-            [build-system]
-            requires = ["setuptools"]
-            build-backend = "setuptools.build_meta"
-            [project]
-            name = "coins"
-            version = "1"
-            [project.entry-points."cambrian_eval.benchmarks"]
-            coins = "coins:Coins"
-            [project.entry-points."cambrian_eval.models"]
-            heads = "coins:make"
-            [tool.setuptools]
-            py-modules = ["coins"]
-        """)
-    )
-    venv.create(tmp_path / "env", with_pip=True)
-    python = tmp_path / "env" / "bin" / "python"
-    site = next((tmp_path / "env" / "lib").glob("python*/site-packages"))
-    import sysconfig
-
-    (site / "outer.pth").write_text(f"{sysconfig.get_paths()['purelib']}\n{REPOSITORY}\n")
-    pip = ["-m", "pip", "-q", "--disable-pip-version-check"]
-    wheel = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(tmp_path / "dist"), str(package)]
-    subprocess.run([sys.executable, *pip, *wheel], check=True)
-    (built,) = (tmp_path / "dist").iterdir()
-    subprocess.run([python, *pip, "install", "--no-deps", "--no-index", str(built)], check=True)
-    rows = tmp_path / "data" / "coins"
-    rows.mkdir(parents=True)
-    (rows / "rows.jsonl").write_text('{"face": "H"}\n{"face": "T"}\n{"face": "H"}\n')
-    command = [python, "-m", "cambrian_eval"]
-    listed = subprocess.run([*command, "list"], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
-    assert "coins" in listed and "heads" in listed
-    done = subprocess.run(
-        [
-            *command,
-            "run",
-            "--model",
-            "heads",
-            "--benchmark",
-            "coins",
-            "--data-root",
-            str(tmp_path / "data"),
-            "--out",
-            "r",
-            "--json",
-        ],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)["results"][0]
-    assert result["score"] == pytest.approx(200 / 3) and result["chance"] == 50.0 and result["complete"]
-    # `all` on the miniature suite means the benchmarks it has, not every one that is installed.
-    drawn = ["run", "--model", "chance", "--benchmark", "all", "--data", "mini:2", "--out", "drawn", "--json"]
-    done = subprocess.run([*command, *drawn], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    names = {r["benchmark"] for r in json.loads(done.stdout)["results"]}
-    assert len(names) == 16 and "coins" not in names
 
 
 def test_offline_opens_no_socket(docvqa_root: Path, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from cvbench_builder.cli import app
 
+pytestmark = pytest.mark.slow  # it builds CV-Bench
+
 
 @pytest.fixture(scope="module")
 def rows(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:

@@ -80,6 +80,7 @@ def test_outlines_fill_to_the_mask_they_came_from() -> None:
     assert outlines(np.ones((2, 3), bool)) == [[(0, 0), (3, 0), (3, 2), (0, 2)]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outdoors", [False, True])
 def test_near_things_are_not_always_larger_nor_lower(outdoors: bool) -> None:
     larger, lower, total = 0, 0, 0

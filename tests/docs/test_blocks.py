@@ -87,6 +87,7 @@ def json_values(code: str) -> None:
             json.loads(line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", sorted({block.page for block in EVERY if block.runs}))
 def test_the_blocks_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In their order, in one folder; Python blocks share their names. No network, nobody's caches."""

@@ -26,7 +26,7 @@ def checked(line: str, whole: bool = True) -> None:
         "cambrian-eval cvbench build --out cvb --omni3d a.json b.json --task depth",
         "python -m cvbench_builder export cvb --format jsonl",
         "cambrian-eval fetch all --model ID",
-        "make test ARGS=tests/spine",
+        "make test ARGS=tests/running",
         "python tools/perf_scale.py --requests 600",
         "pip install 'cambrian-eval[ray]'",
     ],

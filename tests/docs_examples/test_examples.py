@@ -25,6 +25,8 @@ GUIDES = ("add-a-benchmark", "add-a-model", "add-a-scorer", "ablations")
 _FILE = re.compile(r"^<!-- file: (\S+) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMANDS = re.compile(r"^<!-- example -->\n```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
+pytestmark = pytest.mark.slow  # it installs packages and starts many processes
+
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -32,7 +32,7 @@ FOLDERS = ("cambrian_eval", "benchmarks", "reports", "cvbench_builder", "tests",
 PAPERS = {"CHANGELOG.md", "CITATION.cff", "SECURITY.md", "constraints.txt"}
 
 # About 40 s of processor time; but over a gigabyte is unpacked, often beside other tests.
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Tests of runs: executing, resuming, storing; runs of older versions; plug-ins."""

@@ -600,6 +600,7 @@ def test_any_text_gives_one_of_the_letters_or_none_and_always_the_same(text: str
     assert found.rule and extract(text, given_options) == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

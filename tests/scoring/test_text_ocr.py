@@ -76,6 +76,7 @@ def test_whatever_is_careful_never_crashes_and_equality_is_found(text: str, more
         assert careful_match(text, (text,)) == text
 
 
+@pytest.mark.slow
 def test_a_megabyte() -> None:
     for text in ("a" * 10**6, "open " * 200_000, "not " * 250_000, "$" * 10**6, "1,000," * 150_000):
         careful_match(text, ("shut", "a" * 20, "1000"))

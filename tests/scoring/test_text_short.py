@@ -103,6 +103,7 @@ def test_reading_never_crashes(text: str) -> None:
     short.same_words(text, text)
 
 
+@pytest.mark.slow
 def test_a_megabyte() -> None:
     for text in ("no " * 330_000, r"\boxed{" * 140_000, "answer to " * 100_000, "= 3 " * 250_000, " " * 10**6):
         short.yes_no(text)

@@ -17,14 +17,14 @@ from typing import Any
 
 from cambrian_eval.demo.miniature import general, knowledge, ocr_chart, vision_centric
 from cambrian_eval.demo.miniature.canvas import png
-from cambrian_eval.demo.miniature.deal import Deck, Made, Sketch, Split
+from cambrian_eval.demo.miniature.sampling import DraftRow, Sampler, Sketch, Split
 from cambrian_eval.demo.miniature.schemas import SCHEMAS
 from cambrian_eval.errors import UserError, unknown
 
 __all__ = ["NAMES", "Row", "Split", "columns", "rows", "schema", "text_prior"]
 
 Row = dict[str, Any]
-Builder = Callable[[Deck, int, int], list[Made]]
+Builder = Callable[[Sampler, int, int], list[DraftRow]]
 
 _BUILDERS: dict[str, Builder] = {
     "mme": general.mme,
@@ -45,8 +45,12 @@ _BUILDERS: dict[str, Builder] = {
     "cvbench_3d": vision_centric.cvbench_3d,
 }
 _GROUP_SIZES: dict[str, tuple[int, ...]] = {
-    "mme": (2,), "gqa": (2,), "docvqa": (2,), "mmvp": (2,), "mmbench": (4, 4, 2, 3, 4, 3, 4),
-}  # fmt: skip
+    "mme": (2,),
+    "gqa": (2,),
+    "docvqa": (2,),
+    "mmvp": (2,),
+    "mmbench": (4, 4, 2, 3, 4, 3, 4),
+}
 """How many rows belong together, in turn; 1 where nothing is said."""
 
 NAMES: tuple[str, ...] = tuple(_BUILDERS)
@@ -80,7 +84,7 @@ def columns(name: str) -> tuple[str, ...]:
     return tuple(schema(name))
 
 
-def _groups(name: str, n: int, split: Split, seed: int) -> Iterator[list[Made]]:
+def _groups(name: str, n: int, split: Split, seed: int) -> Iterator[list[DraftRow]]:
     """The rows of one group after the other, images undrawn, until there are `n` rows."""
     if name not in _BUILDERS:
         raise unknown("benchmark of the miniature suite", name, _BUILDERS)
@@ -90,7 +94,7 @@ def _groups(name: str, n: int, split: Split, seed: int) -> Iterator[list[Made]]:
         raise UserError(f"the miniature suite has no split {split!r}; use eval or train")
     row = 0
     for group, size in enumerate(_sizes(name, n)):
-        yield _BUILDERS[name](Deck(name, split, seed, group), row, size)
+        yield _BUILDERS[name](Sampler(name, split, seed, group), row, size)
         row += size
 
 
@@ -109,7 +113,7 @@ def _sizes(name: str, n: int) -> Iterator[int]:
         turn += 1
 
 
-def _rendered(group: list[Made]) -> list[Row]:
+def _rendered(group: list[DraftRow]) -> list[Row]:
     """The rows of a group with their images drawn; rows that share a sketch share the image."""
     drawn: dict[int, bytes] = {}
 

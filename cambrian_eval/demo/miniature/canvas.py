@@ -13,7 +13,7 @@ from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING
 
-from cambrian_eval.demo.miniature.deal import Look
+from cambrian_eval.demo.miniature.sampling import Look
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -61,7 +61,7 @@ class Canvas:
         self.rng = Random(look.seed)
         self._image = Image.new("RGB", (width * _SCALE, height * _SCALE), PAPER if plain else look.background)
         self._draw = ImageDraw.Draw(self._image)
-        if look.wide and not plain:
+        if look.varied and not plain:
             self._faint_marks()
 
     def _faint_marks(self) -> None:
@@ -74,13 +74,13 @@ class Canvas:
     def tone(self, color: str | Rgb) -> Rgb:
         """A named colour, a little off its exact value (more so on the train split)."""
         exact = COLORS[color] if isinstance(color, str) else color
-        stray = 18 if self.look.wide else 8
+        stray = 18 if self.look.varied else 8
         near = [min(255, max(0, part + self.rng.randint(-stray, stray))) for part in exact]
         return near[0], near[1], near[2]
 
     def jitter(self, amount: float) -> float:
         """A small random shift, up to `amount` either way; larger on the train split."""
-        reach = amount * (1.0 if self.look.wide else 0.7)
+        reach = amount * (1.0 if self.look.varied else 0.7)
         return self.rng.uniform(-reach, reach)
 
     def polygon(self, points: Sequence[Point], fill: Rgb | None, edge: Rgb | None = INK, width: float = 1.5) -> None:
@@ -96,17 +96,29 @@ class Canvas:
         self._draw.line(scaled, fill=color, width=max(1, round(width * _SCALE)), joint="curve")
 
     def rectangle(
-        self, left: float, top: float, right: float, bottom: float,
-        fill: Rgb | None, edge: Rgb | None = INK, width: float = 1.5,
-    ) -> None:  # fmt: skip
+        self,
+        left: float,
+        top: float,
+        right: float,
+        bottom: float,
+        fill: Rgb | None,
+        edge: Rgb | None = INK,
+        width: float = 1.5,
+    ) -> None:
         """An upright box."""
         corners = (left * _SCALE, top * _SCALE, right * _SCALE, bottom * _SCALE)
         self._draw.rectangle(corners, fill=fill, outline=edge, width=round(width * _SCALE) if edge else 0)
 
     def ellipse(
-        self, x: float, y: float, rx: float, ry: float,
-        fill: Rgb | None, edge: Rgb | None = INK, width: float = 1.5,
-    ) -> None:  # fmt: skip
+        self,
+        x: float,
+        y: float,
+        rx: float,
+        ry: float,
+        fill: Rgb | None,
+        edge: Rgb | None = INK,
+        width: float = 1.5,
+    ) -> None:
         """An ellipse around its centre."""
         corners = ((x - rx) * _SCALE, (y - ry) * _SCALE, (x + rx) * _SCALE, (y + ry) * _SCALE)
         self._draw.ellipse(corners, fill=fill, outline=edge, width=round(width * _SCALE) if edge else 0)
@@ -133,9 +145,14 @@ class Canvas:
     ) -> None:
         """Words around (x, y) in the font's `size`; `bold` thickens the strokes, in pixels."""
         self._draw.text(
-            (x * _SCALE, y * _SCALE), text, font=_font(round(size * _SCALE)), fill=color, anchor=anchor,
-            stroke_width=round(bold * _SCALE), stroke_fill=color,
-        )  # fmt: skip
+            (x * _SCALE, y * _SCALE),
+            text,
+            font=_font(round(size * _SCALE)),
+            fill=color,
+            anchor=anchor,
+            stroke_width=round(bold * _SCALE),
+            stroke_fill=color,
+        )
 
     def fitting(self, text: str, width: float, largest: float) -> float:
         """The largest font size up to `largest` at which the words are at most `width` wide."""
@@ -180,10 +197,12 @@ class Canvas:
 
 def _star() -> list[Point]:
     return [
-        ((1.1 if i % 2 == 0 else 0.45) * math.sin(i * math.pi / 5),
-         -(1.1 if i % 2 == 0 else 0.45) * math.cos(i * math.pi / 5))
+        (
+            (1.1 if i % 2 == 0 else 0.45) * math.sin(i * math.pi / 5),
+            -(1.1 if i % 2 == 0 else 0.45) * math.cos(i * math.pi / 5),
+        )
         for i in range(10)
-    ]  # fmt: skip
+    ]
 
 
 _T = 0.36
@@ -192,10 +211,20 @@ _OUTLINES: dict[str, list[Point]] = {
     "diamond": [(0, -1.15), (0.8, 0), (0, 1.15), (-0.8, 0)],
     "star": _star(),
     "cross": [
-        (-_T, -1), (_T, -1), (_T, -_T), (1, -_T), (1, _T), (_T, _T),
-        (_T, 1), (-_T, 1), (-_T, _T), (-1, _T), (-1, -_T), (-_T, -_T),
+        (-_T, -1),
+        (_T, -1),
+        (_T, -_T),
+        (1, -_T),
+        (1, _T),
+        (_T, _T),
+        (_T, 1),
+        (-_T, 1),
+        (-_T, _T),
+        (-1, _T),
+        (-1, -_T),
+        (-_T, -_T),
     ],
-}  # fmt: skip
+}
 
 
 def png(image: Image) -> bytes:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from cambrian_eval.demo.miniature.canvas import GRAY, INK, PAPER, Canvas
-from cambrian_eval.demo.miniature.deal import Ask, Deck, Look, Sketch
+from cambrian_eval.demo.miniature.sampling import Look, Sampler, Sketch, Template
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,7 +39,7 @@ class Bars:
 
 def draw_bars(look: Look, chart: Bars) -> Image:
     """Axes, columns or a line, labels."""
-    canvas = Canvas(look, plain=not look.wide)
+    canvas = Canvas(look, plain=not look.varied)
     left, floor, top = 14, 108 if chart.names else 118, 24
     step = (122 - left) / len(chart.values)
     canvas.line([(left, 10), (left, floor), (124, floor)], INK, 2)
@@ -67,7 +67,7 @@ def draw_bars(look: Look, chart: Bars) -> Image:
 
 def draw_pie(look: Look, shares: Sequence[int], colors: Sequence[str], numbers: bool) -> Image:
     """A pie of shares in percent, the first slice starting at a random angle."""
-    canvas = Canvas(look, plain=not look.wide)
+    canvas = Canvas(look, plain=not look.varied)
     start = canvas.rng.uniform(0, 360)
     middles = []
     for share, color in zip(shares, colors, strict=True):
@@ -86,70 +86,70 @@ def _bars(look: Look, chart: Bars) -> Sketch:
     return partial(draw_bars, look, chart)
 
 
-def bar_value(deck: Deck) -> Ask:
+def bar_value(sampler: Sampler) -> Template:
     """The value of the bar of one colour, written above it."""
-    n = deck.rng.choice((2, 3))
-    colors = tuple(deck.rng.sample(SERIES, n))
-    asked = deck.rng.randrange(n)
-    others = [deck.rng.randrange(1, 10) for _ in range(n)]
-    look = deck.look()
+    n = sampler.rng.choice((2, 3))
+    colors = tuple(sampler.rng.sample(SERIES, n))
+    asked = sampler.rng.randrange(n)
+    others = [sampler.rng.randrange(1, 10) for _ in range(n)]
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         values = tuple(int(value) if i == asked else others[i] for i in range(n))
         return _bars(look, Bars(values, colors, numbers=True))
 
-    return Ask(f"What is the value of the {colors[asked]} bar?", NUMBERS, image)
+    return Template(f"What is the value of the {colors[asked]} bar?", NUMBERS, image)
 
 
-def tallest(deck: Deck, word: str = "tallest") -> Ask:
+def tallest(sampler: Sampler, word: str = "tallest") -> Template:
     """The colour of the bar that stands out."""
-    n, look = 3, deck.look()
-    others = deck.rng.sample(SERIES, len(SERIES))
-    place = deck.rng.randrange(n)
+    n, look = 3, sampler.look()
+    others = sampler.rng.sample(SERIES, len(SERIES))
+    place = sampler.rng.randrange(n)
     low, high = (1, 6) if word == "tallest" else (5, 10)
-    heights = [deck.rng.randrange(low, high) for _ in range(n)]
-    heights[place] = deck.rng.randrange(8, 10) if word == "tallest" else deck.rng.randrange(1, 3)
+    heights = [sampler.rng.randrange(low, high) for _ in range(n)]
+    heights[place] = sampler.rng.randrange(8, 10) if word == "tallest" else sampler.rng.randrange(1, 3)
 
     def image(value: str) -> Sketch:
         rest = [color for color in others if color != value][: n - 1]
         rest.insert(place, value)
         return _bars(look, Bars(tuple(heights), tuple(rest)))
 
-    return Ask(f"Which color is the {word} bar?", SERIES, image)
+    return Template(f"Which color is the {word} bar?", SERIES, image)
 
 
-def how_many_bars(deck: Deck) -> Ask:
+def how_many_bars(sampler: Sampler) -> Template:
     """How many bars the chart has."""
-    colors = tuple(deck.rng.sample(SERIES, 6))
-    heights = [deck.rng.randrange(2, 10) for _ in range(6)]
-    look = deck.look()
+    colors = tuple(sampler.rng.sample(SERIES, 6))
+    heights = [sampler.rng.randrange(2, 10) for _ in range(6)]
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         return _bars(look, Bars(tuple(heights[: int(value)]), colors[: int(value)]))
 
-    return Ask("How many bars does the chart have?", ("2", "3", "4", "5", "6"), image)
+    return Template("How many bars does the chart have?", ("2", "3", "4", "5", "6"), image)
 
 
-def peak_year(deck: Deck) -> Ask:
+def peak_year(sampler: Sampler) -> Template:
     """The year in which the line is at its highest; the years shown are evenly spread around the answer."""
-    look, spread = deck.look(), deck.rng.choice((1, 2))
-    before = deck.rng.randrange(3)
-    color = deck.rng.choice(("red", "blue", "green", "purple"))
-    heights = [deck.rng.randrange(1, 5) for _ in range(3)]
+    look, spread = sampler.look(), sampler.rng.choice((1, 2))
+    before = sampler.rng.randrange(3)
+    color = sampler.rng.choice(("red", "blue", "green", "purple"))
+    heights = [sampler.rng.randrange(1, 5) for _ in range(3)]
     heights[before] = 9
 
     def image(value: str) -> Sketch:
         names = tuple(str(int(value) + spread * (i - before)) for i in range(3))
         return _bars(look, Bars(tuple(heights), (color,) * 3, names, kind="line"))
 
-    return Ask("In which year was the value the highest?", YEARS, image)
+    return Template("In which year was the value the highest?", YEARS, image)
 
 
-def higher(deck: Deck) -> Ask:
+def higher(sampler: Sampler) -> Template:
     """Whether one bar is higher than another."""
-    first, second = colors = tuple(deck.rng.sample(SERIES, 2))
-    look, flip = deck.look(), deck.rng.random() < 0.5
-    low, high = deck.rng.randrange(1, 5), deck.rng.randrange(7, 10)
+    first, second = colors = tuple(sampler.rng.sample(SERIES, 2))
+    look, flip = sampler.look(), sampler.rng.random() < 0.5
+    low, high = sampler.rng.randrange(1, 5), sampler.rng.randrange(7, 10)
 
     def image(value: str) -> Sketch:
         values = (high, low) if value == "Yes" else (low, high)
@@ -157,13 +157,13 @@ def higher(deck: Deck) -> Ask:
             return _bars(look, Bars(values[::-1], colors[::-1]))
         return _bars(look, Bars(values, colors))
 
-    return Ask(f"Is the {first} bar higher than the {second} bar?", ("Yes", "No"), image)
+    return Template(f"Is the {first} bar higher than the {second} bar?", ("Yes", "No"), image)
 
 
-def slice_percent(deck: Deck) -> Ask:
+def slice_percent(sampler: Sampler) -> Template:
     """The share written on one slice."""
-    colors = deck.rng.sample(SERIES[:6], 2)
-    look, swap = deck.look(), deck.rng.random() < 0.5
+    colors = sampler.rng.sample(SERIES[:6], 2)
+    look, swap = sampler.look(), sampler.rng.random() < 0.5
 
     def image(value: str) -> Sketch:
         share = int(value.rstrip("%"))
@@ -172,39 +172,39 @@ def slice_percent(deck: Deck) -> Ask:
             return partial(draw_pie, look, shares[::-1], colors[::-1], True)
         return partial(draw_pie, look, shares, colors, True)
 
-    return Ask(f"What percentage does the {colors[0]} slice have?", PERCENTS, image)
+    return Template(f"What percentage does the {colors[0]} slice have?", PERCENTS, image)
 
 
-def largest_slice(deck: Deck) -> Ask:
+def largest_slice(sampler: Sampler) -> Template:
     """The colour of the largest slice."""
-    look, others = deck.look(), deck.rng.sample(SERIES, len(SERIES))
-    share = deck.rng.choice((50, 60))
+    look, others = sampler.look(), sampler.rng.sample(SERIES, len(SERIES))
+    share = sampler.rng.choice((50, 60))
     rest = (100 - share) // 2
 
     def image(value: str) -> Sketch:
         colors = [value, *[color for color in others if color != value][:2]]
         return partial(draw_pie, look, (share, rest, 100 - share - rest), colors, False)
 
-    return Ask("What color is the largest slice of the pie?", SERIES, image)
+    return Template("What color is the largest slice of the pie?", SERIES, image)
 
 
-def table_cell(deck: Deck) -> Ask:
+def table_cell(sampler: Sampler) -> Template:
     """The number in one row of a two-column table."""
-    names = deck.rng.sample("ABCDEFGH", 3)
-    asked = deck.rng.randrange(3)
-    others = [deck.rng.choice(NUMBERS) for _ in range(3)]
-    look = deck.look()
+    names = sampler.rng.sample("ABCDEFGH", 3)
+    asked = sampler.rng.randrange(3)
+    others = [sampler.rng.choice(NUMBERS) for _ in range(3)]
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         cells = tuple(value if i == asked else others[i] for i in range(3))
         return partial(draw_table, look, tuple(names), cells)
 
-    return Ask(f"What number is in row {names[asked]} of the table?", NUMBERS, image)
+    return Template(f"What number is in row {names[asked]} of the table?", NUMBERS, image)
 
 
 def draw_table(look: Look, names: Sequence[str], cells: Sequence[str]) -> Image:
     """A ruled table: a letter and a number in each row."""
-    canvas = Canvas(look, plain=not look.wide)
+    canvas = Canvas(look, plain=not look.varied)
     for i, (name, cell) in enumerate(zip(names, cells, strict=True)):
         top = 10 + i * 36
         canvas.rectangle(12, top, 64, top + 36, (225, 230, 240), GRAY, 2)

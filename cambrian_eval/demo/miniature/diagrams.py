@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cambrian_eval.demo.miniature.canvas import COLORS, INK, PAPER, Canvas
-from cambrian_eval.demo.miniature.deal import Ask, Deck, Look, Sketch
+from cambrian_eval.demo.miniature.sampling import Look, Sampler, Sketch, Template
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -142,90 +142,90 @@ def draw_mark(look: Look, value: str) -> Image:
     return canvas.finish()
 
 
-def part_marked(deck: Deck) -> Ask:
+def part_marked(sampler: Sampler) -> Template:
     """Which part of the plant the arrow marks."""
-    look = deck.look()
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         return partial(draw_plant, look, {}, value)
 
-    return Ask("Which part of the plant does the red arrow point to?", tuple(PARTS), image)
+    return Template("Which part of the plant does the red arrow point to?", tuple(PARTS), image)
 
 
-def letter_of_part(deck: Deck) -> Ask:
+def letter_of_part(sampler: Sampler) -> Template:
     """Which letter stands at a part of the plant."""
-    look, part, rest = deck.look(), deck.rng.choice(tuple(PARTS)), deck.rng.sample(LABELS, 4)
+    look, part, rest = sampler.look(), sampler.rng.choice(tuple(PARTS)), sampler.rng.sample(LABELS, 4)
 
     def image(value: str) -> Sketch:
         others = [letter for letter in rest if letter != value]
         letters = dict(zip([p for p in PARTS if p != part], others, strict=True))
         return partial(draw_plant, look, {**letters, part: value}, "")
 
-    return Ask(f"Which label shows the {part}?", LABELS, image)
+    return Template(f"Which label shows the {part}?", LABELS, image)
 
 
-def eater(deck: Deck) -> Ask:
+def eater(sampler: Sampler) -> Template:
     """Who eats the first animal of a chain of three."""
-    prey, *rest = deck.rng.sample(ANIMALS, len(ANIMALS))
-    look = deck.look()
+    prey, *rest = sampler.rng.sample(ANIMALS, len(ANIMALS))
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         top = next(name for name in rest if name != value)
         return partial(draw_chain, look, (prey, value, top))
 
-    return Ask(f"According to the food chain, what eats the {prey}?", tuple(sorted(rest)), image)
+    return Template(f"According to the food chain, what eats the {prey}?", tuple(sorted(rest)), image)
 
 
-def next_stage(deck: Deck) -> Ask:
+def next_stage(sampler: Sampler) -> Template:
     """Which stage of a cycle follows another."""
-    before, *rest = deck.rng.sample(LAYER_COLORS, len(LAYER_COLORS))
-    look, turn = deck.look(), deck.rng.randrange(4)
+    before, *rest = sampler.rng.sample(LAYER_COLORS, len(LAYER_COLORS))
+    look, turn = sampler.look(), sampler.rng.randrange(4)
 
     def image(value: str) -> Sketch:
         others = [color for color in rest if color != value][:2]
         stages = [before, value, *others]
         return partial(draw_cycle, look, stages[turn:] + stages[:turn])
 
-    return Ask(f"Which stage of the cycle comes right after the {before} one?", tuple(sorted(rest)), image)
+    return Template(f"Which stage of the cycle comes right after the {before} one?", tuple(sorted(rest)), image)
 
 
-def layer_color(deck: Deck) -> Ask:
+def layer_color(sampler: Sampler) -> Template:
     """The colour of the layer with a given letter."""
-    letters = deck.rng.sample(LABELS, 3)
-    asked = deck.rng.randrange(3)
-    look, rest = deck.look(), deck.rng.sample(LAYER_COLORS, len(LAYER_COLORS))
+    letters = sampler.rng.sample(LABELS, 3)
+    asked = sampler.rng.randrange(3)
+    look, rest = sampler.look(), sampler.rng.sample(LAYER_COLORS, len(LAYER_COLORS))
 
     def image(value: str) -> Sketch:
         colors = [color for color in rest if color != value][:2]
         colors.insert(asked, value)
         return partial(draw_layers, look, colors, letters)
 
-    return Ask(f"What color is the layer labeled {letters[asked]}?", LAYER_COLORS, image)
+    return Template(f"What color is the layer labeled {letters[asked]}?", LAYER_COLORS, image)
 
 
-def magnets(deck: Deck) -> Ask:
+def magnets(sampler: Sampler) -> Template:
     """Whether two magnets attract each other."""
-    return deck.ask(draw_magnets, ("attract", "repel"), "Will these magnets attract or repel each other?")
+    return sampler.template(draw_magnets, ("attract", "repel"), "Will these magnets attract or repel each other?")
 
 
-def particles(deck: Deck) -> Ask:
+def particles(sampler: Sampler) -> Template:
     """Which state of matter the particles show."""
-    return deck.ask(draw_particles, STATES, "Which state of matter does the diagram show?")
+    return sampler.template(draw_particles, STATES, "Which state of matter does the diagram show?")
 
 
-def mark(deck: Deck) -> Ask:
+def mark(sampler: Sampler) -> Template:
     """Which mark ends a sentence."""
-    return deck.ask(draw_mark, tuple(MARKS), "Which punctuation mark ends the sentence on the card?")
+    return sampler.template(draw_mark, tuple(MARKS), "Which punctuation mark ends the sentence on the card?")
 
 
-def region(deck: Deck) -> Ask:
+def region(sampler: Sampler) -> Template:
     """Which coloured region lies in a given direction."""
-    side = deck.rng.choice(tuple(COMPASS))
-    look, rest = deck.look(), deck.rng.sample(LAYER_COLORS, len(LAYER_COLORS))
+    side = sampler.rng.choice(tuple(COMPASS))
+    look, rest = sampler.look(), sampler.rng.sample(LAYER_COLORS, len(LAYER_COLORS))
 
     def image(value: str) -> Sketch:
         others = [color for color in rest if color != value]
         colors = dict(zip([s for s in COMPASS if s != side], others, strict=False))
         return partial(draw_map, look, {**colors, side: value})
 
-    return Ask(f"Which region of the map lies farthest {side}?", LAYER_COLORS, image)
+    return Template(f"Which region of the map lies farthest {side}?", LAYER_COLORS, image)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cambrian_eval.demo.miniature.canvas import INK, PAPER, Canvas
-from cambrian_eval.demo.miniature.deal import Deck, Look, Sketch
+from cambrian_eval.demo.miniature.sampling import Look, Sampler, Sketch
 from cambrian_eval.demo.miniature.words import NAMES, NUMERALS
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ def draw_page(look: Look, page: Page) -> Image:
     return canvas.finish()
 
 
-def page_with(deck: Deck, asked: tuple[str, ...], n_fields: int) -> tuple[Sketch, Mapping[str, str], Page]:
+def page_with(sampler: Sampler, asked: tuple[str, ...], n_fields: int) -> tuple[Sketch, Mapping[str, str], Page]:
     """A page with the `asked` fields among others: its image, the asked fields' values, and the page."""
-    others = deck.rng.sample([f for f in FIELDS if f not in asked], n_fields - len(asked))
-    labels = deck.rng.sample([*asked, *others], n_fields)
-    gold = {field: deck.deal(field, FIELDS[field]) for field in asked}
-    filled = tuple((label, gold[label] if label in gold else deck.rng.choice(FIELDS[label])) for label in labels)
-    page = Page(deck.rng.choice(HEADINGS), filled, deck.rng.random() < 0.5)
-    return partial(draw_page, deck.look(), page), gold, page
+    others = sampler.rng.sample([f for f in FIELDS if f not in asked], n_fields - len(asked))
+    labels = sampler.rng.sample([*asked, *others], n_fields)
+    gold = {field: sampler.balanced(field, FIELDS[field]) for field in asked}
+    filled = tuple((label, gold[label] if label in gold else sampler.rng.choice(FIELDS[label])) for label in labels)
+    page = Page(sampler.rng.choice(HEADINGS), filled, sampler.rng.random() < 0.5)
+    return partial(draw_page, sampler.look(), page), gold, page

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cambrian_eval.demo.miniature.canvas import COLORS, GRAY, INK, PAPER, Canvas
-from cambrian_eval.demo.miniature.deal import Ask, Deck, Look, Sketch
+from cambrian_eval.demo.miniature.sampling import Look, Sampler, Sketch, Template
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -133,49 +133,49 @@ def draw_cards(look: Look, *texts: str) -> Image:
     return canvas.finish()
 
 
-def polygon_sides(deck: Deck) -> Ask:
+def polygon_sides(sampler: Sampler) -> Template:
     """How many sides a polygon has."""
-    return deck.ask(draw_polygon, SIDES, "How many sides does the polygon have?")
+    return sampler.template(draw_polygon, SIDES, "How many sides does the polygon have?")
 
 
-def angle(deck: Deck) -> Ask:
+def angle(sampler: Sampler) -> Template:
     """How large an angle is."""
-    return deck.ask(draw_angle, ANGLES, "How large is the marked angle?")
+    return sampler.template(draw_angle, ANGLES, "How large is the marked angle?")
 
 
-def side_length(deck: Deck) -> Ask:
+def side_length(sampler: Sampler) -> Template:
     """The side of a square."""
-    return deck.ask(draw_square, LENGTHS, "How long is one side of the square?")
+    return sampler.template(draw_square, LENGTHS, "How long is one side of the square?")
 
 
-def gauge(deck: Deck) -> Ask:
+def gauge(sampler: Sampler) -> Template:
     """How far a bar is filled."""
-    return deck.ask(draw_gauge, TENTHS, "What number does the red bar reach?")
+    return sampler.template(draw_gauge, TENTHS, "What number does the red bar reach?")
 
 
-def weight(deck: Deck) -> Ask:
+def weight(sampler: Sampler) -> Template:
     """What a scale shows."""
-    return deck.ask(draw_scale, HUNDREDTHS, "What number does the display show?")
+    return sampler.template(draw_scale, HUNDREDTHS, "What number does the display show?")
 
 
-def clock(deck: Deck) -> Ask:
+def clock(sampler: Sampler) -> Template:
     """The hour on a clock."""
-    return deck.ask(draw_clock, HOURS, "Which hour does the red hand of the clock show?")
+    return sampler.template(draw_clock, HOURS, "Which hour does the red hand of the clock show?")
 
 
-def lever(deck: Deck) -> Ask:
+def lever(sampler: Sampler) -> Template:
     """Which side of a seesaw is heavier."""
-    return deck.ask(draw_lever, ("left", "right", "neither"), "Which side of the lever is heavier?")
+    return sampler.template(draw_lever, ("left", "right", "neither"), "Which side of the lever is heavier?")
 
 
-def circuit(deck: Deck) -> Ask:
+def circuit(sampler: Sampler) -> Template:
     """Whether the lamp of a circuit is lit."""
-    return deck.ask(draw_circuit, ("yes", "no"), "Will the lamp in this circuit be lit?")
+    return sampler.template(draw_circuit, ("yes", "no"), "Will the lamp in this circuit be lit?")
 
 
-def total(deck: Deck) -> Ask:
+def total(sampler: Sampler) -> Template:
     """The result of a sum on a card."""
-    look, part = deck.look(), deck.rng.random()
+    look, part = sampler.look(), sampler.rng.random()
 
     def image(value: str) -> Sketch:
         first = 1 + int(part * (int(value) - 1))
@@ -183,47 +183,53 @@ def total(deck: Deck) -> Ask:
 
     values = tuple(str(n) for n in range(2, 10))
     question = "What is the result of the sum in the image?"
-    return Ask(question, values, image, "Is {value} the answer to the sum in the image?")
+    return Template(question, values, image, "Is {value} the answer to the sum in the image?")
 
 
-def program(deck: Deck) -> Ask:
+def program(sampler: Sampler) -> Template:
     """What two lines of Python print."""
-    look, part = deck.look(), deck.rng.random()
+    look, part = sampler.look(), sampler.rng.random()
 
     def image(value: str) -> Sketch:
         first = 1 + int(part * (int(value) - 1))
         return partial(draw_cards, look, f"a={first}", f"print(a+{int(value) - first})")
 
     values = tuple(str(n) for n in range(2, 10))
-    return Ask("What does the program print?", values, image, "Does the program in the image print {value}?")
+    return Template("What does the program print?", values, image, "Does the program in the image print {value}?")
 
 
 FRENCH = {
-    "cat": "CHAT", "dog": "CHIEN", "bread": "PAIN", "milk": "LAIT",
-    "water": "EAU", "red": "ROUGE", "book": "LIVRE", "hand": "MAIN",
-}  # fmt: skip
+    "cat": "CHAT",
+    "dog": "CHIEN",
+    "bread": "PAIN",
+    "milk": "LAIT",
+    "water": "EAU",
+    "red": "ROUGE",
+    "book": "LIVRE",
+    "hand": "MAIN",
+}
 
 
-def translation(deck: Deck) -> Ask:
+def translation(sampler: Sampler) -> Template:
     """The English meaning of a French word."""
-    look = deck.look()
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         return partial(draw_cards, look, FRENCH[value])
 
     question = "What does the French word in the image mean?"
-    return Ask(question, tuple(FRENCH), image, 'Does the French word in the image mean "{value}"?')
+    return Template(question, tuple(FRENCH), image, 'Does the French word in the image mean "{value}"?')
 
 
 PAIRS = tuple(f"[{a}, {b}]" for a, b in ((1, 4), (2, 7), (3, 8), (5, 2), (6, 9), (7, 3), (8, 6), (9, 1), (4, 5)))
 
 
-def pair(deck: Deck) -> Ask:
+def pair(sampler: Sampler) -> Template:
     """Two numbers on two cards, as a list."""
-    look = deck.look()
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         first, second = value.strip("[]").split(", ")
         return partial(draw_cards, look, first, second)
 
-    return Ask("Which numbers are on the cards, from top to bottom?", PAIRS, image)
+    return Template("Which numbers are on the cards, from top to bottom?", PAIRS, image)

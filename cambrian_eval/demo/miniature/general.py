@@ -1,6 +1,6 @@
 """Rows of the General group in miniature: MME, MMBench, SEED-Bench and GQA.
 
-Each builder turns one `Deck` into the rows of one group (a pair, a circular group, the questions of an
+Each builder turns one `Sampler` into the rows of one group (a pair, a circular group, the questions of an
 image) in the benchmark's own columns; the images are still sketches.
 """
 
@@ -14,31 +14,31 @@ from typing import Any
 
 from cambrian_eval.demo.miniature import charts, diagrams, figures, places, shapes, streets, words
 from cambrian_eval.demo.miniature.canvas import SHAPES
-from cambrian_eval.demo.miniature.deal import Ask, Deck, Made, Sketch
+from cambrian_eval.demo.miniature.sampling import DraftRow, Sampler, Sketch, Template
 
-Maker = Callable[[Deck], Ask]
+Maker = Callable[[Sampler], Template]
 FEW = tuple(str(n) for n in range(1, 6))
 LETTERS = "ABCDEFGHI"
 
 
-def _left_right(deck: Deck) -> Ask:
+def _left_right(sampler: Sampler) -> Template:
     claim = "Is the {a} on the {value} side of the {b}?"
-    return shapes.relation(deck, ("left", "right"), "", claim=claim)
+    return shapes.relation(sampler, ("left", "right"), "", claim=claim)
 
 
-def _stop_or_go(deck: Deck) -> Ask:
+def _stop_or_go(sampler: Sampler) -> Template:
     """What a driver must do follows from the lamp: red is stop, green is go."""
-    ask = streets.light(deck)
+    template = streets.light(sampler)
 
     def image(value: str) -> Sketch:
-        return ask.image("red" if value == "stop" else "green")
+        return template.image("red" if value == "stop" else "green")
 
-    return Ask("", ("stop", "go"), image, "Does this traffic light tell drivers to {value}?")
+    return Template("", ("stop", "go"), image, "Does this traffic light tell drivers to {value}?")
 
 
 MME_CATEGORIES: tuple[tuple[str, Maker], ...] = (
     ("existence", shapes.presence),
-    ("count", lambda deck: shapes.count_of(deck, FEW, "shapes", distractors=False)),
+    ("count", lambda sampler: shapes.count_of(sampler, FEW, "shapes", distractors=False)),
     ("position", _left_right),
     ("color", shapes.color_of),
     ("posters", words.poster),
@@ -54,20 +54,20 @@ MME_CATEGORIES: tuple[tuple[str, Maker], ...] = (
 )
 
 
-def mme(deck: Deck, row: int, size: int) -> list[Made]:
+def mme(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """A pair about one image: one claim is true, the other names another value; their order is drawn."""
-    category, maker = deck.kind(MME_CATEGORIES)
-    ask = maker(deck)
-    true = deck.deal("value", ask.values)
-    false = deck.rng.choice([v for v in ask.values if v != true])
-    sketch = ask.image(true)
-    stated = deck.rng.sample([(true, "Yes"), (false, "No")], 2)
+    category, maker = sampler.kind(MME_CATEGORIES)
+    template = maker(sampler)
+    true = sampler.balanced("value", template.values)
+    false = sampler.rng.choice([v for v in template.values if v != true])
+    sketch = template.image(true)
+    stated = sampler.rng.sample([(true, "Yes"), (false, "No")], 2)
     return [
-        Made(
+        DraftRow(
             {
-                "question_id": f"{category}/{deck.group:06d}.png",
+                "question_id": f"{category}/{sampler.group:06d}.png",
                 "image": sketch,
-                "question": ask.claim.format(value=value) + " Please answer yes or no.",
+                "question": template.claim.format(value=value) + " Please answer yes or no.",
                 "answer": answer,
                 "category": category,
             },
@@ -92,19 +92,19 @@ MMBENCH_KINDS: tuple[tuple[Maker, str, str, str], ...] = (
 )
 
 
-def mmbench(deck: Deck, row: int, size: int) -> list[Made]:
+def mmbench(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """A circular group: one question with `size` options, once for each rotation of them."""
-    maker, category, l2_category, hint = deck.kind(MMBENCH_KINDS)
-    ask = maker(deck)
-    options, place = deck.options(ask, size)
-    sketch = ask.image(options[place])
-    made = []
+    maker, category, l2_category, hint = sampler.kind(MMBENCH_KINDS)
+    template = maker(sampler)
+    options, place = sampler.options(template, size)
+    sketch = template.image(options[place])
+    drafts = []
     for turn in range(size):
         turned = options[turn:] + options[:turn]
         texts = turned + ["nan"] * (4 - size)
         columns: dict[str, Any] = {
-            "index": deck.group + 1_000_000 * turn,
-            "question": ask.question,
+            "index": sampler.group + 1_000_000 * turn,
+            "question": template.text,
             "hint": hint,
         }
         columns.update(zip("ABCD", texts, strict=True))
@@ -119,12 +119,12 @@ def mmbench(deck: Deck, row: int, size: int) -> list[Made]:
                 "split": "dev",
             }
         )
-        made.append(Made(columns, 1 / size))
-    return made
+        drafts.append(DraftRow(columns, 1 / size))
+    return drafts
 
 
-def _any_side(deck: Deck) -> Ask:
-    return shapes.relation(deck, ("left", "right", "above", "below"), "Where is the {a} relative to the {b}?")
+def _any_side(sampler: Sampler) -> Template:
+    return shapes.relation(sampler, ("left", "right", "above", "below"), "Where is the {a} relative to the {b}?")
 
 
 SEED_DIMENSIONS: tuple[Maker, ...] = (
@@ -132,7 +132,7 @@ SEED_DIMENSIONS: tuple[Maker, ...] = (
     shapes.shape_of,
     shapes.color_of,
     shapes.where_is,
-    lambda deck: shapes.count_of(deck, (*FEW, "6")),
+    lambda sampler: shapes.count_of(sampler, (*FEW, "6")),
     _any_side,
     shapes.inside,
     diagrams.eater,
@@ -140,60 +140,62 @@ SEED_DIMENSIONS: tuple[Maker, ...] = (
 )
 
 
-def seed(deck: Deck, row: int, size: int) -> list[Made]:
+def seed(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """One question of a dimension (numbered from 1) with four options."""
-    dimension = SEED_DIMENSIONS.index(deck.kind(SEED_DIMENSIONS)) + 1
-    ask = SEED_DIMENSIONS[dimension - 1](deck)
-    options, place = deck.options(ask, 4)
+    dimension = SEED_DIMENSIONS.index(sampler.kind(SEED_DIMENSIONS)) + 1
+    template = SEED_DIMENSIONS[dimension - 1](sampler)
+    options, place = sampler.options(template, 4)
     columns: dict[str, Any] = {"answer": LETTERS[place]}
     columns.update(zip(("choice_a", "choice_b", "choice_c", "choice_d"), options, strict=True))
     columns.update(
         {
-            "data_id": f"{deck.group:06d}",
+            "data_id": f"{sampler.group:06d}",
             "data_type": "image",
-            "question": ask.question,
+            "question": template.text,
             "question_id": str(row),
             "question_type_id": dimension,
-            "image": [ask.image(options[place])],
+            "image": [template.image(options[place])],
             "segment": [],
         }
     )
-    return [Made(columns, 1 / 4)]
+    return [DraftRow(columns, 1 / 4)]
 
 
 GQA_STRUCTURES = ("query", "verify", "choose", "logical", "compare")
 
 
-def gqa(deck: Deck, row: int, size: int) -> list[Made]:
+def gqa(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """Two questions about one image: one about its left object, one about its right object or their sizes.
 
     The two objects and their sizes are drawn independently of each other, so neither question's text says
     anything about the other's answer.
     """
     items = [
-        shapes.Item(deck.deal(f"{side} shape", SHAPES), deck.deal(f"{side} color", shapes.COLOR_NAMES), x, 64, 16)
+        shapes.Item(
+            sampler.balanced(f"{side} shape", SHAPES), sampler.balanced(f"{side} color", shapes.COLOR_NAMES), x, 64, 16
+        )
         for side, x in (("left", 34), ("right", 94))
     ]
-    larger = deck.rng.randrange(2)
+    larger = sampler.rng.randrange(2)
     items[larger] = replace(items[larger], r=28)
-    sketch = partial(shapes.scene, deck.look(), tuple(items))
-    first = deck.kind(GQA_STRUCTURES[:4])
-    second = GQA_STRUCTURES[(GQA_STRUCTURES.index(first) + deck.turn + 1) % 5]
-    made = []
+    sketch = partial(shapes.scene, sampler.look(), tuple(items))
+    first = sampler.kind(GQA_STRUCTURES[:4])
+    second = GQA_STRUCTURES[(GQA_STRUCTURES.index(first) + sampler.occurrence + 1) % 5]
+    drafts = []
     for position, (side, structural) in enumerate((("left", first), ("right", second))):
-        question, answer, prior, topic = _gqa_question(deck.rng, structural, side, items[position], larger)
+        question, answer, prior, topic = _gqa_question(sampler.rng, structural, side, items[position], larger)
         columns = _gqa_columns(f"{row + position:08d}", structural, topic, side)
         columns.update(
             {
-                "imageId": f"n{deck.group}",
+                "imageId": f"n{sampler.group}",
                 "question": question,
                 "answer": answer,
                 "fullAnswer": f"The answer is {answer}.",
                 "image": sketch,
             }
         )
-        made.append(Made(columns, prior))
-    return made
+        drafts.append(DraftRow(columns, prior))
+    return drafts
 
 
 def _gqa_columns(identity: str, structural: str, topic: str, side: str) -> dict[str, Any]:

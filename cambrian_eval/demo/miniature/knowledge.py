@@ -1,6 +1,6 @@
 """Rows of the Knowledge group in miniature: ScienceQA, MMMU, MathVista and AI2D.
 
-Each builder turns one `Deck` into one row in the benchmark's own columns; the images are still sketches.
+Each builder turns one `Sampler` into one row in the benchmark's own columns; the images are still sketches.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Any
 
 from cambrian_eval.demo.miniature import charts, diagrams, figures, places, shapes
 from cambrian_eval.demo.miniature.canvas import SIDE
-from cambrian_eval.demo.miniature.deal import Ask, Deck, Made, Sketch
+from cambrian_eval.demo.miniature.sampling import DraftRow, Sampler, Sketch, Template
 
-Maker = Callable[[Deck], Ask]
+Maker = Callable[[Sampler], Template]
 LETTERS = "ABCDEFGHI"
 NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 @dataclass(frozen=True)
-class Lesson:
+class ScienceQAKind:
     """A kind of ScienceQA question."""
 
     maker: Maker
@@ -30,42 +30,44 @@ class Lesson:
     hint: str = ""
 
 
-LESSONS = (
-    Lesson(diagrams.magnets, 2, "natural science", "physics", 3, "Opposite poles attract. Like poles repel."),
-    Lesson(diagrams.region, 4, "social science", "geography", 2),
-    Lesson(diagrams.particles, 3, "natural science", "chemistry", 7, "In a solid, particles are packed together."),
-    Lesson(diagrams.part_marked, 4, "natural science", "biology", 4),
-    Lesson(diagrams.mark, 3, "language science", "punctuation", 1),
-    Lesson(figures.circuit, 2, "natural science", "physics", 5, "A lamp is lit when the circuit is closed."),
-    Lesson(diagrams.layer_color, 5, "natural science", "earth-science", 6),
+SCIENCEQA_KINDS = (
+    ScienceQAKind(diagrams.magnets, 2, "natural science", "physics", 3, "Opposite poles attract. Like poles repel."),
+    ScienceQAKind(diagrams.region, 4, "social science", "geography", 2),
+    ScienceQAKind(
+        diagrams.particles, 3, "natural science", "chemistry", 7, "In a solid, particles are packed together."
+    ),
+    ScienceQAKind(diagrams.part_marked, 4, "natural science", "biology", 4),
+    ScienceQAKind(diagrams.mark, 3, "language science", "punctuation", 1),
+    ScienceQAKind(figures.circuit, 2, "natural science", "physics", 5, "A lamp is lit when the circuit is closed."),
+    ScienceQAKind(diagrams.layer_color, 5, "natural science", "earth-science", 6),
 )
 
 
-def scienceqa(deck: Deck, row: int, size: int) -> list[Made]:
+def scienceqa(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """One question with two to five choices; the gold answer is a position."""
-    lesson = deck.kind(LESSONS)
-    ask = lesson.maker(deck)
-    choices, place = deck.options(ask, lesson.choices)
+    kind = sampler.kind(SCIENCEQA_KINDS)
+    template = kind.maker(sampler)
+    choices, place = sampler.options(template, kind.choices)
     columns = {
-        "image": ask.image(choices[place]),
-        "question": ask.question,
+        "image": template.image(choices[place]),
+        "question": template.text,
         "choices": choices,
         "answer": place,
-        "hint": lesson.hint,
+        "hint": kind.hint,
         "task": "closed choice",
-        "grade": f"grade{lesson.grade}",
-        "subject": lesson.subject,
-        "topic": lesson.topic,
-        "category": lesson.topic.capitalize(),
-        "skill": ask.question,
+        "grade": f"grade{kind.grade}",
+        "subject": kind.subject,
+        "topic": kind.topic,
+        "category": kind.topic.capitalize(),
+        "skill": template.text,
         "lecture": "",
         "solution": f"The picture shows it: {choices[place]}.",
     }
-    return [Made(columns, 1 / lesson.choices)]
+    return [DraftRow(columns, 1 / kind.choices)]
 
 
 @dataclass(frozen=True)
-class Exam:
+class MMMUKind:
     """A kind of MMMU question; 0 `options` make it open, `in_words` adds the number's word as a gold."""
 
     maker: Maker
@@ -77,57 +79,57 @@ class Exam:
     in_words: bool = False
 
 
-EXAMS = (
-    Exam(places.pattern, "Art", "Painting", "Paintings", 4),
-    Exam(diagrams.part_marked, "Biology", "Botany", "Diagrams", 4),
-    Exam(charts.peak_year, "Economics", "Macroeconomics", "Plots and Charts", 4),
-    Exam(figures.polygon_sides, "Math", "Geometry", "Geometric Shapes", 0, in_words=True),
-    Exam(figures.lever, "Physics", "Mechanics", "Diagrams", 3),
-    Exam(shapes.color_of, "Design", "Graphic Design", "Icons and Symbols", 4, images=2),
-    Exam(charts.tallest, "Marketing", "Market Research", "Plots and Charts", 5),
-    Exam(figures.circuit, "Electronics", "Circuits", "Technical Blueprints", 2),
-    Exam(figures.program, "Computer_Science", "Programming", "Screenshots", 0),
-    Exam(places.landmark, "Architecture_and_Engineering", "Buildings", "Photographs", 4),
-    Exam(places.mood, "Psychology", "Emotion", "Portraits", 4, images=3),
-    Exam(diagrams.region, "Geography", "Cartography", "Maps", 4),
+MMMU_KINDS = (
+    MMMUKind(places.pattern, "Art", "Painting", "Paintings", 4),
+    MMMUKind(diagrams.part_marked, "Biology", "Botany", "Diagrams", 4),
+    MMMUKind(charts.peak_year, "Economics", "Macroeconomics", "Plots and Charts", 4),
+    MMMUKind(figures.polygon_sides, "Math", "Geometry", "Geometric Shapes", 0, in_words=True),
+    MMMUKind(figures.lever, "Physics", "Mechanics", "Diagrams", 3),
+    MMMUKind(shapes.color_of, "Design", "Graphic Design", "Icons and Symbols", 4, images=2),
+    MMMUKind(charts.tallest, "Marketing", "Market Research", "Plots and Charts", 5),
+    MMMUKind(figures.circuit, "Electronics", "Circuits", "Technical Blueprints", 2),
+    MMMUKind(figures.program, "Computer_Science", "Programming", "Screenshots", 0),
+    MMMUKind(places.landmark, "Architecture_and_Engineering", "Buildings", "Photographs", 4),
+    MMMUKind(places.mood, "Psychology", "Emotion", "Portraits", 4, images=3),
+    MMMUKind(diagrams.region, "Geography", "Cartography", "Maps", 4),
 )
 
 
-def mmmu(deck: Deck, row: int, size: int) -> list[Made]:
+def mmmu(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """One exam question, with options as the text of a Python list, or open; some have several images.
 
     Where there are several, all show the same kind of thing and the question is about the first.
     """
-    exam = deck.kind(EXAMS)
-    ask = exam.maker(deck)
-    if exam.options:
-        options, place = deck.options(ask, exam.options)
+    kind = sampler.kind(MMMU_KINDS)
+    template = kind.maker(sampler)
+    if kind.options:
+        options, place = sampler.options(template, kind.options)
         value, answer = options[place], LETTERS[place]
     else:
-        options, value = [], deck.deal("value", ask.values)
-        answer = repr([value, NUMBER_WORDS[int(value)]]) if exam.in_words else value
-    tags = "".join(f"<image {i + 1}> " for i in range(exam.images))
-    sketches: list[Sketch | None] = [ask.image(value)]
-    sketches += [ask.image(deck.rng.choice(ask.values)) for _ in range(exam.images - 1)]
+        options, value = [], sampler.balanced("value", template.values)
+        answer = repr([value, NUMBER_WORDS[int(value)]]) if kind.in_words else value
+    tags = "".join(f"<image {i + 1}> " for i in range(kind.images))
+    sketches: list[Sketch | None] = [template.image(value)]
+    sketches += [template.image(sampler.rng.choice(template.values)) for _ in range(kind.images - 1)]
     sketches += [None] * (7 - len(sketches))
-    several = " Answer for <image 1>." if exam.images > 1 else ""
+    several = " Answer for <image 1>." if kind.images > 1 else ""
     columns: dict[str, Any] = {
-        "id": f"validation_{exam.subject}_{row + 1}",
-        "question": f"{tags}{ask.question}{several}",
+        "id": f"validation_{kind.subject}_{row + 1}",
+        "question": f"{tags}{template.text}{several}",
         "options": repr(options),
         "explanation": "",
         **{f"image_{i + 1}": sketch for i, sketch in enumerate(sketches)},
-        "img_type": repr([exam.img_type]),
+        "img_type": repr([kind.img_type]),
         "answer": answer,
         "topic_difficulty": "Easy",
         "question_type": "multiple-choice" if options else "open",
-        "subfield": exam.subfield,
+        "subfield": kind.subfield,
     }
-    return [Made(columns, 1 / len(options or ask.values))]
+    return [DraftRow(columns, 1 / len(options or template.values))]
 
 
 @dataclass(frozen=True)
-class Problem:
+class MathVistaKind:
     """A kind of MathVista question."""
 
     maker: Maker
@@ -142,19 +144,19 @@ class Problem:
 
 FIGURE, GEOMETRY, WORD = "figure question answering", "geometry problem solving", "math word problem"
 TEXTBOOK, VISUAL = "textbook question answering", "visual question answering"
-PROBLEMS = (
-    Problem(charts.bar_value, "integer", FIGURE, "bar chart", ("statistical reasoning",)),
-    Problem(figures.angle, "text", GEOMETRY, "geometry diagram", ("geometry reasoning",), 4),
-    Problem(figures.gauge, "float", WORD, "scientific figure", ("scientific reasoning",), precision=1.0),
-    Problem(charts.tallest, "text", FIGURE, "bar chart", ("statistical reasoning",), 4),
-    Problem(figures.total, "integer", WORD, "synthetic scene", ("arithmetic reasoning",)),
-    Problem(figures.lever, "text", TEXTBOOK, "scientific figure", ("scientific reasoning",), 3),
-    Problem(figures.side_length, "integer", GEOMETRY, "geometry diagram", ("geometry reasoning",), unit="cm"),
-    Problem(figures.circuit, "text", TEXTBOOK, "scientific figure", ("logical reasoning",), 2),
-    Problem(figures.clock, "integer", VISUAL, "natural image", ("numeric commonsense",)),
-    Problem(charts.largest_slice, "text", FIGURE, "pie chart", ("statistical reasoning",), 5),
-    Problem(figures.weight, "float", WORD, "scientific figure", ("numeric commonsense",), precision=2.0),
-    Problem(figures.pair, "list", VISUAL, "synthetic scene", ("numeric commonsense",)),
+MATHVISTA_KINDS = (
+    MathVistaKind(charts.bar_value, "integer", FIGURE, "bar chart", ("statistical reasoning",)),
+    MathVistaKind(figures.angle, "text", GEOMETRY, "geometry diagram", ("geometry reasoning",), 4),
+    MathVistaKind(figures.gauge, "float", WORD, "scientific figure", ("scientific reasoning",), precision=1.0),
+    MathVistaKind(charts.tallest, "text", FIGURE, "bar chart", ("statistical reasoning",), 4),
+    MathVistaKind(figures.total, "integer", WORD, "synthetic scene", ("arithmetic reasoning",)),
+    MathVistaKind(figures.lever, "text", TEXTBOOK, "scientific figure", ("scientific reasoning",), 3),
+    MathVistaKind(figures.side_length, "integer", GEOMETRY, "geometry diagram", ("geometry reasoning",), unit="cm"),
+    MathVistaKind(figures.circuit, "text", TEXTBOOK, "scientific figure", ("logical reasoning",), 2),
+    MathVistaKind(figures.clock, "integer", VISUAL, "natural image", ("numeric commonsense",)),
+    MathVistaKind(charts.largest_slice, "text", FIGURE, "pie chart", ("statistical reasoning",), 5),
+    MathVistaKind(figures.weight, "float", WORD, "scientific figure", ("numeric commonsense",), precision=2.0),
+    MathVistaKind(figures.pair, "list", VISUAL, "synthetic scene", ("numeric commonsense",)),
 )
 _HINT = "Hint: Please answer the question"
 HINTS: dict[tuple[str, float | None], str] = {
@@ -178,48 +180,48 @@ HINTS: dict[tuple[str, float | None], str] = {
 }
 
 
-def mathvista(deck: Deck, row: int, size: int) -> list[Made]:
+def mathvista(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """One problem with its query text: hint line, question, unit, choices."""
-    problem = deck.kind(PROBLEMS)
-    ask = problem.maker(deck)
+    kind = sampler.kind(MATHVISTA_KINDS)
+    template = kind.maker(sampler)
     choices: list[str] | None = None
-    if problem.choices:
-        choices, place = deck.options(ask, problem.choices)
+    if kind.choices:
+        choices, place = sampler.options(template, kind.choices)
         answer = choices[place]
     else:
-        answer = deck.deal("value", ask.values)
-    unit = f" (Unit: {problem.unit})" if problem.unit else ""
-    query = f"{HINTS[problem.answer_type, problem.precision]}\nQuestion: {ask.question}{unit}"
+        answer = sampler.balanced("value", template.values)
+    unit = f" (Unit: {kind.unit})" if kind.unit else ""
+    query = f"{HINTS[kind.answer_type, kind.precision]}\nQuestion: {template.text}{unit}"
     if choices:
         listed = "\n".join(f"({letter}) {text}" for letter, text in zip(LETTERS, choices, strict=False))
         query += f"\nChoices:\n{listed}"
-    general = problem.task in (VISUAL, FIGURE)
+    general = kind.task in (VISUAL, FIGURE)
     columns = {
         "pid": str(row + 1),
-        "question": ask.question,
+        "question": template.text,
         "image": f"images/{row + 1}.png",
-        "decoded_image": ask.image(answer),
+        "decoded_image": template.image(answer),
         "choices": choices,
-        "unit": problem.unit,
-        "precision": problem.precision,
+        "unit": kind.unit,
+        "precision": kind.precision,
         "answer": answer,
         "question_type": "multi_choice" if choices else "free_form",
-        "answer_type": problem.answer_type,
+        "answer_type": kind.answer_type,
         "metadata": {
             "category": "general-vqa" if general else "math-targeted-vqa",
-            "context": problem.context,
+            "context": kind.context,
             "grade": "elementary school",
             "img_height": SIDE,
             "img_width": SIDE,
             "language": "english",
-            "skills": list(problem.skills),
+            "skills": list(kind.skills),
             "source": "miniature",
             "split": "testmini",
-            "task": problem.task,
+            "task": kind.task,
         },
         "query": query,
     }
-    return [Made(columns, 1 / len(choices or ask.values))]
+    return [DraftRow(columns, 1 / len(choices or template.values))]
 
 
 AI2D_KINDS: tuple[Maker, ...] = (
@@ -231,14 +233,14 @@ AI2D_KINDS: tuple[Maker, ...] = (
 )
 
 
-def ai2d(deck: Deck, row: int, size: int) -> list[Made]:
+def ai2d(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """One question about a diagram with four options; the gold answer is a position as text."""
-    ask = deck.kind(AI2D_KINDS)(deck)
-    options, place = deck.options(ask, 4)
+    template = sampler.kind(AI2D_KINDS)(sampler)
+    options, place = sampler.options(template, 4)
     columns = {
-        "question": ask.question,
+        "question": template.text,
         "options": options,
         "answer": str(place),
-        "image": ask.image(options[place]),
+        "image": template.image(options[place]),
     }
-    return [Made(columns, 1 / 4)]
+    return [DraftRow(columns, 1 / 4)]

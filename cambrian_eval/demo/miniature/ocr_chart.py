@@ -2,7 +2,7 @@
 
 All four are free-form. Each answer is dealt from a short list, so that a blind reader who knows the list is
 right once in its length: ChartQA 1/2 to 1/9, OCRBench 1/8 to 1/20, TextVQA 1/3 to 1/20, DocVQA 1/5 to 1/10.
-Each builder turns one `Deck` into the rows of one image; the images are still sketches.
+Each builder turns one `Sampler` into the rows of one image; the images are still sketches.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 
 from cambrian_eval.demo.miniature import charts, documents, words
 from cambrian_eval.demo.miniature.canvas import SIDE
-from cambrian_eval.demo.miniature.deal import Ask, Deck, Made
+from cambrian_eval.demo.miniature.sampling import DraftRow, Sampler, Template
 
-Maker = Callable[[Deck], Ask]
+Maker = Callable[[Sampler], Template]
 CHARTS: tuple[Maker, ...] = (
     charts.bar_value,
     charts.tallest,
@@ -29,13 +29,13 @@ CHARTS: tuple[Maker, ...] = (
 )
 
 
-def chartqa(deck: Deck, row: int, size: int) -> list[Made]:
+def chartqa(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """One question about a bar, line or pie chart or a table."""
-    kind = "human_test" if deck.group % 2 == 0 else "augmented_test"
-    ask = deck.kind(CHARTS)(deck)
-    answer = deck.deal("value", ask.values)
-    columns = {"type": kind, "question": ask.question, "answer": answer, "image": ask.image(answer)}
-    return [Made(columns, 1 / len(ask.values))]
+    kind = "human_test" if sampler.group % 2 == 0 else "augmented_test"
+    template = sampler.kind(CHARTS)(sampler)
+    answer = sampler.balanced("value", template.values)
+    columns = {"type": kind, "question": template.text, "answer": answer, "image": template.image(answer)}
+    return [DraftRow(columns, 1 / len(template.values))]
 
 
 SCENE, DOC, KIE = "Scene Text-centric VQA", "Doc-oriented VQA", "Key Information Extraction"
@@ -43,11 +43,11 @@ FORMULA = "Handwritten Mathematical Expression Recognition"
 
 
 def _field(field: str, question: str) -> Maker:
-    """A question for one field of a page, as an Ask over the field's values."""
+    """A question for one field of a page, as an Template over the field's values."""
 
-    def maker(deck: Deck) -> Ask:
-        sketch, gold, _ = documents.page_with(deck, (field,), 3)
-        return Ask(question, (gold[field],), lambda value: sketch)
+    def maker(sampler: Sampler) -> Template:
+        sketch, gold, _ = documents.page_with(sampler, (field,), 3)
+        return Template(question, (gold[field],), lambda value: sketch)
 
     return maker
 
@@ -81,26 +81,26 @@ OCR_KINDS: tuple[tuple[str, Maker], ...] = (
 )
 
 
-def ocrbench(deck: Deck, row: int, size: int) -> list[Made]:
+def ocrbench(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """One row of OCRBench; in every twenty rows the ten types come in the benchmark's own proportions."""
-    kind, maker = deck.kind(OCR_KINDS)
-    ask = maker(deck)
-    answer = deck.deal("value", ask.values)
-    question = "what is the number in the image?" if kind.startswith("Digit") else ask.question
+    kind, maker = sampler.kind(OCR_KINDS)
+    template = maker(sampler)
+    answer = sampler.balanced("value", template.values)
+    question = "what is the number in the image?" if kind.startswith("Digit") else template.text
     columns = {
         "dataset": "HME100k" if kind == FORMULA else "miniature",
         "question": question,
         "question_type": kind,
         "answer": [answer],
-        "image": ask.image(answer),
+        "image": template.image(answer),
     }
-    return [Made(columns, 1 / _choices_of(ask, answer))]
+    return [DraftRow(columns, 1 / _choices_of(template, answer))]
 
 
-def _choices_of(ask: Ask, answer: str) -> int:
+def _choices_of(template: Template, answer: str) -> int:
     """How many values the answer was dealt from, also where the deal happened while drawing a page."""
-    if len(ask.values) > 1:
-        return len(ask.values)
+    if len(template.values) > 1:
+        return len(template.values)
     return next(len(values) for values in documents.FIELDS.values() if answer in values)
 
 
@@ -108,62 +108,62 @@ TEXT_KINDS: tuple[Maker | None, ...] = (words.shop, words.shirt, None, words.bus
 """None: one of several boards, the one kind of row that comes with reference tokens."""
 
 
-def textvqa(deck: Deck, row: int, size: int) -> list[Made]:
+def textvqa(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """One question about words in the wild, with ten answers of which seven to ten agree.
 
     The list of OCR tokens is blank except where several boards are shown; there it holds every board's word
     in shuffled order, so it names the candidates but not the answer.
     """
-    maker = deck.kind(TEXT_KINDS)
+    maker = sampler.kind(TEXT_KINDS)
     tokens: list[str] = []
     if maker is None:
-        ask, beside = words.board(deck)
-        answer = ask.values[0]
-        tokens = deck.rng.sample([answer, *beside], 3)
+        template, beside = words.board(sampler)
+        answer = template.values[0]
+        tokens = sampler.rng.sample([answer, *beside], 3)
         prior = 1 / 3
     else:
-        ask = maker(deck)
-        answer = deck.deal("value", ask.values)
-        prior = 1 / len(ask.values)
-    agree = deck.rng.randrange(7, 11)
+        template = maker(sampler)
+        answer = sampler.balanced("value", template.values)
+        prior = 1 / len(template.values)
+    agree = sampler.rng.randrange(7, 11)
     answers = [answer.lower()] * agree + ["unanswerable"] * (10 - agree)
-    question = ask.question[0].lower() + ask.question[1:]
+    question = template.text[0].lower() + template.text[1:]
     columns: dict[str, Any] = {
-        "image_id": f"mini{deck.group:08d}",
+        "image_id": f"mini{sampler.group:08d}",
         "question_id": row,
         "question": question,
         "question_tokens": question.rstrip("?").lower().split(),
-        "image": ask.image(answer),
+        "image": template.image(answer),
         "image_width": SIDE,
         "image_height": SIDE,
         "flickr_original_url": "",
         "flickr_300k_url": "",
-        "answers": deck.rng.sample(answers, 10),
+        "answers": sampler.rng.sample(answers, 10),
         "image_classes": ["sign"],
         "set_name": "val",
         "ocr_tokens": tokens,
     }
-    return [Made(columns, prior)]
+    return [DraftRow(columns, prior)]
 
 
-def docvqa(deck: Deck, row: int, size: int) -> list[Made]:
+def docvqa(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """Two questions about two different fields of one page."""
     fields = tuple(documents.FIELDS)
-    first = deck.kind(fields)
-    second = deck.rng.choice([f for f in fields if f != first])
-    sketch, gold, page = documents.page_with(deck, (first, second), 3)
-    made = []
+    first = sampler.kind(fields)
+    second = sampler.rng.choice([f for f in fields if f != first])
+    sketch, gold, page = documents.page_with(sampler, (first, second), 3)
+    drafts = []
     for position, field in enumerate((first, second)):
         columns = {
             "questionId": str(row + position),
-            "question": deck.rng.choice(documents.QUESTIONS[field]),
+            "question": sampler.rng.choice(documents.QUESTIONS[field]),
             "question_types": ["table/list"] if page.ruled else ["form"],
             "image": sketch,
-            "docId": deck.group,
-            "ucsf_document_id": f"mini{deck.group:06d}",
+            "docId": sampler.group,
+            "ucsf_document_id": f"mini{sampler.group:06d}",
             "ucsf_document_page_no": "1",
             "answers": [gold[field]],
             "data_split": "val",
         }
-        made.append(Made(columns, 1 / len(documents.FIELDS[field])))
-    return made
+        drafts.append(DraftRow(columns, 1 / len(documents.FIELDS[field])))
+    return drafts

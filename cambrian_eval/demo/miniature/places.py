@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cambrian_eval.demo.miniature.canvas import INK, PAPER, Canvas
-from cambrian_eval.demo.miniature.deal import Ask, Deck, Look
+from cambrian_eval.demo.miniature.sampling import Look, Sampler, Template
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -115,11 +115,19 @@ def _windmill(canvas: Canvas, x: float) -> None:
 
 
 _PLACES: dict[str, Callable[[Canvas], None]] = {
-    "beach": _beach, "forest": _forest, "city": _city, "mountains": _mountains, "desert": _desert,
-}  # fmt: skip
+    "beach": _beach,
+    "forest": _forest,
+    "city": _city,
+    "mountains": _mountains,
+    "desert": _desert,
+}
 _LANDMARKS: dict[str, Callable[[Canvas, float], None]] = {
-    "tower": _tower, "pyramid": _pyramid, "bridge": _bridge, "lighthouse": _lighthouse, "windmill": _windmill,
-}  # fmt: skip
+    "tower": _tower,
+    "pyramid": _pyramid,
+    "bridge": _bridge,
+    "lighthouse": _lighthouse,
+    "windmill": _windmill,
+}
 MOODS = ("happy", "sad", "surprised", "angry")
 WEATHER = ("sunny", "rainy", "snowy", "stormy")
 PATTERNS = ("stripes", "dots", "checks", "waves")
@@ -216,28 +224,30 @@ def draw_painting(look: Look, value: str) -> Image:
     return canvas.finish()
 
 
-def place(deck: Deck) -> Ask:
+def place(sampler: Sampler) -> Template:
     """Which landscape."""
     question = "What kind of place does the picture show?"
-    return deck.ask(draw_place, tuple(_PLACES), question, "Does this image show a place of the kind {value}?")
+    return sampler.template(draw_place, tuple(_PLACES), question, "Does this image show a place of the kind {value}?")
 
 
-def landmark(deck: Deck) -> Ask:
+def landmark(sampler: Sampler) -> Template:
     """Which building."""
-    return deck.ask(draw_landmark, tuple(_LANDMARKS), "What building is this?", "Is this a picture of a {value}?")
+    return sampler.template(
+        draw_landmark, tuple(_LANDMARKS), "What building is this?", "Is this a picture of a {value}?"
+    )
 
 
-def weather(deck: Deck) -> Ask:
+def weather(sampler: Sampler) -> Template:
     """What weather."""
-    return deck.ask(draw_weather, WEATHER, "What is the weather like?", "Is the weather in this image {value}?")
+    return sampler.template(draw_weather, WEATHER, "What is the weather like?", "Is the weather in this image {value}?")
 
 
-def mood(deck: Deck) -> Ask:
+def mood(sampler: Sampler) -> Template:
     """Which expression."""
-    return deck.ask(draw_face, MOODS, "How does this person feel?", "Does this person look {value}?")
+    return sampler.template(draw_face, MOODS, "How does this person feel?", "Does this person look {value}?")
 
 
-def pattern(deck: Deck) -> Ask:
+def pattern(sampler: Sampler) -> Template:
     """Which pattern a painting is made of."""
     question = "What pattern does the painting have?"
-    return deck.ask(draw_painting, PATTERNS, question, "Is this painting made of {value}?")
+    return sampler.template(draw_painting, PATTERNS, question, "Is this painting made of {value}?")

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cambrian_eval.demo.miniature.canvas import COLORS, SHAPES, Canvas, Rgb
-from cambrian_eval.demo.miniature.deal import Ask, Deck, Look, Sketch
+from cambrian_eval.demo.miniature.sampling import Look, Sampler, Sketch, Template
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,9 +47,12 @@ def scene(look: Look, items: Sequence[Item], frames: Sequence[Frame] = ()) -> Im
     canvas = Canvas(look)
     for item in items:
         canvas.shape(
-            item.shape, item.color, item.x + canvas.jitter(5), item.y + canvas.jitter(5),
+            item.shape,
+            item.color,
+            item.x + canvas.jitter(5),
+            item.y + canvas.jitter(5),
             item.r * (1 + canvas.jitter(0.12)),
-        )  # fmt: skip
+        )
     for frame in frames:
         reach = frame.r * 1.2 + 6
         box = (frame.x - reach, frame.y - reach, frame.x + reach, frame.y + reach)
@@ -57,54 +60,54 @@ def scene(look: Look, items: Sequence[Item], frames: Sequence[Frame] = ()) -> Im
     return canvas.finish()
 
 
-def color_of(deck: Deck, values: tuple[str, ...] = COLOR_NAMES) -> Ask:
+def color_of(sampler: Sampler, values: tuple[str, ...] = COLOR_NAMES) -> Template:
     """The colour of one of two shapes."""
-    shape, other = deck.rng.sample(SHAPES, 2)
-    look, swap, beside = deck.look(), deck.rng.random() < 0.5, deck.rng.choice(COLOR_NAMES)
-    near, far = ((64, 40), (64, 98)) if deck.rng.random() < 0.5 else ((36, 64), (94, 64))
+    shape, other = sampler.rng.sample(SHAPES, 2)
+    look, swap, beside = sampler.look(), sampler.rng.random() < 0.5, sampler.rng.choice(COLOR_NAMES)
+    near, far = ((64, 40), (64, 98)) if sampler.rng.random() < 0.5 else ((36, 64), (94, 64))
     here, there = (near, far) if swap else (far, near)
 
     def image(value: str) -> Sketch:
         return partial(scene, look, (Item(shape, value, *here, 24), Item(other, beside, *there, 18)))
 
-    return Ask(f"What color is the {shape}?", values, image, f"Is the {shape} {{value}}?")
+    return Template(f"What color is the {shape}?", values, image, f"Is the {shape} {{value}}?")
 
 
-def shape_of(deck: Deck, values: tuple[str, ...] = SHAPES) -> Ask:
+def shape_of(sampler: Sampler, values: tuple[str, ...] = SHAPES) -> Template:
     """The shape of the object that has a given colour."""
-    color, other = deck.rng.sample(COLOR_NAMES, 2)
-    look, beside = deck.look(), deck.rng.choice(SHAPES)
-    here, there = deck.rng.sample([(36, 64), (94, 64)], 2)
+    color, other = sampler.rng.sample(COLOR_NAMES, 2)
+    look, beside = sampler.look(), sampler.rng.choice(SHAPES)
+    here, there = sampler.rng.sample([(36, 64), (94, 64)], 2)
 
     def image(value: str) -> Sketch:
         return partial(scene, look, (Item(value, color, *here, 25), Item(beside, other, *there, 18)))
 
-    return Ask(f"What shape is the {color} object?", values, image, f"Is the {color} object a {{value}}?")
+    return Template(f"What shape is the {color} object?", values, image, f"Is the {color} object a {{value}}?")
 
 
-def presence(deck: Deck) -> Ask:
+def presence(sampler: Sampler) -> Template:
     """Which shape there is: two shapes are shown, the value is one of them."""
     look, colors, cells = (
-        deck.look(),
-        deck.rng.sample(COLOR_NAMES, 2),
-        deck.rng.sample([(36, 64), (94, 64)], 2),
+        sampler.look(),
+        sampler.rng.sample(COLOR_NAMES, 2),
+        sampler.rng.sample([(36, 64), (94, 64)], 2),
     )
-    shift = deck.rng.randrange(1, len(SHAPES))
+    shift = sampler.rng.randrange(1, len(SHAPES))
 
     def image(value: str) -> Sketch:
         second = SHAPES[(SHAPES.index(value) + shift) % len(SHAPES)]
         pairs = zip((value, second), colors, cells, strict=True)
         return partial(scene, look, tuple(Item(s, c, *cell, 24) for s, c, cell in pairs))
 
-    return Ask("Which shape is in this image?", SHAPES, image, "Is there a {value} in this image?")
+    return Template("Which shape is in this image?", SHAPES, image, "Is there a {value} in this image?")
 
 
-def count_of(deck: Deck, values: tuple[str, ...], noun: str = "", distractors: bool = True) -> Ask:
+def count_of(sampler: Sampler, values: tuple[str, ...], noun: str = "", distractors: bool = True) -> Template:
     """How many of one shape there are; up to two shapes of another kind stand among them."""
-    shape, other = deck.rng.sample(SHAPES, 2)
-    color, beside = deck.rng.sample(COLOR_NAMES, 2)
-    cells = deck.rng.sample(CELLS, len(CELLS))
-    look, extra = deck.look(), deck.rng.randrange(3) if distractors else 0
+    shape, other = sampler.rng.sample(SHAPES, 2)
+    color, beside = sampler.rng.sample(COLOR_NAMES, 2)
+    cells = sampler.rng.sample(CELLS, len(CELLS))
+    look, extra = sampler.look(), sampler.rng.randrange(3) if distractors else 0
 
     def image(value: str) -> Sketch:
         n = int(value)
@@ -115,7 +118,7 @@ def count_of(deck: Deck, values: tuple[str, ...], noun: str = "", distractors: b
         return partial(scene, look, tuple(items))
 
     name = noun or (f"{shape}es" if shape.endswith("s") else f"{shape}s")
-    return Ask(
+    return Template(
         f"How many {name} are in the image?",
         values,
         image,
@@ -123,11 +126,11 @@ def count_of(deck: Deck, values: tuple[str, ...], noun: str = "", distractors: b
     )
 
 
-def where_is(deck: Deck) -> Ask:
+def where_is(sampler: Sampler) -> Template:
     """In which corner the shape of a given colour lies; others lie in the other corners."""
-    color, *rest = deck.rng.sample(COLOR_NAMES, 4)
-    shapes = deck.rng.choices(SHAPES, k=4)
-    look, others = deck.look(), deck.rng.randrange(4)
+    color, *rest = sampler.rng.sample(COLOR_NAMES, 4)
+    shapes = sampler.rng.choices(SHAPES, k=4)
+    look, others = sampler.look(), sampler.rng.randrange(4)
 
     def image(value: str) -> Sketch:
         free = [place for name, place in CORNERS.items() if name != value]
@@ -137,7 +140,7 @@ def where_is(deck: Deck) -> Ask:
         return partial(scene, look, tuple(items))
 
     question = f"Where in the image is the {color} shape?"
-    return Ask(question, tuple(CORNERS), image, f"Is the {color} shape at the {{value}} of the image?")
+    return Template(question, tuple(CORNERS), image, f"Is the {color} shape at the {{value}} of the image?")
 
 
 SIDES = {
@@ -148,11 +151,13 @@ SIDES = {
 }
 
 
-def relation(deck: Deck, words: tuple[str, ...], question: str, framed: bool = False, claim: str = "") -> Ask:
+def relation(
+    sampler: Sampler, words: tuple[str, ...], question: str, framed: bool = False, claim: str = ""
+) -> Template:
     """On which side of B shape A lies; `question` has {a} and {b} in it."""
-    shapes, colors = deck.rng.sample(SHAPES, 2), deck.rng.sample(COLOR_NAMES, 2)
-    look = deck.look()
-    slant = deck.rng.uniform(-24, 24)
+    shapes, colors = sampler.rng.sample(SHAPES, 2), sampler.rng.sample(COLOR_NAMES, 2)
+    look = sampler.look()
+    slant = sampler.rng.uniform(-24, 24)
 
     def image(value: str) -> Sketch:
         (ax, ay), (bx, by) = SIDES[value]
@@ -163,14 +168,14 @@ def relation(deck: Deck, words: tuple[str, ...], question: str, framed: bool = F
         return partial(scene, look, (first, second), frames)
 
     a, b = (f"{color} {shape}" for color, shape in zip(colors, shapes, strict=True))
-    return Ask(question.format(a=a, b=b), words, image, claim.format(a=a, b=b, value="{value}"))
+    return Template(question.format(a=a, b=b), words, image, claim.format(a=a, b=b, value="{value}"))
 
 
-def bigger(deck: Deck) -> Ask:
+def bigger(sampler: Sampler) -> Template:
     """Which of two shapes is the bigger one."""
-    pair = deck.rng.sample(SHAPES, 2)
-    colors = deck.rng.sample(COLOR_NAMES, 2)
-    look, places = deck.look(), deck.rng.sample([(36, 64), (94, 64)], 2)
+    pair = sampler.rng.sample(SHAPES, 2)
+    colors = sampler.rng.sample(COLOR_NAMES, 2)
+    look, places = sampler.look(), sampler.rng.sample([(36, 64), (94, 64)], 2)
 
     def image(value: str) -> Sketch:
         sized = zip(pair, colors, places, strict=True)
@@ -178,18 +183,18 @@ def bigger(deck: Deck) -> Ask:
 
     first, second = pair
     question = f"Which one is bigger, the {first} or the {second}?"
-    return Ask(question, (first, second), image, "Is the {value} the bigger one?")
+    return Template(question, (first, second), image, "Is the {value} the bigger one?")
 
 
-def inside(deck: Deck) -> Ask:
+def inside(sampler: Sampler) -> Template:
     """Which shape lies inside a frame; another lies outside it."""
-    look, colors = deck.look(), deck.rng.sample(COLOR_NAMES, 2)
-    (fx, fy), (ox, oy) = deck.rng.sample([(38, 64), (100, 64)], 2)
-    shift = deck.rng.randrange(1, len(SHAPES))
+    look, colors = sampler.look(), sampler.rng.sample(COLOR_NAMES, 2)
+    (fx, fy), (ox, oy) = sampler.rng.sample([(38, 64), (100, 64)], 2)
+    shift = sampler.rng.randrange(1, len(SHAPES))
 
     def image(value: str) -> Sketch:
         other = SHAPES[(SHAPES.index(value) + shift) % len(SHAPES)]
         items = (Item(value, colors[0], fx, fy, 17), Item(other, colors[1], ox, oy, 17))
         return partial(scene, look, items, (Frame((30, 30, 34), fx, fy, 17),))
 
-    return Ask("Which shape is inside the black box?", SHAPES, image)
+    return Template("Which shape is inside the black box?", SHAPES, image)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cambrian_eval.demo.miniature.canvas import INK, Canvas, Rgb
-from cambrian_eval.demo.miniature.deal import Deck, Look, Sketch
+from cambrian_eval.demo.miniature.sampling import Look, Sampler, Sketch
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,7 +23,7 @@ _HORIZON, _FOCAL, _EYE = 30.0, 118.0, 1.5
 
 
 @dataclass(frozen=True)
-class Standing:
+class PlacedObject:
     """An object on the floor: metres to the right, metres ahead, metres tall, and the colour of its box."""
 
     name: str
@@ -41,7 +41,7 @@ class Standing:
         return middle - half, foot - height, middle + half, foot
 
 
-def room(look: Look, things: Sequence[Standing]) -> Image:
+def room(look: Look, things: Sequence[PlacedObject]) -> Image:
     """The room, the objects from back to front, then the boxes."""
     canvas = Canvas(look, plain=True)
     canvas.rectangle(0, 0, 128, 52, canvas.tone((225, 218, 200)), None)
@@ -56,7 +56,7 @@ def room(look: Look, things: Sequence[Standing]) -> Image:
     return canvas.finish()
 
 
-def _object(canvas: Canvas, thing: Standing) -> None:
+def _object(canvas: Canvas, thing: PlacedObject) -> None:
     left, top, right, bottom = thing.frame()
     w, h = right - left, bottom - top
 
@@ -98,38 +98,38 @@ def _object(canvas: Canvas, thing: Standing) -> None:
         block(0, 0.9, 1, 1, canvas.tone((245, 120, 30)))
 
 
-def depth(deck: Deck, nearer: int) -> tuple[Sketch, list[str], list[list[float]]]:
+def depth(sampler: Sampler, nearer: int) -> tuple[Sketch, list[str], list[list[float]]]:
     """Two objects, the `nearer`-th of them clearly nearer to the camera: image, names, boxes."""
-    names = deck.rng.sample(OBJECTS, 2)
-    close, far = deck.rng.uniform(2.1, 2.7), deck.rng.uniform(3.9, 5.6)
-    sides = deck.rng.sample((-1.0, 1.0), 2)
+    names = sampler.rng.sample(OBJECTS, 2)
+    close, far = sampler.rng.uniform(2.1, 2.7), sampler.rng.uniform(3.9, 5.6)
+    sides = sampler.rng.sample((-1.0, 1.0), 2)
     things = []
     for i, box in enumerate(("red", "blue")):
         z = close if i == nearer else far
-        x = sides[i] * deck.rng.uniform(0.24, 0.3) * z
-        things.append(Standing(names[i], x, z, deck.rng.uniform(0.9, 1.1), box))
-    return _seen(deck.look(), things, names)
+        x = sides[i] * sampler.rng.uniform(0.24, 0.3) * z
+        things.append(PlacedObject(names[i], x, z, sampler.rng.uniform(0.9, 1.1), box))
+    return _seen(sampler.look(), things, names)
 
 
-def distance(deck: Deck, nearer: int) -> tuple[Sketch, list[str], list[list[float]]]:
+def distance(sampler: Sampler, nearer: int) -> tuple[Sketch, list[str], list[list[float]]]:
     """A red-boxed anchor and two objects, the `nearer`-th clearly nearer to it: image, names, boxes.
 
     Names come as anchor, first, second. All three stand about equally far from the camera, so that distance
     on the floor shows as distance in the image.
     """
-    names = deck.rng.sample(OBJECTS, 3)
-    z = deck.rng.uniform(3.4, 4.0)
-    way = deck.rng.choice((-1.0, 1.0))
-    anchor = -way * deck.rng.uniform(0.1, 0.25)
-    near_x = anchor - way * deck.rng.uniform(0.92, 1.02)
-    far_x = anchor + way * deck.rng.uniform(1.38, 1.45)
+    names = sampler.rng.sample(OBJECTS, 3)
+    z = sampler.rng.uniform(3.4, 4.0)
+    way = sampler.rng.choice((-1.0, 1.0))
+    anchor = -way * sampler.rng.uniform(0.1, 0.25)
+    near_x = anchor - way * sampler.rng.uniform(0.92, 1.02)
+    far_x = anchor + way * sampler.rng.uniform(1.38, 1.45)
     places = (near_x, far_x) if nearer == 0 else (far_x, near_x)
-    things = [Standing(names[0], anchor, z, 0.95, "red")]
+    things = [PlacedObject(names[0], anchor, z, 0.95, "red")]
     for name, x, box in zip(names[1:], places, ("blue", "green"), strict=True):
-        things.append(Standing(name, x, z + deck.rng.uniform(-0.15, 0.15), deck.rng.uniform(0.85, 1.0), box))
-    return _seen(deck.look(), things, names)
+        things.append(PlacedObject(name, x, z + sampler.rng.uniform(-0.15, 0.15), sampler.rng.uniform(0.85, 1.0), box))
+    return _seen(sampler.look(), things, names)
 
 
-def _seen(look: Look, things: list[Standing], names: list[str]) -> tuple[Sketch, list[str], list[list[float]]]:
+def _seen(look: Look, things: list[PlacedObject], names: list[str]) -> tuple[Sketch, list[str], list[list[float]]]:
     boxes = [[round(edge, 1) for edge in thing.frame()] for thing in things]
     return partial(room, look, tuple(things)), names, boxes

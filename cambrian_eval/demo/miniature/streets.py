@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cambrian_eval.demo.miniature.canvas import COLORS, GRAY, INK, PAPER, Canvas
-from cambrian_eval.demo.miniature.deal import Ask, Deck, Look
 from cambrian_eval.demo.miniature.places import GRASS, SKY
+from cambrian_eval.demo.miniature.sampling import Look, Sampler, Template
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,9 +31,14 @@ def _street(look: Look) -> Canvas:
 def _car(canvas: Canvas, x: float, y: float, size: float, color: str) -> None:
     fill = canvas.tone(color)
     canvas.polygon(
-        [(x - size * 0.6, y - size * 0.35), (x - size * 0.35, y - size * 0.8),
-         (x + size * 0.35, y - size * 0.8), (x + size * 0.6, y - size * 0.35)], (200, 230, 250),
-    )  # fmt: skip
+        [
+            (x - size * 0.6, y - size * 0.35),
+            (x - size * 0.35, y - size * 0.8),
+            (x + size * 0.35, y - size * 0.8),
+            (x + size * 0.6, y - size * 0.35),
+        ],
+        (200, 230, 250),
+    )
     canvas.rectangle(x - size, y - size * 0.4, x + size, y + size * 0.2, fill)
     for side in (-0.55, 0.55):
         canvas.ellipse(x + size * side, y + size * 0.22, size * 0.24, size * 0.24, INK)
@@ -140,41 +145,41 @@ def draw_front(look: Look, value: str) -> Image:
     return canvas.finish()
 
 
-def light(deck: Deck) -> Ask:
+def light(sampler: Sampler) -> Template:
     """The colour of the lamp that is lit."""
-    return deck.ask(draw_light, LIGHTS, "What color is the traffic light?", "Is the traffic light {value}?")
+    return sampler.template(draw_light, LIGHTS, "What color is the traffic light?", "Is the traffic light {value}?")
 
 
-def way(deck: Deck) -> Ask:
+def way(sampler: Sampler) -> Template:
     """Where a direction sign points."""
-    return deck.ask(draw_way, WAYS, "Which way does the sign tell us to go?")
+    return sampler.template(draw_way, WAYS, "Which way does the sign tell us to go?")
 
 
-def speed(deck: Deck) -> Ask:
+def speed(sampler: Sampler) -> Template:
     """The number on a speed limit sign."""
-    return deck.ask(draw_speed, SPEEDS, "What is the speed limit on the sign?")
+    return sampler.template(draw_speed, SPEEDS, "What is the speed limit on the sign?")
 
 
-def bend(deck: Deck) -> Ask:
+def bend(sampler: Sampler) -> Template:
     """Where the road goes."""
-    return deck.ask(draw_bend, WAYS, "Where does the road ahead go?")
+    return sampler.template(draw_bend, WAYS, "Where does the road ahead go?")
 
 
-def cars(deck: Deck) -> Ask:
+def cars(sampler: Sampler) -> Template:
     """How many cars there are."""
-    return deck.ask(draw_cars, ("1", "2", "3", "4", "5"), "How many cars are there?")
+    return sampler.template(draw_cars, ("1", "2", "3", "4", "5"), "How many cars are there?")
 
 
-def car_side(deck: Deck) -> Ask:
+def car_side(sampler: Sampler) -> Template:
     """On which part of the road the car ahead is."""
-    return deck.ask(draw_car_side, ("left", "middle", "right"), "Where is the car in front of us?")
+    return sampler.template(draw_car_side, ("left", "middle", "right"), "Where is the car in front of us?")
 
 
-def crossing(deck: Deck) -> Ask:
+def crossing(sampler: Sampler) -> Template:
     """Whether somebody is on the street."""
-    return deck.ask(draw_crossing, ("Yes", "No"), "Is there a person on the road?")
+    return sampler.template(draw_crossing, ("Yes", "No"), "Is there a person on the road?")
 
 
-def facing(deck: Deck) -> Ask:
+def facing(sampler: Sampler) -> Template:
     """Which way a car drives."""
-    return deck.ask(draw_front, ("left", "right"), "Which way is the car facing?")
+    return sampler.template(draw_front, ("left", "right"), "Which way is the car facing?")

@@ -1,6 +1,6 @@
 """Rows of the Vision-Centric group in miniature: MMVP, RealWorldQA, CV-Bench 2D and CV-Bench 3D.
 
-Each builder turns one `Deck` into one row (MMVP: one pair) in the benchmark's own columns; the images are
+Each builder turns one `Sampler` into one row (MMVP: one pair) in the benchmark's own columns; the images are
 still sketches.
 """
 
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from cambrian_eval.demo.miniature import places, shapes, space, streets
-from cambrian_eval.demo.miniature.deal import Ask, Deck, Made
+from cambrian_eval.demo.miniature.sampling import DraftRow, Sampler, Template
 
-Maker = Callable[[Deck], Ask]
+Maker = Callable[[Sampler], Template]
 LETTERS = "ABCDEF"
 
 
-def _above_below(deck: Deck) -> Ask:
-    return shapes.relation(deck, ("above", "below"), "Is the {a} above or below the {b}?")
+def _above_below(sampler: Sampler) -> Template:
+    return shapes.relation(sampler, ("above", "below"), "Is the {a} above or below the {b}?")
 
 
 PAIR_KINDS: tuple[Maker, ...] = (
@@ -26,7 +26,7 @@ PAIR_KINDS: tuple[Maker, ...] = (
     shapes.color_of,
     _above_below,
     places.mood,
-    lambda deck: shapes.count_of(deck, ("1", "2", "3", "4"), distractors=False),
+    lambda sampler: shapes.count_of(sampler, ("1", "2", "3", "4"), distractors=False),
     streets.way,
     shapes.bigger,
     streets.crossing,
@@ -34,19 +34,19 @@ PAIR_KINDS: tuple[Maker, ...] = (
 )
 
 
-def mmvp(deck: Deck, row: int, size: int) -> list[Made]:
+def mmvp(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """Two images that differ in one thing, asked the same question with the same two options."""
-    ask = deck.kind(PAIR_KINDS)(deck)
-    values, _ = deck.options(ask, 2)
-    golds = deck.deal("order", ((0, 1), (1, 0)))
+    template = sampler.kind(PAIR_KINDS)(sampler)
+    values, _ = sampler.options(template, 2)
+    golds = sampler.balanced("order", ((0, 1), (1, 0)))
     return [
-        Made(
+        DraftRow(
             {
                 "Index": row + position + 1,
-                "Question": ask.question,
+                "Question": template.text,
                 "Options": f"(a) {values[0]} (b) {values[1]}",
                 "Correct Answer": ("(a)", "(b)")[gold],
-                "image": ask.image(values[gold]),
+                "image": template.image(values[gold]),
             },
             1 / 2,
         )
@@ -77,74 +77,74 @@ _ONLY_LETTER = "Please answer directly with only the letter of the correct optio
 _ONE_WORD = "Please answer directly with a single word or number."
 
 
-def realworldqa(deck: Deck, row: int, size: int) -> list[Made]:
+def realworldqa(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """One question whose options and answer format are part of its text."""
-    kind = deck.kind(STREET_KINDS)
-    ask = kind.maker(deck)
+    kind = sampler.kind(STREET_KINDS)
+    template = kind.maker(sampler)
     if kind.options:
-        options, place = deck.options(ask, kind.options)
+        options, place = sampler.options(template, kind.options)
         listed = [f"{letter}. {text}" for letter, text in zip(LETTERS, options, strict=False)]
-        question = "\n".join([ask.question, *listed, _ONLY_LETTER])
+        question = "\n".join([template.text, *listed, _ONLY_LETTER])
         value, answer = options[place], LETTERS[place]
     else:
-        question = f"{ask.question}\n{_ONE_WORD}"
-        value = answer = deck.deal("value", ask.values)
+        question = f"{template.text}\n{_ONE_WORD}"
+        value = answer = sampler.balanced("value", template.values)
     columns = {
-        "image": ask.image(value),
+        "image": template.image(value),
         "question": question,
         "answer": answer,
         "image_path": f"{row}.png",
     }
-    return [Made(columns, 1 / (kind.options or len(ask.values)))]
+    return [DraftRow(columns, 1 / (kind.options or len(template.values)))]
 
 
-def cvbench_2d(deck: Deck, row: int, size: int) -> list[Made]:
+def cvbench_2d(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """A count with four to six options, or a relation with two, in turn from each of the two sources."""
-    task = deck.kind(("Count", "Relation") * 5 + ("Count",))
-    source = deck.deal("source", ("ADE20K", "COCO"))
+    task = sampler.kind(("Count", "Relation") * 5 + ("Count",))
+    source = sampler.balanced("source", ("ADE20K", "COCO"))
     marked = " (annotated by the red box)"
     if task == "Count":
-        ask = shapes.count_of(deck, tuple(str(n) for n in range(8)))
-        options, place = deck.options(ask, deck.rng.choice((4, 5, 6)))
+        template = shapes.count_of(sampler, tuple(str(n) for n in range(8)))
+        options, place = sampler.options(template, sampler.rng.choice((4, 5, 6)))
     else:
-        words = deck.deal("axis", (("left", "right"), ("above", "below")))
+        words = sampler.balanced("axis", (("left", "right"), ("above", "below")))
         again = marked if source == "COCO" else ""
         question = (
             f"Considering the relative positions of the {{a}}{marked} and the {{b}} in the image provided, "
             f"where is the {{a}}{again} located with respect to the {{b}}?"
         )
-        ask = shapes.relation(deck, words, question, framed=True)
-        options, place = list(words), deck.deal("side", (0, 1))
+        template = shapes.relation(sampler, words, question, framed=True)
+        options, place = list(words), sampler.balanced("side", (0, 1))
     coco = source == "COCO"
     origin = f"/coco/val2017/{row:012d}.jpg" if coco else f"ADE_val_{row:08d}.jpg"
-    columns = _columns(row, "2D", task, ask.question, options, place)
+    columns = _columns(row, "2D", task, template.text, options, place)
     columns.update(
         {
-            "image": ask.image(options[place]),
+            "image": template.image(options[place]),
             "filename": f"img/2D/{task.lower()}/{source.lower()}_{row}.png",
             "source": source,
             "source_dataset": "COCO 2017 Validation Set" if coco else "ADE20K Validation Set",
             "source_filename": origin,
             "target_class": "shape" if coco else None,
-            "target_size": deck.rng.randrange(600, 1400) if coco else None,
+            "target_size": sampler.rng.randrange(600, 1400) if coco else None,
             "bbox": None,
         }
     )
-    return [Made(columns, 1 / len(options))]
+    return [DraftRow(columns, 1 / len(options))]
 
 
-def cvbench_3d(deck: Deck, row: int, size: int) -> list[Made]:
+def cvbench_3d(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """Which of two boxed objects is nearer to the camera, or to a third one."""
-    task = deck.kind(("Depth", "Distance"))
-    nearer = deck.deal("nearer", (0, 1))
+    task = sampler.kind(("Depth", "Distance"))
+    nearer = sampler.balanced("nearer", (0, 1))
     if task == "Depth":
-        sketch, (first, second), boxes = space.depth(deck, nearer)
+        sketch, (first, second), boxes = space.depth(sampler, nearer)
         question = (
             f"Which object is closer to the camera taking this photo, the {first} (highlighted by a red box) "
             f"or the {second} (highlighted by a blue box)?"
         )
     else:
-        sketch, (anchor, first, second), boxes = space.distance(deck, nearer)
+        sketch, (anchor, first, second), boxes = space.distance(sampler, nearer)
         question = (
             "Estimate the real-world distances between objects in this image. "
             f"Which object is closer to the {anchor} (highlighted by a red box), the {first} "
@@ -163,7 +163,7 @@ def cvbench_3d(deck: Deck, row: int, size: int) -> list[Made]:
             "bbox": boxes,
         }
     )
-    return [Made(columns, 1 / 2)]
+    return [DraftRow(columns, 1 / 2)]
 
 
 def _columns(idx: int, kind: str, task: str, question: str, choices: Sequence[str], place: int) -> dict[str, Any]:

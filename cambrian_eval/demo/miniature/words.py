@@ -11,24 +11,50 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cambrian_eval.demo.miniature.canvas import COLORS, GRAY, INK, PAPER, Canvas
-from cambrian_eval.demo.miniature.deal import Ask, Deck, Look, Sketch
 from cambrian_eval.demo.miniature.places import GRASS, SKY
+from cambrian_eval.demo.miniature.sampling import Look, Sampler, Sketch, Template
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 WORDS = (
-    "BANK", "BUS", "CAFE", "EXIT", "FIRE", "GYM", "HOME", "INN", "JAZZ", "MILK",
-    "OPEN", "PARK", "PUB", "SHOP", "SPA", "STOP", "TAXI", "TEA", "WIFI", "ZOO",
-)  # fmt: skip
+    "BANK",
+    "BUS",
+    "CAFE",
+    "EXIT",
+    "FIRE",
+    "GYM",
+    "HOME",
+    "INN",
+    "JAZZ",
+    "MILK",
+    "OPEN",
+    "PARK",
+    "PUB",
+    "SHOP",
+    "SPA",
+    "STOP",
+    "TAXI",
+    "TEA",
+    "WIFI",
+    "ZOO",
+)
 NUMERALS = tuple(f"{n}{(n * 3) % 10}" for n in range(1, 10))
 """Nine numbers of two digits that differ in both places: 13, 26, 39, ..."""
 STRINGS = ("374", "502", "618", "845", "960", "127", "239", "481", "753", "096")
 NONWORDS = ("QXV", "ZKJ", "WVT", "XHR", "KQF", "JWL", "VZM", "TXQ", "RKZ", "FJX")
 FORMULAS = (
-    r"\frac { 1 } { 2 }", r"\frac { 3 } { 4 }", r"\frac { 5 } { 8 }", "x ^ { 2 }", "y ^ { 3 }", "a + b",
-    "7 - x", r"\sqrt { 5 }", r"\sqrt { 9 }", "2 y = 6",
-)  # fmt: skip
+    r"\frac { 1 } { 2 }",
+    r"\frac { 3 } { 4 }",
+    r"\frac { 5 } { 8 }",
+    "x ^ { 2 }",
+    "y ^ { 3 }",
+    "a + b",
+    "7 - x",
+    r"\sqrt { 5 }",
+    r"\sqrt { 9 }",
+    "2 y = 6",
+)
 NAMES = ("ANN", "BOB", "EVE", "IDA", "JIM", "LEO", "MAX", "PAUL", "GUS", "FAY")
 _BOARD = ("red", "green", "blue", "purple", "black")
 
@@ -175,92 +201,92 @@ def draw_badge(look: Look, name: str) -> Image:
     return canvas.finish()
 
 
-def poster(deck: Deck) -> Ask:
+def poster(sampler: Sampler) -> Template:
     """The title of a poster."""
-    look = deck.look()
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         return partial(draw_poster, look, value)
 
-    return Ask("What is the title of the poster?", WORDS, image, 'Is the title of this poster "{value}"?')
+    return Template("What is the title of the poster?", WORDS, image, 'Is the title of this poster "{value}"?')
 
 
-def badge(deck: Deck) -> Ask:
+def badge(sampler: Sampler) -> Template:
     """The name of a person who wears a tag."""
-    look = deck.look()
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         return partial(draw_badge, look, value)
 
     question = "What is the name of the person?"
-    return Ask(question, NAMES, image, "Is {value} the name of the person in this image?")
+    return Template(question, NAMES, image, "Is {value} the name of the person in this image?")
 
 
-def word(deck: Deck, style: str = "regular", values: tuple[str, ...] = WORDS) -> Ask:
+def word(sampler: Sampler, style: str = "regular", values: tuple[str, ...] = WORDS) -> Template:
     """One word in a lettering style."""
-    look = deck.look()
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         return partial(draw_word, look, value, style)
 
-    return Ask("what is written in the image?", values, image, 'Is the word in this image "{value}"?')
+    return Template("what is written in the image?", values, image, 'Is the word in this image "{value}"?')
 
 
-def formula(deck: Deck) -> Ask:
+def formula(sampler: Sampler) -> Template:
     """A formula to write down."""
-    look = deck.look()
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         return partial(draw_formula, look, value)
 
     question = "Please write out the expression of the formula in the image using LaTeX format."
-    return Ask(question, FORMULAS, image)
+    return Template(question, FORMULAS, image)
 
 
-def shop(deck: Deck, values: tuple[str, ...] = WORDS) -> Ask:
+def shop(sampler: Sampler, values: tuple[str, ...] = WORDS) -> Template:
     """The name over a shop."""
-    look = deck.look()
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         return partial(draw_shop, look, value)
 
-    return Ask("What does the sign over the shop say?", values, image, 'Is the name of this shop "{value}"?')
+    return Template("What does the sign over the shop say?", values, image, 'Is the name of this shop "{value}"?')
 
 
-def shirt(deck: Deck) -> Ask:
+def shirt(sampler: Sampler) -> Template:
     """The number on a shirt."""
-    look = deck.look()
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         return partial(draw_shirt, look, value)
 
-    return Ask("What number is on the shirt?", NUMERALS, image, "Is the number on the shirt {value}?")
+    return Template("What number is on the shirt?", NUMERALS, image, "Is the number on the shirt {value}?")
 
 
-def bus(deck: Deck) -> Ask:
+def bus(sampler: Sampler) -> Template:
     """The number of a bus."""
-    look = deck.look()
+    look = sampler.look()
 
     def image(value: str) -> Sketch:
         return partial(draw_bus, look, value)
 
-    return Ask("What is the number of the bus?", NUMERALS, image)
+    return Template("What is the number of the bus?", NUMERALS, image)
 
 
-def board(deck: Deck) -> tuple[Ask, tuple[str, str]]:
+def board(sampler: Sampler) -> tuple[Template, tuple[str, str]]:
     """The word on the board of one colour; beside the question, the words on the other two boards."""
-    colors = deck.rng.sample(_BOARD, 3)
-    look, place, spare = deck.look(), deck.rng.randrange(3), deck.rng.sample(WORDS, 3)
+    colors = sampler.rng.sample(_BOARD, 3)
+    look, place, spare = sampler.look(), sampler.rng.randrange(3), sampler.rng.sample(WORDS, 3)
 
-    def words_beside(value: str) -> tuple[str, str]:
+    def other_words(value: str) -> tuple[str, str]:
         first, second = [w for w in spare if w != value][:2]
         return first, second
 
     def image(value: str) -> Sketch:
-        boards = [Board(c, w) for c, w in zip(colors[1:], words_beside(value), strict=True)]
+        boards = [Board(c, w) for c, w in zip(colors[1:], other_words(value), strict=True)]
         boards.insert(place, Board(colors[0], value))
         return partial(draw_boards, look, tuple(boards))
 
-    value = deck.deal("board", WORDS)
-    ask = Ask(f"What is the word on the {colors[0]} sign?", (value,), image)
-    return ask, words_beside(value)
+    value = sampler.balanced("board", WORDS)
+    template = Template(f"What is the word on the {colors[0]} sign?", (value,), image)
+    return template, other_words(value)

@@ -199,6 +199,7 @@ def _kind(each: Read) -> str:
     return " ".join(kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", miniature.NAMES)
 def test_blind_readers_score_chance(name: str, rows_of: Rows) -> None:
     train, tried = _seen(name, rows_of(name, N_TRAIN, "train")), _seen(name, rows_of(name, N_EVAL, "eval"))

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cambrian_eval.running.store import Cell, open_run
 
 SCRIPT = """
@@ -34,6 +36,7 @@ def content(out: Path) -> tuple[dict[str, Any], bytes]:
     return records, (out / "results.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_killed_many_times_and_resumed(docvqa_root: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert start(docvqa_root, whole).wait() == 0

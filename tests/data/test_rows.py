@@ -105,23 +105,34 @@ def test_one_huge_row_group_is_spilled_not_held(tmp_path: Path, monkeypatch: pyt
     assert [s.images[0].data() for s in samples] == [png(i % 3) for i in range(40)]
 
 
-def test_images_are_not_read_before_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [docvqa_row(i, png(i)) for i in range(100)]
-    write_parquet(tmp_path / "docvqa/rows.parquet", rows, group=10)
-    read: list[int] = []
-    original = files._GroupReader._values
-
-    def counted(self: Any, path: Path, group: int, column: str) -> list[Any]:
-        read.append(group)
-        return original(self, path, group, column)
-
-    monkeypatch.setattr(files._GroupReader, "_values", counted)
+def test_images_are_read_when_they_are_used_and_by_row_group(tmp_path: Path) -> None:
+    """What is destroyed after loading is missing when it is used; the other row groups stay readable."""
+    path = tmp_path / "docvqa/rows.parquet"
+    write_parquet(path, [docvqa_row(i, png(i)) for i in range(100)], group=10)
     samples = load_samples(load_benchmark("docvqa"), spec(tmp_path)).samples
-    assert read == []  # DocVQA's own columns name the page
-    assert samples[57].images[0].data() == png(57) and read == [5]
+    with path.open("r+b") as file:  # the same file, which the reader may hold open
+        for start, size in image_pages(path, group=9):
+            file.seek(start)
+            file.write(bytes(size))
+    assert samples[57].images[0].data() == png(57)
+    with pytest.raises(OSError):
+        samples[95].images[0].data()
 
 
-def test_a_image_path_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:
+def image_pages(path: Path, group: int) -> list[tuple[int, int]]:
+    """Offset and size of the image bytes of a row group."""
+    import pyarrow.parquet as pq
+
+    meta = pq.ParquetFile(path).metadata.row_group(group)
+    chunks = [meta.column(i) for i in range(meta.num_columns)]
+    return [
+        (min(filter(None, (c.dictionary_page_offset, c.data_page_offset))), c.total_compressed_size)
+        for c in chunks
+        if c.path_in_schema == "image.bytes"
+    ]
+
+
+def test_an_image_path_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(png(0))
     folder = tmp_path / "data" / "ai2d"
     folder.mkdir(parents=True)

@@ -1,0 +1,226 @@
+"""A third party's package: a benchmark, a model, a vision condition and a scorer, found by their entry points."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.command import Done, spawn
+
+COINS = """
+from cambrian_eval import Benchmark, HubSource, Response, Sample, Verdict
+from cambrian_eval.condition import Condition
+from cambrian_eval.image import LazyImage
+from cambrian_eval.scorer import Scorer
+
+
+class Coins(Benchmark):
+    name, title, category, paper, metric = "coins", "Coins", "General", "nobody 2026", "accuracy"
+    max_new_tokens, typical_chance = 4, 50.0
+    source = HubSource("nobody/coins", "test", 3, ("face",))
+
+    def to_sample(self, row, index):
+        return Sample(id=str(index), index=index, question="Heads?", answers=(row["face"],), guesses=("H", "T"))
+
+    def prompt(self, sample, style="official"):
+        return sample.question
+
+    def fuzzy(self, sample, text):
+        return Verdict(float(text in sample.answers), text, "equal")
+
+
+class Heads:
+    name, fingerprint, max_images = "heads", "heads-1", 0
+
+    def respond(self, requests):
+        for request in requests:
+            yield Response(request.id, "H")
+
+    def describe(self):
+        return {}
+
+
+def make(rest, options):
+    return Heads()
+
+
+class Mirrored(Condition):
+    name, title, summary, color = "mirrored", "Mirrored", "the images with left and right exchanged", "#3a7d44"
+
+    def apply(self, sample, context):
+        from PIL import ImageOps
+
+        return [LazyImage.from_image(ImageOps.mirror(i.load(context.max_pixels))) for i in sample.images]
+
+
+class Short(Scorer):
+    name, summary = "short", "full marks for a response of one character"
+
+    def score(self, benchmark, sample, reply):
+        return Verdict(float(len(reply) == 1), reply[:1], "the length is compared")
+
+    def notes(self, benchmark):
+        return ("scored by length",)
+
+
+class Off(Mirrored):
+    name = "off"
+
+
+class Fuzzy(Short):
+    name = "fuzzy"
+"""
+POINTS = {
+    "cambrian_eval.benchmarks": "coins:Coins",
+    "cambrian_eval.models": "heads = coins:make",
+    "cambrian_eval.conditions": "mirrored = coins:Mirrored",
+    "cambrian_eval.scorers": "short = coins:Short",
+}
+
+
+def install(folder: Path, points: Mapping[str, str]) -> dict[str, str]:
+    """Installs the package by pip into a folder of its own; the environment in which Python finds it."""
+    package = folder / "package"
+    package.mkdir()
+    (package / "coins.py").write_text(COINS)
+    groups = "".join(f'[project.entry-points."{g}"]\n{_point(point)}\n' for g, point in points.items())
+    (package / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        f'[project]\nname = "coins"\nversion = "1"\n{groups}[tool.setuptools]\npy-modules = ["coins"]\n'
+    )
+    site = folder / "site"
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, "--target", site, package], check=True)
+    return {"PYTHONPATH": str(site)}
+
+
+def _point(point: str) -> str:
+    name, _, place = point.rpartition(" = ")
+    return f'{name or "coins"} = "{place}"'
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return install(tmp_path_factory.mktemp("coins"), POINTS)
+
+
+def test_a_benchmark_and_a_model(environment: dict[str, str], tmp_path: Path) -> None:
+    rows = tmp_path / "data" / "coins"
+    rows.mkdir(parents=True)
+    (rows / "rows.jsonl").write_text('{"face": "H"}\n{"face": "T"}\n{"face": "H"}\n')
+    words = ("--model", "heads", "--benchmark", "coins", "--data-root", tmp_path / "data")
+    done = spawn("run", *words, "--out", tmp_path / "run", "--json", env=environment)
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(done.stdout)["results"]  # by `fuzzy`; it has no released code, so no `official`
+    assert result["score"] == pytest.approx(200 / 3) and result["chance"] == 50.0 and result["complete"]
+    refused = spawn("run", *words, "--out", tmp_path / "b", "--scorer", "official", env=environment)
+    assert refused.returncode == 2 and "coins has no released scoring code" in refused.stderr
+
+
+@pytest.mark.slow
+def test_all_on_the_miniature_suite_means_the_benchmarks_that_it_has(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    words = ("--model", "chance", "--benchmark", "all", "--data", "mini:2", "--out", tmp_path / "run", "--json")
+    done = spawn("run", *words, env=environment)
+    assert done.returncode == 0, done.stderr
+    names = {r["benchmark"] for r in json.loads(done.stdout)["results"]}
+    assert len(names) == 16 and "coins" not in names
+
+
+@pytest.fixture(scope="module")
+def run(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run under the package's condition and scorer, over benchmarks that ship with the harness."""
+    out = tmp_path_factory.mktemp("run") / "run"
+    words = ("--model", "chance", "--benchmark", "mmvp,docvqa", "--data", "mini:8", "--out", out, "--quiet")
+    done = spawn("run", *words, "--vision", "on,off,mirrored", "--scorer", "fuzzy,short", env=environment)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_all_four_are_listed(environment: dict[str, str]) -> None:
+    text = spawn("list", env=environment).stdout
+    assert "coins" in text and "heads" in text
+    assert "the images with left and right exchanged" in text and "full marks for a response" in text
+
+
+def test_a_condition_changes_the_images_and_nothing_else(run: Path) -> None:
+    own, shown = (
+        [json.loads(line) for line in (run / "responses" / f"mmvp.{name}.jsonl").read_text().splitlines()]
+        for name in ("on", "mirrored")
+    )
+    assert [r["prompt"] for r in own] == [r["prompt"] for r in shown]
+    assert all(a["images"] != b["images"] and len(b["images"]) == 1 for a, b in zip(own, shown, strict=True))
+
+
+def test_a_scorer_scores_benchmarks_that_do_not_know_it(run: Path) -> None:
+    """Guesses of MMVP are letters, those of DocVQA are empty."""
+    results = json.loads((run / "results.json").read_text())["results"]
+    found = {(r["benchmark"], r["condition"]): r for r in results if r["scorer"] == "short"}
+    assert {key: r["score"] for key, r in found.items()} == {
+        ("mmvp", "on"): 100.0,
+        ("mmvp", "off"): 100.0,
+        ("mmvp", "mirrored"): 100.0,
+        ("docvqa", "on"): 0.0,
+        ("docvqa", "off"): 0.0,
+        ("docvqa", "mirrored"): 0.0,
+    }
+    assert all("scored by length" in r["notes"] for r in found.values())
+    assert found["mmvp", "on"]["chance"] == 25.0  # chance and averages stay the benchmark's own
+
+
+def test_score_compare_agreement_and_table(environment: dict[str, str], run: Path, tmp_path: Path) -> None:
+    def of(*words: str | Path) -> Done:
+        done = spawn(*words, env=environment)
+        assert done.returncode == 0, (words, done.stderr)
+        return done
+
+    verdicts = run / "verdicts" / "mmvp.mirrored.short.jsonl"
+    before = verdicts.read_bytes()
+    verdicts.unlink()
+    of("score", run, "--scorer", "short")
+    assert verdicts.read_bytes() == before
+    words = ("compare", run, run, "--vision", "on", "--vision-b", "mirrored", "--scorer", "short", "--json")
+    pairs = {c["benchmark"]: c["paired"] for c in json.loads(of(*words).stdout)["comparisons"]}
+    assert (pairs["mmvp"]["a"], pairs["mmvp"]["b"], pairs["docvqa"]["difference"]) == (100.0, 100.0, 0.0)
+    assert "mmvp" in of("agreement", run, "--a", "fuzzy", "--b", "short", "--vision", "mirrored").stdout
+    table = of("table", run, "--scorer", "short", "--vision", "mirrored", "--format", "csv").stdout
+    assert "100.0" in table
+    refused = spawn("table", run, "--scorer", "short")  # without the package
+    assert refused.returncode in (0, 2) and "Traceback" not in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_report_shows_the_condition(environment: dict[str, str], run: Path, tmp_path: Path) -> None:
+    words = ("--scorer", "short", "--out", tmp_path / "report", "--format", "svg")
+    done = spawn("report", run, *words, env=environment)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "mirrored" in page.lower() and "100.0" in page
+
+
+@pytest.mark.parametrize(
+    ("group", "point", "reason"),
+    [
+        ("cambrian_eval.conditions", "off = coins:Off", "vision condition 'off' is built in"),
+        ("cambrian_eval.scorers", "fuzzy = coins:Fuzzy", "scorer 'fuzzy' is built in"),
+        ("cambrian_eval.scorers", "brief = coins:Short", "must be an identifier equal to the value's `name`"),
+        ("cambrian_eval.conditions", "short = coins:Short", "is not a Condition"),
+        ("cambrian_eval.scorers", "short = nowhere:Short", "cannot be imported"),
+    ],
+)
+def test_a_wrong_entry_point_is_refused_in_one_line(tmp_path: Path, group: str, point: str, reason: str) -> None:
+    """The metadata as an installer writes it, without an installer for each case."""
+    (tmp_path / "coins.py").write_text(COINS)
+    metadata = tmp_path / "coins-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: coins\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\n{point}\n")
+    done = spawn("list", env={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 2 and reason in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1

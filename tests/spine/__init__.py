@@ -1,1 +1,0 @@
-"""Tests of the way from rows to results: reading, running, storing, chance and intervals."""
