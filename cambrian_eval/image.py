@@ -140,10 +140,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
         pil.MAX_IMAGE_PIXELS = max_pixels  # the user allowed more than Pillow's default
     try:
         opened = pil.open(io.BytesIO(data), formats=FORMATS)
-    except (
-        UnidentifiedImageError,
-        KeyError,
-    ):  # KeyError: a format that this Pillow lacks. And its own words hold an address in memory, which no two runs share
+    except (UnidentifiedImageError, KeyError):  # KeyError: this Pillow lacks one of the formats
         raise ValueError(f"{len(data)} bytes that are not an image in a known format") from None
     except pil.DecompressionBombError as error:
         raise ValueError(f"image exceeds the limit of {max_pixels} pixels ({error})") from None
