@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.image import IMAGE_COLUMN
 from cambrian_eval.sample import Sample, Verdict
 
 Category = Literal["General", "Knowledge", "OCR & Chart", "Vision-Centric"]
@@ -155,9 +156,12 @@ class Benchmark(ABC):
     def images_needed(self, sample: Sample) -> int:
         """How many images a sample must have to be asked with vision; one with fewer is a failed sample.
 
-        Benchmarks with questions that have no image override this.
+        By default one, where the source declares an image column, a table of images, or plain files. Benchmarks with
+        some questions that have no image override this.
         """
-        return 1
+        source = self.source
+        joined = () if source.join is None else source.join.columns
+        return int(bool(source.files) or any(IMAGE_COLUMN.fullmatch(c) for c in (*source.columns, *joined)))
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Verdicts to units, in dataset order. Default: every sample counts alone.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+IMAGE_COLUMN = re.compile(r"(decoded_)?images?(_\d+)?$")
+"""Columns of datasets whose cells are images."""
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded unless the user allows more (the same bound as Pillow's own warning)."""
 MAX_BYTES = 256 << 20

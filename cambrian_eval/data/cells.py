@@ -17,10 +17,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.image import MAX_BYTES, LazyImage, read_file
+from cambrian_eval.image import IMAGE_COLUMN, MAX_BYTES, LazyImage, read_file
 
-IMAGE_COLUMN = re.compile(r"(decoded_)?images?(_\d+)?$")
-"""Columns whose cells are images."""
 LONGEST_PATH = 4096
 """Characters beyond which a text cannot be a path."""
 URL_TIMEOUT = 30.0

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.data.cells import IMAGE_COLUMN, image_cell
+from cambrian_eval.data.cells import image_cell
 from cambrian_eval.data.jsonl import read_objects
 from cambrian_eval.data.table import Table
 from cambrian_eval.errors import UserError
-from cambrian_eval.image import LazyImage
+from cambrian_eval.image import IMAGE_COLUMN, LazyImage
 
 KEPT_BYTES = 192 << 20
 """Encoded images kept from row groups read lately."""

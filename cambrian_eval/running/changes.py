@@ -74,17 +74,17 @@ def _bare(sample: Sample) -> Sample:
     return replace(sample, images=(), tags={})
 
 
-def described(store: Run, changes: Sequence[Change], samples: Mapping[str, Sequence[str]]) -> str:
+def described(changes: Sequence[Change], samples: Mapping[str, Sequence[str]]) -> list[str]:
     """The changes as text, one line for each cell and benchmark."""
-    lines = [f"{store.path} holds responses to other requests than those of this command:"]
+    lines = []
     for cell in dict.fromkeys(c.cell for c in changes):
         mine = [c for c in changes if c.cell == cell]
         kinds = ", ".join(f"{n} other {what}" for what, n in Counter(c.what for c in mine).items())
-        lines.append(f"  {cell.stem}: {len(mine)} responses ({kinds}); samples {_some([c.id for c in mine])}")
+        lines.append(f"{cell.stem}: {len(mine)} responses ({kinds}): {_some([c.id for c in mine])}")
     for benchmark, ids in samples.items():
         if ids:
-            lines.append(f"  {benchmark}: {len(ids)} samples differ from the stored ones: {_some(ids)}")
-    return "\n".join(lines)
+            lines.append(f"{benchmark}: {len(ids)} samples differ from the stored ones: {_some(ids)}")
+    return lines
 
 
 def _some(ids: Sequence[str]) -> str:

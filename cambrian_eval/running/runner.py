@@ -20,7 +20,7 @@ from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.model import Model, Observer, locate, resolve
 from cambrian_eval.running import manifest
-from cambrian_eval.running.changes import Change, changed_requests, changed_samples, described
+from cambrian_eval.running.changes import NAMED, Change, changed_requests, changed_samples, described
 from cambrian_eval.running.settings import Outcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
@@ -167,13 +167,17 @@ def _check_stored(
     changes = [change for task in tasks for change in task.changes()]
     if not changes and not any(samples.values()):
         return samples
-    text = described(store, changes, samples)
+    lines = described(changes, samples)
+    text = f"{store.path} holds responses to other requests than those of this command"
     if settings.on_change == "refuse":
+        most = "; ".join(lines[:NAMED]) + (f"; and {len(lines) - NAMED} more" if len(lines) > NAMED else "")
         raise UserError(
-            f"{text}\nuse --on-change ask to request them again, --on-change reuse to keep the stored responses, "
-            "or another --out"
+            f"{text} ({most}); use --on-change ask to request them again, --on-change reuse to keep the stored "
+            "responses, or another --out"
         )
-    progress.say(f"{text}\n--on-change {settings.on_change}")
+    progress.say(f"{text}; they are {'requested again' if settings.on_change == 'ask' else 'kept'}:")
+    for line in lines:
+        progress.say(f"  {line}")
     if settings.on_change == "ask":
         for task in tasks:
             task.stale = {c.id for c in changes if c.cell == task.cell}
