@@ -1,15 +1,18 @@
 """Prints the rooms of the code, their sizes and the imports between them; fails where imports run in a circle.
 
-    python tools/architecture.py
+    python tools/architecture.py [--write]
 
 A room is a folder of `cambrian_eval/` (`benchmarks/` and `reports/` among them), the contracts (the modules directly
 in `cambrian_eval/`), its public names (`cambrian_eval/__init__.py`) or `cvbench_builder/`. Every import statement
 counts: absolute and relative ones, those inside functions and those for type checkers only. The exit code is 1 where
-modules or rooms import each other in a circle, or where an import breaks a contract of `.importlinter`.
+modules or rooms import each other in a circle, or where an import breaks a contract of `.importlinter`. `--write`
+puts the report into `CONTRIBUTING.md` too.
 """
 
 from __future__ import annotations
 
+import argparse
+import re
 import subprocess
 import sys
 import textwrap
@@ -25,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HARNESS, BUILDER = "cambrian_eval", "cvbench_builder"
 CONTRACTS, PUBLIC = "contracts", "public names"
 WIDTH = 98
+SHOWN = re.compile(r"(<!-- tools/architecture\.py -->\n```text\n).*?(^```$)", re.S | re.M)
 
 Arrows = Mapping[tuple[str, str], int]
 """(importer, imported) -> number of import statements."""
@@ -117,28 +121,41 @@ def broken_contracts() -> list[str]:
     return [line for line in report.splitlines() if line.strip(" -")]
 
 
-def report(title: str, found: list[str]) -> None:
-    """One line where nothing was found, else a line for each."""
-    print(f"{title}: {'none' if not found else ''}".rstrip())
-    for line in found:
-        print(f"    {line}")
-
-
-def main() -> int:
-    """Prints the report; gives the exit code."""
-    sys.path.insert(0, str(ROOT))
-    graph = grimp.build_graph(HARNESS, BUILDER, cache_dir=None)
-    arrows = module_arrows(graph)
+def report(modules: Iterable[str], arrows: Arrows) -> tuple[str, bool]:
+    """The report as text, and whether everything is in order."""
     between = room_arrows(arrows)
-    print("\n".join(table(graph.modules, between)), end="\n\n")
+    parts = ["\n".join(table(modules, between))]
     found = {
         "circles between modules": [", ".join(group) for group in circles(arrows)],
         "circles between rooms": [", ".join(group) for group in circles(between)],
         "imports against the contracts of .importlinter": broken_contracts(),
     }
     for title, lines in found.items():
-        report(title, lines)
-    return int(any(found.values()))
+        parts.append("\n    ".join([f"{title}:", *lines]) if lines else f"{title}: none")
+    return "\n".join([parts[0], "", *parts[1:]]), not any(found.values())
+
+
+def write(text: str) -> None:
+    """Replaces the report in `CONTRIBUTING.md`."""
+    path = ROOT / "CONTRIBUTING.md"
+    page, count = SHOWN.subn(lambda found: f"{found[1]}{text}\n{found[2]}", path.read_text("utf-8"))
+    if count != 1:
+        raise SystemExit(f"{path} must have one block that begins with <!-- tools/architecture.py -->")
+    path.write_text(page, "utf-8")
+
+
+def main() -> int:
+    """Prints the report; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="put the report into CONTRIBUTING.md too")
+    chosen = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
+    graph = grimp.build_graph(HARNESS, BUILDER, cache_dir=None)
+    text, in_order = report(graph.modules, module_arrows(graph))
+    print(text)
+    if chosen.write:
+        write(text)
+    return 0 if in_order else 1
 
 
 if __name__ == "__main__":

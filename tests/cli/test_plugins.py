@@ -12,6 +12,8 @@ import pytest
 
 from tests.command import Done, spawn
 
+pytestmark = pytest.mark.slow  # many processes
+
 COINS = """
 from cambrian_eval import Benchmark, HubSource, Response, Sample, Verdict
 from cambrian_eval.condition import Condition
@@ -122,7 +124,6 @@ def test_a_benchmark_and_a_model(environment: dict[str, str], tmp_path: Path) ->
     assert refused.returncode == 2 and "coins has no released scoring code" in refused.stderr
 
 
-@pytest.mark.slow
 def test_all_on_the_miniature_suite_means_the_benchmarks_that_it_has(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -195,7 +196,6 @@ def test_score_compare_agreement_and_table(environment: dict[str, str], run: Pat
     assert refused.returncode in (0, 2) and "Traceback" not in refused.stderr
 
 
-@pytest.mark.slow
 def test_a_report_shows_the_condition(environment: dict[str, str], run: Path, tmp_path: Path) -> None:
     words = ("--scorer", "short", "--out", tmp_path / "report", "--format", "svg")
     done = spawn("report", run, *words, env=environment)

@@ -1,13 +1,13 @@
 """The miniature suite: small drawn stand-ins for all sixteen benchmarks, in each benchmark's own row schema.
 
-`rows` makes them, `schema` and `columns` describe them, `text_prior` says what the text alone is worth. Rows
-are exactly reproducible: a row depends on the benchmark, the split, the seed and its own number, not on how
-many rows are asked for (except that MMBench fits its last circular group to the number of rows). The train
-split draws from its own space of seeds, with more varied images.
+`rows` makes them, `schema` and `columns` describe them, `text_prior` is the best score without the images. Rows are
+exactly reproducible: a row depends on the benchmark, the split, the seed and its own number, not on how many rows are
+requested (except that MMBench fits its last circular group to the number of rows). The train split uses seeds of its
+own, with more varied images.
 
-Inside, `deal` draws lots, `canvas` draws, one file per kind of scene (shapes, places, streets, space, charts,
-words, documents, diagrams, figures) knows its images and questions, and one file per group of benchmarks
-(general, knowledge, ocr_chart, vision_centric) lays them out as rows. Only drawing imports Pillow.
+Inside, `sampling` makes the random choices and `canvas` draws. One file per kind of scene (shapes, places, streets,
+space, charts, words, documents, diagrams, figures) has its images and questions, and one file per category of
+benchmarks (general, knowledge, ocr_chart, vision_centric) makes rows of them. Only drawing imports Pillow.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _GROUP_SIZES: dict[str, tuple[int, ...]] = {
     "mmvp": (2,),
     "mmbench": (4, 4, 2, 3, 4, 3, 4),
 }
-"""How many rows belong together, in turn; 1 where nothing is said."""
+"""Sizes of consecutive groups of rows that belong together; 1 for all other benchmarks."""
 
 NAMES: tuple[str, ...] = tuple(_BUILDERS)
 """The sixteen benchmarks, in the paper's order."""
@@ -67,13 +67,13 @@ def rows(name: str, n: int = 48, split: Split = "eval", seed: int = 0) -> Sequen
 
 
 def text_prior(name: str, n: int = 48, split: Split = "eval", seed: int = 0) -> float:
-    """The share of rows that the best guess from the text alone gets right, in expectation."""
+    """The expected share of rows that the best guess from the text alone gets right."""
     priors = [made.prior for group in _groups(name, n, split, seed) for made in group]
     return sum(priors) / len(priors)
 
 
 def schema(name: str) -> dict[str, str]:
-    """Column to type, in the words of `schemas`."""
+    """Column -> type, written as in `schemas`."""
     if name not in SCHEMAS:
         raise unknown("benchmark of the miniature suite", name, SCHEMAS)
     return dict(SCHEMAS[name])
@@ -85,7 +85,7 @@ def columns(name: str) -> tuple[str, ...]:
 
 
 def _groups(name: str, n: int, split: Split, seed: int) -> Iterator[list[DraftRow]]:
-    """The rows of one group after the other, images undrawn, until there are `n` rows."""
+    """The rows of one group after the other, their images not drawn yet, until there are `n` rows."""
     if name not in _BUILDERS:
         raise unknown("benchmark of the miniature suite", name, _BUILDERS)
     if n < 1:
@@ -99,7 +99,7 @@ def _groups(name: str, n: int, split: Split, seed: int) -> Iterator[list[DraftRo
 
 
 def _sizes(name: str, n: int) -> Iterator[int]:
-    """Group sizes that add up to `n`; where sizes vary, the last ones are fitted so that no row is alone."""
+    """Group sizes that add up to `n`; where sizes vary, the last ones are fitted so that no group has a single row."""
     cycle = _GROUP_SIZES.get(name, (1,))
     left, turn = n, 0
     while left > 0:
@@ -114,7 +114,7 @@ def _sizes(name: str, n: int) -> Iterator[int]:
 
 
 def _rendered(group: list[DraftRow]) -> list[Row]:
-    """The rows of a group with their images drawn; rows that share a sketch share the image."""
+    """The rows of a group with their images drawn; rows with the same sketch get the same image."""
     drawn: dict[int, bytes] = {}
 
     def image(sketch: Sketch) -> dict[str, Any]:

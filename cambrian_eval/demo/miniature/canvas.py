@@ -1,7 +1,7 @@
-"""The drawing board of the miniature suite: Pillow behind a few verbs, in units of a 128-pixel image.
+"""The canvas of the miniature suite: a few drawing functions over Pillow, in units of a 128-pixel image.
 
-Owns colours, the letters' font (Pillow's own scalable one), anti-aliasing and PNG encoding. What is drawn is
-left to the scene files. Images are drawn at twice the size and halved, which smooths every edge.
+Colors, the font (Pillow's own scalable one), anti-aliasing and PNG encoding are decided here; what is drawn is decided
+in the scene files. Images are drawn at twice the size and halved, which smooths every edge.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _font(size: int) -> FreeTypeFont:
 
 
 class Canvas:
-    """An image in the making; coordinates are in pixels of the finished image."""
+    """An image while it is drawn; coordinates are in pixels of the final image."""
 
     def __init__(self, look: Look, width: int = SIDE, height: int = SIDE, plain: bool = False) -> None:
         from PIL import Image, ImageDraw
@@ -65,21 +65,21 @@ class Canvas:
             self._faint_marks()
 
     def _faint_marks(self) -> None:
-        """A few pale strokes that mean nothing, so that a reader learns to look past them."""
+        """A few pale strokes without meaning, so that a model learns to ignore them."""
         red, green, blue = self.look.background
         for _ in range(self.rng.randrange(4)):
             ends = [(self.rng.uniform(0, self.width), self.rng.uniform(0, self.height)) for _ in range(2)]
             self.line(ends, (red - 18, green - 18, blue - 18), self.rng.uniform(1, 3))
 
     def tone(self, color: str | Rgb) -> Rgb:
-        """A named colour, a little off its exact value (more so on the train split)."""
+        """A named color with small random changes (larger on the train split)."""
         exact = COLORS[color] if isinstance(color, str) else color
         stray = 18 if self.look.varied else 8
         near = [min(255, max(0, part + self.rng.randint(-stray, stray))) for part in exact]
         return near[0], near[1], near[2]
 
     def jitter(self, amount: float) -> float:
-        """A small random shift, up to `amount` either way; larger on the train split."""
+        """A small random shift, at most `amount` in either direction; larger on the train split."""
         reach = amount * (1.0 if self.look.varied else 0.7)
         return self.rng.uniform(-reach, reach)
 
@@ -119,17 +119,17 @@ class Canvas:
         edge: Rgb | None = INK,
         width: float = 1.5,
     ) -> None:
-        """An ellipse around its centre."""
+        """An ellipse around its center."""
         corners = ((x - rx) * _SCALE, (y - ry) * _SCALE, (x + rx) * _SCALE, (y + ry) * _SCALE)
         self._draw.ellipse(corners, fill=fill, outline=edge, width=round(width * _SCALE) if edge else 0)
 
     def arc(self, x: float, y: float, r: float, start: float, end: float, color: Rgb = INK, width: float = 2) -> None:
-        """Part of a circle's rim, degrees clockwise from three o'clock."""
+        """Part of a circle's outline, degrees clockwise from three o'clock."""
         corners = ((x - r) * _SCALE, (y - r) * _SCALE, (x + r) * _SCALE, (y + r) * _SCALE)
         self._draw.arc(corners, start, end, fill=color, width=round(width * _SCALE))
 
     def slice(self, x: float, y: float, r: float, start: float, end: float, fill: Rgb) -> None:
-        """A piece of pie, degrees clockwise from three o'clock."""
+        """A slice of a pie, degrees clockwise from three o'clock."""
         corners = ((x - r) * _SCALE, (y - r) * _SCALE, (x + r) * _SCALE, (y + r) * _SCALE)
         self._draw.pieslice(corners, start, end, fill=fill, outline=INK, width=_SCALE)
 
@@ -143,7 +143,7 @@ class Canvas:
         anchor: str = "mm",
         bold: float = 0.5,
     ) -> None:
-        """Words around (x, y) in the font's `size`; `bold` thickens the strokes, in pixels."""
+        """Text around (x, y) in the font's `size`; `bold` thickens the strokes, in pixels."""
         self._draw.text(
             (x * _SCALE, y * _SCALE),
             text,
@@ -155,12 +155,12 @@ class Canvas:
         )
 
     def fitting(self, text: str, width: float, largest: float) -> float:
-        """The largest font size up to `largest` at which the words are at most `width` wide."""
+        """The largest font size up to `largest` at which the text is at most `width` wide."""
         length = _font(100).getlength(text) / 100 + 0.06
         return min(largest, width / length)
 
     def turned_text(self, x: float, y: float, text: str, size: float, angle: float, color: Rgb = INK) -> None:
-        """Words around (x, y), turned by `angle` degrees anticlockwise."""
+        """Text around (x, y), rotated by `angle` degrees counterclockwise."""
         from PIL import Image, ImageDraw
 
         font = _font(round(size * _SCALE))
@@ -191,7 +191,7 @@ class Canvas:
             self.polygon([(x + r * dx, y + r * dy) for dx, dy in _OUTLINES[name]], fill)
 
     def finish(self) -> Image:
-        """The image at its own size."""
+        """The image at its final size."""
         return self._image.reduce(_SCALE)
 
 
@@ -228,7 +228,7 @@ _OUTLINES: dict[str, list[Point]] = {
 
 
 def png(image: Image) -> bytes:
-    """The image's PNG bytes, packed quickly rather than tightly."""
+    """The image's PNG bytes, compressed for speed rather than size."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()

@@ -1,7 +1,7 @@
 """Charts: bars, lines and pies with real axes and values, and questions about them.
 
-Owns the data behind a chart, its drawing and the questions. Charts are drawn with the suite's own canvas
-rather than a plotting library, which costs a millisecond a chart and keeps labels large enough to read.
+The data behind each chart, its drawing and its questions. Charts are drawn on the suite's own canvas rather than by a
+plotting library: a chart takes a millisecond, and its labels are large enough to read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Bars:
     values: tuple[int, ...]
     colors: tuple[str, ...]
     names: tuple[str, ...] = ()
-    """Labels under the columns; none = the columns are told apart by colour."""
+    """Labels under the columns; none = the columns differ by color."""
     numbers: bool = False
     """Write each value above its column."""
     kind: Literal["bar", "line"] = "bar"
@@ -87,7 +87,7 @@ def _bars(look: Look, chart: Bars) -> Sketch:
 
 
 def bar_value(sampler: Sampler) -> Template:
-    """The value of the bar of one colour, written above it."""
+    """The value of the bar of one color, written above it."""
     n = sampler.rng.choice((2, 3))
     colors = tuple(sampler.rng.sample(SERIES, n))
     asked = sampler.rng.randrange(n)
@@ -102,7 +102,7 @@ def bar_value(sampler: Sampler) -> Template:
 
 
 def tallest(sampler: Sampler, word: str = "tallest") -> Template:
-    """The colour of the bar that stands out."""
+    """The color of the bar that stands out."""
     n, look = 3, sampler.look()
     others = sampler.rng.sample(SERIES, len(SERIES))
     place = sampler.rng.randrange(n)
@@ -176,7 +176,7 @@ def slice_percent(sampler: Sampler) -> Template:
 
 
 def largest_slice(sampler: Sampler) -> Template:
-    """The colour of the largest slice."""
+    """The color of the largest slice."""
     look, others = sampler.look(), sampler.rng.sample(SERIES, len(SERIES))
     share = sampler.rng.choice((50, 60))
     rest = (100 - share) // 2

@@ -1,6 +1,6 @@
 """Textbook diagrams: a plant with labelled parts, food chains, cycles, layers, magnets, particles, maps.
 
-Owns their drawing and the questions about them.
+Their drawing and the questions about them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _tag(canvas: Canvas, x: float, y: float, letter: str) -> None:
 
 
 def draw_plant(look: Look, letters: Mapping[str, str], pointed: str) -> Image:
-    """A plant whose parts carry boxed letters; with `pointed`, an arrow marks that part instead."""
+    """A plant whose parts have boxed letters; with `pointed`, an arrow marks that part instead."""
     canvas = Canvas(look)
     canvas.rectangle(0, 96, 128, 128, canvas.tone((185, 140, 95)), None)
     green = canvas.tone((60, 160, 70))
@@ -68,7 +68,7 @@ def draw_chain(look: Look, names: Sequence[str]) -> Image:
 
 
 def draw_cycle(look: Look, colors: Sequence[str]) -> Image:
-    """Four coloured stages round a circle, arrows running clockwise."""
+    """Four colored stages around a circle, arrows running clockwise."""
     canvas = Canvas(look)
     for i, color in enumerate(colors):
         angle = math.radians(90 * i - 90)
@@ -123,7 +123,7 @@ def draw_particles(look: Look, value: str) -> Image:
 
 
 def draw_map(look: Look, colors: Mapping[str, str]) -> Image:
-    """A map of four coloured regions around a compass rose."""
+    """A map of four colored regions around a compass rose."""
     canvas = Canvas(look)
     for name, (x, y) in COMPASS.items():
         canvas.ellipse(x, y, 17, 16, canvas.tone(colors[name]))
@@ -134,7 +134,7 @@ def draw_map(look: Look, colors: Mapping[str, str]) -> Image:
 
 
 def draw_mark(look: Look, value: str) -> Image:
-    """A card with a short sentence that ends in a mark."""
+    """A card with a short sentence that ends with a punctuation mark."""
     canvas = Canvas(look)
     canvas.rectangle(6, 24, 122, 104, PAPER, INK, 2)
     canvas.text(52, 64, canvas.rng.choice(("Go", "We", "It", "Up")), 44, bold=1)
@@ -190,7 +190,7 @@ def next_stage(sampler: Sampler) -> Template:
 
 
 def layer_color(sampler: Sampler) -> Template:
-    """The colour of the layer with a given letter."""
+    """The color of the layer with a given letter."""
     letters = sampler.rng.sample(LABELS, 3)
     asked = sampler.rng.randrange(3)
     look, rest = sampler.look(), sampler.rng.sample(LAYER_COLORS, len(LAYER_COLORS))
@@ -219,7 +219,7 @@ def mark(sampler: Sampler) -> Template:
 
 
 def region(sampler: Sampler) -> Template:
-    """Which coloured region lies in a given direction."""
+    """Which colored region lies in a given direction."""
     side = sampler.rng.choice(tuple(COMPASS))
     look, rest = sampler.look(), sampler.rng.sample(LAYER_COLORS, len(LAYER_COLORS))
 

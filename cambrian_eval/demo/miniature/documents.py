@@ -1,7 +1,7 @@
 """Paper documents: a heading and a few fields in large type.
 
-Owns the fields' vocabularies, which are chosen so that no two values of a field resemble each other (a wrong
-value earns nothing under an edit-distance score), the page and the questions about it.
+The possible values of the fields, the page and the questions about it. Values are chosen so that no two of a field
+are similar: a wrong value scores 0 under an edit-distance metric.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ QUESTIONS = {
 
 @dataclass(frozen=True)
 class Page:
-    """What a page says."""
+    """The content of a page."""
 
     heading: str
     fields: tuple[tuple[str, str], ...]
@@ -63,7 +63,7 @@ def draw_page(look: Look, page: Page) -> Image:
 
 
 def page_with(sampler: Sampler, asked: tuple[str, ...], n_fields: int) -> tuple[Sketch, Mapping[str, str], Page]:
-    """A page with the `asked` fields among others: its image, the asked fields' values, and the page."""
+    """A page with the `asked` fields among others: its image, the values of those fields, and the page."""
     others = sampler.rng.sample([f for f in FIELDS if f not in asked], n_fields - len(asked))
     labels = sampler.rng.sample([*asked, *others], n_fields)
     gold = {field: sampler.balanced(field, FIELDS[field]) for field in asked}

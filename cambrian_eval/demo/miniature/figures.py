@@ -1,6 +1,6 @@
 """Figures of geometry, measurement and simple physics: polygons, angles, clocks, levers, circuits, sums.
 
-Owns their drawing and the questions about them.
+Their drawing and the questions about them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def draw_square(look: Look, value: str) -> Image:
 
 
 def draw_gauge(look: Look, value: str) -> Image:
-    """A ruled bar from 0 to 1 that is filled up to a tenth."""
+    """A scale from 0 to 1, filled up to a multiple of a tenth."""
     canvas = Canvas(look)
     tenths = int(value[-1])
     canvas.rectangle(9, 44, 119, 84, PAPER, INK, 2)

@@ -1,7 +1,7 @@
-"""Rows of the General group in miniature: MME, MMBench, SEED-Bench and GQA.
+"""Rows of the General category in miniature: MME, MMBench, SEED-Bench and GQA.
 
-Each builder turns one `Sampler` into the rows of one group (a pair, a circular group, the questions of an
-image) in the benchmark's own columns; the images are still sketches.
+Each builder turns one `Sampler` into the rows of one group (a pair, a circular group, the questions of an image) in
+the benchmark's own columns; the images are not drawn yet.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _left_right(sampler: Sampler) -> Template:
 
 
 def _stop_or_go(sampler: Sampler) -> Template:
-    """What a driver must do follows from the lamp: red is stop, green is go."""
+    """What a driver must do, given the lamp: stop at red, go at green."""
     template = streets.light(sampler)
 
     def image(value: str) -> Sketch:
@@ -55,7 +55,7 @@ MME_CATEGORIES: tuple[tuple[str, Maker], ...] = (
 
 
 def mme(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
-    """A pair about one image: one claim is true, the other names another value; their order is drawn."""
+    """A pair about one image: one claim is true, the other names another value; their order is random."""
     category, maker = sampler.kind(MME_CATEGORIES)
     template = maker(sampler)
     true = sampler.balanced("value", template.values)
@@ -167,8 +167,8 @@ GQA_STRUCTURES = ("query", "verify", "choose", "logical", "compare")
 def gqa(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
     """Two questions about one image: one about its left object, one about its right object or their sizes.
 
-    The two objects and their sizes are drawn independently of each other, so neither question's text says
-    anything about the other's answer.
+    The two objects and their sizes are chosen independently, so neither question's text reveals anything about the
+    other's answer.
     """
     items = [
         shapes.Item(
@@ -199,7 +199,7 @@ def gqa(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
 
 
 def _gqa_columns(identity: str, structural: str, topic: str, side: str) -> dict[str, Any]:
-    """What the data set says about a question beside its text: types, groups, scene-graph program."""
+    """What the dataset has for a question besides its text: types, groups, scene-graph program."""
     semantic = "obj" if topic == "shape" else "attr"
     return {
         "id": identity,
@@ -220,7 +220,7 @@ def _gqa_columns(identity: str, structural: str, topic: str, side: str) -> dict[
 def _gqa_question(
     rng: Random, structural: str, side: str, item: shapes.Item, larger: int
 ) -> tuple[str, str, float, str]:
-    """Question, answer, what a blind reader gets at best, and the topic."""
+    """Question, answer, the best expected score without the image, and the topic."""
     if structural == "compare":
         answer = ("left", "right")[larger]
         return "Which object is larger, the left one or the right one?", answer, 1 / 2, "size"

@@ -1,6 +1,6 @@
-"""Rows of the Knowledge group in miniature: ScienceQA, MMMU, MathVista and AI2D.
+"""Rows of the Knowledge category in miniature: ScienceQA, MMMU, MathVista and AI2D.
 
-Each builder turns one `Sampler` into one row in the benchmark's own columns; the images are still sketches.
+Each builder turns one `Sampler` into one row in the benchmark's own columns; the images are not drawn yet.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SCIENCEQA_KINDS = (
 
 
 def scienceqa(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
-    """One question with two to five choices; the gold answer is a position."""
+    """One question with two to five choices; the answer is a position."""
     kind = sampler.kind(SCIENCEQA_KINDS)
     template = kind.maker(sampler)
     choices, place = sampler.options(template, kind.choices)
@@ -68,7 +68,7 @@ def scienceqa(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
 
 @dataclass(frozen=True)
 class MMMUKind:
-    """A kind of MMMU question; 0 `options` make it open, `in_words` adds the number's word as a gold."""
+    """A kind of MMMU question; open where `options` is 0; `in_words` adds the number as a word to its answers."""
 
     maker: Maker
     subject: str
@@ -96,7 +96,7 @@ MMMU_KINDS = (
 
 
 def mmmu(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
-    """One exam question, with options as the text of a Python list, or open; some have several images.
+    """One question, with options as the text of a Python list, or open; some have several images.
 
     Where there are several, all show the same kind of thing and the question is about the first.
     """
@@ -234,7 +234,7 @@ AI2D_KINDS: tuple[Maker, ...] = (
 
 
 def ai2d(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
-    """One question about a diagram with four options; the gold answer is a position as text."""
+    """One question about a diagram with four options; the answer is a position as text."""
     template = sampler.kind(AI2D_KINDS)(sampler)
     options, place = sampler.options(template, 4)
     columns = {

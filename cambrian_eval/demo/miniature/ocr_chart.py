@@ -1,8 +1,8 @@
-"""Rows of the OCR & Chart group in miniature: ChartQA, OCRBench, TextVQA and DocVQA.
+"""Rows of the OCR & Chart category in miniature: ChartQA, OCRBench, TextVQA and DocVQA.
 
-All four are free-form. Each answer is dealt from a short list, so that a blind reader who knows the list is
-right once in its length: ChartQA 1/2 to 1/9, OCRBench 1/8 to 1/20, TextVQA 1/3 to 1/20, DocVQA 1/5 to 1/10.
-Each builder turns one `Sampler` into the rows of one image; the images are still sketches.
+All four are free-form. Each answer comes from a short list in balanced order, so the probability that a model without
+the image is correct is 1 over the list's length: ChartQA 1/2 to 1/9, OCRBench 1/8 to 1/20, TextVQA 1/3 to 1/20,
+DocVQA 1/5 to 1/10. Each builder turns one `Sampler` into the rows of one image; the images are not drawn yet.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FORMULA = "Handwritten Mathematical Expression Recognition"
 
 
 def _field(field: str, question: str) -> Maker:
-    """A question for one field of a page, as an Template over the field's values."""
+    """A question for one field of a page."""
 
     def maker(sampler: Sampler) -> Template:
         sketch, gold, _ = documents.page_with(sampler, (field,), 3)
@@ -82,7 +82,7 @@ OCR_KINDS: tuple[tuple[str, Maker], ...] = (
 
 
 def ocrbench(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
-    """One row of OCRBench; in every twenty rows the ten types come in the benchmark's own proportions."""
+    """One row of OCRBench; every twenty rows have the ten types in the benchmark's own proportions."""
     kind, maker = sampler.kind(OCR_KINDS)
     template = maker(sampler)
     answer = sampler.balanced("value", template.values)
@@ -98,21 +98,21 @@ def ocrbench(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
 
 
 def _choices_of(template: Template, answer: str) -> int:
-    """How many values the answer was dealt from, also where the deal happened while drawing a page."""
+    """The number of values that the answer was chosen from, also where a page chose it."""
     if len(template.values) > 1:
         return len(template.values)
     return next(len(values) for values in documents.FIELDS.values() if answer in values)
 
 
 TEXT_KINDS: tuple[Maker | None, ...] = (words.shop, words.shirt, None, words.bus)
-"""None: one of several boards, the one kind of row that comes with reference tokens."""
+"""None: one of several boards, the only kind of row with OCR reference tokens."""
 
 
 def textvqa(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
-    """One question about words in the wild, with ten answers of which seven to ten agree.
+    """One question about text in a scene, with ten answers of which seven to ten agree.
 
-    The list of OCR tokens is blank except where several boards are shown; there it holds every board's word
-    in shuffled order, so it names the candidates but not the answer.
+    The list of OCR tokens is empty except where several boards are shown; there it contains every board's word in
+    random order, so it names the candidates but not the answer.
     """
     maker = sampler.kind(TEXT_KINDS)
     tokens: list[str] = []

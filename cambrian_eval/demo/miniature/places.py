@@ -1,6 +1,6 @@
-"""Views of places and things with a character: landscapes, landmarks, weather, faces, framed paintings.
+"""Places and things with a visible property: landscapes, landmarks, weather, faces, framed paintings.
 
-Owns how they are drawn and the questions about them.
+How they are drawn, and the questions about them.
 """
 
 from __future__ import annotations

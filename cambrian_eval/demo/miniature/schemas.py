@@ -1,7 +1,7 @@
-"""The columns of each benchmark's rows, with their types, as its data set publishes them.
+"""The columns of each benchmark's rows, with their types, as its dataset publishes them.
 
-Types in words: string, bool, int8/int32/int64, float64, image, list[...], struct{field: type, ...}; a type
-followed by |null may be missing. An image is {"bytes": encoded bytes, "path": None}.
+Types: string, bool, int8/int32/int64, float64, image, list[...], struct{field: type, ...}; a type
+followed by |null may be null. An image is {"bytes": encoded bytes, "path": None}.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Scenes of coloured shapes: what colour, what shape, how many, where, which is bigger.
+"""Scenes of colored shapes: what color, what shape, how many, where, which is bigger.
 
-Owns the layout of shapes and the questions about them.
+The layout of shapes and the questions about them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Frame:
 
 
 def scene(look: Look, items: Sequence[Item], frames: Sequence[Frame] = ()) -> Image:
-    """The shapes, each a little off its place and size, and the boxes around them."""
+    """The shapes, with small random changes of place and size, and the boxes around them."""
     canvas = Canvas(look)
     for item in items:
         canvas.shape(
@@ -61,7 +61,7 @@ def scene(look: Look, items: Sequence[Item], frames: Sequence[Frame] = ()) -> Im
 
 
 def color_of(sampler: Sampler, values: tuple[str, ...] = COLOR_NAMES) -> Template:
-    """The colour of one of two shapes."""
+    """The color of one of two shapes."""
     shape, other = sampler.rng.sample(SHAPES, 2)
     look, swap, beside = sampler.look(), sampler.rng.random() < 0.5, sampler.rng.choice(COLOR_NAMES)
     near, far = ((64, 40), (64, 98)) if sampler.rng.random() < 0.5 else ((36, 64), (94, 64))
@@ -74,7 +74,7 @@ def color_of(sampler: Sampler, values: tuple[str, ...] = COLOR_NAMES) -> Templat
 
 
 def shape_of(sampler: Sampler, values: tuple[str, ...] = SHAPES) -> Template:
-    """The shape of the object that has a given colour."""
+    """The shape of the object that has a given color."""
     color, other = sampler.rng.sample(COLOR_NAMES, 2)
     look, beside = sampler.look(), sampler.rng.choice(SHAPES)
     here, there = sampler.rng.sample([(36, 64), (94, 64)], 2)
@@ -103,7 +103,7 @@ def presence(sampler: Sampler) -> Template:
 
 
 def count_of(sampler: Sampler, values: tuple[str, ...], noun: str = "", distractors: bool = True) -> Template:
-    """How many of one shape there are; up to two shapes of another kind stand among them."""
+    """How many of one shape there are; up to two shapes of another kind are among them."""
     shape, other = sampler.rng.sample(SHAPES, 2)
     color, beside = sampler.rng.sample(COLOR_NAMES, 2)
     cells = sampler.rng.sample(CELLS, len(CELLS))
@@ -127,7 +127,7 @@ def count_of(sampler: Sampler, values: tuple[str, ...], noun: str = "", distract
 
 
 def where_is(sampler: Sampler) -> Template:
-    """In which corner the shape of a given colour lies; others lie in the other corners."""
+    """In which corner the shape of a given color is; others are in the other corners."""
     color, *rest = sampler.rng.sample(COLOR_NAMES, 4)
     shapes = sampler.rng.choices(SHAPES, k=4)
     look, others = sampler.look(), sampler.rng.randrange(4)
@@ -154,7 +154,7 @@ SIDES = {
 def relation(
     sampler: Sampler, words: tuple[str, ...], question: str, framed: bool = False, claim: str = ""
 ) -> Template:
-    """On which side of B shape A lies; `question` has {a} and {b} in it."""
+    """On which side of shape B shape A is; `question` has {a} and {b} in it."""
     shapes, colors = sampler.rng.sample(SHAPES, 2), sampler.rng.sample(COLOR_NAMES, 2)
     look = sampler.look()
     slant = sampler.rng.uniform(-24, 24)
@@ -187,7 +187,7 @@ def bigger(sampler: Sampler) -> Template:
 
 
 def inside(sampler: Sampler) -> Template:
-    """Which shape lies inside a frame; another lies outside it."""
+    """Which shape is inside a frame; another is outside it."""
     look, colors = sampler.look(), sampler.rng.sample(COLOR_NAMES, 2)
     (fx, fy), (ox, oy) = sampler.rng.sample([(38, 64), (100, 64)], 2)
     shift = sampler.rng.randrange(1, len(SHAPES))

@@ -1,7 +1,7 @@
 """Rooms with depth: objects standing on a floor under a pinhole camera, with boxes drawn around them.
 
-Owns the little camera, the objects and the two questions: which object is nearer to the camera, and which is
-nearer to a third object. An object's height in the image and its size follow from where it stands.
+The camera, the objects and the two questions: which object is nearer to the camera, and which is nearer to a third
+object. An object's height in the image and its size follow from its position.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HORIZON, _FOCAL, _EYE = 30.0, 118.0, 1.5
 
 @dataclass(frozen=True)
 class PlacedObject:
-    """An object on the floor: metres to the right, metres ahead, metres tall, and the colour of its box."""
+    """An object on the floor: meters to the right, meters ahead, meters tall, and the color of its box."""
 
     name: str
     x: float
@@ -114,8 +114,8 @@ def depth(sampler: Sampler, nearer: int) -> tuple[Sketch, list[str], list[list[f
 def distance(sampler: Sampler, nearer: int) -> tuple[Sketch, list[str], list[list[float]]]:
     """A red-boxed anchor and two objects, the `nearer`-th clearly nearer to it: image, names, boxes.
 
-    Names come as anchor, first, second. All three stand about equally far from the camera, so that distance
-    on the floor shows as distance in the image.
+    Names come as anchor, first, second. All three are about equally far from the camera, so that distance on
+    the floor is visible as distance in the image.
     """
     names = sampler.rng.sample(OBJECTS, 3)
     z = sampler.rng.uniform(3.4, 4.0)

@@ -1,6 +1,6 @@
 """Street scenes: traffic lights, direction signs, speed limits, cars, the way a road bends.
 
-Owns how they are drawn and the questions about them.
+How they are drawn, and the questions about them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def draw_speed(look: Look, value: str) -> Image:
 
 
 def draw_bend(look: Look, value: str) -> Image:
-    """A road that goes on ahead, bending to one side or not at all."""
+    """A road ahead that bends to one side or is straight."""
     canvas = Canvas(look)
     canvas.rectangle(0, 0, 128, 40, canvas.tone(SKY), None)
     canvas.rectangle(0, 40, 128, 128, canvas.tone(GRASS), None)
@@ -99,7 +99,7 @@ def draw_bend(look: Look, value: str) -> Image:
 
 
 def draw_cars(look: Look, value: str) -> Image:
-    """Some cars on a street seen from above the roofs."""
+    """Some cars on a street seen from above."""
     canvas = Canvas(look)
     canvas.rectangle(0, 12, 128, 116, canvas.tone((150, 152, 158)), None)
     places = [(x, y) for y in (36, 70, 104) for x in (34, 94)]
@@ -146,7 +146,7 @@ def draw_front(look: Look, value: str) -> Image:
 
 
 def light(sampler: Sampler) -> Template:
-    """The colour of the lamp that is lit."""
+    """The color of the lamp that is lit."""
     return sampler.template(draw_light, LIGHTS, "What color is the traffic light?", "Is the traffic light {value}?")
 
 

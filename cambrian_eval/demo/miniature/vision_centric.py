@@ -1,7 +1,7 @@
-"""Rows of the Vision-Centric group in miniature: MMVP, RealWorldQA, CV-Bench 2D and CV-Bench 3D.
+"""Rows of the Vision-Centric category in miniature: MMVP, RealWorldQA, CV-Bench 2D and CV-Bench 3D.
 
-Each builder turns one `Sampler` into one row (MMVP: one pair) in the benchmark's own columns; the images are
-still sketches.
+Each builder turns one `Sampler` into one row (MMVP: one pair) in the benchmark's own columns; the images are not
+drawn yet.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PAIR_KINDS: tuple[Maker, ...] = (
 
 
 def mmvp(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
-    """Two images that differ in one thing, asked the same question with the same two options."""
+    """Two images that differ in one thing, with the same question and the same two options."""
     template = sampler.kind(PAIR_KINDS)(sampler)
     values, _ = sampler.options(template, 2)
     golds = sampler.balanced("order", ((0, 1), (1, 0)))
@@ -167,7 +167,7 @@ def cvbench_3d(sampler: Sampler, row: int, size: int) -> list[DraftRow]:
 
 
 def _columns(idx: int, kind: str, task: str, question: str, choices: Sequence[str], place: int) -> dict[str, Any]:
-    """The columns both halves of CV-Bench share, in the card's order where the rest is filled in."""
+    """The columns that both halves of CV-Bench have, in the order of the dataset card."""
     listed = "".join(f"\n({letter}) {text}" for letter, text in zip(LETTERS, choices, strict=False))
     return {
         "idx": idx,

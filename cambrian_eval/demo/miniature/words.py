@@ -1,6 +1,6 @@
-"""Words in the wild: shop signs, shirts, number plates, and single words in many lettering styles; formulas.
+"""Text in scenes: shop signs, shirts, line numbers, and single words in many lettering styles; formulas.
 
-Owns the word lists, the lettering and the questions about what is written.
+The word lists, the lettering and the questions about the text.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def draw_formula(look: Look, formula: str) -> Image:
 
 @dataclass(frozen=True)
 class Board:
-    """A coloured sign with a word on it."""
+    """A colored sign with a word on it."""
 
     color: str
     word: str
@@ -167,7 +167,7 @@ def draw_bus(look: Look, number: str) -> Image:
 
 
 def draw_boards(look: Look, boards: Sequence[Board]) -> Image:
-    """Coloured boards one above the other."""
+    """Colored boards one above the other."""
     canvas = Canvas(look)
     high = 120 / len(boards)
     for i, board in enumerate(boards):
@@ -203,23 +203,16 @@ def draw_badge(look: Look, name: str) -> Image:
 
 def poster(sampler: Sampler) -> Template:
     """The title of a poster."""
-    look = sampler.look()
-
-    def image(value: str) -> Sketch:
-        return partial(draw_poster, look, value)
-
-    return Template("What is the title of the poster?", WORDS, image, 'Is the title of this poster "{value}"?')
+    return sampler.template(
+        draw_poster, WORDS, "What is the title of the poster?", 'Is the title of this poster "{value}"?'
+    )
 
 
 def badge(sampler: Sampler) -> Template:
     """The name of a person who wears a tag."""
-    look = sampler.look()
-
-    def image(value: str) -> Sketch:
-        return partial(draw_badge, look, value)
-
-    question = "What is the name of the person?"
-    return Template(question, NAMES, image, "Is {value} the name of the person in this image?")
+    return sampler.template(
+        draw_badge, NAMES, "What is the name of the person?", "Is {value} the name of the person in this image?"
+    )
 
 
 def word(sampler: Sampler, style: str = "regular", values: tuple[str, ...] = WORDS) -> Template:
@@ -234,47 +227,30 @@ def word(sampler: Sampler, style: str = "regular", values: tuple[str, ...] = WOR
 
 def formula(sampler: Sampler) -> Template:
     """A formula to write down."""
-    look = sampler.look()
-
-    def image(value: str) -> Sketch:
-        return partial(draw_formula, look, value)
-
-    question = "Please write out the expression of the formula in the image using LaTeX format."
-    return Template(question, FORMULAS, image)
+    return sampler.template(
+        draw_formula, FORMULAS, "Please write out the expression of the formula in the image using LaTeX format."
+    )
 
 
 def shop(sampler: Sampler, values: tuple[str, ...] = WORDS) -> Template:
     """The name over a shop."""
-    look = sampler.look()
-
-    def image(value: str) -> Sketch:
-        return partial(draw_shop, look, value)
-
-    return Template("What does the sign over the shop say?", values, image, 'Is the name of this shop "{value}"?')
+    return sampler.template(
+        draw_shop, values, "What does the sign over the shop say?", 'Is the name of this shop "{value}"?'
+    )
 
 
 def shirt(sampler: Sampler) -> Template:
     """The number on a shirt."""
-    look = sampler.look()
-
-    def image(value: str) -> Sketch:
-        return partial(draw_shirt, look, value)
-
-    return Template("What number is on the shirt?", NUMERALS, image, "Is the number on the shirt {value}?")
+    return sampler.template(draw_shirt, NUMERALS, "What number is on the shirt?", "Is the number on the shirt {value}?")
 
 
 def bus(sampler: Sampler) -> Template:
     """The number of a bus."""
-    look = sampler.look()
-
-    def image(value: str) -> Sketch:
-        return partial(draw_bus, look, value)
-
-    return Template("What is the number of the bus?", NUMERALS, image)
+    return sampler.template(draw_bus, NUMERALS, "What is the number of the bus?")
 
 
 def board(sampler: Sampler) -> tuple[Template, tuple[str, str]]:
-    """The word on the board of one colour; beside the question, the words on the other two boards."""
+    """The word on the board of one color, and the words on the other two boards."""
     colors = sampler.rng.sample(_BOARD, 3)
     look, place, spare = sampler.look(), sampler.rng.randrange(3), sampler.rng.sample(WORDS, 3)
 

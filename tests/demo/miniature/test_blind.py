@@ -25,6 +25,9 @@ LETTERS = "ABCDEFGHI"
 N_TRAIN, N_EVAL = 600, 300
 
 
+pytestmark = pytest.mark.slow  # hundreds of drawn rows for each benchmark
+
+
 @dataclass(frozen=True)
 class Read:
     """A row as somebody sees it who may not look at the image."""
@@ -199,7 +202,6 @@ def _kind(each: Read) -> str:
     return " ".join(kept)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", miniature.NAMES)
 def test_blind_readers_score_chance(name: str, rows_of: Rows) -> None:
     train, tried = _seen(name, rows_of(name, N_TRAIN, "train")), _seen(name, rows_of(name, N_EVAL, "eval"))

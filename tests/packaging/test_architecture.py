@@ -1,0 +1,107 @@
+"""`tools/architecture.py`: what it prints of the rooms, and that it fails on circles however they are imported."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow  # a process over all modules for each case
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("cambrian_eval", "benchmarks", "reports", "cvbench_builder")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The code without its data, free to be changed."""
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, tmp_path / folder, symlinks=True, ignore=_not_code)
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "architecture.py", tmp_path / "tools")
+    shutil.copy(ROOT / ".importlinter", tmp_path)
+    return tmp_path
+
+
+def _not_code(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if (Path(folder) / name).is_file() and not name.endswith(".py")]
+
+
+def report(root: Path) -> tuple[int, str]:
+    script = root / "tools" / "architecture.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=root)
+    assert not done.stderr, done.stderr
+    return done.returncode, done.stdout
+
+
+def circles(text: str, kind: str) -> list[str]:
+    """The lines of the report below `circles between KIND:`."""
+    found = re.search(rf"^circles between {kind}:(.*)\n((?:    .*\n)*)", text, re.M)
+    assert found is not None, text
+    return [line.strip() for line in found[2].splitlines()]
+
+
+def arrows(text: str) -> dict[str, set[str]]:
+    """Room -> the rooms it imports from, without counts."""
+    found: dict[str, set[str]] = {}
+    for block in re.findall(r"^\S.*? +\d+ +[\d,]+  .*(?:\n {10,}.*)*", text, re.M):
+        name, rest = re.split(r" +\d+ +[\d,]+  ", block, maxsplit=1)
+        found[name] = {re.sub(r"\s+\d+$", "", part.strip()) for part in rest.split(",")} - {"-"}
+    return found
+
+
+def test_the_guide_shows_the_rooms_as_they_are() -> None:
+    """Sizes may be a little old there; `tools/architecture.py --write` brings them up to date."""
+    _, text = report(ROOT)
+    assert arrows((ROOT / "CONTRIBUTING.md").read_text()) == arrows(text)
+
+
+def test_rooms_with_their_sizes_fit_on_one_page(copy: Path) -> None:
+    _, text = report(copy)
+    lines = text.splitlines()
+    assert len(lines) < 60 and max(map(len, lines)) <= 100
+    sizes = {
+        m[1]: (int(m[2]), int(m[3].replace(",", ""))) for m in re.finditer(r"^(\S.*?) +(\d+) +([\d,]+)  ", text, re.M)
+    }
+    for room, folder in (
+        ("data", "cambrian_eval/data"),
+        ("reports", "reports"),
+        ("cvbench_builder", "cvbench_builder"),
+    ):
+        modules = [path.read_text().count("\n") for path in (copy / folder).rglob("*.py")]
+        assert sizes[room] == (len(modules), sum(modules))
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        ("cambrian_eval/scoring/extra.py", "import cambrian_eval.cli.extra\n"),
+        ("cambrian_eval/scoring/extra.py", "def late():\n    from cambrian_eval.cli import extra\n    return extra\n"),
+        ("cambrian_eval/scoring/extra.py", "from ..cli.extra import nothing\n"),
+        (
+            "cambrian_eval/scoring/extra.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from cambrian_eval.cli.extra import nothing\n",
+        ),
+    ],
+    ids=["absolute", "in a function", "relative", "for type checkers"],
+)
+def test_a_circle_fails_however_it_is_imported(copy: Path, file: str, code: str) -> None:
+    (copy / file).write_text(code)
+    (copy / "cambrian_eval" / "cli" / "extra.py").write_text("import cambrian_eval.scoring.extra\nnothing = None\n")
+    status, text = report(copy)
+    assert status == 1
+    assert "cambrian_eval.cli.extra, cambrian_eval.scoring.extra" in circles(text, "modules")
+    assert any("cli" in line and "scoring" in line for line in circles(text, "rooms"))
+    assert "cambrian_eval.scoring is not allowed to import cambrian_eval.cli" in text
+
+
+def test_a_circle_of_rooms_needs_no_circle_of_modules(copy: Path) -> None:
+    (copy / "cambrian_eval" / "scoring" / "extra.py").write_text("from cambrian_eval.reports import scores\n")
+    status, text = report(copy)
+    assert status == 1
+    assert not any("scoring.extra" in line for line in circles(text, "modules"))
+    assert any("reports" in line and "scoring" in line for line in circles(text, "rooms"))
