@@ -68,6 +68,7 @@ def test_shipped_matrix_groups_as_the_reference_run() -> None:
     assert len({general[b] for b in ("mme", "mmbench", "seed", "gqa")}) == 1
 
 
+@pytest.mark.slow
 def test_table14_groups_as_the_reference_run() -> None:
     table = one_cvbench(from_published("table14"))
     names = [b for b in table.benchmarks if b != "mmmu"]
@@ -215,6 +216,7 @@ def test_silhouette_of_two_tight_pairs_by_hand() -> None:
     )
 
 
+@pytest.mark.slow
 def test_four_clear_blocks_are_found_by_every_method_and_stay_together() -> None:
     rng = np.random.default_rng(5)
     causes = rng.normal(size=(40, 4))

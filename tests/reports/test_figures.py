@@ -76,6 +76,7 @@ def overlapping(texts: Sequence[Text]) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "width"), [("paper", "page"), ("paper", "column"), ("web", "page"), ("slides", "page")]
 )
