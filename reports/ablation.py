@@ -1,8 +1,8 @@
-"""Scores by vision condition and by chance: the numbers behind the paper's Figure 3 (left), and what they say.
+"""Scores by vision condition and by chance: the numbers of the paper's Figure 3 (left), and their result in sentences.
 
 From runs: one model gives its scores with 95 % intervals and paired tests; several give means and one standard
 deviation over models. From shipped data: the published figure. All values are on a common 0 to 100 axis (MME
-divided by 20). `on` and `off` are compared; every further condition stands beside them. Drawing is left to `figures`.
+divided by 20). `on` and `off` are compared; every further condition is shown beside them. Drawing is left to `figures`.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def signed(value: float) -> str:
 
 
 def reading(found: Ablation) -> list[str]:
-    """What the numbers say, in sentences."""
+    """The result in sentences."""
     lines = []
     hardly = [r for r in found.rows if r.gap < HARDLY]
     if hardly:
@@ -243,7 +243,7 @@ def reading(found: Ablation) -> list[str]:
 
 
 def _tested(found: Ablation) -> list[str]:
-    """What the paired tests say."""
+    """The result of the paired tests in a sentence."""
     tested = [r for r in found.rows if r.tests]
     if not tested:
         return []

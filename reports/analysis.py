@@ -16,7 +16,7 @@ import numpy as np
 from cambrian_eval.errors import UserError
 
 from . import assignment, clustering, pca, style
-from .catalogue import OTHER, entry
+from .catalogue import OTHER, entry, paper_category
 from .correlation import Correlations, correlate, restrict, shipped_matrix, usable
 from .figures import load_figure
 from .scores import ScoreTable, one_cvbench
@@ -97,7 +97,7 @@ def _clusters(
 ) -> tuple[tuple[clustering.Clustering, ...], tuple[str, ...]]:
     """The clusterings and what they were made of. Benchmarks without a category cannot be checked and are left out."""
     names = [
-        b for b in found.benchmarks if entry(b).category != OTHER and not (b == "mmmu" and options.mmmu == "by-type")
+        b for b in found.benchmarks if paper_category(b) != OTHER and not (b == "mmmu" and options.mmmu == "by-type")
     ]
     if len(names) <= GROUPS:
         return (), tuple(names)

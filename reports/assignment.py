@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from cambrian_eval.registry import CATEGORIES
 
-from .catalogue import OTHER, entry
+from .catalogue import OTHER, entry, paper_category
 from .correlation import Correlations, bootstrap
 from .scores import ScoreTable
 
@@ -34,9 +34,9 @@ class Assignment:
     by: str
     """`data`, or `question type` for MMMU under `by-type`."""
     confidence: float
-    """Share of resamples in which the category the data prefers is the same."""
+    """Share of resamples in which the data suggest the same category."""
     data: str
-    """The category the data prefers, whatever was assigned."""
+    """The category that the data suggest; for MMMU it may differ from the assigned one."""
     mean_r: float
     """Mean correlation with that category's other members."""
     margin: float
@@ -53,7 +53,7 @@ def assign(
 ) -> list[Assignment]:
     """Every benchmark of the matrix with its category."""
     names = found.benchmarks
-    paper = [entry(name).category for name in names]
+    paper = [paper_category(name) for name in names]
     voters = [
         c if c != OTHER and not (n == "mmmu" and mmmu == "by-type") else None for n, c in zip(names, paper, strict=True)
     ]
@@ -93,7 +93,7 @@ def _means(row: Array, voters: Sequence[str | None], me: int, without: int | Non
         cells = [row[j] for j, c in enumerate(voters) if c == category and j not in (me, without)]
         cells = [r for r in cells if not np.isnan(r)]
         if cells:
-            found[category] = round(float(np.mean(cells)), 12)  # equal means are a tie, whatever the last bit is
+            found[category] = round(float(np.mean(cells)), 12)  # rounded, so that equal means are a tie
     return found
 
 

@@ -120,6 +120,12 @@ def entry(name: str) -> Entry:
     return Entry(name, short, declared.category, size, average_divisor(name), declared.scale)
 
 
+def paper_category(name: str) -> str:
+    """The category of the paper's four that a benchmark is in; `Other` for further categories and none."""
+    category = entry(name).category
+    return category if category in CATEGORIES else OTHER
+
+
 def in_order(names: Iterable[str]) -> list[str]:
     """Benchmarks in the paper's order, others after by name."""
     return _ordered(names, (*SIXTEEN, CVBENCH.name))

@@ -55,7 +55,7 @@ class Correlations:
 def usable(table: ScoreTable, impute: bool = False) -> ScoreTable:
     """The table that can be correlated: enough models, no constant column; what was left out is noted.
 
-    Fewer than five models are refused: a correlation over four points says nothing.
+    Fewer than five models are refused: a correlation over four points means nothing.
     """
     counts = (~np.isnan(table.values)).sum(axis=0)
     notes = list(table.notes)

@@ -62,8 +62,8 @@ class Figure(ABC, Generic[Numbers, Chosen]):
     def in_report(self, sources: Sources) -> Mapping[str, Chosen]:
         """What a report of runs shows of this figure: the name of each drawing and its options.
 
-        Empty where the figure cannot say anything about these runs. Where `compute` raises `UserError` the report says
-        why the figure is absent.
+        Empty where the figure does not apply to these runs. Where `compute` raises `UserError`, the report shows the
+        reason instead.
         """
         return {self.name: self.options()}
 

@@ -110,7 +110,7 @@ def _figures(sources: Sources, theme: style.Theme, web: style.Theme) -> tuple[li
 def _with_references(runs: Sequence[NamedRun], scores: ScoreTable, scorer: str) -> ScoreTable:
     """The runs, above them the score of guessing and, for a model of the paper, the paper's numbers.
 
-    Whatever scorer the runs are shown under: a printed number stands beside each benchmark that the paper has.
+    The paper's numbers are shown for every scorer, a third party's included.
     """
     from cambrian_eval.results.published_scores import nearest
 

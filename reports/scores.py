@@ -55,7 +55,7 @@ class ScoreTable:
         return self.own if len(self.own) < len(self.models) else frozenset()
 
     def label(self, model: str) -> str:
-        """The model's name in a legend, which says of your runs that they are."""
+        """The model's name in a legend, marked where it is your run among others."""
         return f"{model} (your run)" if model in self.apart else model
 
     def check_few(self, what: str) -> None:
@@ -132,7 +132,7 @@ def number(path: Path, line: int, column: str, text: str) -> float:
 
 
 def _attributes(path: Path, line: int, record: Mapping[str, str]) -> dict[str, float]:
-    """What a row says about its model: visual tokens, resolution, parameters."""
+    """Attributes of the model in a row: visual tokens, resolution, parameters."""
     return {
         name: number(path, line, key, record[key])
         for key in sorted(record)

@@ -74,8 +74,6 @@ class Theme:
     size: float
     """Font size in points."""
     families: tuple[str, ...]
-    bold: tuple[str, ...]
-    """Font families of emphasized text (Computer Modern keeps its bold in a family of its own)."""
     line: float
     grid: bool
     dpi: int
@@ -98,14 +96,13 @@ THEMES = {
         6.75,
         8.0,
         ("cmr10", "STIXGeneral", "DejaVu Serif"),
-        ("cmb10", "STIXGeneral", "DejaVu Serif"),
         0.8,
         False,
         300,
         {"mathtext.fontset": "cm"},
     ),
-    "web": Theme("web", 6.0, 9.6, 11.0, ("DejaVu Sans",), ("DejaVu Sans",), 1.0, True, 144),
-    "slides": Theme("slides", 6.6, 12.0, 16.0, ("DejaVu Sans",), ("DejaVu Sans",), 1.6, True, 160),
+    "web": Theme("web", 6.0, 9.6, 11.0, ("DejaVu Sans",), 1.0, True, 144),
+    "slides": Theme("slides", 6.6, 12.0, 16.0, ("DejaVu Sans",), 1.6, True, 160),
 }
 
 
@@ -144,7 +141,7 @@ _CM_LOOKALIKES = {
     "§": "$\\S$",
     "µ": "$\\mu$",
 }
-"""Characters that the Computer Modern font files hold under other codes, as mathtext."""
+"""Characters that have other codes in the Computer Modern fonts, as mathtext."""
 
 
 def typeset(text: str, theme: Theme) -> str:
@@ -243,7 +240,7 @@ class Drawing:
     source: str
     """Where the numbers come from, in words."""
     findings: tuple[str, ...] = ()
-    """What the numbers say, in sentences, where the figure can put it into words."""
+    """The result in sentences; empty where a figure has none."""
     notes: tuple[str, ...] = ()
     """What a reader must know about the numbers, one line each."""
 
@@ -283,7 +280,7 @@ def render(drawing: Drawing, kind: str, theme: Theme) -> bytes:
 
 
 def _latin(values: Mapping[str, str | None]) -> dict[str, str | None]:
-    """PNG text chunks hold Latin-1."""
+    """Text chunks of PNG files are Latin-1."""
     return {k: None if v is None else v.encode("latin-1", "replace").decode("latin-1") for k, v in values.items()}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from cambrian_eval.cli.score_sources import HELP
 from cambrian_eval.errors import unknown
@@ -51,7 +51,7 @@ def _command(figure: Figure[Any, Any]) -> click.Command:
     """Shared options first, then those that select a part of the sources, then the figure's own."""
     folder = click.Path(path_type=Path)
     options: list[click.Parameter] = [
-        click.Argument(["runs"], nargs=-1, type=folder),
+        TyperArgument(param_decls=["runs"], nargs=-1, type=folder, required=False, help=HELP["runs"]),
         _option("scores", help=HELP[figure.reads], multiple=True, type=folder),
     ]
     if figure.reads == "scores":
@@ -73,16 +73,19 @@ def _command(figure: Figure[Any, Any]) -> click.Command:
     def draw(context: click.Context, /, **values: Any) -> None:
         _draw(figure, context, values)
 
-    return click.Command(figure.name, callback=draw, params=options, help=figure.summary, short_help=figure.summary)
+    summary = figure.summary
+    return TyperCommand(
+        figure.name, callback=draw, params=options, help=summary, short_help=summary, rich_markup_mode=None
+    )
 
 
 def _option(name: str, **settings: Any) -> click.Option:
     """An option that shows its default where it has one."""
-    return click.Option([f"--{name.replace('_', '-')}", name], show_default=True, **settings)
+    return TyperOption(param_decls=[f"--{name.replace('_', '-')}", name], show_default=True, **settings)
 
 
 def _draw(figure: Figure[Any, Any], context: click.Context, values: dict[str, Any]) -> None:
-    """Computes, draws and saves the figure, and prints what was written and what the numbers say."""
+    """Computes, draws and saves the figure, and prints the files and the result in sentences."""
     from cambrian_eval.reports import style
     from cambrian_eval.reports.provenance import command_line
     from cambrian_eval.reports.sources import Sources
@@ -90,8 +93,8 @@ def _draw(figure: Figure[Any, Any], context: click.Context, values: dict[str, An
     theme, formats = style.theme_named(values["style"], values["width"]), style.formats_named(values["format"])
     options = figure.options(**{field.name: field.checked(values[field.name]) for field in option_fields(figure)})
     sources = Sources(
-        runs=values["runs"],
-        scores=values["scores"],
+        runs=tuple(values["runs"]),
+        scores=tuple(values["scores"]),
         published=values["published"] if figure.reads == "scores" else None,
         scorer=values.get("scorer", "fuzzy"),
         condition=values.get("vision", "on"),

@@ -29,7 +29,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Beside:
-    """An ablation and, where asked for, the paper's by benchmark."""
+    """An ablation and, with `--published`, the paper's by benchmark."""
 
     found: Ablation
     paper: Mapping[str, Row]

@@ -139,6 +139,8 @@ GROUPS = (
                 "category_means",
                 "tables",
                 "exports",
+                "sources",
+                "figure",
                 "report",
                 "style",
             )
