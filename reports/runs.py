@@ -159,13 +159,13 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
                 f"{', '.join(named.scorers)} and conditions {', '.join(named.conditions)}"
             )
         if partial:
-            which = "any benchmark" if len(partial) == len(cells[named.name]) else ", ".join(partial)
+            which = "all benchmarks" if len(partial) == len(cells[named.name]) else ", ".join(partial)
             incomplete.setdefault(which, []).append(named.name)
         if withheld:
             notes.append(f"{named.name}: no scores for {', '.join(withheld)}, whose answers are withheld")
     for which, names in incomplete.items():
-        whom = "any model" if len(names) == len(runs) > 1 else ", ".join(names)
-        notes.append(f"subset: not every row of the published dataset was run for {which} by {whom}")
+        whom = "all models" if len(names) == len(runs) > 1 else ", ".join(names)
+        notes.append(f"subset: the scores of {whom} on {which} cover only some rows of the published dataset")
     table = build(cells, YOUR_RUNS, notes)
     return replace(
         table,
