@@ -145,6 +145,8 @@ GROUPS = (
                 "category_means",
                 "tables",
                 "exports",
+                "sources",
+                "figure",
                 "report",
                 "style",
             )
