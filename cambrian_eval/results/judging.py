@@ -255,9 +255,9 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     endpoint = judge.endpoint
     notes = [f"judged by {endpoint.model} ({endpoint.place}), prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"]
     if undecided := sum(v.outcome == "undecided" for v in verdicts):
-        notes.append(f"{undecided} responses are undecided and count as wrong")
+        notes.append(f"undecided: {undecided} of {len(judged)} responses, counted as wrong")
     if exact := sum(p.judge_input is None and v.outcome in ("read", "unparsed") for p, v in judged):
-        notes.append(f"{exact} of {len(judged)} responses were decided without the judge, by exact match")
+        notes.append(f"without the judge: {exact} of {len(judged)} responses were decided by exact match")
     if missing:
         notes.append(f"partial: {missing} of {len(plan.samples)} responses were not judged")
     result = replace(result, notes=(*result.notes, *notes), complete=result.complete and not missing)

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from cambrian_eval import Run, UserError
 from cambrian_eval.cli.score import score
+from cambrian_eval.results.agreement import agreement_of
 from cambrian_eval.results.judging import estimate, judge_run
 from cambrian_eval.running.store import Cell
 from cambrian_eval.scoring.judge.prompt import PROMPT_SHA256
@@ -189,7 +190,25 @@ def test_only_unclear_sends_only_what_exact_matching_does_not_decide(stored: Sto
         done = judge_run(run, settings(server, only_unclear=True))
     assert [s.case["response"] for s in server.seen] == ["it says answer 1"]
     assert run.verdicts(CELL, "judge")["0"].value == 1.0
-    assert any("2 of 3 answers were decided without the judge" in n for n in done.results[0].notes)
+    assert any("2 of 3 responses were decided by exact match" in n for n in done.results[0].notes)
+
+
+def test_agreement_reports_how_many_responses_needed_no_judge_whatever_their_rules_say(stored: Stored) -> None:
+    def fails(i: int) -> str:
+        if i == 3:
+            raise RuntimeError("on purpose")
+        return {0: "Answer 0.", 1: "it says answer 1", 2: ""}[i]
+
+    run = stored(4, fails)
+    with ChatServer(honest) as server:
+        judge_run(run, settings(server, only_unclear=True))
+    note = "2 responses were decided without the judge, so on these the scorers agree by construction"
+    assert note in agreement_of(run, "fuzzy", "judge")[0].notes
+    for name in ("verdicts/docvqa.on.judge.jsonl", "judge/docvqa.on.jsonl"):
+        text = (run.path / name).read_text()  # earlier versions used another wording
+        (run.path / name).write_text(text.replace("decided without the judge: ", "settled without the judge: "))
+    assert note in agreement_of(run, "fuzzy", "judge")[0].notes
+    assert not [n for n in agreement_of(run, "fuzzy", "official")[0].notes if "judge" in n]
 
 
 def test_the_budget_is_never_exceeded_and_a_larger_one_resumes(stored: Stored) -> None:
@@ -284,7 +303,8 @@ def test_a_base_url_with_a_password_or_a_key_is_rejected(stored: Stored) -> None
 def test_a_killed_scoring_resumes_without_sending_anything_twice(stored: Stored, tmp_path: Path) -> None:
     run, twin = stored(60), stored(60, name="twin")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom cambrian_eval.results.judging import judge_run\n"
+        "import sys\nfrom pathlib import Path\nfrom cambrian_eval.results.agreement import agreement_of
+from cambrian_eval.results.judging import judge_run\n"
         "from cambrian_eval.scoring.judge.requests import JudgeSettings\n"
         "from cambrian_eval.running.store import open_run\n"
         "judge_run(open_run(sys.argv[1]), JudgeSettings('test-judge', sys.argv[2], concurrency=4))\n"
