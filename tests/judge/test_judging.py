@@ -303,8 +303,7 @@ def test_a_base_url_with_a_password_or_a_key_is_rejected(stored: Stored) -> None
 def test_a_killed_scoring_resumes_without_sending_anything_twice(stored: Stored, tmp_path: Path) -> None:
     run, twin = stored(60), stored(60, name="twin")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom cambrian_eval.results.agreement import agreement_of
-from cambrian_eval.results.judging import judge_run\n"
+        "import sys\nfrom pathlib import Path\nfrom cambrian_eval.results.judging import judge_run\n"
         "from cambrian_eval.scoring.judge.requests import JudgeSettings\n"
         "from cambrian_eval.running.store import open_run\n"
         "judge_run(open_run(sys.argv[1]), JudgeSettings('test-judge', sys.argv[2], concurrency=4))\n"
