@@ -42,8 +42,8 @@ def parse_response(body: bytes) -> ChatResponse | str:
     choices = found.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         error = found.get("error")
-        said = error.get("message") if isinstance(error, dict) else error
-        return f"the endpoint reports: {said}" if said else "the response contains no choices"
+        text = error.get("message") if isinstance(error, dict) else error
+        return f"the endpoint reports: {text}" if text else "the response contains no choices"
     message = choices[0].get("message")
     if not isinstance(message, dict):
         return "the response contains no message"

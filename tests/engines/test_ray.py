@@ -68,7 +68,8 @@ def test_every_replica_observes(root: Path, tmp_path: Path) -> None:
     assert len(asked) == 84 and {r.text for r in asked} == {"90 What is number 0?"}
 
 
-@pytest.mark.parametrize(("how", "words"),
+@pytest.mark.parametrize(
+    ("how", "words"),
     [("fewer", "no response for request '5'"), ("twice", "second response for request '5'"), ("unknown", "'nobody'")],
 )
 def test_a_model_that_breaks_its_contract_ends_the_run(root: Path, tmp_path: Path, how: str, words: str) -> None:
@@ -85,8 +86,8 @@ def _as(other: Plain, model: Plain) -> Plain:
 
 @pytest.mark.parametrize("how", ["kill", "memory"])
 def test_requests_that_crash_replicas_are_found_and_marked_as_failed(root: Path, tmp_path: Path, how: str) -> None:
-    said: list[str] = []
-    outcome = go(root, tmp_path / "run", Crashes(["40", "41"], how), RayEngine(replicas=2, say=said.append))
+    events: list[str] = []
+    outcome = go(root, tmp_path / "run", Crashes(["40", "41"], how), RayEngine(replicas=2, say=events.append))
     clean = go(root, tmp_path / "clean", Plain())
     mine, theirs = responses(outcome.run), responses(clean.run)
     differing = {i for (_, i), record in mine.items() if record != theirs[_, i]}
@@ -97,7 +98,7 @@ def test_requests_that_crash_replicas_are_found_and_marked_as_failed(root: Path,
             reason = "its process ended" if how == "kill" else "MemoryError: no room for the activations"
             assert record.error == f"3 replicas failed on this request: {reason}"
             assert record.key == theirs[_, i].key
-    assert sum("is replaced" in text for text in said) >= 4  # two failures may have both requests in flight
+    assert sum("is replaced" in text for text in events) >= 4  # two failures may have both requests in flight
 
 
 def test_replicas_that_crash_at_times_change_no_response(root: Path, tmp_path: Path) -> None:
@@ -111,12 +112,12 @@ def test_replicas_that_crash_at_times_change_no_response(root: Path, tmp_path: P
 
 def test_a_replica_that_hangs_is_replaced(root: Path, tmp_path: Path) -> None:
     (marks := tmp_path / "marks").mkdir()
-    said: list[str] = []
-    engine = RayEngine(replicas=2, timeout=1.5, say=said.append, repeat=False)
+    events: list[str] = []
+    engine = RayEngine(replicas=2, timeout=1.5, say=events.append, repeat=False)
     outcome = go(root, tmp_path / "run", Crashes(["33"], "hang", marks), engine)
     clean = go(root, tmp_path / "clean", Plain())
     assert responses(outcome.run) == responses(clean.run) and lines(outcome.run) == 90
-    assert [t for t in said if "no response for 1.5 s" in t]
+    assert [t for t in events if "no response for 1.5 s" in t]
 
 
 def test_a_run_does_not_wait_for_a_slow_replica(root: Path, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ EVERYTHING = {i: f"re q{i}" for i in range(12)}
         Act(body=b'{"choices": [{"message": null}]}'),
         Act(body=b'{"error": {"message": "worker died"}}'),
     ],
-    ids=["500", "503", "429", "429-after", "429-ms", "reset", "no-choices", "torn", "html", "null", "error-200"],
+    ids=["500", "503", "429", "429-after", "429-ms", "reset", "no-choices", "truncated", "html", "null", "error-200"],
 )
 def test_errors_are_retried_until_every_request_succeeds(failure: Act) -> None:
     found, seen = send(lambda s, n: failure if n < 8 else echo(s, n))

@@ -117,7 +117,7 @@ def test_json_mode_refused_is_followed_by_plain_words(stored: Stored, refusal: A
     with ChatServer(script) as server:
         done = judge_run(stored(30), settings(server, concurrency=4))
     assert done.results[0].score == 50.0
-    # only those under way at the first refusal are sent again, twice where the refusal looks like a breakdown
+    # only requests in flight at the first rejection are sent again; twice where it looks like a server error
     assert len(server.seen) <= 30 + 2 * 4
 
 
@@ -165,8 +165,8 @@ def test_a_response_cannot_change_the_request_or_the_verdict(stored: Stored) -> 
         assert seen.user.count("</case>") == 1 and seen.user.count("<case>") == 1
         assert seen.user.startswith("<case>\n") and seen.user.endswith("\n</case>")
         assert len(seen.body["messages"]) == 2
-    said = {s.case["question"]: s.case["response"] for s in server.seen}
-    assert [said[f"What is number {i}?"] for i in range(3)] == attacks[:3]
+    sent = {s.case["question"]: s.case["response"] for s in server.seen}
+    assert [sent[f"What is number {i}?"] for i in range(3)] == attacks[:3]
     system = {json.dumps(s.body["messages"][0]) for s in server.seen}
     assert len(system) == 1, "the instructions do not depend on the response"
 
