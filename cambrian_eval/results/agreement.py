@@ -193,7 +193,7 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
         failed=sum(failed),
         undecided=sum(u and not f for u, f in zip(undecided, failed, strict=True)),
         disagreements=differing,
-        published=_published(model, cell, a, b),
+        published=published_pair(model, cell, a, b),
         divisor=benchmark.average_divisor,
         notes=_notes(run, cell, samples, (*left, *right), without_judge, withheld),
     )
@@ -277,7 +277,7 @@ def _kappas(cells: Array) -> Array:
     return np.where(np.abs(1 - expected) < 1e-12, np.nan, found)
 
 
-def _published(model: str, cell: Cell, a: str, b: str) -> PublishedPair | None:
+def published_pair(model: str, cell: Cell, a: str, b: str) -> PublishedPair | None:
     """The scores of the paper's Table 24, first scorer first; None where the table has none for this model."""
     if cell.condition != "on" or {a, b} != {"fuzzy", "judge"}:
         return None

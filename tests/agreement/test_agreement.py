@@ -135,14 +135,14 @@ def test_any_two_scorers_and_a_missing_one(judged: Run) -> None:
 
 
 def test_the_differences_of_the_paper_are_shown_for_its_models(docvqa_root: Path, tmp_path: Path, judged: Run) -> None:
-    from cambrian_eval.results.agreement import _published
+    from cambrian_eval.results.agreement import published_pair
 
     # Table 24: ChartQA of the 8B model 73.3 and 71.2; the 13B row is given by its printed differences
-    pair = _published("nyu-visionx/cambrian-8b", Cell("chartqa", "on"), "fuzzy", "judge")
+    pair = published_pair("nyu-visionx/cambrian-8b", Cell("chartqa", "on"), "fuzzy", "judge")
     assert pair is not None and (pair.a, pair.b) == (73.3, 71.2) and pair.difference == pytest.approx(-2.1)
-    turned = _published("nyu-visionx/cambrian-8b", Cell("chartqa", "on"), "judge", "fuzzy")
+    turned = published_pair("nyu-visionx/cambrian-8b", Cell("chartqa", "on"), "judge", "fuzzy")
     assert turned is not None and turned.difference == pytest.approx(2.1)
-    larger = _published("nyu-visionx/cambrian-13b", Cell("mmvp", "on"), "fuzzy", "judge")
+    larger = published_pair("nyu-visionx/cambrian-13b", Cell("mmvp", "on"), "fuzzy", "judge")
     assert larger is not None and larger.difference == pytest.approx(4.7)
     for name, cell, a in (
         ("cambrian-8b", Cell("docvqa", "on"), "fuzzy"),
@@ -150,7 +150,7 @@ def test_the_differences_of_the_paper_are_shown_for_its_models(docvqa_root: Path
         ("cambrian-8b", Cell("chartqa", "on"), "official"),
         ("gpt-4o", Cell("chartqa", "on"), "fuzzy"),
     ):
-        assert _published(name, cell, a, "judge") is None
+        assert published_pair(name, cell, a, "judge") is None
 
 
 def app() -> typer.Typer:
@@ -160,7 +160,7 @@ def app() -> typer.Typer:
     return made
 
 
-def test_the_command_in_all_its_formats(judged: Run, tmp_path: Path) -> None:
+def test_the_command_in_all_formats(judged: Run, tmp_path: Path) -> None:
     def ask(*words: str) -> str:
         done = CliRunner().invoke(app(), ["agreement", str(judged.path), *words])
         assert done.exit_code == 0, done.output
@@ -180,7 +180,7 @@ def test_the_command_in_all_its_formats(judged: Run, tmp_path: Path) -> None:
     assert isinstance(bad.exception, UserError)
 
 
-def test_the_mean_absolute_difference_is_the_papers_kind(judged: Run) -> None:
+def test_mean_and_mean_absolute_difference(judged: Run) -> None:
     found = agreement_of(judged, "fuzzy", "judge")
     assert mean_difference(found) == (pytest.approx(-25 / 3), pytest.approx(25 / 3))
     assert mean_difference([]) is None
@@ -217,7 +217,7 @@ def test_the_page_and_its_marks_through_the_command(judged: Run, tmp_path: Path)
     assert "100.0%" in shown.stdout
 
 
-def test_marks_of_another_kind_are_refused(tmp_path: Path) -> None:
+def test_a_file_without_valid_marks_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "marks.json"
     for text, words in (
         ("{", "not valid JSON"),

@@ -158,3 +158,26 @@ def test_after_a_stop_no_request_is_sent() -> None:
     assert dispatcher.next_requests(slot, 0.0) == [] and not dispatcher.done
     dispatcher.record(slot, [returned(t, i.request.id) for t, i in list(slot.in_flight.items())], 1.0)
     assert dispatcher.done
+
+
+def test_a_prefetcher_groups_requests_by_image_and_reports_those_it_cannot_prepare() -> None:
+    def broken(decode: bool) -> Request:
+        raise OSError("no such image")
+
+    jobs = [job(0, b"a"), job(1, b"a"), Job("2", broken), job(3, b"b"), job(4), job(5)]
+    prefetcher = Prefetcher(jobs, itertools.count(), 2, 1 << 20)
+    groups, failed = [], []
+    while prefetcher.wait(60) and not prefetcher.exhausted:
+        failed += prefetcher.take_failed()
+        if (group := prefetcher.take()) is not None:
+            groups.append([item.request.id for item in group])
+    assert groups == [["0", "1"], ["3"], ["4"], ["5"]]
+    assert [(c.request, c.response.error) for c in failed] == [(None, "OSError: no such image")]
+
+
+def test_a_prefetcher_can_be_closed_while_it_reads() -> None:
+    endless = (job(i, b"image %d" % i) for i in itertools.count())
+    prefetcher = Prefetcher(endless, itertools.count(), 2, 16)
+    assert prefetcher.wait(60) and prefetcher.take()
+    prefetcher.close()
+    assert prefetcher.take() is None and prefetcher.exhausted

@@ -143,10 +143,10 @@ def test_questions_about_one_image_are_sent_to_one_replica(tmp_path: Path) -> No
 def test_after_a_stop_another_engine_resumes(root: Path, tmp_path: Path) -> None:
     stop = threading.Event()
     out = tmp_path / "run"
-    responses = out / "responses" / "docvqa.on.jsonl"
+    file = out / "responses" / "docvqa.on.jsonl"
 
     def watch() -> None:
-        while not (responses.exists() and responses.stat().st_size):
+        while not (file.exists() and file.stat().st_size):
             time.sleep(0.005)
         stop.set()
 

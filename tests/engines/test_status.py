@@ -39,6 +39,7 @@ def seen(path: Path, *more: str) -> Any:
     return found.output
 
 
+@pytest.mark.slow
 def test_the_status_of_a_running_a_killed_and_a_finished_run(docvqa_root: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     process = subprocess.Popen([sys.executable, "-c", SLOW, str(docvqa_root), str(out), "1/1"], cwd=HERE)

@@ -91,7 +91,7 @@ def test_a_second_scoring_sends_nothing_and_a_second_run_shares_the_cache(stored
     assert {p.name: p.read_bytes() for p in (first.path / "verdicts").iterdir()} == files
 
 
-def test_equal_answers_to_equal_questions_are_one_request(stored: Stored) -> None:
+def test_equal_responses_to_equal_questions_are_one_request(stored: Stored) -> None:
     run = stored(4, lambda i: "x")
     samples = [replace(s, question="same?", answers=("y",)) for s in run.samples("docvqa")]
     run.save_samples("docvqa", samples)
@@ -101,7 +101,7 @@ def test_equal_answers_to_equal_questions_are_one_request(stored: Stored) -> Non
 
 
 @pytest.mark.parametrize(
-    "refusal",
+    "rejection",
     [
         error(400, "response_format is not supported by this server"),
         error(422, "unexpected thing in the body"),
@@ -110,9 +110,9 @@ def test_equal_answers_to_equal_questions_are_one_request(stored: Stored) -> Non
     ],
     ids=["400", "unnamed", "501", "500"],
 )
-def test_json_mode_refused_is_followed_by_plain_words(stored: Stored, refusal: Act) -> None:
+def test_without_json_mode_the_verdict_is_one_word(stored: Stored, rejection: Act) -> None:
     def script(seen: Seen, n: int) -> Act:
-        return refusal if "response_format" in seen.body else honest(seen, n)
+        return rejection if "response_format" in seen.body else honest(seen, n)
 
     with ChatServer(script) as server:
         done = judge_run(stored(30), settings(server, concurrency=4))
@@ -124,19 +124,19 @@ def test_json_mode_refused_is_followed_by_plain_words(stored: Stored, refusal: A
 @pytest.mark.parametrize(
     "reply", ["maybe", "", "CORRECT or INCORRECT", '{"verdict": "PARTLY"}', "The answer is correct"]
 )
-def test_an_unreadable_reply_is_asked_once_more_then_undecided(stored: Stored, reply: str) -> None:
+def test_a_response_without_verdict_is_retried_once_then_undecided(stored: Stored, reply: str) -> None:
     with ChatServer(lambda seen, n: Act(reply)) as server:
         run = stored(3)
         done = judge_run(run, settings(server))
         assert len(server.seen) == 6
         assert done.undecided == 3 and done.results[0].score == 0.0 and done.results[0].n_undecided == 3
         verdict = run.verdicts(CELL, "judge")["0"]
-        assert verdict.value == 0.0 and not verdict.parsed and verdict.rule.startswith("undecided: ")
+        assert verdict.value == 0.0 and verdict.outcome == "undecided"
         judge_run(run, settings(server))
-        assert len(server.seen) == 6, "an undecided answer is not asked again by itself"
+        assert len(server.seen) == 6, "an undecided response is sent again only on request"
         server.script = honest
-        healed = judge_run(run, settings(server, retry_undecided=True))
-    assert healed.undecided == 0 and len(server.seen) == 9
+        retried = judge_run(run, settings(server, retry_undecided=True))
+    assert retried.undecided == 0 and len(server.seen) == 9
     details = [json.loads(line) for line in (run.path / "judge" / "docvqa.on.jsonl").open()]
     assert [d["undecided"] for d in details] == [False] * 3
 
