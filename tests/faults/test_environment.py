@@ -63,6 +63,7 @@ def kilobytes(path: Path) -> int:
     return sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) // 1024
 
 
+@pytest.mark.slow
 def test_a_disk_that_becomes_full_at_any_moment(clean_run: CleanRun, disk: Disk, count: Counter[str]) -> None:
     whole = kilobytes(clean_run.path)
     met = set()
@@ -148,6 +149,7 @@ def test_a_clock_that_jumps(clean_run: CleanRun, tmp_path: Path, count: Counter[
     clean_run.check(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_slow_disk_with_partial_writes(clean_run: CleanRun, tmp_path: Path, count: Counter[str], seed: int) -> None:
     out, rng = tmp_path / "run", random.Random(seed)

@@ -300,6 +300,7 @@ def test_a_base_url_with_a_password_or_a_key_is_rejected(stored: Stored) -> None
         assert KEY not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_killed_scoring_resumes_without_sending_anything_twice(stored: Stored, tmp_path: Path) -> None:
     run, twin = stored(60), stored(60, name="twin")
     code = (
@@ -347,6 +348,7 @@ def test_the_command_prints_results_and_reports_when_it_did_not_finish(stored: S
     assert isinstance(missing.exception, UserError) and "--judge-model" in str(missing.exception)
 
 
+@pytest.mark.slow
 def test_after_an_interrupt_in_flight_requests_finish_and_the_command_resumes_later(stored: Stored) -> None:
     run = stored(60)
     code = "from cambrian_eval.cli.main import main; main()"
