@@ -24,3 +24,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"
     return UserError(f"unknown {kind} {name!r}; {hint}")
+
+
+def describe(error: BaseException, max_chars: int = 300) -> str:
+    """Type and message of an error in one line."""
+    text = " ".join(str(error).split())[:max_chars]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

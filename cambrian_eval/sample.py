@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cambrian_eval.errors import describe
 from cambrian_eval.image import LazyImage
 
 Outcome = Literal["read", "unparsed", "failed", "undecided", "withheld"]
@@ -158,6 +159,11 @@ class Result:
     """How many samples carried "0", "1" or "more" images; empty where rows were graded without a run."""
     n_undecided: int = 0
     """Responses that an LLM judge gave no verdict on; they score 0."""
+
+
+def failed_response(request_id: str, error: BaseException, notes: Mapping[str, Any] | None = None) -> Response:
+    """The response to a request on which the model, or the preparation of its images, raised an error."""
+    return Response(request_id, "", finish="failed", error=describe(error, 500), notes=notes or {})
 
 
 def request_key(fingerprint: str, prompt: str, image_hashes: tuple[str, ...], decoding: Mapping[str, Any]) -> str:

@@ -22,8 +22,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.engines.local import Answer, Job
-from cambrian_eval.engines.parcels import Item, parcels
+from cambrian_eval.engines.local import Completed, Job
+from cambrian_eval.engines.messages import PendingRequest, batches
 from cambrian_eval.engines.ray import RayEngine
 from cambrian_eval.model import Model
 from cambrian_eval.sample import Request, Response
@@ -58,7 +58,7 @@ class Timed:
         self.engine, self.model = engine, model
         self.seconds = self.processor = 0.0
 
-    def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Answer]:
+    def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Completed]:
         """The engine's answers; afterwards `seconds` and this process's `processor` time hold what they took."""
         wall, busy = time.perf_counter(), time.process_time()
         yield from self.engine.run(self.model, jobs, stop)
@@ -141,8 +141,8 @@ def bytes_each(image_bytes: int, questions: int) -> float:
     image = LazyImage.of(bytes(image_bytes))
     assert image is not None
     request = Request("12345", "gqa", "on", "What is on the table? " * 6, (image.fetched(),), 0, 16, (), "k" * 32)
-    items = [Item(i, request, 1 << 27) for i in range(questions)]
-    return len(pickle.dumps(parcels(items), 5)) / questions
+    items = [PendingRequest(i, request, 1 << 27) for i in range(questions)]
+    return len(pickle.dumps(batches(items), 5)) / questions
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.engines.local import Answer, Job, LocalEngine
+from cambrian_eval.engines.local import Completed, Job, LocalEngine
 from cambrian_eval.model import Model
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -78,7 +78,7 @@ class Noted:
         self.engine, self.model, self.every = engine, model, every
         self.notes: list[dict[str, Any]] = []
 
-    def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Answer]:
+    def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Completed]:
         """Passes the answers on; after every `every` of them, notes the memory of this process and of the replicas."""
         began = time.perf_counter()
         for n, answer in enumerate(self.engine.run(self.model or model, jobs, stop), 1):

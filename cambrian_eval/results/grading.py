@@ -195,7 +195,7 @@ def summarize(
     score = None if withheld else statistics.score(units, headline)
     bounds = None
     if score is not None:
-        bounds = statistics.interval(statistics.table(units, headline, clusters(samples)), seed)
+        bounds = statistics.interval(statistics.cluster_table(units, headline, clusters(samples)), seed)
     extra = [] if not withheld else ["answers are withheld: the score comes from the challenge's server"]
     known = scorers()
     return Result(

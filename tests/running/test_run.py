@@ -143,7 +143,9 @@ class Broken(Scripted):
                 yield Response(request.id, "x")
 
 
-@pytest.mark.parametrize(("how", "word"), [("fewer", "'5'"), ("twice", "'5' twice"), ("unknown", "'nobody'")])
+@pytest.mark.parametrize(
+    ("how", "word"), [("fewer", "'5'"), ("twice", "second response for request '5'"), ("unknown", "'nobody'")]
+)
 def test_counts_are_checked(docvqa_root: Path, tmp_path: Path, how: str, word: str) -> None:
     with pytest.raises(ContractError, match=word):
         go(docvqa_root, tmp_path / "run", Broken(how))
