@@ -45,6 +45,7 @@ def found() -> Agreement:
     return Agreement("docvqa", "on", 20, 70.0, 50.0, -20.0, (-30.0, -10.0), confusion, None, 0, 0, differing, None, 1.0)
 
 
+@pytest.mark.slow
 def test_marks_by_hand_and_by_key_are_kept_and_exported(browser: Any, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     file.write_text(page([found()], "fuzzy", "judge", "run", "m", marking=True), "utf-8")
