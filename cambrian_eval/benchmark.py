@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.image import IMAGE_COLUMN
 from cambrian_eval.sample import Sample, Verdict
 
 Category = Literal["General", "Knowledge", "OCR & Chart", "Vision-Centric"]
@@ -58,15 +59,15 @@ class HubSource:
     """Where rows come from when no local copy is named."""
 
     repo: str
-    """The data set's id on the hub."""
+    """The dataset's id on the Hub."""
     split: str
     """The split whose rows are asked."""
     n_rows: int
-    """Rows the published data set has (before the adapter's own filter); another number is said aloud."""
+    """Rows the published dataset has (before the adapter's own filter); another number is reported."""
     columns: tuple[str, ...]
     """Columns the adapter cannot do without, image columns included."""
     config: str | None = None
-    """Config of the data set, where it has several."""
+    """Config of the dataset, where it has several."""
     revision: str = "main"
     """Branch, tag or commit."""
     join: Join | None = None
@@ -94,7 +95,7 @@ class Graded:
     sample: Sample
     """The question."""
     verdict: Verdict
-    """What the scorer said of the answer."""
+    """The scorer's verdict on the response."""
 
 
 class Benchmark(ABC):
@@ -117,9 +118,9 @@ class Benchmark(ABC):
     average_divisor: ClassVar[float] = 1.0
     """What the headline is divided by before it enters an average (20 for MME)."""
     typical_chance: ClassVar[float]
-    """Chance score on the published data; `chance` computes it for the rows at hand."""
+    """Chance score on the published data; `grading.chance` computes it for given samples."""
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {}
-    """Switches: name -> (default, what it does). Booleans, or strings with the choices named in the text."""
+    """Settings: name -> (default, what it does). Booleans, or strings with the choices named in the text."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings: dict[str, Any] = {name: default for name, (default, _) in self.settings_schema.items()}
@@ -152,8 +153,18 @@ class Benchmark(ABC):
         """
         raise UserError(f"{self.name} has no released scoring code, so it has no official score")
 
+    def images_needed(self, sample: Sample) -> int:
+        """How many images a sample must have to be asked with vision; one with fewer is a failed sample.
+
+        By default one, where the source declares an image column, a table of images, or plain files. Benchmarks with
+        some questions that have no image override this.
+        """
+        source = self.source
+        joined = () if source.join is None else source.join.columns
+        return int(bool(source.files) or any(IMAGE_COLUMN.fullmatch(c) for c in (*source.columns, *joined)))
+
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
-        """Verdicts to units, in data-set order. Default: every sample counts alone.
+        """Verdicts to units, in dataset order. Default: every sample counts alone.
 
         Combined units multiply the values of their members (all right or nothing), so that feeding
         probabilities through the same function gives the expectation of independent guessing.
@@ -171,7 +182,7 @@ class Benchmark(ABC):
         return [u for u in units if u.stratum in headline]
 
     def rows_from_folder(self, folder: Path) -> Sequence[Mapping[str, Any]] | None:
-        """Rows from the data set's original plain-file layout, or None where the folder does not hold it."""
+        """Rows from the dataset's original plain-file layout, or None where the folder does not hold it."""
         return None
 
     def submission(self, samples: Sequence[Sample], texts: Sequence[str]) -> tuple[str, str] | None:

@@ -60,6 +60,8 @@ class Condition(ABC):
     """Its color in figures, as #rrggbb."""
     hatch: ClassVar[str] = ""
     """Its hatching in bar charts, in Matplotlib's notation."""
+    needs_images: ClassVar[bool] = True
+    """Whether a sample without its images cannot be asked under this condition."""
 
     @abstractmethod
     def apply(self, sample: Sample, context: Context) -> Sequence[LazyImage]:
@@ -90,6 +92,7 @@ class Off(Condition):
     title = "Vision off"
     summary = "no image at all"
     color = "#f0b95a"
+    needs_images = False
 
     def apply(self, sample: Sample, context: Context) -> Sequence[LazyImage]:
         """None."""

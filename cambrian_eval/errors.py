@@ -1,4 +1,4 @@
-"""The errors a person can act on. Every message is one line that names the file, the field and the remedy."""
+"""Errors that a user can act on. Every message is one line that names the file, the field and the remedy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class CambrianEvalError(Exception):
 
 
 class UserError(CambrianEvalError):
-    """Something in the input, the flags or the surroundings is wrong; the message says what and what to do."""
+    """The input, a flag or the environment is wrong; the message names the problem and the remedy."""
 
 
 class ContractError(CambrianEvalError):
@@ -24,3 +24,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"
     return UserError(f"unknown {kind} {name!r}; {hint}")
+
+
+def describe(error: BaseException, max_chars: int = 300) -> str:
+    """Type and message of an error in one line."""
+    text = " ".join(str(error).split())[:max_chars]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

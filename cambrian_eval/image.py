@@ -1,6 +1,6 @@
-"""An encoded image that is read when somebody needs it.
+"""An encoded image that is read on demand.
 
-Rows of a data set hold thousands of images; a `LazyImage` is a promise of the encoded bytes, so that a
+Rows of a dataset hold thousands of images; a `LazyImage` knows how to read the encoded bytes, so that a
 loaded benchmark costs the memory of its text. Decoding for models happens in `load`, in one place.
 """
 
@@ -8,33 +8,41 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cambrian_eval.errors import UserError
-
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+IMAGE_COLUMN = re.compile(r"(decoded_)?images?(_\d+)?$")
+"""Columns of datasets whose cells are images."""
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded unless the user allows more (the same bound as Pillow's own warning)."""
+MAX_BYTES = 256 << 20
+"""Largest encoded image that is read."""
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000", "ICO", "TGA", "AVIF")
+"""Formats that are decoded. Others stay out: some of Pillow's readers start other programs (EPS)."""
 
 
 class LazyImage:
     """The encoded bytes of one image, read on demand, and what is known of them."""
 
-    __slots__ = ("_decoded", "_read", "_sha256", "name")
+    __slots__ = ("_decoded", "_read", "_sha256", "name", "problem")
 
     def __init__(self, read: Callable[[], bytes], name: str = "") -> None:
         self._read = read
         self._sha256: str | None = None
         self._decoded: Image | None = None
         self.name = name
+        self.problem: str | None = None
+        """Why the image can never be read, where that is known without reading it."""
 
     @classmethod
     def of(cls, value: Any) -> LazyImage | None:
-        """An image from what data sets hold: bytes, a path, {"bytes", "path"}, a Pillow image, or nothing."""
+        """An image from what datasets hold: bytes, a path, {"bytes", "path"}, a Pillow image, or nothing."""
         if value is None or isinstance(value, LazyImage):
             return value
         if isinstance(value, dict):
@@ -46,13 +54,24 @@ class LazyImage:
             return cls(lambda: data)
         if isinstance(value, (str, Path)):
             path = Path(value)
-            return cls(path.read_bytes, name=path.name)
+            return cls(lambda: read_file(path), name=path.name)
         if hasattr(value, "save") and hasattr(value, "convert"):
             return cls(lambda: _as_png(value))
-        raise UserError(f"an image cannot be made from {type(value).__name__}; give bytes, a path or a Pillow image")
+        return cls.unreadable(f"the image cell holds a {type(value).__name__}, not an image")
+
+    @classmethod
+    def unreadable(cls, problem: str, name: str = "") -> LazyImage:
+        """An image that is known to be unreadable: every attempt to read it is a `ValueError` with the reason."""
+
+        def read() -> bytes:
+            raise ValueError(problem)
+
+        made = cls(read, name)
+        made.problem = problem
+        return made
 
     def data(self) -> bytes:
-        """The encoded bytes as the data set holds them."""
+        """The encoded bytes as the dataset holds them."""
         return self._read()
 
     @property
@@ -105,17 +124,27 @@ def images(value: Any) -> tuple[LazyImage, ...]:
     return () if one is None else (one,)
 
 
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file; pipes, devices and files above `MAX_BYTES` are refused before reading."""
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise ValueError(f"{path.name} is not a regular file")
+    if about.st_size > MAX_BYTES:
+        raise ValueError(f"{path.name} has {about.st_size} bytes, more than the limit of {MAX_BYTES}")
+    return path.read_bytes()
+
+
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     """Encoded bytes to an RGB Pillow image; an image that claims too many pixels is refused before decoding."""
     from PIL import Image as pil
     from PIL import UnidentifiedImageError
 
     if pil.MAX_IMAGE_PIXELS is not None and max_pixels > pil.MAX_IMAGE_PIXELS:
-        pil.MAX_IMAGE_PIXELS = max_pixels  # somebody allowed more than Pillow does by itself
+        pil.MAX_IMAGE_PIXELS = max_pixels  # the user allowed more than Pillow's default
     try:
-        opened = pil.open(io.BytesIO(data))
-    except UnidentifiedImageError:  # its own words hold an address in memory, which no two runs share
-        raise ValueError(f"{len(data)} bytes that are no image in a known format") from None
+        opened = pil.open(io.BytesIO(data), formats=FORMATS)
+    except (UnidentifiedImageError, KeyError):  # KeyError: this Pillow lacks one of the formats
+        raise ValueError(f"{len(data)} bytes that are not an image in a known format") from None
     except pil.DecompressionBombError as error:
         raise ValueError(f"image exceeds the limit of {max_pixels} pixels ({error})") from None
     with opened as image:

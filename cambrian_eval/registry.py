@@ -65,7 +65,7 @@ def model_factories() -> dict[str, EntryPoint]:
 
 def conditions() -> dict[str, Condition]:
     """All vision conditions by name: ours in their order, then third parties' by name."""
-    return _extended("vision condition", CONDITIONS, Condition, CONDITIONS_GROUP)
+    return extended("vision condition", CONDITIONS, Condition, CONDITIONS_GROUP)
 
 
 def load_condition(name: str) -> Condition:
@@ -87,7 +87,7 @@ def check_conditions(names: list[str] | tuple[str, ...]) -> tuple[str, ...]:
 
 def scorers() -> dict[str, Scorer]:
     """All deterministic scorers by name: ours in their order, then third parties' by name."""
-    return _extended("scorer", SCORERS, Scorer, SCORERS_GROUP)
+    return extended("scorer", SCORERS, Scorer, SCORERS_GROUP)
 
 
 def load_scorer(name: str, benchmark: Benchmark | None = None) -> Scorer:
@@ -101,7 +101,7 @@ def load_scorer(name: str, benchmark: Benchmark | None = None) -> Scorer:
 
 
 @cache
-def _extended(kind: str, ours: tuple[T, ...], wanted: type[T], group: str) -> dict[str, T]:
+def extended(kind: str, ours: tuple[T, ...], wanted: type[T], group: str) -> dict[str, T]:
     """Our values by name and those of the group's entry points; a name that is taken is an error."""
     found: dict[str, T] = {getattr(value, "name"): value for value in ours}  # noqa: B009
     for name, point in sorted(_points(group).items()):

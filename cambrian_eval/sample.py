@@ -1,7 +1,7 @@
 """The values that flow through a run: Sample, Request, Response, Verdict, Result.
 
-row of a data set -> Sample -> Request -> Response -> Verdict per scorer -> Result. All are frozen; each field
-says what it is, once, here.
+row of a dataset -> Sample -> Request -> Response -> Verdict per scorer -> Result. All are frozen; each field
+is documented here, once.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cambrian_eval.errors import describe
 from cambrian_eval.image import LazyImage
 
 Outcome = Literal["read", "unparsed", "failed", "undecided", "withheld"]
-"""What became of a response: an answer was read in it; none was found; the model gave no response; a judge gave no
-verdict; or the gold answer is withheld."""
+"""What became of a response: an answer was read; none was found; the request failed; a judge gave no verdict; or the
+gold answer is withheld."""
 Finish = Literal["stop", "length", "refused", "filtered", "failed"]
-"""How a response ended: by itself, at the limit, refused by the model, filtered by the endpoint, or not at all."""
+"""How a response ended: by itself, at the token limit, refused by the model, filtered by the endpoint, or failed."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """The letters of options, in order."""
@@ -26,12 +27,12 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One question of a benchmark, in the words of the data set."""
+    """One question of a benchmark, in the words of the dataset."""
 
     id: str
-    """Unique within the benchmark; the data set's own id where it has one, else the row number."""
+    """Unique within the benchmark; the dataset's own id where it has one, else the row number."""
     index: int
-    """Position of the row in the data set (before filtering); the released scorers depend on row order."""
+    """Position of the row in the dataset (before filtering); the released scorers depend on row order."""
     question: str
     """The question text alone, without options or instruction."""
     answers: tuple[str, ...] = ()
@@ -47,7 +48,7 @@ class Sample:
     group: str | None = None
     """Pair or circular group the sample is scored with; its members are never separated."""
     guesses: tuple[str, ...] = ()
-    """Replies a blind guesser draws from with equal chance (letters, Yes/No); empty for free-form answers."""
+    """What a random guesser draws from with equal probability (letters, Yes/No); empty for free-form answers."""
     tags: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     """Breakdown labels, for example {"task": "Count"}; a tuple where a sample belongs to several."""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -64,7 +65,7 @@ class Request:
     """What a model is asked: the exact user text and the images, under one vision condition."""
 
     id: str
-    """The sample's id; unique within the stream handed to a model."""
+    """The sample's id; unique within the requests of one model call."""
     benchmark: str
     """The benchmark's name."""
     condition: str
@@ -100,7 +101,7 @@ class Response:
     new_tokens: int | None = None
     """Tokens of the answer, likewise."""
     seconds: float | None = None
-    """Time the answer took, as the adapter measures it; None where it does not."""
+    """Time the response took, as the adapter measures it; None where it does not."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What the adapter had to do, for example {"images_dropped": 2}; plain JSON values only."""
 
@@ -141,7 +142,7 @@ class Result:
     n: int
     """Samples scored, failed ones included."""
     n_failed: int
-    """Samples the model gave no answer to; they score 0."""
+    """Samples without a response; they score 0."""
     n_unparsed: int
     """Responses in which the scorer found no answer; they score 0."""
     scale: float
@@ -154,8 +155,15 @@ class Result:
     """Whether every row the benchmark declares was run."""
     notes: tuple[str, ...] = ()
     """What a reader must know before comparing the score."""
+    images: Mapping[str, int] = field(default_factory=dict)
+    """How many samples carried "0", "1" or "more" images; empty where rows were graded without a run."""
     n_undecided: int = 0
     """Responses that an LLM judge gave no verdict on; they score 0."""
+
+
+def failed_response(request_id: str, error: BaseException, notes: Mapping[str, Any] | None = None) -> Response:
+    """The response to a request on which the model, or the preparation of its images, raised an error."""
+    return Response(request_id, "", finish="failed", error=describe(error, 500), notes=notes or {})
 
 
 def request_key(fingerprint: str, prompt: str, image_hashes: tuple[str, ...], decoding: Mapping[str, Any]) -> str:
@@ -167,6 +175,17 @@ def request_key(fingerprint: str, prompt: str, image_hashes: tuple[str, ...], de
 
 def clusters(samples: Sequence[Sample]) -> list[int]:
     """A cluster number for every sample: same image or same group means same cluster, transitively."""
+    if any(s.group is not None for s in samples) and any(s.image_id is not None for s in samples):
+        labels: Sequence[object] = _components(samples)
+    else:
+        names = (s.group if s.image_id is None else s.image_id for s in samples)
+        labels = [i if name is None else name for i, name in enumerate(names)]
+    numbers: dict[object, int] = {}
+    return [numbers.setdefault(label, len(numbers)) for label in labels]
+
+
+def _components(samples: Sequence[Sample]) -> list[int]:
+    """Connected components of the graph that links each sample to its image and its group."""
     import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -181,5 +200,4 @@ def clusters(samples: Sequence[Sample]) -> list[int]:
     size = len(samples) + len(nodes)
     links = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(size, size))
     _, labels = connected_components(links, directed=False)
-    numbers: dict[int, int] = {}
-    return [numbers.setdefault(int(label), len(numbers)) for label in labels[: len(samples)]]
+    return [int(label) for label in labels[: len(samples)]]

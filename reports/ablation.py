@@ -1,26 +1,33 @@
-"""Vision on against off against chance: the numbers behind the paper's Figure 3 (left), and their reading in words.
+"""Scores by vision condition and by chance: the numbers of the paper's Figure 3 (left), and their result in sentences.
 
 From runs: one model gives its scores with 95 % intervals and paired tests; several give means and one standard
 deviation over models. From shipped data: the published figure. All values are on a common 0 to 100 axis (MME
-divided by 20). Drawing is left to `figures`.
+divided by 20). `on` and `off` are compared; every further condition is shown beside them. Drawing is left to `figures`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from cambrian_eval.condition import Off, On
 from cambrian_eval.errors import UserError
 from cambrian_eval.results.statistics import holm
 
-from .catalogue import entry, in_order, shipped
-from .runs import NamedRun, Scored
+from .catalogue import condition_style, conditions_in_order, entry, in_order, shipped
+
+if TYPE_CHECKING:
+    from .runs import Scored
+
+ON, OFF = On.name, Off.name
+"""The two conditions whose difference is what vision adds."""
 
 HARDLY = 5.0
-"""A gap under this many points means a benchmark hardly needs vision (the paper's reading)."""
+"""A benchmark whose scores with vision on and off differ by fewer points hardly needs vision (as in the paper)."""
 FAR = 10.0
-"""Blind scores this many points above chance stand far above it."""
+"""A score with vision off that is this many points above chance is far above it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +59,19 @@ class Row:
 
     benchmark: str
     scores: dict[str, Estimate]
-    """By condition: on, off, and shuffled or noise where they were run."""
+    """By condition: on, off, and every further one that was run."""
     chance: float | None
     tests: tuple[Paired, ...] = ()
 
     @property
     def gap(self) -> float:
-        """On minus off: what sight adds."""
-        return self.scores["on"].value - self.scores["off"].value
+        """On minus off: what vision adds."""
+        return self.scores[ON].value - self.scores[OFF].value
 
     @property
     def above_chance(self) -> float | None:
-        """Off minus chance: what is answered blind."""
-        return None if self.chance is None else self.scores["off"].value - self.chance
+        """Off minus chance: what is answered without an image."""
+        return None if self.chance is None else self.scores[OFF].value - self.chance
 
 
 @dataclass(frozen=True)
@@ -74,15 +81,14 @@ class Ablation:
     rows: tuple[Row, ...]
     models: tuple[str, ...]
     bars: str
-    """What the bars around values mean."""
+    """What the error bars are."""
     source: str
     notes: tuple[str, ...] = ()
 
     @property
     def conditions(self) -> list[str]:
-        """Conditions any benchmark has, `on` and `off` first."""
-        found = {c for row in self.rows for c in row.scores}
-        return [c for c in ("on", "off", "shuffled", "noise") if c in found]
+        """Conditions any benchmark has, in the registry's order."""
+        return conditions_in_order(c for row in self.rows for c in row.scores)
 
 
 def published() -> Ablation:
@@ -90,35 +96,36 @@ def published() -> Ablation:
     rows = []
     for r in shipped("figure3_ablation.csv"):
         scores = {}
-        for condition in ("on", "off"):
+        for condition in (ON, OFF):
             mean, sd = float(r[f"{condition}_mean"]), float(r[f"{condition}_sd"])
             scores[condition] = Estimate(mean, mean - sd, mean + sd)
         rows.append(Row(r["benchmark"], scores, float(r["chance"])))
     notes = (
         "values measured on the published figure, accurate to about 0.1",
-        "TextVQA's prompt carries OCR reference tokens, so its blind score contains text read from the image",
+        "TextVQA's prompt contains OCR reference tokens, so its score with vision off contains text of the image",
         "chance as drawn in the paper: MMBench after circular evaluation; MME 50 (its accuracy-plus gives 37.5)",
     )
     return Ablation(_sorted(rows), (), "one standard deviation over models", "the paper's Figure 3", notes)
 
 
-def from_runs(runs: Sequence[Scored], scorer: str = "fuzzy", source: str = "own runs", tests: bool = True) -> Ablation:
+def from_runs(runs: Sequence[Scored], scorer: str, source: str) -> Ablation:
     """The ablation of one run, or over several; every run counts where it has a benchmark both on and off."""
     names = in_order(r.benchmark for named in runs for r in named.results if r.scorer == scorer)
-    paired = _tests(runs, scorer) if tests else {}
+    conditions = conditions_in_order(c for named in runs for c in named.conditions)
+    paired = _tests(runs, scorer)
     rows, notes = [], []
     for name in names:
-        having = [n for n in runs if all(_score(n, name, c, scorer) is not None for c in ("on", "off"))]
+        having = [n for n in runs if all(_score(n, name, c, scorer) is not None for c in (ON, OFF))]
         if not having:
             continue
         if len(having) < len(runs):
             notes.append(f"{entry(name).short}: {len(having)} of {len(runs)} models have it with vision on and off")
         scores = {}
-        for condition in ("on", "off", "shuffled", "noise"):
+        for condition in conditions:
             estimate = _estimate(having, name, condition, scorer)
             if estimate is not None:
                 scores[condition] = estimate
-        chances = [r.chance for n in having if (r := n.result(name, "on", scorer)) and r.chance is not None]
+        chances = [r.chance for n in having if (r := n.result(name, ON, scorer)) and r.chance is not None]
         chance = sum(chances) / len(chances) / entry(name).divisor if chances else None
         rows.append(Row(name, scores, chance, tuple(paired.get(name, ()))))
     if not rows:
@@ -161,18 +168,23 @@ def _tests(runs: Sequence[Scored], scorer: str) -> dict[str, list[Paired]]:
     """Paired tests of on against off, per model; Holm's correction over all of them together."""
     from cambrian_eval.results.comparison import compare_runs
 
+    from .runs import NamedRun
+
     found: list[tuple[str, Paired]] = []
     for named in runs:
         if not isinstance(named, NamedRun):
             continue  # scores alone cannot be paired
         ready = [
-            r.benchmark for r in named.results
-            if r.scorer == scorer and r.condition == "on" and r.score is not None
-            and _score(named, r.benchmark, "off", scorer) is not None
-        ]  # fmt: skip
+            r.benchmark
+            for r in named.results
+            if r.scorer == scorer
+            and r.condition == ON
+            and r.score is not None
+            and _score(named, r.benchmark, OFF, scorer) is not None
+        ]
         if not ready:
             continue
-        for c in compare_runs(named.run, named.run, "off", "on", scorer):
+        for c in compare_runs(named.run, named.run, OFF, ON, scorer):
             if c.benchmark not in ready:
                 continue
             divisor, p = entry(c.benchmark).divisor, c.paired
@@ -182,7 +194,7 @@ def _tests(runs: Sequence[Scored], scorer: str) -> dict[str, list[Paired]]:
     corrected = holm([t.p_value for _, t in found])
     tests: dict[str, list[Paired]] = {}
     for (name, t), p_holm in zip(found, corrected, strict=True):
-        tests.setdefault(name, []).append(Paired(t.model, t.difference, t.low, t.high, t.p_value, p_holm, t.test, t.n))
+        tests.setdefault(name, []).append(replace(t, p_holm=p_holm))
     return tests
 
 
@@ -192,14 +204,15 @@ def signed(value: float) -> str:
 
 
 def reading(found: Ablation) -> list[str]:
-    """What the figure says, in sentences."""
+    """The result in sentences."""
     lines = []
     hardly = [r for r in found.rows if r.gap < HARDLY]
     if hardly:
         lines.append(
             f"Hardly need vision (on minus off under {HARDLY:.0f} points): "
-            + ", ".join(f"{entry(r.benchmark).short} ({signed(r.gap)})" for r in hardly) + "."
-        )  # fmt: skip
+            + ", ".join(f"{entry(r.benchmark).short} ({signed(r.gap)})" for r in hardly)
+            + "."
+        )
     else:
         lines.append(f"Every benchmark loses at least {HARDLY:.0f} points without vision.")
     most = found.rows[-1]
@@ -209,24 +222,28 @@ def reading(found: Ablation) -> list[str]:
     far = sorted(((r, a) for r, a in known if a >= FAR), key=lambda pair: -pair[1])
     if far:
         lines.append(
-            f"Blind scores far above chance (by {FAR:.0f} points or more): "
-            + ", ".join(f"{entry(r.benchmark).short} ({signed(a)})" for r, a in far) + "."
-        )  # fmt: skip
+            f"Far above chance with vision off (by {FAR:.0f} points or more): "
+            + ", ".join(f"{entry(r.benchmark).short} ({signed(a)})" for r, a in far)
+            + "."
+        )
     below = sorted(((r, a) for r, a in known if round(a, 1) < 0), key=lambda pair: pair[1])
     if below:
         names = ", ".join(f"{entry(r.benchmark).short} ({signed(a)})" for r, a in below)
-        lines.append(f"Blind scores below chance: {names}.")
+        lines.append(f"Below chance with vision off: {names}.")
     lines += _tested(found)
-    for condition, words in (("shuffled", "another sample's image"), ("noise", "noise instead of the image")):
+    for condition in found.conditions:
         have = [r for r in found.rows if condition in r.scores]
-        if have:
-            gap = sum(r.scores[condition].value - r.scores["off"].value for r in have) / len(have)
-            lines.append(f"With {words} the score is {signed(gap)} points from no image at all, on average.")
+        if condition in (ON, OFF) or not have:
+            continue
+        gap = sum(r.scores[condition].value - r.scores[OFF].value for r in have) / len(have)
+        shown = condition_style(condition)
+        what = f"{shown.title} ({shown.summary})" if shown.summary else shown.title
+        lines.append(f"{what}: {signed(gap)} points against {condition_style(OFF).title.lower()}, on average.")
     return lines
 
 
 def _tested(found: Ablation) -> list[str]:
-    """What the paired tests say."""
+    """The result of the paired tests in a sentence."""
     tested = [r for r in found.rows if r.tests]
     if not tested:
         return []

@@ -16,8 +16,9 @@ import numpy as np
 from cambrian_eval.errors import UserError
 
 from . import assignment, clustering, pca, style
-from .catalogue import OTHER, entry
-from .correlation import Correlations, Kind, correlate, restrict, shipped_matrix, usable
+from .catalogue import OTHER, entry, paper_category
+from .correlation import Correlations, correlate, restrict, shipped_matrix, usable
+from .figures import load_figure
 from .scores import ScoreTable, one_cvbench
 
 GROUPS = 4
@@ -25,11 +26,14 @@ GROUPS = 4
 
 @dataclass(frozen=True)
 class Options:
-    """Which components and correlation, how MMMU and CV-Bench count, and how often clusters are resampled."""
+    """Which components and correlation, how MMMU and CV-Bench count, and the number of resamples for clusters."""
 
-    method: pca.Method = "paper"
-    kind: Kind = "pearson"
-    mmmu: assignment.Mmmu = "by-type"
+    method: str = "paper"
+    """Components of the rows of the correlation matrix (`paper`) or of standardized scores (`scores`)."""
+    kind: str = "pearson"
+    """`pearson` or `spearman`."""
+    mmmu: str = "by-type"
+    """MMMU's category: `by-type`, as in the paper, or `by-data`."""
     cvbench: str = "one"
     impute: bool = False
     resamples: int = 200
@@ -50,25 +54,25 @@ class Analysis:
     options: Options
 
 
-def prepared(table: ScoreTable, options: Options) -> ScoreTable:
-    """The table the analysis uses: CV-Bench folded as asked, unusable columns out, gaps filled if asked."""
-    if options.cvbench not in ("one", "two"):
-        raise UserError(f"--cvbench {options.cvbench!r} is not known; use one (a single column) or two")
-    return usable(one_cvbench(table) if options.cvbench == "one" else table, options.impute)
+def prepared(table: ScoreTable, cvbench: str = "one", impute: bool = False) -> ScoreTable:
+    """The table an analysis uses: CV-Bench in one column or two, unusable columns left out, gaps filled on request."""
+    if cvbench not in ("one", "two"):
+        raise UserError(f"--cvbench {cvbench!r} is not known; use one (a single column) or two")
+    return usable(one_cvbench(table) if cvbench == "one" else table, impute)
 
 
-def analyse(table: ScoreTable | None, options: Options) -> Analysis:
+def analyze(table: ScoreTable | None, options: Options) -> Analysis:
     """All steps on a score table, or on the paper's printed matrix where the table is None."""
     import sklearn.cluster  # noqa: F401  (only libraries that are loaded can be limited)
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    # Matrices of fifteen benchmarks are too small to share: threads would only wait for each other.
+    # Matrices of fifteen benchmarks are too small for several threads: these would only wait for each other.
     with threadpool_limits(1):
-        return _analyse(table, options)
+        return _analyze(table, options)
 
 
-def _analyse(table: ScoreTable | None, options: Options) -> Analysis:
-    used = None if table is None else prepared(table, options)
+def _analyze(table: ScoreTable | None, options: Options) -> Analysis:
+    used = None if table is None else prepared(table, options.cvbench, options.impute)
     if used is None:
         if options.method == "scores" or options.kind == "spearman":
             raise UserError(
@@ -79,40 +83,48 @@ def _analyse(table: ScoreTable | None, options: Options) -> Analysis:
         found = correlate(used, options.kind, seed=options.seed)
     components = pca.of_scores(used) if options.method == "scores" and used is not None else pca.of_matrix(found)
     return Analysis(
-        used, found, components, *_clusters(found, used, options),
-        tuple(assignment.assign(found, used, options.mmmu, seed=options.seed)), options,
-    )  # fmt: skip
+        used,
+        found,
+        components,
+        *_clusters(found, used, options),
+        tuple(assignment.assign(found, used, options.mmmu, seed=options.seed)),
+        options,
+    )
 
 
 def _clusters(
     found: Correlations, table: ScoreTable | None, options: Options
 ) -> tuple[tuple[clustering.Clustering, ...], tuple[str, ...]]:
-    """The clusterings and what they were made of. Benchmarks without a category cannot be checked and stay out."""
+    """The clusterings and what they were made of. Benchmarks without a category cannot be checked and are left out."""
     names = [
-        b for b in found.benchmarks
-        if entry(b).category != OTHER and not (b == "mmmu" and options.mmmu == "by-type")
-    ]  # fmt: skip
+        b for b in found.benchmarks if paper_category(b) != OTHER and not (b == "mmmu" and options.mmmu == "by-type")
+    ]
     if len(names) <= GROUPS:
         return (), tuple(names)
     truth = [entry(b).category for b in names]
     made = clustering.cluster(
-        restrict(found, names), None if table is None else table.select(names), truth,
-        options.method, GROUPS, options.resamples, options.seed,
-    )  # fmt: skip
+        restrict(found, names),
+        None if table is None else table.select(names),
+        truth,
+        options.method,
+        GROUPS,
+        options.resamples,
+        options.seed,
+    )
     return tuple(made), tuple(names)
 
 
 def summary(found: Analysis) -> list[str]:
-    """What was found, in sentences and short lists (Markdown)."""
+    """The findings in sentences and short lists (Markdown)."""
     c, parts = found.correlations, found.components
     means = c.mean_with_others()
     lowest = min(means, key=lambda b: means[b])
     models = "" if found.table is None else f" over {len(found.table.models)} models"
     share = ", ".join(f"PC{k + 1} {v:.1%}" for k, v in enumerate(parts.explained[:4]))
     recipe = (
-        "rows of the correlation matrix, centred (the paper's recipe)"
+        "rows of the correlation matrix, centered (the paper's recipe)"
         if parts.method == "paper"
-        else "standardised scores, benchmarks as points"
+        else "standardized scores, benchmarks as points"
     )
     lines = [
         f"# Analysis of {len(c.benchmarks)} benchmarks{models}",
@@ -129,15 +141,15 @@ def summary(found: Analysis) -> list[str]:
     else:
         if "mmmu" in c.benchmarks and "mmmu" not in found.clustered:
             lines.append(
-                "MMMU is left out: the paper placed it by hand, by question type (--mmmu by-data clusters it)."
+                "MMMU is left out: the paper assigned it manually, by question type (--mmmu by-data clusters it)."
             )
         lines += _cluster_table(found)
     lines.append("## Categories by data")
     differ = assignment.disagreements(found.assignments)
     agree = sum(a.agrees for a in found.assignments)
     known = sum(a.paper != OTHER for a in found.assignments)
-    lines.append(f"Data and the paper's hand-made categories agree for {agree} of {known} benchmarks.")
-    lines += [f"- {line}" for line in differ] or ["- They disagree nowhere."]
+    lines.append(f"The data and the paper's manual categories agree for {agree} of {known} benchmarks.")
+    lines += [f"- {line}" for line in differ] or ["- They agree everywhere."]
     return lines
 
 
@@ -271,12 +283,7 @@ def write(
     found: Analysis, out: Path, theme: style.Theme, formats: Sequence[str], provenance: style.Provenance
 ) -> list[Path]:
     """All files and figures of an analysis."""
-    from .figures import matrix, plane
-
     written = [style.write(out / name, content) for name, content in files(found).items()]
-    for drawing in (
-        plane.draw(found.components, theme, found.correlations.source),
-        matrix.draw(found.correlations, theme),
-    ):
-        written += style.save(drawing, out, formats, theme, provenance)
+    for name, numbers in (("pca", found.components), ("correlation", found.correlations)):
+        written += style.save(load_figure(name).draw(numbers, theme), out, formats, theme, provenance)
     return written

@@ -2,25 +2,25 @@
 
 A benchmark goes to the category whose other members it correlates with best on average. Confidence is how often
 that category still wins when models are resampled; where only a matrix is known, how often it wins when any one
-other benchmark is left out. MMMU was placed by hand in the paper (by the type of its questions): `by-type` keeps it
-in Knowledge and lets it vote on nothing, `by-data` treats it as any other.
+other benchmark is left out. The paper assigned MMMU manually (by the type of its questions): `by-type` keeps it in
+Knowledge and leaves it out of the means of other benchmarks, `by-data` treats it as any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from .catalogue import CATEGORIES, OTHER, entry
+from cambrian_eval.registry import CATEGORIES
+
+from .catalogue import OTHER, entry, paper_category
 from .correlation import Correlations, bootstrap
 from .scores import ScoreTable
 
 Array = npt.NDArray[np.float64]
-Mmmu = Literal["by-type", "by-data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class Assignment:
 
     benchmark: str
     paper: str
-    """The paper's hand-made category (`Other` for a benchmark it does not have)."""
+    """The paper's manual category (`Other` for a benchmark it does not have)."""
     assigned: str
     by: str
-    """`data`, or `question type` for MMMU placed by hand."""
+    """`data`, or `question type` for MMMU under `by-type`."""
     confidence: float
-    """Share of resamples in which the category the data prefers is the same."""
+    """Share of resamples in which the data suggest the same category."""
     data: str
-    """The category the data prefers, whatever was assigned."""
+    """The category that the data suggest; for MMMU it may differ from the assigned one."""
     mean_r: float
     """Mean correlation with that category's other members."""
     margin: float
@@ -49,11 +49,11 @@ class Assignment:
 
 
 def assign(
-    found: Correlations, table: ScoreTable | None, mmmu: Mmmu = "by-type", resamples: int = 500, seed: int = 0
+    found: Correlations, table: ScoreTable | None, mmmu: str = "by-type", resamples: int = 500, seed: int = 0
 ) -> list[Assignment]:
     """Every benchmark of the matrix with its category."""
     names = found.benchmarks
-    paper = [entry(name).category for name in names]
+    paper = [paper_category(name) for name in names]
     voters = [
         c if c != OTHER and not (n == "mmmu" and mmmu == "by-type") else None for n, c in zip(names, paper, strict=True)
     ]
@@ -93,19 +93,19 @@ def _means(row: Array, voters: Sequence[str | None], me: int, without: int | Non
         cells = [row[j] for j, c in enumerate(voters) if c == category and j not in (me, without)]
         cells = [r for r in cells if not np.isnan(r)]
         if cells:
-            found[category] = float(np.mean(cells))
+            found[category] = round(float(np.mean(cells)), 12)  # rounded, so that equal means are a tie
     return found
 
 
 def disagreements(found: Sequence[Assignment]) -> list[str]:
-    """Where data and the paper's categories disagree, a sentence each."""
+    """Where the data and the paper's categories disagree, a sentence each."""
     lines = []
     for a in found:
         if a.agrees or a.paper == OTHER:
             continue
         placed = " It stays there by its question type." if a.by != "data" else ""
         lines.append(
-            f"{entry(a.benchmark).short}: the paper files it under {a.paper}, the data put it with {a.data} "
+            f"{entry(a.benchmark).short}: the paper's category is {a.paper}, the data suggest {a.data} "
             f"(mean r {a.mean_r:.2f}, {a.margin:.2f} above the next, confidence {a.confidence:.0%}).{placed}"
         )
     return lines

@@ -9,11 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from cambrian_eval.errors import UserError
+from cambrian_eval.registry import CATEGORIES
 from cambrian_eval.results.averages import OVERALL, averages
 
-from .catalogue import CATEGORIES, entry
-from .scores import ScoreTable
+from .catalogue import entry
+
+if TYPE_CHECKING:
+    from .scores import ScoreTable
 
 COLUMNS = (*CATEGORIES, OVERALL)
 
@@ -43,6 +48,14 @@ def means(table: ScoreTable) -> list[Mean]:
             half = _half_width(table, model, average.members)
             low, high = (None, None) if half is None else (average.value - half, average.value + half)
             found.append(Mean(model, name, average.value, low, high, len(average.members), bool(average.missing)))
+    return found
+
+
+def category_means(table: ScoreTable) -> list[Mean]:
+    """The averages of the four categories alone; there must be one."""
+    found = [m for m in means(table) if m.category in CATEGORIES]
+    if not found:
+        raise UserError(f"{table.source}: has none of the paper's sixteen benchmarks, so it has no category average")
     return found
 
 

@@ -1,6 +1,6 @@
-"""Four groups of benchmarks by four methods, and how far to trust them.
+"""Four groups of benchmarks by four methods, and how stable they are.
 
-Owns the clusterings (k-means on the drawn plane, average linkage on 1 - r, Ward on standardised scores, spectral on
+Owns the clusterings (k-means on the drawn plane, average linkage on 1 - r, Ward on standardized scores, spectral on
 sharpened correlations), their agreement with the paper's categories and their stability when models are resampled.
 Which category a single benchmark belongs to is left to `assignment`.
 """
@@ -17,26 +17,26 @@ import numpy.typing as npt
 from cambrian_eval.errors import UserError
 
 from . import pca
-from .correlation import Correlations, Kind, pair_matrix
+from .correlation import Correlations, pair_matrix
 from .scores import ScoreTable
 
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 SHARPEN = 8
-"""Power on positive correlations before spectral clustering: all are high, only differences near 1 tell."""
+"""Power on positive correlations before spectral clustering: all are high, and only differences near 1 matter."""
 
 METHODS = {
     "k-means": "k-means on the drawn plane of two principal components",
     "average": "agglomerative, average linkage on 1 - r",
-    "ward": "agglomerative, Ward on standardised scores (rows of the matrix where only that is known)",
+    "ward": "agglomerative, Ward on standardized scores (rows of the matrix where only that is known)",
     "spectral": "spectral on max(r, 0)^8",
 }
 
 
 @dataclass(frozen=True)
 class View:
-    """What clusterings look at: the matrix, the drawn plane and the benchmarks as points."""
+    """The input of clusterings: the matrix, the drawn plane and the benchmarks as points."""
 
     matrix: Array
     plane: Array
@@ -52,7 +52,7 @@ class Clustering:
     """By benchmark, numbered from 0 in order of appearance."""
     purity: float
     matched: float
-    """Share placed right under the best one-to-one naming of groups by categories."""
+    """Share in the right group under the best one-to-one match of groups and categories."""
     rand: float
     """Adjusted Rand index against the paper's categories."""
     silhouette: float
@@ -63,10 +63,10 @@ class Clustering:
     """How often each pair lands together over resamples."""
 
 
-def view(matrix: Array, values: Array | None, method: pca.Method) -> View:
+def view(matrix: Array, values: Array | None, method: str) -> View:
     """The inputs of all clusterings from a matrix and, where known, a complete table of scores."""
     complete = values is not None and not np.isnan(values).any()
-    points = pca.standardised(values).T if values is not None and complete else matrix
+    points = pca.standardized(values).T if values is not None and complete else matrix
     of_scores = method == "scores" and complete
     positions, _ = pca.principal(points if of_scores else matrix)
     return View(matrix, positions[:, :2], points)
@@ -95,7 +95,7 @@ def _spectral(seen: View, k: int) -> Labels:
     from sklearn.cluster import SpectralClustering
 
     affinity = np.maximum(seen.matrix, 0.0) ** SHARPEN
-    # A floor keeps the graph in one piece, without which the embedding is not defined.
+    # A minimum affinity keeps the graph connected; otherwise the embedding is not defined.
     model = SpectralClustering(k, affinity="precomputed", random_state=0, n_init=20, assign_labels="kmeans")
     return np.asarray(model.fit_predict(np.maximum(affinity, 1e-6)), dtype=np.int64)
 
@@ -122,7 +122,7 @@ def labels(seen: View, method: str, k: int) -> tuple[int, ...]:
 
 
 def purity(found: Sequence[int], truth: Sequence[str]) -> float:
-    """Share of benchmarks that are of the commonest category of their group."""
+    """Share of benchmarks that are of the most frequent category of their group."""
     right = 0
     for group in set(found):
         members = [t for f, t in zip(found, truth, strict=True) if f == group]
@@ -131,7 +131,7 @@ def purity(found: Sequence[int], truth: Sequence[str]) -> float:
 
 
 def matched(found: Sequence[int], truth: Sequence[str]) -> float:
-    """Share placed right under the best one-to-one naming of groups by categories."""
+    """Share in the right group under the best one-to-one match of groups and categories."""
     from scipy.optimize import linear_sum_assignment
 
     groups, names = sorted(set(found)), sorted(set(truth))
@@ -162,7 +162,7 @@ def cluster(
     found: Correlations,
     table: ScoreTable | None,
     truth: Sequence[str],
-    method: pca.Method = "paper",
+    method: str = "paper",
     k: int = 4,
     resamples: int = 200,
     seed: int = 0,
@@ -198,8 +198,8 @@ def cluster(
     return results
 
 
-def views(values: Array, kind: Kind, method: pca.Method, resamples: int, seed: int) -> list[View]:
-    """What clusterings would have seen had other models been drawn (with replacement).
+def views(values: Array, kind: str, method: str, resamples: int, seed: int) -> list[View]:
+    """The input of clusterings for resampled models (drawn with replacement).
 
     A draw in which some pair of benchmarks has no correlation (a constant column) is left out.
     """

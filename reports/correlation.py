@@ -1,6 +1,6 @@
 """Correlation between benchmarks over models, with bootstrap intervals over models.
 
-Owns Pearson and Spearman on pairwise-complete cells, the refusals (under five models) and the imputation that a
+Owns Pearson and Spearman on pairwise-complete cells, the limits (five models at least) and the imputation that a
 user may ask for instead. What the matrix is used for is left to `pca`, `clustering` and `assignment`.
 """
 
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +19,13 @@ from .catalogue import entry, shipped
 from .scores import ScoreTable
 
 Array = npt.NDArray[np.float64]
-Kind = Literal["pearson", "spearman"]
 
 FEWEST = 5
+"""Correlations over fewer models are refused."""
 FEW = 10
+"""Correlations over fewer models get a warning."""
+FEWEST_PAIRED = 3
+"""A pair of benchmarks with fewer models has no correlation, even in a resample."""
 RESAMPLES = 500
 
 
@@ -34,11 +36,12 @@ class Correlations:
     benchmarks: tuple[str, ...]
     matrix: Array
     n: Array
-    """Models each pair shares."""
-    kind: Kind
+    """Models that have both scores of a pair."""
+    kind: str
+    """`pearson` or `spearman`."""
     source: str
     low: Array | None = None
-    """95 % interval over models; None where only the matrix is known."""
+    """95 % interval over models; None where it was not computed or only the matrix is known."""
     high: Array | None = None
     notes: tuple[str, ...] = ()
 
@@ -52,10 +55,8 @@ class Correlations:
 def usable(table: ScoreTable, impute: bool = False) -> ScoreTable:
     """The table that can be correlated: enough models, no constant column; what was left out is noted.
 
-    Fewer than five models is refused: a correlation over four points says nothing.
+    Fewer than five models are refused: a correlation over four points means nothing.
     """
-    from dataclasses import replace
-
     counts = (~np.isnan(table.values)).sum(axis=0)
     notes = list(table.notes)
     keep, left_out = [], []
@@ -70,7 +71,7 @@ def usable(table: ScoreTable, impute: bool = False) -> ScoreTable:
     if len(table.models) < FEWEST:
         raise UserError(
             f"{table.source}: {len(table.models)} models; correlations between benchmarks need at least {FEWEST}; "
-            "add models or pool published tables (--published table14)"
+            "add models or combine published tables (--published table14)"
         )
     if len(keep) < 3:
         raise UserError(
@@ -85,7 +86,7 @@ def usable(table: ScoreTable, impute: bool = False) -> ScoreTable:
     kept = table.select(keep)
     missing = int(np.isnan(kept.values).sum())
     if missing and impute:
-        notes.append(f"{missing} missing cells were imputed by a rank-2 fit of the standardised table")
+        notes.append(f"{missing} missing cells were imputed by a rank-2 fit of the standardized table")
         kept = replace(kept, values=imputed(kept.values))
     elif missing:
         notes.append(f"{missing} cells are missing: each correlation uses the models that have both scores")
@@ -93,7 +94,7 @@ def usable(table: ScoreTable, impute: bool = False) -> ScoreTable:
 
 
 def imputed(values: Array, rank: int = 2, rounds: int = 500) -> Array:
-    """Missing cells filled by repeated rank-2 approximation of the standardised table, until they stand still."""
+    """Missing cells filled by repeated rank-2 approximation of the standardized table until they converge."""
     missing = np.isnan(values)
     mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     z = np.where(missing, 0.0, (values - mean) / spread)
@@ -107,58 +108,23 @@ def imputed(values: Array, rank: int = 2, rounds: int = 500) -> Array:
     return np.where(missing, z * spread + mean, values)
 
 
-def pair_matrix(values: Array, kind: Kind = "pearson") -> tuple[Array, Array]:
-    """Correlation of every pair of columns over the rows both have, and how many rows that is."""
-    from scipy.stats import rankdata
+def pair_matrix(values: Array, kind: str = "pearson") -> tuple[Array, Array]:
+    """Correlation of every pair of columns over the rows both have, and how many rows that is.
 
-    present = ~np.isnan(values)
-    n = present.T.astype(float) @ present.astype(float)
-    if present.all():
-        data = np.apply_along_axis(rankdata, 0, values) if kind == "spearman" else values
-        return _pearson(data), n
-    if kind == "pearson":
-        return _pearson_pairwise(values, present, n), n
-    k = values.shape[1]
-    matrix = np.eye(k)
-    for i in range(k):
-        for j in range(i):
-            pair = values[present[:, i] & present[:, j]][:, [i, j]]
-            ranked = np.apply_along_axis(rankdata, 0, pair) if len(pair) >= 3 else pair
-            matrix[i, j] = matrix[j, i] = _pearson(ranked)[0, 1] if len(pair) >= 3 else np.nan
-    return matrix, n
+    NaN for fewer than three shared rows or a constant column; 1 on the diagonal.
+    """
+    import pandas as pd
 
-
-def _pearson_pairwise(values: Array, present: npt.NDArray[np.bool_], n: Array) -> Array:
-    """Pearson over the rows each pair of columns shares, all pairs at once from sums over shared rows."""
-    mask = present.astype(float)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a resample may leave a column without any cell
-        centre = np.nan_to_num(np.nanmean(values, axis=0))
-    x = np.where(present, values - centre, 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        sums = x.T @ mask  # [i, j]: sum of column i over the rows that j has, too
-        squares = (x**2).T @ mask - sums**2 / n
-        products = x.T @ x - sums * sums.T / n
-        flat = squares <= 1e-12 * (1 + (x**2).max(axis=0))[:, None]
-        matrix = products / np.sqrt(squares * squares.T)
-    matrix = np.where(flat | flat.T | (n < 3), np.nan, np.clip(matrix, -1.0, 1.0))
+    frame = pd.DataFrame(values)
+    matrix = frame.corr(method="spearman" if kind == "spearman" else "pearson", min_periods=FEWEST_PAIRED).to_numpy()
+    matrix = np.array(matrix, dtype=np.float64)
     np.fill_diagonal(matrix, 1.0)
-    return np.asarray(matrix, dtype=np.float64)
+    present = (~np.isnan(values)).astype(np.float64)
+    return matrix, present.T @ present
 
 
-def _pearson(data: Array) -> Array:
-    """Pearson correlation of columns; NaN where a column is constant."""
-    centred = data - data.mean(axis=0)
-    norm = np.sqrt((centred**2).sum(axis=0))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        unit = np.where(norm > 1e-12 * (1 + np.abs(data).max(axis=0)), centred / norm, np.nan)
-    matrix = np.clip(unit.T @ unit, -1.0, 1.0)
-    np.fill_diagonal(matrix, 1.0)
-    return np.asarray(matrix, dtype=np.float64)
-
-
-def correlate(table: ScoreTable, kind: Kind = "pearson", resamples: int = RESAMPLES, seed: int = 0) -> Correlations:
-    """The matrix of a usable table with percentile intervals over resampled models."""
+def correlate(table: ScoreTable, kind: str = "pearson", resamples: int = RESAMPLES, seed: int = 0) -> Correlations:
+    """The matrix of a usable table with percentile intervals over resampled models; none where `resamples` is 0."""
     matrix, n = pair_matrix(table.values, kind)
     bad = np.argwhere(np.triu((n < FEWEST) | np.isnan(matrix), 1))
     if len(bad):
@@ -167,15 +133,17 @@ def correlate(table: ScoreTable, kind: Kind = "pearson", resamples: int = RESAMP
             f"{table.source}: {a} and {b} share {int(n[tuple(bad[0])])} usable models, fewer than {FEWEST}; "
             "leave one out with --benchmarks, or fill gaps with --impute"
         )
+    if not resamples:
+        return Correlations(table.benchmarks, matrix, n, kind, table.source, notes=table.notes)
     draws = bootstrap(table.values, kind, resamples, seed)
     with warnings.catch_warnings():
-        # A resample in which a pair has no spread has no correlation; a pair that never has one stays NaN.
+        # A pair without spread in a resample has no correlation there; a pair that never has one stays NaN.
         warnings.simplefilter("ignore", RuntimeWarning)
         low, high = np.nanquantile(draws, [0.025, 0.975], axis=0)
     return Correlations(table.benchmarks, matrix, n, kind, table.source, low, high, table.notes)
 
 
-def bootstrap(values: Array, kind: Kind, resamples: int, seed: int) -> Array:
+def bootstrap(values: Array, kind: str, resamples: int, seed: int) -> Array:
     """Correlation matrices of tables whose models were drawn with replacement: resamples x k x k."""
     rng = np.random.default_rng(seed)
     rows = rng.integers(0, len(values), (resamples, len(values)))
@@ -193,10 +161,12 @@ def shipped_matrix() -> Correlations:
 
 def restrict(found: Correlations, benchmarks: Sequence[str]) -> Correlations:
     """The same correlations for fewer benchmarks."""
-    from dataclasses import replace
-
     keep = np.ix_(*[[found.benchmarks.index(b) for b in benchmarks]] * 2)
     return replace(
-        found, benchmarks=tuple(benchmarks), matrix=found.matrix[keep], n=found.n[keep],
-        low=None if found.low is None else found.low[keep], high=None if found.high is None else found.high[keep],
-    )  # fmt: skip
+        found,
+        benchmarks=tuple(benchmarks),
+        matrix=found.matrix[keep],
+        n=found.n[keep],
+        low=None if found.low is None else found.low[keep],
+        high=None if found.high is None else found.high[keep],
+    )

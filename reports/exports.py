@@ -1,7 +1,7 @@
 """Results in the forms other tools read: long CSV, a model card's `model-index`, lm-evaluation-harness JSON.
 
-Nothing is computed here besides units: the lm-eval form holds fractions of the largest score with standard errors
-derived from the 95 % interval, the others the paper's scale.
+Nothing is computed here besides units: the lm-eval form has fractions of the largest score with standard errors
+derived from the 95 % interval, the others have the paper's scale.
 """
 
 from __future__ import annotations
@@ -20,9 +20,22 @@ from .runs import NamedRun
 from .style import csv_text
 
 RESULT_COLUMNS = (
-    "model", "benchmark", "category", "condition", "scorer", "score", "low", "high", "scale", "chance", "n",
-    "n_failed", "n_unparsed", "complete", "notes",
-)  # fmt: skip
+    "model",
+    "benchmark",
+    "category",
+    "condition",
+    "scorer",
+    "score",
+    "low",
+    "high",
+    "scale",
+    "chance",
+    "n",
+    "n_failed",
+    "n_unparsed",
+    "complete",
+    "notes",
+)
 
 
 def results_csv(runs: Sequence[NamedRun]) -> str:
@@ -33,11 +46,23 @@ def results_csv(runs: Sequence[NamedRun]) -> str:
             low, high = r.interval or (None, None)
             rows.append(
                 (
-                    named.name, r.benchmark, entry(r.benchmark).category, r.condition, r.scorer, _float(r.score),
-                    _float(low), _float(high), float(r.scale), _float(r.chance), r.n, r.n_failed, r.n_unparsed,
-                    "yes" if r.complete else "no", "; ".join(r.notes),
+                    named.name,
+                    r.benchmark,
+                    entry(r.benchmark).category,
+                    r.condition,
+                    r.scorer,
+                    _float(r.score),
+                    _float(low),
+                    _float(high),
+                    float(r.scale),
+                    _float(r.chance),
+                    r.n,
+                    r.n_failed,
+                    r.n_unparsed,
+                    "yes" if r.complete else "no",
+                    "; ".join(r.notes),
                 )
-            )  # fmt: skip
+            )
     return csv_text(RESULT_COLUMNS, rows)
 
 
@@ -49,8 +74,10 @@ def breakdown_csv(runs: Sequence[NamedRun]) -> str:
     """Every secondary score, a row each."""
     rows = [
         (named.name, r.benchmark, r.condition, r.scorer, metric, float(value))
-        for named in runs for r in named.results for metric, value in r.breakdown.items()
-    ]  # fmt: skip
+        for named in runs
+        for r in named.results
+        for metric, value in r.breakdown.items()
+    ]
     return csv_text(("model", "benchmark", "condition", "scorer", "metric", "value"), rows)
 
 
@@ -66,18 +93,19 @@ def model_index(named: NamedRun, scorer: str = "fuzzy") -> str:
         if r.condition != "on" or r.scorer != scorer or r.score is None:
             continue
         written += 1
-        repo, split, metric = r.benchmark, "test", "score"
+        title, repo, split, metric = r.benchmark, r.benchmark, "test", "score"
         if r.benchmark in benchmark_names():
             declared = load_benchmark(r.benchmark, **named.run.info["benchmarks"][r.benchmark]["settings"])
-            repo, split, metric = declared.source.repo, declared.source.split, declared.metric
-        partial = "" if r.complete else f" ({r.n} samples, not the whole data set)"
+            source = declared.source
+            title, repo, split, metric = declared.title, source.repo, source.split, declared.metric
+        partial = "" if r.complete else f" (subset: {r.n} samples)"
         lines += [
             "  - task:",
             "      type: visual-question-answering",
             "      name: Visual question answering",
             "    dataset:",
             f"      type: {quoted(repo)}",
-            f"      name: {quoted(entry(r.benchmark).title)}",
+            f"      name: {quoted(title)}",
             f"      split: {quoted(split)}",
             "    metrics:",
             f"    - type: {quoted(r.benchmark)}",
@@ -123,7 +151,7 @@ def lm_eval(named: NamedRun) -> dict[str, Any]:
         "date": start,
         "model_source": str(info["model"].get("spec", named.name)).partition(":")[0],
         "model_name": named.name,
-        "model_name_sanitized": sanitised(named.name),
+        "model_name_sanitized": sanitized(named.name),
         "start_time": start,
         "end_time": end,
         "total_evaluation_time_seconds": None if start is None or end is None else str(end - start),
@@ -152,6 +180,6 @@ def _seconds(text: str | None) -> float | None:
         return time.mktime(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
 
 
-def sanitised(name: str) -> str:
+def sanitized(name: str) -> str:
     """A model's name as a file name: everything but letters, digits, "_", "." and "-" becomes "__"."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "__", name).strip("._") or "model"

@@ -1,7 +1,7 @@
-"""Labels beside points that never overlap: each other, the edge of the axes, and markers where there is room.
+"""Labels beside points that overlap neither each other nor the edge of the axes, nor markers where there is room.
 
-Placement is greedy and exact in pixels: candidate places on rings around each point, the crowded points first, the
-nearest free place wins, and the rings grow until one is free. A label far from its point gets a thin line to it.
+Placement is greedy and exact in pixels: candidate places lie on rings around each point, crowded points come first,
+the nearest free place is taken, and rings grow until one is free. A label far from its point gets a thin line to it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Box:
         return width * height if width > 0 and height > 0 else 0.0
 
     def inside(self, other: Box) -> bool:
-        """Whether it lies within another."""
+        """Whether it is within another."""
         return self.x0 >= other.x0 and self.x1 <= other.x1 and self.y0 >= other.y0 and self.y1 <= other.y1
 
 
@@ -47,13 +47,13 @@ def place(
     radii: Sequence[float],
     **style: Any,
 ) -> list[Text]:
-    """Writes a name beside every point; `radii` are the markers' in points. Axis limits must be final."""
+    """Writes a name beside every point; `radii` are those of the markers, in points. Axis limits must be final."""
     figure = axes.get_figure(root=True)
     if figure is None:
         raise ValueError("labels need axes that are part of a figure")
     figure.draw_without_rendering()
     pixels = figure.dpi / 72.0
-    centres = [tuple(map(float, axes.transData.transform(p))) for p in points]
+    centers = [tuple(map(float, axes.transData.transform(p))) for p in points]
     window = axes.get_window_extent()
     frame = Box(window.x0, window.y0, window.x1, window.y1)
     texts = [
@@ -64,30 +64,30 @@ def place(
         extent = text.get_window_extent()
         sizes.append((extent.width + 2 * GAP * pixels, extent.height + GAP * pixels))
     reach = [r * pixels for r in radii]
-    markers = [Box(x - r, y - r, x + r, y + r) for (x, y), r in zip(centres, reach, strict=True)]
+    markers = [Box(x - r, y - r, x + r, y + r) for (x, y), r in zip(centers, reach, strict=True)]
     placed: dict[int, Box] = {}
-    for i in sorted(range(len(points)), key=lambda i: (-_crowd(centres, i), names[i])):
-        placed[i] = _free(centres[i], reach[i], sizes[i], frame, list(placed.values()), markers, i, pixels)
+    for i in sorted(range(len(points)), key=lambda i: (-_crowd(centers, i), names[i])):
+        placed[i] = _free(centers[i], reach[i], sizes[i], frame, list(placed.values()), markers, i, pixels)
     inverse = axes.transData.inverted()
     for i, text in enumerate(texts):
         box = placed[i]
         x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
         text.set_position(tuple(inverse.transform((x, y))))
         text.set_in_layout(False)
-        _lead(axes, centres[i], reach[i], box, inverse, pixels)
-    # The layout is settled: a later pass would move the axes under the labels that were placed for them.
+        _lead(axes, centers[i], reach[i], box, inverse, pixels)
+    # The layout is final: a later pass would move the axes under the labels.
     figure.set_layout_engine("none")
     return texts
 
 
-def _crowd(centres: Sequence[tuple[float, ...]], i: int) -> float:
-    """How many neighbours press on a point."""
-    x, y = centres[i]
-    return sum(1.0 / (25.0 + math.hypot(x - a, y - b)) for j, (a, b) in enumerate(centres) if j != i)
+def _crowd(centers: Sequence[tuple[float, ...]], i: int) -> float:
+    """How many neighbors are close to a point."""
+    x, y = centers[i]
+    return sum(1.0 / (25.0 + math.hypot(x - a, y - b)) for j, (a, b) in enumerate(centers) if j != i)
 
 
 def _free(
-    centre: tuple[float, ...],
+    center: tuple[float, ...],
     radius: float,
     size: tuple[float, float],
     frame: Box,
@@ -96,7 +96,7 @@ def _free(
     me: int,
     pixels: float,
 ) -> Box:
-    """The best free place: off other labels always, inside the axes and off markers while that can be had."""
+    """The best free place: never on another label, and inside the axes and off markers where that is possible."""
     width, height = size
     best: tuple[float, Box] | None = None
     for ring in range(400):
@@ -104,8 +104,8 @@ def _free(
         if best is not None and ring * 3.0 * pixels > best[0]:
             break
         for angle in ANGLES:
-            x = centre[0] + math.cos(angle) * (distance + width / 2)
-            y = centre[1] + math.sin(angle) * (distance + height / 2)
+            x = center[0] + math.cos(angle) * (distance + width / 2)
+            y = center[1] + math.sin(angle) * (distance + height / 2)
             box = Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
             if any(box.overlap(other) > 0 for other in taken) or not box.inside(frame):
                 continue
@@ -115,7 +115,7 @@ def _free(
                 best = cost, box
     if best is not None:
         return best[1]
-    # No room inside the axes: below the frame, in rows, where nothing else is written over a label.
+    # No room inside the axes: below the frame, in rows.
     x, y = frame.x0 + width / 2, frame.y0 - 40.0 * pixels
     while True:
         box = Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
@@ -126,11 +126,11 @@ def _free(
             x, y = frame.x0 + width / 2, y - height
 
 
-def _lead(axes: Axes, centre: tuple[float, ...], radius: float, box: Box, inverse: Any, pixels: float) -> None:
+def _lead(axes: Axes, center: tuple[float, ...], radius: float, box: Box, inverse: Any, pixels: float) -> None:
     """A thin line from a point to a label that had to move away."""
-    x = min(max(centre[0], box.x0), box.x1)
-    y = min(max(centre[1], box.y0), box.y1)
-    if math.hypot(x - centre[0], y - centre[1]) - radius < 6.0 * pixels:
+    x = min(max(center[0], box.x0), box.x1)
+    y = min(max(center[1], box.y0), box.y1)
+    if math.hypot(x - center[0], y - center[1]) - radius < 6.0 * pixels:
         return
-    ends = inverse.transform([centre, (x, y)])
+    ends = inverse.transform([center, (x, y)])
     axes.plot(ends[:, 0], ends[:, 1], color="#777777", linewidth=0.5, zorder=1.5, scalex=False, scaley=False)

@@ -1,15 +1,14 @@
-"""Principal components of benchmarks: by the paper's recovered recipe, or of standardised scores.
+"""Principal components of benchmarks: by the paper's recovered recipe, or of standardized scores.
 
-`paper`: the rows of the benchmarks x benchmarks correlation matrix, centred by column, no further scaling; the
+`paper`: the rows of the benchmarks x benchmarks correlation matrix, centered by column, no further scaling; the
 figure draws the second component to the right and the first upwards. `scores`: every benchmark is a point in the
-space of models (scores standardised within the benchmark over models), centred; first component to the right.
-Signs of components are arbitrary and are fixed by a rule. Drawing is left to `figures`.
+space of models (scores standardized within the benchmark over models), centered; first component to the right.
+The sign of a component is arbitrary; a rule fixes it. Drawing is left to `figures`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,6 @@ from .correlation import Correlations
 from .scores import ScoreTable
 
 Array = npt.NDArray[np.float64]
-Method = Literal["paper", "scores"]
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,13 @@ class Components:
     """benchmarks x components, by falling explained variance."""
     explained: Array
     """Share of variance of each component."""
-    method: Method
+    method: str
+    """`paper` or `scores`."""
     axes: tuple[int, int]
     """Which component is drawn to the right and which upwards."""
+    source: str
+    """Where the numbers come from, in words."""
+    notes: tuple[str, ...] = ()
 
     @property
     def xy(self) -> Array:
@@ -44,9 +46,9 @@ class Components:
 
 
 def principal(rows: Array) -> tuple[Array, Array]:
-    """Centred PCA of rows as points: positions (rows x components) and explained shares."""
-    centred = rows - rows.mean(axis=0)
-    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    """PCA of centered rows as points: positions (rows x components) and explained shares."""
+    centered = rows - rows.mean(axis=0)
+    u, s, _ = np.linalg.svd(centered, full_matrices=False)
     variance = s**2
     return u * s, variance / variance.sum()
 
@@ -54,28 +56,30 @@ def principal(rows: Array) -> tuple[Array, Array]:
 def of_matrix(found: Correlations) -> Components:
     """The paper's recipe on a correlation matrix."""
     positions, explained = principal(found.matrix)
-    return Components(found.benchmarks, _signed(found.benchmarks, positions, (1, 0)), explained, "paper", (1, 0))
+    signed = _signed(found.benchmarks, positions, (1, 0))
+    return Components(found.benchmarks, signed, explained, "paper", (1, 0), found.source, found.notes)
 
 
 def of_scores(table: ScoreTable) -> Components:
-    """Standardised scores, benchmarks as points. Every cell must be there."""
+    """Standardized scores, benchmarks as points. Every cell must have a value."""
     if np.isnan(table.values).any():
         row, column = np.argwhere(np.isnan(table.values))[0]
         raise UserError(
             f"{table.source}: {table.models[row]} has no score for {table.benchmarks[column]}, and --method scores "
             "needs every cell; give --impute, leave columns out with --benchmarks, or use --method paper"
         )
-    positions, explained = principal(standardised(table.values).T)
-    return Components(table.benchmarks, _signed(table.benchmarks, positions, (0, 1)), explained, "scores", (0, 1))
+    positions, explained = principal(standardized(table.values).T)
+    signed = _signed(table.benchmarks, positions, (0, 1))
+    return Components(table.benchmarks, signed, explained, "scores", (0, 1), table.source, table.notes)
 
 
-def standardised(values: Array) -> Array:
+def standardized(values: Array) -> Array:
     """Columns with mean 0 and (population) standard deviation 1."""
     return np.asarray((values - values.mean(axis=0)) / values.std(axis=0), dtype=np.float64)
 
 
 def _signed(benchmarks: tuple[str, ...], positions: Array, axes: tuple[int, int]) -> Array:
-    """Fix signs as in the paper's figure: General to the right, OCR & Chart upwards; else the largest is positive."""
+    """Signs as in the paper's figure: General to the right, OCR & Chart upwards; else the largest is positive."""
     signs = np.ones(positions.shape[1])
     categories = np.array([entry(name).category for name in benchmarks])
     wanted = {axes[0]: "General", axes[1]: "OCR & Chart"}

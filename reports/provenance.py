@@ -1,6 +1,6 @@
-"""The command that made a figure, rebuilt from what the command line understood.
+"""The command that made a figure, rebuilt from the parsed command line.
 
-Rebuilt, not copied: it is then the same however the command was started, and it can be pasted into a shell.
+It is rebuilt, not copied, so that it does not depend on how the program was started and can be pasted into a shell.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs as the reports see them: named, with their results as a ScoreTable. All reading goes through the store."""
+"""Runs as reports read them: named, with their results as a ScoreTable. All reading goes through the store."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
 
-from .catalogue import canonical, entry
-from .scores import ATTRIBUTE_KEYS, ATTRIBUTES, ScoreTable, build, number
+from .attributes import attribute_named
+from .catalogue import canonical, conditions_in_order, entry, scorers_in_order
+from .scores import ScoreTable, build, number
+
+YOUR_RUNS = "your runs"
+"""What tables and figures call the runs a command was given."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A model with its results, under the name it has in tables and figures."""
+    """A model with its results, under its name in tables and figures."""
 
     name: str
     results: tuple[Result, ...]
@@ -33,27 +37,24 @@ class Scored:
 
     @property
     def conditions(self) -> list[str]:
-        """Vision conditions with results, `on` first."""
-        order = ("on", "off", "shuffled", "noise")
-        found = {r.condition for r in self.results}
-        return [c for c in order if c in found] + sorted(found - set(order))
+        """Vision conditions with results, in the registry's order."""
+        return conditions_in_order(r.condition for r in self.results)
 
     @property
     def scorers(self) -> list[str]:
-        """Scorers with results, `fuzzy` first."""
-        found = {r.scorer for r in self.results}
-        return sorted(found, key=lambda s: (s != "fuzzy", s))
+        """Scorers with results, in the registry's order."""
+        return scorers_in_order(r.scorer for r in self.results)
 
 
 @dataclass(frozen=True)
 class NamedRun(Scored):
-    """A model whose samples can be looked at, too."""
+    """A model whose samples are known, too."""
 
     run: Run
 
 
 def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
-    """Runs by folder; a model that occurs twice is told apart by its folder."""
+    """Runs by folder; a model that occurs twice gets its folder as a suffix."""
     opened = [open_run(path) for path in paths]
     seen: set[Path] = set()
     for path in paths:
@@ -101,7 +102,7 @@ def read_results(path: Path) -> list[Scored]:
 
 
 def _result(record: Mapping[str, str], cell: Mapping[str, float]) -> Result:
-    """A row of a results CSV as a result; what the row does not say is unknown."""
+    """A row of a results CSV as a result; columns that are absent give unknown values."""
 
     def known(key: str) -> float | None:
         return None if math.isnan(cell[key]) else cell[key]
@@ -127,8 +128,8 @@ def _result(record: Mapping[str, str], cell: Mapping[str, float]) -> Result:
 def _name(run: Run) -> str:
     name = run.info.get("model", {}).get("name")
     if not isinstance(name, str) or not name:
-        raise UserError(f"{run.path / 'run.json'}: model.name is missing; the file was changed by something else")
-    # A checkpoint folder is known by its last part, a hub id as a whole.
+        raise UserError(f"{run.path / 'run.json'}: model.name is missing; restore the file")
+    # A checkpoint folder is shown by its last part, a Hub id as a whole.
     return Path(name).name if name.startswith(("/", ".", "~")) else name
 
 
@@ -158,38 +159,33 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
                 f"{', '.join(named.scorers)} and conditions {', '.join(named.conditions)}"
             )
         if partial:
-            which = "any benchmark" if len(partial) == len(cells[named.name]) else ", ".join(partial)
+            which = "all benchmarks" if len(partial) == len(cells[named.name]) else ", ".join(partial)
             incomplete.setdefault(which, []).append(named.name)
         if withheld:
-            notes.append(f"{named.name}: answers of {', '.join(withheld)} are withheld, so no score can be given here")
+            notes.append(f"{named.name}: no scores for {', '.join(withheld)}, whose answers are withheld")
     for which, names in incomplete.items():
-        whom = "any model" if len(names) == len(runs) > 1 else ", ".join(names)
-        notes.append(f"not every row of the published data set was run for {which} by {whom}")
-    table = build(cells, "own runs", notes)
+        whom = "all models" if len(names) == len(runs) > 1 else ", ".join(names)
+        notes.append(f"subset: the scores of {whom} on {which} cover only some rows of the published dataset")
+    table = build(cells, YOUR_RUNS, notes)
     return replace(
         table,
         own=frozenset(cells),
         intervals=intervals,
-        groups={name: "Own runs" for name in cells},
+        groups={name: YOUR_RUNS.capitalize() for name in cells},
         attributes={named.name: _attributes(named.run.info) for named in runs},
     )
 
 
 def _attributes(info: Mapping[str, object]) -> dict[str, float]:
-    """Numbers the model adapter wrote down about itself: visual tokens, resolution, parameters in billions."""
+    """Numbers that the model adapter stored: visual tokens, resolution, parameters in billions."""
     model = info.get("model")
     details = model.get("details", {}) if isinstance(model, dict) else {}
     found = {}
     for key, value in details.items():
-        if (
-            key in ATTRIBUTES
-            and isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and math.isfinite(value)
-        ):
-            number = float(value)
-            name = ATTRIBUTE_KEYS.get(key, key)
-            found[name] = number / 1e9 if name == "params" and number > 1e6 else number
+        name = attribute_named(key)
+        if name is None or not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            continue
+        found[name] = float(value) / 1e9 if name == "params" and value > 1e6 else float(value)
     return found
 
 

@@ -1,8 +1,8 @@
 """ScoreTable: models by benchmarks, wherever the numbers come from.
 
 Owns reading a CSV in wide or long form, taking rows from the paper's published tables, mixing several sources
-and folding CV-Bench into one column. Numbers of runs come from `from_runs`; what is computed from a table is left
-to `averages`, `correlation`, `pca` and `clustering`.
+and combining CV-Bench into one column. Numbers of runs come from `runs`; what is computed from a table is left to
+`category_means`, `correlation`, `pca` and `clustering`.
 """
 
 from __future__ import annotations
@@ -19,19 +19,14 @@ import numpy.typing as npt
 
 from cambrian_eval.errors import UserError, unknown
 
+from .attributes import attribute_named
 from .catalogue import SIXTEEN, canonical, in_order
 
 Array = npt.NDArray[np.float64]
 
 MISSING = {"", "-", "–", "—", "n/a", "na", "nan", "none", "null"}
-ATTRIBUTES = {
-    "visual_tokens": "visual tokens", "n_visual_tokens": "visual tokens", "tokens": "visual tokens",
-    "resolution": "image resolution (pixels)", "params": "parameters (billions)",
-    "parameters": "parameters (billions)", "n_params": "parameters (billions)",
-}  # fmt: skip
-ATTRIBUTE_KEYS = {
-    "n_visual_tokens": "visual_tokens", "tokens": "visual_tokens", "parameters": "params", "n_params": "params",
-}  # fmt: skip
+MOST_MODELS = 12
+"""More models than this cannot be told apart in one set of bars or one radar."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class ScoreTable:
     source: str
     """Where the numbers come from, in words."""
     own: frozenset[str] = frozenset()
-    """Models that are the user's own: figures and tables set them apart."""
+    """Your runs: figures and tables set them apart."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Model -> the group it is compared within (base language model, kind of backbone)."""
     intervals: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
@@ -53,6 +48,23 @@ class ScoreTable:
     attributes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Model -> attribute (visual_tokens, resolution, params) -> number."""
     notes: tuple[str, ...] = ()
+
+    @property
+    def apart(self) -> frozenset[str]:
+        """Your models where others are beside them."""
+        return self.own if len(self.own) < len(self.models) else frozenset()
+
+    def label(self, model: str) -> str:
+        """The model's name in a legend, marked where it is your run among others."""
+        return f"{model} (your run)" if model in self.apart else model
+
+    def check_few(self, what: str) -> None:
+        """Raises where the models are too many to be told apart in one chart."""
+        if len(self.models) > MOST_MODELS:
+            raise UserError(
+                f"{self.source}: {len(self.models)} models do not fit into {what}; choose up to {MOST_MODELS} with "
+                "--models, or draw boxes"
+            )
 
     def column(self, benchmark: str) -> Array:
         """One benchmark's scores over the models."""
@@ -114,22 +126,22 @@ def number(path: Path, line: int, column: str, text: str) -> float:
         value = math.inf
     if not math.isfinite(value):
         raise UserError(
-            f"{path} line {line}: column {column!r} holds {text!r}, which is no number; leave missing cells empty"
+            f"{path} line {line}: column {column!r} holds {text!r}, which is not a number; leave missing cells empty"
         )
     return value
 
 
 def _attributes(path: Path, line: int, record: Mapping[str, str]) -> dict[str, float]:
-    """What a row says about its model: visual tokens, resolution, parameters."""
+    """Attributes of the model in a row: visual tokens, resolution, parameters."""
     return {
-        ATTRIBUTE_KEYS.get(key, key): number(path, line, key, record[key])
-        for key in sorted(ATTRIBUTES.keys() & record.keys())
-        if record[key].lower() not in MISSING
+        name: number(path, line, key, record[key])
+        for key in sorted(record)
+        if (name := attribute_named(key)) is not None and record[key].lower() not in MISSING
     }
 
 
 def _scorer(records: Sequence[Mapping[str, str]]) -> str:
-    """Which rows of a long CSV count where it names scorers: `fuzzy`, else the first one."""
+    """Which rows of a long CSV are read where it names scorers: those of `fuzzy`, else of the first one."""
     named = [record.get("scorer", "") for record in records]
     return "fuzzy" if "fuzzy" in named else named[0]
 
@@ -163,9 +175,9 @@ def _long(path: Path, records: Sequence[Mapping[str, str]]) -> ScoreTable:
             groups[model] = record["group"]
         attributes.setdefault(model, {}).update(_attributes(path, line, record))
     if others := {record.get("scorer", "") for record in records} - {scorer}:
-        notes.append(f"{path.name}: scores by {scorer!r}; rows by {', '.join(sorted(others))} are left out")
+        notes.append(f"{path.name}: scores by {scorer!r}; rows by {', '.join(sorted(others))} are not used")
     if skipped:
-        notes.append(f"{path.name}: {skipped} rows under another vision condition than 'on' are left out")
+        notes.append(f"{path.name}: {skipped} rows under a vision condition other than 'on' are not used")
     table = build(
         {m: {b: v for b, v in row.items() if not math.isnan(v)} for m, row in cells.items()}, path.name, notes
     )
@@ -180,7 +192,7 @@ def _wide(path: Path, head: Sequence[str], records: Sequence[Mapping[str, str]])
     columns: dict[str, str] = {}
     for column in head:
         key = column.lower()
-        if column == label or key in ("group", *ATTRIBUTES) or key.startswith(("avg", "average")):
+        if column == label or key == "group" or attribute_named(key) or key.startswith(("avg", "average")):
             continue
         name = canonical(column) or column
         if name in columns.values():
@@ -243,7 +255,7 @@ def from_published(name: str) -> ScoreTable:
 
 
 def _from_name(model: str) -> dict[str, float]:
-    """What the paper writes into a model's name: `@336` is the resolution, `-8B` billions of parameters."""
+    """Attributes in the paper's model names: `@336` is the resolution, `-8B` billions of parameters."""
     found = {}
     if resolution := re.search(r"@(\d+)$", model):
         found["resolution"] = float(resolution[1])
@@ -274,7 +286,7 @@ def _labels(keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], 
 
 
 def combine(tables: Sequence[ScoreTable]) -> ScoreTable:
-    """Several sources as one table; a model name that occurs twice is told apart by its source."""
+    """Several sources as one table; a model name that occurs twice gets its source as a suffix."""
     if len(tables) == 1:
         return tables[0]
     cells: dict[str, dict[str, float]] = {}
@@ -300,7 +312,7 @@ def combine(tables: Sequence[ScoreTable]) -> ScoreTable:
 
 
 def one_cvbench(table: ScoreTable) -> ScoreTable:
-    """CV-Bench 2D and 3D folded into one column, the mean of the two, as the paper's figures draw it."""
+    """CV-Bench 2D and 3D combined into one column, the mean of the two, as the paper's figures draw it."""
     if not {"cvbench_2d", "cvbench_3d"} <= set(table.benchmarks) or "cvbench" in table.benchmarks:
         return table
     mean = (table.column("cvbench_2d") + table.column("cvbench_3d")) / 2
@@ -308,6 +320,6 @@ def one_cvbench(table: ScoreTable) -> ScoreTable:
     names = [*(table.benchmarks[i] for i in keep), "cvbench"]
     values = np.column_stack([table.values[:, keep], mean])
     order = in_order(names)
-    folded = replace(table, benchmarks=tuple(order), values=values[:, [names.index(n) for n in order]])
+    combined = replace(table, benchmarks=tuple(order), values=values[:, [names.index(n) for n in order]])
     kept = {k: v for k, v in table.intervals.items() if not k[1].startswith("cvbench_")}
-    return replace(folded, intervals=kept)
+    return replace(combined, intervals=kept)

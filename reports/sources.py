@@ -1,18 +1,20 @@
-"""Where a figure's or table's numbers come from: runs, a CSV, the published tables, or a mix of them.
+"""Where the numbers of a figure or table come from: run folders, CSV files, the published tables, or a mix of them.
 
-Owns the reading of the command line's common options (`--scores`, `--published`, run folders, `--models`,
-`--benchmarks`) into one ScoreTable, and the record of what was read. Own runs are set apart when mixed with others.
+Owns the options that all commands share (`--scores`, `--published`, run folders, `--models`, `--benchmarks`,
+`--scorer`, `--vision`) and the record of what was read. Your runs are set apart when they are mixed with others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from cambrian_eval.errors import UserError, unknown
 
 from .catalogue import canonical
-from .runs import NamedRun, Scored, inputs, open_runs, read_results, score_table
+from .runs import YOUR_RUNS, NamedRun, Scored, inputs, open_runs, read_results, score_table
 from .scores import ScoreTable, combine, from_published, published_tables, read_csv
 from .style import Provenance
 
@@ -21,57 +23,78 @@ MATRIX = ("figure15", "fig15")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The sources a command was given."""
+class Sources:
+    """The sources of a command and which part of them it uses. Run folders are opened once."""
 
     runs: tuple[Path, ...] = ()
+    """Run folders, each one a model."""
     scores: tuple[Path, ...] = ()
+    """CSV files."""
     published: str | None = None
+    """A table of the paper."""
     scorer: str = "fuzzy"
+    """Which scores of the runs."""
     condition: str = "on"
-
-    @property
-    def matrix(self) -> bool:
-        """Whether only the paper's correlation matrix was asked for."""
-        return (self.published or "").lower().replace(" ", "") in MATRIX
+    """Which vision condition of the runs."""
+    models: str | None = None
+    """Only these models: names or parts of names, comma-separated."""
+    benchmarks: str | None = None
+    """Only these benchmarks, comma-separated."""
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What was read from disk."""
+        """What is read from disk."""
         return (*self.runs, *self.scores)
 
-    def provenance(self, command: str, source: str) -> Provenance:
+    @property
+    def matrix_alone(self) -> bool:
+        """Whether the paper's correlation matrix is the only source."""
+        return self._matrix and not self.files
+
+    @property
+    def _matrix(self) -> bool:
+        return (self.published or "").lower().replace(" ", "") in MATRIX
+
+    @property
+    def label(self) -> str:
+        """The files in words: the names of CSV files, and your runs."""
+        return ", ".join([*(path.name for path in self.scores), *([YOUR_RUNS] if self.runs else [])])
+
+    @cached_property
+    def opened(self) -> list[NamedRun]:
+        """The run folders alone, for what needs samples."""
+        return open_runs(self.runs)
+
+    @cached_property
+    def results(self) -> list[Scored]:
+        """Run folders and CSV files of results, for figures that need several conditions or scorers."""
+        found: list[Scored] = [model for path in self.scores for model in read_results(path)]
+        return [*found, *self.opened]
+
+    @cached_property
+    def table(self) -> ScoreTable:
+        """All sources as one table, the published first, then CSV files, then your runs; only what is selected."""
+        if self._matrix:
+            raise UserError(
+                "--published figure15 is a correlation matrix without scores; use it alone, with analyze, plot pca "
+                "or plot correlation"
+            )
+        parts: list[ScoreTable] = []
+        if self.published:
+            parts.append(from_published(self.published))
+        parts += [read_csv(path) for path in self.scores]
+        if self.runs:
+            parts.append(score_table(self.opened, self.scorer, self.condition))
+        if not parts:
+            raise UserError(
+                "nothing to read: name run folders, --scores FILE.csv, or --published NAME "
+                f"({', '.join([*published_tables(), 'backbones', 'figure15'])})"
+            )
+        return narrowed(combine(parts), self.models, self.benchmarks)
+
+    def provenance(self, command: str) -> Provenance:
         """The record that goes beside every figure."""
-        return Provenance(command, source, inputs(self.files))
-
-
-def table(asked: Asked) -> ScoreTable:
-    """All sources as one table: published first, then CSV files, then one's own runs."""
-    if asked.matrix:
-        raise UserError("--published figure15 is a correlation matrix without scores; use it with analyze or plot")
-    parts: list[ScoreTable] = []
-    if asked.published:
-        parts.append(from_published(asked.published))
-    parts += [read_csv(path) for path in asked.scores]
-    if asked.runs:
-        parts.append(score_table(open_runs(asked.runs), asked.scorer, asked.condition))
-    if not parts:
-        raise UserError(
-            "nothing to read: name run folders, --scores FILE.csv, or --published NAME "
-            f"({', '.join([*published_tables(), 'backbones', 'figure15'])})"
-        )
-    return combine(parts)
-
-
-def runs(asked: Asked) -> list[NamedRun]:
-    """The run folders alone, for what needs samples."""
-    return open_runs(asked.runs)
-
-
-def scored(asked: Asked) -> list[Scored]:
-    """Runs and CSV files of results, for figures that need several conditions or scorers."""
-    found: list[Scored] = [model for path in asked.scores for model in read_results(path)]
-    return [*found, *open_runs(asked.runs)]
+        return Provenance(command, inputs(self.files))
 
 
 def narrowed(found: ScoreTable, models: str | None, benchmarks: str | None) -> ScoreTable:
@@ -80,17 +103,15 @@ def narrowed(found: ScoreTable, models: str | None, benchmarks: str | None) -> S
         names = [canonical(part) or part.strip() for part in benchmarks.split(",") if part.strip()]
         found = found.select(list(dict.fromkeys(names)))
     if models:
-        wanted = [m for part in models.split(",") if part.strip() for m in _models(found, part.strip())]
-        keep = [found.models.index(m) for m in dict.fromkeys(wanted)]
+        keep = [found.models.index(name) for name in dict.fromkeys(_models(found, models))]
         found = replace(found, models=tuple(found.models[i] for i in keep), values=found.values[keep])
         found = replace(found, own=found.own & set(found.models))
     return found
 
 
-def _models(found: ScoreTable, part: str) -> list[str]:
-    if part in found.models:
-        return [part]
-    holding = [m for m in found.models if part.lower() in m.lower()]
-    if not holding:
-        raise unknown("model", part, found.models)
-    return holding
+def _models(found: ScoreTable, models: str) -> Iterator[str]:
+    for part in (text.strip() for text in models.split(",") if text.strip()):
+        holding = [part] if part in found.models else [m for m in found.models if part.lower() in m.lower()]
+        if not holding:
+            raise unknown("model", part, found.models)
+        yield from holding

@@ -1,4 +1,4 @@
-"""How figures look and how they are saved: themes, the colours of categories, deterministic files with companions.
+"""How figures look and how they are saved: themes, the colors of categories, deterministic files with companions.
 
 A figure is saved in each format with the same stem, beside a CSV of the numbers drawn and a JSON sidecar with the
 command, the inputs and the versions. Bytes depend on the numbers and the versions alone: no dates, no random ids.
@@ -27,22 +27,40 @@ if TYPE_CHECKING:
 
 FORMATS = ("pdf", "svg", "png")
 
-COLOURS = {
+COLORS = {
     "General": "#2f6db5",
     "Knowledge": "#e8a838",
     "OCR & Chart": "#1d9a78",
     "Vision-Centric": "#7d2150",
     OTHER: "#8a8a8a",
 }
-"""Told apart by people with any colour blindness, and by lightness alone when printed in grey."""
+"""Told apart by people with any color blindness, and by lightness alone when printed in gray."""
 
 MARKERS = {"General": "o", "Knowledge": "s", "OCR & Chart": "^", "Vision-Centric": "D", OTHER: "X"}
 HATCHES = {"General": "", "Knowledge": "///", "OCR & Chart": "...", "Vision-Centric": "xx", OTHER: "--"}
 
 SERIES = ("#27496d", "#e8a838", "#1d9a78", "#b5533c", "#86a5d9", "#7d2150", "#6b6b6b", "#c9b458")
-"""Colours of models, in order; neighbours differ in lightness."""
+"""Colors of models, in order; neighbors differ in lightness."""
 
-CONDITIONS = {"on": "#4a7fbd", "off": "#f0b95a", "shuffled": "#a999cc", "noise": "#bdbdbd", "chance": "#000000"}
+CHANCE = "#000000"
+"""Color of the score of random guessing."""
+_DARK = {"Knowledge": "#8a5a00", "OCR & Chart": "#0f6b52", OTHER: "#555555"}
+"""Text needs more contrast than a filled area: darker shades of the light category colors."""
+
+
+def color_of(category: str) -> str:
+    """The color of a category; the paper's four have their own."""
+    return COLORS.get(category, COLORS[OTHER])
+
+
+def marker_of(category: str) -> str:
+    """The marker of a category; the paper's four have their own."""
+    return MARKERS.get(category, MARKERS[OTHER])
+
+
+def text_color(category: str) -> str:
+    """A category's color, dark enough to read as text on white."""
+    return _DARK.get(category) or COLORS.get(category, _DARK[OTHER])
 
 
 @dataclass(frozen=True)
@@ -56,8 +74,6 @@ class Theme:
     size: float
     """Font size in points."""
     families: tuple[str, ...]
-    bold: tuple[str, ...]
-    """Font families of emphasised text (Computer Modern keeps its bold in a family of its own)."""
     line: float
     grid: bool
     dpi: int
@@ -75,12 +91,19 @@ class Theme:
 
 THEMES = {
     "paper": Theme(
-        "paper", 3.25, 6.75, 8.0, ("cmr10", "STIXGeneral", "DejaVu Serif"), ("cmb10", "STIXGeneral", "DejaVu Serif"),
-        0.8, False, 300, {"mathtext.fontset": "cm"},
+        "paper",
+        3.25,
+        6.75,
+        8.0,
+        ("cmr10", "STIXGeneral", "DejaVu Serif"),
+        0.8,
+        False,
+        300,
+        {"mathtext.fontset": "cm"},
     ),
-    "web": Theme("web", 6.0, 9.6, 11.0, ("DejaVu Sans",), ("DejaVu Sans",), 1.0, True, 144),
-    "slides": Theme("slides", 6.6, 12.0, 16.0, ("DejaVu Sans",), ("DejaVu Sans",), 1.6, True, 160),
-}  # fmt: skip
+    "web": Theme("web", 6.0, 9.6, 11.0, ("DejaVu Sans",), 1.0, True, 144),
+    "slides": Theme("slides", 6.6, 12.0, 16.0, ("DejaVu Sans",), 1.6, True, 160),
+}
 
 
 def theme_named(name: str, width: str = "page") -> Theme:
@@ -105,16 +128,26 @@ def formats_named(text: str) -> tuple[str, ...]:
 
 
 _CM_LOOKALIKES = {
-    "<": "$<$", ">": "$>$", "|": "$|$", "\\": "$\\backslash$", "{": "$\\{$", "}": "$\\}$", "_": "$\\_$", '"': "''",
-    "±": "$\\pm$", "°": "$^\\circ$", "§": "$\\S$", "µ": "$\\mu$",
-}  # fmt: skip
-"""Characters that the Computer Modern font files hold under other codes, as mathtext."""
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    "\\": "$\\backslash$",
+    "{": "$\\{$",
+    "}": "$\\}$",
+    "_": "$\\_$",
+    '"': "''",
+    "±": "$\\pm$",
+    "°": "$^\\circ$",
+    "§": "$\\S$",
+    "µ": "$\\mu$",
+}
+"""Characters that have other codes in the Computer Modern fonts, as mathtext."""
 
 
 def typeset(text: str, theme: Theme) -> str:
-    """Any text so that matplotlib shows it as it is: no accidental mathematics, no wrong glyphs.
+    """Any text, escaped so that matplotlib shows it as it is: no mathematics, no wrong glyphs.
 
-    Control characters, which have no look, become blanks.
+    Control characters become blanks.
     """
     table = {"$": "\\$", **(_CM_LOOKALIKES if theme.name == "paper" else {})}
     return "".join(table.get(c, c if c.isprintable() else " ") for c in text)
@@ -122,7 +155,7 @@ def typeset(text: str, theme: Theme) -> str:
 
 @contextmanager
 def styled(theme: Theme) -> Iterator[None]:
-    """Draw under a theme; the caller's matplotlib settings are as before afterwards."""
+    """Draw in a theme; the caller's matplotlib settings are restored afterwards."""
     import matplotlib
 
     settings: dict[str, Any] = {
@@ -144,7 +177,7 @@ def styled(theme: Theme) -> Iterator[None]:
         "grid.color": "#dddddd",
         "grid.linewidth": theme.line * 0.6,
         "legend.frameon": False,
-        # Text as numbers reads "-0.2" with a true minus from the math font, which every family has.
+        # The minus sign of tick labels comes from the math font, which every family has.
         "axes.formatter.use_mathtext": True,
         "axes.unicode_minus": True,
         "pdf.fonttype": 42,  # whole TrueType fonts embedded: editable, accepted by publishers
@@ -164,7 +197,7 @@ def styled(theme: Theme) -> Iterator[None]:
 
 
 def figure(width: float, height: float, **grid: Any) -> tuple[Figure, Any]:
-    """A figure and its axes, on a canvas that needs no screen and that nothing keeps alive."""
+    """A figure and its axes, on a canvas that needs no screen and that is freed with the figure."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -174,7 +207,7 @@ def figure(width: float, height: float, **grid: Any) -> tuple[Figure, Any]:
 
 
 def panels(theme: Theme, count: int, height: float) -> tuple[Figure, list[Any]]:
-    """Equal panels in one row, or in two where the theme's letters are large; `height` is that of one row."""
+    """Equal panels in one row, or in two where the theme's font is large; `height` is that of one row."""
     wide = count <= 2 or theme.page / theme.size > 0.8
     columns = count if wide else (count + 1) // 2
     rows = -(-count // columns)
@@ -204,14 +237,19 @@ class Drawing:
     """The numbers drawn, a row for each mark."""
     caption: str
     """What the figure shows, in words; also the alternative text on the page."""
+    source: str
+    """Where the numbers come from, in words."""
+    findings: tuple[str, ...] = ()
+    """The result in sentences; empty where a figure has none."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know about the numbers, one line each."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a figure comes from."""
+    """The command and the files a figure was made from."""
 
     command: str
-    source: str
     inputs: Mapping[str, str] = field(default_factory=dict)
     """File -> SHA-256."""
 
@@ -234,7 +272,7 @@ def render(drawing: Drawing, kind: str, theme: Theme) -> bytes:
         "png": {"Software": "cambrian-eval", "Description": drawing.caption},
     }
     out = io.BytesIO()
-    # The font writer remarks on the age of the fonts' own dates, which no reader of a figure can act on.
+    # fontTools warns about dates inside the fonts, which a reader of the figure cannot change.
     logging.getLogger("fontTools").setLevel(logging.ERROR)
     with styled(theme):
         drawing.figure.savefig(out, format=kind, metadata=_latin(metadata[kind]) if kind == "png" else metadata[kind])
@@ -242,7 +280,7 @@ def render(drawing: Drawing, kind: str, theme: Theme) -> bytes:
 
 
 def _latin(values: Mapping[str, str | None]) -> dict[str, str | None]:
-    """PNG text chunks hold Latin-1."""
+    """Text chunks of PNG files are Latin-1."""
     return {k: None if v is None else v.encode("latin-1", "replace").decode("latin-1") for k, v in values.items()}
 
 
@@ -253,7 +291,7 @@ def save(drawing: Drawing, out: Path, formats: Sequence[str], theme: Theme, prov
         "figure": drawing.name,
         "caption": drawing.caption,
         "command": provenance.command,
-        "source": provenance.source,
+        "source": drawing.source,
         "style": theme.name,
         "inputs": dict(provenance.inputs),
         "versions": versions(),
@@ -266,7 +304,7 @@ def save(drawing: Drawing, out: Path, formats: Sequence[str], theme: Theme, prov
 
 
 def versions() -> dict[str, str]:
-    """What a figure's bytes depend on besides its numbers."""
+    """The versions that a figure's bytes depend on."""
     import matplotlib
 
     from cambrian_eval import __version__
@@ -275,7 +313,7 @@ def versions() -> dict[str, str]:
 
 
 def write(path: Path, content: bytes | str) -> Path:
-    """One output file, with a clear line where it cannot be written."""
+    """One output file; an error of one line where it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)

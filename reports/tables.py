@@ -88,7 +88,7 @@ def columns_named(text: str | None, table: ScoreTable) -> list[str]:
 
 
 def layout(table: ScoreTable, columns: Sequence[str], intervals: bool = False) -> Layout:
-    """Cells with the best of each group marked: equal at the printed digit counts as best, too."""
+    """Cells with the best of each group marked; all that are equal at the printed digit are best."""
     heads = tuple(_column(name) for name in columns)
     means = by_category(table)
     cells: dict[tuple[str, str], Cell] = {}
@@ -115,14 +115,13 @@ def layout(table: ScoreTable, columns: Sequence[str], intervals: bool = False) -
                 _embolden(cells, members, name)
     notes = list(table.notes)
     if any(c.partial for c in cells.values()):
-        notes.append("* an average over fewer benchmarks than the paper's; not compared for the best")
+        notes.append("* average over fewer benchmarks than the paper's; never marked as best")
     if "mme" in table.benchmarks and any(name in AVERAGES for name in columns):
         notes.append("MME is divided by 20 in averages")
-    mixed = bool(table.own) and len(table.own) < len(table.models)
-    if mixed:
-        notes.append("own runs in italics")
+    if table.apart:
+        notes.append("your runs are in italics")
     ordered = tuple((title, tuple(members)) for title, members in groups.items())
-    return Layout(heads, ordered, cells, table.own if mixed else frozenset(), tuple(notes), intervals)
+    return Layout(heads, ordered, cells, table.apart, tuple(notes), intervals)
 
 
 def _column(name: str) -> Column:
@@ -135,7 +134,7 @@ def _column(name: str) -> Column:
 
 
 def _embolden(cells: dict[tuple[str, str], Cell], members: Sequence[str], name: str) -> None:
-    """Marks the best of a group; where all are equal, or there is only one, nobody is best."""
+    """Marks the best of a group; none where all are equal or there is only one."""
     known = {m: c for m in members if (c := cells[m, name]).value is not None and not c.partial}
     if len(known) < 2:
         return
@@ -159,12 +158,12 @@ def rank_layout(table: ScoreTable) -> Layout:
     ordered = sorted(table.models, key=lambda m: (found[m].get(OVERALL, last), table.models.index(m)))
     cells = {
         (m, names[c]): Cell(None if c not in found[m] else float(found[m][c]), bold=found[m].get(c) == 1, digits=0)
-        for m in ordered for c in present
-    }  # fmt: skip
+        for m in ordered
+        for c in present
+    }
     columns = tuple(Column(names[c], "Overall" if c == OVERALL else c, "") for c in present)
-    mixed = bool(table.own) and len(table.own) < len(table.models)
     notes = ("rank by category average, 1 is best; only complete averages are ranked", *table.notes)
-    return Layout(columns, (("", tuple(ordered)),), cells, table.own if mixed else frozenset(), notes)
+    return Layout(columns, (("", tuple(ordered)),), cells, table.apart, notes)
 
 
 def write(made: Layout, kind: str) -> str:
@@ -176,13 +175,13 @@ def write(made: Layout, kind: str) -> str:
 
 
 def printed(value: float, digits: int) -> float:
-    """Rounded as tables are rounded by hand: halves go up, whatever binary fractions make of them."""
+    """Rounded as printed tables are: halves go up, despite binary fractions."""
     scale = 10.0**digits
     return math.floor(value * scale + 0.5 + 1e-7) / scale
 
 
 def number(cell: Cell, intervals: bool, dash: str = "–", plus_minus: str = "±") -> str:
-    """A cell as text: `1,547.1`, `73.1`, with half the interval's width where asked."""
+    """A cell as text: `1,547.1`, `73.1`, with half the interval's width on request."""
     if cell.value is None:
         return dash
     text = f"{printed(cell.value, cell.digits):,.{cell.digits}f}" + ("*" if cell.partial else "")
@@ -207,7 +206,7 @@ def _several(made: Layout) -> bool:
 
 
 def _markdown(made: Layout) -> str:
-    """Markdown has one heading row: an average carries its category's name."""
+    """Markdown has one heading row, so the head of an average names its category."""
 
     def clean(text: str) -> str:
         return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").split())
@@ -234,15 +233,33 @@ def _markdown(made: Layout) -> str:
 
 
 _LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "–": "--", "—": "---", "±": r"$\pm$", '"': "''", "·": r"$\cdot$", "×": r"$\times$",
-    "’": "'", "“": "``", "”": "''",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "–": "--",
+    "—": "---",
+    "±": r"$\pm$",
+    '"': "''",
+    "·": r"$\cdot$",
+    "×": r"$\times$",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+}
 
 
 def latex_text(text: str) -> str:
-    """Any text as LaTeX that compiles without packages: accents lose their marks, other scripts become `?`."""
+    """Any text as LaTeX that compiles without packages: accents are removed, other scripts become `?`."""
     parts = []
     for character in " ".join(text.split()):
         if character in _LATEX:
@@ -279,7 +296,7 @@ def _latex(made: Layout) -> str:
                 cell = made.cells[model, column.name]
                 text = latex_text(number(cell, made.intervals))
                 cells.append(rf"\textbf{{{text}}}" if cell.bold else text)
-            # Right after a row's end a bracket or asterisk would be read as an argument: the group guards it.
+            # After the end of a row, LaTeX reads a bracket or asterisk as an argument; an empty group prevents it.
             lines.append(("{}" if name.startswith(("[", "*")) else "") + " & ".join(cells) + r" \\")
     lines += [r"\hline", r"\end{tabular}"]
     return "\n".join(lines) + "\n"

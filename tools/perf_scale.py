@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.engines.local import Completed, Job
-from cambrian_eval.engines.parcels import Item, parcels
+from cambrian_eval.engines.messages import PendingRequest, batches
 from cambrian_eval.engines.ray import RayEngine
 from cambrian_eval.model import Model
 from cambrian_eval.sample import Request, Response
@@ -80,10 +80,10 @@ def measured(replicas: int, service: float, root: Path, vision: str = "on") -> T
 
     engine = RayEngine(replicas=replicas)
     timed = Timed(engine, engine.open(Fixed(service), {}))
-    for link in engine._links:
-        if not link.seat.ready:
-            engine._ray.wait([link.call], timeout=120)
-            engine._joined(link)
+    for handle in engine._handles:
+        if not handle.slot.ready:
+            engine._ray.wait([handle.call], timeout=120)
+            engine._loaded(handle)
     try:
         with tempfile.TemporaryDirectory() as out:
             outcome = cambrian_eval.run(
@@ -141,8 +141,8 @@ def bytes_each(image_bytes: int, questions: int) -> float:
     image = LazyImage.of(bytes(image_bytes))
     assert image is not None
     request = Request("12345", "gqa", "on", "What is on the table? " * 6, (image.fetched(),), 0, 16, (), "k" * 32)
-    items = [Item(i, request, 1 << 27) for i in range(questions)]
-    return len(pickle.dumps(parcels(items), 5)) / questions
+    items = [PendingRequest(i, request, 1 << 27) for i in range(questions)]
+    return len(pickle.dumps(batches(items), 5)) / questions
 
 
 def main() -> None:

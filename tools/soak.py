@@ -82,7 +82,7 @@ class Recorded:
         began = time.perf_counter()
         for n, completed in enumerate(self.engine.run(self.model or model, jobs, stop), 1):
             if n % self.every == 0:
-                places = [link.place for link in getattr(self.engine, "_links", ())]
+                places = [handle.place for handle in getattr(self.engine, "_handles", ())]
                 self.notes.append(
                     {
                         "responses": n,

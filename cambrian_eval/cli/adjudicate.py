@@ -1,4 +1,4 @@
-"""`cambrian-eval adjudicate`: a person marks who was right; the marks give each scorer's error rate."""
+"""`cambrian-eval adjudicate`: mark which scorer is right; the marks give the error rate of each scorer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from cambrian_eval.results.adjudication import ErrorRates, Share
+    from cambrian_eval.results.adjudication import ErrorRates, Proportion
 
 
 def adjudicate(
@@ -17,12 +17,16 @@ def adjudicate(
     b: str = typer.Option("judge", help="The second scorer."),
     benchmark: str = typer.Option(None, help="Only these benchmarks."),
     vision: str = typer.Option(None, help="Only this condition."),
-    marks: Path = typer.Option(None, help="Marks exported from the page: report error rates instead."),
-    out: Path = typer.Option(None, help="The page. [default: RUN/adjudicate-A-B.html]"),
-    open_: bool = typer.Option(None, "--open/--no-open", help="Open the page. [default: in a terminal]"),
+    marks: Path = typer.Option(
+        None, help="Marks exported from the page: print error rates instead of writing the page."
+    ),
+    out: Path = typer.Option(None, help="The page to write. [default: RUN/adjudicate-A-B.html]"),
+    open_: bool = typer.Option(
+        None, "--open/--no-open", help="Open the page in a browser. [default: if run in a terminal]"
+    ),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
 ) -> None:
-    """Write the page of disagreements, or read its marks back."""
+    """Write a page on which to mark disagreements, or print the error rates that the marks give."""
     import sys
 
     from cambrian_eval.cli import words
@@ -48,7 +52,8 @@ def adjudicate(
         print(words.as_json({"page": str(target), "disagreements": n}))
     else:
         print(f"{n} disagreements: {target}")
-        print(f"export the marks there, then: cambrian-eval adjudicate {run} --a {a} --b {b} --marks marks.json")
+        command = f"cambrian-eval adjudicate {run} --a {a} --b {b} --marks marks.json"
+        print(f"next: mark them on the page, export the marks, and run: {command}")
     if open_ if open_ is not None else sys.stdout.isatty():
         import webbrowser
 
@@ -56,8 +61,8 @@ def adjudicate(
 
 
 def _values(rates: list[ErrorRates], a: str, b: str) -> dict[str, Any]:
-    def share(r: ErrorRates, s: Share) -> dict[str, Any]:
-        return {"wrong": s.k, "of": s.n, "rate": s.value, "interval": s.interval, "of_all_answers": r.overall(s)}
+    def values(r: ErrorRates, p: Proportion) -> dict[str, Any]:
+        return {"wrong": p.k, "of": p.n, "rate": p.value, "interval": p.interval, "of_all_responses": r.overall(p)}
 
     return {
         "a": a,
@@ -69,8 +74,8 @@ def _values(rates: list[ErrorRates], a: str, b: str) -> dict[str, Any]:
                 "disagreements": r.disagreements,
                 "marked": r.marked,
                 "unclear": r.unclear,
-                "a_wrong": share(r, r.a_wrong),
-                "b_wrong": share(r, r.b_wrong),
+                "a_wrong": values(r, r.a_wrong),
+                "b_wrong": values(r, r.b_wrong),
             }
             for r in rates
         ],
@@ -86,14 +91,17 @@ def _table(rates: list[ErrorRates], a: str, b: str) -> str:
         first, low, high = (100 * v for v in value)
         return f"{first:.1f}% ({low:.1f} .. {high:.1f})"
 
-    def of_marked(s: Share) -> str:
-        return percent(None if s.value is None or s.interval is None else (s.value, *s.interval))
+    def of_marked(p: Proportion) -> str:
+        return percent(None if p.value is None or p.interval is None else (p.value, *p.interval))
 
-    rows = [["", "answers", "differ", "marked", "unclear", f"{a} wrong", f"{b} wrong"]]
-    rows[0] += [f"{a} wrong, of all", f"{b} wrong, of all"]
+    rows = [["", "responses", "disagreements", "marked", "unclear", f"{a} wrong", f"{b} wrong"]]
+    rows[0] += [f"{a} wrong, at least", f"{b} wrong, at least"]
     for r in rates:
         row = [r.name, str(r.decided), str(r.disagreements), str(r.marked), str(r.unclear)]
         row += [of_marked(r.a_wrong), of_marked(r.b_wrong)]
         rows.append([*row, percent(r.overall(r.a_wrong)), percent(r.overall(r.b_wrong))])
-    note = "wrong: of the marked disagreements that are clear, with 95 % Wilson intervals; of all: at least, because"
-    return f"{words.table(rows, right=range(1, 9))}\n{note} answers the scorers agree on were not looked at"
+    notes = (
+        "wrong: proportion of the marked disagreements, unclear ones excluded, with 95 % Wilson intervals",
+        "at least: lower bound over all responses, because responses on which the scorers agree are not reviewed",
+    )
+    return "\n".join((words.table(rows, right=range(1, 9)), *notes))

@@ -1,4 +1,4 @@
-"""`cambrian-eval agreement`: two scorers over the same stored responses."""
+"""`cambrian-eval agreement`: agreement of two scorers on the same stored responses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from cambrian_eval.results.agreement import Agreement
+    from cambrian_eval.results.agreement import ScorerAgreement
 
 FORMATS = ("table", "csv", "json", "html")
 _HEADING = [
@@ -44,10 +44,10 @@ def agreement(
     benchmark: str = typer.Option(None, help="Only these benchmarks."),
     vision: str = typer.Option(None, help="Only this condition."),
     format: str = typer.Option("table", help="table, csv, json or html."),
-    show: int = typer.Option(3, min=0, help="Disagreements printed for each benchmark (table)."),
-    out: Path = typer.Option(None, help="Write to this file instead of the terminal."),
+    show: int = typer.Option(3, min=0, help="Number of disagreements to print for each benchmark (table)."),
+    out: Path = typer.Option(None, help="Write to this file instead of standard output."),
 ) -> None:
-    """Scores, difference, agreement, Cohen's kappa, confusion table and disagreements of two scorers."""
+    """Compare two scorers: scores, difference, agreement, Cohen's kappa, confusion table and disagreements."""
     from cambrian_eval.cli import words
     from cambrian_eval.errors import UserError, unknown
     from cambrian_eval.results.agreement import agreement_of
@@ -57,7 +57,7 @@ def agreement(
         raise unknown("format", format, FORMATS)
     stored = open_run(run)
     found = agreement_of(stored, a, b, words.benchmarks(benchmark) if benchmark else None, vision)
-    text = _written(found, a, b, str(run), str(stored.info["model"]["name"]), format, show)
+    text = _formatted(found, a, b, str(run), str(stored.info["model"]["name"]), format, show)
     if out is None:
         print(text.encode("utf-8", "replace").decode("utf-8"))
         return
@@ -67,7 +67,7 @@ def agreement(
         raise UserError(f"{out} cannot be written: {error.strerror}") from None
 
 
-def _written(found: Sequence[Agreement], a: str, b: str, run: str, model: str, format: str, show: int) -> str:
+def _formatted(found: Sequence[ScorerAgreement], a: str, b: str, run: str, model: str, format: str, show: int) -> str:
     if format == "html":
         from cambrian_eval.results.adjudication import page
 
@@ -84,7 +84,7 @@ def _written(found: Sequence[Agreement], a: str, b: str, run: str, model: str, f
     return _csv(found) if format == "csv" else _table(found, a, b, model, show)
 
 
-def _csv(found: Sequence[Agreement]) -> str:
+def _csv(found: Sequence[ScorerAgreement]) -> str:
     import csv
     import io
 
@@ -102,7 +102,7 @@ def _csv(found: Sequence[Agreement]) -> str:
     return buffer.getvalue().rstrip("\n")
 
 
-def _table(found: Sequence[Agreement], a: str, b: str, model: str, show: int) -> str:
+def _table(found: Sequence[ScorerAgreement], a: str, b: str, model: str, show: int) -> str:
     from cambrian_eval.cli import words
     from cambrian_eval.results.agreement import mean_difference
 
@@ -125,13 +125,15 @@ def _table(found: Sequence[Agreement], a: str, b: str, model: str, show: int) ->
     if (mean := mean_difference(found)) is not None:
         text += f"\nmean difference {mean[0]:+.2f}, mean absolute difference {mean[1]:.2f}"
     if with_published:
-        text += "\npublished: GPT-3.5 grading against fuzzy matching for this model, Table 24 of the paper"
+        text += (
+            "\npublished: difference between GPT-3.5 grading and fuzzy matching for this model, Table 24 of the paper"
+        )
     for r in found:
         text += "".join(f"\nnote ({r.benchmark}): {note}" for note in r.notes)
     return text + _examples(found, a, b, show)
 
 
-def _examples(found: Sequence[Agreement], a: str, b: str, show: int) -> str:
+def _examples(found: Sequence[ScorerAgreement], a: str, b: str, show: int) -> str:
     """The first disagreements of every benchmark."""
 
     def short(text: str) -> str:
@@ -147,5 +149,7 @@ def _examples(found: Sequence[Agreement], a: str, b: str, show: int) -> str:
             for name, verdict in ((a, d.a), (b, d.b)):
                 text += f"\n  {name:<9} {verdict.value:g} ({verdict.rule})"
         if (more := len(r.disagreements) - show) > 0:
-            text += f"\n\n{r.benchmark}.{r.condition}: {more} more disagreements; --show N, --format html or json"
+            text += (
+                f"\n\n{r.benchmark}.{r.condition}: {more} more disagreements; show them with --show N or --format html"
+            )
     return text

@@ -6,34 +6,35 @@ from pathlib import Path
 
 import typer
 
+from cambrian_eval.cli.score_sources import HELP
+
 
 def analyze(
     context: typer.Context,
-    runs: list[Path] = typer.Argument(None, help="Run folders, each one a model."),
-    scores: list[Path] = typer.Option(None, "--scores", help="A CSV of models by benchmarks (wide or long)."),
-    published: str = typer.Option(
-        None, "--published", help="The paper's tables: table14, table12+table14, backbones, figure15 ..."
-    ),
+    runs: list[Path] = typer.Argument(None, help=HELP["runs"]),
+    scores: list[Path] = typer.Option(None, "--scores", help=HELP["scores"]),
+    published: str = typer.Option(None, "--published", help=HELP["published"]),
     out: Path = typer.Option(Path("analysis"), "--out", help="Folder for the files and figures."),
-    method: str = typer.Option("paper", help="PCA: paper (rows of the correlation matrix) or scores (standardised)."),
-    correlation: str = typer.Option("pearson", help="pearson or spearman."),
+    method: str = typer.Option("paper", help="PCA: paper (rows of the correlation matrix) or scores (standardized)."),
+    correlation: str = typer.Option("pearson", help="Kind of correlation: pearson or spearman."),
     mmmu: str = typer.Option("by-type", help="MMMU's category: by-type, as in the paper, or by-data."),
     cvbench: str = typer.Option("one", help="CV-Bench as one column, as in the paper's figures, or two."),
     impute: bool = typer.Option(False, "--impute", help="Fill missing cells by a rank-2 fit."),
-    models: str = typer.Option(None, help="Only these models: names or parts of names, comma-separated."),
-    benchmarks: str = typer.Option(None, help="Only these benchmarks, comma-separated."),
-    scorer: str = typer.Option("fuzzy", help="Which scores of the runs."),
-    vision: str = typer.Option("on", "--vision", help="Which vision condition of the runs."),
+    models: str = typer.Option(None, help=HELP["models"]),
+    benchmarks: str = typer.Option(None, help=HELP["benchmarks"]),
+    scorer: str = typer.Option("fuzzy", help=HELP["scorer"]),
+    vision: str = typer.Option("on", "--vision", help=HELP["vision"]),
     resamples: int = typer.Option(200, min=10, help="Bootstrap resamples of models for the stability of clusters."),
-    seed: int = typer.Option(0, help="Seed of the bootstrap."),
-    style: str = typer.Option("paper", help="paper, web or slides."),
-    format: str = typer.Option("pdf,svg,png", "--format", help="Formats of the figures."),
+    seed: int = typer.Option(0, help="Random seed of the bootstrap."),
+    style: str = typer.Option("paper", help=HELP["style"]),
+    format: str = typer.Option("pdf,svg,png", "--format", help=HELP["format"]),
 ) -> None:
     """Correlations, principal components, clusters and categories of benchmarks over models."""
     from cambrian_eval.errors import unknown
-    from cambrian_eval.reports import analysis, sources
-    from cambrian_eval.reports import style as looks
+    from cambrian_eval.reports import analysis
+    from cambrian_eval.reports import style as styles
     from cambrian_eval.reports.provenance import command_line
+    from cambrian_eval.reports.sources import Sources
 
     for name, value, known in (
         ("--method", method, ("paper", "scores")),
@@ -43,14 +44,12 @@ def analyze(
     ):
         if value not in known:
             raise unknown(name, value, known)
-    theme, formats = looks.theme_named(style), looks.formats_named(format)
-    asked = sources.Asked(tuple(runs or ()), tuple(scores or ()), published, scorer, vision)
-    options = analysis.Options(method, correlation, mmmu, cvbench, impute, resamples, seed)  # type: ignore[arg-type]
-    table = None
-    if not (asked.matrix and not asked.files):
-        table = sources.narrowed(sources.table(asked), models, benchmarks)
-    found = analysis.analyse(table, options)
-    source = found.correlations.source
-    written = analysis.write(found, out, theme, formats, asked.provenance(command_line(context), source))
+    theme, formats = styles.theme_named(style), styles.formats_named(format)
+    sources = Sources(
+        tuple(runs or ()), tuple(scores or ()), published, scorer, vision, models=models, benchmarks=benchmarks
+    )
+    options = analysis.Options(method, correlation, mmmu, cvbench, impute, resamples, seed)
+    found = analysis.analyze(None if sources.matrix_alone else sources.table, options)
+    written = analysis.write(found, out, theme, formats, sources.provenance(command_line(context)))
     print("\n".join(analysis.summary(found)))
     print(f"\n{len(written)} files in {out}")

@@ -1,4 +1,4 @@
-"""`cambrian-eval compare`: two runs, or two conditions of one, sample by sample."""
+"""`cambrian-eval compare`: paired comparison of two runs, or of two conditions of one run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import typer
 
 def compare(
     a: Path = typer.Argument(help="A run folder."),
-    b: Path = typer.Argument(help="Another, or the same with --vision-b."),
-    vision: str = typer.Option("on", "--vision", help="Condition of the first run (and of the second)."),
-    vision_b: str = typer.Option(None, help="Condition of the second run, where it differs."),
-    scorer: str = typer.Option("fuzzy", help="Which verdicts are compared."),
+    b: Path = typer.Argument(help="Another run folder, or the same one with --vision-b."),
+    vision: str = typer.Option("on", "--vision", help="Condition of both runs."),
+    vision_b: str = typer.Option(None, help="Condition of the second run, if it differs."),
+    scorer: str = typer.Option("fuzzy", help="The scorer whose verdicts are compared."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
 ) -> None:
-    """Paired difference per benchmark with interval, p-value and the smallest detectable difference."""
+    """Compare two runs: paired difference per benchmark, interval, p-value, smallest detectable difference."""
     from dataclasses import asdict
 
     from cambrian_eval.cli import words
@@ -41,10 +41,10 @@ def compare(
     print(words.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))
     compared = {c.benchmark for c in found}
     if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in compared]:
-        print(f"note: not compared, because one run lacks it or its answers are withheld: {', '.join(left)}")
+        print(f"note: not compared (missing in one run, or the gold answers are withheld): {', '.join(left)}")
     if settings := differing(first, second, [c.benchmark for c in found]):
-        print(f"note: the runs differ in more than the model: {'; '.join(settings)}")
+        print(f"note: the runs also differ in these settings: {'; '.join(settings)}")
     for c in found:
         if c.only_a or c.only_b:
-            print(f"note ({c.benchmark}): {c.only_a} samples only in a, {c.only_b} only in b are left out")
-    print("detectable: the smallest difference these samples could have shown (80 % power, 5 % level)")
+            print(f"note ({c.benchmark}): not compared: {c.only_a} samples only in a, {c.only_b} only in b")
+    print("detectable: the smallest difference that these samples detect (80 % power, 5 % level)")

@@ -1,4 +1,4 @@
-"""`--config run.toml`: every option of a command by its own name; options on the command line win."""
+"""`--config run.toml`: every option of a command by its name; options on the command line take precedence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def defaults(path: Path, command: Any) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"--config {path} cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"--config {path} is no TOML: {error}") from None
+        raise UserError(f"--config {path} is not valid TOML ({error}); fix the file") from None
     options = {o.lstrip("-").replace("-", "_"): p for p in command.params for o in p.opts if o.startswith("--")}
     options.pop("config", None)
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""`cambrian-eval grade`: only the scoring, from a file of rows and predictions."""
+"""`cambrian-eval grade`: scores a file of rows and predictions."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import typer
 
 
 def grade(
-    file: Path = typer.Argument(help='JSONL or CSV: the data set\'s own columns plus "prediction" on every row.'),
+    file: Path = typer.Argument(help='JSONL or CSV: the dataset\'s own columns plus "prediction" on every row.'),
     benchmark: str = typer.Option(..., help="Name of the benchmark."),
     scorer: str = typer.Option("fuzzy", help="One scorer."),
-    out: Path = typer.Option(None, help="Verdicts go here, as .jsonl or .csv by the ending."),
+    out: Path = typer.Option(None, help="File for the verdicts: .jsonl or .csv."),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
     json: bool = typer.Option(False, "--json", help="The result as one JSON object."),
 ) -> None:
-    """Verdicts and the result for rows and predictions in a file; needs no data set, network or model."""
+    """Verdicts and the result for rows and predictions in a file; needs no dataset, network or model."""
     from dataclasses import asdict
 
     from cambrian_eval.cli import words

@@ -11,7 +11,7 @@ def import_(
     predictions: Path = typer.Argument(help='JSONL, one {"id": ..., "response": ...} a line.'),
     benchmark: str = typer.Option(..., help="Name of the benchmark."),
     out: Path = typer.Option(..., help="The run folder to make."),
-    name: str = typer.Option(None, help="What results call the model. [default: the file's name]"),
+    name: str = typer.Option(None, help="Display name of the model. [default: the file's name]"),
     vision: str = typer.Option("on", help="The condition the predictions were made under."),
     data: str = typer.Option("hub", help="hub, mini or mini:N."),
     data_root: Path = typer.Option(None, help="Folder with one sub-folder for each benchmark."),
@@ -20,9 +20,9 @@ def import_(
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
-    offline: bool = typer.Option(False, help="Open no connection; use caches."),
+    offline: bool = typer.Option(False, help="No network; use the caches only."),
 ) -> None:
-    """Check a predictions file against the data set, store it as a run and score it."""
+    """Check a predictions file against the dataset, store it as a run and score it."""
     from dataclasses import asdict
 
     from cambrian_eval.cli import words
@@ -38,6 +38,7 @@ def import_(
         prompts=prompts,  # type: ignore[arg-type]
         scorers=tuple(words.names(scorer)),
         limit=limit,
+        images_optional=True,
         benchmark_settings=words.settings(set_),
     )
     model = replayed(predictions, settings, name or predictions.stem)

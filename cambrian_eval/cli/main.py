@@ -1,16 +1,16 @@
-"""The console script: knows every verb by name, imports the one that is used, turns errors into one line.
+"""The console script: lists the commands, imports the one that is used, and turns errors into one line.
 
-Exit codes: 0 done · 1 done, but too many samples failed or a check did not hold · 2 usage or bad input ·
-130 interrupted.
+Exit codes: 0 done · 1 done, but too many samples failed or a check failed · 2 usage or bad input · 130 interrupted.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 import typer
@@ -19,66 +19,85 @@ from typer.core import TyperGroup
 from cambrian_eval.errors import CambrianEvalError, unknown
 
 COMMANDS = {
-    "list": ("cambrian_eval.cli.list_:list_", "Benchmarks by category, models and scorers."),
+    "list": ("cambrian_eval.cli.list_:list_", "Benchmarks, models, vision conditions and scorers."),
     "show": ("cambrian_eval.cli.show:show", "Images, exact prompt and gold answer of the first samples."),
-    "run": ("cambrian_eval.cli.run:run", "Run a model over benchmarks, or go on where a run ended."),
-    "score": ("cambrian_eval.cli.score:score", "Score stored responses again, by rules or by a judge."),
+    "run": ("cambrian_eval.cli.run:run", "Run a model over benchmarks, or resume a run."),
+    "score": ("cambrian_eval.cli.score:score", "Score stored responses again, by rules or by an LLM judge."),
     "compare": ("cambrian_eval.cli.compare:compare", "Paired differences between two runs, with p-values."),
-    "import": ("cambrian_eval.cli.import_:import_", "Predictions made elsewhere, as a run."),
-    "grade": ("cambrian_eval.cli.grade:grade", "Only the scoring, from a file of rows and predictions."),
-    "agreement": ("cambrian_eval.cli.agreement:agreement", "How far two scorers agree, and where they do not."),
-    "adjudicate": ("cambrian_eval.cli.adjudicate:adjudicate", "A page on which a person says which scorer was right."),
+    "import": ("cambrian_eval.cli.import_:import_", "Import predictions made elsewhere as a run."),
+    "grade": ("cambrian_eval.cli.grade:grade", "Score a file of rows and predictions."),
+    "agreement": ("cambrian_eval.cli.agreement:agreement", "Agreement of two scorers, and where they differ."),
+    "adjudicate": ("cambrian_eval.cli.adjudicate:adjudicate", "A page for a person to decide which scorer was right."),
     "report": ("cambrian_eval.cli.report:report", "Tables, figures and one HTML page of runs."),
     "analyze": ("cambrian_eval.cli.analyze:analyze", "Correlation, PCA and clusters of benchmarks."),
-    "plot": ("cambrian_eval.cli.plot:app", "One figure: pca, correlation, ablation, categories, ..."),
+    "plot": ("cambrian_eval.cli.plot:app", "One figure, with its numbers as CSV."),
     "table": ("cambrian_eval.cli.table:table", "The results table as Markdown, LaTeX, CSV or HTML."),
     "cvbench": ("cvbench_builder.cli:app", "Build, review and audit CV-Bench from source annotations."),
-    "status": ("cambrian_eval.cli.status:status", "Where a run stands, from another terminal."),
-    "merge": ("cambrian_eval.cli.merge:merge", "Shards of a run, joined with every check."),
-    "inspect": ("cambrian_eval.cli.inspect_:inspect", "What a Cambrian checkpoint is, and what of it is missing."),
-    "fetch": ("cambrian_eval.cli.fetch:fetch", "Put data sets and models in the cache."),
-    "doctor": ("cambrian_eval.cli.doctor:doctor", "Versions, devices, caches, and what is missing for what."),
+    "status": ("cambrian_eval.cli.status:status", "Progress of a run, from another terminal."),
+    "merge": ("cambrian_eval.cli.merge:merge", "Merge the shards of a run, with every check."),
+    "inspect": ("cambrian_eval.cli.inspect_:inspect", "What a Cambrian checkpoint contains, and what is missing."),
+    "fetch": ("cambrian_eval.cli.fetch:fetch", "Download datasets and models into the cache."),
+    "doctor": ("cambrian_eval.cli.doctor:doctor", "Versions, devices, caches, and missing packages."),
 }
-"""Verb -> where it lives and what it does in one line. A verb's module is imported when the verb is used."""
+"""Command -> where it is and what it does in one line. Its module is imported when the command is used."""
 
 
-class Verbs(TyperGroup):
-    """The verbs of `COMMANDS`, imported one at a time."""
+class Commands(TyperGroup):
+    """The commands of `COMMANDS`, imported one at a time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names from `COMMANDS`, in its order; none of them is imported for it."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Imports the module of this verb alone; a module that holds an app of its own becomes a group."""
+        """Imports the module of this command alone; a module with an app of its own becomes a group."""
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         target = getattr(import_module(module), attribute)
         if isinstance(target, typer.Typer):
             target.rich_markup_mode = None
-            return typer.main.get_group(target)
+            return _finite(typer.main.get_group(target))
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(cmd_name)(target)
-        return typer.main.get_command(single)
+        return _finite(typer.main.get_command(single))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """A mistyped verb is answered with the names that come near it, as every other unknown name is."""
+        """An unknown command is an error with the nearest names, as for every other unknown name."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             raise unknown("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the verbs with the texts of `COMMANDS`; click would import every verb to ask for its help."""
+        """Lists the commands with the texts of `COMMANDS`; click would import every module for its help."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
+def _finite(command: click.Command) -> click.Command:
+    """The command with every numeric option refusing `nan` and infinities, which no range excludes."""
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _finite(inner)
+    for parameter in command.params:
+        if isinstance(parameter.type, click.types.FloatParamType):
+            parameter.callback = _finite_only(parameter.callback)
+    return command
+
+
+def _finite_only(inner: Any) -> Any:
+    def check(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise click.BadParameter(f"{value} is not a finite number", context, parameter)
+        return value if inner is None else inner(context, parameter, value)
+
+    return check
+
+
 app = typer.Typer(
     name="cambrian-eval",
-    cls=Verbs,
+    cls=Commands,
     help="Vision-centric evaluation of multimodal LLMs, after the Cambrian-1 paper.",
     epilog="Add --debug to any command for the traceback of an error.",
     no_args_is_help=True,
@@ -89,9 +108,9 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def version(
-    version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True),
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
 ) -> None:
-    """Holds the options that stand before any verb; the verbs are found by `Verbs`."""
+    """Options before any command; the commands are found by `Commands`."""
     if version:
         from cambrian_eval import __version__
 
@@ -101,7 +120,7 @@ def version(
 
 def main() -> None:
     """Runs the command line; never shows a traceback without `--debug`."""
-    for stream in (sys.stdout, sys.stderr):  # answers of models may hold what no encoding has
+    for stream in (sys.stdout, sys.stderr):  # responses may hold what no encoding has
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in sys.argv[1:]
@@ -130,7 +149,7 @@ def main() -> None:
 
 
 def _one_line(error: click.ClickException) -> str:
-    """A wrong flag or argument, and where the right ones are listed."""
+    """A wrong flag or argument, and the command that lists the right ones."""
     text = " ".join(error.format_message().split())
     context = error.ctx if isinstance(error, click.UsageError) else None
     return text if context is None else f"{text.rstrip('.')}; see {context.command_path} --help"

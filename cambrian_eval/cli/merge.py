@@ -1,4 +1,4 @@
-"""`cambrian-eval merge`: joins runs that were made apart, for example with `--shard i/n`."""
+"""`cambrian-eval merge`: merges runs that were made separately, for example with `--shard i/n`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import typer
 
 def merge(
     runs: list[Path] = typer.Argument(help="Run folders."),
-    out: Path = typer.Option(None, help="The joined run. [default: a folder 'merged' beside the first]"),
-    allow_gaps: bool = typer.Option(False, help="Join even if some samples are answered by no run."),
+    out: Path = typer.Option(None, help="Folder of the merged run. [default: `merged` beside the first run]"),
+    allow_gaps: bool = typer.Option(False, help="Merge even if some samples have no response."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
 ) -> None:
-    """Join runs into one, after checking settings, samples, overlap and gaps."""
+    """Merge runs into one, after checking settings, samples, overlap and gaps."""
     from dataclasses import asdict
 
     from cambrian_eval.cli import words
@@ -35,5 +35,5 @@ def merge(
     print(words.results(results, words.published(found.run.info["model"]["name"], results)))
     print(words.averages(results))
     missing = f", {found.n_missing} missing" if found.n_missing else ""
-    print(f"{len(found.sources)} runs joined: {found.n} answers, {found.n_failed} failed{missing}")
+    print(f"{len(found.sources)} runs merged: {found.n} responses, {found.n_failed} failed{missing}")
     print(f"run: {found.run.path}")

@@ -1,7 +1,7 @@
-"""`--notify-command`: tells somebody that a run has ended, however it ended.
+"""`--notify-command`: runs a command when a run has ended, however it ended.
 
-The command is the user's own and goes to the shell as written; what the run has to say reaches it through the
-environment alone, so no text of a model or a data set can become part of it.
+The command is the user's own and goes to the shell as written; it receives the facts of the run through the
+environment only, so no text of a model or a dataset can become part of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cambrian_eval.running.settings import Outcome
 
 LONGEST = 60.0
-"""Seconds the command may take."""
+"""Timeout of the command in seconds."""
 
 
 class Notice:
@@ -43,7 +43,7 @@ class Notice:
     def _send(self, status: str, code: int, summary: str) -> None:
         if self._command is None:
             return
-        told = {
+        facts = {
             "CAMBRIAN_EVAL_RUN": str(self._run),
             "CAMBRIAN_EVAL_STATUS": status,
             "CAMBRIAN_EVAL_EXIT_CODE": str(code),
@@ -53,7 +53,7 @@ class Notice:
             done = subprocess.run(
                 self._command,
                 shell=True,
-                env={**os.environ, **told},
+                env={**os.environ, **facts},
                 stdin=subprocess.DEVNULL,
                 stdout=sys.stderr.fileno(),
                 timeout=LONGEST,

@@ -1,317 +1,112 @@
-"""`cambrian-eval plot`: one figure, from runs, a CSV, the published tables, or a mix with one's own runs set apart."""
+"""`cambrian-eval plot`: one figure, from runs, a CSV, the published tables, or a mix in which your runs are set apart.
+
+The commands of the group are the figures of the registry; each has the shared options and its own.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Any
 
+import click
 import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from cambrian_eval.errors import UserError, unknown
-
-if TYPE_CHECKING:
-    from cambrian_eval.reports.scores import ScoreTable
-    from cambrian_eval.reports.sources import Asked
-    from cambrian_eval.reports.style import Drawing, Theme
-
-app = typer.Typer(help="One figure: pca, correlation, ablation, categories, radar, boxes, agreement, scaling.")
-
-Runs = Annotated[list[Path], typer.Argument(help="Run folders.")]
-Scores = Annotated[list[Path], typer.Option("--scores", help="A CSV of models by benchmarks (wide or long).")]
-Results = Annotated[
-    list[Path], typer.Option("--scores", help="A long CSV with a column condition, as `report` writes it.")
-]
-Table = Annotated[str, typer.Option("--published", help="The paper's tables: table9, table14, figure15 ...")]
-Out = Annotated[Path, typer.Option("--out", help="Folder for the figure, its CSV and its sidecar.")]
-Style = Annotated[str, typer.Option("--style", help="paper, web or slides.")]
-PaperMeans = Annotated[str | None, typer.Option("--published", help="figure3: the paper's means beside one's own.")]
-Width = Annotated[str, typer.Option("--width", help="page, or column for one column of text.")]
-Format = Annotated[str, typer.Option("--format", help="pdf, svg, png, or several, comma-separated.")]
-Models = Annotated[str, typer.Option("--models", help="Only these: names or parts of names, comma-separated.")]
-Benchmarks = Annotated[str, typer.Option("--benchmarks", help="Only these, comma-separated.")]
-Scorer = Annotated[str, typer.Option("--scorer", help="Which scores of the runs.")]
-Vision = Annotated[str, typer.Option("--vision", help="Which vision condition of the runs.")]
-Correlation = Annotated[str, typer.Option("--correlation", help="pearson or spearman.")]
-CVBench = Annotated[str, typer.Option("--cvbench", help="CV-Bench as one column, as in the paper, or two.")]
-Impute = Annotated[bool, typer.Option("--impute", help="Fill missing cells by a rank-2 fit.")]
-
-FIGURES = Path("figures")
+from cambrian_eval.cli.score_sources import HELP
+from cambrian_eval.errors import unknown
+from cambrian_eval.reports.figure import Figure, option_fields
+from cambrian_eval.reports.figures import figures
 
 
-def _one_of(flag: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise unknown(flag, value, known)
+class Figures(TyperGroup):
+    """The figures of the registry, as commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return list(figures())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of one figure."""
+        found = figures().get(cmd_name)
+        return None if found is None else _command(found)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """An unknown figure gets the names that are similar, like every other unknown name."""
+        if args and not args[0].startswith("-") and args[0] not in figures():
+            raise unknown("figure", args[0], figures())
+        return super().resolve_command(ctx, args)
 
 
-def _asked(
-    runs: list[Path] | None, scores: list[Path] | None, published: str | None, scorer: str, vision: str
-) -> Asked:
-    from cambrian_eval.reports.sources import Asked
-
-    return Asked(tuple(runs or ()), tuple(scores or ()), published, scorer, vision)
+app = typer.Typer(cls=Figures, help="One figure as PDF, SVG and PNG, with its numbers as CSV.", no_args_is_help=True)
 
 
-def _theme(style: str, width: str) -> Theme:
-    from cambrian_eval.reports.style import theme_named
+@app.callback()
+def _plot() -> None:
+    """One figure as PDF, SVG and PNG, with its numbers as CSV."""
 
-    return theme_named(style, width)
 
+def _command(figure: Figure[Any, Any]) -> click.Command:
+    """Shared options first, then those that select a part of the sources, then the figure's own."""
+    folder = click.Path(path_type=Path)
+    options: list[click.Parameter] = [
+        TyperArgument(param_decls=["runs"], nargs=-1, type=folder, required=False, help=HELP["runs"]),
+        _option("scores", help=HELP[figure.reads], multiple=True, type=folder),
+    ]
+    if figure.reads == "scores":
+        options.append(_option("published", help=HELP["published"]))
+    options += [
+        _option("out", default="figures", type=folder, help="Folder for the figure, its CSV and its sidecar."),
+        _option("style", default="paper", help=HELP["style"]),
+        _option("width", default="page", help=HELP["width"]),
+        _option("format", default="pdf,svg,png", help=HELP["format"]),
+    ]
+    defaults = {"scorer": "fuzzy", "vision": "on"}
+    options += [_option(name, default=defaults.get(name), help=HELP[name]) for name in figure.selects]
+    options += [
+        _option(field.name, default=field.default, help=field.help, is_flag=isinstance(field.default, bool))
+        for field in option_fields(figure)
+    ]
 
-def _save(
-    context: typer.Context, drawing: Drawing, out: Path, style: str, format: str, asked: Asked, source: str
-) -> None:
-    from cambrian_eval.reports import style as looks
-    from cambrian_eval.reports.provenance import command_line
+    @click.pass_context
+    def draw(context: click.Context, /, **values: Any) -> None:
+        _draw(figure, context, values)
 
-    formats = looks.formats_named(format)
-    written = looks.save(
-        drawing, out, formats, looks.theme_named(style), asked.provenance(command_line(context), source)
+    summary = figure.summary
+    return TyperCommand(
+        figure.name, callback=draw, params=options, help=summary, short_help=summary, rich_markup_mode=None
     )
+
+
+def _option(name: str, **settings: Any) -> click.Option:
+    """An option that shows its default where it has one."""
+    return TyperOption(param_decls=[f"--{name.replace('_', '-')}", name], show_default=True, **settings)
+
+
+def _draw(figure: Figure[Any, Any], context: click.Context, values: dict[str, Any]) -> None:
+    """Computes, draws and saves the figure, and prints the files and the result in sentences."""
+    from cambrian_eval.reports import style
+    from cambrian_eval.reports.provenance import command_line
+    from cambrian_eval.reports.sources import Sources
+
+    theme, formats = style.theme_named(values["style"], values["width"]), style.formats_named(values["format"])
+    options = figure.options(**{field.name: field.checked(values[field.name]) for field in option_fields(figure)})
+    sources = Sources(
+        runs=tuple(values["runs"]),
+        scores=tuple(values["scores"]),
+        published=values["published"] if figure.reads == "scores" else None,
+        scorer=values.get("scorer", "fuzzy"),
+        condition=values.get("vision", "on"),
+        models=values.get("models"),
+        benchmarks=values.get("benchmarks"),
+    )
+    drawing = figure.draw(figure.compute(sources, options), theme)
+    written = style.save(drawing, values["out"], formats, theme, sources.provenance(command_line(context)))
     print(drawing.caption)
     for path in written:
         print(path)
-
-
-def _scores(asked: Asked, models: str | None, benchmarks: str | None) -> ScoreTable:
-    from cambrian_eval.reports import sources
-
-    return sources.narrowed(sources.table(asked), models, benchmarks)
-
-
-@app.command()
-def pca(
-    context: typer.Context,
-    runs: Runs = None,  # type: ignore[assignment]
-    scores: Scores = None,  # type: ignore[assignment]
-    published: Table = None,  # type: ignore[assignment]
-    out: Out = FIGURES,
-    style: Style = "paper",
-    width: Width = "page",
-    format: Format = "pdf,svg,png",
-    models: Models = None,  # type: ignore[assignment]
-    benchmarks: Benchmarks = None,  # type: ignore[assignment]
-    scorer: Scorer = "fuzzy",
-    vision: Vision = "on",
-    method: Annotated[str, typer.Option("--method", help="paper or scores.")] = "paper",
-    correlation: Correlation = "pearson",
-    cvbench: CVBench = "one",
-    impute: Impute = False,
-) -> None:
-    """Benchmarks in the plane of two principal components (Figure 3, right)."""
-    from cambrian_eval.reports import analysis
-    from cambrian_eval.reports import pca as components
-    from cambrian_eval.reports.correlation import correlate, shipped_matrix
-    from cambrian_eval.reports.figures import plane
-
-    _one_of("--method", method, ("paper", "scores"))
-    _one_of("--correlation", correlation, ("pearson", "spearman"))
-    asked = _asked(runs, scores, published, scorer, vision)
-    if asked.matrix and not asked.files:
-        if method == "scores":
-            raise UserError("figure15 is a correlation matrix without scores; --method scores needs a score table")
-        source, found = "the paper's Figure 15", components.of_matrix(shipped_matrix())
-    else:
-        options = analysis.Options(cvbench=cvbench, impute=impute)
-        table = analysis.prepared(_scores(asked, models, benchmarks), options)
-        source = table.source
-        if method == "scores":
-            found = components.of_scores(table)
-        else:
-            found = components.of_matrix(correlate(table, correlation, resamples=2))  # type: ignore[arg-type]
-        _say(table.notes)
-    _save(context, plane.draw(found, _theme(style, width), source), out, style, format, asked, source)
-
-
-@app.command()
-def correlation(
-    context: typer.Context,
-    runs: Runs = None,  # type: ignore[assignment]
-    scores: Scores = None,  # type: ignore[assignment]
-    published: Table = None,  # type: ignore[assignment]
-    out: Out = FIGURES,
-    style: Style = "paper",
-    width: Width = "page",
-    format: Format = "pdf,svg,png",
-    models: Models = None,  # type: ignore[assignment]
-    benchmarks: Benchmarks = None,  # type: ignore[assignment]
-    scorer: Scorer = "fuzzy",
-    vision: Vision = "on",
-    correlation: Correlation = "pearson",
-    cvbench: CVBench = "one",
-    impute: Impute = False,
-) -> None:
-    """Correlation between benchmarks over models, with intervals in the CSV (Figure 15)."""
-    from cambrian_eval.reports import analysis
-    from cambrian_eval.reports.correlation import correlate, shipped_matrix
-    from cambrian_eval.reports.figures import matrix
-
-    _one_of("--correlation", correlation, ("pearson", "spearman"))
-    asked = _asked(runs, scores, published, scorer, vision)
-    if asked.matrix and not asked.files:
-        found = shipped_matrix()
-    else:
-        options = analysis.Options(cvbench=cvbench, impute=impute)
-        found = correlate(
-            analysis.prepared(_scores(asked, models, benchmarks), options),
-            correlation,  # type: ignore[arg-type]
-        )
-    _say(found.notes)
-    _save(context, matrix.draw(found, _theme(style, width)), out, style, format, asked, found.source)
-
-
-@app.command()
-def ablation(
-    context: typer.Context,
-    runs: Runs = None,  # type: ignore[assignment]
-    results: Results = None,  # type: ignore[assignment]
-    published: PaperMeans = None,
-    out: Out = FIGURES,
-    style: Style = "paper",
-    width: Width = "page",
-    format: Format = "pdf,svg,png",
-    scorer: Scorer = "fuzzy",
-) -> None:
-    """Vision on, off and chance; without runs, the paper's own figure from shipped data (Figure 3, left)."""
-    from cambrian_eval.reports import ablation as numbers
-    from cambrian_eval.reports import sources
-    from cambrian_eval.reports.figures import ablation as draws
-
-    if published is not None:
-        _one_of("--published", published.lower(), ("figure3",))
-    asked = _asked(runs, results, None, scorer, "on")
-    paper = numbers.published() if published and asked.files else None
-    if asked.files:
-        source = "own runs" if not asked.scores else ", ".join(path.name for path in asked.scores)
-        found = numbers.from_runs(sources.scored(asked), scorer, source)
-    else:
-        found = numbers.published()
-    _save(context, draws.draw(found, _theme(style, width), paper), out, style, format, asked, found.source)
-    print("\n".join(numbers.reading(found)))
-    _say(found.notes)
-
-
-@app.command()
-def categories(
-    context: typer.Context,
-    runs: Runs = None,  # type: ignore[assignment]
-    scores: Scores = None,  # type: ignore[assignment]
-    published: Table = None,  # type: ignore[assignment]
-    out: Out = FIGURES,
-    style: Style = "paper",
-    width: Width = "page",
-    format: Format = "pdf,svg,png",
-    models: Models = None,  # type: ignore[assignment]
-    scorer: Scorer = "fuzzy",
-    vision: Vision = "on",
-) -> None:
-    """Category averages per model as grouped bars, with intervals where known."""
-    from cambrian_eval.reports.figures import categories as draws
-
-    asked = _asked(runs, scores, published, scorer, vision)
-    table = _scores(asked, models, None)
-    _save(context, draws.bars(table, _theme(style, width)), out, style, format, asked, table.source)
-
-
-@app.command()
-def radar(
-    context: typer.Context,
-    runs: Runs = None,  # type: ignore[assignment]
-    scores: Scores = None,  # type: ignore[assignment]
-    published: Table = None,  # type: ignore[assignment]
-    out: Out = FIGURES,
-    style: Style = "paper",
-    width: Width = "page",
-    format: Format = "pdf,svg,png",
-    models: Models = None,  # type: ignore[assignment]
-    scorer: Scorer = "fuzzy",
-    vision: Vision = "on",
-    axes: Annotated[str, typer.Option("--axes", help="categories or benchmarks.")] = "categories",
-) -> None:
-    """A polygon per model over the categories or the benchmarks."""
-    from cambrian_eval.reports.figures import categories as draws
-
-    _one_of("--axes", axes, ("categories", "benchmarks"))
-    asked = _asked(runs, scores, published, scorer, vision)
-    table = _scores(asked, models, None)
-    _save(context, draws.radar(table, _theme(style, width), axes), out, style, format, asked, table.source)
-
-
-@app.command()
-def boxes(
-    context: typer.Context,
-    runs: Runs = None,  # type: ignore[assignment]
-    scores: Scores = None,  # type: ignore[assignment]
-    published: Table = None,  # type: ignore[assignment]
-    out: Out = FIGURES,
-    style: Style = "paper",
-    width: Width = "page",
-    format: Format = "pdf,svg,png",
-    models: Models = None,  # type: ignore[assignment]
-    scorer: Scorer = "fuzzy",
-    vision: Vision = "on",
-) -> None:
-    """Spread of category averages over groups of models (as Figure 5)."""
-    from cambrian_eval.reports.figures import categories as draws
-
-    asked = _asked(runs, scores, published, scorer, vision)
-    table = _scores(asked, models, None)
-    _save(context, draws.boxes(table, _theme(style, width)), out, style, format, asked, table.source)
-
-
-@app.command()
-def scaling(
-    context: typer.Context,
-    runs: Runs = None,  # type: ignore[assignment]
-    scores: Scores = None,  # type: ignore[assignment]
-    published: Table = None,  # type: ignore[assignment]
-    out: Out = FIGURES,
-    style: Style = "paper",
-    width: Width = "page",
-    format: Format = "pdf,svg,png",
-    models: Models = None,  # type: ignore[assignment]
-    scorer: Scorer = "fuzzy",
-    vision: Vision = "on",
-    x: Annotated[str, typer.Option("--x", help="visual_tokens, resolution or params.")] = "visual_tokens",
-) -> None:
-    """Category averages against an attribute of the model."""
-    from cambrian_eval.reports.figures import scaling as draws
-    from cambrian_eval.reports.scores import ATTRIBUTE_KEYS, ATTRIBUTES
-
-    key = x.lower().replace("-", "_")
-    key = ATTRIBUTE_KEYS.get(key, key)
-    _one_of("--x", key, tuple(k for k in ATTRIBUTES if k not in ATTRIBUTE_KEYS))
-    asked = _asked(runs, scores, published, scorer, vision)
-    table = _scores(asked, models, None)
-    _save(context, draws.draw(table, _theme(style, width), key), out, style, format, asked, table.source)
-
-
-@app.command()
-def agreement(
-    context: typer.Context,
-    runs: Runs = None,  # type: ignore[assignment]
-    results: Results = None,  # type: ignore[assignment]
-    out: Out = FIGURES,
-    style: Style = "paper",
-    width: Width = "page",
-    format: Format = "pdf,svg,png",
-    a: Annotated[str, typer.Option("--a", help="A scorer.")] = "fuzzy",
-    b: Annotated[str, typer.Option("--b", help="Another scorer.")] = "official",
-    vision: Vision = "on",
-) -> None:
-    """Two scorers over the same responses; without runs, the paper's fuzzy matching against GPT-3.5 (Table 24)."""
-    from cambrian_eval.reports import agreement as numbers
-    from cambrian_eval.reports import sources
-    from cambrian_eval.reports.figures import agreement as draws
-
-    asked = _asked(runs, results, None, a, vision)
-    if asked.files:
-        found = numbers.between(sources.scored(asked), a, b, vision)
-        source = "own runs" if not asked.scores else ", ".join(path.name for path in asked.scores)
-    else:
-        found, source, a, b = numbers.published(), "the paper's Table 24", "fuzzy matching", "GPT-3.5 grading"
-    _save(context, draws.draw(found, a, b, _theme(style, width), source), out, style, format, asked, source)
-
-
-def _say(notes: tuple[str, ...]) -> None:
-    for note in notes:
+    for line in drawing.findings:
+        print(line)
+    for note in drawing.notes:
         print(note if note.startswith("warning") else f"note: {note}")

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: bars on a terminal, plain lines elsewhere. Everything goes to stderr."""
+"""Progress of a run: bars on a terminal, plain lines elsewhere. Everything goes to stderr."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Lines:
         self._total = self._done = self._fresh = self._failed = 0
 
     def start(self, cell: Cell, total: int, done: int) -> None:
-        """Says which cell begins and how much of it an earlier start has answered."""
+        """Prints which cell begins and how much of it earlier starts have completed."""
         self._total, self._done, self._fresh, self._failed = total, done, 0, 0
         self._start = self._last = time.monotonic()
-        known = f", {done} already answered" if done else ""
+        known = f", {done} already done" if done else ""
         self.say(f"{cell.stem}: {total} samples{known}")
 
     def advance(self, cell: Cell, failed: bool) -> None:
-        """Counts an answer; says where the cell stands when the last line is old enough."""
+        """Counts a response; prints the progress when the last line is old enough."""
         self._done, self._fresh, self._failed = self._done + 1, self._fresh + 1, self._failed + failed
         now = time.monotonic()
         if now - self._last >= self._every:
@@ -43,19 +43,19 @@ class Lines:
             )
 
     def finish(self, cell: Cell, result: Result | None) -> None:
-        """Says how long the cell took and, when it was scored, its score by the first scorer."""
+        """Prints how long the cell took and, when it was scored, its score by the first scorer."""
         took = time.monotonic() - self._start
         rate = f", {self._fresh / took:.0f}/s" if self._fresh and took > 0 else ""
         score = f", score {result.score:.1f}" if result and result.score is not None else ""
         self.say(f"{cell.stem}: {self._done}/{self._total} in {clock(took)}{rate}{score}")
 
     def say(self, text: str) -> None:
-        """Prints a line at once, so that whoever follows a log sees it; nothing when quiet."""
+        """Prints a line at once, so that it appears in a log; nothing when quiet."""
         if not self._quiet:
             print(text, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Does nothing: lines leave nothing open."""
+        """Does nothing: there is nothing to close."""
         return None
 
 
@@ -81,12 +81,12 @@ class Bars:
         self._bars.start()
 
     def start(self, cell: Cell, total: int, done: int) -> None:
-        """Adds the cell's bar, filled as far as an earlier start came."""
+        """Adds the cell's bar, with the samples that earlier starts completed."""
         self._tasks[cell] = self._bars.add_task(cell.stem, total=total, completed=done, rate="", note="")
         self._counts[cell] = time.monotonic(), 0, 0
 
     def advance(self, cell: Cell, failed: bool) -> None:
-        """Moves the cell's bar by one; the rate counts the answers of this start alone."""
+        """Advances the cell's bar by one; the rate counts the responses of this start only."""
         began, fresh, broken = self._counts[cell]
         fresh, broken = fresh + 1, broken + failed
         self._counts[cell] = began, fresh, broken
@@ -103,7 +103,7 @@ class Bars:
         self._bars.console.print(text, markup=False, highlight=False)
 
     def close(self) -> None:
-        """Stops drawing and leaves the bars on the screen as they stand."""
+        """Stops drawing and leaves the bars on the screen."""
         self._bars.stop()
 
 

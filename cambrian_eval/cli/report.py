@@ -1,4 +1,4 @@
-"""`cambrian-eval report`: tables, figures, exports and a browsable page from runs."""
+"""`cambrian-eval report`: tables, figures, exports and a page to browse from runs."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ from pathlib import Path
 
 import typer
 
+from cambrian_eval.cli.score_sources import HELP
+
 
 def report(
     context: typer.Context,
-    runs: list[Path] = typer.Argument(help="Run folders."),
+    runs: list[Path] = typer.Argument(help=HELP["runs"]),
     out: Path = typer.Option(Path("report"), "--out", help="Folder of the report."),
-    scorer: str = typer.Option("fuzzy", help="Which scores stand in tables and figures."),
+    scorer: str = typer.Option("fuzzy", help=HELP["scorer"]),
     title: str = typer.Option("Evaluation report", help="Heading of the page."),
     images: bool = typer.Option(True, "--images/--no-images", help="Thumbnails of the images."),
-    style: str = typer.Option("paper", help="Look of the figure files: paper, web or slides."),
-    format: str = typer.Option("pdf,svg,png", "--format", help="Formats of the figure files."),
+    style: str = typer.Option("paper", help=HELP["style"]),
+    format: str = typer.Option("pdf,svg,png", "--format", help=HELP["format"]),
 ) -> None:
     """Tables, figures, exports and report.html from one run or several."""
     from cambrian_eval.reports import report as reports
-    from cambrian_eval.reports import sources
-    from cambrian_eval.reports import style as looks
+    from cambrian_eval.reports import style as styles
     from cambrian_eval.reports.provenance import command_line
+    from cambrian_eval.reports.sources import Sources
 
-    looks.theme_named(style)
-    asked = sources.Asked(tuple(runs), scorer=scorer)
-    options = reports.Options(scorer, title, images, style, looks.formats_named(format))
-    found = reports.write(sources.runs(asked), out, options, asked.provenance(command_line(context), "own runs"))
+    styles.theme_named(style)
+    options = reports.Options(title, images, style, styles.formats_named(format))
+    found = reports.write(Sources(tuple(runs), scorer=scorer), out, options, command_line(context))
     print(found.table)
-    for line in found.reading:
+    for line in found.findings:
         print(line)
     for note in found.notes:
         print(f"note: {note}")

@@ -8,47 +8,51 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from cambrian_eval.results.judging import Estimate, Judged
+    from cambrian_eval.results.judging import JudgeEstimate, JudgeOutcome
     from cambrian_eval.running.store import Run
     from cambrian_eval.sample import Result
-    from cambrian_eval.scoring.judge.bench import JudgeSettings
+    from cambrian_eval.scoring.judge.requests import JudgeProgress, JudgeSettings
 
 
 def score(
     run: Path = typer.Argument(help="A run folder."),
-    scorer: str = typer.Option("fuzzy,official", help="fuzzy, official, judge, separated by commas."),
+    scorer: str = typer.Option(
+        "fuzzy,official", help="Scorers, separated by commas: fuzzy, official, a plug-in's, or judge (the LLM judge)."
+    ),
     benchmark: str = typer.Option(None, help="Only these benchmarks."),
-    judge_model: str = typer.Option(None, help="The model that judges, for example gpt-4o-mini."),
-    judge_base_url: str = typer.Option(None, help="Its OpenAI-compatible endpoint. [default: OpenAI]"),
-    judge_concurrency: int = typer.Option(16, min=1, help="Requests to the judge at a time."),
-    judge_budget: float = typer.Option(None, min=0, help="Most dollars this run may spend on the judge."),
-    judge_price: str = typer.Option(None, help="INPUT,OUTPUT dollars for a million tokens."),
-    judge_only_unclear: bool = typer.Option(False, help="Ask only what fuzzy matching does not settle."),
-    judge_retry_undecided: bool = typer.Option(False, help="Ask again what was undecided before."),
-    judge_timeout: float = typer.Option(60.0, min=0.1, help="Seconds to wait for one reply."),
-    judge_max_tokens: int = typer.Option(64, min=1, help="Longest reply of the judge."),
-    judge_cache: Path = typer.Option(None, help="Folder of kept replies. [default: the user's cache]"),
-    dry_run: bool = typer.Option(False, help="Print what the judge would be asked and cost; ask nothing."),
+    judge_model: str = typer.Option(None, help="The judge model, for example gpt-4o-mini."),
+    judge_base_url: str = typer.Option(None, help="Base URL of its OpenAI-compatible endpoint. [default: OpenAI]"),
+    judge_concurrency: int = typer.Option(16, min=1, help="Number of in-flight requests to the judge."),
+    judge_budget: float = typer.Option(None, min=0, help="Most US dollars to spend on the judge for this run."),
+    judge_price: str = typer.Option(None, help="INPUT,OUTPUT price in US dollars per million tokens."),
+    judge_only_unclear: bool = typer.Option(
+        False, help="Send only responses to the judge that exact matching does not decide."
+    ),
+    judge_retry_undecided: bool = typer.Option(False, help="Send undecided responses to the judge again."),
+    judge_timeout: float = typer.Option(60.0, min=0.1, help="Seconds to wait for a response of the judge."),
+    judge_max_tokens: int = typer.Option(64, min=1, help="Token limit of a response of the judge."),
+    judge_cache: Path = typer.Option(None, help="Folder of the judge's cached responses. [default: the user's cache]"),
+    dry_run: bool = typer.Option(False, help="Print the number of requests and the estimated cost; send nothing."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
     quiet: bool = typer.Option(False, help="No progress."),
 ) -> None:
-    """Score a run again. The judge's key is read from OPENAI_API_KEY."""
+    """Score stored responses again. The API key of the judge is read from OPENAI_API_KEY."""
     from cambrian_eval.cli import words
     from cambrian_eval.errors import UserError
     from cambrian_eval.results.judging import SCORER
     from cambrian_eval.running.store import open_run
-    from cambrian_eval.scoring.judge.bench import JudgeSettings
+    from cambrian_eval.scoring.judge.requests import JudgeSettings
 
     stored = open_run(run)
     only = words.benchmarks(benchmark) if benchmark else None
     scorers = words.names(scorer)
     if not scorers:
-        raise UserError("no scorer named; give --scorer fuzzy, official or judge")
-    judging = None
+        raise UserError("--scorer is empty; give for example --scorer fuzzy,official or --scorer judge")
+    judge = None
     if SCORER in scorers:
         if judge_model is None:
             raise UserError("--scorer judge needs --judge-model NAME, for example --judge-model gpt-4o-mini")
-        judging = JudgeSettings(
+        judge = JudgeSettings(
             model=judge_model,
             base_url=judge_base_url,
             concurrency=judge_concurrency,
@@ -61,17 +65,17 @@ def score(
             cache=judge_cache,
         )
     if dry_run:
-        if judging is None:
-            raise UserError("--dry-run estimates what a judge would cost; add --scorer judge")
-        _print_estimate(stored, judging, only, json)
+        if judge is None:
+            raise UserError("--dry-run estimates the cost of the LLM judge; add --scorer judge")
+        _print_estimate(stored, judge, only, json)
         return
-    _score(stored, [s for s in scorers if s != SCORER], judging, only, json, quiet)
+    _score(stored, [s for s in scorers if s != SCORER], judge, only, json, quiet)
 
 
 def _score(
-    run: Run, rules: list[str], judging: JudgeSettings | None, only: list[str] | None, json: bool, quiet: bool
+    run: Run, rules: list[str], judge: JudgeSettings | None, only: list[str] | None, json: bool, quiet: bool
 ) -> None:
-    """Rules first, because they cost nothing; then the judge. Exit code 1 where the judge did not finish."""
+    """Scores with rules first, then with the judge. Exit code 1 if the judge did not finish, 130 if interrupted."""
     import sys
     from dataclasses import asdict
 
@@ -80,34 +84,33 @@ def _score(
     from cambrian_eval.results.grading import score_run
 
     found: list[Result] = score_run(run, rules, only) if rules else []
-    judged = None if judging is None else _judge(run, judging, only, quiet)
-    if judged is not None:
-        found += judged.results
+    outcome, interrupted = (None, False) if judge is None else _judge(run, judge, only, quiet)
+    if outcome is not None:
+        found += outcome.results
     if json:
         body: dict[str, Any] = {"run": str(run.path), "results": [asdict(r) for r in found], "averages": by_run(found)}
-        if judged is not None:
-            body["judge"] = {k: v for k, v in asdict(judged).items() if k != "results"}
+        if outcome is not None:
+            body["judge"] = {k: v for k, v in asdict(outcome).items() if k != "results"}
         print(words.as_json(body))
     elif found:
         print(words.results(found, words.published(run.info["model"]["name"], found)))
         if averages := words.averages(found):
             print(averages)
-    if judged is not None:
+    if outcome is not None:
         if not json:
-            print(_spent(judged))
-        if judged.stopped is not None:
-            print(f"the judge did not finish: {judged.stopped}", file=sys.stderr)
-            raise typer.Exit(130 if judged.stopped.startswith("interrupted") else 1)
+            print(_cost(outcome))
+        if outcome.stopped is not None:
+            print(f"the judge did not finish: {outcome.stopped}", file=sys.stderr)
+            raise typer.Exit(130 if interrupted else 1)
 
 
-def _judge(run: Run, settings: JudgeSettings, only: list[str] | None, quiet: bool) -> Judged:
-    """Asks the judge; Ctrl-C once lets what is under way finish, twice ends at once."""
+def _judge(run: Run, settings: JudgeSettings, only: list[str] | None, quiet: bool) -> tuple[JudgeOutcome, bool]:
+    """The outcome of the judge, and whether Ctrl-C was pressed: in-flight requests then finish first."""
     import signal
     import sys
     import threading
 
     from cambrian_eval.results.judging import judge_run
-    from cambrian_eval.scoring.judge.bench import Tally
 
     stop = threading.Event()
 
@@ -115,30 +118,30 @@ def _judge(run: Run, settings: JudgeSettings, only: list[str] | None, quiet: boo
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        print("\ninterrupted: waiting for the replies under way; press Ctrl-C again to end", file=sys.stderr)
+        print("\nfinishing in-flight requests; press Ctrl-C again to quit now", file=sys.stderr)
 
-    def watch(tally: Tally) -> None:
-        text = f"judge {tally.done}/{tally.total} · {tally.prompt_tokens + tally.new_tokens} tokens"
-        text += f" · ${tally.cost:.4f}" if tally.cost else ""
-        text += f" · {tally.failed} failed" if tally.failed else ""
-        print(f"\r{text}", end="" if tally.done < tally.total else "\n", file=sys.stderr, flush=True)
+    def show(progress: JudgeProgress) -> None:
+        text = f"judge {progress.done}/{progress.total} · {progress.prompt_tokens + progress.new_tokens} tokens"
+        text += f" · ${progress.cost:.4f}" if progress.cost else ""
+        text += f" · {progress.failed} failed" if progress.failed else ""
+        print(f"\r{text}", end="" if progress.done < progress.total else "\n", file=sys.stderr, flush=True)
 
-    shown = watch if not quiet and sys.stderr.isatty() else lambda tally: None
+    on_progress = show if not quiet and sys.stderr.isatty() else lambda progress: None
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, interrupt) if in_main else None
     try:
-        return judge_run(run, settings, only, shown, stop)
+        return judge_run(run, settings, only, on_progress, stop), stop.is_set()
     finally:
         if in_main:
             signal.signal(signal.SIGINT, before)
 
 
-def _spent(judged: Judged) -> str:
-    text = f"judge: {judged.requests} requests, {judged.cached} replies from the cache, "
-    text += f"{judged.undecided} undecided, {judged.prompt_tokens} + {judged.new_tokens} tokens"
-    if judged.cost is None:
-        return f"{text} (no price known)"
-    return f"{text}, ${judged.cost:.4f} now, ${judged.spent_on_run:.4f} on this run in all"
+def _cost(outcome: JudgeOutcome) -> str:
+    text = f"judge: {outcome.requests} requests sent, {outcome.cached} cached, {outcome.undecided} undecided, "
+    text += f"{outcome.prompt_tokens} prompt tokens, {outcome.new_tokens} response tokens"
+    if outcome.cost is None:
+        return f"{text}, cost unknown (no price; give --judge-price)"
+    return f"{text}, cost ${outcome.cost:.4f}, total for this run ${outcome.spent_on_run:.4f}"
 
 
 def _print_estimate(run: Run, settings: JudgeSettings, only: list[str] | None, json: bool) -> None:
@@ -147,11 +150,11 @@ def _print_estimate(run: Run, settings: JudgeSettings, only: list[str] | None, j
     from cambrian_eval.cli import words
     from cambrian_eval.results.judging import estimate
 
-    found: Estimate = estimate(run, settings, only)
+    found: JudgeEstimate = estimate(run, settings, only)
     if json:
         print(words.as_json({"run": str(run.path), "dry_run": asdict(found)}))
         return
-    print(f"{found.answers} answers: {found.settled} need no judge, {found.cached} cases are in the cache")
-    cost = "no price known; give --judge-price" if found.cost is None else f"about ${found.cost:.4f}"
-    tokens = f"about {found.prompt_tokens} + {found.new_tokens} tokens"
-    print(f"{found.requests} requests to {settings.model}, {tokens}, {cost}")
+    print(f"{found.responses} responses: {found.without_judge} need no judge, {found.cached} requests are cached")
+    tokens = f"about {found.prompt_tokens} prompt tokens, {found.new_tokens} response tokens"
+    cost = "cost unknown (no price; give --judge-price)" if found.cost is None else f"cost about ${found.cost:.4f}"
+    print(f"{found.requests} requests to {settings.model}: {tokens}, {cost}")

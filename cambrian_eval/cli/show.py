@@ -1,4 +1,4 @@
-"""`cambrian-eval show`: rows as a model will see them, without a model."""
+"""`cambrian-eval show`: samples as a model will see them, without a model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def show(
     prompts: str = typer.Option("official", help="official or paper."),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
     images: Path = typer.Option(None, help="Folder to write the images to."),
-    offline: bool = typer.Option(False, help="Open no connection; use the cache."),
+    offline: bool = typer.Option(False, help="No network; use the caches only."),
 ) -> None:
     """Images, exact prompt, gold answer and chance of the first samples."""
     from typing import get_args

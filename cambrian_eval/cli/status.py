@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 def status(
     run: Path = typer.Argument(help="A run folder."),
-    watch: bool = typer.Option(False, help="Look again and again until the run ends."),
-    interval: float = typer.Option(2.0, min=0.1, help="Seconds between two looks."),
-    json: bool = typer.Option(False, "--json", help="One JSON object for each look instead of text."),
+    watch: bool = typer.Option(False, help="Repeat until the run ends."),
+    interval: float = typer.Option(2.0, min=0.1, help="Seconds between two updates."),
+    json: bool = typer.Option(False, "--json", help="One JSON object for each update instead of text."),
 ) -> None:
-    """Progress, rate, time left, failures and GPU memory of a run, while it goes on or after."""
+    """Progress, rate, time left, failures and GPU memory of a run, while it is running or after."""
     import sys
     import time
     from dataclasses import asdict
@@ -39,7 +39,7 @@ def status(
 
 
 def _in_words(seen: RunStatus) -> str:
-    """A standing as text."""
+    """A status as text."""
     from cambrian_eval.cli.progress import clock
     from cambrian_eval.cli.words import table
 
@@ -49,7 +49,7 @@ def _in_words(seen: RunStatus) -> str:
         rows.append([c.cell, str(c.done), str(c.total), share, str(c.failed) if c.failed else ""])
     lines = [f"{seen.run}: {seen.model}, {seen.state}" + (f" ({seen.writer})" if seen.writer else "")]
     lines.append(table(rows, right=(1, 2, 3, 4)))
-    summary = f"{seen.done} of {seen.total} answered, {seen.failed} failed"
+    summary = f"{seen.done} of {seen.total} samples have a response, {seen.failed} failed"
     if seen.per_second is not None:
         summary += f", {seen.per_second:.1f}/s"
     if seen.seconds_left is not None and seen.running:
@@ -57,10 +57,10 @@ def _in_words(seen: RunStatus) -> str:
     lines.append(summary)
     if seen.replicas is not None:
         r = seen.replicas
-        lines.append(f"replicas: {r['ready']} of {r['of']} at work, {r['replaced']} replaced")
+        lines.append(f"replicas: {r['ready']} of {r['of']} running, {r['replaced']} replaced")
     for gpu in seen.gpus:
         where = f" on {gpu['place']}" if gpu.get("place") else ""
         lines.append(f"GPU {gpu['name']}{where}: {gpu['used'] / 2**30:.1f} of {gpu['total'] / 2**30:.1f} GiB in use")
     if seen.state == "stopped":
-        lines.append("it ended without saying so; run the same command again to go on")
+        lines.append("the process ended without a word (killed?); run the same command again to resume")
     return "\n".join(lines)

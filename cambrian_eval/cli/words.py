@@ -1,4 +1,4 @@
-"""How numbers and lists read on the command line: splitting `a,b,c`, aligned tables, scores with intervals."""
+"""Text of the command line: lists such as `a,b,c`, aligned tables, scores with intervals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def names(text: str | None) -> list[str]:
 def benchmarks(text: str | None, offered: Collection[str] | None = None) -> list[str]:
     """Benchmark names from the command line: names, category names, or `all`.
 
-    `all` and categories mean those `offered` only, where not all have the data asked for.
+    `all` and categories stand for those `offered` only, where the data has not all of them.
     """
     from cambrian_eval.registry import CATEGORIES, benchmark_names, load_benchmark
 
@@ -62,6 +62,8 @@ def number(value: float | None, digits: int = 1) -> str:
 
 def results(found: Sequence[Result], published: dict[str, float] | None = None) -> str:
     """Results as the table that `run` and `score` print."""
+    from cambrian_eval.registry import load_benchmark
+
     heading = [
         "benchmark",
         "condition",
@@ -89,7 +91,8 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
         for note in r.notes:
             noted.setdefault(note, []).append(f"{r.benchmark}.{r.condition}.{r.scorer}")
         if not r.complete and r.score is not None:
-            noted.setdefault("partial: not all rows of the published data set", []).append(f"{r.benchmark}")
+            whole = load_benchmark(r.benchmark).source.n_rows
+            noted.setdefault(f"subset: {r.n:,} of {whole:,} rows", []).append(r.benchmark)
     for note, where in noted.items():
         places = list(dict.fromkeys(where))
         text += f"\nnote ({', '.join(places[:4])}{' ...' if len(places) > 4 else ''}): {note}"

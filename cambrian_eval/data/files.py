@@ -6,33 +6,31 @@ row group cannot be read that way; its images are copied once, in a stream, to a
 
 from __future__ import annotations
 
-import json
-import re
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from cambrian_eval.data.cells import image_cell
+from cambrian_eval.data.jsonl import read_objects
 from cambrian_eval.data.table import Table
 from cambrian_eval.errors import UserError
-from cambrian_eval.image import LazyImage
+from cambrian_eval.image import IMAGE_COLUMN, LazyImage
 
 KEPT_BYTES = 192 << 20
 """Encoded images kept from row groups read lately."""
 LARGE_GROUP = 128 << 20
 """A row group with more image bytes than this is spilled instead of read whole."""
-IMAGE_COLUMN = re.compile(r"(decoded_)?images?(_\d+)?$")
-"""JSONL columns whose strings are paths of images."""
 
 
-def read_parquet(files: Sequence[Path], root: Path) -> Table:
+def read_parquet(files: Sequence[Path], root: Path, urls: bool = False) -> Table:
     """One table over all files, in name order; texts in image columns are paths below the folder."""
     import pyarrow as pa
 
     columns: dict[str, list[Any]] = {}
-    reader = _GroupReader()
+    reader = _GroupReader((root,), urls)
     for number, path in enumerate(files):
         try:
             file = reader.open(path)
@@ -46,7 +44,9 @@ def read_parquet(files: Sequence[Path], root: Path) -> Table:
             raise UserError(f"{path} has other columns than {files[0].name}; one folder must hold one table")
         for name in text:
             values = table.column(name).to_pylist()
-            columns.setdefault(name, []).extend(_paths(values, root) if IMAGE_COLUMN.fullmatch(name) else values)
+            columns.setdefault(name, []).extend(
+                [image_cell(v, (root,), urls) for v in values] if IMAGE_COLUMN.fullmatch(name) else values
+            )
         for name in images:
             columns.setdefault(name, []).extend(reader.promises(path, name))
     return Table(columns)
@@ -66,7 +66,8 @@ def _holds_images(kind: Any) -> bool:
 class _GroupReader:
     """Image columns of Parquet files by row group, with the groups read lately kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, roots: Sequence[Path], urls: bool) -> None:
+        self._roots, self._urls = roots, urls
         self._files: dict[Path, Any] = {}
         self._kept: OrderedDict[tuple[Path, int, str], tuple[list[Any], int]] = OrderedDict()
         self._lock = threading.Lock()
@@ -86,7 +87,7 @@ class _GroupReader:
             sizes = [meta.column(i) for i in range(meta.num_columns)]
             size = sum(c.total_uncompressed_size for c in sizes if c.path_in_schema.split(".")[0] == column)
             if size > LARGE_GROUP:
-                found.extend(_spill(file, group, column))
+                found.extend(_spill(file, group, column, self._bytes))
                 continue
             for row, shape in enumerate(self._shapes(path, group, column)):
                 found.append(self._promise(path, group, column, row, shape))
@@ -109,11 +110,14 @@ class _GroupReader:
             return None
         name = f"{path.name} row group {group} row {row}"
         if shape < 0:
-            return LazyImage(lambda: _bytes(self._values(path, group, column)[row], name), name)
+            return LazyImage(lambda: self._bytes(self._values(path, group, column)[row], name), name)
         return [self._one_of(path, group, column, row, i, name) for i in range(shape)]
 
     def _one_of(self, path: Path, group: int, column: str, row: int, i: int, name: str) -> LazyImage:
-        return LazyImage(lambda: _bytes(self._values(path, group, column)[row][i], name), name)
+        return LazyImage(lambda: self._bytes(self._values(path, group, column)[row][i], name), name)
+
+    def _bytes(self, value: Any, name: str) -> bytes:
+        return _bytes(value, name, self._roots, self._urls)
 
     def _values(self, path: Path, group: int, column: str) -> list[Any]:
         key = (path, group, column)
@@ -136,15 +140,16 @@ def _weight(value: Any) -> int:
     return len(value or b"")
 
 
-def _bytes(value: Any, name: str) -> bytes:
-    """The encoded bytes of one cell; a cell that only names a path outside the table cannot be read."""
-    data = value.get("bytes") if isinstance(value, Mapping) else value
-    if not data:
+def _bytes(value: Any, name: str, roots: Sequence[Path], urls: bool) -> bytes:
+    """The encoded bytes of one cell, which may name a file below the roots instead of holding bytes."""
+    image = image_cell(value, roots, urls)
+    if image is None or value == b"":
         raise ValueError(f"{name}: the image cell holds no bytes")
-    return bytes(data)
+    data: bytes = image.data()
+    return data
 
 
-def _spill(file: Any, group: int, column: str) -> list[Any]:
+def _spill(file: Any, group: int, column: str, read: Callable[[Any, str], bytes]) -> list[Any]:
     """Copies one large row group's images to a temporary file in a stream; equal images are stored once."""
     import hashlib
 
@@ -164,9 +169,9 @@ def _spill(file: Any, group: int, column: str) -> list[Any]:
     for batch in file.iter_batches(batch_size=32, row_groups=[group], columns=[column]):
         for value in batch.column(0).to_pylist():
             if isinstance(value, list):
-                found.append([keep(_bytes(v, column)) for v in value])
+                found.append([keep(read(v, column)) for v in value])
             else:
-                found.append(None if value is None else keep(_bytes(value, column)))
+                found.append(None if value is None else keep(read(value, column)))
     return found
 
 
@@ -179,66 +184,18 @@ def _reader(store: Any, lock: threading.Lock, offset: int, size: int) -> Callabl
     return read
 
 
-def read_jsonl(files: Sequence[Path], root: Path) -> Table:
+def read_jsonl(files: Sequence[Path], root: Path, urls: bool = False) -> Table:
     """Rows of JSONL files; strings in image columns are paths below the folder."""
-    rows: list[dict[str, Any]] = []
-    for path in files:
-        try:
-            with path.open(encoding="utf-8-sig") as lines:
-                for number, line in enumerate(lines, 1):
-                    if line.strip():
-                        rows.append(_json_row(line, path, number))
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
+    rows = [row for path in files for _, row in read_objects(path)]
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns: dict[str, list[Any]] = {}
     for name in names:
         values = [row.get(name) for row in rows]
-        columns[name] = _paths(values, root) if IMAGE_COLUMN.fullmatch(name) else values
+        columns[name] = [image_cell(v, (root,), urls) for v in values] if IMAGE_COLUMN.fullmatch(name) else values
     return Table(columns)
 
 
-def _json_row(line: str, path: Path, number: int) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise UserError(f"{path} line {number} is no JSON ({error}); mend or remove the line") from None
-    if not isinstance(row, dict):
-        raise UserError(f"{path} line {number} is not a JSON object")
-    return row
-
-
-def _paths(value: Any, root: Path) -> Any:
-    """Image paths of a cell as Images; a path that leaves the folder is refused."""
-    if isinstance(value, list):
-        return [_paths(v, root) for v in value]
-    if not isinstance(value, str):
-        return None
-    return LazyImage(inside(value, (root,)).read_bytes, name=value)
-
-
-def inside(path: str | Path, roots: Sequence[Path]) -> Path:
-    """Where a path of a data row leads (from the first root, if it is relative), links followed; never outside."""
-    bases = [root.resolve() for root in roots]
-    try:
-        found = (bases[0] / path).resolve()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"image path {str(path)!r} cannot be followed ({error}); mend the row") from None
-    if not any(found.is_relative_to(base) for base in bases):
-        raise UserError(f"image path {str(path)!r} leaves the data folder {roots[0]}; paths must stay inside it")
-    return found
-
-
-def confined(rows: Sequence[Mapping[str, Any]], root: Path) -> Sequence[Mapping[str, Any]]:
-    """Rows whose image paths have been followed and found to stay inside the folder."""
-    for row in rows:
-        for name, value in row.items():
-            if IMAGE_COLUMN.fullmatch(name) and isinstance(value, (str, Path)):
-                inside(value, (root,))
-    return rows
-
-
-def read_saved(folder: Path, split: str) -> Table:
+def read_saved(folder: Path, split: str, urls: bool = False) -> Table:
     """A `save_to_disk` folder, single or with splits."""
     import datasets
 
@@ -246,17 +203,15 @@ def read_saved(folder: Path, split: str) -> Table:
         loaded = datasets.load_from_disk(str(folder))
     except Exception as error:  # whatever is wrong with its many files, the remedy is the same
         reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{folder} is not a readable save_to_disk folder ({reason}); save the data set again"
-        ) from error
+        raise UserError(f"{folder} is not a readable save_to_disk folder ({reason}); save the dataset again") from error
     if isinstance(loaded, datasets.DatasetDict):
         if split not in loaded:
             raise UserError(f"{folder} has no split {split!r}; found: {', '.join(loaded)}")
         loaded = loaded[split]
-    return from_dataset(loaded, (folder,))
+    return from_dataset(loaded, (folder,), urls)
 
 
-def from_dataset(dataset: Any, roots: Sequence[Path]) -> Table:
+def from_dataset(dataset: Any, roots: Sequence[Path], urls: bool = False) -> Table:
     """A `datasets.Dataset` as a table: text in memory, images read from its Arrow map when asked.
 
     Its cells may name files of images; only those below the roots are read.
@@ -278,17 +233,17 @@ def from_dataset(dataset: Any, roots: Sequence[Path]) -> Table:
     columns: dict[str, Any] = {name: list(text[name]) for name in text.column_names}
     lock = threading.Lock()
     for name in images:
-        columns[name] = _Column(dataset.select_columns([name]), name, lock, roots)
+        columns[name] = _Column(dataset.select_columns([name]), name, lock, roots, urls)
     for name in filter(IMAGE_COLUMN.fullmatch, text.column_names):
-        columns[name] = _paths(columns[name], roots[0])
+        columns[name] = [image_cell(v, roots, urls) for v in columns[name]]
     return Table(columns)
 
 
 class _Column(Sequence[Any]):
-    """One image column of a data set as promises."""
+    """One image column of a dataset, read on demand."""
 
-    def __init__(self, dataset: Any, name: str, lock: threading.Lock, roots: Sequence[Path]) -> None:
-        self._dataset, self._name, self._lock, self._roots = dataset, name, lock, roots
+    def __init__(self, dataset: Any, name: str, lock: threading.Lock, roots: Sequence[Path], urls: bool) -> None:
+        self._dataset, self._name, self._lock, self._roots, self._urls = dataset, name, lock, roots, urls
 
     def __len__(self) -> int:
         return len(self._dataset)
@@ -311,6 +266,4 @@ class _Column(Sequence[Any]):
 
     def _data(self, value: Any, label: str) -> bytes:
         """Bytes of a cell; `datasets` keeps local files by path, which it wrote itself when the set was built."""
-        if isinstance(value, Mapping) and not value.get("bytes") and value.get("path"):
-            return inside(value["path"], self._roots).read_bytes()
-        return _bytes(value, label)
+        return _bytes(value, label, self._roots, self._urls)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from cambrian_eval.data.hashes import file_hashes
 from cambrian_eval.data.table import Row
 
 
@@ -17,17 +18,11 @@ def rows_fingerprint(rows: Sequence[Row]) -> str:
     return digest.hexdigest()[:32]
 
 
-def folder_fingerprint(folder: Path) -> str:
-    """Names, sizes and the first and last 4 MiB of every file: changes whenever a table is written anew."""
+def folder_fingerprint(folder: Path, rehash: bool = False) -> str:
+    """Hash of the names and contents of all files in a folder."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    hashes = file_hashes(files, rehash)
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        size = path.stat().st_size
-        digest.update(f"{path.relative_to(folder)}\0{size}\0".encode("utf-8", "surrogateescape"))
-        if path.suffix not in {".parquet", ".jsonl", ".arrow", ".csv", ".json"}:
-            continue
-        with path.open("rb") as file:
-            digest.update(file.read(1 << 22))
-            if size > 1 << 22:
-                file.seek(max(size - (1 << 22), 1 << 22))
-                digest.update(file.read())
+    for path in files:
+        digest.update(f"{path.relative_to(folder)}\0{hashes[path]}\0".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""The only room that talks to the hub: data sets through `datasets`, plain files through `huggingface_hub`."""
+"""Downloads from the Hub: datasets through `datasets`, plain files through `huggingface_hub`."""
 
 from __future__ import annotations
 
@@ -74,9 +74,10 @@ def load_files(repo: str, patterns: Sequence[str], revision: str, offline: bool)
 
 
 def _unreachable(repo: str, error: Exception) -> UserError:
-    """One line for the many ways in which the hub cannot be used."""
+    """One line for the many ways in which a download can fail."""
     first = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
     return UserError(
-        f"data set {repo} cannot be loaded from the hub or its cache ({type(error).__name__}: {first}); "
+        f"dataset {repo} could not be downloaded from the Hub or read from its cache "
+        f"({type(error).__name__}: {first}); "
         "fetch it on a machine with network (cambrian-eval fetch) or give --data-root"
     )

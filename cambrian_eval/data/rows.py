@@ -1,7 +1,7 @@
-"""Where rows come from: the hub, a folder of the user's, or the miniature suite; and how they become samples.
+"""Loads the rows of a benchmark (from the Hub, a local folder, or the miniature suite) and turns them into samples.
 
 Text columns are read once and kept; images stay encoded where they are (a Parquet row group, an Arrow map, a
-file) until a request needs them, so memory does not grow with the images of a data set.
+file) until a request needs them, so memory does not grow with the images of a dataset.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, HubSource, Join, row_to_sample
+from cambrian_eval.data.cells import confined
 from cambrian_eval.data.fingerprints import folder_fingerprint, rows_fingerprint
 from cambrian_eval.data.joins import joined
 from cambrian_eval.data.table import Row, Table, columns_of
@@ -32,9 +33,20 @@ class DataSpec:
     """Instead of the revision that the benchmark names."""
     offline: bool = False
     """Take rows from caches only."""
+    urls: bool = False
+    """Whether images that rows name by URL are downloaded."""
+    rehash: bool = False
+    """Whether files are hashed anew, without the cache of hashes."""
 
     @classmethod
-    def parse(cls, data: str, root: Path | None, revision: str | None = None, offline: bool = False) -> DataSpec:
+    def parse(
+        cls,
+        data: str,
+        root: Path | None,
+        revision: str | None = None,
+        offline: bool = False,
+        urls: bool = False,
+    ) -> DataSpec:
         """`hub`, `mini` or `mini:N` from the command line, and `--data-root`."""
         kind, _, number = data.partition(":")
         if kind == "mini":
@@ -45,7 +57,7 @@ class DataSpec:
             return cls(mini=int(number) if number else 48, offline=True)
         if kind != "hub" or number:
             raise UserError(f"--data {data!r} is not known; use hub, mini or mini:N (or --data-root DIR)")
-        return cls(root=root, revision=revision, offline=offline)
+        return cls(root=root, revision=revision, offline=offline, urls=urls)
 
     @property
     def offered(self) -> frozenset[str] | None:
@@ -69,7 +81,7 @@ class Loaded:
     """A benchmark's samples and where they came from."""
 
     samples: list[Sample]
-    """In data-set order."""
+    """In dataset order."""
     provenance: dict[str, Any]
     """Plain JSON: source, resolved revision, fingerprint, number of rows."""
     warnings: tuple[str, ...] = ()
@@ -88,15 +100,15 @@ def load_samples(benchmark: Benchmark, spec: DataSpec, limit: int | None = None)
     declared = benchmark.source.n_rows
     complete = spec.mini is None and len(rows) == declared
     if spec.mini is None and len(rows) != declared:
-        warnings.append(f"{benchmark.name}: {len(rows)} rows loaded, the published data set has {declared}")
+        warnings.append(f"{benchmark.name}: {len(rows)} rows loaded, the published dataset has {declared}")
     if not samples:
-        raise UserError(f"{benchmark.name}: none of the {len(rows)} rows in {provenance['from']} is part of it")
+        raise UserError(f"{benchmark.name}: no row of {provenance['from']} ({len(rows)}) belongs to the benchmark")
     kept = [_with_image_id(s) for s in _first(samples, limit)]
     return Loaded(kept, {**provenance, "rows": len(rows)}, tuple(warnings), complete and len(kept) == len(samples))
 
 
 def _first(samples: list[Sample], limit: int | None) -> list[Sample]:
-    """The first `limit` samples in data-set order, completed so that no pair or group is torn apart."""
+    """The first `limit` samples in dataset order, completed so that no pair or group is split."""
     if limit is None or limit >= len(samples):
         return samples
     whole: dict[str, int] = {}
@@ -118,12 +130,13 @@ def _first(samples: list[Sample], limit: int | None) -> list[Sample]:
 
 
 def _with_image_id(sample: Sample) -> Sample:
-    """The sample with its image named: by the data set's own id, else by the hash of the encoded image."""
+    """The sample with its image named: by the dataset's own id, else by the hash of the encoded image."""
     if sample.image_id is not None or not sample.images:
         return sample
     try:
         return replace(sample, image_id=f"sha256:{sample.images[0].sha256[:24]}")
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        sample.images[0].problem = str(error)
         return replace(sample, image_id=f"unreadable:{sample.id}")
 
 
@@ -157,11 +170,11 @@ def _rows(benchmark: Benchmark, spec: DataSpec) -> tuple[Sequence[Row], dict[str
         made = miniature.rows(benchmark.name, spec.mini)
         return made, {"from": "the miniature suite", "kind": "mini", "fingerprint": rows_fingerprint(made)}
     if spec.root is not None:
-        return _from_root(benchmark, spec.root)
+        return _from_root(benchmark, spec.root, spec)
     return _from_hub(benchmark, benchmark.source, spec)
 
 
-def _from_root(benchmark: Benchmark, root: Path) -> tuple[Sequence[Row], dict[str, Any]]:
+def _from_root(benchmark: Benchmark, root: Path, spec: DataSpec) -> tuple[Sequence[Row], dict[str, Any]]:
     """Rows from `root/<benchmark>/`: plain files, Parquet, JSONL or a `save_to_disk` folder."""
     if not root.is_dir():
         raise UserError(f"--data-root {root} is not a folder")
@@ -170,20 +183,18 @@ def _from_root(benchmark: Benchmark, root: Path) -> tuple[Sequence[Row], dict[st
         inside = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())[:20]) or "no folders"
         raise UserError(f"--data-root {root} has no folder {benchmark.name!r}; found: {inside}")
     source = benchmark.source
-    from cambrian_eval.data.files import confined
-
     plain = benchmark.rows_from_folder(folder)
     if plain is not None:
         rows: Sequence[Row] = confined(plain, folder)
     else:
-        rows = _read_folder(_config_folder(folder, source.config), source.split, skip=source.join)
+        rows = _read_folder(_config_folder(folder, source.config), source.split, source.join, spec.urls)
         if source.join is not None and not set(source.join.columns) <= set(columns_of(rows)):
             rows = joined(
                 rows,
-                _read_folder(_config_folder(folder, source.join.config, need=True), "", None),
+                _read_folder(_config_folder(folder, source.join.config, need=True), "", None, spec.urls),
                 source.join,
             )
-    return rows, {"from": str(folder), "kind": "folder", "fingerprint": folder_fingerprint(folder)}
+    return rows, {"from": str(folder), "kind": "folder", "fingerprint": folder_fingerprint(folder, spec.rehash)}
 
 
 def _config_folder(folder: Path, config: str | None, need: bool = False) -> Path:
@@ -194,7 +205,7 @@ def _config_folder(folder: Path, config: str | None, need: bool = False) -> Path
     return folder
 
 
-def _read_folder(folder: Path, split: str, skip: Join | None) -> Sequence[Row]:
+def _read_folder(folder: Path, split: str, skip: Join | None, urls: bool) -> Sequence[Row]:
     """Whatever table the folder holds, in the order Parquet, JSONL, `save_to_disk`."""
     from cambrian_eval.data.files import read_jsonl, read_parquet, read_saved
 
@@ -202,11 +213,11 @@ def _read_folder(folder: Path, split: str, skip: Join | None) -> Sequence[Row]:
     if skip is not None:
         inside = [p for p in inside if skip.config not in p.relative_to(folder).parts]
     if (folder / "state.json").exists() or (folder / "dataset_dict.json").exists():
-        return read_saved(folder, split)
+        return read_saved(folder, split, urls)
     if parquet := [p for p in inside if p.suffix == ".parquet"]:
-        return read_parquet(_of_split(parquet, split), folder)
+        return read_parquet(_of_split(parquet, split), folder, urls)
     if lines := [p for p in inside if p.suffix == ".jsonl"]:
-        return read_jsonl(_of_split(lines, split), folder)
+        return read_jsonl(_of_split(lines, split), folder, urls)
     raise UserError(f"{folder} holds neither *.parquet nor *.jsonl files nor a save_to_disk folder")
 
 

@@ -1,5 +1,6 @@
-"""OpenAI-compatible chat endpoints, as the judge and the API model both use them.
+"""OpenAI-compatible chat endpoints, used by the LLM judge and by the `openai:` model.
 
-`address` where an endpoint is and its key · `asking` many requests at a time, retries and time-outs · `manner` what a
-request must look like for the model at hand · `pace` how fast · `replies` what came back · `spending` what it costs.
+`address` base URL and API key · `client` concurrent requests with retries and timeouts · `parameters` which request
+parameters an endpoint accepts · `rate_limit` concurrency and backoff · `responses` parsing of response bodies ·
+`budget` prices, token estimates and the budget.
 """

@@ -1,8 +1,8 @@
-"""The engine of one process: images are decoded in threads ahead of the model, through a bounded queue.
+"""The engine for one process: threads decode images ahead of the model, into a bounded queue.
 
-It checks the contract of models (every request is answered exactly once) and turns exceptions into failed
-responses: when a stream breaks, the requests it left open are asked again one at a time, so that only those
-that truly break it are marked failed.
+It checks that a model returns exactly one response for every request, and turns exceptions into failed responses: when
+a model raises an error, its in-flight requests are retried one at a time, so that only those that cause the error are
+marked as failed.
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ from typing import Any, Protocol
 from cambrian_eval.errors import CambrianEvalError, ContractError
 from cambrian_eval.image import MAX_PIXELS
 from cambrian_eval.model import Model
-from cambrian_eval.sample import Request, Response
+from cambrian_eval.sample import Request, Response, failed_response
 
 PIXELS_AHEAD = 1 << 28
-"""Decoded pixels that wait for the model at most (800 MB): a few huge images must not fill the memory."""
+"""The most decoded pixels that wait for the model (800 MB), so that a few very large images cannot fill the memory."""
 
-REMEMBERED = 10_000
-"""Answered requests that are remembered, to say of a wrong answer that it came twice."""
+MAX_FINISHED_IDS = 10_000
+"""The most ids of finished requests that are kept, to recognize a second response to the same request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A request still to be prepared: reading and decoding its images happens in a worker."""
+    """A request that is not prepared yet: its images are read and decoded in a worker thread."""
 
     id: str
     """The sample's id."""
     prepare: Callable[[bool], Request]
-    """The request with its images decoded (True), or with their encoded bytes alone (False)."""
+    """Returns the request with decoded images (True), or with their encoded bytes only (False)."""
     max_pixels: int = MAX_PIXELS
-    """The limit to decode under, for whoever decodes later."""
+    """The largest image in pixels that may be decoded later."""
 
 
 class Source(Protocol):
-    """Where a feed takes jobs from."""
+    """Provides the jobs of a `RequestStream`."""
 
     def take(self, wait: bool) -> Job | None:
-        """The next job. None: with `wait`, there will be no more; without, there is none at this moment."""
+        """The next job. None means that no jobs are left (with `wait`), or that none is available now (without)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A response with the request it answers; no request where preparing it failed."""
+    """A response with its request; the request is None where its preparation failed."""
 
     request: Request | None
     response: Response
@@ -58,93 +58,82 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class LocalEngine:
-    """Drives a model over jobs in this process."""
+    """Runs a model over jobs in this process."""
 
     workers: int = max(1, min(8, os.cpu_count() or 1))
-    """Threads that read and decode images."""
+    """Number of threads that read and decode images."""
     lookahead: int = 64
-    """Prepared requests that wait for the model at most."""
-    hopeless: Callable[[Exception], bool] = lambda error: False
-    """Whether an error says that this process can answer nothing more; it is then raised instead of recorded."""
+    """The most prepared requests that wait for the model."""
+    is_fatal: Callable[[Exception], bool] = lambda error: False
+    """Whether the process cannot continue after an error; such an error is raised instead of recorded."""
 
     def facts(self) -> dict[str, Any]:
-        """Which engine, for run.json."""
+        """The engine and its settings, for run.json."""
         return {"name": "local", "workers": self.workers}
 
     def state(self) -> dict[str, Any]:
-        """How things stand at this moment, for `status`."""
+        """The present state, for `status`."""
         return {"gpus": gpu_memory()}
 
     def run(self, model: Model, jobs: Iterable[Job], stop: threading.Event) -> Iterator[Completed]:
-        """Answers in any order. After `stop` is set, what the model already holds is still answered."""
-        feed = self.feed(_Listed(jobs), stop)
+        """Yields responses in any order. After `stop` is set, only the in-flight requests are finished."""
+        stream = self.stream(_Jobs(jobs), stop)
         try:
-            yield from self.drive(model, feed)
+            yield from self.respond(model, stream)
         finally:
-            feed.close()
+            stream.close()
 
-    def feed(self, source: Source, stop: threading.Event) -> Feed:
-        """What a model is to pull requests from; the source's jobs may arrive while the model works."""
-        return Feed(source, self.workers, self.lookahead, stop)
+    def stream(self, source: Source, stop: threading.Event) -> RequestStream:
+        """The requests that a model pulls; the source may receive jobs while the model works."""
+        return RequestStream(source, self.workers, self.lookahead, stop)
 
-    def drive(self, model: Model, feed: Feed) -> Iterator[Completed]:
-        """Answers everything the feed has to give."""
-        stream: Iterator[Request] = iter(feed)
+    def respond(self, model: Model, stream: RequestStream) -> Iterator[Completed]:
+        """The model's responses to all requests of the stream."""
+        requests: Iterator[Request] = iter(stream)
         while True:
             try:
-                for response in model.respond(stream):
-                    yield Completed(feed.settle(response), response)
-                    yield from feed.failed()
+                for response in model.respond(requests):
+                    yield Completed(stream.match(response), response)
+                    yield from stream.take_failed()
             except (CambrianEvalError, KeyboardInterrupt, GeneratorExit):
                 raise
             except Exception as error:
-                if self.hopeless(error) and len(feed.open) <= 1:
+                if self.is_fatal(error) and len(stream.in_flight) <= 1:
                     raise
-                yield from feed.failed()
-                yield from self._one_by_one(model, feed, error)
-                if feed.exhausted:
+                yield from stream.take_failed()
+                yield from self._retry_one_by_one(model, stream, error)
+                if stream.exhausted:
                     return
                 continue
-            yield from feed.failed()
-            if feed.open:
-                missing = next(iter(feed.open))
-                raise ContractError(f"model {model.name} left request {missing!r} unanswered ({len(feed.open)} in all)")
-            if not feed.exhausted:
+            yield from stream.take_failed()
+            if stream.in_flight:
+                first, n = next(iter(stream.in_flight)), len(stream.in_flight)
+                raise ContractError(f"model {model.name} returned no response for request {first!r} ({n} in total)")
+            if not stream.exhausted:
                 raise ContractError(f"model {model.name} stopped before it had read all requests")
             return
 
-    def _one_by_one(self, model: Model, feed: Feed, error: Exception) -> Iterator[Completed]:
-        """Asks what a broken stream left open, each alone; those that break again are failed."""
-        for request in list(feed.open.values()):
+    def _retry_one_by_one(self, model: Model, stream: RequestStream, error: Exception) -> Iterator[Completed]:
+        """Retries the requests that were in flight at an error, each alone; those that raise again are failed."""
+        for request in list(stream.in_flight.values()):
             try:
                 responses = list(model.respond(iter((request,))))
             except (CambrianEvalError, KeyboardInterrupt):
                 raise
             except Exception as again:
-                if self.hopeless(again):
+                if self.is_fatal(again):
                     raise
-                yield Completed(feed.open.pop(request.id), failed(request.id, again))
+                yield Completed(stream.in_flight.pop(request.id), failed_response(request.id, again))
                 continue
             if not responses:
-                raise ContractError(f"model {model.name} did not answer request {request.id!r}") from error
+                raise ContractError(f"model {model.name} returned no response for request {request.id!r}") from error
             for response in responses:
-                yield Completed(feed.settle(response), response)
-
-
-def failed(request_id: str, error: BaseException) -> Response:
-    """The response that stands for an exception."""
-    text = " ".join(str(error).split())[:500]
-    return Response(
-        request_id,
-        "",
-        finish="failed",
-        error=f"{type(error).__name__}: {text}" if text else type(error).__name__,
-    )
+                yield Completed(stream.match(response), response)
 
 
 def gpu_memory() -> list[dict[str, Any]]:
-    """Name, used and total bytes of every GPU this process works with; empty where there is none."""
-    torch = sys.modules.get("torch")  # not imported for this: without torch no GPU is in use
+    """Name, used and total bytes of every GPU that this process uses; empty where it uses none."""
+    torch = sys.modules.get("torch")  # not imported here: a process that has not imported torch uses no GPU
     if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
         return []
     found = []
@@ -154,8 +143,8 @@ def gpu_memory() -> list[dict[str, Any]]:
     return found
 
 
-class _Listed:
-    """Jobs that are all known."""
+class _Jobs:
+    """An iterable of jobs as a `Source`."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._jobs = iter(jobs)
@@ -164,20 +153,20 @@ class _Listed:
         return next(self._jobs, None)
 
 
-class Feed:
-    """The iterator a model pulls requests from; remembers which it has handed out."""
+class RequestStream:
+    """The iterator from which a model pulls requests; keeps those that are in flight."""
 
     def __init__(self, source: Source, workers: int, lookahead: int, stop: threading.Event) -> None:
         self._source = source
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
         self._ahead: deque[tuple[Job, Future[Request]]] = deque()
-        self._lookahead, self._busy_most = lookahead, 2 * workers
+        self._lookahead, self._max_busy = lookahead, 2 * workers
         self._stop = stop
-        self._count = threading.Lock()
+        self._lock = threading.Lock()
         self._busy = self._pixels = 0
-        self._broken: list[Completed] = []
-        self._answered: dict[str, None] = {}
-        self.open: dict[str, Request] = {}
+        self._failed: list[Completed] = []
+        self._finished: dict[str, None] = {}
+        self.in_flight: dict[str, Request] = {}
         self.exhausted = False
 
     def __iter__(self) -> Iterator[Request]:
@@ -194,22 +183,22 @@ class Feed:
             except CambrianEvalError:
                 raise
             except Exception as error:
-                self._broken.append(Completed(None, failed(job.id, error)))
+                self._failed.append(Completed(None, failed_response(job.id, error)))
                 continue
-            with self._count:
+            with self._lock:
                 self._pixels -= _pixels(request)
-            self.open[request.id] = request
+            self.in_flight[request.id] = request
             return request
         self.exhausted = True
         raise StopIteration
 
     @property
     def waiting(self) -> int:
-        """Requests that are prepared, or being prepared, and not handed out."""
+        """Number of requests that are prepared, or being prepared, and not pulled yet."""
         return len(self._ahead)
 
-    def give_back(self, most: int) -> list[str]:
-        """Takes up to `most` of the waiting requests out again, the last first; safe while the model pulls."""
+    def take_back(self, most: int) -> list[str]:
+        """Removes up to `most` waiting requests, the last first, and returns their ids; safe while the model pulls."""
         back: list[str] = []
         while len(back) < most:
             try:
@@ -217,12 +206,12 @@ class Feed:
             except IndexError:
                 break
             future.cancel()
-            future.add_done_callback(self._forget)
+            future.add_done_callback(self._removed)
             back.append(job.id)
         return back
 
-    def _forget(self, future: Future[Request]) -> None:
-        with self._count:
+    def _removed(self, future: Future[Request]) -> None:
+        with self._lock:
             if future.cancelled():
                 self._busy -= 1
             elif future.exception() is None:
@@ -233,13 +222,17 @@ class Feed:
             job = self._source.take(wait=not self._ahead)
             if job is None:
                 return
-            with self._count:
+            with self._lock:
                 self._busy += 1
             self._ahead.append((job, self._pool.submit(self._prepare, job)))
 
     def _has_room(self) -> bool:
-        """Bounded by number and by decoded pixels; few at a time, because sizes are known only when decoded."""
-        return len(self._ahead) < self._lookahead and self._busy < self._busy_most and self._pixels < PIXELS_AHEAD
+        """Whether another request may be prepared.
+
+        Bounded by number and by decoded pixels. Few requests are prepared at a time, because the size of an image is
+        known only after decoding.
+        """
+        return len(self._ahead) < self._lookahead and self._busy < self._max_busy and self._pixels < PIXELS_AHEAD
 
     def _prepare(self, job: Job) -> Request:
         request = None
@@ -247,28 +240,29 @@ class Feed:
             request = job.prepare(True)
             return request
         finally:
-            with self._count:
+            with self._lock:
                 self._busy -= 1
                 self._pixels += _pixels(request) if request else 0
 
-    def settle(self, response: Response) -> Request:
-        """The open request a response answers; anything else breaks the contract."""
-        request = self.open.pop(response.id, None)
+    def match(self, response: Response) -> Request:
+        """The in-flight request of a response, which is then finished; an error where there is none."""
+        request = self.in_flight.pop(response.id, None)
         if request is None:
-            word = "twice" if response.id in self._answered else "although it was not asked"
-            raise ContractError(f"the model answered request {response.id!r} {word}")
-        self._answered[response.id] = None
-        if len(self._answered) > REMEMBERED:
-            del self._answered[next(iter(self._answered))]
+            if response.id in self._finished:
+                raise ContractError(f"the model returned a second response for request {response.id!r}")
+            raise ContractError(f"the model returned a response for an unknown request {response.id!r}")
+        self._finished[response.id] = None
+        if len(self._finished) > MAX_FINISHED_IDS:
+            del self._finished[next(iter(self._finished))]
         return request
 
-    def failed(self) -> Iterator[Completed]:
-        """Requests that could not be prepared since the last call."""
-        broken, self._broken = self._broken, []
-        yield from broken
+    def take_failed(self) -> Iterator[Completed]:
+        """The requests that could not be prepared since the last call."""
+        found, self._failed = self._failed, []
+        yield from found
 
     def close(self) -> None:
-        """Drops what no worker has begun and does not wait for the rest."""
+        """Drops the jobs that no thread has started, and does not wait for the others."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

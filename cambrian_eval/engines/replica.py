@@ -1,8 +1,8 @@
-"""One replica: a model in a process of its own, fed and emptied by the driver through short calls.
+"""One replica: a model in its own process, which the driver gives requests and takes responses from by short calls.
 
-The model sits in one thread and pulls requests as it does under the local engine, whose rules (each answered once,
-exceptions become failed answers) hold here unchanged. Calls only fill its queue and collect what is ready, so the
-model decides how to batch and never waits for the driver as long as its queue holds something.
+The model runs in one thread and pulls requests as in the local engine, with the same checks: exactly one response for
+every request, exceptions become failed responses. Calls only fill its queue and collect responses. The model therefore
+decides how to batch, and does not wait for the driver while its queue contains requests.
 """
 
 from __future__ import annotations
@@ -16,34 +16,37 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cambrian_eval.engines.local import Completed, Feed, Job, LocalEngine, gpu_memory
-from cambrian_eval.engines.parcels import Card, Parcel, Report, Settled, Ticket
-from cambrian_eval.errors import CambrianEvalError
+from cambrian_eval.engines.local import Completed, Job, LocalEngine, RequestStream, gpu_memory
+from cambrian_eval.engines.messages import ReplicaInfo, ReplicaReport, ReplicaResponse, RequestBatch, Ticket
+from cambrian_eval.errors import CambrianEvalError, ContractError, UserError, describe
 from cambrian_eval.model import Model, Observer, resolve
 from cambrian_eval.sample import Sample
 
-LINGER = 0.005
-"""Seconds that a first answer waits for company on the way back."""
-GPU_EVERY = 2.0
+BATCH_DELAY = 0.005
+"""Seconds that a first response waits for further ones, to be returned together."""
+GPU_INTERVAL = 2.0
+"""Seconds between two queries of the GPU memory."""
 
 
 class Replica:
-    """The actor. `begin` returns when the model is ready; everything after goes through `exchange`."""
+    """The Ray actor. `load` returns when the model is loaded; requests and responses then pass through `exchange`."""
 
     def __init__(self, model: str | Model, options: Mapping[str, Any], folder: str, workers: int) -> None:
         self._spec, self._options, self._folder = model, options, folder
-        self._engine = LocalEngine(workers=workers, lookahead=max(8, 2 * workers), hopeless=hopeless)
+        self._engine = LocalEngine(workers=workers, lookahead=max(8, 2 * workers), is_fatal=is_fatal)
         self._queue = _Queue()
         self._changed = self._queue.changed
-        self._feed: Feed | None = None
-        self._outbox: list[Settled] = []
-        self._broken: tuple[str, str] | None = None
-        self._lost: str | None = None
+        self._stream: RequestStream | None = None
+        self._responses: list[ReplicaResponse] = []
+        self._error: CambrianEvalError | None = None
+        self._fatal: str | None = None
         self._gpus: tuple[float, list[dict[str, Any]]] = (0.0, [])
 
-    def begin(self) -> Card:
-        """Loads the model and says who this is."""
-        with contextlib.suppress(OSError):  # a relative checkpoint path means the driver's folder, if it exists here
+    def load(self) -> ReplicaInfo:
+        """Loads the model and returns the facts about it."""
+        with contextlib.suppress(
+            OSError
+        ):  # a relative checkpoint path refers to the driver's folder, if that exists here
             os.chdir(self._folder)
         if self._options.get("offline"):
             from cambrian_eval.data.hub import go_offline
@@ -52,7 +55,7 @@ class Replica:
         model = resolve(self._spec, self._options) if isinstance(self._spec, str) else self._spec
         self._model = model
         threading.Thread(target=self._work, name="model", daemon=True).start()
-        return Card(
+        return ReplicaInfo(
             model.name,
             model.fingerprint,
             model.max_images,
@@ -62,36 +65,41 @@ class Replica:
         )
 
     def exchange(
-        self, parcels: Sequence[Parcel], flush: bool, low: int, wait: float, *observed: tuple[str, Sequence[Sample]]
-    ) -> Report:
-        """Takes work, waits until there is something to say (answers, or a queue of at most `low`), and says it."""
+        self,
+        batches: Sequence[RequestBatch],
+        flush: bool,
+        refill_at: int,
+        timeout: float,
+        *observed: tuple[str, Sequence[Sample]],
+    ) -> ReplicaReport:
+        """Takes requests, and returns when there are responses or at most `refill_at` requests are queued."""
         if isinstance(self._model, Observer):
             for benchmark, samples in observed:
                 self._model.observe(benchmark, samples)
-        self._queue.put([job for parcel in parcels for job in parcel.jobs()], flush, low)
+        self._queue.put([job for batch in batches for job in batch.jobs()], flush, refill_at)
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._outbox) or self._must_speak(low), wait)
-            if self._outbox and not self._must_speak(low):
-                self._changed.wait_for(lambda: self._must_speak(low), LINGER)
-            settled, self._outbox = tuple(self._outbox), []
-            waiting = self._feed.waiting if self._feed else 0
-            return Report(settled, len(self._queue), waiting, self._broken, self._lost, self._memory())
+            self._changed.wait_for(lambda: bool(self._responses) or self._must_return(refill_at), timeout)
+            if self._responses and not self._must_return(refill_at):
+                self._changed.wait_for(lambda: self._must_return(refill_at), BATCH_DELAY)
+            responses, self._responses = tuple(self._responses), []
+            n_prepared = self._stream.waiting if self._stream else 0
+            return ReplicaReport(responses, len(self._queue), n_prepared, self._error, self._fatal, self._gpu_memory())
 
-    def _must_speak(self, low: int) -> bool:
-        return self._broken is not None or self._lost is not None or len(self._queue) <= low
+    def _must_return(self, refill_at: int) -> bool:
+        return self._error is not None or self._fatal is not None or len(self._queue) <= refill_at
 
-    def give_back(self, most: int, flush: bool) -> list[Ticket]:
-        """Takes back up to `most` requests that the model has not asked for, the last ones first."""
+    def take_back(self, most: int, flush: bool) -> list[Ticket]:
+        """Removes up to `most` requests that the model has not pulled, the last first, and returns their tickets."""
         with self._changed:
             self._queue.set_flush(flush)
-            back = self._queue.give_back(most)
-            if self._feed is not None and len(back) < most:
-                back += [self._queue.ticket(i) for i in self._feed.give_back(most - len(back))]
-            return back
+            found = self._queue.take_back(most)
+            if self._stream is not None and len(found) < most:
+                found += [self._queue.ticket(i) for i in self._stream.take_back(most - len(found))]
+            return found
 
-    def _memory(self) -> list[dict[str, Any]]:
+    def _gpu_memory(self) -> list[dict[str, Any]]:
         now = time.monotonic()
-        if now - self._gpus[0] >= GPU_EVERY:
+        if now - self._gpus[0] >= GPU_INTERVAL:
             self._gpus = now, gpu_memory()
         return self._gpus[1]
 
@@ -101,40 +109,48 @@ class Replica:
         try:
             while True:
                 self._queue.wait()
-                self._feed = feed = self._engine.feed(self._queue, never)
-                for answer in self._engine.drive(self._model, feed):
-                    self._send(answer)
-                feed.close()
+                self._stream = stream = self._engine.stream(self._queue, never)
+                for completed in self._engine.respond(self._model, stream):
+                    self._return(completed)
+                stream.close()
         except CambrianEvalError as error:
-            self._end(broken=(type(error).__name__, str(error)))
+            self._end(error=_plain(error))
         except BaseException as error:
-            self._end(lost=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            self._end(fatal=describe(error))
 
-    def _send(self, answer: Completed) -> None:
+    def _return(self, completed: Completed) -> None:
         with self._changed:
-            ticket = self._queue.ticket(answer.response.id)
-            self._outbox.append(Settled(ticket, answer.response, answer.request is not None))
-            if len(self._outbox) == 1:
+            ticket = self._queue.ticket(completed.response.id)
+            self._responses.append(ReplicaResponse(ticket, completed.response, completed.request is not None))
+            if len(self._responses) == 1:
                 self._changed.notify_all()
 
-    def _end(self, broken: tuple[str, str] | None = None, lost: str | None = None) -> None:
+    def _end(self, error: CambrianEvalError | None = None, fatal: str | None = None) -> None:
         with self._changed:
-            self._broken, self._lost = broken, lost
+            self._error, self._fatal = error, fatal
             self._changed.notify_all()
 
 
-def hopeless(error: Exception) -> bool:
-    """Out of memory, or a GPU in a state that only a new process leaves."""
+def is_fatal(error: Exception) -> bool:
+    """Whether only a new process can continue: out of memory, or a GPU error."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"MemoryError", "OutOfMemoryError", "AcceleratorError"}:
         return True
     return isinstance(error, RuntimeError) and "CUDA error" in str(error)
 
 
-class _Queue:
-    """Jobs that wait for the model; a `Source` whose end is what the driver calls a flush.
+def _plain(error: CambrianEvalError) -> CambrianEvalError:
+    """The error as one of the base kinds, which can always be pickled."""
+    for kind in (ContractError, UserError):
+        if isinstance(error, kind):
+            return kind(str(error))
+    return CambrianEvalError(str(error))
 
-    `changed` guards it and what the replica keeps beside it.
+
+class _Queue:
+    """Jobs that wait for the model; the `Source` of its stream, which ends when the driver asks for a flush.
+
+    `changed` protects the queue and the state of the replica.
     """
 
     def __init__(self) -> None:
@@ -142,16 +158,16 @@ class _Queue:
         self._jobs: deque[tuple[Ticket, Job]] = deque()
         self._tickets: dict[str, Ticket] = {}
         self._flush = False
-        self._low = -1
+        self._refill_at = -1
 
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def put(self, jobs: Sequence[tuple[Ticket, Job]], flush: bool, low: int) -> None:
+    def put(self, jobs: Sequence[tuple[Ticket, Job]], flush: bool, refill_at: int) -> None:
         with self.changed:
             self._jobs.extend(jobs)
             self._tickets.update({job.id: ticket for ticket, job in jobs})
-            self._flush, self._low = flush, low
+            self._flush, self._refill_at = flush, refill_at
             self.changed.notify_all()
 
     def set_flush(self, flush: bool) -> None:
@@ -166,12 +182,12 @@ class _Queue:
             if not self._jobs:
                 return None
             _, job = self._jobs.popleft()
-            if len(self._jobs) == self._low:
+            if len(self._jobs) == self._refill_at:
                 self.changed.notify_all()
             return job
 
     def wait(self) -> None:
-        """Until there is something to do."""
+        """Waits until there is a job."""
         with self.changed:
             self.changed.wait_for(lambda: bool(self._jobs))
 
@@ -179,8 +195,8 @@ class _Queue:
         """The ticket of a request that leaves this replica."""
         return self._tickets.pop(request_id)
 
-    def give_back(self, most: int) -> list[Ticket]:
-        back = [self._jobs.pop() for _ in range(min(most, len(self._jobs)))]
-        for _, job in back:
+    def take_back(self, most: int) -> list[Ticket]:
+        found = [self._jobs.pop() for _ in range(min(most, len(self._jobs)))]
+        for _, job in found:
             del self._tickets[job.id]
-        return [ticket for ticket, _ in back]
+        return [ticket for ticket, _ in found]

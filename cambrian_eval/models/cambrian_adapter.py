@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Model, ModelOptions
 from cambrian_eval.models.placement import batch_size_of, device_of
-from cambrian_eval.sample import Request, Response
+from cambrian_eval.sample import Request, Response, failed_response
 
 if TYPE_CHECKING:
     from .cambrian.fast import Answer, Driver, Question
@@ -64,7 +64,7 @@ class CambrianModel:
             share = (time.perf_counter() - began) / max(1, len(answers))
             for answer in answers:
                 if isinstance(answer, Failure):
-                    yield _failed(answer.tag.id, answer.error, answer.tag.notes)
+                    yield failed_response(answer.tag.id, answer.error, answer.tag.notes)
                 else:
                     yield self._response(answer, share)
             yield from _drained(refused)
@@ -87,7 +87,7 @@ class CambrianModel:
             try:
                 yield self._question(request)
             except Exception as error:
-                refused.append(_failed(request.id, error, {}))
+                refused.append(failed_response(request.id, error))
 
     def _question(self, request: Request) -> Question:
         from .cambrian.fast import Question, Shown
@@ -210,11 +210,6 @@ def _settle_arithmetic(dtype: str, deterministic: bool) -> None:
 def _name(rest: str, folder: Path) -> str:
     """What results call the model: the hub id as given, a folder by its name."""
     return folder.resolve().name if Path(rest).expanduser().is_dir() else rest
-
-
-def _failed(request_id: str, error: Exception, notes: Mapping[str, Any]) -> Response:
-    text = " ".join(str(error).split())[:500]
-    return Response(request_id, "", finish="failed", error=f"{type(error).__name__}: {text}", notes=notes)
 
 
 def _drained(responses: list[Response]) -> Iterator[Response]:

@@ -13,10 +13,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from cambrian_eval.endpoint.asking import Endpoint, Failure
-from cambrian_eval.endpoint.manner import REASONING_ALLOWANCE, Chat
-from cambrian_eval.endpoint.replies import Reply, printable
-from cambrian_eval.endpoint.spending import PRICES_FILE, Budget, estimated_tokens, image_tokens, price_of
+from cambrian_eval.endpoint.budget import PRICES_FILE, Budget, estimated_tokens, image_tokens, price_of
+from cambrian_eval.endpoint.client import Endpoint, Failure
+from cambrian_eval.endpoint.parameters import REASONING_ALLOWANCE, ChatRequest
+from cambrian_eval.endpoint.responses import ChatResponse, printable
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import LazyImage
 from cambrian_eval.model import Model, ModelOptions
@@ -47,8 +47,8 @@ class ApiModel:
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """As many requests at a time as the concurrency allows; answers as they come."""
         asked = ((_Asked(r.id, notes), chat) for r, (chat, notes) in ((r, chat_of(r)) for r in requests))
-        for answered in self.endpoint.answers(asked):
-            yield _response(answered.tag, answered.outcome, self.endpoint.model)
+        for finished in self.endpoint.send(asked):
+            yield _response(finished.tag, finished.outcome, self.endpoint.model)
 
     def describe(self) -> Mapping[str, Any]:
         """The endpoint without its key, and what it was asked for: temperature, allowance for reasoning, list price."""
@@ -108,12 +108,12 @@ def create(rest: str, options: ModelOptions) -> Model:
     return ApiModel(endpoint)
 
 
-def chat_of(request: Request) -> tuple[Chat, dict[str, Any]]:
+def chat_of(request: Request) -> tuple[ChatRequest, dict[str, Any]]:
     """The chat message of a request, and what had to be done to its images."""
     prompt = printable(request.prompt)
     tokens = estimated_tokens(prompt) + 8
     if not request.images:
-        return Chat(({"role": "user", "content": prompt},), request.max_new_tokens, tokens), {}
+        return ChatRequest(({"role": "user", "content": prompt},), request.max_new_tokens, tokens), {}
     parts: list[dict[str, Any]] = []
     reencoded = []
     for image in request.images:
@@ -123,7 +123,7 @@ def chat_of(request: Request) -> tuple[Chat, dict[str, Any]]:
         tokens += image_tokens(*image.load().size)
         reencoded += [note] if note else []
     parts.append({"type": "text", "text": prompt})
-    chat = Chat(({"role": "user", "content": parts},), request.max_new_tokens, tokens)
+    chat = ChatRequest(({"role": "user", "content": parts},), request.max_new_tokens, tokens)
     return chat, {"reencoded": reencoded} if reencoded else {}
 
 
@@ -156,7 +156,7 @@ def _saved(image: Image.Image, kind: str, **settings: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _response(asked: _Asked, outcome: Reply | Failure, model: str) -> Response:
+def _response(asked: _Asked, outcome: ChatResponse | Failure, model: str) -> Response:
     if isinstance(outcome, Failure):
         return Response(asked.id, "", finish="failed", error=outcome.reason, notes=asked.notes)
     notes: dict[str, Any] = {**asked.notes, **outcome.notes}

@@ -19,7 +19,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.model import Model, ModelOptions
 from cambrian_eval.models.hf_checkpoint import Checkpoint, load
 from cambrian_eval.models.placement import batch_size_of
-from cambrian_eval.sample import Finish, Request, Response
+from cambrian_eval.sample import Finish, Request, Response, failed_response
 
 WINDOW = 8
 """Batches' worth of requests that are sorted by length at a time ..."""
@@ -85,7 +85,7 @@ class TransformersModel:
                 try:
                     rows.append(self._row(request))
                 except Exception as error:
-                    yield _failed(request.id, error)
+                    yield failed_response(request.id, error)
             rows.sort(key=lambda row: (row.kind, row.size), reverse=True)
             yield from self._in_batches(rows)
 
@@ -173,7 +173,7 @@ class TransformersModel:
                     if len(batch) > 1:
                         self._batch = self._most = max(1, len(batch) // 2)
                         continue
-                    answers = [_failed(batch[0].request.id, error)]
+                    answers = [failed_response(batch[0].request.id, error)]
                 except Exception as error:
                     answers = self._one_by_one(batch, error)
                 else:
@@ -188,13 +188,13 @@ class TransformersModel:
     def _one_by_one(self, batch: Sequence[_Row], error: Exception) -> list[Response]:
         """The rows of a batch that broke, each alone; those that break again are failed."""
         if len(batch) == 1:
-            return [_failed(batch[0].request.id, error)]
+            return [failed_response(batch[0].request.id, error)]
         answers = []
         for row in batch:
             try:
                 answers += self._answers([row], self._inputs([row]))
             except Exception as again:
-                answers.append(_failed(row.request.id, again))
+                answers.append(failed_response(row.request.id, again))
         return answers
 
     def _grow(self, done: int) -> None:
@@ -277,8 +277,3 @@ def _ends(checkpoint: Checkpoint) -> frozenset[int]:
     said = checkpoint.model.generation_config.eos_token_id
     ends = set(said) if isinstance(said, list) else {said}
     return frozenset(e for e in (*ends, checkpoint.processor.tokenizer.eos_token_id) if e is not None)
-
-
-def _failed(request_id: str, error: Exception) -> Response:
-    text = " ".join(str(error).split())[:500]
-    return Response(request_id, "", finish="failed", error=f"{type(error).__name__}: {text}")

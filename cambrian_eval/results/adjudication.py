@@ -1,13 +1,12 @@
-"""A person decides who was right: the page of disagreements, the marks it exports, the error rates they give.
+"""Manual review of disagreements: the page to mark them on, the exported marks, and the resulting error rates.
 
-A mark says which scorer was right about one answer the two differ on. Error rates are shares of the marked
-disagreements; over all answers they are lower bounds, because nobody looked at answers the scorers agree on.
+A mark says which of two scorers is right about one response. Error rates are proportions of the marked disagreements.
+Over all responses they are lower bounds, because responses on which the scorers agree are not reviewed.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.results.agreement import Agreement, mean_difference
+from cambrian_eval.results.agreement import ScorerAgreement, mean_difference
+from cambrian_eval.results.statistics import wilson
 
 KIND = "cambrian-eval marks"
+"""Identifies a file of exported marks."""
 MARKS = ("a", "b", "unclear")
-"""What a person may say: which scorer was right, or that it cannot be told."""
+"""The possible marks: the first scorer is right, the second is, or it cannot be decided."""
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Proportion:
     """k of n with its 95 % Wilson interval."""
 
     k: int
@@ -36,51 +37,40 @@ class Share:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The Wilson bounds, as shares; None where n is 0."""
+        """The bounds of the Wilson interval; None where n is 0."""
         return wilson(self.k, self.n)
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorRates:
-    """What the marks say about both scorers on one benchmark, or on all together."""
+    """Error rates of both scorers on one benchmark and condition, or on all together."""
 
     name: str
-    """A benchmark, or all of them together."""
+    """`benchmark.condition`, or `all`."""
     decided: int
-    """Answers both scorers decided."""
+    """Responses that both scorers decided."""
     disagreements: int
-    """Answers on which the two differ."""
+    """Responses on which the scorers disagree."""
     marked: int
-    """Disagreements that a person marked, unclear ones included."""
+    """Marked disagreements, unclear ones included."""
     unclear: int
-    """Marked ones of which nobody can tell who is right."""
-    a_wrong: Share
-    """Of the marked disagreements that are clear."""
-    b_wrong: Share
-    """Likewise for the second scorer."""
+    """Disagreements marked as unclear."""
+    a_wrong: Proportion
+    """Errors of the first scorer among the marked disagreements that are clear."""
+    b_wrong: Proportion
+    """Errors of the second scorer among the same disagreements."""
 
-    def overall(self, share: Share) -> tuple[float, float, float] | None:
-        """At least this share of all answers is graded wrongly, with its interval; None without a mark."""
-        bounds = share.interval
-        if share.value is None or bounds is None or not self.decided:
+    def overall(self, proportion: Proportion) -> tuple[float, float, float] | None:
+        """Lower bound of the error rate over all responses, with its interval; None without a clear mark."""
+        bounds = proportion.interval
+        if proportion.value is None or bounds is None or not self.decided:
             return None
         rate = self.disagreements / self.decided
-        return rate * share.value, rate * bounds[0], rate * bounds[1]
+        return rate * proportion.value, rate * bounds[0], rate * bounds[1]
 
 
-def wilson(k: int, n: int) -> tuple[float, float] | None:
-    """The 95 % Wilson interval of k of n; None for n = 0."""
-    if n == 0:
-        return None
-    z = 1.959963984540054
-    p = k / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def page(found: Sequence[Agreement], a: str, b: str, run: str, model: str, marking: bool) -> str:
-    """A static HTML page of the agreement and every disagreement; with `marking`, one that takes marks."""
+def page(found: Sequence[ScorerAgreement], a: str, b: str, run: str, model: str, marking: bool) -> str:
+    """A static HTML page with the agreement and every disagreement; with `marking`, disagreements can be marked."""
     from jinja2 import Environment
 
     template = (files("cambrian_eval.results") / "agreement.html.jinja").read_text("utf-8")
@@ -92,32 +82,34 @@ def page(found: Sequence[Agreement], a: str, b: str, run: str, model: str, marki
 
 
 def read_marks(path: Path, a: str, b: str) -> dict[str, str]:
-    """The marks in an exported file by answer."""
+    """The marks in an exported file, by `Disagreement.key`."""
     try:
         stored = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise UserError(f"{path} is no JSON ({error}); export the marks again") from None
+        raise UserError(f"{path} is not valid JSON ({error}); export the marks again") from None
     if not isinstance(stored, dict) or stored.get("kind") != KIND or not isinstance(stored.get("marks"), dict):
-        raise UserError(f"{path} holds no marks; use the button 'export marks' of the adjudication page")
+        raise UserError(f"{path} contains no marks; use the button 'export marks' of the adjudication page")
     if (stored.get("a"), stored.get("b")) != (a, b):
         raise UserError(
-            f"{path} marks {stored.get('a')!r} against {stored.get('b')!r}, not {a!r} against {b!r}; "
-            f"give --a {stored.get('a')} --b {stored.get('b')}"
+            f"{path} has marks for the scorers {stored.get('a')!r} and {stored.get('b')!r}, not {a!r} and {b!r}; "
+            f"use --a {stored.get('a')} --b {stored.get('b')}"
         )
     marks: Mapping[Any, Any] = stored["marks"]
     for key, mark in marks.items():
         if mark not in MARKS:
-            raise UserError(f"{path}: the mark {mark!r} of {key} is none of {', '.join(MARKS)}")
+            raise UserError(f"{path}: the mark {mark!r} of {key} is not one of {', '.join(MARKS)}")
     return {str(k): str(v) for k, v in marks.items()}
 
 
-def error_rates(found: Sequence[Agreement], marks: Mapping[str, str]) -> list[ErrorRates]:
-    """Error rates per benchmark and condition, and over all of them as the last."""
+def error_rates(found: Sequence[ScorerAgreement], marks: Mapping[str, str]) -> list[ErrorRates]:
+    """Error rates for each benchmark and condition, followed by those over all of them."""
     known = {d.key for r in found for d in r.disagreements}
     if marks and not known & set(marks):
-        raise UserError("none of the marks names a disagreement of this run; were they made for another run?")
+        raise UserError(
+            "none of the marks belongs to a disagreement of this run; use the marks exported from this run's page"
+        )
     rates = [
         _rates(f"{r.benchmark}.{r.condition}", r.confusion.n, [d.key for d in r.disagreements], marks) for r in found
     ]
@@ -134,6 +126,6 @@ def _rates(name: str, decided: int, keys: Sequence[str], marks: Mapping[str, str
         disagreements=len(keys),
         marked=len(given),
         unclear=len(given) - len(clear),
-        a_wrong=Share(clear.count("b"), len(clear)),
-        b_wrong=Share(clear.count("a"), len(clear)),
+        a_wrong=Proportion(clear.count("b"), len(clear)),
+        b_wrong=Proportion(clear.count("a"), len(clear)),
     )

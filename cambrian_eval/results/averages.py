@@ -22,27 +22,27 @@ OVERALL = "overall"
 
 @dataclass(frozen=True, slots=True)
 class Average:
-    """A mean over benchmarks and what it stands on."""
+    """A mean over benchmarks and what it was computed from."""
 
     name: str
     """A category, or the overall average."""
     value: float | None
     """None where no member has a score."""
     members: tuple[str, ...]
-    """The benchmarks that entered."""
+    """The benchmarks it includes."""
     missing: tuple[str, ...]
-    """Those of the formula that did not."""
+    """Benchmarks of the formula that have no score."""
     incomplete: tuple[str, ...] = ()
     """Members whose own score covers only some of their rows."""
 
     @property
     def partial(self) -> bool:
-        """Whether the value is not the paper's average but one over less."""
+        """Whether the value covers less than the paper's average."""
         return bool(self.missing or self.incomplete)
 
     @property
     def label(self) -> str:
-        """The name, with "(partial, 3 of 4)" where it is."""
+        """The name, with "(partial, 3 of 4)" where it is partial."""
         if not self.partial:
             return self.name
         count = f"{len(self.members)} of {len(self.members) + len(self.missing)}"
@@ -52,14 +52,14 @@ class Average:
 def averages(scores: Mapping[str, float | None], incomplete: Collection[str] = ()) -> dict[str, Average]:
     """The four category averages and the overall one, from headline scores by benchmark name.
 
-    Benchmarks outside the sixteen do not enter. A score of None (withheld answers) is missing, not 0.
+    Benchmarks outside the sixteen are not included. A score of None (withheld answers) is missing, not 0.
     """
     formulas = {**PAPER, OVERALL: tuple(name for names in PAPER.values() for name in names)}
     return {name: _average(name, members, scores, incomplete) for name, members in formulas.items()}
 
 
 def by_run(results: Iterable[Result]) -> list[dict[str, Any]]:
-    """The averages of every condition and scorer among the results, as plain JSON; nothing where no score entered."""
+    """The averages of every condition and scorer among the results, as plain JSON; none without a score."""
     cells: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         cells.setdefault((result.condition, result.scorer), []).append(result)
@@ -74,7 +74,7 @@ def by_run(results: Iterable[Result]) -> list[dict[str, Any]]:
 
 
 def cvbench(scores: Mapping[str, float | None], incomplete: Collection[str] = ()) -> Average:
-    """The combined CV-Bench number, (2D + 3D) / 2; it enters no average."""
+    """The combined CV-Bench number, (2D + 3D) / 2; no average includes it."""
     return _average("CV-Bench", ("cvbench_2d", "cvbench_3d"), scores, incomplete)
 
 

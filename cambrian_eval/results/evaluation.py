@@ -14,6 +14,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.image import MAX_PIXELS
 from cambrian_eval.model import Model
 from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
+from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.runner import Engine, Progress, Silent, check, execute
 from cambrian_eval.running.settings import Outcome, Settings
 from cambrian_eval.running.sharding import Shard
@@ -35,10 +36,13 @@ def run(
     seed: int = 0,
     max_new_tokens: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    max_failures: float = 0.01,
     retry_failed: bool = False,
     offline: bool = False,
     revision: str | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    allow_urls: bool = False,
+    on_change: OnChange = "refuse",
     shard: str | None = None,
     options: Mapping[str, Any] | None = None,
     engine: Engine | None = None,
@@ -51,18 +55,20 @@ def run(
     """
     root = None if data_root is None else Path(data_root)
     chosen = Settings(
-        tuple(dict.fromkeys(benchmarks)),
-        tuple(vision),
-        DataSpec.parse(data, root, revision, offline),
-        prompts,
-        tuple(scorers),
-        limit,
-        seed,
-        max_new_tokens,
-        max_pixels,
-        retry_failed,
-        settings or {},
-        None if shard is None else Shard.parse(shard),
+        benchmarks=tuple(dict.fromkeys(benchmarks)),
+        conditions=tuple(vision),
+        data=DataSpec.parse(data, root, revision, offline, allow_urls),
+        prompts=prompts,
+        scorers=tuple(scorers),
+        limit=limit,
+        seed=seed,
+        max_new_tokens=max_new_tokens,
+        max_pixels=max_pixels,
+        max_failures=max_failures,
+        retry_failed=retry_failed,
+        benchmark_settings=settings or {},
+        on_change=on_change,
+        shard=None if shard is None else Shard.parse(shard),
     )
     return evaluate(model, chosen, Path(out), options, engine, progress, stop)
 

@@ -6,7 +6,9 @@ dataset and without the model. All end in `summarize`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
@@ -16,6 +18,9 @@ from cambrian_eval.results import statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
+
+LOOKS_FROM = 20
+"""With more samples than this, equal responses with and without images are reported."""
 
 
 def grade(benchmark: str | Benchmark, row: Mapping[str, Any], prediction: str, scorer: str = "fuzzy") -> Verdict:
@@ -141,8 +146,33 @@ def summarize_cell(
         notes.append(f"{cut} responses reached the limit of {about['max_new_tokens']} new tokens")
     if len(samples) < about["samples"]:
         notes.append(f"partial: {len(samples)} of {about['samples']} samples have a response")
+    carried = _images_carried(records)
+    if cell.condition == "on" and carried["0"]:
+        notes.append(f"vision on, but {carried['0']} samples carried no image")
+    if (equal := _equal_without_images(run, cell, samples, records)) > LOOKS_FROM:
+        notes.append(
+            f"all {equal} responses are equal with vision on and off: the model may not look at its images; "
+            "compare `cambrian-eval show` with what the model receives"
+        )
     complete = bool(about["complete"]) and len(samples) == about["samples"]
-    return summarize(benchmark, samples, verdicts, scorer, condition=cell.condition, complete=complete, notes=notes)
+    made = summarize(benchmark, samples, verdicts, scorer, condition=cell.condition, complete=complete, notes=notes)
+    return replace(made, images=carried)
+
+
+def _images_carried(records: Sequence[Record]) -> dict[str, int]:
+    """How many requests carried no image, one, or more; failed ones carried none."""
+    counts = Counter(min(len(r.images), 2) for r in records)
+    return {"0": counts[0], "1": counts[1], "more": counts[2]}
+
+
+def _equal_without_images(run: Run, cell: Cell, samples: Sequence[Sample], records: Sequence[Record]) -> int:
+    """How many responses of `on` and `off` are equal, if all are where images were shown; else 0."""
+    if cell.condition not in ("on", "off"):
+        return 0
+    others = run.responses(Cell(cell.benchmark, "off" if cell.condition == "on" else "on"))
+    pairs = [(r, others[s.id]) for s, r in zip(samples, records, strict=True) if s.id in others]
+    shown = [(a, b) for a, b in pairs if (a.images or b.images) and "failed" not in (a.finish, b.finish)]
+    return len(shown) if shown and all(a.text == b.text for a, b in shown) else 0
 
 
 def summarize(
@@ -165,7 +195,7 @@ def summarize(
     score = None if withheld else statistics.score(units, headline)
     bounds = None
     if score is not None:
-        bounds = statistics.interval(statistics.table(units, headline, clusters(samples)), seed)
+        bounds = statistics.interval(statistics.cluster_table(units, headline, clusters(samples)), seed)
     extra = [] if not withheld else ["answers are withheld: the score comes from the challenge's server"]
     known = scorers()
     return Result(
@@ -238,7 +268,7 @@ def _short(reason: str | None, most: int = 160) -> str:
 def _write_submission(
     run: Run, benchmark: Benchmark, cell: Cell, samples: Sequence[Sample], records: Sequence[Record]
 ) -> None:
-    """The file a challenge server takes, where the benchmark's answers are withheld."""
+    """The file to upload to a challenge server, where the benchmark withholds its answers."""
     made = benchmark.submission(samples, [r.text for r in records])
     if made is not None:
         name, content = made

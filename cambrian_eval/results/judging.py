@@ -1,11 +1,11 @@
-"""Applies the LLM judge to what a run has stored: plans the requests, asks what no cache knows, stores verdicts.
+"""Applies the LLM judge to a stored run: plans the requests, sends those that are not cached, stores the verdicts.
 
-    RUN/judge/about.json        judge, prompt with its hash, price, what this run has spent on it
-    RUN/judge/ledger.jsonl      one line for each reply that was paid for, written as it comes
-    RUN/judge/<benchmark>.<condition>.jsonl    per answer: the replies, tokens, cost, and how the verdict came about
+    RUN/judge/about.json        judge, prompt with its hash, price, total cost for this run
+    RUN/judge/ledger.jsonl      cost log: one line for each response of the judge, written as it arrives
+    RUN/judge/<benchmark>.<condition>.jsonl    for each sample: the judge's responses, tokens, cost and verdict
 
-A reply is in the shared cache before anything else happens, so a killed scoring asks nothing twice and ends with
-the same files.
+A response of the judge is stored in the shared cache first. A killed scoring therefore sends no request twice, and
+ends with the same files when it is resumed.
 """
 
 from __future__ import annotations
@@ -13,121 +13,122 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cambrian_eval.endpoint.address import place_of
-from cambrian_eval.endpoint.asking import Endpoint
-from cambrian_eval.endpoint.replies import printable
-from cambrian_eval.endpoint.spending import Budget, Price, price_of
+from cambrian_eval.endpoint.budget import Budget, Price, price_of
+from cambrian_eval.endpoint.client import Endpoint
+from cambrian_eval.endpoint.responses import printable
 from cambrian_eval.errors import UserError
 from cambrian_eval.results.grading import benchmark_of, failed_verdict, responses_of, save_results, summarize_cell
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict
-from cambrian_eval.scoring.judge.bench import Bench, JudgeSettings, Tally, missing
-from cambrian_eval.scoring.judge.cache import KeptReply, ReplyCache, default_folder
-from cambrian_eval.scoring.judge.ledger import Ledger
+from cambrian_eval.scoring.judge.cache import CachedResponse, ResponseCache, default_folder
+from cambrian_eval.scoring.judge.certain import certain_verdict
+from cambrian_eval.scoring.judge.cost_log import CostLog
 from cambrian_eval.scoring.judge.prompt import (
     PROMPT_SHA256,
     PROMPT_VERSION,
-    case_of,
-    chat_of,
-    key_of,
+    cache_key,
+    judge_input,
+    judge_request,
+    parse_verdict,
     prompt_facts,
-    verdict_in,
 )
-from cambrian_eval.scoring.judge.settled import settled
+from cambrian_eval.scoring.judge.requests import JudgeProgress, JudgeRequests, JudgeSettings, must_send
 
 SCORER = "judge"
-"""The name its verdicts are stored under."""
-TYPICAL_REPLY = 8
-"""Tokens of a usual verdict, for estimates."""
+"""The name under which the verdicts are stored."""
+TYPICAL_NEW_TOKENS = 8
+"""Tokens of a typical response of the judge, for estimates."""
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a scoring would ask."""
+class JudgeEstimate:
+    """What a scoring would send, and what it would cost."""
 
-    answers: int
-    """All stored answers of the cells."""
-    settled: int
-    """Answers that need no request: failed, withheld, or settled by fuzzy matching."""
+    responses: int
+    """All stored responses of the selected benchmarks."""
+    without_judge: int
+    """Responses that need no request: failed, withheld, or decided by exact match."""
     cached: int
-    """Requests whose reply is in the cache already."""
+    """Requests whose response is cached."""
     requests: int
     """Requests that would be sent."""
     prompt_tokens: int
-    """About how many tokens those requests have."""
+    """Estimated tokens of these requests."""
     new_tokens: int
-    """About how many tokens their replies have."""
+    """Estimated tokens of the responses to them."""
     cost: float | None
-    """US dollars; None where the model has no known price."""
+    """US dollars; None where the price of the judge is not known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What a scoring came to."""
+class JudgeOutcome:
+    """The results and the cost of a scoring."""
 
     results: tuple[Result, ...]
-    """The judge's result of each cell."""
+    """The judge's result of each benchmark and condition."""
     requests: int
-    """Replies that were paid for now."""
+    """Requests sent by this scoring and answered."""
     cached: int
-    """Replies taken from the cache."""
+    """Requests whose response was cached."""
     undecided: int
-    """Answers that got no verdict."""
+    """Responses that the judge gave no verdict on."""
     prompt_tokens: int
-    """Tokens sent now."""
+    """Tokens sent by this scoring."""
     new_tokens: int
-    """Tokens received now."""
+    """Tokens received by this scoring."""
     cost: float | None
-    """US dollars spent now; None where the model has no known price."""
+    """US dollars spent by this scoring; None where the price of the judge is not known."""
     spent_on_run: float | None
     """US dollars spent on this run by all scorings."""
     stopped: str | None
-    """Why it ended early, where it did."""
+    """Why the scoring ended early; None where it did not."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
-    """One answer: its verdict where none has to be asked for, else the case."""
+class _PlannedSample:
+    """A sample with its response, and either a verdict that needs no judge or the input for the judge."""
 
     sample: Sample
+    record: Record
     verdict: Verdict | None
-    case: dict[str, Any] | None
+    judge_input: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Sheet:
-    """All answers of a cell."""
+class _CellPlan:
+    """All responses of one benchmark under one condition."""
 
     cell: Cell
-    samples: list[Sample]
-    records: list[Record]
-    items: list[_Item]
+    samples: list[_PlannedSample]
 
 
-def estimate(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None = None) -> Estimate:
-    """Counts what would be asked; opens no connection and needs no key."""
-    sheets = _sheets(run, settings, benchmarks)
+def estimate(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None = None) -> JudgeEstimate:
+    """Counts the requests that a scoring would send; opens no connection and needs no API key."""
+    plans = _plan(run, settings, benchmarks)
     place = place_of(settings.base_url or os.environ.get("OPENAI_BASE_URL"))
     price = price_of(settings.model, settings.price)
-    cache = ReplyCache(settings.cache or default_folder(), settings.model, place)
+    cache = ResponseCache(settings.cache or default_folder(), settings.model, place)
     try:
-        cases = _cases(sheets, settings.model, place)
-        open_chats = [
-            chat_of(case, settings.max_new_tokens) for key, case in cases.items() if missing(cache.get(key), settings)
+        inputs = _inputs(plans, settings.model, place)
+        requests = [
+            judge_request(values, settings.max_new_tokens)
+            for key, values in inputs.items()
+            if must_send(cache.get(key), settings)
         ]
     finally:
         cache.close()
-    prompt, new = sum(c.prompt_tokens for c in open_chats), TYPICAL_REPLY * len(open_chats)
-    items = [i for sheet in sheets for i in sheet.items]
-    return Estimate(
-        answers=len(items),
-        settled=sum(i.case is None for i in items),
-        cached=len(cases) - len(open_chats),
-        requests=len(open_chats),
+    prompt, new = sum(r.prompt_tokens for r in requests), TYPICAL_NEW_TOKENS * len(requests)
+    samples = [s for plan in plans for s in plan.samples]
+    return JudgeEstimate(
+        responses=len(samples),
+        without_judge=sum(s.judge_input is None for s in samples),
+        cached=len(inputs) - len(requests),
+        requests=len(requests),
         prompt_tokens=prompt,
         new_tokens=new,
         cost=None if price is None else price.cost(prompt, new),
@@ -138,22 +139,22 @@ def judge_run(
     run: Run,
     settings: JudgeSettings,
     benchmarks: Iterable[str] | None = None,
-    watch: Callable[[Tally], None] = lambda tally: None,
+    on_progress: Callable[[JudgeProgress], None] = lambda progress: None,
     stop: threading.Event | None = None,
-) -> Judged:
-    """Judges every stored answer and stores verdicts, details and results."""
+) -> JudgeOutcome:
+    """Judges every stored response and stores verdicts, details and results."""
     price = price_of(settings.model, settings.price)
     if settings.budget is not None and price is None:
         raise UserError(
-            f"no price is known for {settings.model!r}, so --judge-budget cannot hold; "
-            "give --judge-price INPUT,OUTPUT (dollars for a million tokens)"
+            f"no price is known for {settings.model!r}, so --judge-budget cannot be enforced; "
+            "give --judge-price INPUT,OUTPUT (dollars per million tokens)"
         )
     with run.writing():
-        sheets = _sheets(run, settings, benchmarks)
-        ledger = Ledger(run.path / "judge" / "ledger.jsonl")
+        plans = _plan(run, settings, benchmarks)
+        cost_log = CostLog(run.path / "judge" / "ledger.jsonl")
         budget = None
         if settings.budget is not None and price is not None:
-            budget = Budget(settings.budget, price, ledger.spent)
+            budget = Budget(settings.budget, price, cost_log.spent)
         endpoint = Endpoint(
             settings.model,
             settings.base_url,
@@ -162,131 +163,142 @@ def judge_run(
             price=price,
             budget=budget,
         )
-        cache = ReplyCache(settings.cache or default_folder(), settings.model, endpoint.place)
-        bench = Bench(endpoint, cache, ledger, settings, watch, stop)
+        cache = ResponseCache(settings.cache or default_folder(), settings.model, endpoint.place)
+        judge = JudgeRequests(endpoint, cache, cost_log, settings, on_progress, stop)
         try:
-            bench.judge(_cases(sheets, settings.model, endpoint.place))
-            results = [r for sheet in sheets if (r := _stored(run, sheet, bench, price)) is not None]
-            save_results(run, results)
-            run.save_file("judge/about.json", _about(run, endpoint, price, ledger))
+            judge.send(_inputs(plans, settings.model, endpoint.place))
+            stored = [s for plan in plans if (s := _store_cell(run, plan, judge, price)) is not None]
+            save_results(run, [result for result, _ in stored])
+            run.save_file("judge/about.json", _about(endpoint, price, cost_log))
         finally:
             cache.close()
-            ledger.close()
-    tally = bench.tally
-    return Judged(
-        results=tuple(results),
-        requests=tally.requests,
-        cached=bench.cached,
-        undecided=bench.undecided,
-        prompt_tokens=tally.prompt_tokens,
-        new_tokens=tally.new_tokens,
-        cost=None if price is None else tally.cost,
-        spent_on_run=None if price is None else ledger.spent,
-        stopped=bench.stopped,
+            cost_log.close()
+    progress = judge.progress
+    return JudgeOutcome(
+        results=tuple(result for result, _ in stored),
+        requests=progress.requests,
+        cached=judge.cached,
+        undecided=sum(undecided for _, undecided in stored),
+        prompt_tokens=progress.prompt_tokens,
+        new_tokens=progress.new_tokens,
+        cost=None if price is None else progress.cost,
+        spent_on_run=None if price is None else cost_log.spent,
+        stopped=judge.stopped,
     )
 
 
-def _sheets(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None) -> list[_Sheet]:
-    """Every answer to be judged, cell by cell."""
+def decided_without_judge(run: Run, cell: Cell) -> set[str]:
+    """Ids of the samples whose `judge` verdict was decided by exact match, without a request to the judge."""
+    path = run.path / "judge" / f"{cell.stem}.jsonl"
+    if not path.is_file():
+        return set()
+    verdicts = run.verdicts(cell, SCORER)
+    try:
+        details = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        ids = {d["id"] for d in details if not d["asked"]}
+    except (ValueError, TypeError, KeyError):
+        raise UserError(f"{path} is damaged; create it again with: cambrian-eval score --scorer judge") from None
+    return {i for i in ids if i in verdicts and verdicts[i].outcome in ("read", "unparsed")}
+
+
+def _plan(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None) -> list[_CellPlan]:
+    """Every stored response, by benchmark and condition, with what is known about its verdict already."""
     wanted = None if benchmarks is None else set(benchmarks)
     cells = [c for c in run.cells() if wanted is None or c.benchmark in wanted]
     if not cells:
         raise UserError(f"{run.path} has no responses to judge; it has: {', '.join(run.benchmarks()) or 'nothing'}")
-    sheets = []
+    plans = []
     for cell in cells:
         fuzzy = benchmark_of(run, cell.benchmark).fuzzy
-        samples, records = responses_of(run, cell)
-        items = []
-        for sample, record in zip(samples, records, strict=True):
+        planned = []
+        for sample, record in zip(*responses_of(run, cell), strict=True):
             verdict = None
             if record.finish == "failed":
                 verdict = failed_verdict(record.error)
             elif not sample.answers:
-                verdict = Verdict(0.0, None, "the answer is withheld: there is nothing to judge by", outcome="withheld")
+                verdict = Verdict(0.0, None, "the gold answer is withheld", outcome="withheld")
             elif settings.only_unclear:
-                verdict = settled(sample, record.text, fuzzy(sample, record.text))
-            items.append(_Item(sample, verdict, None if verdict else case_of(sample, record.text)))
-        sheets.append(_Sheet(cell, samples, records, items))
-    return sheets
+                verdict = certain_verdict(sample, record.text, fuzzy(sample, record.text))
+            values = None if verdict else judge_input(sample, record.text)
+            planned.append(_PlannedSample(sample, record, verdict, values))
+        plans.append(_CellPlan(cell, planned))
+    return plans
 
 
-def _cases(sheets: Sequence[_Sheet], model: str, place: str) -> dict[str, dict[str, Any]]:
-    """Cases by key; equal answers to equal questions are one case."""
-    return {key_of(model, place, i.case): i.case for sheet in sheets for i in sheet.items if i.case is not None}
+def _inputs(plans: Sequence[_CellPlan], model: str, place: str) -> dict[str, Mapping[str, Any]]:
+    """The inputs for the judge by cache key; equal responses to equal questions are one input."""
+    samples = [s for plan in plans for s in plan.samples]
+    return {cache_key(model, place, s.judge_input): s.judge_input for s in samples if s.judge_input is not None}
 
 
-def _stored(run: Run, sheet: _Sheet, bench: Bench, price: Price | None) -> Result | None:
-    """Stores a cell's verdicts and details; None where a stop left every case of it unheard."""
-    samples, records, verdicts, details = [], [], [], []
-    unheard = 0
-    for item, record in zip(sheet.items, sheet.records, strict=True):
-        replies = [] if item.case is None else bench.replies(item.case)
-        verdict = item.verdict or _verdict(item, replies, bench)
-        if verdict is None:
-            unheard += 1
-            continue
-        samples.append(item.sample)
-        records.append(record)
-        verdicts.append(verdict)
-        details.append(_detail(item, verdict, replies, price))
-    if not verdicts or (unheard and unheard == sum(i.case is not None for i in sheet.items)):
+def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | None) -> tuple[Result, int] | None:
+    """Stores verdicts and details of a cell; returns its result and the number of undecided responses.
+
+    None where the scoring stopped before any response of the cell was judged.
+    """
+    judged: list[tuple[_PlannedSample, Verdict]] = []
+    details = []
+    for planned in plan.samples:
+        responses = [] if planned.judge_input is None else judge.responses(planned.judge_input)
+        verdict = planned.verdict or _verdict(planned, responses, judge)
+        if verdict is not None:
+            judged.append((planned, verdict))
+            details.append(_detail(planned, verdict, responses, price))
+    missing = len(plan.samples) - len(judged)
+    if not judged or (missing and missing == sum(p.judge_input is not None for p in plan.samples)):
         return None
-    run.save_verdicts(sheet.cell, SCORER, [s.id for s in samples], verdicts)
-    run.save_file(f"judge/{sheet.cell.stem}.jsonl", "".join(json.dumps(d) + "\n" for d in details))
-    benchmark = benchmark_of(run, sheet.cell.benchmark)
-    result = summarize_cell(run, benchmark, sheet.cell, samples, records, verdicts, SCORER)
-    return _with_notes(result, sheet, verdicts, unheard, bench)
+    samples, records = [p.sample for p, _ in judged], [p.record for p, _ in judged]
+    verdicts = [v for _, v in judged]
+    run.save_verdicts(plan.cell, SCORER, [s.id for s in samples], verdicts)
+    run.save_file(f"judge/{plan.cell.stem}.jsonl", "".join(json.dumps(d) + "\n" for d in details))
+    result = summarize_cell(run, benchmark_of(run, plan.cell.benchmark), plan.cell, samples, records, verdicts, SCORER)
+    endpoint = judge.endpoint
+    notes = [f"judged by {endpoint.model} ({endpoint.place}), prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"]
+    if undecided := sum(v.outcome == "undecided" for v in verdicts):
+        notes.append(f"undecided: {undecided} of {len(judged)} responses, counted as wrong")
+    if exact := sum(p.judge_input is None and v.outcome in ("read", "unparsed") for p, v in judged):
+        notes.append(f"without the judge: {exact} of {len(judged)} responses were decided by exact match")
+    if missing:
+        notes.append(f"partial: {missing} of {len(plan.samples)} responses were not judged")
+    result = replace(result, notes=(*result.notes, *notes), complete=result.complete and not missing)
+    return result, undecided
 
 
-def _verdict(item: _Item, replies: Sequence[KeptReply], bench: Bench) -> Verdict | None:
-    """The verdict the replies amount to; None where a stop came first."""
-    right = verdict_in(replies[-1].text) if replies else None
-    if right is not None:
-        word = "CORRECT" if right else "INCORRECT"
-        return Verdict(float(right), word, f"the judge says {word}")
-    if item.case is not None and (reason := bench.reason(item.case)):
-        return Verdict(0.0, None, f"undecided: the judge could not be asked ({reason})", outcome="undecided")
-    if len(replies) == 2:
-        said = " ".join(replies[-1].text.split())[:80]
-        return Verdict(0.0, None, f"undecided: two replies were no verdict, the last {said!r}", outcome="undecided")
+def _verdict(planned: _PlannedSample, responses: Sequence[CachedResponse], judge: JudgeRequests) -> Verdict | None:
+    """The verdict from the judge's responses; None where the scoring stopped before there was one."""
+    correct = parse_verdict(responses[-1].text) if responses else None
+    if correct is not None:
+        word = "CORRECT" if correct else "INCORRECT"
+        return Verdict(float(correct), word, f"the judge says {word}")
+    if planned.judge_input is not None and (reason := judge.failure(planned.judge_input)):
+        return Verdict(0.0, None, f"undecided: the request to the judge failed ({reason})", outcome="undecided")
+    if len(responses) == 2:
+        last = " ".join(responses[-1].text.split())[:80]
+        return Verdict(0.0, None, f"undecided: two responses without a verdict, the last {last!r}", outcome="undecided")
     return None
 
 
-def _detail(item: _Item, verdict: Verdict, replies: Sequence[KeptReply], price: Price | None) -> dict[str, Any]:
-    prompt, new = sum(r.prompt_tokens for r in replies), sum(r.new_tokens for r in replies)
+def _detail(
+    planned: _PlannedSample, verdict: Verdict, responses: Sequence[CachedResponse], price: Price | None
+) -> dict[str, Any]:
+    """The line of one sample in `judge/<benchmark>.<condition>.jsonl`."""
+    prompt, new = sum(r.prompt_tokens for r in responses), sum(r.new_tokens for r in responses)
+    asked = planned.judge_input is not None
     return {
-        "id": item.sample.id,
-        "asked": item.case is not None,
+        "id": planned.sample.id,
+        "asked": asked,
         "value": verdict.value,
         "undecided": verdict.outcome == "undecided",
         "rule": verdict.rule,
-        "replies": [printable(r.text) for r in replies],
+        "replies": [printable(r.text) for r in responses],
         "prompt_tokens": prompt,
         "new_tokens": new,
-        "cost": None if price is None or item.case is None else price.cost(prompt, new),
+        "cost": price.cost(prompt, new) if price is not None and asked else None,
     }
 
 
-def _with_notes(result: Result, sheet: _Sheet, verdicts: Sequence[Verdict], unheard: int, bench: Bench) -> Result:
-    """The result with what a reader must know of the judge."""
-    from dataclasses import replace
-
-    name = bench.endpoint.model
-    notes = [f"judged by {name} ({bench.endpoint.place}), prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"]
-    undecided = sum(v.outcome == "undecided" for v in verdicts)
-    bench.undecided += undecided
-    if undecided:
-        notes.append(f"{undecided} answers are undecided and count as wrong")
-    skipped = sum(v.rule.startswith("settled without") for v in verdicts)
-    if skipped:
-        notes.append(f"{skipped} of {len(verdicts)} answers were settled without the judge")
-    if unheard:
-        notes.append(f"partial: {unheard} of {len(sheet.items)} answers were not judged")
-    return replace(result, notes=(*result.notes, *notes), complete=result.complete and not unheard)
-
-
-def _about(run: Run, endpoint: Endpoint, price: Price | None, ledger: Ledger) -> str:
-    """judge/about.json: what is needed to repeat the judging, and what it has cost."""
+def _about(endpoint: Endpoint, price: Price | None, cost_log: CostLog) -> str:
+    """judge/about.json: what is needed to repeat the scoring, and what it has cost."""
     facts = {
         "judge": endpoint.model,
         "place": endpoint.place,
@@ -294,10 +306,10 @@ def _about(run: Run, endpoint: Endpoint, price: Price | None, ledger: Ledger) ->
         "temperature": 0,
         "price_per_million_tokens": None if price is None else [price.input, price.output],
         "spent": {
-            "requests": ledger.requests,
-            "prompt_tokens": ledger.prompt_tokens,
-            "new_tokens": ledger.new_tokens,
-            "cost": None if price is None else ledger.spent,
+            "requests": cost_log.requests,
+            "prompt_tokens": cost_log.prompt_tokens,
+            "new_tokens": cost_log.new_tokens,
+            "cost": None if price is None else cost_log.spent,
         },
     }
     return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, row_to_sample
+from cambrian_eval.data.jsonl import read_objects, read_text
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_scorer
 from cambrian_eval.results.grading import summarize
 from cambrian_eval.sample import Result, Sample, Verdict
 
 PREDICTION = ("prediction", "response")
-"""Columns a prediction may stand in; the first one found counts."""
+"""Columns that may hold the prediction; the first one found counts."""
 
 
 def grade_file(path: Path, benchmark: Benchmark, scorer: str) -> tuple[list[dict[str, Any]], Result]:
@@ -61,34 +62,15 @@ def grade_file(path: Path, benchmark: Benchmark, scorer: str) -> tuple[list[dict
 
 def _read(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """Rows with their line numbers."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    rows = _csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_rows(path, text)
+    rows = _csv_rows(path) if path.suffix.lower() == ".csv" else list(read_objects(path))
     if not rows:
         raise UserError(f"{path} holds no rows")
     return rows
 
 
-def _json_rows(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
-    rows = []
-    for number, line in enumerate(text.split("\n"), 1):  # `splitlines` would cut at U+2028 too
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise UserError(f"{path} line {number} is no JSON ({error})") from None
-            if not isinstance(row, dict):
-                raise UserError(f"{path} line {number} is not a JSON object")
-            rows.append((number, row))
-    return rows
-
-
-def _csv_rows(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
+def _csv_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """CSV rows; predictions stay the text they are, an empty cell elsewhere is a missing value."""
+    text = read_text(path)
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     reader = csv.DictReader(io.StringIO(text, newline=""))
     rows = []
@@ -99,7 +81,7 @@ def _csv_rows(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
                 raise UserError(f"{where}: more cells than the heading has columns; quote cells that hold commas")
             rows.append((reader.line_num, {k: v if k in PREDICTION else _cell(v, where) for k, v in row.items()}))
     except csv.Error as error:
-        raise UserError(f"{path} line {reader.line_num} is no CSV: {error}") from None
+        raise UserError(f"{path} line {reader.line_num} is not valid CSV ({error}); fix the line") from None
     return rows
 
 

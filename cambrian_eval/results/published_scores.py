@@ -1,6 +1,6 @@
 """The scores printed in the Cambrian-1 paper, on its project site and in its repository, as package data.
 
-Owns the reading of `published_scores.csv` and the search for the paper's own numbers of a model at hand.
+Reads `published_scores.csv` and finds the paper's numbers for a model.
 Scores are as printed: MME raw (0 to 2000), OCRBench in percent, `avg_*` rows the printed averages.
 """
 
@@ -24,13 +24,13 @@ class Published:
     group: str
     """The kind of row, for example "final models" or "backbone:self-supervised"."""
     setting: str
-    """How the model was trained or its answers were graded."""
+    """How the model was trained or its responses were scored."""
     benchmark: str
     """A benchmark's name, or avg_general, avg_knowledge, avg_ocr, avg_vision, avg_all."""
     score: float
     """On the scale it is printed on."""
     visual_tokens: int | None
-    """Visual tokens of the model, where the table says them."""
+    """Visual tokens of the model, where the table has them."""
     source: str
 
 
@@ -60,13 +60,13 @@ def published() -> list[Published]:
 _CAMBRIAN = re.compile(r"cambrian(?:-1)?-(8b|13b|34b|phi3(?:-3b|-3\.8b|-mini)?|3b)(?:-hf)?")
 _SIZES = {"8b": "Cambrian-1-8B", "13b": "Cambrian-1-13B", "34b": "Cambrian-1-34B"}
 _PRINTED_TWICE = "as printed; all but mmmu repeat the 8B row"
-"""A row of Table 24 that is a misprint; it stays in the data and is never offered as a model's number."""
+"""A misprinted row of Table 24; it stays in the data but is never used as a model's score."""
 
 
 def nearest(model_name: str, benchmark: str) -> tuple[Published, ...]:
     """What is printed for that model and benchmark, its main table first; empty for other models.
 
-    The name may be a hub id, a path or a name as printed: its parts are compared, not the string as a whole.
+    The name may be a Hub id, a path or a name as printed: its parts are compared, not the string as a whole.
     """
     name = _paper_name(model_name)
     found = [

@@ -1,7 +1,7 @@
-"""Means, intervals and paired differences, resampled by image.
+"""Scores, bootstrap intervals and paired tests, resampled by image.
 
 Questions about one image are not independent, and members of a pair are scored together. Samples are therefore
-tied into clusters (same image or same group, transitively) and whole clusters are resampled; the metric's own
+grouped into clusters (same image or same group, transitively) and whole clusters are resampled; the metric's own
 rule (acc+, pair accuracy, weighted strata) is applied inside every resample. A metric is a weighted sum of stratum
 means, so one resample costs one matrix product.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 """Bootstrap resamples of every interval."""
 LEVEL = 0.95
-"""Share of resamples an interval holds."""
+"""Proportion of resamples that an interval contains."""
 
 
 def score(units: Sequence[Unit], weights: Mapping[str, float]) -> float | None:
@@ -41,15 +41,15 @@ def score(units: Sequence[Unit], weights: Mapping[str, float]) -> float | None:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Per cluster: the sum of unit values and the number of units in each stratum."""
+class ClusterTable:
+    """For each cluster: the sum of unit values and the number of units in each stratum."""
 
     sums: Array
     counts: Array
     weights: Array
 
     def metric(self, cluster_weights: Array) -> Array:
-        """The metric under each row of cluster weights; NaN where a stratum got no unit."""
+        """The metric under each row of cluster weights; NaN where a stratum has no unit."""
         import numpy as np
 
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -57,8 +57,14 @@ class Table:
         return np.asarray(means @ self.weights, dtype=np.float64)
 
 
-def table(units: Sequence[Unit], weights: Mapping[str, float], cluster_of: Sequence[int]) -> Table:
-    """Units gathered by cluster and stratum. Strata without units are left out of the metric."""
+def cluster_table(
+    units: Sequence[Unit], weights: Mapping[str, float], cluster_of: Sequence[int], keep_empty: bool = False
+) -> ClusterTable:
+    """Sums and counts of units by cluster and stratum. Strata without units are left out of the metric.
+
+    With `keep_empty`, clusters without a counted unit keep their row, so that row i is cluster i: tables of different
+    scorers can then be multiplied with the same draws.
+    """
     import numpy as np
 
     counted = [u for u in units if u.stratum in weights]
@@ -69,30 +75,47 @@ def table(units: Sequence[Unit], weights: Mapping[str, float], cluster_of: Seque
         where = cluster_of[unit.members[0]], strata[unit.stratum]
         sums[where] += unit.value
         counts[where] += 1
-    used = counts.sum(axis=1) > 0
-    return Table(sums[used], counts[used], np.array([weights[name] for name in strata]))
+    rows = slice(None) if keep_empty else counts.sum(axis=1) > 0
+    return ClusterTable(sums[rows], counts[rows], np.array([weights[name] for name in strata]))
 
 
-def interval(values: Table, seed: int = 0, resamples: int = RESAMPLES) -> tuple[float, float] | None:
+def interval(table: ClusterTable, seed: int = 0, resamples: int = RESAMPLES) -> tuple[float, float] | None:
     """Percentile bootstrap interval over clusters; None with fewer than two clusters."""
+    draws = cluster_draws(table.sums.shape[0], resamples, seed)
+    if draws is None or not table.weights.size:
+        return None
+    return percentile_interval(table.metric(draws))
+
+
+def cluster_draws(n: int, resamples: int = RESAMPLES, seed: int = 0) -> Array | None:
+    """How often each of n clusters is drawn in each resample (rows sum to n); None for fewer than two clusters."""
     import numpy as np
 
-    if values.sums.shape[0] < 2 or not values.weights.size:
+    if n < 2:
         return None
-    draws = values.metric(_resample(values.sums.shape[0], resamples, seed))
-    draws = draws[~np.isnan(draws)]
-    if not draws.size:
+    rng = np.random.default_rng(seed)
+    return np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(resamples)]).astype(np.float64)
+
+
+def percentile_interval(values: Array) -> tuple[float, float] | None:
+    """The central 95 % of resampled values, NaN left out; None where nothing is left."""
+    import numpy as np
+
+    kept = values[~np.isnan(values)]
+    if not kept.size:
         return None
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(kept, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
-def _resample(n: int, resamples: int, seed: int) -> Array:
-    """How often each of n clusters is drawn in each resample (rows sum to n)."""
-    import numpy as np
+def wilson(k: int, n: int) -> tuple[float, float] | None:
+    """The 95 % Wilson interval of k of n, as proportions; None for n = 0."""
+    if n == 0:
+        return None
+    from scipy.stats import binomtest
 
-    rng = np.random.default_rng(seed)
-    return np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(resamples)]).astype(np.float64)
+    found = binomtest(k, n).proportion_ci(LEVEL, method="wilson")
+    return float(found.low), float(found.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +137,9 @@ class Paired:
     test: str
     """`mcnemar` (exact) where every unit is one right-or-wrong sample, else `permutation` (of cluster labels)."""
     detectable: float | None
-    """The smallest difference this many samples could have shown with 80 % power at the 5 % level.
+    """The smallest difference that this many samples detect with 80 % power at the 5 % level.
 
-    None where no two samples differ from one run to the other: that tells nothing of how much they vary.
+    None where no sample differs between the two runs, because their variance cannot be estimated then.
     """
 
 
@@ -129,10 +152,10 @@ def paired(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Paired | None:
-    """Compare two sets of units over the same samples (same members, same strata)."""
+    """Compares two sets of units over the same samples (same members, same strata); None where nothing is counted."""
     import numpy as np
 
-    left, right = table(a, weights, cluster_of), table(b, weights, cluster_of)
+    left, right = cluster_table(a, weights, cluster_of), cluster_table(b, weights, cluster_of)
     n_clusters = left.sums.shape[0]
     if n_clusters == 0 or left.sums.shape != right.sums.shape:
         return None
@@ -140,15 +163,12 @@ def paired(
     score_a, score_b = float(left.metric(ones)[0]), float(right.metric(ones)[0])
     bounds: tuple[float, float] | None = None
     detectable: float | None = None
-    if n_clusters >= 2:
-        drawn = _resample(n_clusters, resamples, seed)
-        differences = right.metric(drawn) - left.metric(drawn)
+    if (draws := cluster_draws(n_clusters, resamples, seed)) is not None:
+        differences = right.metric(draws) - left.metric(draws)
         differences = differences[~np.isnan(differences)]
-        if differences.size:
-            low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-            bounds = float(low), float(high)
-            spread = float(differences.std(ddof=1)) if differences.size > 1 else 0.0
-            detectable = (1.959964 + 0.841621) * spread if spread > 1e-9 else None
+        bounds = percentile_interval(differences)
+        spread = float(differences.std(ddof=1)) if differences.size > 1 else 0.0
+        detectable = (1.959964 + 0.841621) * spread if spread > 1e-9 else None
     values_a = [u.value for u in a if u.stratum in weights]
     values_b = [u.value for u in b if u.stratum in weights]
     plain = (
@@ -166,7 +186,7 @@ def paired(
 
 
 def mcnemar(gained: int, lost: int) -> float:
-    """Exact two-sided McNemar p-value: the discordant samples against a fair coin."""
+    """Exact two-sided McNemar p-value: a binomial test on the discordant samples."""
     n = gained + lost
     if n == 0:
         return 1.0
@@ -175,8 +195,8 @@ def mcnemar(gained: int, lost: int) -> float:
     return float(binomtest(gained, n, 0.5).pvalue)
 
 
-def _permutation(left: Table, right: Table, observed: float, seed: int, rounds: int = 5000) -> float:
-    """Two-sided p-value from swapping the two runs' labels of whole clusters at random."""
+def _permutation(left: ClusterTable, right: ClusterTable, observed: float, seed: int, rounds: int = 5000) -> float:
+    """Two-sided p-value of a permutation test that swaps the two runs' labels of whole clusters."""
     import numpy as np
 
     rng = np.random.default_rng(seed + 1)

@@ -1,4 +1,4 @@
-"""run.json: what is needed to repeat a run, and what must be equal when it is continued or merged."""
+"""run.json: what is needed to repeat a run, and what must be equal when it is resumed or merged."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cambrian_eval.benchmark import Benchmark, PromptStyle
 from cambrian_eval.data.rows import Loaded
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Model
+from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.settings import Settings
 from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Sample
@@ -37,7 +38,7 @@ def describe(
     options: Mapping[str, Any] | None,
     engine: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What is needed to repeat the run. `answers_depend_on` must be equal when a run is continued."""
+    """What is needed to repeat the run. `answers_depend_on` must be equal when a run is resumed."""
     return {
         "model": {
             "name": model.name,
@@ -103,31 +104,32 @@ def _template(benchmark: Benchmark, sample: Sample, style: PromptStyle) -> str:
     return benchmark.prompt(replace(sample, question="{question}", choices=names), style)
 
 
-def continued(old: dict[str, Any], new: dict[str, Any], path: Path) -> dict[str, Any]:
-    """run.json of a continued run: refuses what would change answers, adds benchmarks, conditions and the new pass."""
+FIXED = ("model fingerprint", "limit", "shard")
+"""Settings that one run can have only once, whatever `--on-change` says."""
+
+
+def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: OnChange) -> dict[str, Any]:
+    """run.json of a resumed run: refuses other settings, adds benchmarks, conditions and the new start.
+
+    Rows and prompts are not compared here: the request keys of the stored responses are (`running.changes`).
+    """
     differences = [
         f"{name}: {old['answers_depend_on'].get(name)!r} there, {value!r} now"
         for name, value in new["answers_depend_on"].items()
-        if old["answers_depend_on"].get(name) != value
+        if old["answers_depend_on"].get(name) != value and (name in FIXED or on_change == "refuse")
     ]
     for name, now in new["benchmarks"].items():
         then = old["benchmarks"].get(name, now)
-        for part in ("settings", "max_new_tokens", "samples", "prompts_sha256"):
-            if then[part] != now[part]:
+        for part in ("settings", "max_new_tokens"):
+            if then[part] != now[part] and on_change == "refuse":
                 differences.append(f"{name} {part}: {then[part]!r} there, {now[part]!r} now")
-        if then["data"]["fingerprint"] != now["data"]["fingerprint"]:
-            there, here = then["data"]["fingerprint"], now["data"]["fingerprint"]
-            differences.append(f"{name} data: {there} there, {here} now")
     if differences:
         raise UserError(
             f"{path} was made with other settings ({'; '.join(differences)}); use the same settings or another --out"
         )
-    merged = {**old, **{k: new[k] for k in ("model", "scorers", "data")}}
+    merged = {**old, **{k: new[k] for k in ("model", "scorers", "data", "answers_depend_on")}}
     merged["conditions"] = list(dict.fromkeys([*old["conditions"], *new["conditions"]]))
-    merged["benchmarks"] = {
-        **old["benchmarks"],
-        **{k: v for k, v in new["benchmarks"].items() if k not in old["benchmarks"]},
-    }
+    merged["benchmarks"] = {**old["benchmarks"], **new["benchmarks"]}
     merged["passes"] = [*old["passes"], *new["passes"]]
     return merged
 

@@ -1,7 +1,7 @@
-"""Joins runs that were made apart (`--shard i/n`, one benchmark here and one there) into one, with every check.
+"""Merges runs that were made separately (`--shard i/n`, or other benchmarks) into one, with every check.
 
-All runs must be of one model under the settings that answers depend on, and hold the same samples. A sample that
-two runs answer is an error, and so is one that none does: a merged score is that of a whole run or it is not made.
+All runs must be of one model under the same settings and hold the same samples. A sample with a response in two runs
+is an error, and so is one without any: a merged score is that of a whole run, or there is none.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Merged:
     sources: tuple[str, ...]
     """The runs it was made from."""
     n: int
-    """Answers in it."""
+    """Responses in it."""
     n_failed: int
     """Those among them that failed."""
     n_missing: int
-    """Samples no source has an answer to."""
+    """Samples that have a response in no source."""
 
 
 def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False) -> Merged:
@@ -46,15 +46,15 @@ def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False) -> Me
         _check_alone(run)
     _check_settings(runs)
     owners = _owners(runs)
-    answers = {cell: _joined(cell, owners[cell]) for cell in owners}
-    missing = _check_gaps(answers, owners, runs, allow_gaps)
-    target = _target(out, answers)
+    responses = {cell: _joined(cell, owners[cell]) for cell in owners}
+    missing = _check_gaps(responses, owners, runs, allow_gaps)
+    target = _target(out, responses)
     with target.writing():
-        target.clear_answers()
+        target.clear_responses()
         target.save_info(_info(runs))
-        for cell, records in answers.items():
+        for cell, records in responses.items():
             _write(target, cell, records, owners[cell][0])
-    everything = [r for records in answers.values() for r in records.values()]
+    everything = [r for records in responses.values() for r in records.values()]
     return Merged(
         target,
         tuple(map(str, folders)),
@@ -65,7 +65,7 @@ def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False) -> Me
 
 
 def _check_alone(run: Run) -> None:
-    """Names become paths, so only known ones are taken from a folder that came from elsewhere."""
+    """Names become paths, so only known names are accepted from a folder that came from elsewhere."""
     if (writer := run.writer_now()) is not None:
         raise UserError(f"{run.path} is still being written by {writer}; wait until it ends")
     known = set(benchmark_names())
@@ -78,7 +78,7 @@ def _check_alone(run: Run) -> None:
 
 
 def _check_settings(runs: Sequence[Run]) -> None:
-    """Whatever answers depend on must be equal everywhere; only the shard may differ."""
+    """Settings that responses depend on must be equal everywhere; only the shard may differ."""
     first = runs[0].info
     for run in runs[1:]:
         info = run.info
@@ -92,7 +92,7 @@ def _check_settings(runs: Sequence[Run]) -> None:
         if differences:
             raise UserError(
                 f"{runs[0].path} and {run.path} were made with different settings ({'; '.join(differences)}); "
-                "runs of one model with the same settings can be merged"
+                "only runs of one model with the same settings can be merged"
             )
 
 
@@ -112,20 +112,21 @@ def _owners(runs: Sequence[Run]) -> dict[Cell, list[Run]]:
 
 
 def _joined(cell: Cell, runs: Sequence[Run]) -> dict[str, Record]:
-    """The answers of all runs by sample; the same sample twice is an error."""
+    """The responses of all runs by sample; the same sample twice is an error."""
     known = _sample_ids(cell.benchmark, runs)
     found: dict[str, tuple[Record, Run]] = {}
     twice: dict[tuple[Path, Path], list[str]] = {}
     for run in runs:
         for identity, record in run.responses(cell).items():
             if identity not in known:
-                raise UserError(f"{run.path} answers {identity!r} of {cell.benchmark}, which is none of its samples")
+                raise UserError(f"{run.path} has a response to {identity!r}, which is not a sample of {cell.benchmark}")
             if identity in found:
                 twice.setdefault((found[identity][1].path, run.path), []).append(identity)
             found[identity] = record, run
     for (a, b), ids in twice.items():
         raise UserError(
-            f"{a} and {b} overlap: both answer {len(ids)} samples of {cell.stem} ({_some(ids)}); leave one of them out"
+            f"{a} and {b} overlap: both have responses to {len(ids)} samples of {cell.stem} ({_some(ids)}); "
+            "leave one of them out"
         )
     return {identity: record for identity, (record, _) in found.items()}
 
@@ -140,16 +141,16 @@ def _sample_ids(benchmark: str, runs: Sequence[Run]) -> set[str]:
 
 
 def _check_gaps(
-    answers: dict[Cell, dict[str, Record]], owners: dict[Cell, list[Run]], runs: Sequence[Run], allow: bool
+    responses: dict[Cell, dict[str, Record]], owners: dict[Cell, list[Run]], runs: Sequence[Run], allow: bool
 ) -> int:
-    """How many samples nobody answered; an error unless allowed."""
+    """How many samples have no response; an error unless allowed."""
     total = 0
-    for cell, records in answers.items():
+    for cell, records in responses.items():
         missing = [s.id for s in owners[cell][0].samples(cell.benchmark) if s.id not in records]
         total += len(missing)
         if missing and not allow:
             raise UserError(
-                f"{len(missing)} samples of {cell.stem} are answered by no run ({_some(missing)}){_absent(runs)}; "
+                f"{len(missing)} samples of {cell.stem} have a response in no run ({_some(missing)}){_absent(runs)}; "
                 "finish the runs, or give --allow-gaps for a partial result"
             )
     return total
@@ -161,26 +162,26 @@ def _absent(runs: Sequence[Run]) -> str:
     if not shards:
         return ""
     most = max(s.of_all for s in shards)
-    lacking = sorted(set(range(1, most + 1)) - {s.number for s in shards if s.of_all == most})
-    return f"; shards not named: {', '.join(f'{i}/{most}' for i in lacking)}" if lacking else ""
+    absent = sorted(set(range(1, most + 1)) - {s.number for s in shards if s.of_all == most})
+    return f"; shards not named: {', '.join(f'{i}/{most}' for i in absent)}" if absent else ""
 
 
 def _some(ids: Sequence[str]) -> str:
     return ", ".join(map(repr, ids[:NAMED])) + (", ..." if len(ids) > NAMED else "")
 
 
-def _target(out: Path, answers: dict[Cell, dict[str, Record]]) -> Run:
-    """An empty folder, or an earlier merge, which is made anew where nothing in it would be lost."""
+def _target(out: Path, responses: dict[Cell, dict[str, Record]]) -> Run:
+    """An empty folder, or an earlier merge, which is replaced unless responses would be lost."""
     target = create_or_open(out)
     if not (out / "run.json").is_file():
         return target
     if "merged_from" not in target.info:
-        raise UserError(f"{out} holds a run that no merge made; give another --out")
+        raise UserError(f"{out} holds a run that was not made by merge; give another --out")
     for cell in target.cells():
-        here = target.responses(cell).keys() - answers.get(cell, {}).keys()
+        here = target.responses(cell).keys() - responses.get(cell, {}).keys()
         if here:
             raise UserError(
-                f"{out} holds {len(here)} answers of {cell.stem} that the runs named do not ({_some(sorted(here))}); "
+                f"{out} holds {len(here)} responses of {cell.stem} that the named runs do not ({_some(sorted(here))}); "
                 "name the runs they came from as well, or give another --out"
             )
     return target
@@ -205,7 +206,7 @@ def _info(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _write(target: Run, cell: Cell, records: dict[str, Record], source: Run) -> None:
-    """Samples and answers, in data-set order."""
+    """Samples and responses, in dataset order."""
     samples = source.samples(cell.benchmark)
     target.copy_samples(cell.benchmark, source)
     writer = target.writer(cell)

@@ -1,4 +1,4 @@
-"""Predictions made elsewhere: checks a JSONL file against the samples, line by line, before anything is written."""
+"""Imports predictions made elsewhere: checks a JSONL file against the samples before anything is written."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from cambrian_eval.data.jsonl import read_objects
 from cambrian_eval.data.rows import load_samples
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Model
@@ -24,44 +25,34 @@ def replayed(path: Path, settings: Settings, name: str) -> Model:
     return _Replay(name, read_predictions(path, samples))
 
 
+_FORM = '{"id": ..., "response": ...}'
+
+
 def read_predictions(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
     """Sample id to response, with every line checked and every sample answered exactly once."""
-    try:
-        lines = path.read_text("utf-8-sig").rstrip("\n").split("\n")  # `splitlines` would cut at U+2028 too
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     known = {s.id for s in samples}
     found: dict[str, tuple[int, str]] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        identity, text = _read_line(line, f"{path} line {number}")
+    number = 0
+    for number, value in read_objects(path, _FORM):
+        identity, text = _fields(value, f"{path} line {number}")
         if identity not in known:
             near = sorted(known)[0] if known else "none"
-            raise UserError(f"{path} line {number}: id {identity!r} is not in the data set (ids look like {near!r})")
+            raise UserError(f"{path} line {number}: id {identity!r} is not in the dataset (ids look like {near!r})")
         if identity in found:
-            raise UserError(
-                f"{path} line {number}: id {identity!r} was answered on line {found[identity][0]} already; keep one"
-            )
+            raise UserError(f"{path} line {number}: id {identity!r} is also on line {found[identity][0]}; keep one")
         found[identity] = number, text
     missing = [s.id for s in samples if s.id not in found]
     if missing:
         raise UserError(
-            f"{path} ends at line {len(lines)} without id {missing[0]!r} ({len(missing)} of {len(samples)} missing); "
+            f"{path} ends at line {number} without id {missing[0]!r} ({len(missing)} of {len(samples)} missing); "
             'add a line for each (an empty "response" counts as wrong), or use --limit'
         )
     return {identity: text for identity, (_, text) in found.items()}
 
 
-def _read_line(line: str, where: str) -> tuple[str, str]:
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise UserError(f'{where} is no JSON ({error}); each line must be {{"id": ..., "response": ...}}') from None
-    if not isinstance(value, dict) or "id" not in value or "response" not in value:
-        raise UserError(f'{where} lacks "id" or "response"; each line must be {{"id": ..., "response": ...}}')
+def _fields(value: Mapping[str, Any], where: str) -> tuple[str, str]:
+    if "id" not in value or "response" not in value:
+        raise UserError(f'{where} has no "id" or no "response"; each line must be {_FORM}')
     identity, text = value["id"], value["response"]
     if not isinstance(text, str) or isinstance(identity, (dict, list, bool)) or identity is None:
         raise UserError(f'{where}: "response" must be a string and "id" a string or number')

@@ -1,7 +1,7 @@
 """A run: plans the cells (benchmark x condition), drives an engine and stores every response as it arrives.
 
-Starting it again on the same folder resumes it; settings that would change responses must then be equal. Scoring is
-somebody else's work (`results.evaluation`): a function is called for each finished cell.
+Starting it again on the same folder resumes it; settings that responses depend on must then be equal. The runner does
+not score: it calls a function for each finished cell (see `results.evaluation`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.model import Model, Observer, locate, resolve
 from cambrian_eval.running import manifest
+from cambrian_eval.running.changes import NAMED, Change, changed_requests, changed_samples, described
 from cambrian_eval.running.settings import Outcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
@@ -48,34 +49,34 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Loader(Protocol):
-    """An engine that loads models itself, elsewhere; what it opens stands for them here."""
+    """An engine that loads the model in other processes; `open` gives the local proxy."""
 
     def open(self, model: str | Model, options: Mapping[str, Any]) -> Model:
-        """What stands for the loaded model; called once, before the first `run`."""
+        """The proxy of the loaded model; called once, before the first `run`."""
         ...
 
     def close(self) -> None:
-        """Ends what `open` began; called however the run ends."""
+        """Releases what `open` started; called however the run ends."""
         ...
 
 
 class Progress(Protocol):
-    """Told what happens; the command line draws bars from it."""
+    """Receives events of a run; the command line draws progress bars from them."""
 
     def start(self, cell: Cell, total: int, done: int) -> None:
-        """A cell of `total` samples begins, `done` of them answered by earlier starts."""
+        """A cell of `total` samples begins, `done` of them completed by earlier starts."""
         ...
 
     def advance(self, cell: Cell, failed: bool) -> None:
-        """One more answer of the cell is stored."""
+        """One more response of the cell is stored."""
         ...
 
     def finish(self, cell: Cell, result: Result | None) -> None:
-        """The cell ends, with its result by the first scorer; None where answers of it are still missing."""
+        """The cell ends, with its result by the first scorer; None where responses are still missing."""
         ...
 
     def say(self, text: str) -> None:
-        """A warning, or what was mended, in one line."""
+        """A warning, or a note about a repaired file, in one line."""
         ...
 
 
@@ -83,19 +84,19 @@ class Silent:
     """Progress for callers that want none."""
 
     def start(self, cell: Cell, total: int, done: int) -> None:
-        """Passes over the beginning of a cell."""
+        """Ignores the event."""
         return None
 
     def advance(self, cell: Cell, failed: bool) -> None:
-        """Passes over an answer."""
+        """Ignores the event."""
         return None
 
     def finish(self, cell: Cell, result: Result | None) -> None:
-        """Passes over the end of a cell; the result is in the `Outcome`."""
+        """Ignores the event; the result is in the `Outcome`."""
         return None
 
     def say(self, text: str) -> None:
-        """Drops warnings too; those about the data stand in run.json."""
+        """Ignores the text; warnings about the data are also in run.json."""
         return None
 
 
@@ -113,7 +114,7 @@ def execute(
     """Runs a model over the planned cells into the folder `out`; resumes where an earlier call stopped.
 
     `score` is called for every cell whose responses are complete, and `save` for all results at the end, while the
-    run is still locked; results are handed on, not interpreted.
+    run is still locked.
     """
     plan = check(settings)
     if isinstance(model, str):
@@ -125,6 +126,7 @@ def execute(
         if stop.is_set():
             return Outcome(store, (), 0, 0, True)
         loaded[benchmark.name] = load_samples(benchmark, settings.data, settings.limit)
+        _check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")
     if isinstance(engine, Loader):
@@ -137,16 +139,17 @@ def execute(
                 progress.say(text)
             info = manifest.describe(model, chosen, settings, plan, loaded, options, engine.facts())
             if (store.path / "run.json").is_file():
-                info = manifest.continued(store.info, info, store.path)
-            store.save_info(info)
-            for benchmark in plan:
-                if not store.has_samples(benchmark.name):
-                    store.save_samples(benchmark.name, loaded[benchmark.name].samples)
+                info = manifest.continued(store.info, info, store.path, settings.on_change)
             tasks = [
                 _CellRun(store, Cell(b.name, condition), b, loaded[b.name].samples, settings, chosen)
                 for b in plan
                 for condition in settings.conditions
             ]
+            changed = _check_stored(store, tasks, loaded, settings, progress)
+            store.save_info(info)
+            for benchmark in plan:
+                if changed[benchmark.name] or not store.has_samples(benchmark.name):
+                    store.save_samples(benchmark.name, loaded[benchmark.name].samples)
             results = _drive(tasks, engine, progress, score, Heartbeat(store, engine.state), stop)
             save(store, results)
             manifest.close_pass(store, interrupted=stop.is_set())
@@ -154,6 +157,31 @@ def execute(
         if isinstance(engine, Loader):
             engine.close()
     return Outcome(store, tuple(results), sum(t.n for t in tasks), sum(t.n_failed for t in tasks), stop.is_set())
+
+
+def _check_stored(
+    store: Run, tasks: Sequence[_CellRun], loaded: Mapping[str, Loaded], settings: Settings, progress: Progress
+) -> dict[str, list[str]]:
+    """Compares what is stored with what this command would request; returns the samples that differ by benchmark."""
+    samples = {name: changed_samples(store, name, data.samples) for name, data in loaded.items()}
+    changes = [change for task in tasks for change in task.changes()]
+    if not changes and not any(samples.values()):
+        return samples
+    lines = described(changes, samples)
+    text = f"{store.path} holds responses to other requests than those of this command"
+    if settings.on_change == "refuse":
+        most = "; ".join(lines[:NAMED]) + (f"; and {len(lines) - NAMED} more" if len(lines) > NAMED else "")
+        raise UserError(
+            f"{text} ({most}); use --on-change ask to request them again, --on-change reuse to keep the stored "
+            "responses, or another --out"
+        )
+    progress.say(f"{text}; they are {'requested again' if settings.on_change == 'ask' else 'kept'}:")
+    for line in lines:
+        progress.say(f"  {line}")
+    if settings.on_change == "ask":
+        for task in tasks:
+            task.stale = {c.id for c in changes if c.cell == task.cell}
+    return samples
 
 
 def _drive(
@@ -190,8 +218,34 @@ def check(settings: Settings) -> list[Benchmark]:
     return [registry.load_benchmark(n, **settings.benchmark_settings.get(n, {})) for n in settings.benchmarks]
 
 
+def missing_image(benchmark: Benchmark, sample: Sample) -> str | None:
+    """Why a sample cannot be asked with vision, as far as this is known without reading its images."""
+    needed = benchmark.images_needed(sample)
+    if len(sample.images) < needed:
+        return "the sample has no image" if not sample.images else f"{len(sample.images)} of {needed} images"
+    return next((image.problem for image in sample.images if image.problem is not None), None)
+
+
+def _check_images(benchmark: Benchmark, samples: Sequence[Sample], settings: Settings, progress: Progress) -> None:
+    """Refuses to run blind: too many samples without their images end the run before the model is loaded."""
+    asked = [n for n in settings.conditions if registry.load_condition(n).needs_images]
+    if not asked or settings.images_optional:
+        return
+    missing = [(s, reason) for s in samples if (reason := missing_image(benchmark, s)) is not None]
+    if not missing:
+        return
+    first, reason = missing[0]
+    text = (
+        f"{benchmark.name}: {len(missing)} of {len(samples)} samples cannot be asked with vision "
+        f"{', '.join(asked)}; the first, {first.id}: {reason}"
+    )
+    if len(missing) > settings.max_failures * len(samples):
+        raise UserError(f"{text}; add the images, or use --vision off, or raise --max-failures")
+    progress.say(f"warning: {text}")
+
+
 class _CellRun:
-    """One benchmark under one condition: which samples are open, how each becomes a request, where answers go."""
+    """One benchmark under one condition: pending samples, their requests, and where responses are stored."""
 
     def __init__(
         self,
@@ -207,12 +261,15 @@ class _CellRun:
         self.mine = samples if settings.shard is None else settings.shard.of(samples)
         self.max_new_tokens = settings.max_new_tokens or benchmark.max_new_tokens
         self.n = self.n_failed = 0
+        self.stale: set[str] = set()
         self.condition = registry.load_condition(cell.condition)
         self.context = Context(samples, settings.seed, settings.max_pixels)
+        self.needs_images = self.condition.needs_images and not settings.images_optional and model.max_images != 0
 
     def drive(self, engine: Engine, progress: Progress, heartbeat: Heartbeat, stop: threading.Event) -> bool:
-        """Completeds what is open; True when every sample of the cell (of this run's part of it) has its answer."""
-        done = {i: r.finish == "failed" for i, r in self.store.responses(self.cell).items()}
+        """Requests what is pending; True when every sample of the cell (in this run's shard) has its response."""
+        stored = self.store.responses(self.cell)
+        done = {i: r.finish == "failed" for i, r in stored.items() if i not in self.stale}
         if self.settings.retry_failed:
             done = {i: broken for i, broken in done.items() if not broken}
         known = {s.id for s in self.mine}
@@ -229,9 +286,9 @@ class _CellRun:
             asked = {s.id: s for s in pending}
             writer = self.store.writer(self.cell)
             try:
-                for answer in engine.run(self.model, jobs, stop):
-                    self._keep(writer.append, answer, asked.pop(answer.response.id))
-                    broken = answer.response.finish == "failed"
+                for completed in engine.run(self.model, jobs, stop):
+                    self._store(writer.append, completed, asked.pop(completed.response.id))
+                    broken = completed.response.finish == "failed"
                     progress.advance(self.cell, broken)
                     heartbeat.beat(broken)
             finally:
@@ -239,11 +296,18 @@ class _CellRun:
         heartbeat.finish()
         return self.n == len(self.mine)
 
+    def changes(self) -> list[Change]:
+        """The stored responses that belong to other requests than those of this command."""
+        records = self.store.responses(self.cell)
+        if not records:
+            return []
+        return changed_requests(self.cell, self.mine, records, lambda sample: self._preparation(sample)(False))
+
     def _prompt(self, sample: Sample) -> str:
         return self.benchmark.prompt(sample, self.settings.prompts)
 
-    def _keep(self, append: Callable[[Record], None], answer: Completed, sample: Sample) -> None:
-        request, response = answer.request, answer.response
+    def _store(self, append: Callable[[Record], None], completed: Completed, sample: Sample) -> None:
+        request, response = completed.request, completed.response
         hashes = () if request is None else tuple(p.sha256 for p in request.images)
         if request is not None and request.images_dropped:
             response = replace(response, notes={**response.notes, "images_dropped": request.images_dropped})
@@ -254,6 +318,8 @@ class _CellRun:
 
     def _preparation(self, sample: Sample) -> Callable[[bool], Request]:
         def prepare(decode: bool) -> Request:
+            if self.needs_images and (reason := missing_image(self.benchmark, sample)) is not None:
+                raise ValueError(reason)
             shown = self.condition.apply(sample, self.context)
             kept = shown if self.model.max_images is None else shown[: self.model.max_images]
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)

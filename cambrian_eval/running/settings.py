@@ -9,6 +9,7 @@ from typing import Any
 from cambrian_eval.benchmark import PromptStyle
 from cambrian_eval.data.rows import DataSpec
 from cambrian_eval.image import MAX_PIXELS
+from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Result
@@ -36,10 +37,16 @@ class Settings:
     """Instead of each benchmark's own limit."""
     max_pixels: int = MAX_PIXELS
     """Images with more pixels than this count as failed."""
+    max_failures: float = 0.01
+    """Maximum failure rate: a run whose images are missing more often does not start."""
+    images_optional: bool = False
+    """Whether samples may lack their images: predictions made elsewhere are scored without looking at them."""
     retry_failed: bool = False
     """Whether samples that failed in an earlier start are requested again."""
     benchmark_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Benchmark name -> setting -> value."""
+    on_change: OnChange = "refuse"
+    """What happens to stored responses whose request differs from the one of this command."""
     shard: Shard | None = None
     """The part of every benchmark that this run covers; None = all of it."""
 

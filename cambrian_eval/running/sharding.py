@@ -1,7 +1,7 @@
-"""Which samples go together: the order by image, and `--shard i/n` for people who start n runs by hand.
+"""Which samples go together: the order by image, and `--shard i/n` for n runs started by hand.
 
-A shard holds whole images and whole groups, so that an image is encoded once and a pair is never torn apart.
-Every shard keeps all samples of its benchmarks on record; `merge` joins them and finds what is missing.
+A shard holds whole images and whole groups, so that an image is encoded once and a pair is never split.
+Every shard stores all samples of its benchmarks, so that `merge` finds what is missing.
 """
 
 from __future__ import annotations

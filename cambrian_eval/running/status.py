@@ -1,8 +1,8 @@
-"""How far a run is: what the run writes about itself while it is going on, and how others read it.
+"""How far a run is: what a run writes about itself while it is running, and how others read it.
 
 The run writes `progress.json` every few seconds. That file is information, not record: losing it costs nothing, so a
-disk that is full or slow there neither stops nor slows the run. Whoever asks for the status counts the response
-files themselves and takes only rate, replicas and GPU memory from it.
+full or slow disk there neither stops nor slows the run. The status counts the response files themselves and takes
+only rate, replicas and GPU memory from it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Cell, Run, decode
 
 EVERY = 2.0
-"""Seconds between two writings."""
+"""Seconds between two writes."""
 WINDOW = 60.0
-"""Seconds of the past that the rate is measured over."""
+"""Seconds over which the rate is measured."""
 
 
 class Heartbeat:
-    """Counts answers and writes where the run stands."""
+    """Counts responses and writes the progress of the run."""
 
     def __init__(self, store: Run, state: Callable[[], Mapping[str, Any]]) -> None:
         self._store, self._state = store, state
@@ -44,20 +44,20 @@ class Heartbeat:
         self._totals = {cell.stem: n for cell, n in totals.items()}
 
     def start(self, cell: Cell, done: int, failed: int) -> None:
-        """A cell begins with what earlier starts answered; the clock of the rate begins with the first cell."""
+        """A cell begins with what earlier starts completed; the rate is measured from the first cell on."""
         self._cell, self._done, self._failed = cell.stem, done, failed
         if not self._marks:
             self._marks.append((time.monotonic(), self._fresh))
         self._write()
 
     def beat(self, failed: bool) -> None:
-        """One more answer is stored."""
+        """One more response is stored."""
         self._done, self._failed, self._fresh = self._done + 1, self._failed + failed, self._fresh + 1
         if time.monotonic() >= self._next:
             self._write()
 
     def finish(self) -> None:
-        """The cell in hand is done, or as far as it gets."""
+        """The current cell is done, or stopped."""
         self._write()
 
     def _rate(self, now: float) -> float:
@@ -94,10 +94,10 @@ class CellStatus:
     cell: str
     """`benchmark.condition`, as in the names of its files."""
     done: int
-    """Samples with an answer, failed ones included."""
+    """Samples with a response, failed ones included."""
     failed: int
     total: int
-    """Samples this run is to answer."""
+    """Samples of this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +109,11 @@ class RunStatus:
     model: str
     """The model's name in results."""
     running: bool
-    """Whether somebody is writing it."""
+    """Whether a process is writing it."""
     writer: str | None
-    """Who is writing, in words."""
+    """Which process is writing, in words."""
     state: str
-    """running, done, interrupted, or stopped (ended without saying so)."""
+    """`running`, `done`, `interrupted`, or `stopped` (the process ended without a word)."""
     cells: tuple[CellStatus, ...]
     done: int
     """Over all cells, as are `failed` and `total`."""
@@ -130,7 +130,7 @@ class RunStatus:
 
 
 class Watcher:
-    """Looks at a run; a second look reads only what is new."""
+    """Reads the status of a run; a second call reads only new lines."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -138,7 +138,7 @@ class Watcher:
         self._totals: dict[str, int] = {}
 
     def look(self) -> RunStatus:
-        """Where the run stands now; rate and replicas only while somebody is writing it."""
+        """The status now; rate and replicas only while the run is being written."""
         info = self._run.info
         writer = self._run.writer_now()
         said = self._run.progress() or {}
@@ -180,7 +180,7 @@ class Watcher:
 
 
 class _Tally:
-    """Which samples a response file answers, and which of them failed; reads on from where it was."""
+    """Which samples a response file holds and which of them failed; each call reads only new lines."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -191,7 +191,7 @@ class _Tally:
         if not self._path.is_file():
             return
         with self._path.open("rb") as file:
-            if file.seek(0, 2) < self._at:  # it was mended: damaged lines are gone
+            if file.seek(0, 2) < self._at:  # it was repaired: damaged lines are gone
                 self._at, self.finished = 0, {}
             file.seek(self._at)
             for line in file:

@@ -2,16 +2,16 @@
 
     RUN/run.json                               what is needed to repeat the run
     RUN/samples/<benchmark>.jsonl              the questions with their gold answers, once
-    RUN/responses/<benchmark>.<condition>.jsonl    one line for each answer, with a checksum
+    RUN/responses/<benchmark>.<condition>.jsonl    one line for each response, with a checksum
     RUN/verdicts/<benchmark>.<condition>.<scorer>.jsonl
     RUN/results.json                           scores, rewritten whole; holds no times
-    RUN/progress.json                          where a run that is going on stands; nobody depends on it
+    RUN/progress.json                          the progress of a run; information only
 
-Response files only grow. A line counts when its checksum holds; a torn or damaged line is moved to a `.damaged`
-file when the run is opened for writing, and its request is done again. Of several lines for one sample the last
-counts. Everything else is written to a temporary file and renamed.
+Response files are append-only. A line is valid when its checksum matches; a torn or damaged line is moved to a
+`.damaged` file when the run is opened for writing, and its sample is requested again. Of several lines for one sample
+the last counts. Everything else is written to a temporary file and renamed.
 
-One file although it is long: whoever changes how a run lies on disk must see all of its readers and writers.
+More than 400 lines in one file on purpose: all readers and writers of the run format must be changed together.
 """
 
 from __future__ import annotations
@@ -22,14 +22,20 @@ import os
 import socket
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.json_input import parse_object, read_object
 from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
+
+T = TypeVar("T")
 
 SCHEMA = 1
 """Number of the layout; a newer one is not read."""
@@ -37,14 +43,14 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One stored answer: what was asked, what came back."""
+    """One stored response with its request."""
 
     id: str
     """The sample's id."""
     key: str
     """The request's key; empty where the request could not be made."""
     prompt: str
-    """The user's text as it was asked."""
+    """The prompt as it was sent."""
     images: tuple[str, ...]
     """SHA-256 of the encoded images the model was shown."""
     text: str
@@ -99,7 +105,7 @@ def encode(record: Record) -> bytes:
     values = {name: getattr(record, name) for name in _RECORD_FIELDS}
     try:
         body = _dumps(values)
-    except TypeError:  # a lone surrogate in a model's output is no UTF-8; JSON escapes can hold it
+    except TypeError:  # a lone surrogate in a response is not valid UTF-8; a JSON escape can hold it
         body = json.dumps(values).encode("ascii")
     return body[:-1] + b',"sum":"%08x"}\n' % zlib.crc32(body)
 
@@ -113,9 +119,26 @@ def decode(line: bytes) -> Record | None:
     body = line[:-_SUM] + b"}"
     if line[-_SUM:] != b',"sum":"%08x"}' % zlib.crc32(body):
         return None
-    values = json.loads(body)
-    values["images"] = tuple(values.pop("pictures", None) or values.get("images", ()))  # `pictures` in old runs
-    return Record(**values)
+    try:
+        return _record_decoder().decode(body)
+    except msgspec.DecodeError:  # an old run, or an escaped lone surrogate, which only the standard library reads
+        return _record_of(body)
+
+
+@cache
+def _record_decoder() -> msgspec.json.Decoder[Record]:
+    return msgspec.json.Decoder(Record)
+
+
+def _record_of(body: bytes) -> Record | None:
+    """The record of a line whose images are still called `pictures`, or whose text holds escaped surrogates."""
+    try:
+        values = json.loads(body)
+        if "pictures" in values:
+            values["images"] = values.pop("pictures")
+        return msgspec.convert(values, Record)
+    except (ValueError, TypeError, RecursionError, msgspec.ValidationError):
+        return None
 
 
 class Run:
@@ -127,7 +150,17 @@ class Run:
     @property
     def info(self) -> dict[str, Any]:
         """The content of run.json."""
-        return _read_json(self.path / "run.json")
+        path = self.path / "run.json"
+        found = read_object(path, CHANGED)
+        schema = found.get("schema")
+        if not isinstance(schema, int):
+            raise UserError(f"{path} is not a cambrian-eval run: it has no schema number")
+        if schema > SCHEMA:
+            raise UserError(
+                f"{path} has schema {schema}, newer than the {SCHEMA} of this version; update cambrian-eval"
+            )
+        _convert(found, str(path), _RunFile)
+        return found
 
     def save_info(self, info: Mapping[str, Any]) -> None:
         """Replaces run.json whole, schema number first."""
@@ -139,31 +172,30 @@ class Run:
     # -- samples
 
     def has_samples(self, benchmark: str) -> bool:
-        """Whether the questions of a benchmark are on record; they are written once."""
+        """Whether the samples of a benchmark are stored; they are written once."""
         return (self.path / "samples" / f"{benchmark}.jsonl").is_file()
 
     def save_samples(self, benchmark: str, samples: Iterable[Sample]) -> None:
-        """Writes the questions and gold answers in the order given; images stay in the data set."""
+        """Writes the samples with their gold answers in the order given; images stay in the dataset."""
         lines = b"".join(_dumps(sample_values(s)) + b"\n" for s in samples)
         _replace(self.path / "samples" / f"{benchmark}.jsonl", lines)
 
     def samples(self, benchmark: str) -> list[Sample]:
-        """The questions of a benchmark in data-set order, without their images."""
+        """The samples of a benchmark in dataset order, without their images."""
         path = self.path / "samples" / f"{benchmark}.jsonl"
         if not path.is_file():
             raise UserError(f"{self.path} holds no samples of {benchmark!r}; it has: {', '.join(self.benchmarks())}")
-        with path.open("rb") as lines:
-            return [sample_of(json.loads(line)) for line in lines]
+        return [_typed(_sample_values, line, where, Sample) for line, where in _lines(path)]
 
     def samples_content(self, benchmark: str) -> bytes:
-        """The questions as they are stored: equal contents mean equal samples in equal order."""
+        """The samples file: equal contents mean equal samples in equal order."""
         try:
             return (self.path / "samples" / f"{benchmark}.jsonl").read_bytes()
         except OSError as error:
             raise UserError(f"{self.path} holds no samples of {benchmark!r} ({error.strerror})") from error
 
     def copy_samples(self, benchmark: str, source: Run) -> None:
-        """Takes the questions of another run byte for byte."""
+        """Copies the samples of another run byte for byte."""
         _replace(self.path / "samples" / f"{benchmark}.jsonl", source.samples_content(benchmark))
 
     def benchmarks(self) -> list[str]:
@@ -171,7 +203,7 @@ class Run:
         return list(dict.fromkeys(cell.benchmark for cell in self.cells()))
 
     def asked(self) -> list[Cell]:
-        """What the run was started for, each start counted; a later one may add benchmarks or conditions.
+        """The planned cells over all starts; a later start may add benchmarks or conditions.
 
         Only names that run.json declares: its reader checks those, since names become paths.
         """
@@ -196,7 +228,7 @@ class Run:
         return self.path / "responses" / f"{cell.stem}.jsonl"
 
     def responses(self, cell: Cell) -> dict[str, Record]:
-        """The stored answers of a cell by sample id; damaged lines are passed over."""
+        """The stored responses of a cell by sample id; damaged lines are skipped."""
         found: dict[str, Record] = {}
         path = self._responses_path(cell)
         if path.is_file():
@@ -207,11 +239,11 @@ class Run:
         return found
 
     def writer(self, cell: Cell) -> ResponseWriter:
-        """Appends answers of a cell; for use inside `writing`, which holds the lock."""
+        """Appends responses of a cell; for use inside `writing`, which holds the lock."""
         return ResponseWriter(self._responses_path(cell))
 
-    def clear_answers(self) -> None:
-        """Removes answers, verdicts and results; for folders whose content is made from other runs."""
+    def clear_responses(self) -> None:
+        """Removes responses, verdicts and results; for folders whose content is made from other runs."""
         for file in (*(self.path / "responses").glob("*.jsonl"), *(self.path / "verdicts").glob("*.jsonl")):
             file.unlink()
         (self.path / "results.json").unlink(missing_ok=True)
@@ -219,7 +251,7 @@ class Run:
     # -- verdicts and results
 
     def save_verdicts(self, cell: Cell, scorer: str, ids: Sequence[str], verdicts: Sequence[Verdict]) -> None:
-        """Replaces what this scorer has said of the cell, a verdict for each id."""
+        """Replaces the verdicts of this scorer on the cell, one for each id."""
         lines = b"".join(
             _dumps({"id": i, "value": v.value, "extracted": v.extracted, "rule": v.rule, "outcome": v.outcome}) + b"\n"
             for i, v in zip(ids, map(_printable, verdicts), strict=True)
@@ -231,8 +263,9 @@ class Run:
         path = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl"
         if not path.is_file():
             return {}
-        with path.open("rb") as lines:
-            return {(v := json.loads(line)).pop("id"): _verdict_of(v) for line in lines}
+        return {
+            v.id: v.verdict for line, where in _lines(path) for v in [_typed(_verdict_values, line, where, _Stored)]
+        }
 
     def scorers(self, cell: Cell) -> list[str]:
         """Names of the scorers whose verdicts on the cell are stored, sorted."""
@@ -245,8 +278,8 @@ class Run:
         path = self.path / "results.json"
         if not path.is_file():
             return []
-        stored = _read_json(path)["results"]
-        return [_result_of(r) for r in stored]
+        stored = read_object(path, CHANGED)
+        return list(_convert(stored, str(path), _Results).results)
 
     def merged_results(self, results: Iterable[Result]) -> list[Result]:
         """The stored results with these added or replaced by benchmark, condition and scorer."""
@@ -264,50 +297,60 @@ class Run:
         """Any further file of the run, written whole."""
         _replace(self.path / name, content)
 
-    # -- for those who watch
+    # -- progress
 
     def save_progress(self, content: str) -> None:
-        """Whole, but not forced to the disk: after a crash the old one, or none, is as good."""
+        """Replaces progress.json without forcing it to disk: after a crash, an old file or none is good enough."""
         _replace(self.path / "progress.json", content, durable=False)
 
     def progress(self) -> dict[str, Any] | None:
-        """What the run last said about itself; None before it said anything."""
+        """The content of progress.json; None where there is none."""
         path = self.path / "progress.json"
-        return _read_json(path) if path.is_file() else None
+        return read_object(path, CHANGED) if path.is_file() else None
 
     def writer_now(self) -> str | None:
-        """Who is writing this run at this moment, in words; None when nobody is. Never disturbs the writer."""
+        """Which process is writing this run now, in words; None where there is none. Never disturbs the writer."""
         import fcntl
 
         try:
-            handle = os.open(self.path / "lock", os.O_RDONLY)
+            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         except OSError:
             return None
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
-            return os.read(handle, 4096).decode("utf-8", "replace").strip() or "another process"
+            return self._holder() or "another process"
         else:
             return None
         finally:
             os.close(handle)
 
+    def _holder(self) -> str:
+        """Which process the lock file names; empty where there is none."""
+        try:
+            return (self.path / "lock").read_bytes()[:4096].decode("utf-8", "replace").strip()
+        except OSError:
+            return ""
+
     # -- one writer
 
     @contextmanager
     def writing(self) -> Iterator[list[str]]:
-        """Holds the lock of the run and repairs torn files; yields what was found and mended, in words."""
+        """Holds the lock of the run and repairs torn files; yields notes about the repairs.
+
+        The lock is on the folder itself, so removing the file `lock`, which names the process, lets nobody in.
+        """
         import fcntl
 
         path = self.path / "lock"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise disk_error(self.path, error) from error
         try:
-            held = os.read(handle, 4096).decode("utf-8", "replace").strip()
-            for attempt in range(5):  # somebody who asks whether the run is going on holds it for a moment
+            held = self._holder()
+            for attempt in range(5):  # `writer_now` of another process holds it for a moment
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
@@ -319,20 +362,19 @@ class Run:
                             f"{self.path} is being written by {held or 'another process'}; wait or stop it"
                         ) from None
                     time.sleep(0.02)
-            notes = [f"took over the lock that {held} left behind"] if held else []
+            notes = [f"removed a stale lock of {held}"] if held else []
             try:
-                os.ftruncate(handle, 0)
-                mark = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
-                os.pwrite(handle, mark.encode(), 0)
+                since = time.strftime("%Y-%m-%d %H:%M:%S")
+                path.write_text(f"process {os.getpid()} on {socket.gethostname()} since {since}")
                 for left in filter(_is_temporary, sorted(self.path.rglob("*.tmp"))):
                     left.unlink()
-                notes += [note for file in sorted((self.path / "responses").glob("*.jsonl")) if (note := _mend(file))]
+                notes += [note for file in sorted((self.path / "responses").glob("*.jsonl")) if (note := _repair(file))]
             except OSError as error:
                 raise disk_error(self.path, error) from error
             try:
                 yield notes
             finally:
-                os.ftruncate(handle, 0)
+                path.write_text("")
         finally:
             os.close(handle)
 
@@ -372,11 +414,9 @@ def create_or_open(path: Path) -> Run:
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; --out needs a folder")
     if path.is_dir() and not (path / "run.json").is_file():
-        strangers = sorted(p.name for p in path.iterdir() if p.name != "lock" and not _is_temporary(p))
-        if strangers:
-            raise UserError(
-                f"{path} is not a run folder (no run.json; it holds {strangers[0]!r}); give an empty folder"
-            )
+        others = sorted(p.name for p in path.iterdir() if p.name != "lock" and not _is_temporary(p))
+        if others:
+            raise UserError(f"{path} is not a run folder (no run.json; it holds {others[0]!r}); give an empty folder")
     if (path / "run.json").is_file():
         return open_run(path)
     return Run(path)
@@ -388,13 +428,7 @@ def open_run(path: str | Path) -> Run:
     if not (folder / "run.json").is_file():
         raise UserError(f"{folder} is not a run folder: it has no run.json")
     run = Run(folder)
-    schema = run.info.get("schema")
-    if not isinstance(schema, int):
-        raise UserError(f"{folder / 'run.json'} is not a cambrian-eval run: it has no schema number")
-    if schema > SCHEMA:
-        raise UserError(
-            f"{folder} has schema {schema}, newer than the {SCHEMA} this version reads; update cambrian-eval"
-        )
+    run.info  # noqa: B018 - checks the file
     return run
 
 
@@ -404,23 +438,96 @@ def sample_values(sample: Sample) -> dict[str, Any]:
     return {**values, "tags": dict(sample.tags), "extra": dict(sample.extra), "images": len(sample.images)}
 
 
-def sample_of(values: dict[str, Any]) -> Sample:
-    """The inverse of `sample_values`; images stay behind."""
-    for count in ("images", "pictures"):  # `pictures` in old runs
-        values.pop(count, None)
-    for name in ("answers", "choices", "labels", "guesses"):
-        values[name] = tuple(values[name])
-    values["tags"] = {k: tuple(v) if isinstance(v, list) else v for k, v in values["tags"].items()}
-    return Sample(**values)
+class _Stored(msgspec.Struct):
+    """One line of a verdict file."""
+
+    id: str
+    verdict: Verdict
 
 
-def _verdict_of(values: dict[str, Any]) -> Verdict:
-    """A stored verdict; schema 1 said `parsed` and began the rule with the outcome."""
+class _Results(msgspec.Struct):
+    """results.json, as far as it is read."""
+
+    results: list[Result]
+
+
+class _Data(msgspec.Struct):
+    fingerprint: str
+
+
+class _BenchmarkInfo(msgspec.Struct):
+    samples: int
+    max_new_tokens: int
+    complete: bool
+    settings: dict[str, Any]
+    warnings: list[str]
+    data: _Data
+    prompts_sha256: str
+
+
+class _ModelInfo(msgspec.Struct):
+    name: str
+    fingerprint: str
+    max_images: int | None
+
+
+class _Pass(msgspec.Struct):
+    end: str | None
+    interrupted: bool | None
+    benchmarks: list[str] = []
+    conditions: list[str] = []
+
+
+class _RunFile(msgspec.Struct):
+    """What every reader of run.json relies on; the other keys are information."""
+
+    schema: int
+    model: _ModelInfo
+    answers_depend_on: dict[str, Any]
+    conditions: list[str]
+    scorers: list[str]
+    benchmarks: dict[str, _BenchmarkInfo]
+    passes: list[_Pass]
+
+
+CHANGED = "another program has changed the file"
+
+
+def _lines(path: Path) -> Iterator[tuple[bytes, str]]:
+    """The lines of a file with their places for error messages."""
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                yield line, f"{path} line {number}"
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _typed(shape: Callable[[dict[str, Any]], dict[str, Any]], line: bytes, where: str, kind: type[T]) -> T:
+    return _convert(shape(parse_object(line, where, CHANGED)), where, kind)
+
+
+def _convert(value: Any, where: str, kind: type[T]) -> T:
+    """The value as its type; what does not fit is named with its field."""
+    try:
+        return msgspec.convert(value, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise UserError(f"{where}: {error}; {CHANGED}") from None
+
+
+def _sample_values(values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a stored sample; the number of its images is information (`pictures` in old runs)."""
+    return {name: value for name, value in values.items() if name not in ("images", "pictures")}
+
+
+def _verdict_values(values: dict[str, Any]) -> dict[str, Any]:
+    """A stored verdict; old files have `parsed`, and the rule begins with the outcome."""
+    identity = values.pop("id", None)
     if "parsed" in values:
-        rule = values["rule"]
+        rule = str(values.get("rule"))
         started = next((name for start, name in _OLD_OUTCOMES.items() if rule.startswith(start)), "unparsed")
         values["outcome"] = "read" if values.pop("parsed") else started
-    return Verdict(**values)
+    return {"id": identity, "verdict": values}
 
 
 _OLD_OUTCOMES = {"failed: ": "failed", "undecided: ": "undecided", "the answer is withheld": "withheld"}
@@ -437,31 +544,8 @@ def _printable(verdict: Verdict) -> Verdict:
     return replace(verdict, extracted=extracted, rule=clean(verdict.rule))
 
 
-def _result_of(values: dict[str, Any]) -> Result:
-    interval = values["interval"]
-    return Result(
-        **{
-            **values,
-            "interval": None if interval is None else tuple(interval),
-            "notes": tuple(values["notes"]),
-        }
-    )
-
-
 def _rank(order: Sequence[str], name: str) -> tuple[int, str]:
     return (order.index(name) if name in order else len(order), name)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{path} is no JSON ({error}); the file was changed by something else") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} does not hold a JSON object")
-    return found
 
 
 def _replace(path: Path, content: str | bytes, durable: bool = True) -> None:
@@ -481,12 +565,12 @@ def _replace(path: Path, content: str | bytes, durable: bool = True) -> None:
 
 
 def _is_temporary(path: Path) -> bool:
-    """Whether a file is what `_replace` leaves behind when it is killed half-way."""
+    """Whether a file is what `_replace` leaves when it is killed."""
     return path.name.startswith(".") and path.name.endswith(".tmp")
 
 
-def _mend(path: Path) -> str | None:
-    """Moves torn and damaged lines out of a response file; says what it moved."""
+def _repair(path: Path) -> str | None:
+    """Moves torn and damaged lines out of a response file; returns a note about them."""
     content = path.read_bytes()
     lines = content.split(b"\n")
     tail = lines.pop()
@@ -496,7 +580,7 @@ def _mend(path: Path) -> str | None:
     with path.with_name(path.name + ".damaged").open("ab") as aside:
         aside.write(b"".join(line + b"\n" for line in damaged))
     _replace(path, b"".join(line + b"\n" for line in lines if decode(line) is not None))
-    return f"{path.name}: {len(damaged)} torn or damaged line(s) set aside, their samples are done again"
+    return f"{path.name}: {len(damaged)} torn or damaged lines moved to {path.name}.damaged and requested again"
 
 
 def disk_error(path: Path, error: OSError) -> UserError:

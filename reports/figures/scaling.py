@@ -3,78 +3,128 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
+from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.registry import CATEGORIES
 
-from cambrian_eval.errors import UserError
-
-from .. import labels
-from ..catalogue import CATEGORIES
+from .. import labels, style
+from ..attributes import ATTRIBUTES, attribute_named
 from ..category_means import by_category
-from ..scores import ATTRIBUTES, ScoreTable
-from ..style import COLOURS, MARKERS, Drawing, Theme, panels, styled, typeset
-from .matrix import text_colour
+from ..figure import Figure, option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..category_means import Mean
+    from ..scores import ScoreTable
+    from ..sources import Sources
+
 MOST_LABELS = 12
-"""With more models than this only one's own are named."""
+"""Where a panel has more models than this, only yours are named."""
 
 
-def draw(table: ScoreTable, theme: Theme, attribute: str) -> Drawing:
-    """A panel per category; Spearman correlation in the title; own models are stars."""
-    x_of = {m: a[attribute] for m in table.models if attribute in (a := table.attributes.get(m, {}))}
-    if len(set(x_of.values())) < 2:
-        known = sorted({key for a in table.attributes.values() for key in a})
-        raise UserError(
-            f"{table.source}: {len(x_of)} models have {attribute!r} and it takes {len(set(x_of.values()))} values; "
-            f"known attributes: {', '.join(known) or 'none'}; give a CSV with such a column, or another --x"
+@dataclass(frozen=True)
+class Options:
+    """What the horizontal axis is."""
+
+    x: str = option("visual_tokens", "The attribute: visual_tokens, resolution or params.")
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The complete category averages of the models that have an attribute."""
+
+    table: ScoreTable
+    attribute: str
+    x: dict[str, float]
+    """The attribute by model."""
+    panels: dict[str, list[Mean]]
+    """The averages by category."""
+
+
+class ScalingFigure(Figure[Scaling, Options]):
+    """A panel per category; Spearman correlation in the title; your models are stars where others are beside them."""
+
+    name = "scaling"
+    summary = "Category averages against an attribute of the model."
+    options = Options
+
+    def compute(self, sources: Sources, options: Options) -> Scaling:
+        """The averages of every model that has the attribute; it must take two values at least."""
+        attribute, table = attribute_named(options.x), sources.table
+        if attribute is None:
+            raise unknown("--x", options.x, ATTRIBUTES)
+        x = {m: a[attribute] for m in table.models if attribute in (a := table.attributes.get(m, {}))}
+        if len(set(x.values())) < 2:
+            known = sorted({key for a in table.attributes.values() for key in a})
+            raise UserError(
+                f"{table.source}: {len(x)} models have {attribute!r} and it takes {len(set(x.values()))} values; "
+                f"known attributes: {', '.join(known) or 'none'}; give a CSV with such a column, or another --x"
+            )
+        cells = by_category(table)
+        panels = {c: [cells[m, c] for m in x if (m, c) in cells] for c in CATEGORIES}
+        panels = {c: [mean for mean in means if not mean.partial] for c, means in panels.items() if means}
+        if not panels:
+            raise UserError(f"{table.source}: no model with {attribute!r} has a category average")
+        drawn = {mean.model for means in panels.values() for mean in means}
+        if not drawn:
+            raise UserError(f"{table.source}: no model with {attribute!r} has all four benchmarks of a category")
+        return Scaling(table, attribute, {m: value for m, value in x.items() if m in drawn}, panels)
+
+    def draw(self, numbers: Scaling, theme: style.Theme) -> style.Drawing:
+        """A marker for each model in each panel."""
+        table, title = numbers.table, ATTRIBUTES[numbers.attribute]
+        with style.styled(theme):
+            fig, grid = style.panels(theme, len(numbers.panels), 0.38)
+            for axes, (category, means) in zip(grid, numbers.panels.items(), strict=True):
+                for mean in means:
+                    yours = mean.model in table.apart
+                    axes.plot(
+                        numbers.x[mean.model],
+                        mean.value,
+                        marker="*" if yours else style.MARKERS[category],
+                        color=style.COLORS[category],
+                        linestyle="",
+                        markersize=theme.size * (1.3 if yours else 0.6),
+                        markeredgecolor="#000000" if yours else "#ffffff",
+                        markeredgewidth=theme.line * 0.7,
+                    )
+                rho = spearman([numbers.x[m.model] for m in means], [m.value for m in means])
+                suffix = "" if math.isnan(rho) else f"\nrank r {rho:+.2f}"
+                axes.set_title(
+                    style.typeset(category, theme) + suffix,
+                    color=style.text_color(category),
+                    fontsize=theme.size * 0.9,
+                )
+                axes.margins(0.2)
+                _scale(axes, sorted(set(numbers.x.values())))
+            fig.supxlabel(style.typeset(title, theme), fontsize=theme.size)
+            for axes, means in zip(grid, numbers.panels.values(), strict=True):
+                named = [m for m in means if m.model in table.apart or len(means) <= MOST_LABELS]
+                labels.place(
+                    axes,
+                    [(numbers.x[m.model], m.value) for m in named],
+                    [style.typeset(m.model, theme) for m in named],
+                    [theme.size * 0.4] * len(named),
+                    fontsize=theme.size * 0.62,
+                )
+        rows = tuple(
+            (m.model, category, numbers.x[m.model], m.value, m.model in table.own)
+            for category, means in numbers.panels.items()
+            for m in means
         )
-    cells = by_category(table)
-    present = [c for c in CATEGORIES if any((m, c) in cells for m in x_of)]
-    if not present:
-        raise UserError(f"{table.source}: no model with {attribute!r} has a category average")
-    drawn = {m for m, c in cells if c in present and not cells[m, c].partial}
-    x_of = {m: x for m, x in x_of.items() if m in drawn}
-    if not x_of:
-        raise UserError(f"{table.source}: no model with {attribute!r} has all four benchmarks of a category")
-    rows: list[tuple[object, ...]] = []
-    with styled(theme):
-        fig, grid = panels(theme, len(present), 0.38)
-        for axes, category in zip(grid, present, strict=True):
-            members = [m for m in x_of if (m, category) in cells and not cells[m, category].partial]
-            points = [(x_of[m], cells[m, category].value) for m in members]
-            rows += [(m, category, x_of[m], cells[m, category].value, m in table.own) for m in members]
-            mixed = bool(table.own) and len(table.own) < len(table.models)
-            for m, (x, y) in zip(members, points, strict=True):
-                own = mixed and m in table.own
-                axes.plot(
-                    x, y, marker="*" if own else MARKERS[category], color=COLOURS[category], linestyle="",
-                    markersize=theme.size * (1.3 if own else 0.6), markeredgecolor="#000000" if own else "#ffffff",
-                    markeredgewidth=theme.line * 0.7,
-                )  # fmt: skip
-            if len(points) >= 3:
-                rho = spearman([p[0] for p in points], [p[1] for p in points])
-                words = "" if math.isnan(rho) else f"\nrank r {rho:+.2f}"
-            else:
-                words = ""
-            axes.set_title(typeset(category, theme) + words, color=text_colour(category), fontsize=theme.size * 0.9)
-            axes.margins(0.2)
-            _scale(axes, sorted(set(x_of.values())))
-        fig.supxlabel(typeset(ATTRIBUTES.get(attribute, attribute), theme), fontsize=theme.size)
-        for axes, category in zip(grid, present, strict=True):
-            members = [m for m in x_of if (m, category) in cells and not cells[m, category].partial]
-            named = [m for m in members if (m in table.own and mixed) or len(members) <= MOST_LABELS]
-            labels.place(
-                axes, [(x_of[m], cells[m, category].value) for m in named], [typeset(m, theme) for m in named],
-                [theme.size * 0.4] * len(named), fontsize=theme.size * 0.62,
-            )  # fmt: skip
-    caption = (
-        f"Category averages against {ATTRIBUTES.get(attribute, attribute)} over {len(x_of)} models ({table.source})."
-    )
-    return Drawing("scaling", fig, ("model", "category", attribute, "average", "own"), tuple(rows), caption)
+        caption = f"Category averages against {title} over {len(numbers.x)} models ({table.source})."
+        columns = ("model", "category", numbers.attribute, "average", "own")
+        return style.Drawing("scaling", fig, columns, rows, caption, table.source)
+
+    def in_report(self, sources: Sources) -> Mapping[str, Options]:
+        """Every attribute in which the models differ."""
+        known = sources.table.attributes.values()
+        varied = [name for name in ATTRIBUTES if len({a[name] for a in known if name in a}) > 1]
+        return {f"scaling-{name}": Options(name) for name in varied}
 
 
 def _scale(axes: Axes, values: list[float]) -> None:
@@ -92,10 +142,12 @@ def _scale(axes: Axes, values: list[float]) -> None:
 
 
 def spearman(x: list[float], y: list[float]) -> float:
-    """Rank correlation; NaN where one side is constant."""
-    from scipy.stats import rankdata
+    """Rank correlation; NaN for fewer than three models or where one side is constant."""
+    import numpy as np
 
-    a, b = rankdata(x), rankdata(y)
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return math.nan
-    return float(np.corrcoef(a, b)[0, 1])
+    from ..correlation import pair_matrix
+
+    return float(pair_matrix(np.column_stack([x, y]), "spearman")[0][0, 1])
+
+
+FIGURE = ScalingFigure()

@@ -1,7 +1,7 @@
-"""Thumbnails of the images that models were shown, found again in the data a run was made from.
+"""Thumbnails of the images that models were shown, found in the data of a run.
 
-A run stores hashes, not images: the data set is opened as the run names it (never over the network) and its
-images are matched by hash. Few images go into the page itself; many into files beside it.
+A run stores hashes, not images: the dataset is opened as the run names it (never over the network) and its
+images are matched by hash. Few images go into the page itself, many into files beside it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from ..style import write
 EDGE = 384
 """Longest edge of a thumbnail in pixels."""
 EMBEDDED = 400
-"""Up to this many images lie in the page; more go into side files, which the page loads one by one."""
+"""Up to this many images are embedded in the page; more go into files beside it, which the page loads one by one."""
 BLOCK = 25
-"""Embedded images in one lazily read block."""
+"""Embedded images in one lazily parsed block."""
 FOLDER = "images"
 
 
@@ -37,7 +37,7 @@ def gathered(
 ) -> tuple[dict[str, Any], list[dict[str, str]], list[str]]:
     """The index entry that says where images are, blocks of embedded ones, and notes on what could not be found.
 
-    Images for side files are written as they come, so that memory does not grow with their number.
+    Files beside the page are written one by one, so that memory does not grow with their number.
     """
     found: dict[str, bytes] = {}
     if len(wanted) <= EMBEDDED:
@@ -77,9 +77,11 @@ def find(runs: Sequence[NamedRun], wanted: frozenset[str], keep: Callable[[str, 
                 notes.append(f"no images of {entry(name).short} from {named.run.path.name}: {reason}")
                 continue
             done.add(key)
-            unreadable = _thumbnails([p for s in loaded.samples for p in s.images], wanted, kept, keep)
+            unreadable = _thumbnails(
+                [image for sample in loaded.samples for image in sample.images], wanted, kept, keep
+            )
             if unreadable:
-                notes.append(f"{entry(name).short}: {unreadable} images cannot be decoded")
+                notes.append(f"{entry(name).short}: {unreadable} images could not be decoded")
     return notes
 
 

@@ -1,32 +1,34 @@
-"""The samples of runs as the page holds them: a small index for filters, and blocks that are read when needed.
+"""The samples of runs as the page stores them: a small index for filters, and blocks that are parsed when needed.
 
-A *question* is a sample of a benchmark; a *view* is a run under a vision condition. The index has one character for
-each question, view and scorer; prompts, answers and verdicts lie in blocks of questions that the page parses lazily,
-so that it opens at once however many samples it holds.
+A *view* is a run under a vision condition. The index has one character for each sample, view and scorer; prompts,
+responses and verdicts are in blocks of samples that the page parses lazily, so that it opens quickly however many
+samples it has.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.running.store import Cell, Record
 from cambrian_eval.sample import Sample, Verdict
 
-from ..catalogue import entry, in_order
+from ..catalogue import condition_style, conditions_in_order, entry, in_order, scorers_in_order
 from ..runs import NamedRun
 
 BLOCK = 100
-"""Questions in one block."""
-ABSENT, RIGHT, PARTLY, WRONG, UNPARSED, FAILED, WITHHELD = ".", "r", "p", "w", "u", "f", "h"
+"""Samples in one block."""
+ABSENT, RIGHT, PARTLY, WRONG = ".", "r", "p", "w"
+LETTERS = {"unparsed": "u", "failed": "f", "undecided": "n", "withheld": "h"}
+"""Outcome of a verdict that has no value -> the character that filters read."""
 
 
 @dataclass(frozen=True)
 class Browsable:
-    """What the page's script reads."""
+    """The data of the page's script."""
 
     index: dict[str, Any]
     blocks: tuple[list[dict[str, Any]], ...]
@@ -35,31 +37,33 @@ class Browsable:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answers:
-    """One view's stored answers and verdicts to one benchmark."""
+class _Stored:
+    """One view's stored responses and verdicts on one benchmark."""
 
     records: dict[str, Record]
     verdicts: dict[str, dict[str, Verdict]]
 
 
 def outcome(sample: Sample, verdict: Verdict | None, record: Record | None) -> str:
-    """The one character that filters look at."""
+    """The character that filters read."""
     if record is None or verdict is None:
         return ABSENT
-    if record.finish == "failed":
-        return FAILED
-    if not sample.answers:
-        return WITHHELD
-    if not verdict.parsed:
-        return UNPARSED
+    if verdict.outcome != "failed" and not sample.answers:
+        return LETTERS["withheld"]  # scorers by rule do not know it
+    if verdict.outcome != "read":
+        return LETTERS[verdict.outcome]
     return RIGHT if verdict.value >= 1.0 else WRONG if verdict.value <= 0.0 else PARTLY
 
 
 def browsable(runs: Sequence[NamedRun]) -> Browsable:
-    """Everything stored in the runs, question by question."""
-    views = [(named, condition) for named in runs for condition in _conditions(named)]
+    """Everything stored in the runs, sample by sample."""
+    views = [
+        (named, condition)
+        for named in runs
+        for condition in conditions_in_order(cell.condition for cell in named.run.cells())
+    ]
     names = in_order(cell.benchmark for named in runs for cell in named.run.cells())
-    scorers = _scorers(runs)
+    scorers = scorers_in_order(scorer for named in runs for scorer in named.scorers)
     values: dict[str, list[str]] = {f"{v}:{s}": [] for v in range(len(views)) for s in range(len(scorers))}
     differ: list[list[str]] = [[] for _ in views]
     ids: list[str] = []
@@ -67,7 +71,7 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
     rows: list[dict[str, Any]] = []
     shown: set[str] = set()
     for b, name in enumerate(names):
-        answers = [_answers(named, Cell(name, condition), scorers) for named, condition in views]
+        answers = [_stored(named, Cell(name, condition), scorers) for named, condition in views]
         for sample in _samples(runs, name):
             ids.append(sample.id)
             of_benchmark.append(b)
@@ -84,6 +88,7 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
     index = {
         "benchmarks": [{"name": n, "title": entry(n).short, "category": entry(n).category} for n in names],
         "views": [{"model": named.name, "condition": condition} for named, condition in views],
+        "conditions": {condition: asdict(condition_style(condition)) for _, condition in views},
         "scorers": scorers,
         "ids": ids,
         "of": of_benchmark,
@@ -95,23 +100,12 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
     return Browsable(index, blocks, frozenset(shown))
 
 
-def _conditions(named: NamedRun) -> list[str]:
-    order = ("on", "off", "shuffled", "noise")
-    found = {cell.condition for cell in named.run.cells()}
-    return [c for c in order if c in found] + sorted(found - set(order))
-
-
-def _scorers(runs: Sequence[NamedRun]) -> list[str]:
-    found = {s for named in runs for s in named.scorers}
-    return sorted(found, key=lambda s: (s != "fuzzy", s))
-
-
-def _answers(named: NamedRun, cell: Cell, scorers: Sequence[str]) -> _Answers:
-    return _Answers(named.run.responses(cell), {s: named.run.verdicts(cell, s) for s in scorers})
+def _stored(named: NamedRun, cell: Cell, scorers: Sequence[str]) -> _Stored:
+    return _Stored(named.run.responses(cell), {s: named.run.verdicts(cell, s) for s in scorers})
 
 
 def _samples(runs: Sequence[NamedRun], benchmark: str) -> Iterator[Sample]:
-    """The questions of a benchmark over all runs, each once; one id must mean one question."""
+    """The samples of a benchmark over all runs, each once; one id must mean one question."""
     seen: dict[str, Sample] = {}
     for named in runs:
         if not named.run.has_samples(benchmark):
@@ -123,13 +117,13 @@ def _samples(runs: Sequence[NamedRun], benchmark: str) -> Iterator[Sample]:
                 yield sample
             elif (known.question, known.answers, known.choices) != (sample.question, sample.answers, sample.choices):
                 raise UserError(
-                    f"{named.run.path}: {benchmark} sample {sample.id} is another question than in "
-                    f"{runs[0].run.path}; runs in one report need the same data"
+                    f"{named.run.path}: {benchmark} sample {sample.id} differs from that in {runs[0].run.path}; "
+                    "report runs over different data separately"
                 )
 
 
-def _row(sample: Sample, answers: Sequence[_Answers], scorers: Sequence[str]) -> tuple[dict[str, Any], set[str]]:
-    """One question with every view's answer, in short keys; and the images the views were shown."""
+def _row(sample: Sample, answers: Sequence[_Stored], scorers: Sequence[str]) -> tuple[dict[str, Any], set[str]]:
+    """One sample with every view's response, in short keys; and the images the views were shown."""
     prompts: list[str] = []
     cells: dict[str, Any] = {}
     shown: set[str] = set()
@@ -150,7 +144,7 @@ def _row(sample: Sample, answers: Sequence[_Answers], scorers: Sequence[str]) ->
         if record.images:
             cell["i"] = [h[:24] for h in record.images]
         verdicts = {
-            s: [round(x.value, 6), x.extracted, x.rule, x.parsed]
+            s: [round(x.value, 6), x.extracted, x.rule, outcome(sample, x, record)]
             for s, name in enumerate(scorers)
             if (x := have.verdicts[name].get(sample.id)) is not None
         }
@@ -168,7 +162,7 @@ def _row(sample: Sample, answers: Sequence[_Answers], scorers: Sequence[str]) ->
 
 
 def script_json(value: Any) -> str:
-    """JSON that can stand inside a script element: nothing in it can end the element or open a comment."""
+    """JSON for a script element: nothing in it can end the element or open a comment."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return (

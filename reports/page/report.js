@@ -1,5 +1,5 @@
 "use strict";
-// The browser of samples. All text from models and data sets enters the page as text, never as markup.
+// Browsing samples. All text from models and datasets enters the page as text, never as markup.
 (() => {
   const byId = (id) => document.getElementById(id);
   const parsed = new Map();
@@ -10,7 +10,7 @@
   const index = read("index");
   const total = index.ids.length;
   const PAGE = 50;
-  const WORDS = { r: "right", p: "partly right", w: "wrong", u: "unparsed", f: "failed", h: "answer withheld", ".": "not run" };
+  const WORDS = { r: "right", p: "partly right", w: "wrong", u: "unparsed", f: "failed", n: "undecided", h: "answer withheld", ".": "not run" };
   const state = { model: "", condition: "", scorer: "0", category: "", benchmark: "", outcome: "", compare: "", q: "", sample: "", page: 0 };
   const KEYS = ["model", "condition", "scorer", "category", "benchmark", "outcome", "compare", "q", "sample", "page"];
   let found = [];
@@ -20,7 +20,8 @@
   const numberOf = new Map();
   for (let i = 0; i < total; i++) numberOf.set(name(i), i);
   const viewOf = (model, condition) => index.views.findIndex((v) => v.model === model && v.condition === condition);
-  const viewName = (v) => index.views[v].model + ", vision " + index.views[v].condition;
+  const conditionOf = (v) => index.conditions[index.views[v].condition];
+  const viewName = (v) => index.views[v].model + ", " + conditionOf(v).title;
   const outcome = (v, i) => (v < 0 ? "." : (index.values[v + ":" + state.scorer] || "")[i] || ".");
 
   const make = (tag, attributes, ...children) => {
@@ -33,7 +34,7 @@
     select.replaceChildren(...pairs.map(([value, text]) => make("option", { value }, text)));
   };
 
-  // -- search: the text of a question is built once, when somebody searches
+  // -- search: the text of a sample is built at the first search
   const texts = [];
   const textOf = (i) => {
     if (texts[i] === undefined) {
@@ -48,7 +49,7 @@
     return texts[i];
   };
 
-  const OUTCOMES = [["", "all"], ["right", "right"], ["wrong", "not right"], ["partly", "partly right"], ["unparsed", "unparsed"], ["failed", "failed"], ["differ", "scorers disagree"]];
+  const OUTCOMES = [["", "all"], ["right", "right"], ["wrong", "not right"], ["partly", "partly right"], ["unparsed", "unparsed"], ["failed", "failed"], ["undecided", "undecided"], ["differ", "scorers disagree"]];
   const PAIRED = [["changed", "the two differ"], ["only-a", "only the first is right"], ["only-b", "only the second is right"]];
   const matches = (i, a, b) => {
     const o = outcome(a, i);
@@ -58,10 +59,11 @@
     if (state.benchmark && benchmark.name !== state.benchmark) return false;
     switch (state.outcome) {
       case "right": if (o !== "r") return false; break;
-      case "wrong": if (!"wpuf".includes(o)) return false; break;
+      case "wrong": if (!"wpufn".includes(o)) return false; break;
       case "partly": if (o !== "p") return false; break;
       case "unparsed": if (o !== "u") return false; break;
       case "failed": if (o !== "f") return false; break;
+      case "undecided": if (o !== "n") return false; break;
       case "differ": if (index.differ[a][i] !== "1") return false; break;
       case "changed": if ((o === "r") === (outcome(b, i) === "r")) return false; break;
       case "only-a": if (o !== "r" || outcome(b, i) === "r") return false; break;
@@ -95,7 +97,7 @@
       return make("li", {}, link);
     }));
     const pages = Math.max(1, Math.ceil(found.length / PAGE));
-    byId("count").textContent = found.length + " of " + total + " samples" + (found.length ? "" : ": no sample fits these filters");
+    byId("count").textContent = found.length + " of " + total + " samples" + (found.length ? "" : ": no sample matches these filters");
     byId("page").textContent = "page " + (state.page + 1) + " of " + pages;
     byId("previous").disabled = state.page === 0;
     byId("next").disabled = state.page >= pages - 1;
@@ -104,36 +106,37 @@
   // -- one sample
   const block = (title, text) => [make("h4", {}, title), make("pre", { tabindex: "0", "aria-label": title }, text === "" ? "(empty)" : text)];
 
-  const shown = (digest, text, noise) => {
+  const shown = (digest, text, condition) => {
     const where = index.images;
     if (where.embedded && digest in where.embedded) {
       return make("img", { alt: text, loading: "lazy", src: "data:image/jpeg;base64," + read("images-" + where.embedded[digest])[digest] });
     }
     if (where.files && known.has(digest)) return make("img", { alt: text, loading: "lazy", src: where.files + "/" + digest + ".jpg" });
-    return make("p", { class: "note" }, text + (noise ? ": noise of the image's size" : ": not in this report (" + digest.slice(0, 12) + ")"));
+    return make("p", { class: "note" }, text + ": not in this report (" + digest.slice(0, 12) + ")." + (condition.summary ? " The condition shows " + condition.summary + "." : ""));
   };
   const known = new Set(index.images.known || []);
 
   const side = (row, v) => {
     const box = make("section", { class: "side", "aria-label": viewName(v) }, make("h3", {}, viewName(v)));
+    box.style.borderTopColor = conditionOf(v).color;
     const cell = row.v[String(v)];
     if (!cell) {
       box.append(make("p", { class: "note" }, "This sample was not run here."));
       return box;
     }
-    if (cell.i) cell.i.forEach((digest, k) => box.append(shown(digest, "Image " + (k + 1) + " shown to the model", index.views[v].condition === "noise")));
+    if (cell.i) cell.i.forEach((digest, k) => box.append(shown(digest, "Image " + (k + 1) + " shown to the model", conditionOf(v))));
     else box.append(make("p", { class: "note" }, "No image was shown to the model."));
     box.append(...block("Prompt", row.p[cell.p]), ...block("Response", cell.x));
     const list = make("dl", {});
     const line = (term, value) => list.append(make("dt", {}, term), make("dd", {}, value));
     for (const [s, verdict] of Object.entries(cell.s || {})) {
-      const words = cell.f === "failed" ? "failed" : row.a.length === 0 ? "not graded: the answer is withheld" : (verdict[3] ? verdict[0] >= 1 ? "right" : verdict[0] <= 0 ? "wrong" : "partly right" : "unparsed") + " (" + verdict[0] + ")";
-      line(index.scorers[s], words);
+      const letter = verdict[3];
+      line(index.scorers[s], WORDS[letter] + ("rpwu".includes(letter) ? " (" + verdict[0] + ")" : ""));
       line("extracted", verdict[1] === null ? "nothing" : verdict[1] === "" ? "(empty)" : verdict[1]);
       line("rule", verdict[2]);
     }
     if (cell.e) line("error", cell.e);
-    line("ended by", cell.f);
+    line("finish reason", cell.f);
     if (cell.n !== undefined) line("tokens", String(cell.n));
     if (cell.t !== undefined) line("seconds", String(cell.t));
     box.append(make("h4", {}, "Verdicts"), list);
@@ -155,7 +158,7 @@
     const bar = make("div", { class: "bar" }, make("h3", {}, index.benchmarks[index.of[i]].title + " · " + index.ids[i]), make("a", { href: hash({ sample: state.sample }) }, "Link to this sample"), close);
     const parts = [bar, ...block("Question", row.q)];
     if (row.c) parts.push(make("h4", {}, "Options"), make("dl", {}, ...row.c.flatMap(([label, text]) => [make("dt", {}, label), make("dd", {}, text)])));
-    parts.push(make("h4", {}, "Gold"), make("p", {}, row.a.length ? row.a.join(" | ") : "withheld"));
+    parts.push(make("h4", {}, "Answer"), make("p", {}, row.a.length ? row.a.join(" | ") : "withheld"));
     if (row.t) parts.push(make("p", { class: "note" }, Object.entries(row.t).map(([k, v]) => k + ": " + [].concat(v).join(", ")).join(" · ")));
     const sides = make("div", { class: "sides" });
     for (const v of b >= 0 && b !== a ? [a, b] : [a]) if (v >= 0) sides.append(side(row, v));
@@ -164,7 +167,7 @@
     if (focus) article.focus();
   };
 
-  // -- the address holds the whole state, so that every view can be linked to
+  // -- the address contains the whole state, so that every view has a link
   const hash = (changes) => {
     const next = { ...state, ...changes };
     const words = new URLSearchParams();
@@ -182,7 +185,7 @@
     options(byId("model"), models.map((m) => [m, m]));
     const conditions = index.views.filter((v) => v.model === state.model).map((v) => v.condition);
     if (!conditions.includes(state.condition)) state.condition = conditions[0];
-    options(byId("condition"), conditions.map((c) => [c, c]));
+    options(byId("condition"), conditions.map((c) => [c, index.conditions[c].title]));
     options(byId("scorer"), index.scorers.map((s, k) => [String(k), s]));
     const categories = [...new Set(index.benchmarks.map((b) => b.category))];
     options(byId("category"), [["", "all"], ...categories.map((c) => [c, c])]);
@@ -255,16 +258,16 @@
       n: () => { if (!byId("next").disabled) go({ page: state.page + 1 }); },
       p: () => { if (!byId("previous").disabled) go({ page: state.page - 1 }); },
       c: () => {
-        const other = viewOf(state.model, state.condition === "on" ? "off" : "on");
+        const other = index.views.findIndex((v) => v.model === state.model && v.condition !== state.condition);
         go({ compare: state.compare === "" && other >= 0 ? String(other) : "" });
       },
     };
     if (actions[event.key]) { event.preventDefault(); actions[event.key](); }
   });
 
-  // -- dark mode: the system's choice unless the reader makes one
+  // -- dark mode: as the system's setting until the reader chooses
   const button = byId("theme");
-  const remember = (value) => { try { localStorage.setItem("cambrian-eval-theme", value); } catch { /* storage is off: the choice lasts for this view */ } };
+  const remember = (value) => { try { localStorage.setItem("cambrian-eval-theme", value); } catch { /* no storage: the choice is lost with the page */ } };
   const recall = () => { try { return localStorage.getItem("cambrian-eval-theme"); } catch { return null; } };
   const setTheme = (dark) => {
     document.documentElement.dataset.theme = dark ? "dark" : "light";

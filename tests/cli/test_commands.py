@@ -91,7 +91,7 @@ def test_config_file_and_flags(docvqa_root: Path, tmp_path: Path) -> None:
     config.write_text("benchmrk = 'docvqa'\n")
     assert "did you mean benchmark" in refused("run", "--config", config)
     config.write_text("= 1\n")
-    assert "no TOML" in refused("run", "--config", config)
+    assert "not valid TOML" in refused("run", "--config", config)
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_wrong_names_get_the_nearest(
 @pytest.mark.parametrize(
     ("line", "place", "word"),
     [
-        ('{"id": "3", "response": "x"', "line 4", "no JSON"),
+        ('{"id": "3", "response": "x"', "line 4", "not valid JSON"),
         ('{"id": "2", "response": "x"}', "line 4", "line 3"),
-        ('{"id": "nine", "response": "x"}', "line 4", "not in the data set"),
+        ('{"id": "nine", "response": "x"}', "line 4", "not in the dataset"),
         ('{"id": "3"}', "line 4", "response"),
         ('{"id": "3", "response": 5}', "line 4", "string"),
         ("", "line 4", "'3'"),
@@ -375,7 +375,7 @@ def test_failures_are_said_with_their_reason(tmp_path: Path) -> None:
     jsonl(folder / "rows.jsonl", [row, row])
     done = call("run", "--model", "chance", "--benchmark", "ai2d", "--data-root", tmp_path, "--out", tmp_path / "run")
     assert done.returncode == 1
-    assert "2 samples failed and score 0; the first, 0: ValueError: 8 bytes that are no image" in done.stdout
+    assert "2 samples failed and score 0; the first, 0: ValueError: 8 bytes that are not an image" in done.stdout
 
 
 def test_folders_that_cannot_be_read_or_written(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The example packages of the guides: the pages show them as they are, and every command of the pages works.
 
-They are built and installed once, into a folder of their own that only these tests see. What the guides and `docs/`
-contain besides is checked elsewhere.
+They are built and installed once, into a folder that only these tests use. `tests/docs` checks the rest of the pages.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "docs" / "examples"
-PACKAGES = ("clock-pairs", "nearest-clock", "chartqa-exact")
-GUIDES = ("add-a-benchmark", "add-a-model", "add-a-scorer")
+PACKAGES = ("clock-pairs", "nearest-clock", "chartqa-exact", "blur-condition")
+GUIDES = ("add-a-benchmark", "add-a-model", "add-a-scorer", "ablations")
 _FILE = re.compile(r"^<!-- file: (\S+) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMANDS = re.compile(r"^<!-- example -->\n```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -32,7 +32,7 @@ Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The surroundings of a person who has installed the three packages."""
+    """The environment of a user who has installed the packages."""
     home = tmp_path_factory.mktemp("examples")
     for name in PACKAGES:  # pip leaves its build beside the sources
         shutil.copytree(EXAMPLES / name, home / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -85,8 +85,6 @@ def test_every_file_with_content_is_on_a_page() -> None:
 def test_commands_of_the_pages(name: str, shell: Shell, tmp_path: Path) -> None:
     blocks = _COMMANDS.findall(_page(name))
     assert blocks
-    if name == "add-a-scorer":
-        _charts(tmp_path / "charts" / "chartqa_exact")
     shell("\n".join(blocks))
 
 
@@ -100,7 +98,8 @@ def test_the_benchmark(shell: Shell, tmp_path: Path) -> None:
         assert first["options"] == second["options"] and len(set(first["options"])) == 4
     listed = json.loads(shell("cambrian-eval list --json").stdout)["benchmarks"]
     (mine,) = [b for b in listed if b["name"] == "clock_pairs"]
-    assert mine["category"] == "Vision-Centric" and mine["rows"] == 40 and mine["scorers"] == ["fuzzy", "official"]
+    assert mine["category"] == "Vision-Centric" and mine["rows"] == 40
+    assert mine["scorers"] == ["fuzzy"]  # no released code, and `exact` is for ChartQA
     shown = shell("cambrian-eval show clock_pairs --data-root data --n 2 --images seen").stdout
     sample = _page("add-a-benchmark").partition("```text\nClock pairs")[2].partition("```")[0]
     assert shown.startswith(f"Clock pairs{sample}".rstrip("\n"))
@@ -111,22 +110,27 @@ def test_its_scores_worked_out_by_hand(shell: Shell, tmp_path: Path) -> None:
     """Pair 0 right, pair 1 half right, pair 2 unreadable, all others wrong: one pair and three questions of forty."""
     shell("python -m clock_pairs.draw data")
     rows = [json.loads(line) for line in (tmp_path / "data/clock_pairs/test.jsonl").read_text().splitlines()]
-    replies = []
+    responses = []
     for i, row in enumerate(rows):
         right = row["options"].index(row["answer"])
         letter = "ABCD"[right if i in (0, 1, 2) else (right + 1) % 4]
-        reply = f"It is {row['answer']}." if i == 0 else "" if i in (4, 5) else f"({letter})"
-        replies.append({"id": row["id"], "response": reply})
-    (tmp_path / "replies.jsonl").write_text("".join(json.dumps(r) + "\n" for r in replies))
-    shell("cambrian-eval import replies.jsonl --benchmark clock_pairs --data-root data --out run")
+        response = f"It is {row['answer']}." if i == 0 else "" if i in (4, 5) else f"({letter})"
+        responses.append({"id": row["id"], "response": response})
+    (tmp_path / "responses.jsonl").write_text("".join(json.dumps(r) + "\n" for r in responses))
+    shell("cambrian-eval import responses.jsonl --benchmark clock_pairs --data-root data --out run")
     found = _results(tmp_path / "run")
-    fuzzy, official = found["on", "fuzzy"], found["on", "official"]
-    assert fuzzy["score"] == pytest.approx(100 / 20)
-    assert fuzzy["breakdown"]["question_accuracy"] == pytest.approx(100 * 3 / 40)
-    assert fuzzy["breakdown"]["dial=white"] == pytest.approx(100 / 5)  # the first five pairs have white dials
-    assert fuzzy["chance"] == pytest.approx(100 / 16) and fuzzy["n_unparsed"] == 2 and fuzzy["complete"]
-    assert official["score"] == 0.0  # "It is ..." begins with an I
-    assert official["breakdown"]["question_accuracy"] == pytest.approx(100 * 2 / 40)
+    assert list(found) == [("on", "fuzzy")]
+    result = found["on", "fuzzy"]
+    assert result["score"] == pytest.approx(100 / 20)
+    assert result["breakdown"]["question_accuracy"] == pytest.approx(100 * 3 / 40)
+    assert result["breakdown"]["dial=white"] == pytest.approx(100 / 5)  # the first five pairs have white dials
+    assert result["chance"] == pytest.approx(100 / 16) and result["n_unparsed"] == 2 and result["complete"]
+
+
+def test_a_benchmark_without_released_code_says_so(shell: Shell) -> None:
+    shell("python -m clock_pairs.draw data")
+    run = "cambrian-eval run --model chance --benchmark clock_pairs --data-root data --out run"
+    assert "clock_pairs has no released scoring code" in shell(f"{run} --scorer official", code=2).stderr
 
 
 def test_the_model(shell: Shell, tmp_path: Path) -> None:
@@ -172,28 +176,87 @@ def test_questions_without_options_are_failed_and_counted(shell: Shell, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("gold", "reply", "fuzzy", "exact"),
+    ("gold", "response", "fuzzy", "exact", "outcome"),
     [
-        ("200", "about 204", 1.0, 0.0),
-        ("200", "200.0", 1.0, 1.0),
-        ("1,000", "1000", 1.0, 1.0),
-        ("Yes", "yes.", 1.0, 1.0),
+        ("200", "about 204", 1.0, 0.0, "read"),
+        ("200", "200.0", 1.0, 1.0, "read"),
+        ("1,000", "1000", 1.0, 1.0, "read"),
+        ("200", "$200", 1.0, 1.0, "read"),
+        ("200", "hard to say", 0.0, 0.0, "unparsed"),
+        ("Yes", "yes.", 1.0, 1.0, "read"),
     ],
 )
-def test_the_scorer(gold: str, reply: str, fuzzy: float, exact: float, shell: Shell, tmp_path: Path) -> None:
-    row = {"type": "human", "question": "How many?", "answer": gold, "prediction": reply}
+def test_the_scorer(
+    gold: str, response: str, fuzzy: float, exact: float, outcome: str, shell: Shell, tmp_path: Path
+) -> None:
+    row = {"type": "human", "question": "How many?", "answer": gold, "prediction": response}
     (tmp_path / "row.jsonl").write_text(json.dumps(row) + "\n")
     for scorer, value in (("fuzzy", fuzzy), ("exact", exact)):
-        done = shell(f"cambrian-eval grade row.jsonl --benchmark chartqa_exact --scorer {scorer} --json")
-        assert json.loads(done.stdout)["verdicts"][0]["value"] == value
+        done = shell(f"cambrian-eval grade row.jsonl --benchmark chartqa --scorer {scorer} --json")
+        (verdict,) = json.loads(done.stdout)["verdicts"]
+        assert (verdict["value"], verdict["outcome"]) == (value, outcome)
 
 
-def _charts(home: Path) -> None:
-    """Eight drawn charts with questions, in the layout `--data-root` reads."""
-    from cambrian_eval.demo import miniature
+def test_the_scorer_works_in_every_command_that_reads_verdicts(shell: Shell, tmp_path: Path) -> None:
+    run = "cambrian-eval run --model baseline:most-frequent --data mini:12 --benchmark chartqa --quiet"
+    shell(f"{run} --scorer fuzzy,exact --out a; {run} --seed 1 --out b; cambrian-eval score b --scorer exact")
+    for folder in ("a", "b"):
+        result = _results(tmp_path / folder)["on", "exact"]
+        assert any("must be equal" in note for note in result["notes"])
+    assert "chartqa" in shell("cambrian-eval compare a b --scorer exact").stdout
+    agreed = json.loads(shell("cambrian-eval agreement a --a fuzzy --b exact --format json").stdout)
+    assert "exact" in json.dumps(agreed)
+    shell("cambrian-eval report a --scorer exact --out report --format png")
+    assert "exact" in (tmp_path / "report" / "report.html").read_text("utf-8")
 
-    home.mkdir(parents=True)
-    with (home / "test.jsonl").open("w", encoding="utf-8") as file:
-        for i, row in enumerate(miniature.rows("chartqa", 8)):
-            (home / f"{i}.png").write_bytes(row["image"]["bytes"])
-            file.write(json.dumps({**row, "image": f"{i}.png"}) + "\n")
+
+def test_the_scorer_leaves_out_other_benchmarks(shell: Shell, tmp_path: Path) -> None:
+    run = "cambrian-eval run --model baseline:most-frequent --data mini:12 --benchmark chartqa,mmvp --quiet"
+    shell(f"{run} --scorer fuzzy,exact --out a")
+    stored = json.loads((tmp_path / "a" / "results.json").read_text("utf-8"))["results"]
+    assert {(r["benchmark"], r["scorer"]) for r in stored} == {
+        ("chartqa", "fuzzy"),
+        ("chartqa", "exact"),
+        ("mmvp", "fuzzy"),
+    }
+    assert "exact scores chartqa only" in shell("cambrian-eval score a --scorer exact --benchmark mmvp", code=2).stderr
+
+
+def test_the_condition(shell: Shell, tmp_path: Path) -> None:
+    """Blurred images have the size and the mean color of the originals, and almost none of their detail."""
+    assert "blur " in shell("cambrian-eval list").stdout
+    shell("python -m clock_pairs.draw data")
+    script = """
+        import sys
+        from pathlib import Path
+        from PIL import ImageStat
+        from blur_condition import Blur
+        from cambrian_eval.condition import Context
+        from cambrian_eval.image import LazyImage
+        from cambrian_eval.sample import Sample
+
+        sample = Sample("0", 0, "?", images=(LazyImage.of(Path("data/clock_pairs/images/0a.png")),))
+        (shown,) = Blur().apply(sample, Context([sample]))
+        before, after = sample.images[0].load(), shown.load()
+        assert before.size == after.size and shown.sha256 == Blur().apply(sample, Context([sample]))[0].sha256
+        for old, new in zip(ImageStat.Stat(before).mean, ImageStat.Stat(after).mean):
+            assert abs(old - new) < 8
+        assert ImageStat.Stat(after.convert("L")).var[0] < 0.5 * ImageStat.Stat(before.convert("L")).var[0]
+        assert list(Blur().apply(Sample("1", 1, "?"), Context([sample]))) == []
+    """
+    (tmp_path / "blurred.py").write_text(textwrap.dedent(script))
+    shell("python blurred.py")
+
+
+def test_the_condition_in_a_run_and_its_report(shell: Shell, tmp_path: Path) -> None:
+    shell("cambrian-eval run --model chance --data mini:8 --benchmark mmvp --vision on,blur --out run --quiet")
+    on, blurred = (
+        [json.loads(line) for line in (tmp_path / f"run/responses/mmvp.{name}.jsonl").read_text().splitlines()]
+        for name in ("on", "blur")
+    )
+    assert [line["prompt"] for line in on] == [line["prompt"] for line in blurred]
+    assert [len(line["images"]) for line in on] == [len(line["images"]) for line in blurred] == [1] * 8
+    assert not {h for line in on for h in line["images"]} & {h for line in blurred for h in line["images"]}
+    assert ("blur", "fuzzy") in _results(tmp_path / "run")
+    shell("cambrian-eval report run --out report --format png")
+    assert "blur" in (tmp_path / "report" / "report.html").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""What the guide to migrating says of our side: options and verbs exist, names are the sixteen, files are read."""
+"""The migration guide: our commands and options exist, the names are the sixteen, example files can be read."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def test_names_of_ours_are_the_sixteen() -> None:
     assert all(len(row) == 4 and row[2] in ("same", "another copy") for row in rows)
 
 
-def test_data_sets_called_another_copy_are_the_ones_that_differ() -> None:
-    """lmms-eval's task files name these hub data sets; where ours is another, row numbers do not carry over."""
+def test_datasets_called_another_copy_are_the_ones_that_differ() -> None:
+    """lmms-eval's task files name these Hub datasets; if ours is another, row numbers cannot be converted."""
     theirs = {
         **{"mme": "lmms-lab/MME", "mmbench": "lmms-lab/MMBench", "seed": "lmms-lab/SEED-Bench", "gqa": "lmms-lab/GQA"},
         **{"scienceqa": "lmms-lab/ScienceQA", "mmmu": "lmms-lab/MMMU", "mathvista": "AI4Math/MathVista"},

@@ -1,1 +1,1 @@
-"""Tests of the Ray engine, its bookkeeping, shards and `status`, with the models they share."""
+"""Tests of the engines, of shards and of `status`, with the models they share."""

@@ -1,4 +1,4 @@
-"""A real Ray cluster of four CPU slots in this machine, started once for all tests that need one."""
+"""A real Ray cluster with four CPUs on this machine, started once for all tests that need one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def cluster() -> Iterator[Any]:
         ray = load_ray()
     except UserError as error:
         if os.environ.get("CI") == "true":
-            pytest.fail(f"CI must test the Ray engine: {error}")
-        pytest.skip(f"notice: the Ray engine is not tested here, because Ray is not installed ({error})")
+            pytest.fail(f"the Ray engine must be tested in CI: {error}")
+        pytest.skip(f"the Ray engine is not tested, because Ray is not installed ({error})")
     if not ray.is_initialized():
         ray.init(
             address="local",

@@ -1,4 +1,4 @@
-"""Models that behave and misbehave, importable by replicas."""
+"""Models that work and models that fail, importable by replicas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cambrian_eval.sample import Request, Response, Sample
 
 
 class Plain:
-    """Answers `answer ID`, pulling as many requests at a time as it is told."""
+    """Returns `answer ID`, with a given batch size."""
 
     max_images: int | None = 1
 
@@ -36,7 +36,7 @@ class Plain:
 
 
 class Raises(Plain):
-    """Raises on every id that ends in 3."""
+    """Raises an error on every id that ends in 3."""
 
     def reply(self, request: Request) -> Iterator[Response]:
         if request.id.endswith("3"):
@@ -45,7 +45,7 @@ class Raises(Plain):
 
 
 class Wrong(Plain):
-    """Breaks the contract at id 5: `fewer`, `twice` or `unknown`."""
+    """Breaks the contract at id 5: no response (`fewer`), two (`twice`), or one for an `unknown` id."""
 
     def __init__(self, how: str) -> None:
         super().__init__()
@@ -59,8 +59,8 @@ class Wrong(Plain):
             yield Response(request.id, "x")
 
 
-class Deadly(Plain):
-    """Does something terrible on chosen ids; with a folder, only the first `times` times."""
+class Crashes(Plain):
+    """Crashes, hangs or runs out of memory on chosen ids; with a folder, only the first `times` times."""
 
     def __init__(self, ids: Sequence[str], how: str, marks: Path | None = None, times: int = 1, batch: int = 4) -> None:
         super().__init__(batch)
@@ -87,7 +87,7 @@ class Deadly(Plain):
 
 
 class Seen(Plain):
-    """Writes down which process saw which request; the processes in `slow` take their time."""
+    """Records which process got which request; with `first_is_slow`, the first process is slow."""
 
     def __init__(self, marks: Path, delay: float = 0.0, first_is_slow: float = 0.0) -> None:
         super().__init__(1, delay)
@@ -110,8 +110,8 @@ class Seen(Plain):
         return True
 
 
-class Looks(Plain):
-    """Says what it was shown when it observed: the number of samples and the first question."""
+class Observes(Plain):
+    """Returns what it observed: the number of samples and the first question."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The example scripts are well-formed, and the commands in them are commands there are."""
+"""The example scripts are valid, and the commands in them exist."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_slurm_script() -> None:
     lines = path.read_text().splitlines()
     settings = [i for i, line in enumerate(lines) if line.startswith("#SBATCH ")]
     first_command = next(i for i, line in enumerate(lines) if line and not line.startswith("#"))
-    assert len(settings) >= 6 and max(settings) < first_command  # SLURM reads no further
+    assert len(settings) >= 6 and max(settings) < first_command  # SLURM stops reading at the first command
     assert all(re.fullmatch(r"#SBATCH --[a-z-]+=\S+", lines[i]) for i in settings)
     (command,) = commands(path.read_text())
     assert {"--engine", "--ray-address", "--gpus-per-replica"} <= set(flags(command)) <= known()

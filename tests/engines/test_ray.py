@@ -1,4 +1,4 @@
-"""The Ray engine on a real cluster: the same answers as in one process, whatever happens to replicas."""
+"""The Ray engine on a real cluster: the same responses as in one process, whatever happens to replicas."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from cambrian_eval.engines.ray import RayEngine
 from cambrian_eval.errors import ContractError, UserError
 from cambrian_eval.running.store import Run
 from tests.conftest import docvqa_row, png, write_parquet
-from tests.engines.models import Deadly, Looks, Plain, Raises, Seen, Wrong
+from tests.engines.models import Crashes, Observes, Plain, Raises, Seen, Wrong
 
-pytestmark = pytest.mark.usefixtures("cluster")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def go(root: Path, out: Path, model: Any, engine: Any = None, **more: Any) -> An
     return cambrian_eval.run(model, ["docvqa"], out, data_root=root, engine=engine, **more)
 
 
-def answers(run: Run) -> dict[Any, Any]:
+def responses(run: Run) -> dict[Any, Any]:
     return {(cell, i): r for cell in run.cells() for i, r in run.responses(cell).items()}
 
 
@@ -43,14 +43,14 @@ def lines(run: Run) -> int:
 
 
 @pytest.mark.parametrize("model", [Plain(), Plain(batch=7), Plain(batch=10_000), Raises(batch=5)])
-def test_the_same_answers_as_in_one_process(root: Path, tmp_path: Path, model: Plain) -> None:
+def test_the_same_responses_as_in_one_process(root: Path, tmp_path: Path, model: Plain) -> None:
     conditions = ["on", "off", "shuffled", "noise"]
     local = go(root, tmp_path / "local", model, vision=conditions)
     spread = go(root, tmp_path / "ray", model, RayEngine(replicas=2), vision=conditions)
-    assert answers(spread.run) == answers(local.run) and len(answers(local.run)) == 360
+    assert responses(spread.run) == responses(local.run) and len(responses(local.run)) == 360
     assert (tmp_path / "ray/results.json").read_bytes() == (tmp_path / "local/results.json").read_bytes()
     assert lines(spread.run) == 360
-    failed = sum(r.finish == "failed" for r in answers(local.run).values())
+    failed = sum(r.finish == "failed" for r in responses(local.run).values())
     assert (spread.n_failed, local.n_failed) == (failed, failed) and failed > 0
     there = spread.run.info["passes"][0]["engine"]
     assert there == {"name": "ray", "replicas": 2, "gpus_per_replica": 0.0}
@@ -63,14 +63,17 @@ def test_a_model_named_by_its_spec(root: Path, tmp_path: Path) -> None:
 
 
 def test_every_replica_observes(root: Path, tmp_path: Path) -> None:
-    outcome = go(root, tmp_path / "ray", Looks(), RayEngine(replicas=2))
-    asked = [r for r in answers(outcome.run).values() if r.finish != "failed"]
+    outcome = go(root, tmp_path / "ray", Observes(), RayEngine(replicas=2))
+    asked = [r for r in responses(outcome.run).values() if r.finish != "failed"]
     assert len(asked) == 84 and {r.text for r in asked} == {"90 What is number 0?"}
 
 
-@pytest.mark.parametrize(("how", "word"), [("fewer", "'5'"), ("twice", "'5' twice"), ("unknown", "'nobody'")])
-def test_broken_contracts_end_the_run_with_the_same_words(root: Path, tmp_path: Path, how: str, word: str) -> None:
-    with pytest.raises(ContractError, match=word):
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [("fewer", "no response for request '5'"), ("twice", "second response for request '5'"), ("unknown", "'nobody'")],
+)
+def test_a_model_that_breaks_its_contract_ends_the_run(root: Path, tmp_path: Path, how: str, words: str) -> None:
+    with pytest.raises(ContractError, match=words):
         go(root, tmp_path / "run", Wrong(how), RayEngine(replicas=2))
     model = Plain()
     assert go(root, tmp_path / "run", _as(Wrong(how), model), RayEngine(replicas=1)).n == 90
@@ -82,68 +85,68 @@ def _as(other: Plain, model: Plain) -> Plain:
 
 
 @pytest.mark.parametrize("how", ["kill", "memory"])
-def test_what_a_replica_dies_of_is_found_out_and_failed(root: Path, tmp_path: Path, how: str) -> None:
-    said: list[str] = []
-    outcome = go(root, tmp_path / "run", Deadly(["40", "41"], how), RayEngine(replicas=2, say=said.append))
+def test_requests_that_crash_replicas_are_found_and_marked_as_failed(root: Path, tmp_path: Path, how: str) -> None:
+    events: list[str] = []
+    outcome = go(root, tmp_path / "run", Crashes(["40", "41"], how), RayEngine(replicas=2, say=events.append))
     clean = go(root, tmp_path / "clean", Plain())
-    mine, theirs = answers(outcome.run), answers(clean.run)
+    mine, theirs = responses(outcome.run), responses(clean.run)
     differing = {i for (_, i), record in mine.items() if record != theirs[_, i]}
     assert differing == {"40", "41"} and lines(outcome.run) == 90
     for (_, i), record in mine.items():
         if i in differing:
             assert record.finish == "failed" and record.error is not None
             reason = "its process ended" if how == "kill" else "MemoryError: no room for the activations"
-            assert record.error == f"ended 3 replicas: {reason}"
+            assert record.error == f"3 replicas failed on this request: {reason}"
             assert record.key == theirs[_, i].key
-    assert sum("is replaced" in text for text in said) >= 4  # two deaths may be shared
+    assert sum("is replaced" in text for text in events) >= 4  # two failures may have both requests in flight
 
 
-def test_replicas_that_die_now_and_then_cost_nothing(root: Path, tmp_path: Path) -> None:
+def test_replicas_that_crash_at_times_change_no_response(root: Path, tmp_path: Path) -> None:
     (marks := tmp_path / "marks").mkdir()
-    model = Deadly([str(i) for i in range(0, 90, 17)], "kill", marks)
+    model = Crashes([str(i) for i in range(0, 90, 17)], "kill", marks)
     outcome = go(root, tmp_path / "run", model, RayEngine(replicas=2))
     clean = go(root, tmp_path / "clean", Plain())
-    assert answers(outcome.run) == answers(clean.run) and lines(outcome.run) == 90
+    assert responses(outcome.run) == responses(clean.run) and lines(outcome.run) == 90
     assert len(list(marks.iterdir())) == 6
 
 
 def test_a_replica_that_hangs_is_replaced(root: Path, tmp_path: Path) -> None:
     (marks := tmp_path / "marks").mkdir()
-    said: list[str] = []
-    engine = RayEngine(replicas=2, timeout=1.5, say=said.append, repeat=False)
-    outcome = go(root, tmp_path / "run", Deadly(["33"], "hang", marks), engine)
+    events: list[str] = []
+    engine = RayEngine(replicas=2, timeout=1.5, say=events.append, repeat=False)
+    outcome = go(root, tmp_path / "run", Crashes(["33"], "hang", marks), engine)
     clean = go(root, tmp_path / "clean", Plain())
-    assert answers(outcome.run) == answers(clean.run) and lines(outcome.run) == 90
-    assert [t for t in said if "no answer for 1.5 s" in t]
+    assert responses(outcome.run) == responses(clean.run) and lines(outcome.run) == 90
+    assert [t for t in events if "no response for 1.5 s" in t]
 
 
-def test_the_end_does_not_wait_for_a_straggler(root: Path, tmp_path: Path) -> None:
+def test_a_run_does_not_wait_for_a_slow_replica(root: Path, tmp_path: Path) -> None:
     (marks := tmp_path / "marks").mkdir()
-    began = time.monotonic()
-    outcome = go(root, tmp_path / "run", Seen(marks, delay=0.01, first_is_slow=20.0), RayEngine(replicas=2))
-    assert time.monotonic() - began < 20.0  # its first request alone takes that long
+    outcome = go(root, tmp_path / "run", Seen(marks, delay=0.01, first_is_slow=60.0), RayEngine(replicas=2))
     seen = {f.name: f.read_text().split() for f in marks.glob("*.seen")}
-    assert {i for ids in seen.values() for i in ids} == {i for (_, i), r in answers(outcome.run).items() if r.key}
+    assert {i for ids in seen.values() for i in ids} == {i for (_, i), r in responses(outcome.run).items() if r.key}
     slow = f"{(marks / 'first').read_text()}.seen"
-    assert len(seen[slow]) < 10 and lines(outcome.run) == 90
+    others = {i for name, ids in seen.items() if name != slow for i in ids}
+    assert seen[slow] and set(seen[slow]) <= others, "the other replica has repeated what is in flight at the slow one"
+    assert lines(outcome.run) == 90
 
 
-def test_questions_of_one_image_meet_in_one_replica(tmp_path: Path) -> None:
+def test_questions_about_one_image_are_sent_to_one_replica(tmp_path: Path) -> None:
     (marks := tmp_path / "marks").mkdir()
     rows = [docvqa_row(i, png(i // 25), page=i // 25) for i in range(200)]
     write_parquet(tmp_path / "data/docvqa/validation-0.parquet", rows)
     go(tmp_path / "data", tmp_path / "run", Seen(marks, delay=0.02), RayEngine(replicas=2))
     seen = [{int(i) // 25 for i in f.read_text().split()} for f in marks.glob("*.seen")]
-    assert len(seen) == 2 and sum(map(len, seen)) <= 8 + 2  # an image or two are shared out at the end
+    assert len(seen) == 2 and sum(map(len, seen)) <= 8 + 2  # the last images may be shared
 
 
-def test_stop_stores_what_models_hold_and_another_engine_goes_on(root: Path, tmp_path: Path) -> None:
+def test_after_a_stop_another_engine_resumes(root: Path, tmp_path: Path) -> None:
     stop = threading.Event()
     out = tmp_path / "run"
-    responses = out / "responses" / "docvqa.on.jsonl"
+    file = out / "responses" / "docvqa.on.jsonl"
 
     def watch() -> None:
-        while not (responses.exists() and responses.stat().st_size):
+        while not (file.exists() and file.stat().st_size):
             time.sleep(0.005)
         stop.set()
 
@@ -152,29 +155,29 @@ def test_stop_stores_what_models_hold_and_another_engine_goes_on(root: Path, tmp
     assert first.interrupted and 0 < first.n < 60
     second = go(root, out, Plain())
     assert second.n == 90 and lines(second.run) == 90
-    assert answers(second.run) == answers(go(root, tmp_path / "clean", Plain()).run)
+    assert responses(second.run) == responses(go(root, tmp_path / "clean", Plain()).run)
 
 
-def test_bad_requests_are_one_line(root: Path, tmp_path: Path) -> None:
+def test_bad_options_are_one_line_errors(root: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="each replica sees its own GPUs"):
         RayEngine(replicas=1).open("chance", {"device": "cuda:1"})
     with pytest.raises(UserError, match="at least one replica"):
         RayEngine(replicas=0).open("chance", {})
     with pytest.raises(UserError, match="seed must be a non-negative integer"):
         RayEngine(replicas=2).open("chance:x", {})
-    unsendable = Plain()
-    unsendable.lock = threading.Lock()  # type: ignore[attr-defined]
+    unpicklable = Plain()
+    unpicklable.lock = threading.Lock()  # type: ignore[attr-defined]
     with pytest.raises(UserError, match="cannot be sent to replicas"):
-        go(root, tmp_path / "run", unsendable, RayEngine(replicas=1))
+        go(root, tmp_path / "run", unpicklable, RayEngine(replicas=1))
 
 
 class OtherEachTime(Plain):
-    """Claims another fingerprint in every process, as with another checkpoint on every node."""
+    """Has a different fingerprint in every process, as with a different checkpoint on every node."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, fingerprint=f"plain-{os.getpid()}")
 
 
-def test_replicas_of_different_checkpoints_are_refused(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="every node must hold the same checkpoint"):
+def test_replicas_with_different_checkpoints_are_an_error(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="every node must have the same checkpoint"):
         go(root, tmp_path / "run", OtherEachTime(delay=0.1), RayEngine(replicas=2))

@@ -1,4 +1,4 @@
-"""Runs made apart and joined: shards are a partition, merging checks everything, the whole equals one run."""
+"""Sharded runs and merging: shards are a partition, merging checks everything, the merged run equals one run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ names = st.one_of(st.none(), st.sampled_from("abcdefgh"))
 
 
 @given(st.lists(st.tuples(names, names), max_size=40), st.integers(1, 6))
-def test_shards_are_a_partition_that_tears_nothing_apart(shape: list[Any], n: int) -> None:
+def test_shards_are_a_partition_that_keeps_images_and_groups_together(shape: list[Any], n: int) -> None:
     samples = [Sample(str(i), i, "?", image_id=p, group=g) for i, (p, g) in enumerate(shape)]
     parts = [Shard(i + 1, n).of(samples) for i in range(n)]
     where = {s.id: i for i, part in enumerate(parts) for s in part}
@@ -45,7 +45,7 @@ def test_shards_of_single_samples_differ_by_one_at_most(count: int, n: int) -> N
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "1/0", "-1/3", "a/b", "1/2/3", "1.0/2"])
-def test_other_words_for_a_shard_are_refused(text: str) -> None:
+def test_invalid_shards_are_an_error(text: str) -> None:
     with pytest.raises(UserError, match="i/n"):
         Shard.parse(text)
 
@@ -64,7 +64,7 @@ def go(root: Path, out: Path, model: Any = None, **more: Any) -> Any:
 
 
 def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False) -> Merged:
-    """As the command does: join, then score."""
+    """Merges and scores, as the command does."""
     merged = join(paths, out, allow_gaps)
     score_run(merged.run, merged.run.info["scorers"])
     return merged
@@ -88,24 +88,24 @@ def test_shards_merged_equal_one_run(root: Path, tmp_path: Path) -> None:
     info = merged.run.info
     assert info["answers_depend_on"] == whole.run.info["answers_depend_on"]
     assert [m["shard"] for m in info["merged_from"]] == ["3/3", "1/3", "2/3"] and len(info["passes"]) == 3
-    assert go(root, tmp_path / "merged").n == 140  # a merged run is a run: it goes on, with nothing left to ask
+    assert go(root, tmp_path / "merged").n == 140  # a merged run can be resumed; nothing is left to do
     assert (tmp_path / "merged/results.json").read_bytes() == (tmp_path / "whole/results.json").read_bytes()
 
 
-def test_another_shard_does_not_go_on_in_the_same_folder(root: Path, tmp_path: Path) -> None:
+def test_another_shard_cannot_use_the_same_folder(root: Path, tmp_path: Path) -> None:
     go(root, tmp_path / "run", shard="1/3")
     with pytest.raises(UserError, match="shard: '1/3' there, '2/3' now"):
         go(root, tmp_path / "run", shard="2/3")
 
 
-def test_overlap_gaps_and_different_settings_are_refused(root: Path, tmp_path: Path) -> None:
+def test_overlaps_gaps_and_different_settings_are_errors(root: Path, tmp_path: Path) -> None:
     for i in (1, 2, 3):
         go(root, tmp_path / f"part{i}", shard=f"{i}/3")
     parts = [tmp_path / f"part{i}" for i in (1, 2, 3)]
     go(root, tmp_path / "half", shard="1/2")
-    with pytest.raises(UserError, match=r"part1 and .*half overlap: both answer \d+ samples of docvqa.on"):
+    with pytest.raises(UserError, match=r"part1 and .*half overlap: both have responses to \d+ samples of docvqa.on"):
         merge_runs([*parts, tmp_path / "half"], tmp_path / "out")
-    with pytest.raises(UserError, match=r"answered by no run .*shards not named: 2/3"):
+    with pytest.raises(UserError, match=r"a response in no run .*shards not named: 2/3"):
         merge_runs([parts[0], parts[2]], tmp_path / "out")
     go(root, tmp_path / "seed", shard="2/3", seed=5)
     with pytest.raises(UserError, match=r"different settings .*seed: 0 and 5"):
@@ -116,25 +116,25 @@ def test_overlap_gaps_and_different_settings_are_refused(root: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
     with pytest.raises(UserError, match="not a run folder"):
         merge_runs([*parts, tmp_path / "data"], tmp_path / "out")
-    with pytest.raises(UserError, match="no merge made"):
+    with pytest.raises(UserError, match="not made by merge"):
         merge_runs(parts[:2], parts[2], allow_gaps=True)
 
 
-def test_a_gap_may_be_allowed_and_closed_later(root: Path, tmp_path: Path) -> None:
+def test_a_gap_can_be_allowed_and_filled_later(root: Path, tmp_path: Path) -> None:
     parts = [tmp_path / f"part{i}" for i in (1, 2)]
     go(root, parts[0], shard="1/2")
     first = merge_runs(parts[:1], tmp_path / "out", allow_gaps=True)
     assert first.n_missing == 140 - first.n and not first.run.results()[0].complete
     go(root, parts[1], shard="2/2")
     whole = go(root, tmp_path / "whole")
-    assert merge_runs([*parts, tmp_path / "out"], tmp_path / "out").n == 140  # the target in the list is no source
+    assert merge_runs([*parts, tmp_path / "out"], tmp_path / "out").n == 140  # the target is not one of the sources
     assert (tmp_path / "out/results.json").read_bytes() == (tmp_path / "whole/results.json").read_bytes()
-    with pytest.raises(UserError, match="that the runs named do not"):
+    with pytest.raises(UserError, match="that the named runs do not"):
         merge_runs(parts[:1], tmp_path / "out", allow_gaps=True)
     assert whole.n == 140
 
 
-def test_other_benchmarks_can_be_joined(tmp_path: Path) -> None:
+def test_runs_of_different_benchmarks_can_be_merged(tmp_path: Path) -> None:
     both = cambrian_eval.run("chance", ["mme", "ai2d"], tmp_path / "both", data="mini:10")
     for name in ("mme", "ai2d"):
         cambrian_eval.run("chance", [name], tmp_path / name, data="mini:10")
@@ -143,7 +143,7 @@ def test_other_benchmarks_can_be_joined(tmp_path: Path) -> None:
     assert {r.benchmark for r in merged.run.results()} == {r.benchmark for r in both.results} == {"mme", "ai2d"}
 
 
-def test_names_that_would_leave_the_folder_are_refused(root: Path, tmp_path: Path) -> None:
+def test_names_that_leave_the_folder_are_an_error(root: Path, tmp_path: Path) -> None:
     go(root, tmp_path / "run")
     path = tmp_path / "run/run.json"
     info = json.loads(path.read_text())
@@ -158,11 +158,11 @@ def test_names_that_would_leave_the_folder_are_refused(root: Path, tmp_path: Pat
         merge_runs([tmp_path / "run"], tmp_path / "out")
 
 
-def test_a_damaged_answer_is_a_gap(root: Path, tmp_path: Path) -> None:
+def test_a_damaged_response_is_a_gap(root: Path, tmp_path: Path) -> None:
     go(root, tmp_path / "run")
     file = tmp_path / "run/responses/docvqa.on.jsonl"
     file.write_bytes(file.read_bytes()[:-5])
-    with pytest.raises(UserError, match=r"1 samples of docvqa\.on are answered by no run"):
+    with pytest.raises(UserError, match=r"1 samples of docvqa\.on have a response in no run"):
         merge_runs([tmp_path / "run"], tmp_path / "out")
     assert len(open_cell(tmp_path / "run")) == 69
 

@@ -1,4 +1,4 @@
-"""A run seen from another process, and the word that is sent when it ends."""
+"""`status` of a run from another process, and the command that is called when a run ends."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def seen(path: Path, *more: str) -> Any:
     return found.output
 
 
-def test_a_run_that_goes_on_and_one_that_ended(docvqa_root: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_status_of_a_running_a_killed_and_a_finished_run(docvqa_root: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     process = subprocess.Popen([sys.executable, "-c", SLOW, str(docvqa_root), str(out), "1/1"], cwd=HERE)
     file = out / "responses/docvqa.on.jsonl"
@@ -63,13 +64,13 @@ def test_a_run_that_goes_on_and_one_that_ended(docvqa_root: Path, tmp_path: Path
     assert not looks[-1]["running"] and any(look["per_second"] for look in looks[:-1])
 
 
-def test_the_total_of_a_shard_is_its_own(docvqa_root: Path, tmp_path: Path) -> None:
+def test_the_total_of_a_shard_is_that_of_its_samples(docvqa_root: Path, tmp_path: Path) -> None:
     cambrian_eval.run(Plain(), ["docvqa"], tmp_path / "run", data_root=docvqa_root, shard="2/4")
-    standing = Watcher(open_run(tmp_path / "run")).look()
-    assert (standing.done, standing.total, standing.state) == (16, 16, "done")  # eight of thirty pairs
+    status = Watcher(open_run(tmp_path / "run")).look()
+    assert (status.done, status.total, status.state) == (16, 16, "done")  # eight of thirty pairs
 
 
-def test_watching_never_keeps_a_run_from_starting(docvqa_root: Path, tmp_path: Path) -> None:
+def test_watching_never_prevents_a_run_from_starting(docvqa_root: Path, tmp_path: Path) -> None:
     cambrian_eval.run(Plain(), ["docvqa"], tmp_path / "run", data_root=docvqa_root)
     code = f"import sys; from cambrian_eval.running.store import open_run\nr = open_run({str(tmp_path / 'run')!r})\n"
     watcher = subprocess.Popen([sys.executable, "-c", code + "while True: r.writer_now()"], cwd=HERE)
@@ -87,24 +88,26 @@ def call(*words: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=HERE, timeout=120)
 
 
-@pytest.mark.parametrize(("model", "status", "code"), [("chance", "done", 0), ("chance:x", "failed", 2)])
-def test_the_command_hears_how_it_ended(docvqa_root: Path, tmp_path: Path, model: str, status: str, code: int) -> None:
-    heard = tmp_path / "heard"
-    command = f'echo "$CAMBRIAN_EVAL_STATUS $CAMBRIAN_EVAL_EXIT_CODE $CAMBRIAN_EVAL_RUN" > "{heard}"; echo told'
+@pytest.mark.parametrize(("model", "state", "code"), [("chance", "done", 0), ("chance:x", "failed", 2)])
+def test_the_notify_command_gets_the_outcome(
+    docvqa_root: Path, tmp_path: Path, model: str, state: str, code: int
+) -> None:
+    told = tmp_path / "told"
+    command = f'echo "$CAMBRIAN_EVAL_STATUS $CAMBRIAN_EVAL_EXIT_CODE $CAMBRIAN_EVAL_RUN" > "{told}"; echo printed'
     words = ["run", "--model", model, "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "run"]
     done = call(*words, "--json", "--notify-command", command)
     assert done.returncode == code
-    assert heard.read_text().split() == [status, str(code), str(tmp_path / "run")]
-    assert "told" not in done.stdout
+    assert told.read_text().split() == [state, str(code), str(tmp_path / "run")]
+    assert "printed" not in done.stdout
 
 
-def test_a_command_that_fails_changes_nothing(docvqa_root: Path, tmp_path: Path) -> None:
+def test_a_failing_notify_command_changes_nothing(docvqa_root: Path, tmp_path: Path) -> None:
     words = ["run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "run"]
     done = call(*words, "--notify-command", "exit 7")
     assert done.returncode == 0 and "exit code 7" in done.stderr
 
 
-def test_what_a_model_says_is_never_part_of_the_command(docvqa_root: Path, tmp_path: Path) -> None:
+def test_a_message_cannot_become_part_of_the_notify_command(docvqa_root: Path, tmp_path: Path) -> None:
     from cambrian_eval.cli.notify import Notice
 
     evil = tmp_path / "evil"
@@ -114,7 +117,7 @@ def test_what_a_model_says_is_never_part_of_the_command(docvqa_root: Path, tmp_p
     assert not evil.exists() and str(evil) in (tmp_path / "out").read_text()
 
 
-def test_a_scheduler_s_sigterm_is_an_interruption(docvqa_root: Path, tmp_path: Path) -> None:
+def test_sigterm_interrupts_a_run(docvqa_root: Path, tmp_path: Path) -> None:
     code = (
         "import cambrian_eval.running.runner as runner\nfrom cambrian_eval.cli.main import main\n"
         "from tests.engines.models import Plain\nrunner.resolve = lambda spec, options: Plain(delay=0.03)\nmain()"
@@ -135,8 +138,8 @@ def test_failures_are_counted_once_when_they_are_retried(docvqa_root: Path, tmp_
     for model in (Raises(), Plain()):
         cambrian_eval.run(model, ["docvqa"], tmp_path / "run", data_root=docvqa_root, retry_failed=True)
         watcher = watcher or Watcher(open_run(tmp_path / "run"))
-        standing = watcher.look()
-        assert (standing.done, standing.failed) == (60, 6 if isinstance(model, Raises) else 0)
+        status = watcher.look()
+        assert (status.done, status.failed) == (60, 6 if isinstance(model, Raises) else 0)
 
 
 def test_what_a_model_prints_does_not_mix_with_results(docvqa_root: Path, tmp_path: Path) -> None:
@@ -154,10 +157,10 @@ def test_what_a_model_prints_does_not_mix_with_results(docvqa_root: Path, tmp_pa
     assert json.loads(done.stdout)["samples"] == 60 and "thinking" in done.stderr
 
 
-def test_a_run_that_was_extended_is_done_when_all_it_was_asked_for_is(docvqa_root: Path, tmp_path: Path) -> None:
+def test_an_extended_run_is_done_when_everything_requested_is(docvqa_root: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     cambrian_eval.run("chance", ["docvqa"], out, data_root=docvqa_root, vision=["on", "off"])
     cambrian_eval.run("chance", ["mmvp"], out, data="mini:4")
-    standing = Watcher(open_run(out)).look()
-    assert [c.cell for c in standing.cells] == ["docvqa.on", "docvqa.off", "mmvp.on"]
-    assert standing.state == "done" and standing.done == standing.total
+    status = Watcher(open_run(out)).look()
+    assert [c.cell for c in status.cells] == ["docvqa.on", "docvqa.off", "mmvp.on"]
+    assert status.state == "done" and status.done == status.total

@@ -1,1 +1,1 @@
-"""Tests of kills, full disks, lost nodes and harmful data, each compared with a run that met none of them."""
+"""Tests of kills, full disks, lost nodes and harmful data; each run is compared with one without faults."""

@@ -1,5 +1,8 @@
-"""Runs in processes of their own that can be killed, starved and lied to. They come from a fork server, which has
-the heavy imports done, so that a kill and a resume cost a fraction of a second."""
+"""Runs in child processes that can be killed, or limited in disk, memory and time.
+
+The children are started by a fork server with the heavy imports done, so that a kill and a resume take a fraction of a
+second.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,14 @@ CONDITIONS = ["on", "shuffled"]
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: its exit code, and the error it met, if any."""
+    """How a child ended: its exit code, and the error it raised, if any."""
 
     code: int | None
     error: str | None
 
 
 def start(work: Callable[..., None], *arguments: Any) -> tuple[Any, Any]:
-    """A child at work and the pipe it says its error through."""
+    """A running child, and the pipe through which it sends its error."""
     here, there = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=_guarded, args=(there, work, arguments))
     process.start()
@@ -63,11 +66,11 @@ def _guarded(pipe: Any, work: Callable[..., None], arguments: tuple[Any, ...]) -
         pipe.send(f"{type(error).__name__}: {error}")
 
 
-# -- what children do
+# -- the work of the children
 
 
 def evaluate(root: Path, out: Path, model: Any = None, **more: Any) -> Any:
-    """A whole run."""
+    """A complete run."""
     settings = {"vision": CONDITIONS, **more}
     return cambrian_eval.run(model or Plain(delay=0.001), ["docvqa"], out, data_root=root, **settings)
 
@@ -77,21 +80,21 @@ def ordinary(root: Path, out: Path) -> None:
 
 
 def with_file_limit(root: Path, out: Path, most: int) -> None:
-    """No file may grow beyond `most` bytes: what a quota does, where nothing can be mounted."""
+    """No file may be larger than `most` bytes, as with a quota."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
     evaluate(root, out)
 
 
 def as_nobody(root: Path, out: Path) -> None:
-    """Without the rights of the superuser, whom permissions do not stop."""
+    """Without the rights of root, who may write anywhere."""
     os.setegid(65534)
     os.seteuid(65534)
     evaluate(root, out)
 
 
-def with_mad_clock(root: Path, out: Path, seed: int) -> None:
-    """Every look at the wall clock gives another year; the monotonic clock stays what it is."""
+def with_wrong_clock(root: Path, out: Path, seed: int) -> None:
+    """Every reading of the system clock gives a different year; the monotonic clock is unchanged."""
     import random
 
     rng = random.Random(seed)
@@ -107,7 +110,7 @@ def with_mad_clock(root: Path, out: Path, seed: int) -> None:
 
 
 def on_slow_disk(root: Path, out: Path, seed: int) -> None:
-    """Writes take milliseconds and often take only part of what they are given; syncing takes longer."""
+    """Writes take milliseconds and are often partial; syncing takes longer."""
     import random
 
     rng = random.Random(seed)
@@ -126,7 +129,7 @@ def on_slow_disk(root: Path, out: Path, seed: int) -> None:
 
 
 def measured(root: Path, out: Path, most: int, options: dict[str, Any]) -> None:
-    """An error when the run needs more memory than `most` bytes beyond what its process had."""
+    """An error where the run increases the memory of its process by more than `most` bytes."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     evaluate(root, out, **options)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
@@ -135,7 +138,7 @@ def measured(root: Path, out: Path, most: int, options: dict[str, Any]) -> None:
 
 
 def on_cluster(root: Path, out: Path, address: str, mode: str | None) -> None:
-    """The driver of a Ray run, on a cluster that it joins."""
+    """The driver of a Ray run on an existing cluster."""
     if mode is not None:
         os.environ["RAY_AUTH_MODE"] = mode
     from cambrian_eval.engines.ray import RayEngine

@@ -1,4 +1,4 @@
-"""Data, the clean run everything is compared with, and the counts that are reported at the end."""
+"""The dataset, the clean run that all others are compared with, and the counts that are printed at the end."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ def count() -> Counter[str]:
     return COUNTS
 
 
-class Bench:
-    """A data set and its clean run."""
+class CleanRun:
+    """A dataset and a run without faults."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "data"
-        rows = [docvqa_row(i, png(i // 3) if i != 36 else b"torn", page=i // 3) for i in range(60)]
+        rows = [docvqa_row(i, png(i // 3) if i != 36 else b"truncated", page=i // 3) for i in range(60)]
         write_parquet(self.root / "docvqa/validation-0.parquet", rows, group=20)
-        self.clean = folder / "clean"
-        evaluate(self.root, self.clean)
-        self.answers = answers(open_run(self.clean))
+        self.path = folder / "clean"
+        evaluate(self.root, self.path)
+        self.responses = responses(open_run(self.path))
 
     def check(self, out: Path, failed: dict[str, str] | None = None) -> None:
-        """The run opens, holds every sample once, and equals the clean one but for what was declared failed."""
+        """The run opens, has one response for every sample, and equals the clean run except for the given failures."""
         run = open_run(out)
-        found = answers(run)
-        differing = {i for (cell, i), record in found.items() if record != self.answers[cell, i]}
-        assert found.keys() == self.answers.keys()
+        found = responses(run)
+        differing = {i for (cell, i), record in found.items() if record != self.responses[cell, i]}
+        assert found.keys() == self.responses.keys()
         assert differing == set(failed or {})
         for (_, i), record in found.items():
             if i in differing:
                 assert record.finish == "failed" and (failed or {})[i] in (record.error or "")
         assert stored_lines(run) == len(found)
         if not failed:
-            assert (out / "results.json").read_bytes() == (self.clean / "results.json").read_bytes()
+            assert (out / "results.json").read_bytes() == (self.path / "results.json").read_bytes()
         assert not list(out.rglob("*.tmp"))
 
     def resume(self, out: Path) -> None:
-        """Goes on, and must end where the clean run ended."""
+        """Resumes the run; it must end equal to the clean run."""
         evaluate(self.root, out)
         self.check(out)
 
 
-def answers(run: Run) -> dict[Any, Any]:
+def responses(run: Run) -> dict[Any, Any]:
     return {(cell, i): r for cell in run.cells() for i, r in run.responses(cell).items()}
 
 
@@ -69,5 +69,5 @@ def stored_lines(run: Run) -> int:
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(tmp_path_factory.mktemp("bench"))
+def clean_run(tmp_path_factory: pytest.TempPathFactory) -> CleanRun:
+    return CleanRun(tmp_path_factory.mktemp("clean-run"))

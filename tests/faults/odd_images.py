@@ -1,4 +1,4 @@
-"""Images made to do harm: small files that claim, or unfold to, far more than they are."""
+"""Harmful images: small files that declare, or decompress to, very large sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, body: bytes, *before: bytes) -> bytes:
-    """A greyscale PNG of that claim, with compressed rows as given and other chunks in front of them."""
+    """A grayscale PNG that declares this size, with the given compressed rows and other chunks before them."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(before) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
@@ -24,21 +24,21 @@ def zeros(size: int) -> bytes:
     return b"".join([*parts, packer.compress(bytes(size & ((1 << 20) - 1))), packer.flush()])
 
 
-def claims_too_much(side: int = 60_000) -> bytes:
-    """3.6 billion pixels in a hundred bytes."""
+def declares_too_much(side: int = 60_000) -> bytes:
+    """3.6 billion declared pixels in a hundred bytes."""
     return png(side, side, zlib.compress(b"\0"))
 
 
-def unfolds_in_its_rows(size: int = 1 << 30) -> bytes:
-    """An 8 x 8 image whose compressed rows hold a gigabyte."""
+def decompresses_in_rows(size: int = 1 << 30) -> bytes:
+    """An 8 x 8 image whose rows decompress to a gigabyte."""
     return png(8, 8, zeros(size))
 
 
-def unfolds_in_its_text(size: int = 1 << 28) -> bytes:
-    """A comment of a quarter of a gigabyte, compressed, in front of an 8 x 8 image."""
+def decompresses_in_text(size: int = 1 << 28) -> bytes:
+    """An 8 x 8 image with a comment that decompresses to a quarter of a gigabyte."""
     return png(8, 8, zlib.compress(bytes(9 * 8)), chunk(b"zTXt", b"Comment\0\0" + zeros(size)))
 
 
-def unfolds_in_its_profile(size: int = 1 << 28) -> bytes:
-    """The same as a colour profile."""
+def decompresses_in_profile(size: int = 1 << 28) -> bytes:
+    """An 8 x 8 image with a color profile that decompresses to a quarter of a gigabyte."""
     return png(8, 8, zlib.compress(bytes(9 * 8)), chunk(b"iCCP", b"icc\0\0" + zeros(size)))

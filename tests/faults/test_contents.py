@@ -1,4 +1,4 @@
-"""Rows, images and models that are wrong: what can be declared failed is, the rest is as in the clean run."""
+"""Bad rows, images and models: the affected samples fail, all others equal the clean run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.conftest import Scripted, answer_number, docvqa_row, png, write_parqu
 from tests.engines.models import Plain, Raises, Wrong
 from tests.faults import odd_images
 from tests.faults.children import Ended, child, evaluate, measured
-from tests.faults.conftest import Bench, answers
+from tests.faults.conftest import CleanRun, responses
 
 ON = Cell("docvqa", "on")
 FORMATS = "docvqa/validation-0.parquet"
@@ -38,19 +38,19 @@ def failed(path: Path) -> dict[str, str]:
 
 
 BAD = {
-    "torn": (png(36)[:300], "OSError"),
-    "not an image": (b"<html>404</html>", "no image in a known format"),
-    "empty": (b"", "holds no bytes"),
+    "truncated": (png(36)[:300], "OSError"),
+    "not an image": (b"<html>404</html>", "not an image in a known format"),
+    "empty": (b"", 'neither "bytes" nor "path"'),
     "changed": (png(36).replace(b"IDAT", b"JUNK"), ""),
-    "image bomb": (odd_images.claims_too_much(), "exceeds the limit of 178956970 pixels"),
-    "bomb between the limits": (odd_images.claims_too_much(15_000), "15000 x 15000 pixels exceeds the limit"),
-    "text that unfolds": (odd_images.unfolds_in_its_text(), "Decompressed data too large"),
-    "profile that unfolds": (odd_images.unfolds_in_its_profile(), ""),
+    "image bomb": (odd_images.declares_too_much(), "exceeds the limit of 178956970 pixels"),
+    "bomb between the limits": (odd_images.declares_too_much(15_000), "15000 x 15000 pixels exceeds the limit"),
+    "text that decompresses to 256 MB": (odd_images.decompresses_in_text(), "Decompressed data too large"),
+    "profile that decompresses to 256 MB": (odd_images.decompresses_in_profile(), ""),
 }
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_image_fails_its_own_row_alone(tmp_path: Path, count: Counter[str], kind: str) -> None:
+def test_a_bad_image_fails_only_its_own_row(tmp_path: Path, count: Counter[str], kind: str) -> None:
     made_image, reason = BAD[kind]
     clean, bad = with_row_37(tmp_path / "clean-data", png(36)), with_row_37(tmp_path / "data", made_image)
     assert len(made_image) < 300_000
@@ -60,21 +60,21 @@ def test_a_bad_image_fails_its_own_row_alone(tmp_path: Path, count: Counter[str]
     mine, theirs = open_run(tmp_path / "run").responses(ON), open_run(tmp_path / "clean").responses(ON)
     assert {i for i in mine if mine[i] != theirs[i]} <= {"36"} and mine.keys() == theirs.keys()
     assert all(i == "36" and reason in text for i, text in failed(tmp_path / "run").items())
-    assert failed(tmp_path / "run") or kind == "profile that unfolds"  # which Pillow passes over
+    assert failed(tmp_path / "run") or kind == "profile that decompresses to 256 MB"  # which Pillow ignores
     count[f"row 37: {kind}"] += 1
     again = Scripted(answer_number)
     again.name, again.fingerprint = "plain", "plain-1"
     evaluate(bad, tmp_path / "run", again, vision=["on"])
-    assert again.seen == []  # failed is an answer, until --retry-failed
+    assert again.seen == []  # failed samples are not run again without --retry-failed
 
 
-def test_rows_that_unfold_cost_what_the_image_needs(tmp_path: Path, count: Counter[str]) -> None:
-    bomb = odd_images.unfolds_in_its_rows()
+def test_compressed_rows_need_only_the_memory_of_the_image(tmp_path: Path, count: Counter[str]) -> None:
+    bomb = odd_images.decompresses_in_rows()
     assert len(bomb) < 2_000_000
     root = with_row_37(tmp_path / "data", bomb)
     assert child(measured, root, tmp_path / "run", 150 << 20, {"vision": ["on"]}) == Ended(0, None)
     assert len(open_run(tmp_path / "run").responses(ON)) == 60 and set(failed(tmp_path / "run")) <= {"36"}
-    count["row 37: compressed rows that unfold to a gigabyte"] += 1
+    count["row 37: rows that decompress to a gigabyte"] += 1
 
 
 def test_max_pixels_both_ways(tmp_path: Path) -> None:
@@ -83,12 +83,12 @@ def test_max_pixels_both_ways(tmp_path: Path) -> None:
     assert set(failed(tmp_path / "small")) == {str(i) for i in range(60)} - {"36"}
     assert failed(tmp_path / "small")["0"] == "ValueError: image of 64 x 64 pixels exceeds the limit of 1600 pixels"
     with pytest.raises(ValueError, match="exceeds the limit"):
-        decode(odd_images.claims_too_much(20_000))
+        decode(odd_images.declares_too_much(20_000))
     with pytest.raises(OSError, match="truncated"):  # allowed, so it is read, and found to have no rows
-        decode(odd_images.claims_too_much(20_000), max_pixels=400_000_000)
+        decode(odd_images.declares_too_much(20_000), max_pixels=400_000_000)
 
 
-def test_huge_images_do_not_pile_up_ahead_of_the_model() -> None:
+def test_few_huge_images_wait_for_the_model() -> None:
     from PIL import Image
 
     huge = LazyImage.from_image(Image.new("1", (8000, 8000)))
@@ -105,7 +105,7 @@ def test_huge_images_do_not_pile_up_ahead_of_the_model() -> None:
         def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
             for n, request in enumerate(requests):
                 if n == 0:
-                    settled(prepared)
+                    wait_until_stable(prepared)
                     assert len(prepared) <= PIXELS_AHEAD // (8000 * 8000) + 1 + 2 * 2 + 1
                 yield Response(request.id, "")
 
@@ -113,15 +113,15 @@ def test_huge_images_do_not_pile_up_ahead_of_the_model() -> None:
     assert len(done) == 64 and all(a.response.finish == "stop" for a in done)
 
 
-def settled(prepared: list[int]) -> None:
-    """Waits until nothing more is being prepared."""
+def wait_until_stable(prepared: list[int]) -> None:
+    """Waits until no further image is prepared."""
     before = -1
     while len(prepared) < 4 or len(prepared) != before:
         before = len(prepared)
         time.sleep(0.2)
 
 
-def test_line_37_that_is_no_json_is_named(tmp_path: Path, count: Counter[str]) -> None:
+def test_a_line_that_is_not_valid_json_is_named(tmp_path: Path, count: Counter[str]) -> None:
     root = tmp_path / "data"
     (root / "docvqa").mkdir(parents=True)
     rows = [{**docvqa_row(i, b""), "image": f"{i}.png"} for i in range(60)]
@@ -130,11 +130,11 @@ def test_line_37_that_is_no_json_is_named(tmp_path: Path, count: Counter[str]) -
     lines = [json.dumps(row) + "\n" for row in rows]
     file = root / "docvqa/validation.jsonl"
     file.write_text("".join([*lines[:36], lines[36][:40] + "\n", *lines[37:]]))
-    with pytest.raises(UserError, match=r"validation\.jsonl line 37 is no JSON"):
+    with pytest.raises(UserError, match=r"validation\.jsonl line 37 is not valid JSON"):
         evaluate(root, tmp_path / "run")
     file.write_text("".join(lines))
     assert evaluate(root, tmp_path / "run").n == 120
-    count["row 37: a line that is no JSON"] += 1
+    count["row 37: a line that is not valid JSON"] += 1
 
 
 def test_a_table_with_changed_bytes(tmp_path: Path, count: Counter[str]) -> None:
@@ -150,47 +150,47 @@ def test_a_table_with_changed_bytes(tmp_path: Path, count: Counter[str]) -> None
     outcome = evaluate(root, tmp_path / "run", vision=["on"])
     found = outcome.run.responses(ON)
     differing = {i for i in found if found[i] != clean[i]}
-    assert differing and differing <= {str(i) for i in range(20, 40)}  # its row group at most
+    assert differing and differing <= {str(i) for i in range(20, 40)}  # at most its row group
     assert set(failed(tmp_path / "run")) == differing
     count["row 37: bytes changed on the disk"] += 1
 
 
-def test_a_response_of_ten_megabytes(bench: Bench, tmp_path: Path, count: Counter[str]) -> None:
+def test_a_response_of_ten_megabytes(clean_run: CleanRun, tmp_path: Path, count: Counter[str]) -> None:
     def reply(request: Request) -> str:
         return "long \u2028 answer\n" * 650_000 if request.id == "7" else answer_number(request)
 
     model = Scripted(reply)
     model.name, model.fingerprint = "plain", "plain-1"
-    outcome = evaluate(bench.root, tmp_path / "run", model, vision=["on"])
+    outcome = evaluate(clean_run.root, tmp_path / "run", model, vision=["on"])
     record = outcome.run.responses(ON)["7"]
     assert len(record.text.encode()) > 10_000_000
-    mine = answers(outcome.run)
-    assert {i for (c, i), r in mine.items() if r != bench.answers[c, i]} == {"7"}
+    mine = responses(outcome.run)
+    assert {i for (c, i), r in mine.items() if r != clean_run.responses[c, i]} == {"7"}
     count["responses of 10 MB"] += 1
-    assert evaluate(bench.root, tmp_path / "run", vision=["on"]).n == 60
+    assert evaluate(clean_run.root, tmp_path / "run", vision=["on"]).n == 60
 
 
-def test_a_model_that_raises(bench: Bench, tmp_path: Path, count: Counter[str]) -> None:
-    evaluate(bench.root, tmp_path / "run", Raises())
+def test_a_model_that_raises(clean_run: CleanRun, tmp_path: Path, count: Counter[str]) -> None:
+    evaluate(clean_run.root, tmp_path / "run", Raises())
     ids = [str(i) for i in range(60) if i % 10 == 3]
-    bench.check(tmp_path / "run", {i: f"RuntimeError: no idea about {i}" for i in ids})
-    count["requests that a model raises on"] += 2 * len(ids)
-    evaluate(bench.root, tmp_path / "run", retry_failed=True)
+    clean_run.check(tmp_path / "run", {i: f"RuntimeError: no idea about {i}" for i in ids})
+    count["requests on which a model raises an error"] += 2 * len(ids)
+    evaluate(clean_run.root, tmp_path / "run", retry_failed=True)
     run = open_run(tmp_path / "run")
-    assert answers(run) == bench.answers
-    assert (tmp_path / "run/results.json").read_bytes() == (bench.clean / "results.json").read_bytes()
+    assert responses(run) == clean_run.responses
+    assert (tmp_path / "run/results.json").read_bytes() == (clean_run.path / "results.json").read_bytes()
 
 
 @pytest.mark.parametrize("how", ["fewer", "twice", "unknown"])
-def test_a_model_that_miscounts(bench: Bench, tmp_path: Path, count: Counter[str], how: str) -> None:
+def test_a_model_that_breaks_its_contract(clean_run: CleanRun, tmp_path: Path, count: Counter[str], how: str) -> None:
     with pytest.raises(ContractError):
-        evaluate(bench.root, tmp_path / "run", Wrong(how))
+        evaluate(clean_run.root, tmp_path / "run", Wrong(how))
     run = open_run(tmp_path / "run")
     assert not run.results()
     cambrian_eval.open_run(tmp_path / "run")
     file = tmp_path / "run/responses/docvqa.on.jsonl"
     stored = run.responses(ON)
     assert len(stored) == file.read_bytes().count(b"\n")
-    count[f"models that answer {how}"] += 1
-    file.unlink()  # what a model that miscounts has said is not to be trusted
-    bench.resume(tmp_path / "run")
+    count[f"models that break their contract: {how}"] += 1
+    file.unlink()  # responses of such a model are not reliable
+    clean_run.resume(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""A real HTTP server that speaks chat completions, and breaks in every way a test asks for."""
+"""A local HTTP server for chat completions that returns responses and errors as a test specifies."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Act:
-    """What the server does with one request."""
+    """What the server returns for one request."""
 
     text: str | None = "CORRECT"
     status: int = 200
     body: bytes | None = None
-    """Sent instead of a completion."""
+    """Returned instead of a completion."""
     headers: dict[str, str] = field(default_factory=dict)
     finish: str = "stop"
     refusal: str | None = None
     usage: tuple[int, int] | None = (100, 2)
     reset: bool = False
-    """Break the connection in the middle of the body."""
+    """Reset the connection in the middle of the body."""
     delay: float = 0.0
     trickle: float = 0.0
     """Seconds between single bytes."""
@@ -52,14 +52,14 @@ class Seen:
 
     @property
     def case(self) -> dict[str, Any]:
-        """The judge's case, read the way a reader of the prompt would."""
+        """The input of the judge, read from the prompt."""
         text = self.user
         assert text.startswith("<case>\n")
         return json.loads(text[len("<case>\n") : text.index("\n</case>")])
 
 
 class ChatServer:
-    """Start with `with ChatServer(script) as server`; `script(seen, n)` decides for the n-th request (from 0)."""
+    """Use as `with ChatServer(script) as server`; `script(seen, n)` decides what the n-th request (from 0) gets."""
 
     def __init__(self, script: Callable[[Seen, int], Act] = lambda seen, n: Act()) -> None:
         self.script = script

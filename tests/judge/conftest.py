@@ -1,4 +1,4 @@
-"""A stored run to judge, and a key that must never reach a disk."""
+"""A stored run to judge, and an API key that must never be written to disk."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ KEY = "sk-test-Zx81kQpV7nR2-never-on-disk"
 
 
 @pytest.fixture(autouse=True)
-def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A key, a cache of the test's own, and no waiting between tries."""
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An API key, a cache for each test, and retries without backoff."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("CAMBRIAN_EVAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    monkeypatch.setattr("cambrian_eval.endpoint.asking.backoff", lambda tries: 0.01)
+    monkeypatch.setattr("cambrian_eval.endpoint.client.backoff", lambda tries: 0.01)
 
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Callable[..., Run]:
-    """Makes a DocVQA run of n answers: even rows right, odd rows wrong, unless told otherwise."""
+    """Creates a DocVQA run with n responses; by default those of even rows are correct and those of odd rows wrong."""
 
     def make(n: int = 12, answer: Callable[[int], str] | None = None, name: str = "run") -> Run:
         root = tmp_path / f"data-{n}"
@@ -41,5 +41,5 @@ def stored(tmp_path: Path) -> Callable[..., Run]:
 
 
 def right(response: str, golds: list[str]) -> bool:
-    """How the tests' judge decides: the response is a gold answer."""
+    """How the judge of the tests decides: the response equals a gold answer."""
     return response in golds

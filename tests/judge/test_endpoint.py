@@ -1,4 +1,4 @@
-"""The endpoint against a real server that breaks: every trouble is outlived, told, or ends the run with one line."""
+"""The endpoint client against a local server that fails: errors are retried, reported, or end the run in one line."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from hypothesis import strategies as st
 
 from cambrian_eval import UserError
 from cambrian_eval.endpoint.address import place_of
-from cambrian_eval.endpoint.asking import Answered, Endpoint, Failure
-from cambrian_eval.endpoint.manner import Chat
-from cambrian_eval.endpoint.pace import Pace, backoff, retry_after
-from cambrian_eval.endpoint.replies import Reply
-from cambrian_eval.endpoint.spending import Budget, BudgetReached, Price, estimated_tokens, price_of
+from cambrian_eval.endpoint.budget import Budget, BudgetReached, Price, estimated_tokens, price_of
+from cambrian_eval.endpoint.client import Endpoint, Failure, FinishedRequest
+from cambrian_eval.endpoint.parameters import ChatRequest
+from cambrian_eval.endpoint.rate_limit import ConcurrencyLimit, backoff, retry_after
+from cambrian_eval.endpoint.responses import ChatResponse
 from tests.judge.chat_server import Act, ChatServer, Seen, error
 from tests.judge.conftest import KEY
 
 Script = Callable[[Seen, int], Act]
 
 
-def chats(n: int) -> Iterator[tuple[int, Chat]]:
-    return ((i, Chat(({"role": "user", "content": f"q{i}"},), 10, 5)) for i in range(n))
+def requests(n: int) -> Iterator[tuple[int, ChatRequest]]:
+    return ((i, ChatRequest(({"role": "user", "content": f"q{i}"},), 10, 5)) for i in range(n))
 
 
-def ask(script: Script, n: int = 12, **more: object) -> tuple[list[Answered[int]], list[Seen]]:
+def send(script: Script, n: int = 12, **more: object) -> tuple[list[FinishedRequest[int]], list[Seen]]:
     with ChatServer(script) as server:
         endpoint = Endpoint("m", server.url, **more)  # type: ignore[arg-type]
-        return list(endpoint.answers(chats(n))), server.seen
+        return list(endpoint.send(requests(n))), server.seen
 
 
-def texts(found: list[Answered[int]]) -> dict[int, str]:
-    return {a.tag: a.outcome.text for a in found if isinstance(a.outcome, Reply)}
+def texts(found: list[FinishedRequest[int]]) -> dict[int, str]:
+    return {a.tag: a.outcome.text for a in found if isinstance(a.outcome, ChatResponse)}
 
 
 def echo(seen: Seen, n: int) -> Act:
@@ -47,7 +47,7 @@ EVERYTHING = {i: f"re q{i}" for i in range(12)}
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "failure",
     [
         error(500, "oops"),
         error(503, "busy", headers={"Retry-After": "0"}),
@@ -61,65 +61,65 @@ EVERYTHING = {i: f"re q{i}" for i in range(12)}
         Act(body=b'{"choices": [{"message": null}]}'),
         Act(body=b'{"error": {"message": "worker died"}}'),
     ],
-    ids=["500", "503", "429", "429-after", "429-ms", "reset", "no-choices", "torn", "html", "null", "error-200"],
+    ids=["500", "503", "429", "429-after", "429-ms", "reset", "no-choices", "truncated", "html", "null", "error-200"],
 )
-def test_a_burst_of_trouble_is_outlived(trouble: Act) -> None:
-    found, seen = ask(lambda s, n: trouble if n < 8 else echo(s, n))
+def test_errors_are_retried_until_every_request_succeeds(failure: Act) -> None:
+    found, seen = send(lambda s, n: failure if n < 8 else echo(s, n))
     assert texts(found) == EVERYTHING
     assert len(seen) == 12 + 8
 
 
-def test_unicode_arrives_whole() -> None:
-    found, _ = ask(lambda s, n: Act("naïve 日本 🎈 \u2028 end"), n=1)
+def test_unicode_is_unchanged() -> None:
+    found, _ = send(lambda s, n: Act("naïve 日本 🎈 \u2028 end"), n=1)
     assert texts(found) == {0: "naïve 日本 🎈 \u2028 end"}
 
 
 @pytest.mark.parametrize("act", [Act(delay=8.0), Act("x" * 200, trickle=0.05)], ids=["silence", "trickle"])
-def test_a_request_that_takes_too_long_is_ended_and_asked_again(act: Act) -> None:
-    found, seen = ask(lambda s, n: act if n < 2 else echo(s, n), timeout=1.5)
+def test_a_request_is_retried_after_a_timeout(act: Act) -> None:
+    found, seen = send(lambda s, n: act if n < 2 else echo(s, n), timeout=1.5)
     assert texts(found) == EVERYTHING and len(seen) >= 14
 
 
-def test_a_slow_trickle_within_the_time_out_is_a_reply() -> None:
-    found, seen = ask(lambda s, n: Act(f"re {s.user}", trickle=0.001), n=2, timeout=20.0)
+def test_a_slow_response_within_the_timeout_is_accepted() -> None:
+    found, seen = send(lambda s, n: Act(f"re {s.user}", trickle=0.001), n=2, timeout=20.0)
     assert texts(found) == {0: "re q0", 1: "re q1"} and len(seen) == 2
 
 
-def test_retry_after_holds_everybody_back_and_the_pace_falls() -> None:
+def test_retry_after_delays_all_requests() -> None:
     def script(seen: Seen, n: int) -> Act:
         return error(429, "slow", headers={"Retry-After": "0.5"}) if n == 0 else Act(f"re {seen.user}", delay=0.02)
 
     with ChatServer(script) as server:
         endpoint = Endpoint("m", server.url, concurrency=1)
-        found = list(endpoint.answers(chats(3)))
+        found = list(endpoint.send(requests(3)))
         assert texts(found) == {i: f"re q{i}" for i in range(3)}
         assert server.seen[1].at - server.seen[0].at >= 0.5
 
 
-def test_no_more_requests_at_a_time_than_allowed() -> None:
+def test_in_flight_requests_never_exceed_the_concurrency() -> None:
     with ChatServer(lambda s, n: Act(delay=0.03)) as server:
-        list(Endpoint("m", server.url, concurrency=3).answers(chats(12)))
+        list(Endpoint("m", server.url, concurrency=3).send(requests(12)))
         assert server.most_active <= 3
 
 
-def test_requests_are_pulled_as_there_is_room() -> None:
+def test_requests_are_pulled_as_slots_become_free() -> None:
     pulled = 0
 
-    def source() -> Iterator[tuple[int, Chat]]:
+    def source() -> Iterator[tuple[int, ChatRequest]]:
         nonlocal pulled
-        for item in chats(100):
+        for item in requests(100):
             pulled += 1
             yield item
 
     with ChatServer(echo) as server:
-        answers = Endpoint("m", server.url, concurrency=4).answers(source())
+        outcomes = Endpoint("m", server.url, concurrency=4).send(source())
         for _ in range(10):
-            next(answers)
+            next(outcomes)
         assert pulled <= 10 + 4
-        answers.close()
+        outcomes.close()
 
 
-def test_stop_lets_what_is_under_way_finish() -> None:
+def test_after_a_stop_in_flight_requests_finish() -> None:
     stop = threading.Event()
 
     def script(seen: Seen, n: int) -> Act:
@@ -128,19 +128,19 @@ def test_stop_lets_what_is_under_way_finish() -> None:
         return Act(f"re {seen.user}", delay=0.05)
 
     with ChatServer(script) as server:
-        found = list(Endpoint("m", server.url, concurrency=2).answers(chats(50), stop))
+        found = list(Endpoint("m", server.url, concurrency=2).send(requests(50), stop))
         assert 3 <= len(found) == len(server.seen) <= 8
 
 
-def test_a_request_that_fails_for_good_is_a_failure_and_the_others_go_on() -> None:
-    found, _ = ask(lambda s, n: error(500, f"no luck {KEY}") if s.user == "q3" else echo(s, n))
+def test_a_request_that_keeps_failing_does_not_affect_the_others() -> None:
+    found, _ = send(lambda s, n: error(500, f"no luck {KEY}") if s.user == "q3" else echo(s, n))
     failures = {a.tag: a.outcome.reason for a in found if isinstance(a.outcome, Failure)}
     assert list(failures) == [3] and "HTTP 500" in failures[3] and KEY not in failures[3]
     assert len(texts(found)) == 11
 
 
-def test_a_refused_request_is_a_failure_without_a_second_try() -> None:
-    found, seen = ask(lambda s, n: error(400, "context too long") if s.user == "q3" else echo(s, n))
+def test_a_rejected_request_is_not_retried() -> None:
+    found, seen = send(lambda s, n: error(400, "context too long") if s.user == "q3" else echo(s, n))
     assert [a.tag for a in found if isinstance(a.outcome, Failure)] == [3] and len(seen) == 12
 
 
@@ -153,31 +153,31 @@ def test_a_refused_request_is_a_failure_without_a_second_try() -> None:
         (error(402, "pay"), "no credit"),
     ],
 )
-def test_what_concerns_everybody_ends_with_one_line(act: Act, words: str) -> None:
+def test_errors_that_concern_every_request_end_with_one_line(act: Act, words: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
-        ask(lambda s, n: act)
+        send(lambda s, n: act)
     assert KEY not in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_an_endpoint_that_only_fails_ends_with_one_line() -> None:
+def test_many_failures_in_a_row_end_with_one_line() -> None:
     with pytest.raises(UserError, match="requests in a row"):
-        ask(lambda s, n: error(500, "down"), n=100, concurrency=8)
+        send(lambda s, n: error(500, "down"), n=100, concurrency=8)
 
 
-def test_an_address_where_nobody_listens_is_an_error() -> None:
+def test_an_unreachable_endpoint_is_an_error() -> None:
     with pytest.raises(UserError, match="cannot be reached"):
-        list(Endpoint("m", "http://127.0.0.1:9/v1").answers(chats(2)))
+        list(Endpoint("m", "http://127.0.0.1:9/v1").send(requests(2)))
 
 
-def test_without_a_key_an_own_server_works_and_the_public_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_private_server_needs_no_key_and_the_public_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
-    found, _ = ask(echo)
+    found, _ = send(echo)
     assert texts(found) == EVERYTHING
     with pytest.raises(UserError, match="OPENAI_API_KEY"):
         Endpoint("gpt-4o")
 
 
-def test_parameters_a_model_refuses_are_said_otherwise() -> None:
+def test_parameters_that_a_model_rejects_are_replaced() -> None:
     def script(seen: Seen, n: int) -> Act:
         if "max_tokens" in seen.body:
             text = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
@@ -186,10 +186,10 @@ def test_parameters_a_model_refuses_are_said_otherwise() -> None:
             return error(400, "'temperature' does not support 0 with this model.", param="temperature")
         return echo(seen, n)
 
-    found, seen = ask(script, n=30, concurrency=8)
+    found, seen = send(script, n=30, concurrency=8)
     assert texts(found) == {i: f"re q{i}" for i in range(30)}
     assert len(seen) <= 30 + 2 * 8
-    # its thoughts count against the limit, so the answer's own 10 come on top
+    # thoughts count against the limit, so an allowance is added to the 10 tokens of the response
     assert seen[-1].body["max_completion_tokens"] > 1000 and "temperature" not in seen[-1].body
 
 
@@ -200,11 +200,11 @@ def test_a_server_without_max_completion_tokens_and_a_reasoning_name() -> None:
         return echo(seen, n)
 
     with ChatServer(script) as server:
-        found = list(Endpoint("o3-mini", server.url).answers(chats(4)))
+        found = list(Endpoint("o3-mini", server.url).send(requests(4)))
     assert len(texts(found)) == 4
 
 
-def test_a_model_without_a_system_role_gets_it_with_the_question() -> None:
+def test_without_a_system_role_the_system_text_is_part_of_the_question() -> None:
     def script(seen: Seen, n: int) -> Act:
         if seen.body["messages"][0]["role"] == "system":
             return error(400, "System role not supported")
@@ -212,11 +212,11 @@ def test_a_model_without_a_system_role_gets_it_with_the_question() -> None:
 
     with ChatServer(script) as server:
         messages = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"})
-        found = list(Endpoint("m", server.url).answers([(0, Chat(messages, 10, 5))]))
+        found = list(Endpoint("m", server.url).send([(0, ChatRequest(messages, 10, 5))]))
     assert texts(found) == {0: "Be brief.\n\nWhy?"}
 
 
-def test_endings_are_told_apart() -> None:
+def test_finish_reasons() -> None:
     acts = [
         Act("ok"),
         Act("cut", finish="length"),
@@ -224,8 +224,8 @@ def test_endings_are_told_apart() -> None:
         Act("half", finish="content_filter"),
         error(400, "filtered", code="content_filter"),
     ]
-    found, _ = ask(lambda s, n: acts[int(s.user[1:])], n=5)
-    ends = {a.tag: (a.outcome.finish, a.outcome.text) for a in found if isinstance(a.outcome, Reply)}
+    found, _ = send(lambda s, n: acts[int(s.user[1:])], n=5)
+    ends = {a.tag: (a.outcome.finish, a.outcome.text) for a in found if isinstance(a.outcome, ChatResponse)}
     assert ends == {
         0: ("stop", "ok"),
         1: ("length", "cut"),
@@ -235,46 +235,44 @@ def test_endings_are_told_apart() -> None:
     }
 
 
-def test_tokens_are_estimated_where_the_endpoint_does_not_count() -> None:
-    found, _ = ask(lambda s, n: Act("x" * 40, usage=None), n=1)
-    reply = found[0].outcome
-    assert isinstance(reply, Reply) and not reply.counted
-    assert (reply.prompt_tokens, reply.new_tokens) == (5, 11)
+def test_tokens_are_estimated_where_the_endpoint_reports_none() -> None:
+    found, _ = send(lambda s, n: Act("x" * 40, usage=None), n=1)
+    response = found[0].outcome
+    assert isinstance(response, ChatResponse) and not response.counted
+    assert (response.prompt_tokens, response.new_tokens) == (5, 11)
 
 
 @pytest.mark.parametrize("usage", [(5, 2), (700, 9), (100, 10)])
-def test_the_budget_holds_whatever_requests_turn_out_to_cost(usage: tuple[int, int]) -> None:
+def test_the_budget_is_never_exceeded_whatever_requests_cost(usage: tuple[int, int]) -> None:
     price = Price(100.0, 400.0)
     cost = price.cost(*usage)
     budget = Budget(20.5 * cost, price)
-    seen: list[Answered[int]] = []
+    seen: list[FinishedRequest[int]] = []
     with ChatServer(lambda s, n: Act(usage=usage, delay=0.01)) as server:
         endpoint = Endpoint("m", server.url, price=price, budget=budget)
         with pytest.raises(BudgetReached):
-            for answer in endpoint.answers(chats(200)):
+            for answer in endpoint.send(requests(200)):
                 seen.append(answer)
-        assert len(seen) == len(server.seen), "what was sent was handed out before the error"
+        assert len(seen) == len(server.seen), "every response is yielded before the error"
         assert 10 <= len(server.seen) <= 20
     assert budget.spent == pytest.approx(len(seen) * cost) and budget.spent <= budget.limit
 
 
-def test_a_lost_reply_counts_against_the_budget() -> None:
+def test_a_lost_response_counts_against_the_budget() -> None:
     budget = Budget(1.0, Price(1000.0, 1000.0))
     with ChatServer(lambda s, n: Act(reset=True) if n == 0 else Act(usage=(5, 2))) as server:
-        list(Endpoint("m", server.url, price=budget.price, budget=budget).answers(chats(1)))
+        list(Endpoint("m", server.url, price=budget.price, budget=budget).send(requests(1)))
     assert budget.spent == pytest.approx((15 + 7) / 1000)  # an estimate of 5 + 10, then 5 + 2 as counted
 
 
 @given(st.integers(1, 40))
-def test_waits_double_up_to_half_a_minute(tries: int) -> None:
-    from cambrian_eval.endpoint import pace
-
-    wait = pace.backoff(tries)
+def test_backoff_doubles_up_to_half_a_minute(tries: int) -> None:
+    wait = backoff(tries)
     most = min(30.0, 0.5 * 2 ** (tries - 1))
     assert most / 2 <= wait <= most
 
 
-def test_retry_after_as_number_date_and_nonsense() -> None:
+def test_retry_after_as_number_and_date() -> None:
     assert retry_after({"retry-after": "3"}) == 3.0
     assert retry_after({"retry-after-ms": "250"}) == 0.25
     assert retry_after({"retry-after": "soon"}) is None
@@ -285,19 +283,18 @@ def test_retry_after_as_number_date_and_nonsense() -> None:
     assert backoff(1) >= 0.0
 
 
-def test_the_pace_halves_once_for_a_round_and_recovers() -> None:
-    pace = Pace(16)
-    before = time.monotonic()
-    time.sleep(0.001)
+def test_the_concurrency_is_halved_once_per_round_and_recovers() -> None:
+    limit = ConcurrencyLimit(16)
     sent = time.monotonic()
+    before = sent - 1.0
     for _ in range(5):
-        pace.too_many(sent, None)
-    assert pace.limit == 8.0, "five refusals of one round are one piece of news"
-    pace.too_many(before, None)
-    assert pace.limit == 8.0
+        limit.rate_limited(sent, None)
+    assert limit.limit == 8.0, "five rejections of one round reduce the limit once"
+    limit.rate_limited(before, None)
+    assert limit.limit == 8.0
     for _ in range(200):
-        pace.succeeded()
-    assert pace.limit == 16.0
+        limit.succeeded()
+    assert limit.limit == 16.0
 
 
 def test_prices_by_name_date_flag_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,18 +314,18 @@ def test_prices_by_name_date_flag_and_file(tmp_path: Path, monkeypatch: pytest.M
     assert Price(2.0, 10.0).cost(500_000, 100_000) == pytest.approx(2.0)
 
 
-def test_a_place_names_a_service_but_not_an_own_server() -> None:
+def test_a_place_identifies_a_service_but_not_a_private_server() -> None:
     assert place_of(None) == "api.openai.com/v1"
     assert place_of("https://openrouter.ai/api/v1/") == "openrouter.ai/api/v1"
     own = ("http://localhost:8000/v1", "http://127.0.0.1:1234/v1", "http://10.1.2.3/v1", "http://gpu-node-7:8000/v1")
     assert {place_of(url) for url in own} == {"local"}
 
 
-def test_estimates_count_other_scripts_by_the_character() -> None:
+def test_token_estimates_count_other_scripts_by_character() -> None:
     assert estimated_tokens("abcdefgh") == 2 and estimated_tokens("日本語") == 3 and estimated_tokens("") == 0
 
 
-def test_azure_has_its_own_client_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_azure_uses_its_own_client_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
     import openai
 
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "azure-key-12345")
@@ -337,14 +334,14 @@ def test_azure_has_its_own_client_and_key(monkeypatch: pytest.MonkeyPatch) -> No
     new = Endpoint("gpt-4o", "https://me.openai.azure.com/openai/v1/").client()
     assert not isinstance(new, openai.AsyncAzureOpenAI) and new.api_key == "azure-key-12345"
     elsewhere = Endpoint("m", "https://api.example.com/v1").client()
-    assert elsewhere.api_key == KEY, "the key of Azure goes to Azure alone"
+    assert elsewhere.api_key == KEY, "the Azure key is sent to Azure only"
 
 
-def test_a_key_that_is_no_key_is_told_without_showing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_key_is_reported_without_printing_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-schlüssel")
     with pytest.raises(UserError) as caught:
         Endpoint("m", "http://localhost/v1")
     assert "schl" not in str(caught.value) and "OPENAI_API_KEY" in str(caught.value)
     monkeypatch.setenv("OPENAI_API_KEY", f"  {KEY}\n")
-    found, seen = ask(echo, n=1)
+    found, seen = send(echo, n=1)
     assert texts(found) == {0: "re q0"} and seen[0].headers["authorization"] == f"Bearer {KEY}"

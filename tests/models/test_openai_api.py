@@ -31,7 +31,7 @@ CELL = Cell("docvqa", "on")
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    monkeypatch.setattr("cambrian_eval.endpoint.asking.backoff", lambda tries: 0.01)
+    monkeypatch.setattr("cambrian_eval.endpoint.client.backoff", lambda tries: 0.01)
 
 
 def request(id: str = "1", images: tuple[LazyImage, ...] = (), prompt: str = "What?", limit: int = 16) -> Request:

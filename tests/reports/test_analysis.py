@@ -38,9 +38,10 @@ def test_twelve_of_fifteen_points_lie_where_the_paper_drew_them() -> None:
     found = pca.of_matrix(shipped_matrix())
     drawn = drawn_positions()
     near = [
-        b for b, xy in zip(found.benchmarks, found.xy, strict=True)
+        b
+        for b, xy in zip(found.benchmarks, found.xy, strict=True)
         if max(abs(xy[0] - drawn[b][0]), abs(xy[1] - drawn[b][1])) < 0.01
-    ]  # fmt: skip
+    ]
     assert set(found.benchmarks) - set(near) == {"ai2d", "mmvp", "scienceqa"}
 
 
@@ -56,8 +57,10 @@ def test_shipped_matrix_groups_as_the_reference_run() -> None:
     truth = [entry(b).category for b in names]
     made = {c.method: c for c in clustering.cluster(restrict(found, names), None, truth)}
     assert {m: round(c.matched, 2) for m, c in made.items() if m != "ward"} == {
-        "k-means": 0.71, "average": 0.71, "spectral": 0.86,
-    }  # fmt: skip
+        "k-means": 0.71,
+        "average": 0.71,
+        "spectral": 0.86,
+    }
     for c in made.values():
         group = dict(zip(names, c.labels, strict=True))
         assert group["chartqa"] == group["textvqa"] == group["docvqa"]
@@ -65,6 +68,7 @@ def test_shipped_matrix_groups_as_the_reference_run() -> None:
     assert len({general[b] for b in ("mme", "mmbench", "seed", "gqa")}) == 1
 
 
+@pytest.mark.slow
 def test_table14_groups_as_the_reference_run() -> None:
     table = one_cvbench(from_published("table14"))
     names = [b for b in table.benchmarks if b != "mmmu"]
@@ -72,8 +76,11 @@ def test_table14_groups_as_the_reference_run() -> None:
     truth = [entry(b).category for b in names]
     by_matrix = clustering.cluster(correlate(table, resamples=2), table, truth, "paper", resamples=10)
     assert {c.method: round(c.matched, 2) for c in by_matrix} == {
-        "k-means": 0.57, "average": 0.71, "ward": 0.79, "spectral": 0.86,
-    }  # fmt: skip
+        "k-means": 0.57,
+        "average": 0.71,
+        "ward": 0.79,
+        "spectral": 0.86,
+    }
     by_scores = clustering.cluster(correlate(table, resamples=2), table, truth, "scores", resamples=10)
     assert round(by_scores[0].matched, 2) == 0.79
 
@@ -160,10 +167,10 @@ def test_imputation_keeps_what_is_known_and_recovers_a_low_rank_cell() -> None:
 
 def by_eigenvectors(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A second PCA: eigenvectors of the covariance instead of the singular value decomposition."""
-    centred = rows - rows.mean(axis=0)
-    values, vectors = np.linalg.eigh(centred.T @ centred)
+    centered = rows - rows.mean(axis=0)
+    values, vectors = np.linalg.eigh(centered.T @ centered)
     order = np.argsort(-values)
-    return centred @ vectors[:, order], values[order] / values.sum()
+    return centered @ vectors[:, order], values[order] / values.sum()
 
 
 @pytest.mark.parametrize("method", ["paper", "scores"])
@@ -209,6 +216,7 @@ def test_silhouette_of_two_tight_pairs_by_hand() -> None:
     )
 
 
+@pytest.mark.slow
 def test_four_clear_blocks_are_found_by_every_method_and_stay_together() -> None:
     rng = np.random.default_rng(5)
     causes = rng.normal(size=(40, 4))
@@ -253,7 +261,7 @@ def test_mmmu_by_type_and_by_data() -> None:
 
 
 def test_the_summary_says_what_was_done() -> None:
-    found = analysis.analyse(from_published("table9"), analysis.Options(resamples=10))
+    found = analysis.analyze(from_published("table9"), analysis.Options(resamples=10))
     text = "\n".join(analysis.summary(found))
     assert "42 cells are missing" in text and "MMMU is left out" in text and "over 15 models" in text
 

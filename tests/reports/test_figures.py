@@ -1,4 +1,4 @@
-"""Figures: structure, labels, colours, companions, bytes. How they look is judged by looking at them."""
+"""Figures: structure, labels, colors, companions, bytes. How they look is judged by looking at them."""
 
 from __future__ import annotations
 
@@ -22,52 +22,61 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.text import Text
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports import ablation, agreement, labels, pca, style
-from cambrian_eval.reports.catalogue import CATEGORIES, entry
+from cambrian_eval.registry import CATEGORIES
+from cambrian_eval.reports import labels, style
+from cambrian_eval.reports.catalogue import entry
 from cambrian_eval.reports.correlation import shipped_matrix
-from cambrian_eval.reports.figures import ablation as vision
-from cambrian_eval.reports.figures import agreement as scorers
-from cambrian_eval.reports.figures import categories, matrix, plane, scaling
+from cambrian_eval.reports.figures import load_figure
 from cambrian_eval.reports.scores import build, from_published
-from cambrian_eval.reports.sources import narrowed
+from cambrian_eval.reports.sources import Sources, narrowed
 
 PAPER = style.THEMES["paper"]
-PROVENANCE = style.Provenance("cambrian-eval plot x", "a test")
+PROVENANCE = style.Provenance("cambrian-eval plot x")
+
+
+def drawn(name: str, theme: style.Theme = PAPER, sources: Sources | None = None, **options: object) -> style.Drawing:
+    """A figure as the command line makes it."""
+    figure = load_figure(name)
+    return figure.draw(figure.compute(sources or Sources(), figure.options(**options)), theme)
+
+
+def published(table: str, models: str | None = None) -> Sources:
+    return Sources(published=table, models=models)
 
 
 def cambrians() -> style.Drawing:
     table = narrowed(from_published("table9"), "8B", None)
-    return categories.bars(replace(table, own=frozenset({"Cambrian-1-8B"})), PAPER)
+    return load_figure("categories").draw(replace(table, own=frozenset({"Cambrian-1-8B"})), PAPER)
 
 
 @cache
 def every_drawing(name: str, width: str = "page") -> list[style.Drawing]:
     theme = style.theme_named(name, width)
-    nine, fourteen = from_published("table9"), from_published("table14")
-    cambrian = narrowed(nine, "cambrian", None)
+    cambrian = published("table9", "cambrian")
     return [
-        plane.draw(pca.of_matrix(shipped_matrix()), theme, "x"),
-        matrix.draw(shipped_matrix(), theme),
-        vision.draw(ablation.published(), theme),
-        categories.bars(cambrian, theme),
-        categories.radar(cambrian, theme),
-        categories.radar(cambrian, theme, "benchmarks"),
-        categories.boxes(fourteen, theme),
-        scaling.draw(nine, theme, "visual_tokens"),
-        scorers.draw(agreement.published(), "fuzzy", "judge", theme, "x"),
+        drawn("pca", theme, published("figure15")),
+        drawn("correlation", theme, published("figure15")),
+        drawn("ablation", theme),
+        drawn("categories", theme, cambrian),
+        drawn("radar", theme, cambrian),
+        drawn("radar", theme, cambrian, axes="benchmarks"),
+        drawn("boxes", theme, published("table14")),
+        drawn("scaling", theme, published("table9")),
+        drawn("agreement", theme),
     ]
 
 
 def overlapping(texts: Sequence[Text]) -> list[tuple[str, str]]:
     """Pairs of texts whose drawn boxes share more than an edge."""
-    drawn = [(text.get_text(), *text.get_window_extent().extents) for text in texts]
+    boxes = [(text.get_text(), *text.get_window_extent().extents) for text in texts]
     return [
         (a, b)
-        for (a, left_a, low_a, right_a, high_a), (b, left_b, low_b, right_b, high_b) in itertools.combinations(drawn, 2)
+        for (a, left_a, low_a, right_a, high_a), (b, left_b, low_b, right_b, high_b) in itertools.combinations(boxes, 2)
         if left_a < right_b and left_b < right_a and low_a < high_b and low_b < high_a
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "width"), [("paper", "page"), ("paper", "column"), ("web", "page"), ("slides", "page")]
 )
@@ -90,14 +99,14 @@ def test_labels_never_overlap_wherever_the_points_are(points: list[tuple[float, 
         assert overlapping(texts) == []
 
 
-def test_bubbles_have_the_area_of_their_size_and_the_colour_of_their_category() -> None:
-    drawing = plane.draw(pca.of_matrix(shipped_matrix()), PAPER, "x")
+def test_bubbles_have_the_area_of_their_size_and_the_color_of_their_category() -> None:
+    drawing = drawn("pca", sources=published("figure15"))
     axes = drawing.figure.axes[0]
     bubbles = [c for c in axes.collections if len(c.get_offsets()) and c.get_alpha() == 0.55]
     assert len(bubbles) == 4 and sum(len(c.get_offsets()) for c in bubbles) == 15
     area = {}
     for collection, category in zip(bubbles, CATEGORIES, strict=True):
-        assert to_hex(collection.get_facecolor()[0][:3]) == style.COLOURS[category]
+        assert to_hex(collection.get_facecolor()[0][:3]) == style.COLORS[category]
         for (x, y), size in zip(collection.get_offsets(), collection.get_sizes(), strict=True):
             area[round(float(x), 6), round(float(y), 6)] = float(size)
     rows = [dict(zip(drawing.columns, row, strict=True)) for row in drawing.rows]
@@ -106,14 +115,14 @@ def test_bubbles_have_the_area_of_their_size_and_the_colour_of_their_category() 
 
 
 def test_matrix_shows_every_cell_with_its_number() -> None:
-    drawing = matrix.draw(shipped_matrix(), PAPER)
+    drawing = drawn("correlation", sources=published("figure15"))
     texts = [t.get_text() for t in drawing.figure.axes[0].texts]
     assert len(texts) == 225 and texts.count("1.00") == 15
     assert texts == [f"{v:.2f}" for v in shipped_matrix().matrix.ravel()]
 
 
 def test_ablation_draws_a_bar_for_each_benchmark_and_condition() -> None:
-    drawing = vision.draw(ablation.published(), PAPER)
+    drawing = drawn("ablation")
     heights = [p.get_height() for p in drawing.figure.axes[0].patches]
     rows = [dict(zip(drawing.columns, row, strict=True)) for row in drawing.rows]
     assert heights == [r["on"] for r in rows] + [r["off"] for r in rows]
@@ -126,25 +135,25 @@ def test_own_models_are_set_apart_when_mixed_with_others() -> None:
     widths = {round(p.get_linewidth(), 3) for p in axes.patches}
     edges = [to_hex(p.get_edgecolor()) for p in axes.patches]
     assert len(widths) == 2 and edges.count("#000000") == 4  # one own model, four categories
-    alone = categories.bars(narrowed(from_published("table9"), "Cambrian-1-8B", None), PAPER)
+    alone = drawn("categories", sources=published("table9", "Cambrian-1-8B"))
     assert "#000000" not in [to_hex(p.get_edgecolor()) for p in alone.figure.axes[0].patches]
 
 
 def test_too_many_models_for_bars_is_refused_with_a_way_out() -> None:
     with pytest.raises(UserError, match="--models"):
-        categories.bars(from_published("table14"), PAPER)
+        drawn("categories", sources=published("table14"))
 
 
-def luminance(colour: str) -> float:
-    channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+def luminance(color: str) -> float:
+    channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
     return float(np.dot(channels, [0.2126, 0.7152, 0.0722]))
 
 
 def test_categories_differ_in_grey_and_their_names_can_be_read() -> None:
-    greys = sorted(116 * luminance(style.COLOURS[c]) ** (1 / 3) - 16 for c in CATEGORIES)
-    assert min(b - a for a, b in itertools.pairwise(greys)) > 8
+    grays = sorted(116 * luminance(style.COLORS[c]) ** (1 / 3) - 16 for c in CATEGORIES)
+    assert min(b - a for a, b in itertools.pairwise(grays)) > 8
     for category in CATEGORIES:
-        assert 1.05 / (luminance(matrix.text_colour(category)) + 0.05) >= 4.5  # against white
+        assert 1.05 / (luminance(style.text_color(category)) + 0.05) >= 4.5  # against white
 
 
 @pytest.mark.parametrize("kind", style.FORMATS)
@@ -205,7 +214,7 @@ def test_any_name_can_be_written_on_a_figure(name: str) -> None:
 def test_one_models_own_look_survives_odd_names() -> None:
     table = build({"my_model <v2> 50% $x$ | {a}": {"gqa": 50.0, "ai2d": 40.0, "mmvp": 30.0}}, "x")
     for theme in style.THEMES.values():
-        assert style.render(categories.bars(table, theme), "svg", theme)
+        assert style.render(load_figure("categories").draw(table, theme), "svg", theme)
 
 
 def test_formats_and_styles_are_checked() -> None:

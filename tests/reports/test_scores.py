@@ -46,7 +46,7 @@ def test_long_csv_takes_vision_on_and_one_scorer(tmp_path: Path) -> None:
     [
         ("model,gqa\n", "no rows"),
         ("model,gqa\na,6x\n", "line 2: column 'gqa' holds '6x'"),
-        ("model,gqa\na,inf\n", "no number"),
+        ("model,gqa\na,inf\n", "not a number"),
         ("model,gqa\na,60\na,61\n", "'a' occurs twice"),
         ("model,gqa,GQA \na,60,61\n", "occurs twice"),
         ("model,seed,SEED-I\na,60,61\n", "two columns mean seed"),
@@ -74,7 +74,7 @@ def test_published_tables_have_the_printed_shape() -> None:
     assert len(from_published("backbones").models) == 83
 
 
-def test_unknown_table_names_its_neighbours() -> None:
+def test_unknown_table_names_its_neighbors() -> None:
     with pytest.raises(UserError, match="table14"):
         from_published("tabel14")
 

@@ -41,8 +41,11 @@ def test_averages_are_those_the_paper_prints() -> None:
 def test_layout_is_table_nine() -> None:
     made = nine()
     assert [title for title, _ in made.groups] == [
-        "as published", "Llama-3-Ins-8B", "Vicuna-1.5-13B", "Hermes2-Yi-34B",
-    ]  # fmt: skip
+        "as published",
+        "Llama-3-Ins-8B",
+        "Vicuna-1.5-13B",
+        "Hermes2-Yi-34B",
+    ]
     heads = [c.head for c in made.columns]
     assert heads[:6] == ["# Vis Tok.", "Avg", "MME", "MMB", "SEED-I", "GQA"] and heads[-1] == "Avg"
     assert len(heads) == 1 + 4 * 5 + 1

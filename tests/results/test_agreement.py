@@ -1,4 +1,4 @@
-"""Agreement of two scorers against tables worked out by hand, and a person's marks read back."""
+"""Agreement of two scorers against tables computed by hand, and error rates from exported marks."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from cambrian_eval import Run, UserError, Verdict, run
 from cambrian_eval.cli.adjudicate import adjudicate
 from cambrian_eval.cli.agreement import agreement
-from cambrian_eval.results.adjudication import error_rates, page, read_marks, wilson
-from cambrian_eval.results.agreement import Confusion, agreement_of, kappa, mean_difference
+from cambrian_eval.results.adjudication import error_rates, page, read_marks
+from cambrian_eval.results.agreement import Confusion, agreement_of, mean_difference
 from cambrian_eval.running.store import Cell
 from tests.conftest import Scripted, answer_number
 
@@ -49,19 +49,19 @@ def give(run: Run, fuzzy: list[str], judge: list[str]) -> None:
         run.save_verdicts(CELL, scorer, ids, verdicts)
 
 
-def test_kappa_of_tables_worked_out_by_hand() -> None:
+def test_kappa_of_tables_computed_by_hand() -> None:
     # Cohen's own kind of table: po = 35/50 = 0.7, pe = 0.5 * 0.6 + 0.5 * 0.4 = 0.5, kappa = 0.4
-    assert kappa([[20, 5], [10, 15]]) == pytest.approx(0.4)
+    assert Confusion(20, 5, 10, 15).kappa == pytest.approx(0.4)
     # po = 45/60; pe = (40*35 + 20*25) / 3600 = 1900/3600; kappa = (0.75 - 0.52778) / 0.47222
-    assert kappa([[30, 10], [5, 15]]) == pytest.approx((0.75 - 19 / 36) / (1 - 19 / 36))
-    assert kappa([[10, 0], [0, 10]]) == 1.0
-    assert kappa([[0, 10], [10, 0]]) == -1.0
-    assert kappa([[10, 0], [0, 0]]) is None and kappa([[0, 0], [0, 0]]) is None
-    assert kappa([[10, 10], [0, 0]]) == pytest.approx(0.0)
+    assert Confusion(30, 10, 5, 15).kappa == pytest.approx((0.75 - 19 / 36) / (1 - 19 / 36))
+    assert Confusion(10, 0, 0, 10).kappa == 1.0
+    assert Confusion(0, 10, 10, 0).kappa == -1.0
+    assert Confusion(10, 0, 0, 0).kappa is None and Confusion(0, 0, 0, 0).kappa is None
+    assert Confusion(10, 10, 0, 0).kappa == pytest.approx(0.0)
 
 
 @given(st.lists(st.integers(0, 30), min_size=4, max_size=4))
-def test_kappa_is_what_sklearn_says(cells: list[int]) -> None:
+def test_kappa_equals_that_of_sklearn(cells: list[int]) -> None:
     import warnings
 
     from sklearn.metrics import cohen_kappa_score
@@ -78,7 +78,7 @@ def test_kappa_is_what_sklearn_says(cells: list[int]) -> None:
         assert found == pytest.approx(theirs, abs=1e-9)
 
 
-def test_everything_about_a_table_known_by_construction(judged: Run) -> None:
+def test_agreement_of_verdicts_known_by_construction(judged: Run) -> None:
     (found,) = agreement_of(judged, "fuzzy", "judge")
     assert found.confusion == Confusion(30, 10, 5, 15)
     assert found.score_a == pytest.approx(100 * 40 / 60) and found.score_b == pytest.approx(100 * 35 / 60)
@@ -95,7 +95,7 @@ def test_everything_about_a_table_known_by_construction(judged: Run) -> None:
     assert first.answers == (f"answer {first.id}",) and first.a.rule == "rule of fuzzy"
 
 
-def test_the_other_order_is_the_mirror_image(judged: Run) -> None:
+def test_exchanging_the_scorers_mirrors_the_agreement(judged: Run) -> None:
     (one,), (other,) = agreement_of(judged, "fuzzy", "judge"), agreement_of(judged, "judge", "fuzzy")
     assert other.confusion == Confusion(30, 5, 10, 15) and other.difference == pytest.approx(-one.difference)  # type: ignore[operator]
     assert one.interval is not None and other.interval is not None
@@ -103,7 +103,7 @@ def test_the_other_order_is_the_mirror_image(judged: Run) -> None:
     assert other.kappa_interval == pytest.approx(one.kappa_interval)
 
 
-def test_equal_scorers_agree_fully_and_leave_no_doubt(judged: Run) -> None:
+def test_equal_verdicts_agree_fully(judged: Run) -> None:
     marks = ["1", "0"] * 30
     give(judged, marks, marks)
     (found,) = agreement_of(judged, "fuzzy", "judge")
@@ -111,14 +111,14 @@ def test_equal_scorers_agree_fully_and_leave_no_doubt(judged: Run) -> None:
     assert not found.disagreements
 
 
-def test_undecided_answers_are_set_apart(judged: Run) -> None:
+def test_undecided_responses_are_excluded_and_counted(judged: Run) -> None:
     give(judged, ["1"] * 60, ["?"] * 20 + ["1"] * 40)
     (found,) = agreement_of(judged, "fuzzy", "judge")
     assert found.undecided == 20 and found.confusion == Confusion(40, 0, 0, 0) and found.confusion.kappa is None
     assert found.score_b == pytest.approx(100 * 40 / 60), "as in the results: undecided counts as wrong"
 
 
-def test_partial_credit_counts_as_right_from_half_on(judged: Run) -> None:
+def test_partial_credit_counts_as_correct_from_half_on(judged: Run) -> None:
     ids = [s.id for s in judged.samples("docvqa")]
     for scorer, values in (("fuzzy", [0.5] * 30 + [0.49] * 30), ("judge", [1.0] * 30 + [0.0] * 30)):
         judged.save_verdicts(CELL, scorer, ids, [Verdict(v, "x", "r") for v in values])
@@ -134,15 +134,15 @@ def test_any_two_scorers_and_a_missing_one(judged: Run) -> None:
         agreement_of(judged, "fuzzy", "fuzzy")
 
 
-def test_the_papers_own_differences_stand_beside_its_models(docvqa_root: Path, tmp_path: Path, judged: Run) -> None:
-    from cambrian_eval.results.agreement import _published
+def test_the_differences_of_the_paper_are_shown_for_its_models(docvqa_root: Path, tmp_path: Path, judged: Run) -> None:
+    from cambrian_eval.results.agreement import published_pair
 
     # Table 24: ChartQA of the 8B model 73.3 and 71.2; the 13B row is given by its printed differences
-    pair = _published("nyu-visionx/cambrian-8b", Cell("chartqa", "on"), "fuzzy", "judge")
+    pair = published_pair("nyu-visionx/cambrian-8b", Cell("chartqa", "on"), "fuzzy", "judge")
     assert pair is not None and (pair.a, pair.b) == (73.3, 71.2) and pair.difference == pytest.approx(-2.1)
-    turned = _published("nyu-visionx/cambrian-8b", Cell("chartqa", "on"), "judge", "fuzzy")
+    turned = published_pair("nyu-visionx/cambrian-8b", Cell("chartqa", "on"), "judge", "fuzzy")
     assert turned is not None and turned.difference == pytest.approx(2.1)
-    larger = _published("nyu-visionx/cambrian-13b", Cell("mmvp", "on"), "fuzzy", "judge")
+    larger = published_pair("nyu-visionx/cambrian-13b", Cell("mmvp", "on"), "fuzzy", "judge")
     assert larger is not None and larger.difference == pytest.approx(4.7)
     for name, cell, a in (
         ("cambrian-8b", Cell("docvqa", "on"), "fuzzy"),
@@ -150,7 +150,7 @@ def test_the_papers_own_differences_stand_beside_its_models(docvqa_root: Path, t
         ("cambrian-8b", Cell("chartqa", "on"), "official"),
         ("gpt-4o", Cell("chartqa", "on"), "fuzzy"),
     ):
-        assert _published(name, cell, a, "judge") is None
+        assert published_pair(name, cell, a, "judge") is None
 
 
 def app() -> typer.Typer:
@@ -160,7 +160,7 @@ def app() -> typer.Typer:
     return made
 
 
-def test_the_command_in_all_its_formats(judged: Run, tmp_path: Path) -> None:
+def test_the_command_in_all_formats(judged: Run, tmp_path: Path) -> None:
     def ask(*words: str) -> str:
         done = CliRunner().invoke(app(), ["agreement", str(judged.path), *words])
         assert done.exit_code == 0, done.output
@@ -180,17 +180,10 @@ def test_the_command_in_all_its_formats(judged: Run, tmp_path: Path) -> None:
     assert isinstance(bad.exception, UserError)
 
 
-def test_the_mean_absolute_difference_is_the_papers_kind(judged: Run) -> None:
+def test_mean_and_mean_absolute_difference(judged: Run) -> None:
     found = agreement_of(judged, "fuzzy", "judge")
     assert mean_difference(found) == (pytest.approx(-25 / 3), pytest.approx(25 / 3))
     assert mean_difference([]) is None
-
-
-def test_wilson_intervals_of_known_cases() -> None:
-    # 7 of 10: the textbook interval is 0.3968 .. 0.8922
-    assert wilson(7, 10) == (pytest.approx(0.3968, abs=1e-4), pytest.approx(0.8922, abs=1e-4))
-    assert wilson(0, 10) == (0.0, pytest.approx(0.2775, abs=1e-4))
-    assert wilson(0, 0) is None
 
 
 def test_marks_give_error_rates(judged: Run, tmp_path: Path) -> None:
@@ -224,11 +217,11 @@ def test_the_page_and_its_marks_through_the_command(judged: Run, tmp_path: Path)
     assert "100.0%" in shown.stdout
 
 
-def test_marks_of_another_kind_are_refused(tmp_path: Path) -> None:
+def test_a_file_without_valid_marks_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "marks.json"
     for text, words in (
-        ("{", "no JSON"),
-        ("{}", "holds no marks"),
+        ("{", "not valid JSON"),
+        ("{}", "contains no marks"),
         ('{"kind": "cambrian-eval marks", "a": "x", "b": "judge", "marks": {}}', "--a x"),
         ('{"kind": "cambrian-eval marks", "a": "fuzzy", "b": "judge", "marks": {"k": "maybe"}}', "maybe"),
     ):

@@ -8,15 +8,26 @@ from hypothesis import strategies as st
 
 from cambrian_eval.benchmark import PAPER
 from cambrian_eval.registry import load_benchmark
-from cambrian_eval.reports.catalogue import entry
 from cambrian_eval.results.averages import averages, cvbench
 
 EIGHT_B = {
-    "mme": 1547.1, "mmbench": 75.9, "seed": 74.7, "gqa": 64.6,
-    "scienceqa": 80.4, "mmmu": 42.7, "mathvista": 49.0, "ai2d": 73.0,
-    "chartqa": 73.3, "ocrbench": 62.4, "textvqa": 71.7, "docvqa": 77.8,
-    "mmvp": 51.3, "realworldqa": 64.2, "cvbench_2d": 72.3, "cvbench_3d": 72.0,
-}  # fmt: skip
+    "mme": 1547.1,
+    "mmbench": 75.9,
+    "seed": 74.7,
+    "gqa": 64.6,
+    "scienceqa": 80.4,
+    "mmmu": 42.7,
+    "mathvista": 49.0,
+    "ai2d": 73.0,
+    "chartqa": 73.3,
+    "ocrbench": 62.4,
+    "textvqa": 71.7,
+    "docvqa": 77.8,
+    "mmvp": 51.3,
+    "realworldqa": 64.2,
+    "cvbench_2d": 72.3,
+    "cvbench_3d": 72.0,
+}
 
 
 def test_the_8b_model_by_hand() -> None:
@@ -52,11 +63,11 @@ def test_other_benchmarks_do_not_enter() -> None:
 
 
 @pytest.mark.parametrize(("category", "name"), [(c, name) for c, names in PAPER.items() for name in names])
-def test_averages_adapters_and_reports_agree_on_category_and_divisor(category: str, name: str) -> None:
-    adapter, shown = load_benchmark(name), entry(name)
-    assert adapter.category == shown.category == category
-    assert adapter.average_divisor == shown.divisor == (20.0 if name == "mme" else 1.0)
-    assert adapter.scale == shown.scale == 100 * shown.divisor  # every divided score is out of 100
+def test_a_divided_score_is_out_of_100_in_the_papers_category(category: str, name: str) -> None:
+    adapter = load_benchmark(name)
+    assert adapter.category == category
+    assert adapter.average_divisor == (20.0 if name == "mme" else 1.0)
+    assert adapter.scale == 100 * adapter.average_divisor
 
 
 @given(st.fixed_dictionaries({name: st.floats(0, 100) for names in PAPER.values() for name in names}))

@@ -1,4 +1,4 @@
-"""Intervals, paired tests and chance against formulas, scipy and naive second implementations."""
+"""Intervals, paired tests and corrections against formulas and naive second implementations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def plain(values: list[float]) -> list[Unit]:
     return [Unit("all", v, (i,)) for i, v in enumerate(values)]
 
 
-def test_clusters_join_images_and_groups_transitively() -> None:
+def test_clusters_connect_images_and_groups_transitively() -> None:
     samples = [
         sample(0, "a", "g"),
         sample(1, "b", "g"),
@@ -47,7 +47,7 @@ def test_score_is_the_weighted_sum_of_stratum_means() -> None:
 def test_the_interval_matches_the_normal_formula_for_independent_samples() -> None:
     rng = random.Random(1)
     values = [float(rng.random() < 0.7) for _ in range(2000)]
-    low, high = statistics.interval(statistics.table(plain(values), {"all": 100}, list(range(2000)))) or (0, 0)
+    low, high = statistics.interval(statistics.cluster_table(plain(values), {"all": 100}, list(range(2000)))) or (0, 0)
     p = sum(values) / 2000
     half = 1.96 * math.sqrt(p * (1 - p) / 2000) * 100
     assert low == pytest.approx(100 * p - half, abs=0.35)
@@ -60,10 +60,10 @@ def test_dependent_questions_widen_the_interval() -> None:
     images = [float(rng.random() < 0.5) for _ in range(100)]
     values = [v for v in images for _ in range(10)]
     cluster = [i // 10 for i in range(1000)]
-    low, high = statistics.interval(statistics.table(plain(values), {"all": 100}, cluster)) or (0, 0)
-    alone = statistics.interval(statistics.table(plain(images), {"all": 100}, list(range(100)))) or (0, 0)
+    low, high = statistics.interval(statistics.cluster_table(plain(values), {"all": 100}, cluster)) or (0, 0)
+    alone = statistics.interval(statistics.cluster_table(plain(images), {"all": 100}, list(range(100)))) or (0, 0)
     assert (low, high) == pytest.approx(alone, abs=1e-9)
-    naive = statistics.interval(statistics.table(plain(values), {"all": 100}, list(range(1000)))) or (0, 0)
+    naive = statistics.interval(statistics.cluster_table(plain(values), {"all": 100}, list(range(1000)))) or (0, 0)
     assert high - low > 2.5 * (naive[1] - naive[0])
 
 
@@ -73,7 +73,7 @@ def test_the_bootstrap_equals_a_naive_one_over_whole_clusters() -> None:
     units = [Unit("xy"[i % 2], float(rng.integers(0, 2)), (i,)) for i in range(60)]
     cluster = [i // 4 for i in range(60)]
     weights = {"x": 30.0, "y": 70.0}
-    found = statistics.interval(statistics.table(units, weights, cluster), seed=3, resamples=200)
+    found = statistics.interval(statistics.cluster_table(units, weights, cluster), seed=3, resamples=200)
     draws = []
     source = np.random.default_rng(3)
     for _ in range(200):
@@ -85,7 +85,7 @@ def test_the_bootstrap_equals_a_naive_one_over_whole_clusters() -> None:
 
 
 def test_one_cluster_has_no_interval() -> None:
-    assert statistics.interval(statistics.table(plain([1, 0, 1]), {"all": 100}, [0, 0, 0])) is None
+    assert statistics.interval(statistics.cluster_table(plain([1, 0, 1]), {"all": 100}, [0, 0, 0])) is None
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
@@ -135,7 +135,7 @@ def test_the_detectable_difference_is_2_8_standard_errors() -> None:
     assert found is not None and found.detectable == pytest.approx(2.8 * error, rel=0.08)
 
 
-def test_equal_runs_tell_nothing_of_what_could_be_detected() -> None:
+def test_equal_runs_have_no_detectable_difference() -> None:
     same = plain([1, 0, 1, 0])
     found = statistics.paired(same, same, {"all": 100}, list(range(4)), 4)
     assert found is not None and found.difference == 0 and found.p_value == 1
@@ -145,3 +145,28 @@ def test_equal_runs_tell_nothing_of_what_could_be_detected() -> None:
 def test_holm_by_hand() -> None:
     assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert statistics.holm([]) == []
+
+
+@given(st.integers(1, 500), st.data())
+def test_wilson_against_the_formula(n: int, data: st.DataObject) -> None:
+    k = data.draw(st.integers(0, n))
+    z, p = 1.959963984540054, k / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    assert statistics.wilson(k, n) == pytest.approx((max(0.0, middle - half), min(1.0, middle + half)), abs=1e-12)
+
+
+def test_wilson_of_known_cases() -> None:
+    # 7 of 10: the textbook interval is 0.3968 .. 0.8922
+    assert statistics.wilson(7, 10) == (pytest.approx(0.3968, abs=1e-4), pytest.approx(0.8922, abs=1e-4))
+    assert statistics.wilson(0, 10) == (0.0, pytest.approx(0.2775, abs=1e-4))
+    assert statistics.wilson(0, 0) is None
+
+
+def test_rows_of_empty_clusters_change_no_metric() -> None:
+    units = [Unit("x", 1, (0,)), Unit("y", 0, (1,)), Unit("x", 0, (3,))]
+    cluster = [0, 1, 2, 3]
+    kept = statistics.cluster_table(units, {"x": 100}, cluster, keep_empty=True)
+    dropped = statistics.cluster_table(units, {"x": 100}, cluster)
+    assert (len(kept.sums), len(dropped.sums)) == (4, 2)
+    assert kept.metric(np.ones((1, 4))).tolist() == dropped.metric(np.ones((1, 2))).tolist() == [50.0]

@@ -112,7 +112,7 @@ def test_the_same_command_requests_nothing_again(old: Path) -> None:
     [
         (("--prompts", "paper"), ("prompts", "'official'", "'paper'")),
         (("--limit", "4"), ("limit", "None", "4")),
-        (("--data", "mini:6"), ("mmvp data", "7d8552288df967b16c6a2441049c88b3")),
+        (("--data", "mini:6"), ("mmvp: 2 samples differ", "'7', '8'")),
         (("--set", "mmvp.corrected=true"), ("mmvp settings", "False", "True")),
     ],
 )

@@ -105,7 +105,7 @@ def test_another_model_or_other_data_is_refused(docvqa_root: Path, tmp_path: Pat
         go(docvqa_root, tmp_path / "run", other)
     rows = [docvqa_row(i, png(900 + i), page=i) for i in range(60)]
     write_parquet(docvqa_root / "docvqa" / "validation-00000-of-00001.parquet", rows)
-    with pytest.raises(UserError, match="docvqa data"):
+    with pytest.raises(UserError, match="60 other images"):
         go(docvqa_root, tmp_path / "run", Scripted(answer_number))
 
 
@@ -143,7 +143,9 @@ class Broken(Scripted):
                 yield Response(request.id, "x")
 
 
-@pytest.mark.parametrize(("how", "word"), [("fewer", "'5'"), ("twice", "'5' twice"), ("unknown", "'nobody'")])
+@pytest.mark.parametrize(
+    ("how", "word"), [("fewer", "'5'"), ("twice", "second response for request '5'"), ("unknown", "'nobody'")]
+)
 def test_counts_are_checked(docvqa_root: Path, tmp_path: Path, how: str, word: str) -> None:
     with pytest.raises(ContractError, match=word):
         go(docvqa_root, tmp_path / "run", Broken(how))

@@ -121,7 +121,7 @@ def test_a_lock_left_behind_is_taken_over_and_named(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", code], check=False)
     with Run(tmp_path).writing() as notes:
-        assert len(notes) == 1 and "left behind" in notes[0] and "process" in notes[0]
+        assert len(notes) == 1 and "stale lock" in notes[0] and "process" in notes[0]
 
 
 def test_folders_that_are_no_runs(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_folders_that_are_no_runs(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="newer"):
         open_run(other)
     (other / "run.json").write_text("{")
-    with pytest.raises(UserError, match="no JSON"):
+    with pytest.raises(UserError, match="not valid JSON"):
         open_run(other)
     (other / "run.json").write_text('{"a": 1}')
     with pytest.raises(UserError, match="schema"):

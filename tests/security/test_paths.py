@@ -53,7 +53,7 @@ def load(root: Path) -> Any:
 
 
 def refuse(root: Path) -> None:
-    with pytest.raises(UserError, match=r"image path .*(leaves the data folder|cannot be followed)"):
+    with pytest.raises(UserError, match=r"image path .*(leaves the data folder|cannot be resolved)"):
         for sample in load(root):
             for made_image in sample.images:
                 made_image.data()

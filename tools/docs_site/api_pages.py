@@ -110,9 +110,9 @@ GROUPS = (
         "The LLM judge",
         "What a judge is asked, how its reply is read, and where replies are kept.",
         (
-            "cambrian_eval.scoring.judge.bench",
+            "cambrian_eval.scoring.judge.requests",
             "cambrian_eval.scoring.judge.prompt",
-            "cambrian_eval.scoring.judge.settled",
+            "cambrian_eval.scoring.judge.certain",
             "cambrian_eval.scoring.judge.cache",
         ),
     ),
@@ -145,6 +145,8 @@ GROUPS = (
                 "category_means",
                 "tables",
                 "exports",
+                "sources",
+                "figure",
                 "report",
                 "style",
             )

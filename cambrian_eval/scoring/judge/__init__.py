@@ -1,4 +1,4 @@
-"""The LLM judge: what it is asked, how its reply is read, which answers need none, and where replies are kept.
+"""The LLM judge: its prompt, its requests, the cache of its responses, the cost log, and what needs no judge.
 
-Asking itself is `cambrian_eval.endpoint`'s; applying verdicts to a run is `cambrian_eval.results.judging`'s.
+Requests are sent with `cambrian_eval.endpoint`; verdicts are applied to a run in `cambrian_eval.results.judging`.
 """

@@ -1,8 +1,8 @@
-"""Replies of judges, kept by the content of the request and shared between runs.
+"""Cache of judge responses, by the content of the request; shared between runs.
 
-One JSONL file for each judge, only ever appended to, a checksum on every line. Writers take a lock for the moment of
-writing and readers follow what others append, so any number of processes may share a folder. A line that a kill
-left torn is passed over; the next writer begins a new one.
+One append-only JSONL file for each judge, with a checksum on every line. Writers hold a file lock while they write and
+readers read what others append, so any number of processes can share a folder. An incomplete line, left by a killed
+process, is ignored; the next writer starts a new line.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from cambrian_eval.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
-class KeptReply:
-    """A judge's reply as it came."""
+class CachedResponse:
+    """An unmodified response of a judge."""
 
     text: str
     finish: str
@@ -32,45 +32,45 @@ class KeptReply:
 
 
 def default_folder() -> Path:
-    """CAMBRIAN_EVAL_CACHE, else the user's cache folder."""
+    """The `judge` folder in CAMBRIAN_EVAL_CACHE, else in the user's cache folder."""
     if root := os.environ.get("CAMBRIAN_EVAL_CACHE"):
         return Path(root) / "judge"
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "cambrian-eval" / "judge"
 
 
-class ReplyCache:
-    """The kept replies of one judge."""
+class ResponseCache:
+    """The cached responses of one judge."""
 
     def __init__(self, folder: Path, model: str, place: str) -> None:
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model)[:60].strip(".-") or "judge"
-        mark = hashlib.sha256(f"{model}\0{place}".encode("utf-8", "replace")).hexdigest()[:8]
-        self.path = folder / f"{slug}-{mark}.jsonl"
-        self._known: dict[str, KeptReply] = {}
+        digest = hashlib.sha256(f"{model}\0{place}".encode("utf-8", "replace")).hexdigest()[:8]
+        self.path = folder / f"{slug}-{digest}.jsonl"
+        self._known: dict[str, CachedResponse] = {}
         self._offset = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
             raise UserError(
-                f"the judge's cache {self.path} cannot be opened: {error.strerror}; name a folder with --judge-cache"
+                f"the judge cache {self.path} cannot be opened: {error.strerror}; choose a folder with --judge-cache"
             ) from None
-        self._follow()
+        self._read_new()
 
-    def get(self, key: str) -> KeptReply | None:
-        """The reply to a request; looks for what others have added since when it is not known."""
+    def get(self, key: str) -> CachedResponse | None:
+        """The cached response to a request, whichever process has added it; None where there is none."""
         if key not in self._known:
-            self._follow()
+            self._read_new()
         return self._known.get(key)
 
-    def put(self, key: str, reply: KeptReply) -> None:
-        """Keeps a reply; it survives a kill when this returns."""
+    def put(self, key: str, response: CachedResponse) -> None:
+        """Stores a response; it survives a kill of the process once this returns."""
         values = {
             "key": key,
-            "text": reply.text,
-            "finish": reply.finish,
-            "prompt_tokens": reply.prompt_tokens,
-            "new_tokens": reply.new_tokens,
+            "text": response.text,
+            "finish": response.finish,
+            "prompt_tokens": response.prompt_tokens,
+            "new_tokens": response.new_tokens,
         }
         body = json.dumps(values).encode("ascii")
         line = body[:-1] + b', "sum": "%08x"}\n' % zlib.crc32(body)
@@ -78,42 +78,44 @@ class ReplyCache:
             fcntl.flock(self._handle, fcntl.LOCK_EX)
             try:
                 end = os.fstat(self._handle).st_size
-                torn = end > 0 and os.pread(self._handle, 1, end - 1) != b"\n"
-                self._write(b"\n" + line if torn else line)
+                incomplete = end > 0 and os.pread(self._handle, 1, end - 1) != b"\n"
+                self._write(b"\n" + line if incomplete else line)
             finally:
                 fcntl.flock(self._handle, fcntl.LOCK_UN)
         except OSError as error:
             raise UserError(
-                f"the judge's cache {self.path} cannot be written: {error.strerror}; what was written is kept"
+                f"the judge cache {self.path} cannot be written: {error.strerror}; responses so far are stored"
             ) from None
-        self._known[key] = reply
+        self._known[key] = response
 
     def close(self) -> None:
-        """Closes the file; what `put` returned from is in it already."""
+        """Closes the file; every response that was put is already in it."""
         os.close(self._handle)
 
     def _write(self, data: bytes) -> None:
         while data:
             data = data[os.write(self._handle, data) :]
 
-    def _follow(self) -> None:
-        """Reads the whole lines that were appended since the last look."""
+    def _read_new(self) -> None:
+        """Reads the complete lines that were appended since the last call."""
         size = os.fstat(self._handle).st_size
         if size <= self._offset:
             return
         data = os.pread(self._handle, size - self._offset, self._offset)
-        whole = data.rfind(b"\n") + 1
-        self._offset += whole
-        for line in data[:whole].splitlines():
-            if (found := _kept(line)) is not None:
+        complete = data.rfind(b"\n") + 1
+        self._offset += complete
+        for line in data[:complete].splitlines():
+            if (found := _parse(line)) is not None:
                 self._known[found[0]] = found[1]
 
 
-def _kept(line: bytes) -> tuple[str, KeptReply] | None:
-    """Key and reply of a line; None where it is torn."""
+def _parse(line: bytes) -> tuple[str, CachedResponse] | None:
+    """Key and response of a line; None where the line is incomplete or damaged."""
     end = len(b', "sum": "00000000"}')
     body = line[:-end] + b"}"
     if line[-end:] != b', "sum": "%08x"}' % zlib.crc32(body):
         return None
     values: Mapping[str, Any] = json.loads(body)
-    return values["key"], KeptReply(values["text"], values["finish"], values["prompt_tokens"], values["new_tokens"])
+    return values["key"], CachedResponse(
+        values["text"], values["finish"], values["prompt_tokens"], values["new_tokens"]
+    )

@@ -1,8 +1,9 @@
-"""What the judge is asked and how its reply is read. The image is never sent: the judge compares texts.
+"""The judge's prompt, and how a verdict is read from its response. Images are never sent: the judge compares texts.
 
-The case is one JSON object between marks. JSON escapes line breaks and quotes, and `</` and `<case` are escaped on
-top, so no text of a question, gold answer or response can end the case or begin another. The reply is read without
-looking at the case. Any change of words here changes `PROMPT_SHA256`, and with it every key of the cache.
+The input of a request is one JSON object between `<case>` and `</case>`. JSON escapes line breaks and quotes, and `</`
+and `<case` are escaped in addition, so no text of a question, gold answer or response can end the object or start
+another. The verdict is read from the judge's response alone. Any change of the prompt changes `PROMPT_SHA256`, and
+with it every key of the cache.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from cambrian_eval.endpoint.manner import Chat
-from cambrian_eval.endpoint.replies import printable
-from cambrian_eval.endpoint.spending import estimated_tokens
+from cambrian_eval.endpoint.budget import estimated_tokens
+from cambrian_eval.endpoint.parameters import ChatRequest
+from cambrian_eval.endpoint.responses import printable
 from cambrian_eval.sample import Sample
 
 PROMPT_VERSION = "1"
-"""Raised whenever the prompt's meaning changes; part of `PROMPT_SHA256`."""
-LONGEST = 12_000
-"""Characters of a response that are shown; of a longer one the beginning and the end."""
+"""Increased whenever the meaning of the prompt changes; part of `PROMPT_SHA256`."""
+MAX_RESPONSE_CHARS = 12_000
+"""The most characters of a response that are sent; of a longer one, the start and the end."""
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -110,25 +111,25 @@ _EXAMPLES: tuple[tuple[dict[str, Any], str], ...] = (
     ),
 )
 
-_AGAIN = "\n\nYour whole reply must be one word: CORRECT or INCORRECT. Nothing before it, nothing after it."
+_RETRY = "\n\nYour whole reply must be one word: CORRECT or INCORRECT. Nothing before it, nothing after it."
 
 
-def case_of(sample: Sample, response: str) -> dict[str, Any]:
-    """What the judge gets to see of an answer."""
+def judge_input(sample: Sample, response: str) -> dict[str, Any]:
+    """The JSON object that the judge gets: question, options, gold answers and response."""
     options = sample.options
     golds = [f"{a}: {options[a]}" if a in options else a for a in dict.fromkeys(sample.answers)]
-    case: dict[str, Any] = {"question": printable(sample.question)}
+    found: dict[str, Any] = {"question": printable(sample.question)}
     if options:
-        case["options"] = {printable(k): printable(v) for k, v in options.items()}
-    case["gold_answers"] = [printable(g) for g in golds]
-    case["response"] = _shortened(printable(response))
-    return case
+        found["options"] = {printable(k): printable(v) for k, v in options.items()}
+    found["gold_answers"] = [printable(g) for g in golds]
+    found["response"] = _shortened(printable(response))
+    return found
 
 
-def chat_of(case: Mapping[str, Any], max_new_tokens: int, again: bool = False) -> Chat:
-    """The request for a case; `again` says more sternly what a reply looks like."""
-    system, user = _system(), _written(case) + (_AGAIN if again else "")
-    return Chat(
+def judge_request(values: Mapping[str, Any], max_new_tokens: int, retry: bool = False) -> ChatRequest:
+    """The request for an input; `retry` adds a reminder of the required form."""
+    system, user = _system(), _as_text(values) + (_RETRY if retry else "")
+    return ChatRequest(
         ({"role": "system", "content": system}, {"role": "user", "content": user}),
         max_new_tokens,
         _system_tokens() + estimated_tokens(user) + 12,
@@ -136,24 +137,24 @@ def chat_of(case: Mapping[str, Any], max_new_tokens: int, again: bool = False) -
     )
 
 
-def key_of(model: str, place: str, case: Mapping[str, Any], again: bool = False) -> str:
-    """The content of a request: model, where it is served, prompt, question, options, gold answers, response."""
-    parts = json.dumps([model, place, PROMPT_SHA256, dict(case), again], sort_keys=True)
+def cache_key(model: str, place: str, values: Mapping[str, Any], retry: bool = False) -> str:
+    """The cache key of a request: a hash of model, place of the endpoint, prompt and input."""
+    parts = json.dumps([model, place, PROMPT_SHA256, dict(values), retry], sort_keys=True)
     return hashlib.sha256(parts.encode("ascii")).hexdigest()[:40]
 
 
-def verdict_in(reply: str) -> bool | None:
+def parse_verdict(response: str) -> bool | None:
     """True for CORRECT, False for INCORRECT, None for anything that is not exactly one of the two.
 
-    Accepted around the verdict: the JSON form, a code fence, quotes, emphasis, a full stop, and a leading block of
-    thoughts (`<think>`), which some servers leave in the text.
+    The verdict may be in the JSON form, in a code fence, in quotes or emphasized, may end with a full stop, and may
+    follow a block of thoughts (`<think>`), which some servers leave in the text.
     """
-    text = _THOUGHTS.sub("", reply.strip(), count=1).strip()
+    text = _THOUGHTS.sub("", response.strip(), count=1).strip()
     fenced = _FENCE.fullmatch(text)
     text = fenced[1].strip() if fenced else text
     if text.startswith("{"):
         try:
-            found = json.loads(text, object_pairs_hook=_without_doubles)
+            found = json.loads(text, object_pairs_hook=_unique_names)
         except ValueError:
             return None
         text = found["verdict"] if isinstance(found.get("verdict"), str) else ""
@@ -164,21 +165,21 @@ _THOUGHTS = re.compile(r"\A<think>.*?</think>", re.DOTALL)
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object that says a thing once; a reply that says it twice is no verdict."""
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; an error where a name occurs twice, because such a response has no clear verdict."""
     if len({name for name, _ in pairs}) < len(pairs):
         raise ValueError("a name occurs twice")
     return dict(pairs)
 
 
-def _written(case: Mapping[str, Any]) -> str:
-    body = json.dumps(case, ensure_ascii=False).replace("</", "<\\/").replace("<case", "\\u003ccase")
+def _as_text(values: Mapping[str, Any]) -> str:
+    body = json.dumps(values, ensure_ascii=False).replace("</", "<\\/").replace("<case", "\\u003ccase")
     return f"<case>\n{body}\n</case>"
 
 
 @cache
 def _system() -> str:
-    shown = "\n\n".join(f"{_written(case)}\n{verdict}" for case, verdict in _EXAMPLES)
+    shown = "\n\n".join(f"{_as_text(case)}\n{verdict}" for case, verdict in _EXAMPLES)
     return f"{_RULES}\n\nExamples\n\n{shown}"
 
 
@@ -188,17 +189,17 @@ def _system_tokens() -> int:
 
 
 def _shortened(text: str) -> str:
-    if len(text) <= LONGEST:
+    if len(text) <= MAX_RESPONSE_CHARS:
         return text
-    half = LONGEST // 2
-    return f"{text[:half]} [... {len(text) - LONGEST} characters left out ...] {text[-half:]}"
+    half = MAX_RESPONSE_CHARS // 2
+    return f"{text[:half]} [... {len(text) - MAX_RESPONSE_CHARS} characters left out ...] {text[-half:]}"
 
 
 PROMPT_SHA256 = hashlib.sha256(
-    json.dumps([PROMPT_VERSION, _system(), _AGAIN, SCHEMA, LONGEST]).encode("ascii")
+    json.dumps([PROMPT_VERSION, _system(), _RETRY, SCHEMA, MAX_RESPONSE_CHARS]).encode("ascii")
 ).hexdigest()
 
 
 def prompt_facts() -> dict[str, Any]:
-    """What a run stores about the prompt."""
-    return {"version": PROMPT_VERSION, "sha256": PROMPT_SHA256, "system": _system(), "again": _AGAIN.strip()}
+    """The facts about the prompt that are stored with a run."""
+    return {"version": PROMPT_VERSION, "sha256": PROMPT_SHA256, "system": _system(), "again": _RETRY.strip()}

@@ -1,30 +1,40 @@
-"""ChartQA with a third scorer, `exact`: a number must be the gold number, without the tolerance of 5 %."""
+"""A scorer `exact` for ChartQA: a number must equal the gold number, without the tolerance of 5 %."""
 
 from __future__ import annotations
 
-from cambrian_eval.benchmark import Scorer
-from cambrian_eval.benchmarks.ocr_chart.chartqa import ChartQA
+from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import numbers, short
+from cambrian_eval.scorer import Scorer
 
 
-class ChartQAExact(ChartQA):
-    """Rows, prompts, limits and the two scorers are ChartQA's own."""
+class Exact(Scorer):
+    """Like `fuzzy`, except that numbers written in digits must be equal."""
 
-    name = "chartqa_exact"
-    title = "ChartQA, exact numbers too"
+    name = "exact"
+    summary = "ChartQA only: like fuzzy, but numbers must be equal"
 
-    @property
-    def scorers(self) -> dict[str, Scorer]:
-        """The two that every benchmark has, and one more."""
-        return {**super().scorers, "exact": self.exact}
+    def score(self, benchmark: Benchmark, sample: Sample, reply: str) -> Verdict:
+        """Takes what `fuzzy` reads in the response and compares it again."""
+        verdict = benchmark.fuzzy(sample, reply)
+        found, wanted = _number(verdict.extracted), _number(sample.answers[0])
+        if found is None or wanted is None:
+            return verdict
+        if found == wanted:
+            return Verdict(1.0, verdict.extracted, "equal to the answer")
+        return Verdict(0.0, verdict.extracted, "differs from the answer")
 
-    def exact(self, sample: Sample, text: str) -> Verdict:
-        """As `fuzzy`, but equal numbers."""
-        wanted = numbers.parse(sample.answers[0])
-        if wanted is None:
-            return self.fuzzy(sample, text)
-        said = short.number(text)
-        if said is None:
-            return Verdict(0.0, None, "no number found", outcome="unparsed")
-        return Verdict(float(said.value == wanted.value), said.text, "equal number")
+    def unavailable(self, benchmark: Benchmark) -> str | None:
+        """ChartQA is the only benchmark whose `fuzzy` rule has a tolerance for numbers."""
+        return None if benchmark.name == "chartqa" else f"exact scores chartqa only, not {benchmark.name}"
+
+    def notes(self, benchmark: Benchmark) -> tuple[str, ...]:
+        """Stored with each result of this scorer, and printed under tables."""
+        return ("numbers must be equal; published ChartQA scores accept numbers within 5 %",)
+
+
+def _number(text: str | None) -> float | None:
+    """A number in digits, with or without thousands separators, a currency sign or a percent sign."""
+    try:
+        return float((text or "").replace(",", "").strip(" $%"))
+    except ValueError:
+        return None

@@ -1,1 +1,1 @@
-"""Clock pairs: an example of a benchmark that lives outside cambrian-eval."""
+"""Clock pairs: an example of a benchmark in a package of its own."""

@@ -1,8 +1,8 @@
-"""Clock pairs: which hour does the clock show, asked of a clock and of its mirror image.
+"""Clock pairs: "Which hour does the clock show?", asked about a clock and about its mirror image.
 
 Prompt: the question, four options "A. ...", and the letter sentence.
 Score: pairs with both questions right, x100. The question and its options are the same for both images, so a model
-that answers from the text alone, always alike, gets no pair right.
+that uses only the text gives the same response twice and gets no pair right.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, Graded, HubSource, PromptStyle, Unit
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices, released
+from cambrian_eval.scoring import choices
 
 COLUMNS = ("id", "pair", "question", "options", "answer", "dial", "image")
 
 
 class ClockPairs(Benchmark):
-    """The declaration; see the module's docstring for the rules."""
+    """The declaration; the docstring of the module has the rules."""
 
     name = "clock_pairs"
     title = "Clock pairs"
@@ -33,7 +33,7 @@ class ClockPairs(Benchmark):
 
     @property
     def source(self) -> HubSource:
-        """A name for the data set; there is no copy on the hub, so rows come from `--data-root`."""
+        """A name for the dataset. There is no copy on the Hub, so rows come from `--data-root`."""
         return HubSource("example/clock-pairs", "test", 40, COLUMNS)
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
@@ -53,20 +53,16 @@ class ClockPairs(Benchmark):
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
-        """The same text in both styles: there is no paper whose prompt could differ."""
+        """The same text in both styles, because no paper has published another prompt."""
         listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
         return f"{sample.question}{listed}\n{LETTER_SENTENCE}"
 
     def fuzzy(self, sample: Sample, text: str) -> Verdict:
-        """Letters in any wrapping, option texts, declared answers."""
+        """Reads letters, option texts and sentences such as "The answer is B"."""
         return choices.grade_choice(sample, text)
 
-    def official(self, sample: Sample, text: str) -> Verdict:
-        """The first character of the reply, which is all that simple scripts look at."""
-        return released.letter_verdict(sample, text)
-
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
-        """Pairs, and every question alone for `question_accuracy`."""
+        """Pairs for the headline, and single questions for `question_accuracy`."""
         pairs: dict[str | None, list[int]] = defaultdict(list)
         for i, g in enumerate(graded):
             pairs[g.sample.group].append(i)
@@ -74,11 +70,11 @@ class ClockPairs(Benchmark):
         return both + [Unit("questions", g.verdict.value, (i,)) for i, g in enumerate(graded)]
 
     def metrics(self, strata: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Pair accuracy is the headline; question accuracy stands beside it."""
+        """Pair accuracy is the headline; question accuracy is reported next to it."""
         return {"score": {"pairs": self.scale}, "question_accuracy": {"questions": self.scale}}
 
 
 def _pair(graded: Sequence[Graded], members: Sequence[int]) -> Unit:
-    """All right or nothing; a pair of which only one is answered yet counts as wrong."""
+    """1 if both questions are right, else 0; a pair with only one response counts as wrong."""
     value = prod(graded[i].verdict.value for i in members) if len(members) == 2 else 0.0
     return Unit("pairs", value, tuple(members))

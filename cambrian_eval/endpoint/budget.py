@@ -1,7 +1,7 @@
-"""What asking an API costs: list prices, token estimates before, a budget that is never passed.
+"""Cost of API requests: list prices, token estimates, and a budget that is never exceeded.
 
-Prices are US dollars for a million tokens, list prices of 2025; `CAMBRIAN_EVAL_PRICES` names a JSON file
-({"model": [input, output]}) that adds to them or replaces them. What has no price here is counted in tokens only.
+Prices are US dollars per million tokens, list prices of 2025. `CAMBRIAN_EVAL_PRICES` names a JSON file
+({"model": [input, output]}) that adds prices or replaces them. For models without a price only tokens are counted.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ PRICES_FILE = "CAMBRIAN_EVAL_PRICES"
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens."""
+    """US dollars per million tokens."""
 
     input: float
     output: float
 
     def cost(self, prompt_tokens: float, new_tokens: float) -> float:
-        """US dollars for that many tokens, those of the prompt and those of the reply."""
+        """US dollars for these numbers of prompt tokens and response tokens."""
         return (self.input * prompt_tokens + self.output * new_tokens) / 1e6
 
 
@@ -49,13 +49,13 @@ _LIST = {
     "o4-mini": Price(1.1, 4.4),
 }
 _DATED = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4}|latest|preview)$")
-"""A dated version costs what its model costs."""
+"""A dated version has the price of its model."""
 
 
-def price_of(model: str, said: str | None = None) -> Price | None:
-    """The price of a model: what the user said (`IN,OUT`), their file, the list; None where nobody knows."""
-    if said is not None:
-        return _parsed(said)
+def price_of(model: str, given: str | None = None) -> Price | None:
+    """The price of a model: as given (`INPUT,OUTPUT`), from the user's file, or from the list; None where unknown."""
+    if given is not None:
+        return _parse_price(given)
     prices = {**_LIST, **_from_file()}
     name = model.rsplit("/", 1)[-1]
     for candidate in (model, name, _DATED.sub("", name)):
@@ -64,14 +64,14 @@ def price_of(model: str, said: str | None = None) -> Price | None:
     return None
 
 
-def _parsed(text: str) -> Price:
+def _parse_price(text: str) -> Price:
     parts = text.split(",")
     try:
         price = Price(*(float(p) for p in parts)) if len(parts) == 2 else None
     except ValueError:
         price = None
     if price is None or not (0 <= price.input < float("inf") and 0 <= price.output < float("inf")):
-        raise UserError(f"price {text!r} is not INPUT,OUTPUT in dollars for a million tokens; for example 2.5,10")
+        raise UserError(f"price {text!r} is not INPUT,OUTPUT in dollars per million tokens; for example 2.5,10")
     return price
 
 
@@ -89,13 +89,13 @@ def _from_file() -> Mapping[str, Price]:
 
 
 def estimated_tokens(text: str) -> int:
-    """About how many tokens a text is: four ASCII characters each, and every other character alone."""
+    """An estimate of the tokens of a text: one for four ASCII characters, and one for every other character."""
     plain = len(text.encode("ascii", "ignore"))
     return -(-plain // 4) + len(text) - plain
 
 
 def image_tokens(width: int, height: int) -> int:
-    """About how many tokens an image is, by the tiles of 512 pixels that vision endpoints cut."""
+    """An estimate of the tokens of an image, from the tiles of 512 pixels that vision endpoints use."""
     scale = min(1.0, 2048 / max(width, height, 1))
     scale *= min(1.0, 768 / max(1.0, min(width, height) * scale))
     tiles = -(-int(width * scale) // 512) * -(-int(height * scale) // 512)
@@ -103,14 +103,14 @@ def image_tokens(width: int, height: int) -> int:
 
 
 class BudgetReached(UserError):
-    """The next request could cost more than is left."""
+    """The next request could cost more than what is left of the budget."""
 
 
 class Budget:
-    """Lets a request through only when its largest possible cost still fits.
+    """Admits a request only if its largest possible cost fits into the budget.
 
-    Every request reserves its estimate before it is sent. Estimates learn: nothing is assumed cheaper than the
-    dearest request seen, so the first request goes alone when its true size is still unknown.
+    Every request reserves its estimated cost before it is sent. Estimates adapt: no request is assumed to be cheaper
+    than the most expensive one so far. The first request is therefore sent alone, while real costs are unknown.
     """
 
     def __init__(self, limit: float, price: Price, spent: float = 0.0) -> None:
@@ -119,10 +119,10 @@ class Budget:
         self._ratio = 1.0
         self._most_prompt = self._most_new = 0
         self._lock = threading.Lock()
-        self.seen = 0
+        self.n_finished = 0
 
     def reserve(self, prompt_tokens: int, new_tokens: int) -> float | None:
-        """The amount set aside for a request of that estimated size; None where it does not fit."""
+        """Reserves the cost of a request of this estimated size and returns it; None where it does not fit."""
         with self._lock:
             prompt = max(prompt_tokens * self._ratio, self._most_prompt)
             amount = self.price.cost(prompt, max(new_tokens, self._most_new))
@@ -131,30 +131,30 @@ class Budget:
             self._reserved += amount
             return amount
 
-    def settle(self, amount: float, estimate: int, prompt_tokens: int, new_tokens: int) -> None:
-        """The request that had reserved `amount` cost this many tokens."""
+    def charge(self, amount: float, estimate: int, prompt_tokens: int, new_tokens: int) -> None:
+        """Replaces a reserved amount by the real cost of the request."""
         with self._lock:
             self._reserved -= amount
             self.spent += self.price.cost(prompt_tokens, new_tokens)
             self._ratio = max(self._ratio, prompt_tokens / max(1, estimate))
             self._most_prompt = max(self._most_prompt, prompt_tokens)
             self._most_new = max(self._most_new, new_tokens)
-            self.seen += 1
+            self.n_finished += 1
 
-    def lost(self, amount: float) -> bool:
-        """A reply was lost on its way and may be billed: counts as spent. False where asking again does not fit."""
+    def charge_lost(self, amount: float) -> bool:
+        """Counts a lost response, which may be billed, as spent. False where a retry does not fit into the budget."""
         with self._lock:
             self.spent += amount
             return self.spent + self._reserved <= self.limit
 
     def release(self, amount: float) -> None:
-        """The request cost nothing."""
+        """Releases a reserved amount; the request cost nothing."""
         with self._lock:
             self._reserved -= amount
 
-    def reached(self) -> BudgetReached:
-        """The error to raise where a request does not fit: what was spent, and how to go on."""
+    def error(self) -> BudgetReached:
+        """The error to raise where a request does not fit: what was spent, and how to continue."""
         return BudgetReached(
             f"the budget of ${self.limit:.6g} is reached (${self.spent:.4f} spent); "
-            "what was answered is stored: run again with a larger budget to go on"
+            "responses so far are stored; run again with a larger budget to resume"
         )

@@ -1,4 +1,4 @@
-"""What a chat endpoint sent back, read strictly: a body is a reply or it is said what is wrong with it."""
+"""Parsing of response bodies of chat endpoints: a body gives a response, or the reason why it is not valid."""
 
 from __future__ import annotations
 
@@ -7,50 +7,52 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Ending = Literal["stop", "length", "refused", "filtered"]
+FinishReason = Literal["stop", "length", "refused", "filtered"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """One reply of an endpoint."""
+class ChatResponse:
+    """One response of a chat endpoint."""
 
     text: str
-    finish: Ending
+    finish: FinishReason
     prompt_tokens: int = 0
     new_tokens: int = 0
     reasoning_tokens: int = 0
     counted: bool = False
-    """Whether the endpoint counted the tokens; else they are estimates."""
+    """Whether the endpoint reported token counts; otherwise they are estimates."""
     served_by: str | None = None
-    """The model's name as the endpoint gives it."""
+    """The name of the model as the endpoint reports it."""
     seconds: float = 0.0
+    """Duration of the last try."""
     cost: float | None = None
+    """US dollars; None where the price is not known."""
     tries: int = 1
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def reply_of(body: bytes) -> Reply | str:
-    """The reply in a body, or what is wrong with it."""
+def parse_response(body: bytes) -> ChatResponse | str:
+    """The response in a body, or the reason why the body is not valid."""
     try:
         found = json.loads(body)
     except ValueError:
-        return "the reply is no JSON"
+        return "the response is not valid JSON"
     if not isinstance(found, dict):
-        return "the reply is no JSON object"
+        return "the response is not a JSON object"
     choices = found.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         error = found.get("error")
-        said = error.get("message") if isinstance(error, dict) else error
-        return f"the endpoint reports: {said}" if said else "the reply holds no choices"
+        text = error.get("message") if isinstance(error, dict) else error
+        return f"the endpoint reports: {text}" if text else "the response contains no choices"
     message = choices[0].get("message")
     if not isinstance(message, dict):
-        return "the reply holds no message"
+        return "the response contains no message"
     usage = found.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     details = usage.get("completion_tokens_details")
-    text, finish = _ending(message, choices[0].get("finish_reason"))
+    text, finish = _content(message, choices[0].get("finish_reason"))
     counted = _count(usage, "prompt_tokens") > 0
-    return Reply(
+    return ChatResponse(
         text=text,
         finish=finish,
         prompt_tokens=_count(usage, "prompt_tokens"),
@@ -61,8 +63,8 @@ def reply_of(body: bytes) -> Reply | str:
     )
 
 
-def _ending(message: Mapping[str, Any], reason: Any) -> tuple[str, Ending]:
-    """The text of a message and how it ended."""
+def _content(message: Mapping[str, Any], reason: Any) -> tuple[str, FinishReason]:
+    """The text of a message and its finish reason."""
     text = _text(message.get("content"))
     refusal = message.get("refusal")
     if isinstance(refusal, str) and refusal:
@@ -73,7 +75,7 @@ def _ending(message: Mapping[str, Any], reason: Any) -> tuple[str, Ending]:
 
 
 def _text(content: Any) -> str:
-    """The content as text; some endpoints send it in parts."""
+    """The content as text; some endpoints return a list of parts."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -87,5 +89,5 @@ def _count(values: Mapping[str, Any], name: str) -> int:
 
 
 def printable(text: str) -> str:
-    """Text that a UTF-8 body can hold: lone surrogates, which no UTF-8 has, become the replacement mark."""
+    """The text with lone surrogates, which UTF-8 cannot encode, replaced by `?`."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,6 +1,6 @@
-"""Two scorers over the same stored responses, as the figure draws them; or as the paper prints them.
+"""Two scorers over the same stored responses, as a figure draws them; or as the paper prints them.
 
-What agreement means (which answers count, kappa) is decided in `cambrian_eval.results.agreement`.
+What agreement means (which responses count, kappa) is decided in `cambrian_eval.results.agreement`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .runs import NamedRun, Scored
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class ScorerPair:
     """One benchmark of one model under two scorers."""
 
     model: str
@@ -33,8 +33,19 @@ class Agreement:
     n: int | None
 
 
-def between(runs: Sequence[Scored], a: str, b: str, condition: str = "on") -> list[Agreement]:
-    """Every model and benchmark that both scorers graded."""
+@dataclass(frozen=True)
+class ScorerPairs:
+    """Every model and benchmark that two scorers scored."""
+
+    rows: tuple[ScorerPair, ...]
+    a: str
+    b: str
+    """The scorers' names."""
+    source: str
+
+
+def between(runs: Sequence[Scored], a: str, b: str, condition: str, source: str) -> ScorerPairs:
+    """The scores of both scorers, wherever both exist."""
     found = []
     for named in runs:
         both = [
@@ -49,11 +60,11 @@ def between(runs: Sequence[Scored], a: str, b: str, condition: str = "on") -> li
             one, other = (_score(named, name, condition, s) for s in (a, b))
             cells = counted.get(name)
             agreed = (None, None, None) if cells is None else (cells.kappa, cells.raw, cells.n)
-            found.append(Agreement(named.name, name, one, other, *agreed))
+            found.append(ScorerPair(named.name, name, one, other, *agreed))
     if not found:
         where = ", ".join(n.name for n in runs)
-        raise UserError(f"{where}: no benchmark was graded by both {a!r} and {b!r}; score the run with each first")
-    return found
+        raise UserError(f"{where}: no benchmark was scored by both {a!r} and {b!r}; score the run with each first")
+    return ScorerPairs(tuple(found), a, b, source)
 
 
 def _score(named: Scored, benchmark: str, condition: str, scorer: str) -> float:
@@ -62,12 +73,14 @@ def _score(named: Scored, benchmark: str, condition: str, scorer: str) -> float:
     return math.nan if result is None or result.score is None else result.score / entry(benchmark).divisor
 
 
-def published() -> list[Agreement]:
+def published() -> ScorerPairs:
     """Fuzzy matching and GPT-3.5 grading as the paper prints them for its 8B model."""
     rows = [r for r in printed() if r.table == "Table 24" and "8B" in r.model and not r.benchmark.startswith("avg_")]
     fuzzy = {r.benchmark: r.score for r in rows if r.setting.startswith("fuzzy matching") and "(" not in r.setting}
     graded = {r.benchmark: r.score for r in rows if r.setting.startswith("GPT-3.5")}
-    return [
-        Agreement("Cambrian-1-8B", name, fuzzy[name], graded[name], None, None, None)
-        for name in in_order(fuzzy) if name in graded
-    ]  # fmt: skip
+    pairs = [
+        ScorerPair("Cambrian-1-8B", name, fuzzy[name], graded[name], None, None, None)
+        for name in in_order(fuzzy)
+        if name in graded
+    ]
+    return ScorerPairs(tuple(pairs), "fuzzy matching", "GPT-3.5 grading", "the paper's Table 24")

@@ -1,4 +1,4 @@
-"""What a run has paid its judge for, reply by reply: an append-only file, so that no kill loses the count."""
+"""The cost log of a run's judge: an append-only file with one line for each response, so that no cost is lost."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.endpoint.replies import Reply
+from cambrian_eval.endpoint.responses import ChatResponse
 from cambrian_eval.errors import UserError
 
 
-class Ledger:
-    """What a run has paid for, reply by reply."""
+class CostLog:
+    """Tokens and cost of every response that a run has received from its judge."""
 
     def __init__(self, path: Path) -> None:
         self.spent = 0.0
         self.requests = self.prompt_tokens = self.new_tokens = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            for values in _whole_lines(path):
+            for values in _complete_lines(path):
                 self.spent += values["cost"] or 0.0
                 self._count(values["prompt_tokens"], values["new_tokens"])
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -35,30 +35,30 @@ class Ledger:
         self.prompt_tokens += prompt_tokens
         self.new_tokens += new_tokens
 
-    def add(self, key: str, model: str, reply: Reply) -> None:
-        """Writes a paid reply down before it is counted."""
+    def add(self, key: str, model: str, response: ChatResponse) -> None:
+        """Writes the tokens and cost of a response, then counts them."""
         values = {
             "key": key,
             "model": model,
-            "prompt_tokens": reply.prompt_tokens,
-            "new_tokens": reply.new_tokens,
-            "counted": reply.counted,
-            "cost": reply.cost,
+            "prompt_tokens": response.prompt_tokens,
+            "new_tokens": response.new_tokens,
+            "counted": response.counted,
+            "cost": response.cost,
         }
         os.write(self._handle, json.dumps(values).encode("ascii") + b"\n")
-        self.spent += reply.cost or 0.0
-        self._count(reply.prompt_tokens, reply.new_tokens)
+        self.spent += response.cost or 0.0
+        self._count(response.prompt_tokens, response.new_tokens)
 
     def close(self) -> None:
-        """Closes the file; every line is in it already."""
+        """Closes the file; every line is already in it."""
         os.close(self._handle)
 
 
-def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+def _complete_lines(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         return
     for line in path.read_bytes().splitlines():
         try:
             yield json.loads(line)
-        except ValueError:  # the line a kill tore
+        except ValueError:  # an incomplete line, left by a killed process
             continue

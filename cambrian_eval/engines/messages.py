@@ -1,0 +1,128 @@
+"""What is sent between the driver and its replicas, as plain picklable values.
+
+A batch carries the encoded bytes of its images once, with all requests about these images; the replica decodes them
+once. Nothing here depends on Ray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+from cambrian_eval.engines.local import Job
+from cambrian_eval.errors import CambrianEvalError
+from cambrian_eval.image import LazyImage
+from cambrian_eval.sample import Request, Response
+
+Ticket = int
+"""A number that identifies one request during the life of an engine; sample ids repeat in every condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBatch:
+    """Requests that share the same images, with the encoded bytes of these images."""
+
+    images: tuple[tuple[bytes, str, str], ...]
+    """Bytes, SHA-256 and name of each image."""
+    requests: tuple[tuple[Ticket, Request], ...]
+    """The requests without their images."""
+    max_pixels: int
+    """The largest image in pixels that may be decoded."""
+
+    def jobs(self) -> list[tuple[Ticket, Job]]:
+        """The requests as jobs of a local engine, which decode the shared images once."""
+
+        @lru_cache(maxsize=1)
+        def decoded() -> tuple[LazyImage, ...]:
+            return tuple(LazyImage.received(*parts).decoded(self.max_pixels) for parts in self.images)
+
+        def preparation(request: Request) -> Callable[[bool], Request]:
+            return lambda decode: replace(request, images=decoded())
+
+        return [(ticket, Job(request.id, preparation(request), self.max_pixels)) for ticket, request in self.requests]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaResponse:
+    """One response of a replica."""
+
+    ticket: Ticket
+    response: Response
+    prepared: bool
+    """False where the images could not be decoded, so that the model never got the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaReport:
+    """What a replica returns from one call of `exchange`."""
+
+    responses: tuple[ReplicaResponse, ...] = ()
+    n_queued: int = 0
+    """Number of received requests whose preparation has not started."""
+    n_prepared: int = 0
+    """Number of prepared requests that the model has not pulled yet."""
+    error: CambrianEvalError | None = None
+    """An error that ends the run: a broken contract, or a user error raised by the model."""
+    fatal: str | None = None
+    """Why the replica cannot continue and has to be replaced."""
+    gpus: Sequence[dict[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaInfo:
+    """The facts about a model that a replica has loaded."""
+
+    name: str
+    fingerprint: str
+    max_images: int | None
+    description: dict[str, Any]
+    is_observer: bool
+    place: str
+    """Host and process of the replica."""
+
+
+@dataclass(slots=True)
+class PendingRequest:
+    """A request that has no response yet, as the driver keeps it."""
+
+    ticket: Ticket
+    request: Request
+    max_pixels: int
+    replica_failures: int = 0
+    """How many replicas failed while this request was in flight."""
+    reasons: list[str] = field(default_factory=list)
+    """Why they failed."""
+    slots: set[int] = field(default_factory=set)
+    """The replica slots at which the request is in flight."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Encoded bytes of its images."""
+        return sum(len(p.data()) for p in self.request.images)
+
+    @property
+    def image_hashes(self) -> tuple[str, ...]:
+        """The hashes of its images; requests with equal hashes are sent in one batch."""
+        return tuple(p.sha256 for p in self.request.images)
+
+
+def batches(pending: Sequence[PendingRequest]) -> list[RequestBatch]:
+    """The requests as batches: consecutive requests with the same images are one batch."""
+    groups: list[list[PendingRequest]] = []
+    for item in pending:
+        if groups and item.request.images and groups[-1][0].image_hashes == item.image_hashes:
+            groups[-1].append(item)
+        else:
+            groups.append([item])
+    return [_batch(group) for group in groups]
+
+
+def _batch(group: Sequence[PendingRequest]) -> RequestBatch:
+    first = group[0]
+    return RequestBatch(
+        tuple((p.data(), p.sha256, p.name) for p in first.request.images),
+        tuple((item.ticket, replace(item.request, images=())) for item in group),
+        first.max_pixels,
+    )

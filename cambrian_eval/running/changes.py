@@ -1,0 +1,91 @@
+"""The request key decides: which stored responses belong to the requests of this command, and which do not.
+
+A stored response is used only for the request it was made for. On resume, the requests of all stored responses are
+made again (prompt, image hashes, decoding) and their keys are compared with the stored ones, and the stored samples are
+compared with the rows as they are now. What differs is refused, requested again, or kept, by `--on-change`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.sample import Request, Sample
+
+OnChange = Literal["refuse", "ask", "reuse"]
+"""What happens to stored responses whose request differs: an error, a new request, or nothing."""
+WORKERS = 8
+NAMED = 3
+"""Samples named in a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One stored response that was made for another request."""
+
+    cell: Cell
+    """Where it is stored."""
+    id: str
+    """The sample's id."""
+    what: str
+    """`prompt`, `images` or `decoding`: the first part of the request that differs."""
+
+
+def changed_requests(
+    cell: Cell, samples: Sequence[Sample], records: Mapping[str, Record], request: Callable[[Sample], Request]
+) -> list[Change]:
+    """The stored responses of a cell whose request key differs from the one of the request made now.
+
+    A response without a key (its request could not be made) belongs to no request and is not compared.
+    """
+
+    def compare(sample: Sample) -> Change | None:
+        record = records[sample.id]
+        try:
+            made = request(sample)
+        except (OSError, ValueError):
+            return Change(cell, sample.id, "images")
+        if made.key == record.key:
+            return None
+        if made.prompt != record.prompt:
+            return Change(cell, sample.id, "prompt")
+        same = tuple(image.sha256 for image in made.images) == record.images
+        return Change(cell, sample.id, "decoding" if same else "images")
+
+    stored = [s for s in samples if s.id in records and records[s.id].key]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return [change for change in pool.map(compare, stored) if change is not None]
+
+
+def changed_samples(store: Run, benchmark: str, samples: Sequence[Sample]) -> list[str]:
+    """Ids of samples that were added, removed or edited since they were stored; tags and images are not compared."""
+    if not store.has_samples(benchmark):
+        return []
+    then = {s.id: _bare(s) for s in store.samples(benchmark)}
+    now = {s.id: _bare(s) for s in samples}
+    return [i for i in dict.fromkeys([*now, *then]) if then.get(i) != now.get(i)]
+
+
+def _bare(sample: Sample) -> Sample:
+    return replace(sample, images=(), tags={})
+
+
+def described(changes: Sequence[Change], samples: Mapping[str, Sequence[str]]) -> list[str]:
+    """The changes as text, one line for each cell and benchmark."""
+    lines = []
+    for cell in dict.fromkeys(c.cell for c in changes):
+        mine = [c for c in changes if c.cell == cell]
+        kinds = ", ".join(f"{n} other {what}" for what, n in Counter(c.what for c in mine).items())
+        lines.append(f"{cell.stem}: {len(mine)} responses ({kinds}): {_some([c.id for c in mine])}")
+    for benchmark, ids in samples.items():
+        if ids:
+            lines.append(f"{benchmark}: {len(ids)} samples differ from the stored ones: {_some(ids)}")
+    return lines
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(map(repr, ids[:NAMED])) + (", ..." if len(ids) > NAMED else "")
