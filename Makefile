@@ -1,4 +1,4 @@
-# Every target sets up what it needs on a machine with only Python >= 3.11 and pip.
+# Every target installs what it needs; Python >= 3.11 and pip are enough to start.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +19,7 @@ demo: $(READY)
 	$(BIN)/cambrian-eval report runs/demo --out report
 	@echo "open report/report.html"
 
-# The build lies in its own folder, the report and the review page (with its pictures) in another.
+# The build has its own folder; the report and the review page (with its images) are in another.
 CVB := runs/demo-cvbench
 demo-cvbench: $(READY)
 	test -d $(CVB)/sources || $(BIN)/python -m cambrian_eval.demo.sources $(CVB)/sources
@@ -30,7 +30,7 @@ demo-cvbench: $(READY)
 		--count-options balanced --pair-share 0.12 --class-share 0.25 \
 		--count-rows 72 --relation-rows 72 --depth-rows 72 --distance-rows 72
 	$(BIN)/cambrian-eval cvbench audit $(CVB)/cvb
-	rm -rf $(CVB)/run  # of an earlier checkpoint, perhaps; it takes seconds
+	rm -rf $(CVB)/run  # it may be of an earlier checkpoint, and takes seconds
 	$(BIN)/cambrian-eval run --model demo --benchmark cvbench_2d,cvbench_3d --data-root $(CVB)/cvb \
 		--vision on,off --out $(CVB)/run
 	$(BIN)/cambrian-eval report $(CVB)/run --out $(CVB)/report

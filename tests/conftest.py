@@ -1,4 +1,4 @@
-"""Shared fixtures: small data folders in the benchmarks' own row schemas, and models that behave or misbehave."""
+"""Shared fixtures: small data folders in the benchmarks' own row schemas, and a scripted model."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hypothesis import settings
 
 from cambrian_eval.sample import Request, Response
 
-settings.register_profile("steady", deadline=None)  # the machine's speed is not under test
-settings.load_profile("steady")
+settings.register_profile("no deadline", deadline=None)  # the speed of the machine is not tested
+settings.load_profile("no deadline")
 
 
 def png(seed: int, size: tuple[int, int] = (64, 64)) -> bytes:
-    """An image that no other seed gives."""
+    """An image that is different for every seed."""
     import numpy as np
     from PIL import Image
 
@@ -54,7 +54,7 @@ def write_parquet(path: Path, rows: list[dict[str, Any]], group: int = 50) -> No
 
 @pytest.fixture
 def docvqa_root(tmp_path: Path) -> Path:
-    """A data root with 60 DocVQA rows, two questions a page."""
+    """A data root with 60 DocVQA rows, two questions per page."""
     root = tmp_path / "data"
     rows = [docvqa_row(i, png(i // 2), page=i // 2) for i in range(60)]
     write_parquet(root / "docvqa" / "validation-00000-of-00001.parquet", rows)
@@ -62,7 +62,7 @@ def docvqa_root(tmp_path: Path) -> Path:
 
 
 class Scripted:
-    """A model that answers from a function of the request."""
+    """A model whose response is a function of the request."""
 
     def __init__(self, answer: Callable[[Request], str], max_images: int | None = 1, delay: float = 0.0) -> None:
         self.name = "scripted"
@@ -83,7 +83,7 @@ class Scripted:
 
 
 def answer_number(request: Request) -> str:
-    """The right answer to `docvqa_row` questions."""
+    """The correct response to `docvqa_row` questions."""
     return f"answer {request.id}"
 
 

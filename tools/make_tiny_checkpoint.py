@@ -1,10 +1,10 @@
-"""Make a small Cambrian-1 checkpoint with random weights, in the layout of the published ones.
+"""Makes a small Cambrian-1 checkpoint with random weights, in the layout of the published ones.
 
     python tools/make_tiny_checkpoint.py OUT --kind sva --towers transformers
 
 writes OUT/checkpoint (config.json, sharded safetensors, tokenizer) and its four vision towers as folders
-beside it, named in `mm_vision_tower_aux_list`. For tests, for people who write adapters, and as a stand-in
-where nothing is trained: every code path of the real checkpoints runs, in about a second.
+beside it, named in `mm_vision_tower_aux_list`. For tests, for authors of adapters, and wherever an untrained model is
+enough: every code path of the real checkpoints runs, in about a second.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def make_checkpoint(
 
 
 def image_position(folder: Path, template: str) -> int:
-    """Where the template puts the image, which training writes into config.json as `image_position`."""
+    """Where the template puts the image; training writes it into config.json as `image_position`."""
     text = prompts.template(template).render([("user", prompts.IMAGE_MARK)], add_generation_prompt=True)
     return prompt_ids(text, load_tokenizer(folder)).index(IMAGE_TOKEN_ID)
 
@@ -245,12 +245,10 @@ def write_tower(folder: Path, name: str, layout: str, generator: torch.Generator
 
 
 def tower_state(folder: Path, name: str, generator: torch.Generator) -> dict[str, Tensor]:
-    """Random weights of a tower under the names that transformers' files have, whatever release is
-    installed.
-    """
+    """Random weights of a tower under the names in transformers' files, whatever release is installed."""
     (spec,) = resolve_towers([str(folder.resolve())], None)
     network = build_network(spec, -1)
-    randomise(network, generator)
+    randomize(network, generator)
     state = dict(network.state_dict())
     if name in ("siglip", "clip"):
         return {f"vision_model.{key.removeprefix('vision_model.')}": tensor for key, tensor in state.items()}
@@ -263,9 +261,7 @@ def tower_state(folder: Path, name: str, generator: torch.Generator) -> dict[str
 
 
 def _dinov2_disk_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Undo the renaming of newer releases: attention parts nested, gate and up projection of the MLP as
-    one.
-    """
+    """Undoes the renaming of newer releases: attention parts nested, gate and up projection of the MLP as one."""
     attention = {"q_proj": "attention.query", "k_proj": "attention.key", "v_proj": "attention.value"}
     disk: dict[str, Tensor] = {}
     for key, tensor in state.items():
@@ -338,15 +334,15 @@ def write_weights(folder: Path, generator: torch.Generator, shard_size: str) -> 
     ]
     written = {name: (folder / name).read_bytes() for name in ("config.json", "generation_config.json")}
     model = model_class(config)(config)
-    randomise(model, generator)
+    randomize(model, generator)
     model.save_pretrained(folder, max_shard_size=shard_size)
-    # Saving rewrites these two in today's form; the published files have the older one.
+    # Saving writes these two in the current form; the published files have the older one.
     for name, content in written.items():
         (folder / name).write_bytes(content)
 
 
-def randomise(module: nn.Module, generator: torch.Generator) -> None:
-    """Weights large enough that every part of the network moves the result, biases and norms included."""
+def randomize(module: nn.Module, generator: torch.Generator) -> None:
+    """Weights large enough that every part of the network changes the result, biases and norms included."""
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
@@ -362,12 +358,12 @@ def randomise(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Two blanks of indent and a final newline, as the published files have."""
+    """Indented by two spaces and with a final newline, as the published files are."""
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:
-    """Makes one checkpoint and says how to look at it."""
+    """Makes one checkpoint and prints how to inspect it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("out", type=Path, help="folder to write into")
     parser.add_argument("--kind", choices=sorted(KINDS), default="sva")

@@ -1,13 +1,13 @@
-"""How fast Cambrian inference is, beside the same network driven one question at a time.
+"""Measures the speed of Cambrian inference, compared with the same network run one question at a time.
 
     python tools/perf_inference.py                      # this machine: a GPU if there is one, else a mid-size model
     python tools/perf_inference.py --size 8b --dtype bfloat16 --json perf.json
     python tools/perf_inference.py --naive --workloads a
 
-Random weights, made on the device. Both sides answer the same questions in one run and their ids are compared.
-Needs torch, transformers, numpy and Pillow, nothing else. Beside every figure stands its floor: the arithmetic
-(counted by PyTorch on one question) at the measured rate of a matrix product, plus the weights that the decode
-passes read at the measured rate of a copy.
+Random weights, made on the device. Both sides answer the same questions in one run, and their ids are compared. Needs
+only torch, transformers, numpy and Pillow. Every time has its lower bound beside it: the operations (counted by
+PyTorch on one question) at the measured rate of a matrix product, plus the weights that the decode passes read at the
+measured rate of a copy.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from cambrian_eval.models.cambrian.fast import Answer, Driver, Question, Shown
 from cambrian_eval.models.cambrian.fast.alone import ask_alone
 
 QUESTIONS, IMAGES = 62_000, 40_000
-"""All sixteen benchmarks together, about."""
+"""Approximate totals of all sixteen benchmarks."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Workload:
     words: int
     images: int
     naive: int
-    """How many of the questions the baseline answers; its time for each hardly varies."""
+    """How many of the questions the baseline answers; its time per question varies little."""
 
 
 WORKLOADS = {
@@ -71,7 +71,7 @@ ODD = ((1200, 150), (150, 1200), (37, 53), (333, 1000), (24, 24))
 
 
 def images(count: int, seed: int, sizes: Sequence[tuple[int, int]] = USUAL) -> list[bytes]:
-    """JPEG files of these sizes in turn, beginning at the `seed`th."""
+    """JPEG files of these sizes in turn, starting with the `seed`th size."""
     random = np.random.default_rng(seed)
     made = []
     for number in range(count):
@@ -89,7 +89,7 @@ def questions(
     scale: int,
     sizes: Sequence[tuple[int, int]] = USUAL,
 ) -> list[Question]:
-    """A workload's questions, those of one image side by side."""
+    """A workload's questions, those of one image next to each other."""
     random = np.random.default_rng(seed)
     made: list[Question] = []
     shown: list[Shown | None] = [None] * (work.images * scale)
@@ -111,7 +111,7 @@ def _shown(key: str, data: bytes) -> Shown:
 
 
 class Naive:
-    """The network one question at a time, as the authors' scripts drive it: decode, resize, encode, generate."""
+    """The network one question at a time, as in the authors' scripts: decode, resize, encode, generate."""
 
     def __init__(self, model: Any, processor: CambrianProcessor) -> None:
         self.model, self.processor = model, processor
@@ -136,7 +136,7 @@ class Naive:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the hardware does at best, measured: operations and bytes in a second."""
+    """Measured peak rates of the hardware: operations and bytes per second."""
 
     flops: float
     bandwidth: float
@@ -154,7 +154,7 @@ def measure_machine(device: torch.device, dtype: torch.dtype) -> Machine:
 
 
 def best_of(work: Callable[[], Any], device: torch.device, times: int) -> float:
-    """The shortest time, which disturbances can only lengthen."""
+    """The shortest of several times; disturbances can only add to it."""
     found = []
     for _ in range(times):
         start = now(device)
@@ -164,7 +164,7 @@ def best_of(work: Callable[[], Any], device: torch.device, times: int) -> float:
 
 
 def now(device: torch.device) -> float:
-    """The clock, once the device has done what it was given."""
+    """The time, after the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
@@ -172,7 +172,7 @@ def now(device: torch.device) -> float:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Operations of one question: its image's encoding, its prompt, one new token, of which the head's."""
+    """Operations of one question: encoding its image, its prompt, one new token, and the head's part of that token."""
 
     vision: float
     prompt: float
@@ -202,7 +202,7 @@ def count_operations(naive: Naive, question: Question) -> Arithmetic:
 
 
 def floors(work: Workload, one: Arithmetic, machine: Machine, weights: float, wave: int) -> tuple[float, float, float]:
-    """Least seconds a question, naive and shared, and the operations a question needs when shared."""
+    """Lower bounds of seconds per question, naive and shared, and the operations per question when shared."""
     share = max(1, work.per_image)
     own = (work.words + 6) * (one.per_token - one.head) + one.head
     prefix = max(0.0, one.prompt - own)
@@ -234,7 +234,7 @@ def run_workload(
     collect(make(), questions(replace(work, images=1), processor, seed=2, scale=1))
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    # Half of the baseline before and half after, so that a machine busy with other things is so for both.
+    # Half of the baseline before and half after, so that load by other processes affects both sides.
     middle = (len(some) + 1) // 2
     spent = ask_naively(naive, some[:middle], before)
     driver = make()
@@ -264,18 +264,18 @@ def run_workload(
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds on the clock and seconds of the processors."""
+    """Wall time and processor time in seconds."""
 
     wall: float
     processor: float
 
     @classmethod
     def since(cls, device: torch.device) -> Spent:
-        """Readings of both clocks, to be handed to `until`."""
+        """Readings of both clocks, for `until`."""
         return cls(now(device), time.process_time())
 
     def until(self, device: torch.device) -> Spent:
-        """What has passed since these readings."""
+        """The time since these readings."""
         return Spent(now(device) - self.wall, time.process_time() - self.processor)
 
     def __add__(self, other: Spent) -> Spent:
@@ -283,7 +283,7 @@ class Spent:
 
 
 def ask_naively(naive: Naive, some: Sequence[Question], answers: dict[Any, tuple[int, ...]]) -> Spent:
-    """Ask questions one at a time, note the answers, and say what it took."""
+    """Asks questions one at a time, collects the answers, and returns the time it took."""
     begin = Spent.since(naive.model.device)
     for question in some:
         answers[question.tag] = naive(question)
@@ -307,14 +307,14 @@ def collect(driver: Driver, asked: Sequence[Question]) -> dict[Any, tuple[int, .
 
 
 def peak_memory(device: torch.device) -> int:
-    """In bytes: of the device on a GPU, of the whole process elsewhere."""
+    """In bytes: of the device on a GPU, otherwise of the process."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 LIMITS = (1, 1, 2, 2, 3, 3, 8, 8, 8, 8, 32, 32, 32, 32, 64, 512)
-"""Limits of the mixed questions, drawn with these frequencies."""
+"""Limits of the mixed questions, chosen with these frequencies."""
 
 
 def mixed(processor: CambrianProcessor, count: int) -> list[Question]:
@@ -341,8 +341,8 @@ def mixed(processor: CambrianProcessor, count: int) -> list[Question]:
 def compare_ids(model: Any, processor: CambrianProcessor, count: int, options: argparse.Namespace) -> dict[str, Any]:
     """How many ids differ between both sides over `count` mixed questions, and the largest gap of a logit.
 
-    Random weights hardly ever stop by themselves; here one id in 9 ends an answer, so that answers end at
-    different lengths.
+    Random weights rarely produce a stop id; here one id in 9 ends an answer, so that answers have different
+    lengths.
     """
     model.generation_config.eos_token_id = list(range(5, model.config.vocab_size, 9))
     naive, asked = Naive(model, processor), mixed(processor, count)
@@ -405,7 +405,7 @@ def show(results: Mapping[str, dict[str, Any]], machine: Machine) -> Iterator[st
 
 
 def main() -> None:
-    """Measures the machine, then the workloads asked for, and prints them beside their floors."""
+    """Measures the machine, then the requested workloads, and prints them with their lower bounds."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     gpu = torch.cuda.is_available()
     parser.add_argument("--size", choices=sorted(SIZES), default="8b" if gpu else "mid")
@@ -416,7 +416,7 @@ def main() -> None:
     parser.add_argument("--naive", action="store_true", help="only the baseline")
     parser.add_argument("--batch-size", default="auto")
     parser.add_argument("--deterministic", action="store_true")
-    parser.add_argument("--scale", type=int, default=8 if gpu else 1, help="that many times the questions")
+    parser.add_argument("--scale", type=int, default=8 if gpu else 1, help="multiply the number of questions")
     parser.add_argument("--compare", type=int, default=0, metavar="N", help="compare ids and logits over N questions")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

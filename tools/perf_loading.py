@@ -1,10 +1,10 @@
-"""Measure how much host memory loading a checkpoint takes, against the weights it leaves behind.
+"""Measures the host memory that loading a checkpoint takes, compared with the size of its weights.
 
     python tools/perf_loading.py                     a random checkpoint, made large enough to measure
-    python tools/perf_loading.py --model FOLDER      one that is there
+    python tools/perf_loading.py --model FOLDER      an existing one
 
-Loads in a fresh process per type and prints the peak of its resident memory above what the imports took, divided by
-the bytes of the loaded weights. A loader that holds a second copy shows about 2, or 3 from float32 to half precision.
+Loads in a new process per type and prints the peak resident memory above that of the imports, divided by the bytes of
+the loaded weights. A loader that holds a second copy has a ratio of about 2, or 3 from float32 to half precision.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 
 def make_large(out: Path, hidden_size: int) -> Path:
-    """A checkpoint whose weights dwarf what else a process holds, in shards of 300 MB."""
+    """A checkpoint whose weights are much larger than everything else in the process, in shards of 300 MB."""
     from make_tiny_checkpoint import make_checkpoint
 
     shape = {"intermediate_size": 4 * hidden_size, "num_hidden_layers": 8, "vocab_size": 32000}
@@ -31,7 +31,7 @@ def make_large(out: Path, hidden_size: int) -> Path:
 
 
 def measure(folder: str, dtype: str) -> dict[str, Any]:
-    """Load once in this process; memory is read from the system's own high-water mark."""
+    """Loads once in this process; memory is the peak that the system records."""
     from cambrian_eval.models.cambrian import CambrianForConditionalGeneration
     from cambrian_eval.models.cambrian.tokens import load_tokenizer
 
@@ -54,14 +54,14 @@ def peak_bytes() -> int:
     """The process's highest resident memory so far."""
     status = Path("/proc/self/status")
     if status.is_file():
-        # Unlike getrusage, this mark starts anew in a fresh process instead of at its parent's size.
+        # Unlike getrusage, this peak is reset in a new process instead of starting at its parent's size.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main() -> None:
-    """One fresh process for each type; `--measure` is that process."""
+    """Starts one new process for each type; `--measure` is that process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", help="a checkpoint's folder; without it a random one is made")
     parser.add_argument("--hidden-size", type=int, default=2048, help="width of the random checkpoint")
@@ -76,11 +76,11 @@ def main() -> None:
         for dtype in chosen.dtype:
             command = [sys.executable, "-W", "ignore", __file__, "--measure", folder, "--dtype", dtype]
             child = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-            told = json.loads(child.stdout.splitlines()[-1])
+            measured = json.loads(child.stdout.splitlines()[-1])
             print(
-                f"{dtype:9} weights {told['weights_bytes'] / 2**30:6.2f} GiB   "
-                f"peak {told['peak_above_imports_bytes'] / 2**30:6.2f} GiB   "
-                f"ratio {told['ratio']:.3f}   {told['seconds']:.1f} s"
+                f"{dtype:9} weights {measured['weights_bytes'] / 2**30:6.2f} GiB   "
+                f"peak {measured['peak_above_imports_bytes'] / 2**30:6.2f} GiB   "
+                f"ratio {measured['ratio']:.3f}   {measured['seconds']:.1f} s"
             )
 
 

@@ -1,7 +1,7 @@
 """Cambrian networks with random weights for measuring speed: the full-size 8B, and two in its proportions.
 
-`mid` has about 64 million parameters, shared out between towers, connector and language model as in the 8B,
-with its input sides, grids and windows; `tiny` is for trying out. Made in memory, on the device.
+`mid` has about 64 million parameters, distributed over towers, connector and language model as in the 8B, with its
+input sizes, grids and windows; `tiny` is for quick tries. Made in memory, on the device.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def build(size: str, dtype: torch.dtype, device: torch.device, attention: str) -
                 model.vision_towers.append(_tower(spec, side, config.mm_vision_select_layer))
     finally:
         torch.set_default_dtype(before)
-    # Stop ids are left out so that every answer has the length the workload names.
+    # Without stop ids every response has the length that the workload states.
     model.generation_config.eos_token_id = None
     return model.requires_grad_(False).eval(), processor
 
@@ -124,12 +124,12 @@ def _tower(spec: TowerSpec, side: int, select_layer: int) -> Tower:
     network = build_network(spec, select_layer)
     for name, parameter in network.named_parameters():
         if name.endswith(("layer_scale_parameter", "lambda1")):
-            torch.nn.init.constant_(parameter, 0.1)  # as built they all but switch their blocks off
+            torch.nn.init.constant_(parameter, 0.1)  # their initial values nearly switch their blocks off
     return Tower(network.requires_grad_(False), spec, side).eval()
 
 
 def word_tokenizer(size: int) -> Any:
-    """One id a word or mark, about as long as the real tokenizer's result for short English questions."""
+    """One id per word or punctuation mark, about as many as the real tokenizer gives for short English questions."""
     from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -142,6 +142,6 @@ def word_tokenizer(size: int) -> Any:
 
 
 def prompt_of(processor: CambrianProcessor, text: str, shown: bool) -> str:
-    """The text of a question in the checkpoint's template, with the image's mark where one is shown."""
+    """The text of a question in the checkpoint's template, with the image's placeholder where an image is shown."""
     content = ([{"type": "image"}] if shown else []) + [{"type": "text", "text": text}]
     return str(processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True))

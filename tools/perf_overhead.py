@@ -1,11 +1,11 @@
-"""What the harness itself costs: samples per second with a model that answers at once, and start-up time.
+"""Measures the harness itself: samples per second with a model that responds at once, and start-up time.
 
     python tools/perf_overhead.py [--rows 5000] [--repeats 5] [--json]
 
-Rows are DocVQA-like with 64x64 PNGs in Parquet; the clock covers everything `run` does (reading, decoding,
-storing, scoring, intervals). Start-up is `--help` and `list` against `python -c 'import typer'`, alternating in
-this one run so that all see the same machine. `--memory` instead runs a GQA-sized set (12,578 rows, 398
-images) in a fresh process and prints its peak resident memory.
+Rows are DocVQA-like with 64x64 PNGs in Parquet; the time covers everything `run` does (reading, decoding, storing,
+scoring, intervals). Start-up compares `--help` and `list` with `python -c 'import typer'`, in turns, so that all are
+measured under the same load. `--memory` instead runs a GQA-sized dataset (12,578 rows, 398 images) in a new process
+and prints its peak resident memory.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from cambrian_eval.sample import Request, Response
 
 
 class Instant:
-    """Answers at once."""
+    """Responds at once."""
 
     name, fingerprint = "instant", "instant-1"
     max_images: int | None = 1
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
-        """One answer for each request, which never looks at the image."""
+        """One response for each request; the image is not used."""
         for request in requests:
             yield Response(request.id, f"answer {request.id}")
 
     def describe(self) -> Mapping[str, Any]:
-        """Nothing to repeat: there are no weights."""
+        """Nothing: there are no weights."""
         return {}
 
 
 def image(seed: int, width: int, height: int) -> bytes:
-    """An image with some detail, so that decoding it costs what decoding costs; PNG where 64 wide, else JPEG."""
+    """An image with some detail, so that decoding takes a realistic time; PNG where 64 wide, else JPEG."""
     import numpy as np
     from PIL import Image
 
@@ -55,7 +55,7 @@ def image(seed: int, width: int, height: int) -> bytes:
 
 
 def write_docvqa(root: Path, n: int) -> None:
-    """Rows as DocVQA has them, each with an image of its own, where `--data-root` finds them."""
+    """Writes rows as DocVQA has them, each with its own image, for `--data-root`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -79,7 +79,7 @@ def write_docvqa(root: Path, n: int) -> None:
 
 
 def write_gqa(root: Path, questions: int = 12_578, images: int = 398) -> int:
-    """A GQA-sized set where every row repeats its image in one single row group: the worst layout there is."""
+    """Writes a GQA-sized dataset where every row repeats its image, in a single row group: the worst layout."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -103,21 +103,21 @@ def write_gqa(root: Path, questions: int = 12_578, images: int = 398) -> int:
 
 
 def throughput(rows: int) -> float:
-    """Samples per second from the call of `run` to its return."""
+    """Samples per second, from the call of `run` to its return."""
     import cambrian_eval
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_docvqa(root / "data", rows)
-        began = time.perf_counter()
+        start = time.perf_counter()
         outcome = cambrian_eval.run(Instant(), ["docvqa"], root / "run", data_root=root / "data")
-        took = time.perf_counter() - began
+        took = time.perf_counter() - start
         assert outcome.n == rows and outcome.results[0].score == 100.0
     return rows / took
 
 
 def start_up(repeats: int) -> dict[str, float]:
-    """Median seconds of each command, the three taking turns."""
+    """Median seconds of each command; the three run in turns."""
     script = str(Path(sys.executable).with_name("cambrian-eval"))
     commands = {
         "import typer": [sys.executable, "-c", "import typer"],
@@ -127,14 +127,14 @@ def start_up(repeats: int) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(repeats + 1):
         for name, command in commands.items():
-            began = time.perf_counter()
+            start = time.perf_counter()
             subprocess.run(command, capture_output=True, check=True)
-            times[name].append(time.perf_counter() - began)
+            times[name].append(time.perf_counter() - start)
     return {name: statistics.median(found[1:]) for name, found in times.items()}
 
 
 def memory() -> dict[str, float]:
-    """Peak resident memory of a run over the GQA-sized set, in this process (call it in a fresh one)."""
+    """Peak resident memory of a run over the GQA-sized dataset in this process, which must be a new one."""
     import cambrian_eval
 
     with tempfile.TemporaryDirectory() as folder:
@@ -155,7 +155,7 @@ def memory() -> dict[str, float]:
 
 
 def main() -> None:
-    """Prints the figures as JSON: throughput and start-up, or memory alone."""
+    """Prints the results as JSON: throughput and start-up, or memory only."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--repeats", type=int, default=5)

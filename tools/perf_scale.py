@@ -1,11 +1,11 @@
-"""What more replicas bring, and how many requests a second one driver can keep up with.
+"""Measures the speedup by more replicas, and how many requests per second one driver can handle.
 
     python tools/perf_scale.py [--service 0.05] [--requests 800] [--repeats 3] [--json]
 
-Scaling: a model that sleeps a fixed time for each request, with 1, 2 and 4 replicas on a Ray cluster in this machine;
-the clock covers the stream of requests from the first to the last stored answer (tail included, start-up of the
-cluster and loading of data left out). Ceiling: a model that answers at once; requests a second as they were, and as
-the driver's own processor time for each request would allow if the replicas were on other machines.
+Scaling: a model that sleeps a fixed time for each request, with 1, 2 and 4 replicas on a Ray cluster on this machine;
+the time covers the stream of requests from the first request to the last stored response (without the start of the
+cluster and the loading of data). Ceiling: a model that responds at once; requests per second as measured, and as the
+driver's processor time per request would allow if the replicas were on other machines.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 class Fixed:
-    """Takes the same time for each request."""
+    """A model that takes the same time for each request."""
 
     max_images: int | None = 1
 
@@ -40,50 +40,50 @@ class Fixed:
         self.name, self.fingerprint, self.seconds = "fixed", f"fixed-{seconds}", seconds
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
-        """Sleeps for each request; sleeping takes no processor, so replicas on one machine do not slow each other."""
+        """Sleeps for each request; that uses no processor, so replicas on one machine do not slow each other down."""
         for request in requests:
             if self.seconds:
                 time.sleep(self.seconds)
             yield Response(request.id, f"answer {request.id}")
 
     def describe(self) -> Mapping[str, Any]:
-        """Nothing to repeat: there are no weights."""
+        """Nothing: there are no weights."""
         return {}
 
 
 class Timed:
-    """An open engine with a clock around the stream of requests."""
+    """An open engine that measures the time of the stream of requests."""
 
     def __init__(self, engine: RayEngine, model: Model) -> None:
         self.engine, self.model = engine, model
         self.seconds = self.processor = 0.0
 
     def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Completed]:
-        """The engine's answers; afterwards `seconds` and this process's `processor` time hold what they took."""
+        """The engine's responses; afterwards `seconds` is the wall time and `processor` this process's time."""
         wall, busy = time.perf_counter(), time.process_time()
         yield from self.engine.run(self.model, jobs, stop)
         self.seconds += time.perf_counter() - wall
         self.processor += time.process_time() - busy
 
     def facts(self) -> dict[str, Any]:
-        """The engine's own, as run.json is to show them."""
+        """The engine's own facts, for run.json."""
         return self.engine.facts()
 
     def state(self) -> dict[str, Any]:
-        """The engine's own, as `status` is to show it."""
+        """The engine's own state, for `status`."""
         return self.engine.state()
 
 
 def measured(replicas: int, service: float, root: Path, vision: str = "on") -> Timed:
-    """One run over all rows; every replica is up before the clock starts."""
+    """One run over all rows; every replica is ready before the time starts."""
     import cambrian_eval
 
     engine = RayEngine(replicas=replicas)
     timed = Timed(engine, engine.open(Fixed(service), {}))
-    for link in engine._links:
-        if not link.seat.ready:
-            engine._ray.wait([link.call], timeout=120)
-            engine._joined(link)
+    for handle in engine._handles:
+        if not handle.slot.ready:
+            engine._ray.wait([handle.call], timeout=120)
+            engine._loaded(handle)
     try:
         with tempfile.TemporaryDirectory() as out:
             outcome = cambrian_eval.run(
@@ -96,7 +96,7 @@ def measured(replicas: int, service: float, root: Path, vision: str = "on") -> T
 
 
 def scaling(service: float, requests: int, repeats: int) -> dict[str, Any]:
-    """Requests a second with 1, 2 and 4 replicas, in turns, so that a change of the machine meets all alike."""
+    """Requests per second with 1, 2 and 4 replicas, in turns, so that changes of load affect all equally."""
     from perf_overhead import write_docvqa
 
     with tempfile.TemporaryDirectory() as folder:
@@ -106,18 +106,18 @@ def scaling(service: float, requests: int, repeats: int) -> dict[str, Any]:
         for _ in range(repeats):
             for replicas, found in rates.items():
                 found.append(requests / measured(replicas, service, root).seconds)
-    middle = {n: statistics.median(found) for n, found in rates.items()}
+    medians = {n: statistics.median(found) for n, found in rates.items()}
     return {
         "service_seconds": service,
         "requests": requests,
         "requests_per_second": rates,
         "ideal_of_one": 1 / service,
-        "times_one_replica": {n: middle[n] / middle[1] for n in (2, 4)},
+        "times_one_replica": {n: medians[n] / medians[1] for n in (2, 4)},
     }
 
 
 def ceiling(requests: int, repeats: int) -> dict[str, Any]:
-    """Requests a second of two replicas that answer at once, with images and without."""
+    """Requests per second of two replicas that respond at once, with and without images."""
     from perf_overhead import write_docvqa
 
     found: dict[str, Any] = {}
@@ -135,7 +135,7 @@ def ceiling(requests: int, repeats: int) -> dict[str, Any]:
 
 
 def bytes_each(image_bytes: int, questions: int) -> float:
-    """Bytes that travel to a replica for each request, images being sent once for their questions."""
+    """Bytes sent to a replica per request; an image is sent once for all its questions."""
     from cambrian_eval.image import LazyImage
 
     image = LazyImage.of(bytes(image_bytes))
@@ -146,7 +146,7 @@ def bytes_each(image_bytes: int, questions: int) -> float:
 
 
 def main() -> None:
-    """Prints scaling, ceiling and bytes on the network as JSON."""
+    """Prints scaling, ceiling and network bytes as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--service", type=float, default=0.05)
     parser.add_argument("--requests", type=int, default=800)

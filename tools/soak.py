@@ -1,12 +1,11 @@
-"""Does memory stay flat over a very long run?
+"""Measures whether memory stays constant during a very long run.
 
     python tools/soak.py [--requests 200000] [--engine local|ray] [--json]
 
-A model that answers at once, over DocVQA-like rows with an image of 3 kB each. Resident memory of this process is
-noted at every twentieth of the way, from the first answer to the last. Before that the samples are in memory; in the
-first third the cache of encoded images fills to its bound (192 MiB); from there on nothing may grow, and the first
-and last note after half of the way are what the last line compares. With `--engine ray` the replicas' memory is noted
-too.
+A model that responds at once, over DocVQA-like rows with an image of 3 kB each. The resident memory of this process is
+recorded 20 times at equal distances. All samples are in memory before the first record; during the first third the
+cache of encoded images grows to its limit (192 MiB); after that nothing may grow. The result compares the records half
+way and at the end. With `--engine ray` the replicas' memory is recorded too.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 def resident(process: int) -> float:
-    """MiB."""
+    """Resident memory of a process in MiB."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def write_rows(root: Path, n: int) -> None:
-    """Rows in groups of 2,000, each with a 32 x 32 PNG of its own."""
+    """Writes rows in row groups of 2,000, each row with its own 32 x 32 PNG."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -71,40 +70,40 @@ def write_rows(root: Path, n: int) -> None:
         writer.close()
 
 
-class Noted:
-    """An engine that notes memory as answers pass."""
+class Recorded:
+    """An engine that records memory while responses pass."""
 
     def __init__(self, engine: Any, model: Model | None, every: int) -> None:
         self.engine, self.model, self.every = engine, model, every
         self.notes: list[dict[str, Any]] = []
 
     def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Completed]:
-        """Passes the answers on; after every `every` of them, notes the memory of this process and of the replicas."""
+        """Passes responses on; after each `every` of them, records the memory of this process and of the replicas."""
         began = time.perf_counter()
-        for n, answer in enumerate(self.engine.run(self.model or model, jobs, stop), 1):
+        for n, completed in enumerate(self.engine.run(self.model or model, jobs, stop), 1):
             if n % self.every == 0:
-                places = [link.place for link in getattr(self.engine, "_links", ())]
+                places = [handle.place for handle in getattr(self.engine, "_handles", ())]
                 self.notes.append(
                     {
-                        "answers": n,
+                        "responses": n,
                         "seconds": round(time.perf_counter() - began, 1),
                         "driver_mib": round(resident(os.getpid()), 1),
                         "replicas_mib": [round(resident(int(p.split()[-1])), 1) for p in places if p],
                     }
                 )
-            yield answer
+            yield completed
 
     def facts(self) -> dict[str, Any]:
-        """The engine's own, as run.json is to show them."""
+        """The engine's own facts, for run.json."""
         return dict(self.engine.facts())
 
     def state(self) -> dict[str, Any]:
-        """The engine's own, as `status` is to show it."""
+        """The engine's own state, for `status`."""
         return dict(self.engine.state())
 
 
 def main() -> None:
-    """Runs to the end, checks that nothing failed, and prints the notes as JSON."""
+    """Runs to the end, checks that nothing failed, and prints the records as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--engine", choices=("local", "ray"), default="local")
@@ -122,20 +121,20 @@ def main() -> None:
             from cambrian_eval.engines.ray import RayEngine
 
             inner = RayEngine(replicas=2)
-            noted = Noted(inner, inner.open(Fixed(0.0), {}), every)
+            recorded = Recorded(inner, inner.open(Fixed(0.0), {}), every)
         else:
-            noted = Noted(LocalEngine(), None, every)
-        model = noted.model or Fixed(0.0)
-        outcome = cambrian_eval.run(model, ["docvqa"], root / "run", data_root=root / "data", engine=noted)
+            recorded = Recorded(LocalEngine(), None, every)
+        model = recorded.model or Fixed(0.0)
+        outcome = cambrian_eval.run(model, ["docvqa"], root / "run", data_root=root / "data", engine=recorded)
         assert outcome.n == arguments.requests and outcome.n_failed == 0
         if arguments.engine == "ray":
-            noted.engine.close()
-    settled = noted.notes[len(noted.notes) // 2 - 1 :]
+            recorded.engine.close()
+    half = recorded.notes[len(recorded.notes) // 2 - 1 :]
     found = {
         "engine": arguments.engine,
         "requests": arguments.requests,
-        "driver_mib_half_way_and_at_the_end": [settled[0]["driver_mib"], settled[-1]["driver_mib"]],
-        "notes": noted.notes,
+        "driver_mib_half_way_and_at_the_end": [half[0]["driver_mib"], half[-1]["driver_mib"]],
+        "notes": recorded.notes,
     }
     print(json.dumps(found) if arguments.json else json.dumps(found, indent=1))
 

@@ -1,12 +1,12 @@
-"""Train the demo checkpoint from random weights on the miniature suite's train split, and measure it.
+"""Trains the demo checkpoint from random weights on the miniature suite's train split, and measures it.
 
     python tools/train_demo.py OUT
 
-draws the images (OUT/corpus), trains in two stages (OUT/seeing, OUT/speaking), writes the finished checkpoint
-in the official layout (OUT/cambrian-demo) and its table on the evaluation split (OUT/table.md). The
-work is counted in updates: interrupted, the same command goes on, and with one worker the result is repeatable.
-`--sweep` trains a small set of variants instead, each a run of its own under OUT/sweep, with fewer updates and without
-letters, and writes their scores for `cambrian-eval analyze` (OUT/sweep/scores.csv).
+draws the images (OUT/corpus), trains in two stages (OUT/seeing, OUT/speaking), writes the final checkpoint in
+the official layout (OUT/cambrian-demo) and its scores on the evaluation split (OUT/table.md). The budget is a number
+of updates: after an interruption the same command resumes, and with one worker the result is reproducible.
+`--sweep` trains several variants instead, each in its own folder under OUT/sweep, with fewer updates and without
+option letters, and writes their scores for `cambrian-eval analyze` (OUT/sweep/scores.csv).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cambrian_eval.demo import miniature
 PARTS = ((1, 2500), (2, 7500))
 """Seeds of the train split and the rows drawn with each, for every benchmark."""
 MIXTURE = dict.fromkeys(trial.VISION_CENTRIC, 2.5) | {"mme": 2.0, "ocrbench": 0.7, "docvqa": 0.7, "textvqa": 0.8}
-"""How often a benchmark is drawn, against 1 for the others. Reading takes more images than there is time for."""
+"""How often a benchmark is sampled, relative to 1 for the others."""
 VOCABULARY = 1000
 CHECKPOINT = "cambrian-demo"
 STEPS, SWEEP_STEPS = 14_000, 2_400
@@ -39,7 +39,7 @@ STEPS, SWEEP_STEPS = 14_000, 2_400
 
 @dataclass(frozen=True)
 class Task:
-    """One training run: its folders, its two stages, and what is different about its network."""
+    """One training run: its folders, its two stages, and what differs in its network."""
 
     corpus: Path
     parts: tuple[tuple[int, int], ...]
@@ -50,7 +50,7 @@ class Task:
 
 
 def draw(folder: Path, parts: tuple[tuple[int, int], ...], workers: int) -> None:
-    """Every benchmark's exercises, as far as they are not there yet."""
+    """Writes the exercises of every benchmark that do not exist yet."""
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         wanted = [(name, count, seed) for seed, count in parts for name in miniature.NAMES]
         for done in [pool.submit(corpus.write_part, folder, *part) for part in wanted]:
@@ -58,7 +58,7 @@ def draw(folder: Path, parts: tuple[tuple[int, int], ...], workers: int) -> None
 
 
 def begin(task: Task) -> Path:
-    """A checkpoint with random weights and a trained tokenizer, where there is none yet."""
+    """Writes a checkpoint with random weights and a trained tokenizer, unless it exists."""
     start = task.folder / "start"
     if not (start / "model.safetensors").exists():
         start.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def work(worker: int, task: Task, stage: str) -> None:
 
 
 def export(task: Task, out: Path) -> Path:
-    """The finished checkpoint in bfloat16, tokenizer and towers inside."""
+    """The final checkpoint in bfloat16, with tokenizer and towers."""
     start = task.folder / "start"
     model = network.load(start)
     weights.copy_into(model, task.folder / "speaking")
@@ -101,7 +101,7 @@ def export(task: Task, out: Path) -> Path:
 
 
 def run(task: Task, workers: int) -> Path:
-    """Both stages, each to the end of its plan, then the export."""
+    """Runs both stages to the end of their plans, then exports."""
     begin(task)
     for stage in ("seeing", "speaking"):
         begun = task.folder / f"{stage}.begun"
@@ -119,7 +119,7 @@ def run(task: Task, workers: int) -> Path:
 
 
 def variants(towers: tuple[str, ...]) -> dict[str, tuple[network.Variant, int]]:
-    """The sweep: each tower dropped in turn, the connector without samplers, other seeds."""
+    """The sweep: without each tower in turn, the connector without samplers, other seeds."""
     found: dict[str, tuple[network.Variant, int]]
     found = {f"no-{name}": (network.Variant(towers=tuple(t for t in towers if t != name)), 0) for name in towers}
     found["connector-only"] = (network.Variant(samplers=0), 0)
@@ -131,21 +131,19 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--workers", type=int, default=2, help="training processes, one core each [2]")
-    parser.add_argument(
-        "--minutes", type=float, default=1e9, help="end sooner, on the clock; a third of it for stage one"
-    )
+    parser.add_argument("--minutes", type=float, default=1e9, help="time limit; a third of it for stage one")
     parser.add_argument("--steps", type=int, help="updates, a quarter of them in stage one [14000; 2400 with --sweep]")
     parser.add_argument(
         "--exercises", type=int, help="rows to draw for each benchmark [10000, from two seeds; 2500 with --sweep]"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rows", type=int, default=200, help="rows a benchmark in the final table [200]")
+    parser.add_argument("--rows", type=int, default=200, help="rows per benchmark in the final table [200]")
     parser.add_argument("--sweep", action="store_true", help="train the variants instead, one after the other")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Draws, trains and measures, one variant after the other."""
+    """Draws rows, trains and measures, one variant after the other."""
     options = arguments()
     out: Path = options.out
     parts = PARTS[:1] if options.sweep else PARTS
@@ -156,7 +154,7 @@ def main() -> None:
     first = loop.Plan(minutes / 3, steps // 4, batch=24, rate=1e-3, warmup=100)
     second = loop.Plan(minutes * 2 / 3, steps - steps // 4)
     if options.sweep:
-        # Which letter stands for an option is learnt late; so few updates are better spent on what is seen.
+        # The letters of options are learned late; with so few updates the image matters more.
         second = replace(second, spelt_until=math.inf)
     runs = variants(tuple(network.TOWERS)) if options.sweep else {"": (network.Variant(), options.seed)}
     measured: dict[str, list[trial.Line]] = {}

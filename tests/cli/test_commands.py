@@ -340,7 +340,7 @@ def test_text_that_no_encoding_holds_is_printed_and_stored(tmp_path: Path) -> No
 
 
 def test_predictions_with_line_separators_and_a_byte_order_mark(docvqa_root: Path, tmp_path: Path) -> None:
-    """U+2028 and U+0085 may stand in JSON text as they are; editors on some systems begin a file with a mark."""
+    """U+2028 and U+0085 are valid in JSON text; some editors begin a file with a byte order mark."""
     lines = [json.dumps({"id": i, "response": f"answer {i}\u2028\x85"}, ensure_ascii=False) for i in range(60)]
     file = tmp_path / "mine.jsonl"
     file.write_text("\ufeff" + "\r\n".join(lines), "utf-8", newline="")

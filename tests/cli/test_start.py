@@ -1,4 +1,4 @@
-"""Starting up: nothing heavy is imported, users' own packages do not get in the way, plug-ins are found."""
+"""Start-up: nothing heavy is imported, and users' own packages do not interfere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows from every kind of folder: the same columns, the same samples, images read only when asked."""
+"""Rows from every kind of folder: the same columns, the same samples, images read only when they are used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pixels(sample: Any) -> list[bytes]:
 @pytest.mark.parametrize("name", benchmark_names())
 @pytest.mark.parametrize("layout", ["parquet", "saved", "jsonl"])
 def test_a_folder_gives_the_samples_of_the_rows_in_it(name: str, layout: str, tmp_path: Path) -> None:
-    """The miniature rows written out in three layouts come back as the samples they were."""
+    """The miniature rows, written in three layouts, give the same samples again."""
     from cambrian_eval.demo import miniature
 
     rows = list(miniature.rows(name, 12))

@@ -1,1 +1,1 @@
-"""Tests of the drawn sources that stand in for COCO, ADE20K and Omni3D."""
+"""Tests of the demo: the miniature suite and the drawn sources in place of COCO, ADE20K and Omni3D."""

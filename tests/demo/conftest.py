@@ -1,4 +1,4 @@
-"""A few drawn sources, written once for the tests that look at them."""
+"""A few drawn sources, written once for all tests that use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CV-Bench built from the drawn sources: all four tasks, and answers that the scenes themselves confirm."""
+"""CV-Bench built from the drawn sources: all four tasks, with answers that the scenes confirm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies, images and scenes of the drawn sources, each against what it promises."""
+"""Bodies, images and scenes of the drawn sources, each checked against its definition."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from cambrian_eval.demo.sources.outlines import area, outlines
 from cambrian_eval.demo.sources.render import render
 
 
-def plain(colour: Any) -> Any:
-    return colour
+def plain(color: Any) -> Any:
+    return color
 
 
 BODIES = [bodies.furniture(name, 0.3, 1.5, 3.0, 1.0, 0.4, plain) for name in bodies.FURNITURE]
@@ -67,14 +67,14 @@ def test_outlines_fill_to_the_mask_they_came_from() -> None:
         for loop in loops:
             crossings = np.zeros(mask.shape, int)
             for (ax, ay), (bx, by) in zip(loop, [*loop[1:], loop[0]], strict=True):
-                if ax == bx:  # upright steps to the right of a pixel's centre, counted as even or odd
+                if ax == bx:  # vertical edges to the right of a pixel's center, counted as even or odd
                     crossings += ((min(ay, by) < y) & (y < max(ay, by)) & (x < ax)).astype(int)
             inside = crossings % 2 == 1
             assert inside.sum() == area(loop)
             filled |= inside
         holes = filled & ~mask
         assert not (mask & ~filled).any()
-        # what is filled too much is closed in: it reaches the border nowhere
+        # areas that are filled too much are enclosed: they do not reach the border
         assert not (holes[0].any() or holes[-1].any() or holes[:, 0].any() or holes[:, -1].any())
     assert outlines(np.zeros((4, 4), bool)) == []
     assert outlines(np.ones((2, 3), bool)) == [[(0, 0), (3, 0), (3, 2), (0, 2)]]

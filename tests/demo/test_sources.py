@@ -1,4 +1,4 @@
-"""The drawn sources say what is in their images: measured here from the files alone, by other means."""
+"""The annotations of the drawn sources agree with their images, measured from the files by independent code."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_ade_says_what_is_hidden_and_cut(drawn: Path) -> None:
                 hidden += 1
             touches = visible[0].any() or visible[-1].any() or visible[:, 0].any() or visible[:, -1].any()
             assert item["crop"] == "1" or not touches
-    assert hidden  # walls behind things at least
+    assert hidden  # at least the walls behind objects
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
@@ -157,7 +157,7 @@ def test_what_hypersim_sees_lies_in_the_projected_cuboids(drawn: Path) -> None:
         tight, clipped = np.array(annotation["bbox2D_tight"]), np.array(annotation["bbox2D_trunc"])
         assert (tight[:2] >= clipped[:2] - 1).all()
         assert (tight[2:] <= clipped[2:] + 1).all()
-        if annotation["visibility"] == 1:  # and they fill them, but for the round and the slanted
+        if annotation["visibility"] == 1:  # and they fill them, except round and slanted objects
             assert (np.abs(tight - clipped) <= 0.3 * (clipped[2:] - clipped[:2]).max()).all()
         else:
             partly += 1

@@ -1,4 +1,4 @@
-"""The table of the demo's variants is there for `analyze`, complete and on the benchmarks' own scales."""
+"""The table of the demo's variants can be used by `analyze`: complete, and on the benchmarks' own scales."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def test_every_variant_has_a_score_of_every_benchmark() -> None:
     for model in table.models:
         row = table.row(model)
         assert set(row) == set(miniature.NAMES)
-        assert 100 < row.pop("mme") <= 2000  # MME's own scale; always the same reply is worth 500
+        assert 100 < row.pop("mme") <= 2000  # MME's own scale; a constant response scores 500
         assert all(0 <= score <= 100 for score in row.values())

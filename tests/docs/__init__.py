@@ -1,1 +1,1 @@
-"""The documentation is true: its commands parse, its examples run, its links lead somewhere, its reference is whole."""
+"""The documentation is correct: commands parse, examples run, links have targets, the reference is complete."""

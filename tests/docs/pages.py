@@ -18,7 +18,7 @@ _HEADING = re.compile(r"^#{1,6} +(.*?)#*$", re.M)
 
 
 def pages() -> list[str]:
-    """Every Markdown page a reader finds, by its place in the repository."""
+    """Every Markdown page for readers, by its path in the repository."""
     inside = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
     return [*TOP, *inside]
 
@@ -38,11 +38,11 @@ class Block:
     label: str
     code: str
     runs: bool
-    """Whether the page asks for it to be executed."""
+    """Whether the page marks it as executed."""
 
     @property
     def place(self) -> str:
-        """Where a person finds it."""
+        """Its page and line."""
         return f"{self.page}:{self.line}"
 
 
@@ -69,7 +69,7 @@ def blocks(page: str, text: str | None = None) -> list[Block]:
 
 
 def prose(page: str) -> str:
-    """The page with its fenced blocks emptied, line for line."""
+    """The page with empty lines instead of its fenced blocks."""
     lines = read(page).split("\n")
     for block in blocks(page):
         for number in range(block.line - 1, block.line - 1 + block.code.count("\n")):
@@ -85,14 +85,14 @@ def inline_code(page: str) -> Iterator[tuple[int, str]]:
 
 
 def links(page: str) -> Iterator[tuple[int, str]]:
-    """Links and images of a page with their lines; inline code is no link."""
+    """Links and images of a page with their lines; inline code is not a link."""
     text = re.sub(r"(?<!`)`[^`]+`(?!`)", lambda m: re.sub(r"[^\n]", "x", m[0]), prose(page))
     for match in _LINK.finditer(text):
         yield text.count("\n", 0, match.start()) + 1, match[1]
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors a code host makes of a page's headings."""
+    """The anchors that a code host makes from a page's headings."""
     found: set[str] = set()
     for match in _HEADING.finditer(re.sub(r"^ *(`{3,}).*?^ *\1 *$", "", text, flags=re.M | re.S)):
         title = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", match[1]).strip().lower()

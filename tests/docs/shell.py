@@ -22,7 +22,7 @@ WRAPPERS = {
     "until",
     "!",
 }
-"""Words behind which the command of interest may stand."""
+"""Words that can precede the command of interest."""
 
 CHECKED = {"cambrian-eval", "python", "python3", "make", "pip", "bash", "sbatch"}
 """Commands that the tests look for behind a wrapper."""
@@ -36,7 +36,7 @@ def commands(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with their continuations joined; the texts of here-documents are left out."""
+    """Lines with their continuations joined; the contents of here-documents are skipped."""
     waiting, started, end = "", 0, None
     for number, line in enumerate(text.split("\n")):
         if end is not None:

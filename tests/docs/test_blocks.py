@@ -1,4 +1,4 @@
-"""Every fenced block and every command in running text: it parses, and where the page asks for it, it is executed."""
+"""Every fenced block and every command in running text: it parses, and where the page marks it, it is executed."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def json_values(code: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", sorted({block.page for block in EVERY if block.runs}))
 def test_the_blocks_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In their order, in one folder; Python blocks share their names. No network, nobody's caches."""
+    """In their order, in one folder; Python blocks share one namespace. No network, no existing caches."""
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

@@ -1,4 +1,4 @@
-"""The check of commands lets right ones pass and finds every kind of wrong one."""
+"""The check of commands accepts correct ones and finds every kind of mistake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links and images of the README and the docs lead somewhere, on the site and in the repository; so do anchors."""
+"""Links and images of the README and the docs have targets, on the site and in the repository; so have anchors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _leads_somewhere(page: str, link: str) -> bool:
     if target.startswith("/"):
         return False
     place = posixpath.normpath(posixpath.join(posixpath.dirname(page), target)) if target else page
-    if place.startswith("docs/reference/"):  # written as the site is built
+    if place.startswith("docs/reference/"):  # generated when the site is built
         return place.removeprefix("docs/") in generated()
     path = ROOT / place
     if not path.exists():

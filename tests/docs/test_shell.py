@@ -1,4 +1,4 @@
-"""The reading of shell text that the checks of the documentation stand on."""
+"""The parsing of shell text that the checks of the documentation use."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The site: every verb and option is in the reference, every page in the navigation, and nothing comes from elsewhere.
+"""The site: every command and option is in the reference, every page in the navigation, nothing is loaded from outside.
 
-`make docs` builds it strictly; here only what a strict build cannot see.
+`make docs` builds it strictly; these tests check what a strict build does not.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HOOKS = ROOT / "tools" / "docs_site"
 
 
 def leaves(command: click.Command, context: click.Context) -> Iterator[click.Context]:
-    """Every command that does something, with its whole name."""
+    """Every command that does something, with its full name."""
     if not isinstance(command, click.Group):
         yield context
         return
@@ -85,7 +85,7 @@ def test_every_guide_is_in_the_navigation_once() -> None:
 
 
 def small_site(folder: Path, page: str) -> Path:
-    """A repository with one page, the papers that the hooks expect, and a script beside them."""
+    """A repository with one page, the documents that the hooks expect, and a script."""
     for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"):
         (folder / name).write_text(f"# {name}\n\nSee [the guide](docs/index.md#guide).\n")
     (folder / "tools").mkdir()

@@ -1,1 +1,1 @@
-"""What is built and shipped: archives, a wheel in an empty environment, the papers beside the code."""
+"""Tests of what is built and published: archives, a wheel in an empty environment, tools, documents beside the code."""

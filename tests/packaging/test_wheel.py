@@ -31,7 +31,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 FOLDERS = ("cambrian_eval", "benchmarks", "reports", "cvbench_builder", "tests", "tools")
 PAPERS = {"CHANGELOG.md", "CITATION.cff", "SECURITY.md", "constraints.txt"}
 
-# About 40 s of processor time; but over a gigabyte is unpacked, often beside other tests.
+# About 40 s of processor time, but more than a gigabyte is unpacked, often while other tests run.
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 
 
@@ -53,7 +53,7 @@ class Installed:
     home: Path
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """A command of the environment, with nothing inherited from the caller's."""
+        """Runs a command of the environment, with nothing inherited from the caller's."""
         scripts = self.environment / "bin"
         variables = {
             "PATH": f"{scripts}{os.pathsep}{os.defpath}",
@@ -65,7 +65,7 @@ class Installed:
         return subprocess.run(line, cwd=self.here, env=variables, capture_output=True, text=True)
 
     def prints(self, *command: str) -> str:
-        """What a command that succeeds writes to stdout."""
+        """The standard output of a command that succeeds."""
         done = self.run(*command)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
         return done.stdout
@@ -84,7 +84,7 @@ def _contents(wheel: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Built from a copy, so that what earlier builds left in the checkout plays no part and nothing is left there."""
+    """Built from a copy, so that files of earlier builds in the checkout are not used and none are left there."""
     folder = tmp_path_factory.mktemp("built")
     tree = folder / "tree"
     tree.mkdir()
@@ -118,14 +118,14 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         done = _pip(place.environment, "install", "--no-compile", wanted)
         assert done.returncode == 0, done.stderr[-4000:]
     yield place
-    # Over a gigabyte in 33,000 files: pytest would keep the last three of them, and a disk that discards freed blocks
-    # at once takes two minutes over one. So it goes now, and nobody waits for it.
+    # More than a gigabyte in 33,000 files: pytest would keep the last three of them, and deleting one can take two
+    # minutes. So it is deleted in the background now.
     forget = ["sh", "-c", 'rm -rf "$1" &', "sh", str(place.environment)]
     subprocess.run(forget, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, check=True)
 
 
 def _pip(environment: Path, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """This environment's pip, working on another one; an install takes the tested versions."""
+    """Runs this environment's pip on another one; an install takes the tested versions."""
     chosen = ["-q", "-c", str(CONSTRAINTS)] if verb == "install" else []
     line = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), verb, *chosen, *words]
     variables = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
@@ -133,7 +133,7 @@ def _pip(environment: Path, verb: str, *words: str) -> subprocess.CompletedProce
 
 
 def test_wheel_holds_the_packages_and_nothing_else(built: Built) -> None:
-    """Every file of the packages, read through the repository's links, to the byte; no test, no tool, no link."""
+    """Exactly the files of the packages, read through the repository's links; no test, no tool, no link."""
     wanted = {
         (Path(folder) / name).relative_to(ROOT).as_posix(): (Path(folder) / name).read_bytes()
         for package in ("cambrian_eval", "cvbench_builder")
@@ -175,7 +175,7 @@ def test_source_archive_holds_code_and_papers_only(built: Built) -> None:
 
 
 def test_dependencies_are_complete_and_the_tested_ones(installed: Installed) -> None:
-    """No requirement is unmet, and constraints.txt names every package that came along, in the version that came."""
+    """All requirements are met, and constraints.txt names every installed package with its installed version."""
     checked = _pip(installed.environment, "check")
     assert checked.returncode == 0, checked.stdout
     frozen = _pip(installed.environment, "list", "--format", "json")
@@ -212,7 +212,7 @@ def test_both_commands_explain_themselves(installed: Installed) -> None:
 
 @pytest.fixture(scope="module")
 def demo(installed: Installed) -> Path:
-    """The demo, two rows a benchmark, run where the wheel was installed."""
+    """The demo with two rows per benchmark, run where the wheel was installed."""
     done = installed.run("cambrian-eval", "run", "--limit", "2")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert "demo" in done.stderr and "--model" in done.stderr
@@ -233,7 +233,7 @@ def test_demo_runs_all_sixteen(demo: Path) -> None:
     assert stored["model"]["spec"] == "demo" and stored["model"]["name"] == "cambrian-demo"
     lines = [line for f in (demo / "responses").glob("*.jsonl") for line in f.read_text("utf-8").split("\n") if line]
     answers = [json.loads(line) for line in lines]
-    assert len(answers) == sum(r["n"] for r in results) / 2  # two scorers over the same answers
+    assert len(answers) == sum(r["n"] for r in results) / 2  # two scorers over the same responses
     assert all(a["error"] is None and a["text"].strip() for a in answers)
 
 

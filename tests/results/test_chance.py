@@ -1,4 +1,4 @@
-"""The analytic chance score of every benchmark against many seeds of the random responder, graded for real."""
+"""The analytic chance score of every benchmark against the real scores of a random guesser over many seeds."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def test_chance_is_the_mean_of_random_responders(name: str) -> None:
     scores = []
     for seed in range(SEEDS):
         requests = [Request(s.id, name, "on", "", (), 0, 8, s.guesses, "") for s in samples]
-        replies = [r.text for r in Chance(seed).respond(iter(requests))]
-        graded = [Graded(s, benchmark.fuzzy(s, text)) for s, text in zip(samples, replies, strict=True)]
+        responses = [r.text for r in Chance(seed).respond(iter(requests))]
+        graded = [Graded(s, benchmark.fuzzy(s, text)) for s, text in zip(samples, responses, strict=True)]
         units = benchmark.units(graded, "fuzzy")
         scores.append(score(units, benchmark.metrics(sorted({u.stratum for u in units}))["score"]) or 0.0)
     error = statistics.stdev(scores) / SEEDS**0.5
@@ -35,7 +35,7 @@ def test_chance_is_the_mean_of_random_responders(name: str) -> None:
 
 
 def test_published_chance_levels_by_hand() -> None:
-    """MME: 10 tasks of 50 + 25; MMVP: a quarter of the pairs; CV-Bench 3D: a coin; AI2D and SEED: one in four."""
+    """MME: 10 tasks of 50 + 25; MMVP: a quarter of the pairs; CV-Bench 3D: one in two; AI2D and SEED: one in four."""
     exact = {"mme": 750.0, "mmvp": 25.0, "cvbench_3d": 50.0, "ai2d": 25.0, "seed": 25.0, "docvqa": 0.0, "gqa": 0.0}
     for name, value in exact.items():
         benchmark = load_benchmark(name)

@@ -55,7 +55,7 @@ def test_the_interval_matches_the_normal_formula_for_independent_samples() -> No
 
 
 def test_dependent_questions_widen_the_interval() -> None:
-    """Ten copies of each image's verdict hold the information of one: the interval must be that of 100 samples."""
+    """Ten copies of each image's verdict have the information of one: the interval must be that of 100 samples."""
     rng = random.Random(2)
     images = [float(rng.random() < 0.5) for _ in range(100)]
     values = [v for v in images for _ in range(10)]

@@ -1,4 +1,4 @@
-"""Kill -9 at random moments, many times, then resume: the run equals one that was never interrupted."""
+"""`kill -9` at random moments, many times, then resume: the run equals one that was never interrupted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def start(root: Path, out: Path) -> subprocess.Popen[bytes]:
 
 
 def content(out: Path) -> tuple[dict[str, Any], bytes]:
-    """Responses as a set (times apart) and the results byte for byte."""
+    """Responses without their order, and the results byte for byte."""
     run = open_run(out)
     records = {(c.stem, i): r for c in run.cells() for i, r in run.responses(c).items()}
     return records, (out / "results.json").read_bytes()
@@ -47,7 +47,7 @@ def test_killed_many_times_and_resumed(docvqa_root: Path, tmp_path: Path) -> Non
         deadline = time.monotonic() + 60
         lines = broken / "responses"
         before = sum(f.stat().st_size for f in lines.glob("*.jsonl")) if lines.is_dir() else 0
-        wanted = before + rng.randint(0, 4000)  # a random place in the file, not a random second
+        wanted = before + rng.randint(0, 4000)  # a random position in the file, not a random time
         while process.poll() is None and time.monotonic() < deadline:
             if lines.is_dir() and sum(f.stat().st_size for f in lines.glob("*.jsonl")) > wanted:
                 process.send_signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A run from rows to results, continued, refused, and fed with everything that goes wrong."""
+"""A run from rows to results: resumed, refused, and with everything that can go wrong."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_stop_ends_early_and_the_next_start_goes_on(docvqa_root: Path, tmp_path:
 
 
 class Broken(Scripted):
-    """Breaks the contract in a chosen way."""
+    """A model that breaks the contract in one way."""
 
     def __init__(self, how: str) -> None:
         super().__init__(answer_number)

@@ -1,4 +1,4 @@
-"""The run folder under crashes, damage, a second writer and a full disk."""
+"""The run folder with crashes, damage, a second writer and a full disk."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Step = st.one_of(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(Step, max_size=25))
 def test_any_sequence_of_append_crash_and_reopen(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple]) -> None:  # type: ignore[type-arg]
-    """A model of the file: what was appended and not cut off by a crash is there, nothing else."""
+    """The file holds exactly what was appended and not cut off by a crash."""
     run = Run(tmp_path_factory.mktemp("run"))
     path = run.path / "responses" / f"{CELL.stem}.jsonl"
     lines: list[bytes] = []
@@ -61,10 +61,10 @@ def test_any_sequence_of_append_crash_and_reopen(tmp_path_factory: pytest.TempPa
             writer.append(record(first, second))
             writer.close()
             lines.append(encode(record(first, second)))
-        elif action == "crash" and lines:  # the last line is torn, as when the machine dies in a write
-            torn = min(first, len(lines[-1]))
+        elif action == "crash" and lines:  # the last line is cut, as when the machine stops during a write
+            cut = min(first, len(lines[-1]))
             with path.open("rb+") as file:
-                file.truncate(path.stat().st_size - torn)
+                file.truncate(path.stat().st_size - cut)
             lines.pop()
             with run.writing():
                 pass
@@ -152,7 +152,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
     writer.close()
     path = tmp_path / "responses" / f"{CELL.stem}.jsonl"
     path.rename(tmp_path / "aside")
-    path.symlink_to("/dev/full")  # every write to it finds no space left
+    path.symlink_to("/dev/full")  # every write to it fails: no space left
     with pytest.raises(UserError, match="disk is full"):
         run.writer(CELL).append(record("1"))
     path.unlink()

@@ -1,4 +1,4 @@
-"""What is secret stays in memory, what comes from outside stays text."""
+"""Keys are never written to disk, and configuration files are never executed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_keys_in_the_environment_never_reach_the_run_folder(docvqa_root: Path, t
 
 
 def test_a_config_file_is_data(tmp_path: Path) -> None:
-    """Tags that other formats execute are strings here, or no TOML at all."""
+    """Tags that other formats execute are plain strings here."""
     import typer
 
     from cambrian_eval.cli.run import run

@@ -16,7 +16,7 @@ from tests.conftest import docvqa_row, jsonl, png, write_parquet
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A data root with one image inside, one outside, and a link from the one to the other."""
+    """A data root with one image inside, one outside, and a link from one to the other."""
     folder = tmp_path / "data" / "docvqa"
     folder.mkdir(parents=True)
     (folder / "inside.png").write_bytes(png(1))
@@ -77,7 +77,7 @@ def test_saved_data_sets(root: Path, i: int, tmp_path: Path) -> None:
 
     made = [{**row, "image": {"bytes": None, "path": row["image"]}} for row in rows(outside(root)[i])]
     made[0]["image"] = made[2]["image"] = {"bytes": png(1), "path": None}
-    found = datasets.Dataset.from_list(made)  # as plain structs, or saving would take the files' bytes in
+    found = datasets.Dataset.from_list(made)  # as plain structs, otherwise saving would store the files' bytes
     (root / "docvqa").rename(tmp_path / "aside")
     found.save_to_disk(root / "docvqa")
     for link in (tmp_path / "aside").iterdir():
@@ -93,7 +93,7 @@ def test_texts_in_the_image_column_of_a_saved_data_set(root: Path) -> None:
 
 
 def test_paths_inside_are_read(root: Path) -> None:
-    """Also where the whole folder is a link, as people do with large disks."""
+    """Also where the whole folder is a symbolic link."""
     (root / "docvqa").rename(root.parent / "elsewhere")
     os.symlink(root.parent / "elsewhere", root / "docvqa")
     jsonl(root / "docvqa/validation.jsonl", rows(str(root / "docvqa" / "inside.png")))

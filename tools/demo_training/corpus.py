@@ -1,8 +1,8 @@
 """Exercises for the demo checkpoint: rows of the miniature suite's train split as prompts, answers and pixels.
 
-Every benchmark's own adapter makes the prompt, so the model is trained on the very words it will be asked.
-Images are scaled once, to the towers' input side, and kept as bytes in one memory-mapped array. Nothing of
-the evaluation split is touched: the train split draws from its own space of seeds.
+Each benchmark's own adapter makes the prompt, so the model is trained on exactly the prompts of an evaluation. Images
+are scaled once to the towers' input size and stored as bytes in one memory-mapped array. The evaluation split is not
+used: the train split has seeds of its own.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _OPTION = re.compile(r"\n(?:\(([A-F])\)|([A-F])\.) ([^\n]+)")
 
 @dataclass(frozen=True)
 class Exercise:
-    """One image with the benchmark's own prompt, and the replies that are learnt with and without it.
+    """One image with the benchmark's own prompt, and the responses that are learned with and without it.
 
-    Where options are listed `letter` is the right one's and `answer` its text. `blind` is the reply when no
-    image is shown: a guess, uniform over what is possible.
+    Where options are listed, `letter` and `answer` are the letter and the text of the correct one. `blind` is the
+    response without an image: a guess, uniform over what is possible.
     """
 
     benchmark: str
@@ -48,7 +48,7 @@ class Exercise:
 
     @property
     def reply(self) -> str:
-        """What the benchmark asks for: the letter where there are options."""
+        """The response that the benchmark expects: the letter where there are options."""
         return self.letter or self.answer
 
 
@@ -58,7 +58,7 @@ def options_of(prompt: str) -> list[tuple[str, str]]:
 
 
 def exercises(name: str, count: int, seed: int) -> Iterator[tuple[Exercise, bytes]]:
-    """Exercises of one benchmark with their images' PNG bytes; `image` is left at 0."""
+    """Exercises of one benchmark with their images' PNG bytes; `image` stays 0."""
     benchmark = load_benchmark(name)
     rng = Random(f"{name}/{seed}")
     for index, row in enumerate(miniature.rows(name, count, split="train", seed=seed)):
@@ -74,21 +74,21 @@ def _exercise(name: str, sample: Sample, prompt: str, rng: Random) -> Exercise:
     if options:
         return Exercise(name, 0, prompt, options[answer], answer, rng.choice(list(options)))
     if name == "mme":
-        # Both claims about an image are judged together: a blind guess must differ between claims as chance
-        # would have it, or a pair could never be guessed.
+        # Both claims about an image are scored together: a blind guess must be independent for each claim, otherwise
+        # a pair could never be guessed.
         return Exercise(name, 0, prompt, answer, None, Random(f"guess/{prompt}").choice(("Yes", "No")))
     return Exercise(name, 0, prompt, answer, None, answer)
 
 
 def _png(row: dict[str, Any]) -> bytes:
-    """The bytes of a row's first image, whichever column the benchmark keeps it in."""
+    """The bytes of a row's first image, in whichever column it is."""
     found: Any = next(row[name] for name in ("decoded_image", "image_1", "image") if name in row)
     content: bytes = (found[0] if isinstance(found, list) else found)["bytes"]
     return content
 
 
 def pixels(png: bytes) -> NDArray[np.uint8]:
-    """An image as the towers' preprocessing scales it, before normalisation."""
+    """An image as the towers' preprocessing scales it, before normalization."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
     if image.width != image.height:
         raise ValueError("the miniature suite draws squares; a padded image needs another corpus")
@@ -96,7 +96,7 @@ def pixels(png: bytes) -> NDArray[np.uint8]:
 
 
 def write_part(folder: Path, name: str, count: int, seed: int) -> None:
-    """Draw one benchmark's exercises into `folder`: NAME.SEED.jsonl and NAME.SEED.npy."""
+    """Draws one benchmark's exercises into `folder`: NAME.SEED.jsonl and NAME.SEED.npy."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"{name}.{seed}"
     if stem.with_name(stem.name + ".npy").exists():

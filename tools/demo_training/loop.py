@@ -1,8 +1,8 @@
 """The training loop: AdamW, warm-up and cosine, everything trainable from the first step.
 
-Runs for a number of minutes or of steps, whichever ends first; the learning rate follows the share of that
-budget that is used up. Accuracy is counted on the batches themselves before they are learnt from: while no
-image has been seen twice, that is accuracy on unseen rows.
+Runs for a number of minutes or of steps, whichever ends first; the learning rate depends on the used share of that
+budget. Accuracy is measured on each batch before the update: as long as no image was used twice, that is accuracy on
+unseen rows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .packing import KINDS, Batch, Shares, Unit, attention, batch_of
 from .weights import SharedWeights
 
 PACES = {"vision_towers.": 0.6, "mm_projector_aux": 0.6}
-"""What the first stage has taught is changed more slowly than what is new."""
+"""Relative learning rates: what the first stage trained changes more slowly."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,22 @@ class Plan:
     warmup: int = 200
     decay: float = 0.05
     room: int = 44
-    """Tokens of text behind an image."""
+    """Tokens of text after an image."""
     words_share: float = 0.7
     """Weight of the visual tokens' own loss."""
     blind_share: float = 0.25
     spelt_until: float = 0.3
-    """Share of the budget over which options are less and less answered by their text: what is to be said is
-    learnt long before which letter stands for it.
+    """Share of the budget during which options are answered by their text, less and less often: the text is learned
+    long before the letter that stands for it.
     """
     seed: int = 0
     report_every: int = 50
     start: float = 0.0
-    """When the budget began to run, in seconds since the epoch; an interrupted run keeps it."""
+    """Start of the budget, in seconds since the epoch; an interrupted run keeps it."""
 
 
 def mixture(units: Sequence[Unit], weights: Mapping[str, float], seed: int) -> Iterator[Unit]:
-    """Units without end: the benchmark drawn by weight, then its next image of a shuffled pass."""
+    """An endless stream of units: a benchmark is sampled by weight, then its next image in shuffled order."""
     rng = Random(seed)
     pools: dict[str, list[Unit]] = defaultdict(list)
     for unit in units:
@@ -69,7 +69,7 @@ def mixture(units: Sequence[Unit], weights: Mapping[str, float], seed: int) -> I
         yield left[name].pop()
 
 
-def normalised(model: Any, pixels: Tensor) -> list[Tensor]:
+def normalized(model: Any, pixels: Tensor) -> list[Tensor]:
     """Per tower, the pixels as its preprocessing makes them."""
     scaled = pixels.permute(0, 3, 1, 2).float() / 255
     return [
@@ -79,9 +79,9 @@ def normalised(model: Any, pixels: Tensor) -> list[Tensor]:
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """What one batch says: cross-entropy of every weighted token, its weight, whether the best guess was
-    right, and the loss of the visual tokens as words.
+class Losses:
+    """The losses of one batch: cross-entropy of every weighted token, its weight, whether the prediction was correct,
+    and the loss of the visual tokens as words.
     """
 
     each: Tensor
@@ -90,25 +90,25 @@ class Learnt:
     words: Tensor
 
     def loss(self, share: float) -> Tensor:
-        """Mean over the weighted tokens, and a share of the loss of the visual tokens as words."""
+        """Weighted mean over the tokens, plus a share of the loss of the visual tokens as words."""
         return (self.each * self.weight).sum() / self.weight.sum() + share * self.words
 
 
 def as_words(model: Any, visual: Tensor, wanted: Tensor) -> Tensor:
-    """How well visual tokens [B, n, H], held against the word embeddings, name what is in the image.
+    """Loss of predicting the words of an image from its visual tokens [B, n, H] by the word embeddings.
 
-    The words need to be found by some token each, wherever it lies. This short way from the answer to the
-    towers teaches them long before the language model can make use of what they say.
+    Each word must be predicted by some token, at any place. This short path from the answer to the towers trains them
+    long before the language model can use their output.
     """
     scaled = visual * visual.pow(2).mean(-1, keepdim=True).add(1e-5).rsqrt()
     found = torch.logsumexp((scaled @ model.model.embed_tokens.weight.T).float(), dim=1)
     return -(wanted * F.log_softmax(found, dim=-1)).sum() / wanted.sum().clamp(min=1)
 
 
-def losses(model: Any, batch: Batch, frame: Sequence[int]) -> Learnt:
-    """Run a batch through towers, connector and language model."""
+def losses(model: Any, batch: Batch, frame: Sequence[int]) -> Losses:
+    """Runs a batch through towers, connector and language model."""
     features = [
-        tower(pixels) for tower, pixels in zip(model.vision_towers, normalised(model, batch.pixels), strict=True)
+        tower(pixels) for tower, pixels in zip(model.vision_towers, normalized(model, batch.pixels), strict=True)
     ]
     size = (128, 128)
     images = model.model.encode_features(features, [size] * len(batch.pixels))
@@ -132,24 +132,24 @@ def losses(model: Any, batch: Batch, frame: Sequence[int]) -> Learnt:
     logits = model.lm_head(before[wanted])
     targets = batch.ids[wanted]
     each = F.cross_entropy(logits, targets, reduction="none")
-    return Learnt(each, batch.weight[wanted], logits.argmax(-1) == targets, words)
+    return Losses(each, batch.weight[wanted], logits.argmax(-1) == targets, words)
 
 
 def _without_newlines(tokens: Tensor) -> Tensor:
-    """Image tokens [B, side * (side + 1), H] without the one that closes every row."""
+    """Image tokens [B, side * (side + 1), H] without the newline token of every row."""
     side = math.isqrt(tokens.shape[1])
     rows, _, width = tokens.shape
     return tokens.reshape(rows, side, side + 1, width)[:, :, :-1].flatten(1, 2)
 
 
 class Tally:
-    """Share of answers that were right in every token, by benchmark and wording."""
+    """Share of answers that were correct in every token, by benchmark and kind."""
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
 
     def add(self, batch: Batch, right: Tensor) -> None:
-        """Counts an answer as right where every one of its tokens is."""
+        """Counts an answer as correct where all its tokens are."""
         wanted = batch.weight > 0
         rows = torch.arange(len(batch.ids))[:, None].expand_as(batch.ids)[wanted].tolist()
         found: dict[tuple[int, int, int], bool] = {}
@@ -164,7 +164,7 @@ class Tally:
             count[1] += 1
 
     def counted(self, kind: str) -> dict[str, list[int]]:
-        """Benchmark to (right, all)."""
+        """Benchmark -> (correct, all)."""
         return {name: count for (name, one), count in sorted(self.counts.items()) if one == kind}
 
 
@@ -178,13 +178,13 @@ def train(
     folder: Path,
     worker: int = 0,
 ) -> int:
-    """Train on the weights shared in `folder` until the budget is used up; returns all workers' steps.
+    """Trains on the weights shared in `folder` until the budget is used; returns the steps of all workers.
 
-    Products run in bfloat16 on float32 weights. Each worker writes its own log, log.WORKER.jsonl.
+    Matrix products run in bfloat16 on float32 weights. Each worker writes its own log, log.WORKER.jsonl.
     """
     shared = SharedWeights(model, folder, worker, PACES)
     log = folder / f"log.{worker}.jsonl"
-    read_products_quickly(model)
+    prepare_bfloat16(model)
     stream, rng = mixture(units, weights, plan.seed * 100 + worker), Random(plan.seed * 100 + worker)
     start, tally, running, words, mine = time.time(), Tally(), 0.0, 0.0, 0
     while True:
@@ -197,26 +197,30 @@ def train(
         shares = Shares(max(0.0, 1 - used / plan.spelt_until), plan.blind_share)
         batch = batch_of(drawn, arrays, rng, plan.room, shares, model.config.vocab_size)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            learnt = losses(model, batch, frame)
-        loss = learnt.loss(plan.words_share)
+            learned = losses(model, batch, frame)
+        loss = learned.loss(plan.words_share)
         torch.autograd.backward(loss)
         shared.update(rate, plan.decay, 1.0)
-        tally.add(batch, learnt.right)
-        running, words, mine = running + float(loss.detach()), words + float(learnt.words.detach()), mine + 1
+        tally.add(batch, learned.right)
+        running, words, mine = running + float(loss.detach()), words + float(learned.words.detach()), mine + 1
         if mine % plan.report_every == 0:
             line = {
-                "steps": shared.steps, "mine": mine, "used": round(used, 4), "rate": round(rate, 6),
-                "minutes": round((time.time() - start) / 60, 2), "loss": round(running / plan.report_every, 4),
+                "steps": shared.steps,
+                "mine": mine,
+                "used": round(used, 4),
+                "rate": round(rate, 6),
+                "minutes": round((time.time() - start) / 60, 2),
+                "loss": round(running / plan.report_every, 4),
                 "words": round(words / plan.report_every, 4),
                 **{kind: tally.counted(kind) for kind in KINDS},
-            }  # fmt: skip
+            }
             with log.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(line) + "\n")
             tally, running, words = Tally(), 0.0, 0.0
 
 
-def read_products_quickly(model: Any) -> None:
-    """Settings that make bfloat16 pay on a CPU: plain attention, and depthwise convolutions in float32."""
+def prepare_bfloat16(model: Any) -> None:
+    """Settings that make bfloat16 fast on a CPU: eager attention, and depthwise convolutions in float32."""
     for module in model.modules():
         if hasattr(getattr(module, "config", None), "_attn_implementation"):
             module.config._attn_implementation = "eager"

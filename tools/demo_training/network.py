@@ -1,7 +1,7 @@
-"""The demo checkpoint's shape: sizes, the random start, and the finished folder in the official layout.
+"""The demo checkpoint's shape: sizes, the random initial weights, and the final folder in the official layout.
 
-Four towers of all four kinds at 64 pixels; ConvNeXt, which learns most from few images, carries the detail
-and is read in several stages. The network is Cambrian's own, unmodified; only its sizes are small.
+Four towers of all four kinds at 64 pixels; ConvNeXt, which learns most from few images, has the finest detail
+and is used at several stages. The network is Cambrian's own; only its sizes are small.
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ VISION_HIDDEN = 96
 
 @dataclass(frozen=True)
 class Variant:
-    """What may differ between checkpoints of a sweep."""
+    """What can differ between checkpoints of a sweep."""
 
     towers: tuple[str, ...] = tuple(TOWERS)
     samplers: int = 2
-    """In-LLM samplers; 0 = the connector alone."""
+    """In-LLM samplers; 0 = only the connector."""
 
 
 def config_json(vocabulary: int, variant: Variant) -> dict[str, Any]:
@@ -136,13 +136,13 @@ def config_json(vocabulary: int, variant: Variant) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """With the folders it lies in made where they are missing."""
+    """Writes a JSON file; missing folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def write_start(folder: Path, vocabulary: int, seed: int, variant: Variant) -> None:
-    """A checkpoint with random weights in `folder`, which already holds the tokenizer."""
+    """A checkpoint with random weights in `folder`, which already has the tokenizer."""
     torch.manual_seed(seed)
     write_json(folder / "config.json", config_json(vocabulary, variant))
     write_json(
@@ -158,17 +158,17 @@ def write_start(folder: Path, vocabulary: int, seed: int, variant: Variant) -> N
     specs = resolve_towers(config.mm_vision_tower_aux_list or [], folder)
     for name, spec in zip(variant.towers, specs, strict=True):
         network = build_network(spec, config.mm_vision_select_layer)
-        begin(network)
+        initialize(network)
         write_tower(folder, name, network, torch.float32)
     config.mm_vision_tower_aux_width_list = [spec.width for spec in specs]
     model = model_class(config)(config)
-    begin(model)
+    initialize(model)
     write_language(folder, model, torch.float32)
 
 
-def begin(module: nn.Module) -> None:
-    """Random weights whose outputs have about the size of their inputs: transformers' 0.02 is meant for wide
-    layers and starts narrow ones almost at zero. What is added to a residual begins at half that size.
+def initialize(module: nn.Module) -> None:
+    """Random weights whose outputs have about the size of their inputs: transformers' 0.02 is meant for wide layers and
+    makes the outputs of narrow ones almost zero. What is added to a residual starts at half that size.
     """
     for name, parameter in module.named_parameters():
         if parameter.ndim < 2:
@@ -189,8 +189,8 @@ _GAINS = (
     (r"proj_context", 0.3),
     (r"o_proj|out_proj|down_proj|linear_2|fc2|pwconv2|attention\.output", 0.5),
 )
-"""A sampler reads the mean of many cells, which is small: without help every visual token would begin as a
-copy of the image's context, and what lies where would be learnt last.
+"""A sampler reads the mean of many cells, which is small: with a gain of 1 every visual token would start as a copy of
+the image's context, and positions would be learned last.
 """
 
 
@@ -202,7 +202,7 @@ def load(folder: Path) -> Any:
 
 
 def write_checkpoint(folder: Path, model: Any, dtype: torch.dtype) -> None:
-    """Write the weights; the json files are in `folder` already."""
+    """Writes the weights; the json files are in `folder` already."""
     for tower in model.vision_towers:
         write_tower(folder, tower.spec.kind.name, tower.network, dtype)
     write_language(folder, model, dtype)
@@ -217,7 +217,7 @@ def write_language(folder: Path, model: nn.Module, dtype: torch.dtype) -> None:
 
 
 def write_tower(folder: Path, name: str, network: nn.Module, dtype: torch.dtype) -> None:
-    """A tower under the names that transformers' files have, whatever release is installed."""
+    """A tower under the names in transformers' files, whatever release is installed."""
     state = dict(network.state_dict())
     if name in ("siglip", "clip"):
         state = {f"vision_model.{key.removeprefix('vision_model.')}": tensor for key, tensor in state.items()}
@@ -227,7 +227,7 @@ def write_tower(folder: Path, name: str, network: nn.Module, dtype: torch.dtype)
 
 
 def _dinov2_name(key: str) -> str:
-    """Undo the renaming of newer releases: attention parts nested, layers under their old name."""
+    """Undoes the renaming of newer releases: attention parts nested, layers under their old name."""
     key = key.replace("encoder.layers.", "encoder.layer.")
     key = re.sub(r"\.attention\.([qkv])_proj\.", lambda found: f".attention.attention.{_LONG[found[1]]}.", key)
     return key.replace(".attention.o_proj.", ".attention.output.dense.")

@@ -1,10 +1,10 @@
-"""Exercises to batches: every image once, and behind it all its questions side by side.
+"""From exercises to batches: every image once, followed by its questions in parallel.
 
-A row is the conversation's frame, the image, and then several *segments*, each one question with its answer.
-Segments do not see each other: the attention mask lets a segment read the frame, the image and itself, and
-its positions go on from the image's end, so each is computed exactly as if it stood there alone. A blind
-segment does not see the image either and counts on from the frame: it is the text-only prompt. So an image
-is encoded once however many wordings of its question are trained.
+A row is the conversation's frame, the image, and then several *segments*, each one question with its answer. Segments
+do not attend to each other: the attention mask lets a segment attend to the frame, the image and itself, and its
+positions continue from the image's end, so each is computed exactly as if it were alone. A blind segment does not
+attend to the image either and continues from the frame: it is the text-only prompt. So an image is encoded once,
+however many segments are trained.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from .corpus import Exercise, read_part
 from .vocabulary import END, FRAME, OPENS_ANSWER
 
 NAMED = frozenset((*COLORS, *SHAPES, *OBJECTS, *ANIMALS))
-"""Words of questions that name what is in the image."""
+"""Words of questions that name what the image shows."""
 KINDS = ("asked", "spelt", "blind")
-"""Answered as the benchmark asks; an option by its text instead of its letter; without the image."""
+"""As the benchmark expects; an option by its text instead of its letter; without the image."""
 QUESTION_WEIGHT, END_WEIGHT, BLIND_WEIGHT = 0.05, 0.2, 0.4
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Ids of one question and its answer; `answer` is where the answer begins."""
+    """Ids of one question and its answer; `answer` is the position where the answer starts."""
 
     ids: tuple[int, ...]
     answer: int
@@ -54,12 +54,12 @@ class Unit:
     image: int
     segments: tuple[Segment, ...]
     words: tuple[int, ...]
-    """Ids of words that are true of the image: answers, and what questions name as being there."""
+    """Ids of words that are true of the image: answers, and what questions name as present."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Text of a batch behind frame and image, already laid out; [B, S] unless said otherwise."""
+    """Text of a batch after frame and image; [B, S] unless stated otherwise."""
 
     pixels: Tensor
     ids: Tensor
@@ -96,19 +96,19 @@ def read_units(folder: Path, parts: Sequence[tuple[str, int]], tokenizer: Any) -
     return units, arrays
 
 
-_DOUBTED = re.compile(r"\b(Is|Does|Will) (the|there|this|a|\w+ the|\w+ bar)\b.*\?")
+_UNCERTAIN = re.compile(r"\b(Is|Does|Will) (the|there|this|a|\w+ the|\w+ bar)\b.*\?")
 _HINT = re.compile(r"^Hint: [^\n]*\nQuestion: ")
 _WORD = re.compile(r"[A-Za-z0-9.%°]+")
 
 
 def _words(group: Sequence[Exercise], vocabulary: Mapping[str, int]) -> tuple[int, ...]:
-    """Words that stand in an answer or in a question that doubts nothing, if they are a token of their own."""
+    """Words of an answer, or of a question that asserts what it names, where they are single tokens."""
     found: set[str] = set()
     for exercise in group:
         if exercise.answer.lower() not in ("yes", "no"):
             found |= set(_WORD.findall(exercise.answer))
         question = _HINT.sub("", exercise.prompt).split("\n")[0]
-        if not _DOUBTED.search(question):
+        if not _UNCERTAIN.search(question):
             found |= set(_WORD.findall(question)) & NAMED
     ids = {vocabulary.get("\u0120" + word) for word in found}
     return tuple(sorted(one for one in ids if one is not None))
@@ -142,8 +142,8 @@ class Shares:
 
 
 def choose(unit: Unit, rng: Random, room: int, shares: Shares) -> list[Segment]:
-    """The segments of an image that are trained together: as many questions as fit, at most three, and now
-    and then a blind one.
+    """The segments of an image that are trained together: as many questions as fit, at most three, and sometimes a
+    blind one.
     """
     by_kind = {kind: [s for s in unit.segments if s.kind == kind] for kind in KINDS}
     pairs = list(zip(by_kind["asked"], by_kind["spelt"], strict=True))
@@ -162,7 +162,7 @@ def choose(unit: Unit, rng: Random, room: int, shares: Shares) -> list[Segment]:
 def batch_of(
     units: Sequence[Unit], arrays: Sequence[Any], rng: Random, room: int, shares: Shares, vocabulary: int
 ) -> Batch:
-    """Lay a batch out."""
+    """Builds a batch."""
     rows = [choose(unit, rng, room, shares) for unit in units]
     length = max(sum(len(segment.ids) for segment in row) for row in rows)
     shape = (len(rows), length)
@@ -192,14 +192,20 @@ def batch_of(
             words[row, list(unit.words)] = 1 / len(unit.words)
     pixels = np.stack([arrays[unit.part][unit.image] for unit in units])
     return Batch(
-        torch.from_numpy(pixels), torch.from_numpy(ids), torch.from_numpy(segment), torch.from_numpy(blind),
-        torch.from_numpy(offset), torch.from_numpy(weight), torch.from_numpy(kind),
-        tuple(unit.benchmark for unit in units), torch.from_numpy(words),
-    )  # fmt: skip
+        torch.from_numpy(pixels),
+        torch.from_numpy(ids),
+        torch.from_numpy(segment),
+        torch.from_numpy(blind),
+        torch.from_numpy(offset),
+        torch.from_numpy(weight),
+        torch.from_numpy(kind),
+        tuple(unit.benchmark for unit in units),
+        torch.from_numpy(words),
+    )
 
 
 def frame_ids(tokenizer: Any) -> list[int]:
-    """Ids of what stands before the image."""
+    """Ids of the text before the image."""
     return list(tokenizer(FRAME)["input_ids"])
 
 

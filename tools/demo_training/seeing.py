@@ -1,9 +1,9 @@
 """The first stage: towers and connector learn to name what is in an image, before there is a language model.
 
-Every tower has a head of its own, thrown away afterwards, that must find the words which are true of the
-image at some place of its token grid; the visual tokens must show the same words to the embedding table of
-the language model. The way from the answer to the pixels is short, so features of colour, shape and lettering
-arise within minutes that the second stage would take hours to reach.
+Every tower has a temporary head that must predict the words which are true of the image from some place of its token
+grid; the visual tokens must predict the same words by the embedding table of the language model. The path from the
+answer to the pixels is short, so features of color, shape and text are learned within minutes; the second stage alone
+would take hours.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .loop import Plan, as_words, mixture, normalised, read_products_quickly
+from .loop import Plan, as_words, mixture, normalized, prepare_bfloat16
 from .packing import Unit
 from .weights import SharedWeights
 
@@ -34,7 +34,7 @@ class Heads(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(width, len(words)) for _ in model.vision_towers)
 
     def forward(self, projected: Sequence[Tensor], wanted: Tensor) -> Tensor:
-        """Per tower, the loss of finding the wanted words [B, vocabulary] somewhere on its grid."""
+        """Per tower, the loss of predicting the wanted words [B, vocabulary] somewhere on its grid."""
         wanted = wanted[:, self.words]
         losses = []
         for head, tokens in zip(self.heads, projected, strict=True):
@@ -52,12 +52,12 @@ def train_seeing(
     folder: Path,
     worker: int = 0,
 ) -> None:
-    """Train towers and connector on the weights shared in `folder` until the plan's budget is used up."""
+    """Trains towers and connector on the weights shared in `folder` until the plan's budget is used."""
     named = [unit for unit in units if unit.words]
     heads = Heads(model, sorted({word for unit in named for word in unit.words}))
-    # The model comes first: its weights are the beginning of the shared array.
+    # The model comes first: its weights are the first part of the shared array.
     shared = SharedWeights(nn.ModuleList([model, heads]), folder, worker)
-    read_products_quickly(model)
+    prepare_bfloat16(model)
     stream = mixture(named, weights, plan.seed * 100 + worker)
     sums, count = torch.zeros(len(model.vision_towers) + 1), 0
     while True:
@@ -72,7 +72,7 @@ def train_seeing(
             wanted[row, list(unit.words)] = 1 / len(unit.words)
         pixels = torch.stack([torch.from_numpy(arrays[unit.part][unit.image].copy()) for unit in drawn])
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            features = [t(x) for t, x in zip(model.vision_towers, normalised(model, pixels), strict=True)]
+            features = [t(x) for t, x in zip(model.vision_towers, normalized(model, pixels), strict=True)]
             projected = model.model.project_towers(features)
             context = projected[0].mean(dim=1)
             tokens = model.model.connect(projected, context, [(128, 128)] * plan.batch)

@@ -1,8 +1,8 @@
-"""What a checkpoint is worth: the miniature suite's evaluation split, through the harness itself.
+"""Scores of a checkpoint on the miniature suite's evaluation split, by the harness itself.
 
-Owns the table of `on`, `off` and `shuffled` beside chance and the text prior, and the figures it is judged by:
-how much the image is worth over the Vision-Centric four and over all sixteen, and how far a blind model is
-from guessing. Prompts, answers and scores are the harness's.
+Makes the table of `on`, `off` and `shuffled` with chance and the text prior, and its averages over the four
+Vision-Centric benchmarks and over all sixteen: the gain from the image, and the distance of a blind model from chance.
+Prompts, responses and scores are the harness's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VISION_CENTRIC = ("mmvp", "realworldqa", "cvbench_2d", "cvbench_3d")
 
 @dataclass(frozen=True)
 class Line:
-    """One benchmark's scores, all on a scale to 100."""
+    """One benchmark's scores, all on a scale from 0 to 100."""
 
     name: str
     scores: Mapping[str, float]
@@ -31,12 +31,12 @@ class Line:
 
     @property
     def gain(self) -> float:
-        """Points the image is worth: on less off."""
+        """Points gained from the image: on minus off."""
         return self.scores["on"] - self.scores["off"]
 
 
 def measure(checkpoint: Path, rows: int, out: Path, conditions: Sequence[str] = CONDITIONS) -> list[Line]:
-    """Run the harness on `rows` rows of every benchmark; `out` is where the run is kept."""
+    """Runs the harness on `rows` rows of every benchmark; `out` is the run folder."""
     shutil.rmtree(out, ignore_errors=True)
     outcome = cambrian_eval.run(f"cambrian:{checkpoint}", miniature.NAMES, out, vision=conditions, data=f"mini:{rows}")
     scores: dict[str, dict[str, float]] = {name: {} for name in miniature.NAMES}
@@ -51,7 +51,7 @@ def measure(checkpoint: Path, rows: int, out: Path, conditions: Sequence[str] = 
 
 
 def scores(measured: Mapping[str, Sequence[Line]]) -> str:
-    """Scores with the image shown as CSV, a model a row, on the benchmarks' own scales: for `analyze`."""
+    """Scores with the image as CSV, one row per model, on the benchmarks' own scales: for `analyze`."""
     rows = [["model", "group", *miniature.NAMES]]
     for name, lines in measured.items():
         kept = [f"{line.scores['on'] * load_benchmark(line.name).average_divisor:.2f}" for line in lines]
@@ -60,14 +60,19 @@ def scores(measured: Mapping[str, Sequence[Line]]) -> str:
 
 
 def table(lines: Sequence[Line]) -> str:
-    """The lines as a Markdown table, with the two averages that count."""
+    """The lines as a Markdown table, with the two averages."""
     conditions = list(lines[0].scores)
     head = ["benchmark", *conditions, "on - off", "chance", "text prior"]
     rows = [
-        [line.name, *(f"{line.scores[c]:.1f}" for c in conditions), f"{line.gain:+.1f}", f"{line.chance:.1f}",
-         f"{line.prior:.1f}"]
+        [
+            line.name,
+            *(f"{line.scores[c]:.1f}" for c in conditions),
+            f"{line.gain:+.1f}",
+            f"{line.chance:.1f}",
+            f"{line.prior:.1f}",
+        ]
         for line in lines
-    ]  # fmt: skip
+    ]
     for label, chosen in (
         ("**Vision-Centric four**", [line for line in lines if line.name in VISION_CENTRIC]),
         ("**all sixteen**", list(lines)),

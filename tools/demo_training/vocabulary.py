@@ -1,8 +1,8 @@
-"""The demo checkpoint's tokenizer: byte-level BPE with a word to a token, and fixed phrases as one token each.
+"""The demo checkpoint's tokenizer: byte-level BPE with one token per word, and one token for each fixed phrase.
 
-A small network on few cores cannot afford seventy tokens of system text and instructions before every answer.
-What every prompt repeats word for word (the conversation's frame, the benchmarks' closing instructions, the
-marks of options) is therefore a token of its own. Any other text is spelt in bytes where no merge is known.
+Seventy tokens of system text and instructions before every answer are too many for a small network on few cores. What
+prompts repeat literally (the conversation's frame, the benchmarks' final instructions, the labels of options) is
+therefore one token each. Any other text is encoded in bytes where no merge exists.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ PHRASES = (
 
 
 def write_tokenizer(folder: Path, texts: Iterable[str], size: int) -> int:
-    """Train on `texts` and write the tokenizer's files; returns its length."""
+    """Trains on `texts` and writes the tokenizer's files; returns its length."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())

@@ -1,8 +1,8 @@
 """All weights of a model in one flat array on disk that several training processes share.
 
-Workers attach to the same memory-mapped files and each applies its own updates to them as soon as it has them,
-without waiting for another (Recht et al., 2011, "Hogwild!"). On a few busy cores nobody stands still at a
-barrier, a worker may be stopped or added at any time, and what is on disk is always the latest state.
+Workers open the same memory-mapped files, and each applies its updates without waiting for the others (Recht et al.,
+2011, "Hogwild!"). There is no barrier to wait at, workers can be stopped or added at any time, and the files always
+hold the latest state.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import nn
 class SharedWeights:
     """A model's parameters as views of one shared array, with Adam's moments beside it.
 
-    Worker 0 lays the files down, with the weights the model has; the others wait for it. `paces` slows
-    parameters down by a part of their name.
+    Worker 0 creates the files with the weights of its model; the others wait for it. `paces` are relative learning
+    rates for parameters with a given text in their name.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class SharedWeights:
 
     @property
     def steps(self) -> int:
-        """Updates made so far by all workers together."""
+        """Number of updates so far, by all workers."""
         return int(self._steps[0])
 
     @torch.no_grad()
     def update(self, rate: float, decay: float, clip: float, betas: tuple[float, float] = (0.9, 0.98)) -> float:
-        """One step of AdamW from the gradients at hand; returns their norm before clipping."""
+        """One step of AdamW from the current gradients; returns their norm before clipping."""
         gradient = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in self.parameters])
         norm = float(gradient.norm())
         if not math.isfinite(norm):
@@ -78,7 +78,7 @@ def _pace(name: str, paces: Mapping[str, float]) -> float:
 
 @torch.no_grad()
 def copy_into(model: nn.Module, folder: Path) -> None:
-    """Give a model the shared weights as they are now; it stays independent of them."""
+    """Copies the current shared weights into a model."""
     parameters = list(model.parameters())
     sizes = [p.numel() for p in parameters]
     flat = torch.from_file(str(folder / "weights.bin"), shared=False, size=sum(sizes), dtype=torch.float32)

@@ -1,6 +1,6 @@
-"""MkDocs hook: a page for every verb of the command line, written from the commands themselves.
+"""MkDocs hook: a page for every command, written from the commands themselves.
 
-Owns `reference/cli/`: usage, help, and a table of options with defaults and choices. Nothing is written into the
+Makes `reference/cli/`: usage, help, and a table of options with defaults and choices. Nothing is written into the
 repository, so a page cannot differ from the code it was built with.
 """
 
@@ -18,7 +18,7 @@ from navigation import spread
 FOLDER = "reference/cli"
 INDEX = f"{FOLDER}/index.md"
 STATED = re.compile(r"\s*\[default: ([^\]]+)\]$")
-"""A default that only the help text knows, because the option itself has none."""
+"""A default that is only in the help text, because the option itself has none."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -46,7 +46,7 @@ def pages() -> dict[str, str]:
 
 
 def index(root: click.Command, verbs: dict[str, str]) -> str:
-    """The overview: verbs with what each does, and what all of them share."""
+    """The overview: the commands with one line each, and what they have in common."""
     rows = [(f"[`{name}`]({name}.md)", text(summary)) for name, summary in verbs.items()]
     return "\n\n".join(
         [
@@ -63,7 +63,7 @@ def index(root: click.Command, verbs: dict[str, str]) -> str:
 
 
 def page(command: click.Command, context: click.Context) -> str:
-    """The page of one verb; sub-commands become its sections."""
+    """The page of one command; subcommands become its sections."""
     parts = [f"# {context.command_path}", *body(command, context)]
     for _, sub, inner in subcommands(command, context):
         parts += [f"## {inner.command_path}", *body(sub, inner)]
@@ -93,7 +93,7 @@ def body(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def subcommands(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:
-    """The commands of a group in the order of its help, each with a context that knows its whole name."""
+    """The commands of a group in the order of its help, each with a context that has its full name."""
     if not isinstance(command, click.Group):
         return
     for name in command.list_commands(context):
@@ -136,7 +136,7 @@ def range_of(parameter: click.Parameter) -> str:
 
 
 def default_of(parameter: click.Parameter, context: click.Context) -> str:
-    """The value without the option, as one would type it."""
+    """The value without the option, as typed on the command line."""
     if parameter.required:
         return "required"
     value = parameter.get_default(context)
@@ -154,7 +154,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def text(said: str) -> str:
-    """Help text as Markdown that shows it as it is, with its `code` kept."""
+    """Help text as Markdown; special characters are escaped outside `code`."""
     pieces = re.split(r"(`[^`]*`)", " ".join(said.split()))
     return "".join(p if p.startswith("`") else re.sub(r"([\\*_|<>\[\]])", r"\\\1", p) for p in pieces)
 

@@ -1,4 +1,4 @@
-"""Where generated pages stand in the navigation: below the entry that mkdocs.yml has for their index."""
+"""Puts generated pages into the navigation, below the entry that mkdocs.yml has for their index."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def spread(nav: Any, index: str, entries: Sequence[Any]) -> bool:
-    """Turn the navigation entry of `index` into a section with `entries` below it; whether it was there."""
+    """Turns the navigation entry of `index` into a section with `entries` below it; returns whether it was found."""
     for entry in nav or ():
         for title, target in entry.items() if isinstance(entry, dict) else ():
             if target == index:

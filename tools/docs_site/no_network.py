@@ -21,7 +21,7 @@ LOADS = {
     "object": "data",
     "link": "href",
 }
-"""Elements a browser follows by itself, and the attribute that says where to."""
+"""Elements that a browser loads by itself, and the attribute with the address."""
 
 NAMED_ONLY = {"canonical", "prev", "next", "alternate", "author", "license"}
 """Relations of a `<link>` that a browser does not load."""
@@ -35,7 +35,7 @@ class Loads(HTMLParser):
         self.found: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what this element loads from elsewhere."""
+        """Records what this element loads from another host."""
         values = dict(attrs)
         address = (values.get(LOADS.get(tag, "")) or "").strip()
         followed = tag != "link" or not set((values.get("rel") or "").split()) <= NAMED_ONLY
@@ -51,16 +51,16 @@ def loaded_from_elsewhere(html: str) -> list[str]:
 
 
 def on_post_page(output: str, page: Page, **_: Any) -> None:
-    """Check a page."""
+    """Checks a page."""
     warn(page.file.dest_uri, output)
 
 
 def on_post_template(output_content: str, template_name: str, **_: Any) -> None:
-    """Check what is no page, such as 404.html."""
+    """Checks what is not a page, such as 404.html."""
     warn(template_name, output_content)
 
 
 def warn(name: str, html: str) -> None:
     """One warning for each address."""
     for address in loaded_from_elsewhere(html):
-        log.warning("%s loads %s; a page may load only what lies in the site", name, address)
+        log.warning("%s loads %s; a page may load only files of the site", name, address)

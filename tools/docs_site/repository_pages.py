@@ -1,7 +1,7 @@
-"""MkDocs hook: links that are right in the repository are right on the site.
+"""MkDocs hook: links that work in the repository work on the site.
 
-Pages link to the changelog, to examples and to scripts by their place in the repository. Such a file lies outside
-the site, so it gets a page of its own: Markdown as it is, anything else as a listing; a folder lists its text files.
+Pages link to the changelog, to examples and to scripts by their path in the repository. Such a file is outside the
+site, so it gets a page of its own: Markdown as it is, anything else as a listing; a folder lists its text files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-PAPERS = {
+DOCUMENTS = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security-policy.md",
@@ -31,9 +31,9 @@ LONGEST = 400_000
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the papers at the top of the repository, and a page for each file that a page links to."""
+    """Adds the documents at the top of the repository, and a page for each file that a page links to."""
     root = Path(config.config_file_path).parent
-    for name, uri in PAPERS.items():
+    for name, uri in DOCUMENTS.items():
         files.append(File.generated(config, uri, content=(root / name).read_text(encoding="utf-8")))
     wanted: dict[str, str] = {}
     for file in list(files.documentation_pages()):
@@ -47,7 +47,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) -> str:
-    """Turn links to files of the repository into links to their pages."""
+    """Turns links to files of the repository into links to their pages."""
     root = Path(config.config_file_path).parent
     here = origin(page.file.src_uri)
 
@@ -63,8 +63,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
 
 
 def origin(uri: str) -> str:
-    """Where the text of a page lies in the repository."""
-    return next((name for name, page in PAPERS.items() if page == uri), f"docs/{uri}")
+    """The path of a page's text in the repository."""
+    return next((name for name, page in DOCUMENTS.items() if page == uri), f"docs/{uri}")
 
 
 def places(markdown: str, here: str) -> Iterator[str]:
@@ -78,7 +78,7 @@ def places(markdown: str, here: str) -> Iterator[str]:
 
 
 def resolved(target: str, here: str) -> str | None:
-    """A relative link as a path from the top of the repository; nothing for any other link."""
+    """A relative link as a path from the top of the repository; None for any other link."""
     if not target or target.startswith(("/", "#")) or re.match(r"[a-z][a-z0-9+.-]*:", target, re.I):
         return None
     place = posixpath.normpath(posixpath.join(posixpath.dirname(here), target))
@@ -86,11 +86,11 @@ def resolved(target: str, here: str) -> str | None:
 
 
 def page_of(place: str, root: Path) -> str | None:
-    """The page made for a file or folder of the repository; nothing where the site has it anyway."""
+    """The page made for a file or folder of the repository; None where it is part of the site anyway."""
     if place == "README.md":
         return "index.md"
-    if place in PAPERS:
-        return PAPERS[place]
+    if place in DOCUMENTS:
+        return DOCUMENTS[place]
     path = root / place
     if path.is_dir():
         return f"repository/{place}/index.md"
@@ -114,7 +114,7 @@ def listing(root: Path, place: str) -> str:
 
 
 def block(path: Path) -> str:
-    """The text of a file as a block; what is no text is only said to be there."""
+    """The text of a file as a block; for other files only their size."""
     data = path.read_bytes()
     if len(data) > LONGEST or b"\0" in data:
         return f"{len(data):,} bytes, not shown here."
@@ -123,7 +123,7 @@ def block(path: Path) -> str:
 
 
 def outside_code(markdown: str, change: Callable[[str], str]) -> str:
-    """The text with `change` applied everywhere but in fenced blocks."""
+    """The text with `change` applied everywhere except in fenced blocks."""
     done, at = [], 0
     for found in FENCE.finditer(markdown):
         done += [change(markdown[at : found.start()]), found[0]]

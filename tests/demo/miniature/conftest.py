@@ -1,4 +1,4 @@
-"""Rows that several tests look at, drawn once per session."""
+"""Rows that several tests use, drawn once per session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Rows = Sequence[dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def rows_of() -> Callable[[str, int, str], Rows]:
-    """`miniature.rows` with a memory."""
+    """`miniature.rows`, cached."""
 
     @cache
     def made(name: str, n: int, split: str) -> Rows:

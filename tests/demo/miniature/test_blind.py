@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow  # hundreds of drawn rows for each benchmark
 
 @dataclass(frozen=True)
 class Read:
-    """A row as somebody sees it who may not look at the image."""
+    """A row without its image."""
 
     text: str
     options: tuple[str, ...]
@@ -38,11 +38,11 @@ class Read:
     gold: str
     """A letter where there are options, else the answer itself."""
     candidates: int = 0
-    """How many answers a free-form question's own text leaves open; 0 = it does not say."""
+    """Number of possible answers according to a free-form question's own text; 0 = not stated."""
 
     @property
     def gold_text(self) -> str:
-        """The words of the right answer."""
+        """The text of the correct answer."""
         return self.options[LETTERS.index(self.gold)] if self.options else self.gold
 
 
@@ -115,9 +115,9 @@ def _seen(name: str, rows: Sequence[dict[str, Any]]) -> list[tuple[Read, str]]:
     ]
 
 
-def _legal(each: Read, reply: str) -> str:
-    """The reply, or the first option where it is not one of the row's letters."""
-    return reply if not each.options or reply in LETTERS[: len(each.options)] else "A"
+def _legal(each: Read, response: str) -> str:
+    """The response, or the first option where it is not one of the row's letters."""
+    return response if not each.options or response in LETTERS[: len(each.options)] else "A"
 
 
 def _majority(train: list[tuple[Read, str]]) -> Reader:
@@ -190,12 +190,12 @@ READERS = {
 
 
 def _worth(each: Read, kinds: dict[str, set[str]]) -> float:
-    """What a guess is worth: one over the options, or over the answers that the train split knows."""
+    """Expected score of a guess: one over the number of options, or of answers in the train split."""
     return 1 / (len(each.options) or each.candidates or len(kinds[_kind(each)]))
 
 
 def _kind(each: Read) -> str:
-    """A free-form question with the words taken out that differ from image to image."""
+    """A free-form question without the words that differ from image to image."""
     colors = ["red", "green", "blue", "yellow", "purple", "orange", "black", "pink"]
     words = each.text.replace("?", "").split()
     kept = [w for w in words if w not in colors and len(w) > 1]
@@ -207,7 +207,7 @@ def test_blind_readers_score_chance(name: str, rows_of: Rows) -> None:
     train, tried = _seen(name, rows_of(name, N_TRAIN, "train")), _seen(name, rows_of(name, N_EVAL, "eval"))
     bar = miniature.text_prior(name, N_EVAL)
     size = {"mmbench": 4, "mme": 2, "gqa": 2, "docvqa": 2, "mmvp": 2}.get(name, 1)
-    # Rows of a group rise and fall together, so the sampling error is that of the number of groups.
+    # Rows of a group are dependent, so the sampling error is that of the number of groups.
     error = math.sqrt(bar * (1 - bar) * size / len(tried))
     for kind, learn in READERS.items():
         reader = learn(train)
@@ -217,7 +217,7 @@ def test_blind_readers_score_chance(name: str, rows_of: Rows) -> None:
 
 @pytest.mark.parametrize("name", miniature.NAMES)
 def test_text_prior_is_the_share_of_blind_luck(name: str, rows_of: Rows) -> None:
-    """The suite's own figure against the options in the rows and the answers seen to each kind."""
+    """The suite's own value compared with the options in the rows and the answers of each kind."""
     train = [read(name, row) for row in rows_of(name, N_TRAIN, "train")]
     tried = [read(name, row) for row in rows_of(name, N_EVAL, "eval")]
     kinds: dict[str, set[str]] = defaultdict(set)
@@ -229,7 +229,7 @@ def test_text_prior_is_the_share_of_blind_luck(name: str, rows_of: Rows) -> None
 
 @pytest.mark.parametrize("name", miniature.NAMES)
 def test_answers_are_balanced(name: str, rows_of: Rows) -> None:
-    """Each letter is right as often as its options allow, within sampling error of independent draws."""
+    """Each letter is correct as often as its options allow, within sampling error of independent draws."""
     reads = [read(name, row) for row in rows_of(name, N_EVAL, "eval")]
     lettered = [each for each in reads if each.options]
     for letter in "ABCD" if lettered else "":

@@ -1,4 +1,4 @@
-"""The same lots give the same rows; the splits share nothing; and the images show what the golds say.
+"""Equal seeds give equal rows, the splits have nothing in common, and the images show what the answers say.
 
 The last part reads answers off the pixels with plain numpy, knowing nothing of how the scenes were drawn.
 """
@@ -40,12 +40,12 @@ def pixels(row: Mapping[str, Any], column: str = "image") -> Any:
 
 
 def near(made_image: Any, color: tuple[int, int, int], reach: int = 40) -> Any:
-    """Where the image has about that colour."""
+    """Where the image has about that color."""
     return np.abs(made_image - np.array(color)).max(axis=2) <= reach
 
 
 def box_of(mask: Any) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of what a mask holds."""
+    """Left, top, right, bottom of a mask."""
     ys, xs = np.nonzero(mask)
     return int(xs.min()), int(ys.min()), int(xs.max()), int(ys.max())
 
@@ -131,23 +131,29 @@ def test_relation_is_where_the_red_box_lies(rows_of: Rows) -> None:
 
 
 COLORS = {
-    "red": (220, 35, 40), "green": (35, 160, 65), "blue": (35, 85, 220), "yellow": (250, 215, 40),
-    "purple": (135, 50, 170), "orange": (250, 135, 20), "black": (30, 30, 34), "pink": (250, 150, 195),
-}  # fmt: skip
+    "red": (220, 35, 40),
+    "green": (35, 160, 65),
+    "blue": (35, 85, 220),
+    "yellow": (250, 215, 40),
+    "purple": (135, 50, 170),
+    "orange": (250, 135, 20),
+    "black": (30, 30, 34),
+    "pink": (250, 150, 195),
+}
 
 
 def nearest(color: Any) -> str:
-    """The name of the nearest of the named colours."""
+    """The name of the nearest of the named colors."""
     return min(COLORS, key=lambda name: int(np.abs(np.array(COLORS[name]) - color).sum()))
 
 
 def rise(column: Any) -> int:
-    """How far the first colour of a column of pixels goes on."""
+    """Length of the first color in a column of pixels."""
     return int(np.argmin(np.abs(column - column[0]).max(axis=1) < 10))
 
 
 def patches(made_image: Any) -> list[tuple[int, tuple[int, int, int]]]:
-    """Connected patches inside dark outlines: size and inner colour, the background left out."""
+    """Connected patches inside dark outlines: size and inner color, without the background."""
     from scipy import ndimage
 
     background = made_image[0, 0]
@@ -163,7 +169,7 @@ def patches(made_image: Any) -> list[tuple[int, tuple[int, int, int]]]:
 
 
 def test_counts_are_the_patches_of_the_asked_kind(rows_of: Rows) -> None:
-    """All patches of one colour: those of the shape asked for, those of the distractor, or none."""
+    """All patches of one color: those of the shape in the question, those of the distractor, or none."""
     for row in rows_of("cvbench_2d", 300, "eval"):
         if row["task"] == "Count":
             colors = [nearest(color) for _, color in patches(pixels(row))]
@@ -173,7 +179,7 @@ def test_counts_are_the_patches_of_the_asked_kind(rows_of: Rows) -> None:
 
 
 def test_the_tallest_bar_has_the_gold_color(rows_of: Rows) -> None:
-    """Up the middle of each of three evenly spread bars: its colour at the foot, and how far that goes."""
+    """Up the middle of each of three evenly spread bars: its color at the bottom, and the length of that color."""
     for row in rows_of("chartqa", 300, "eval"):
         if row["question"].startswith(("Which color is the tallest", "Which color is the shortest")):
             made_image = pixels(row)

@@ -1,4 +1,4 @@
-"""Rows have exactly the columns and types of the published data sets."""
+"""Rows have exactly the columns and types of the published datasets."""
 
 from __future__ import annotations
 
@@ -152,8 +152,8 @@ def test_mmbench_rotates_whole_groups_and_keeps_the_number_of_rows(n: int) -> No
         k = len(group)
         assert [row["index"] // 1_000_000 for row in group] == list(range(k)) and k >= 2
         assert all(len(texts) == k for texts in options)
-        assert len({row[group[0]["answer"]] for row in group}) == k  # every option stands once at each letter
-        assert len({row[row["answer"]] for row in group}) == 1  # the gold option is the same text throughout
+        assert len({row[group[0]["answer"]] for row in group}) == k  # every option appears once at each letter
+        assert len({row[row["answer"]] for row in group}) == 1  # the text of the correct option is always the same
         assert {row["answer"] for row in group} == set("ABCD"[:k])
         assert len({row["image"]["bytes"] for row in group}) == 1
 

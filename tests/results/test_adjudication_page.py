@@ -47,6 +47,7 @@ def found() -> ScorerAgreement:
     )
 
 
+@pytest.mark.slow
 def test_marks_by_hand_and_by_key_are_kept_and_exported(browser: Any, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     file.write_text(page([found()], "fuzzy", "judge", "run", "m", marking=True), "utf-8")

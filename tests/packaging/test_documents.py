@@ -1,4 +1,4 @@
-"""The papers beside the code: the citation is valid and up to date, the issue forms are what the forge accepts."""
+"""Documents beside the code: the citation is valid and up to date, and the issue forms are valid."""
 
 from __future__ import annotations
 
@@ -18,18 +18,58 @@ FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 # From the schema of the Citation File Format, version 1.2.0.
 CFF_REQUIRED = {"cff-version", "message", "title", "authors"}
 CFF_KNOWN = CFF_REQUIRED | {
-    "abstract", "commit", "contact", "date-released", "doi", "identifiers", "keywords", "license", "license-url",
-    "preferred-citation", "references", "repository", "repository-artifact", "repository-code", "type", "url",
+    "abstract",
+    "commit",
+    "contact",
+    "date-released",
+    "doi",
+    "identifiers",
+    "keywords",
+    "license",
+    "license-url",
+    "preferred-citation",
+    "references",
+    "repository",
+    "repository-artifact",
+    "repository-code",
+    "type",
+    "url",
     "version",
-}  # fmt: skip
+}
 CFF_PERSON = {
-    "address", "affiliation", "alias", "city", "country", "email", "family-names", "fax", "given-names",
-    "name-particle", "name-suffix", "orcid", "post-code", "region", "tel", "website",
-}  # fmt: skip
+    "address",
+    "affiliation",
+    "alias",
+    "city",
+    "country",
+    "email",
+    "family-names",
+    "fax",
+    "given-names",
+    "name-particle",
+    "name-suffix",
+    "orcid",
+    "post-code",
+    "region",
+    "tel",
+    "website",
+}
 CFF_REFERENCE = {
-    "authors", "collection-title", "conference", "doi", "end", "identifiers", "pages", "publisher", "start", "title",
-    "type", "url", "volume", "year",
-}  # fmt: skip
+    "authors",
+    "collection-title",
+    "conference",
+    "doi",
+    "end",
+    "identifiers",
+    "pages",
+    "publisher",
+    "start",
+    "title",
+    "type",
+    "url",
+    "volume",
+    "year",
+}
 
 # From the forge's syntax of issue forms: element -> what its attributes must name.
 ELEMENTS = {"markdown": "value", "input": "label", "textarea": "label"}
