@@ -19,7 +19,8 @@ from typing import Any
 from cambrian_eval.engines.local import Completed, Feed, Job, LocalEngine, gpu_memory
 from cambrian_eval.engines.parcels import Card, Parcel, Report, Settled, Ticket
 from cambrian_eval.errors import CambrianEvalError
-from cambrian_eval.model import Model, Observer, resolve
+from cambrian_eval.model import Model, Observer
+from cambrian_eval.registry import resolve
 from cambrian_eval.sample import Sample
 
 LINGER = 0.005

@@ -63,6 +63,7 @@ def run(
         retry_failed,
         settings or {},
         None if shard is None else Shard.parse(shard),
+        offline,
     )
     return evaluate(model, chosen, Path(out), options, engine, progress, stop)
 

@@ -42,6 +42,8 @@ class Settings:
     """Benchmark name -> setting -> value."""
     shard: Shard | None = None
     """The part of every benchmark that this run covers; None = all of it."""
+    offline: bool = False
+    """Whether the model must be loaded from caches alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def test_huge_images_do_not_pile_up_ahead_of_the_model() -> None:
     def job(i: int) -> Job:
         def prepare(decoded: bool) -> Request:
             prepared.append(i)
-            return Request(str(i), "docvqa", "on", "?", (huge,), 0, 8, (), "")
+            return Request(str(i), "docvqa", "on", "?", (huge,), 0, 8, "")
 
         return Job(str(i), prepare)
 

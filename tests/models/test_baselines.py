@@ -26,7 +26,7 @@ def yes_no(i: int, question: str, answer: str, made_image: str) -> Sample:
 
 def asked(model: Baseline, samples: list[Sample]) -> dict[str, str]:
     model.observe("b", samples)
-    requests = [Request(s.id, "b", "on", s.question, (), 0, 8, s.guesses, "k") for s in samples]
+    requests = [Request(s.id, "b", "on", s.question, (), 0, 8, "k") for s in samples]
     return {r.id: r.text for r in model.respond(iter(requests))}
 
 
@@ -132,7 +132,7 @@ def test_withheld_answers_and_samples_it_was_not_shown() -> None:
         found = asked(Baseline(name, BASELINES[name]), [*blind, Sample("3", 2, "q", (), ("x", "y"))])
         assert found["1"] == "" or name == "baseline:most-frequent"
         model = Baseline(name, BASELINES[name])
-        (response,) = model.respond(iter([Request("9", "b", "on", "q", (), 0, 8, (), "k")]))
+        (response,) = model.respond(iter([Request("9", "b", "on", "q", (), 0, 8, "k")]))
         assert response.finish == "failed" and "not shown" in (response.error or "")
 
 

@@ -63,7 +63,7 @@ def made_image(seed: int, size: tuple[int, int] = (64, 48)) -> LazyImage:
 
 def request(tag: str, prompt: str, shown: LazyImage | None = None, limit: int = 6) -> Request:
     images = () if shown is None else (shown,)
-    return Request(tag, "toy", "on" if shown else "off", prompt, images, 0, limit, (), f"key of {tag}")
+    return Request(tag, "toy", "on" if shown else "off", prompt, images, 0, limit, f"key of {tag}")
 
 
 def responses(model: Model, requests: list[Request]) -> dict[str, Response]:

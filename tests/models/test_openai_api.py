@@ -35,7 +35,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def request(id: str = "1", images: tuple[LazyImage, ...] = (), prompt: str = "What?", limit: int = 16) -> Request:
-    return Request(id, "docvqa", "on", prompt, images, 0, limit, (), "key")
+    return Request(id, "docvqa", "on", prompt, images, 0, limit, "key")
 
 
 def made_image(kind: str, mode: str = "RGB", size: tuple[int, int] = (8, 8), **settings: Any) -> LazyImage:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cambrian_eval.models.cambrian.preprocess import pad_to_square, tower_pixels
-from cambrian_eval.models.cambrian.tower_specs import resolve_towers
+from cambrian_eval.models.cambrian.towers.specs import resolve_towers
 
 RELEASED = (
     "siglip/CLIP-ViT-SO400M-14-384",
@@ -28,7 +28,7 @@ EXPECTED = (
 
 @pytest.fixture(autouse=True)
 def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cambrian_eval.models.cambrian.tower_specs.cached_snapshot", lambda hub_id, **kwargs: None)
+    monkeypatch.setattr("cambrian_eval.models.cambrian.towers.specs.cached_snapshot", lambda hub_id, **kwargs: None)
 
 
 @pytest.mark.parametrize("tower", range(4))
