@@ -74,7 +74,9 @@ def test_a_users_own_packages_named_like_ours(tmp_path: Path) -> None:
 
 
 PLUGIN = """
-from cambrian_eval import Benchmark, HubSource, Response, Sample, Verdict
+from dataclasses import dataclass
+
+from cambrian_eval import Adapter, Benchmark, HubSource, Response, Sample, Verdict, option
 
 
 class Coins(Benchmark):
@@ -94,19 +96,30 @@ class Coins(Benchmark):
     official = fuzzy
 
 
-class Heads:
-    name, fingerprint, max_images = "heads", "heads-1", 0
+class Side:
+    max_images = 0
+
+    def __init__(self, side):
+        self.name, self.fingerprint, self.side = "heads", f"side-1-{side}", side
 
     def respond(self, requests):
         for request in requests:
-            yield Response(request.id, "H")
+            yield Response(request.id, self.side)
 
     def describe(self):
-        return {}
+        return {"side": self.side}
 
 
-def make(rest, options):
-    return Heads()
+@dataclass(frozen=True)
+class SideOptions:
+    side: str = option("H", choices=("H", "T"), help="The side to name.")
+
+
+class SideAdapter(Adapter):
+    name, summary, Options = "heads", "always names one side of the coin", SideOptions
+
+    def create(self, rest, options):
+        return Side(options.side)
 """
 
 
@@ -126,7 +139,7 @@ def test_third_parties_add_benchmarks_and_models(tmp_path: Path) -> None:
             [project.entry-points."cambrian_eval.benchmarks"]
             coins = "coins:Coins"
             [project.entry-points."cambrian_eval.models"]
-            heads = "coins:make"
+            heads = "coins:SideAdapter"
             [tool.setuptools]
             py-modules = ["coins"]
         """)
@@ -169,6 +182,22 @@ def test_third_parties_add_benchmarks_and_models(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)["results"][0]
     assert result["score"] == pytest.approx(200 / 3) and result["chance"] == 50.0 and result["complete"]
+
+    def cambrian_eval(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *words], capture_output=True, text=True, cwd=tmp_path)
+
+    # The adapter's own option, by `-M`, in a configuration file, and wrong.
+    shown = cambrian_eval("list", "models", "--options", "heads").stdout
+    assert "one of H, T" in shown and "The side to name." in shown
+    run = ["run", "--benchmark", "coins", "--data-root", "data", "--json"]
+    tails = json.loads(cambrian_eval(*run, "--model", "heads", "-M", "side=T", "--out", "t").stdout)["results"][0]
+    assert tails["score"] == pytest.approx(100 / 3)
+    assert json.loads((tmp_path / "t" / "run.json").read_text())["model"]["options"] == {"side": "T"}
+    (tmp_path / "run.toml").write_text('[model]\nspec = "heads"\nside = "T"\n')
+    found = json.loads(cambrian_eval(*run, "--config", "run.toml", "--out", "u").stdout)["results"][0]
+    assert found["score"] == pytest.approx(100 / 3)
+    wrong = cambrian_eval(*run, "--model", "heads", "-M", "side=edge", "--out", "v")
+    assert wrong.returncode == 2 and "option side must be one of H, T, not 'edge'" in wrong.stderr
     # `all` on the miniature suite means the benchmarks it has, not every one that is installed.
     drawn = ["run", "--model", "chance", "--benchmark", "all", "--data", "mini:2", "--out", "drawn", "--json"]
     done = subprocess.run([*command, *drawn], capture_output=True, text=True, cwd=tmp_path)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cambrian_eval import ModelOptions, Request, Sample, UserError, run
+from cambrian_eval import Request, Sample, UserError, run
 from cambrian_eval.model import Observer
-from cambrian_eval.models.baselines import BASELINES, Baseline, create, longest_option, most_frequent, text_prior
+from cambrian_eval.models.baselines import BASELINES, Baseline, longest_option, most_frequent, text_prior
+from cambrian_eval.registry import resolve
 from cambrian_eval.running.store import Cell
 
 
@@ -133,7 +134,7 @@ def test_withheld_answers_and_samples_it_was_not_shown() -> None:
         assert found["1"] == "" or name == "baseline:most-frequent"
         model = Baseline(name, BASELINES[name])
         (response,) = model.respond(iter([Request("9", "b", "on", "q", (), 0, 8, "k")]))
-        assert response.finish == "failed" and "not shown" in (response.error or "")
+        assert response.finish == "failed" and "did not observe" in (response.error or "")
 
 
 def test_a_run_through_the_harness(docvqa_root: Path, tmp_path: Path) -> None:
@@ -144,8 +145,8 @@ def test_a_run_through_the_harness(docvqa_root: Path, tmp_path: Path) -> None:
 
 
 def test_names() -> None:
-    assert isinstance(create("text-prior", ModelOptions()), Observer)
+    assert isinstance(resolve("baseline:text-prior"), Observer)
     with pytest.raises(UserError, match="longest-option"):
-        create("longest", ModelOptions())
+        resolve("baseline:longest")
     with pytest.raises(UserError, match="most-frequent"):
-        create("", ModelOptions())
+        resolve("baseline:")

@@ -243,7 +243,7 @@ def test_without_the_aggregator_every_tower_is_brought_to_the_grid_of_tokens(
 def test_a_lost_tokenizer_is_told_in_one_line(copy: Callable[..., Path]) -> None:
     folder = copy()
     (folder / "tokenizer.json").unlink()
-    with pytest.raises(UserError, match="holds no tokenizer") as told:
+    with pytest.raises(UserError, match="has no tokenizer") as told:
         CambrianProcessor.from_pretrained(folder)
     assert "\n" not in str(told.value)
 

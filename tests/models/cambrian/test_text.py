@@ -132,7 +132,7 @@ def test_processor_shapes(loaded: Callable[..., Any], made_image: Callable[..., 
 
 def test_inspect(checkpoint: Callable[..., Path]) -> None:
     folder = checkpoint("groups")
-    told = describe_checkpoint(folder, (640, 160))
+    told = describe_checkpoint(folder, [(640, 160)])
     assert told["template"] == "llama_3" and told["missing"] == [] and told["sampler_layers"] == [0, 2]
     # 160 of 640 on a grid of 4 is one row, kept as two: (4 - 1) // 2 = 1 above and below.
     assert told["image"] == {"size": [640, 160], "grid": [2, 4], "visual_tokens": 10}
