@@ -147,9 +147,8 @@ def test_third_parties_add_benchmarks_and_models(tmp_path: Path) -> None:
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     site = next((tmp_path / "env" / "lib").glob("python*/site-packages"))
-    import sysconfig
-
-    (site / "outer.pth").write_text(f"{sysconfig.get_paths()['purelib']}\n{REPOSITORY}\n")
+    outer = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "outer.pth").write_text("\n".join([*outer, str(REPOSITORY), ""]))
     pip = ["-m", "pip", "-q", "--disable-pip-version-check"]
     wheel = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(tmp_path / "dist"), str(package)]
     subprocess.run([sys.executable, *pip, *wheel], check=True)

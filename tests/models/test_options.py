@@ -1,4 +1,4 @@
-"""Options of model adapters: from texts or Python values to a frozen dataclass, and how bare checkpoints are assigned."""
+"""Options of model adapters, from texts or Python values, and which adapter a bare checkpoint goes to."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_a_hub_id_goes_by_its_name() -> None:
 @pytest.mark.parametrize("content", ["{", "[1]"])
 def test_a_broken_config_is_told(content: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(UserError, match="config.json"):
+    with pytest.raises(UserError, match=r"config\.json"):
         locate(str(tmp_path))
 
 
