@@ -138,7 +138,7 @@ def _config(folder: Path, spec: str) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}); copy or download the file again") from None
     if not isinstance(config, dict):
-        raise UserError(f"{path} must hold one JSON object")
+        raise UserError(f"{path} must be one JSON object")
     return config
 
 

@@ -36,22 +36,22 @@ class Baseline:
         self.name = f"baseline:{kind}"
         self.fingerprint = f"baseline-1-{kind}"
         self._guesser = guesser
-        self._answers: dict[str, dict[str, str]] = {}
+        self._responses: dict[str, dict[str, str]] = {}
 
     def observe(self, benchmark: str, samples: Sequence[Sample]) -> None:
         """Decides the response to every question of the benchmark from its samples."""
         guess = self._guesser(samples)
-        self._answers[benchmark] = {s.id: guess(s) for s in samples}
+        self._responses[benchmark] = {s.id: guess(s) for s in samples}
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """Looks the responses up; a request whose sample was not observed fails."""
         for request in requests:
-            answer = self._answers.get(request.benchmark, {}).get(request.id)
-            if answer is None:
+            text = self._responses.get(request.benchmark, {}).get(request.id)
+            if text is None:
                 reason = f"{self.name} did not observe sample {request.id!r} of {request.benchmark}"
                 yield Response(request.id, "", finish="failed", error=reason)
             else:
-                yield Response(request.id, answer)
+                yield Response(request.id, text)
 
     def describe(self) -> Mapping[str, Any]:
         """What it sees, so that no reader of a run takes its score for the ability of a model."""

@@ -116,7 +116,7 @@ class OpenAIAdapter(Adapter):
 
 
 def chat_of(request: Request) -> tuple[Chat, dict[str, Any]]:
-    """The chat message of a request, and what had to be done to its images."""
+    """The chat message of a request, and what was changed in its images."""
     prompt = printable(request.prompt)
     tokens = estimated_tokens(prompt) + 8
     if not request.images:

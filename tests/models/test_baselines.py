@@ -61,15 +61,15 @@ def test_the_longest_option_by_its_words() -> None:
 
 
 def test_a_text_shortcut_is_exposed_by_the_text_prior_alone() -> None:
-    """The wording gives the answer away: colours are always blue, counts always three; letters are shuffled."""
+    """The wording gives the answer away: colors are always blue, counts always three; letters are shuffled."""
     rng = random.Random(1)
     samples = []
     for i in range(200):
-        colour = i % 2 == 0
-        options = ["red", "blue", "green", "black"] if colour else ["1", "2", "3", "4"]
+        color = i % 2 == 0
+        options = ["red", "blue", "green", "black"] if color else ["1", "2", "3", "4"]
         rng.shuffle(options)
-        right = "ABCD"[options.index("blue" if colour else "3")]
-        question = "What colour is the car?" if colour else "How many cars are there?"
+        right = "ABCD"[options.index("blue" if color else "3")]
+        question = "What color is the car?" if color else "How many cars are there?"
         samples.append(lettered(i, question, tuple(options), right))
     right = {s.id: s.answers[0] for s in samples}
 

@@ -103,7 +103,7 @@ def test_the_image_comes_before_the_text(shelf: Path, name: str) -> None:
 
 
 def test_answers_equal_those_of_plain_transformers(shelf: Path) -> None:
-    """An independent path: the processor's own tokenised chat template and a bare generate call."""
+    """An independent path: the processor's own tokenized chat template and a bare generate call."""
     from transformers import AutoProcessor, LlavaForConditionalGeneration
 
     folder = shelf / "llava"

@@ -130,7 +130,7 @@ def check_shapes(stored: Stored, expected: Mapping[str, torch.Size], folder: Pat
 
 
 def chosen_dtype(dtype: Any, stated: Any, stored: Stored) -> torch.dtype:
-    """The dtype to load in: the one asked for, else the one config.json states, else the one on disk."""
+    """The dtype to load in: the requested one, else the one in config.json, else the one on disk."""
     if dtype in (None, "auto"):
         dtype = stated
     if dtype is None:

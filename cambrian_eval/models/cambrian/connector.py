@@ -35,10 +35,10 @@ class EncodedImage:
     @property
     def nbytes(self) -> int:
         """Size of the tensors in memory, for caches with a limit."""
-        held = [self.tokens]
+        tensors = [self.tokens]
         if self.windows is not None:
-            held += [*self.windows.features, *self.windows.masks, self.windows.context]
-        return sum(tensor.numel() * tensor.element_size() for tensor in held)
+            tensors += [*self.windows.features, *self.windows.masks, self.windows.context]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def perceptron(in_width: int, out_width: int, depth: int) -> nn.Module:

@@ -16,7 +16,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:  # neither JSON nor, perhaps, UTF-8
         raise UserError(f"{path} is not valid JSON ({error}); download or copy the file again") from None
     if not isinstance(content, dict):
-        raise UserError(f"{path} must hold one JSON object")
+        raise UserError(f"{path} must be one JSON object")
     return content
 
 

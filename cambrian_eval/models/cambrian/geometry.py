@@ -1,4 +1,4 @@
-"""Where the image lies inside the padded square: valid regions, masks, windows and visual tokens.
+"""The position of the image inside the padded square: valid regions, masks, windows and visual tokens.
 
 Pure arithmetic on (width, height). The order of the floating point operations is part of the published function: it
 decides between n and n - 1 rows for some sizes.

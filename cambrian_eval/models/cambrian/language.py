@@ -24,7 +24,7 @@ AfterLayer = Callable[[int, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class ImageStates:
-    """Where the images of a prefill lie in its hidden states, and what the samplers may read for them.
+    """Where the images of a prefill lie in its hidden states, and what the samplers read for them.
 
     State n is at `rows[n]`, `columns[n]` of the decoder's batch and reads window n. Newline states and states cut off
     by the length limit are not listed.
@@ -108,12 +108,12 @@ class _AggregatingModel(Connector):
 
 
 class CambrianLlamaModel(_AggregatingModel, LlamaModel):  # type: ignore[misc]
-    """Llama with the connector's weights beside its own."""
+    """Llama with the connector's weights."""
 
     layer_class = CambrianLlamaDecoderLayer
 
 
 class CambrianPhi3Model(_AggregatingModel, Phi3Model):  # type: ignore[misc]
-    """Phi-3 with the connector's weights beside its own."""
+    """Phi-3 with the connector's weights."""
 
     layer_class = CambrianPhi3DecoderLayer

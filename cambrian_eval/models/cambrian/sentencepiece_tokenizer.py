@@ -123,7 +123,7 @@ class SentencePieceTokenizer:
         return [index for ids in found for index in ids]
 
     def _stripped(self, parts: Sequence[str], index: int) -> str:
-        """A piece of text without the spaces that the special tokens beside it strip."""
+        """A piece of text without the spaces that neighboring special tokens strip."""
         text = parts[index]
         before = self.added.get(parts[index - 1]) if index else None
         after = self.added.get(parts[index + 1]) if index + 1 < len(parts) else None

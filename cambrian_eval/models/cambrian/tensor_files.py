@@ -75,7 +75,7 @@ class StoredTensor:
         return int(torch.Size(self.shape).numel())
 
     def cast(self, dtype: torch.dtype) -> StoredTensor:
-        """The tensor in another type, if it holds floating point numbers."""
+        """The tensor in another type, if it has floating point numbers."""
         return replace(self, dtype=dtype) if self.is_floating_point() else self
 
     def rows(self, start: int, stop: int) -> StoredTensor:

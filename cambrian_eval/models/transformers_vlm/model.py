@@ -21,7 +21,7 @@ from cambrian_eval.sample import Finish, Request, Response
 WINDOW = 8
 """How many batches of requests are sorted by length at a time."""
 MOST_HELD = 128
-"""The most requests that are sorted at a time, because each holds its decoded images."""
+"""The most requests that are sorted at a time, because each keeps its decoded images in memory."""
 FIRST_BATCH = {"cuda": 8, "cpu": 2}
 LARGEST_BATCH = 64
 

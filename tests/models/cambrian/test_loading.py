@@ -107,7 +107,7 @@ def test_types_and_devices(checkpoint: Make, made_image: Callable[..., Any]) -> 
         CambrianForConditionalGeneration.from_pretrained(folder, quantize="3bit")
 
 
-def test_quantisation_without_its_library(checkpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quantization_without_its_library(checkpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="needs bitsandbytes; install it"):
         CambrianForConditionalGeneration.from_pretrained(checkpoint("sva"), quantize="4bit")

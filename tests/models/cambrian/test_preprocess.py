@@ -34,11 +34,11 @@ def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("tower", range(4))
 @pytest.mark.parametrize("size", [(64, 48), (31, 90), (77, 77), (50, 1)])
 def test_released_towers(tower: int, size: tuple[int, int], made_image: Callable[..., Image.Image]) -> None:
-    side, (mean, std), colour = EXPECTED[tower]
+    side, (mean, std), color = EXPECTED[tower]
     shown = made_image(*size)
     long = max(size)
     canvas = np.empty((long, long, 3), dtype=np.uint8)
-    canvas[:] = colour
+    canvas[:] = color
     top, left = (long - size[1]) // 2, (long - size[0]) // 2
     canvas[top : top + size[1], left : left + size[0]] = np.asarray(shown)
     resized = np.asarray(Image.fromarray(canvas).resize((side, side), Image.Resampling.BICUBIC), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Tokenisation around the image, the processor's choices, and what `inspect` tells."""
+"""Tokenization around the image, the processor's choices, and what `inspect` tells."""
 
 from __future__ import annotations
 

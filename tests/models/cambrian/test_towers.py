@@ -210,7 +210,7 @@ def test_dinov2_positions_follow_the_old_rule(maker: ModuleType, tmp_path: Path)
     assert torch.equal(tower(pixels), tower.network(pixels).last_hidden_state[:, 1:])
 
 
-def test_an_open_clip_folder_without_config_is_recognised(maker: ModuleType, tmp_path: Path) -> None:
+def test_an_open_clip_folder_without_config_is_recognized(maker: ModuleType, tmp_path: Path) -> None:
     for name in ("siglip", "convnext"):
         folder = tmp_path / name
         maker.write_tower(folder, name, "open_clip", torch.Generator().manual_seed(10))
@@ -249,7 +249,7 @@ def test_a_wrong_dinov2_tensor_has_the_name_it_has_in_its_file(maker: ModuleType
         _load(tmp_path)
 
 
-def test_a_bare_entry_may_be_a_neighbour_of_the_checkpoint(maker: ModuleType, tmp_path: Path) -> None:
+def test_a_bare_entry_may_be_a_neighbor_of_the_checkpoint(maker: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "small-clip").mkdir()
     maker.write_tower(tmp_path / "small-clip", "clip", "transformers", torch.Generator())

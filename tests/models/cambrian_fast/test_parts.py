@@ -146,7 +146,7 @@ def expanded(ids: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(value for one in ids for value in ([one] if one != IMAGE_TOKEN_ID else range(-1000, -1000 + VISUAL)))
 
 
-def test_neighbours_about_one_image_share_a_group() -> None:
+def test_neighbors_about_one_image_share_a_group() -> None:
     questions = [asked(n, "p", [n]) for n in range(9)] + [asked(9, "q", [1])]
     found, _ = window(questions)
     groups = [group for batch in drained(found, 1000) for group in batch.groups]

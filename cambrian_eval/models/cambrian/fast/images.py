@@ -43,7 +43,7 @@ class ImageStore:
         self.model, self.processor, self.clock = model, processor, clock
         self.capacity = capacity
         self.batch = batch
-        self.held = 0
+        self.used = 0
         self._device: torch.device = model.get_input_embeddings().weight.device
         self._kept: OrderedDict[str, EncodedImage] = OrderedDict()
         self._ahead: dict[str, Future[_Views]] = {}
@@ -128,10 +128,10 @@ class ImageStore:
 
     def _keep(self, key: str, image: EncodedImage) -> None:
         self._kept[key] = image
-        self.held += image.nbytes
-        while self.held > self.capacity and self._kept:
+        self.used += image.nbytes
+        while self.used > self.capacity and self._kept:
             _, dropped = self._kept.popitem(last=False)
-            self.held -= dropped.nbytes
+            self.used -= dropped.nbytes
 
     def _pixels(self, source: ImageSource) -> _Views:
         """Runs in a worker thread: decoding, resizing for all towers, and the copy to the device.

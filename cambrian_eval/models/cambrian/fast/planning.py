@@ -84,14 +84,14 @@ class Window:
         if len(self._groups) > 1 and not self._exhausted and like and like[-1] is self._groups[-1]:
             like.pop()
         like.sort(key=lambda group: abs(self._cost(group) - self._cost(lead)))
-        chosen, widest, filled, asked = [lead], self._cost(lead), self._cost(lead), self._asked(lead)
+        chosen, widest, filled, running = [lead], self._cost(lead), self._cost(lead), self._running_questions(lead)
         for group in like:
             cost = self._cost(group)
             wider = max(widest, cost)
             padded = wider * (len(chosen) + 1)
-            asked += self._asked(group)
+            running += self._running_questions(group)
             most = self.rules.most_questions
-            if padded > tokens or (most is not None and asked > most):
+            if padded > tokens or (most is not None and running > most):
                 break
             if padded > SMALL_BATCH and filled + cost < (1 - MAX_PADDING) * padded:
                 break
@@ -109,7 +109,7 @@ class Window:
     def _cost_at_hand(self) -> int:
         return sum(self._cost(group) for group in self._groups[:-1])
 
-    def _asked(self, group: Group) -> int:
+    def _running_questions(self, group: Group) -> int:
         return min(self.rules.width, len(group.questions))
 
     def _cost(self, group: Group) -> int:

@@ -62,7 +62,7 @@ class ConvNext(TowerKind):
         return (_XXL_ID,) if "xxl" in entry.lower() else (_L_ID,)
 
     def input_side(self, settings: Settings) -> int:
-        """The released side: a convolutional network's settings hold that of its training."""
+        """The released side, because the settings of a convolutional network state none that applies."""
         return self.side
 
     def width(self, settings: Settings, multi_stage: bool) -> int:

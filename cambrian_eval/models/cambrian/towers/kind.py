@@ -1,8 +1,8 @@
 """The interface of a tower architecture, and a tower of a checkpoint as a value.
 
-A `TowerKind` holds everything in which one architecture differs from the others: preprocessing, names of repositories
-and files, names of tensors, how the network is configured, and how its output becomes tokens. No other code asks
-which architecture a tower has.
+A `TowerKind` has everything in which one architecture differs from the others: preprocessing, names of repositories
+and files, names of tensors, how the network is configured, and how its output becomes tokens. No other code branches
+on the architecture.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class TowerKind:
     file_prefix: ClassVar[str] = ""
     """What tensor names begin with in files, but not in memory."""
     has_class_token: ClassVar[bool] = True
-    """Whether the first token stands for the whole image."""
+    """Whether the first token is a class token."""
     has_attention: ClassVar[bool] = True
     """Whether the network has attention layers, whose implementation can be chosen."""
     channels_last: ClassVar[bool] = False
@@ -158,7 +158,7 @@ class TowerKind:
 
 
 class NestedVisionKind(TowerKind):
-    """CLIP and SigLIP: their files nest the vision part under `vision_model.`, beside a text part."""
+    """CLIP and SigLIP: their files have the vision part under `vision_model.`, and a text part."""
 
     file_prefix = "vision_model."
 

@@ -1,7 +1,7 @@
 """Towers as networks: transformers' own classes, loaded from a folder and read as tokens.
 
 A `Tower` turns a batch of pixels into row-major tokens [P, tokens, width], resampled to the count that the checkpoint
-asks for. Towers are frozen feature extractors: they stay in evaluation mode whatever `train()` says.
+asks for. Towers are frozen feature extractors: they stay in evaluation mode even after `train()`.
 """
 
 from __future__ import annotations
