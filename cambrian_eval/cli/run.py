@@ -83,7 +83,9 @@ def run(
     trust_remote_code: bool = typer.Option(None, help="Let a checkpoint run Python code of its own."),
     allow_pickle: bool = typer.Option(None, help="Read pickled .bin weights, with the restricted loader."),
     offline: bool = typer.Option(False, help="Open no connection; use caches only."),
-    config: Path = typer.Option(None, is_eager=True, callback=_config, help="TOML file with these options."),
+    config: Path = typer.Option(
+        None, is_eager=True, callback=_config, help="TOML file with these options; -M options go into a table [model]."
+    ),
     json: bool = typer.Option(False, "--json", help="Print one JSON object at the end."),
     quiet: bool = typer.Option(False, help="Show no progress."),
 ) -> None:

@@ -172,7 +172,7 @@ def model(spec: str | Sequence[str]) -> None:
 
 def vision(text: str) -> None:
     """Vision conditions."""
-    from cambrian_eval.condition import check_conditions
+    from cambrian_eval.registry import check_conditions
 
     check_conditions(text.split(","))
 
