@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cambrian_eval.benchmark import Benchmark, HubSource
     from cambrian_eval.errors import ContractError, UserError
-    from cambrian_eval.model import Model, ModelOptions
+    from cambrian_eval.model import Adapter, Model, option
     from cambrian_eval.registry import load_benchmark as load
     from cambrian_eval.results.evaluation import run
     from cambrian_eval.results.grading import grade, grade_all
@@ -29,7 +29,8 @@ _WHERE = {
     "grade": "results.grading",
     "grade_all": "results.grading",
     "Model": "model",
-    "ModelOptions": "model",
+    "Adapter": "model",
+    "option": "model",
     "published": "results.published_scores",
     "load": "registry:load_benchmark",
     "run": "results.evaluation",
@@ -43,11 +44,11 @@ _WHERE = {
 }
 
 __all__ = [
+    "Adapter",
     "Benchmark",
     "ContractError",
     "HubSource",
     "Model",
-    "ModelOptions",
     "Request",
     "Response",
     "Result",
@@ -59,6 +60,7 @@ __all__ = [
     "grade_all",
     "load",
     "open_run",
+    "option",
     "published",
     "run",
 ]

@@ -18,6 +18,11 @@ class ContractError(CambrianEvalError):
     """A plug-in broke its contract, for example a model that answered a request twice."""
 
 
+def one_line(error: object, most: int | None = None) -> str:
+    """An error's message, or any text, on one line with single spaces, cut to the first `most` characters."""
+    return " ".join(str(error).split())[:most]
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """An error for a name that does not exist, with the nearest names that do."""
     names = sorted(known)
@@ -28,5 +33,5 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
 
 def describe(error: BaseException, max_chars: int = 300) -> str:
     """Type and message of an error in one line."""
-    text = " ".join(str(error).split())[:max_chars]
+    text = one_line(error, max_chars)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

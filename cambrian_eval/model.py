@@ -1,79 +1,42 @@
-"""Model: the one method an adapter implements, and how a `--model` spec becomes a model.
+"""Model: what a model implements, and the adapter that makes one from a `--model` spec and its options.
 
-A spec is `KIND` or `KIND:REST` where KIND is the name of an entry point in `cambrian_eval.models`
-(`chance`, `openai:gpt-4o`, `hf:llava-hf/llava-1.5-7b-hf`, `cambrian:PATH`). A bare hub id or folder is
-resolved by what it is: Cambrian checkpoints by the Cambrian network, everything else by transformers.
+An entry point in the group `cambrian_eval.models` names an `Adapter`. A spec is `KIND` or `KIND:REST`, where KIND is
+the adapter's name (`chance`, `openai:gpt-4o`, `hf:llava-hf/llava-1.5-7b-hf`, `cambrian:PATH`). A bare folder or Hub id
+goes to the adapter that recognizes it. `registry` finds adapters; this module knows none.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
-from typing import Any, Protocol, runtime_checkable
+from enum import IntEnum
+from types import NoneType
+from typing import Any, ClassVar, Protocol, get_args, get_type_hints, runtime_checkable
 
-from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.errors import ContractError, UserError
 from cambrian_eval.sample import Request, Response, Sample
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOptions:
-    """Everything the command line can say to a model; an adapter reads what concerns it and refuses what it cannot."""
-
-    seed: int = 0
-    """Of whatever a model draws at random; decoding is greedy throughout."""
-    dtype: str | None = None
-    """`float32`, `bfloat16`, `float16` or `auto`; None leaves it to the adapter."""
-    device: str | None = None
-    """`cpu`, `cuda`, `cuda:1`, `mps`; not together with `device_map`."""
-    device_map: str | None = None
-    """`auto` spreads a model over several devices."""
-    batch_size: str = "auto"
-    """`auto`, or a number as text."""
-    attention: str | None = None
-    """`sdpa`, `flash_attention_2` or `eager`; None leaves it to the adapter."""
-    quantize: str | None = None
-    """`4bit` or `8bit`, with bitsandbytes."""
-    towers_root: str | None = None
-    """Folder with local weights of Cambrian-1's vision towers."""
-    template: str | None = None
-    """Conversation template instead of the checkpoint's own."""
-    vision_cache_gb: float | None = None
-    """Memory for encoded images, in units of 10^9 bytes; None lets the adapter decide."""
-    deterministic: bool = False
-    """Asks for answers that do not depend on what shares a batch, where the adapter can give them."""
-    base_url: str | None = None
-    """Address of an OpenAI-compatible endpoint."""
-    concurrency: int = 16
-    """Requests to an endpoint at a time."""
-    budget: float | None = None
-    """The most US dollars to spend at an endpoint."""
-    timeout: float = 120.0
-    """Seconds to wait for one answer of an endpoint."""
-    trust_remote_code: bool = False
-    """Lets a checkpoint run code of its own."""
-    allow_pickle: bool = False
-    """Lets weights be read from pickled files, by torch's restricted loader only."""
-    offline: bool = False
-    """Open no connection; what is not in a cache is missing."""
 
 
 @runtime_checkable
 class Model(Protocol):
-    """What a model adapter implements."""
+    """A model that answers requests."""
 
     name: str
-    """What results call it."""
+    """Display name."""
     fingerprint: str
-    """Changes whenever the answers could: weights, template, dtype, sampling. Part of every request key."""
+    """Changes whenever responses could change: weights, template, dtype, sampling. Part of every request key."""
     max_images: int | None
-    """Most images one request may carry; None = any number, 0 = text only."""
+    """The most images one request may have; None = any number, 0 = text only."""
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
-        """Answer every request exactly once, in any order. The adapter pulls as many as it wants to batch.
+        """Answer every request exactly once, in any order. The model pulls as many as it wants to batch.
 
         A request it cannot answer is a `Response` with finish "failed"; an exception ends the stream, and the
-        engine asks the requests that were left one by one.
+        engine sends the remaining requests one by one.
         """
         ...
 
@@ -84,67 +47,176 @@ class Model(Protocol):
 
 @runtime_checkable
 class Observer(Protocol):
-    """A model that may look at a benchmark's samples before it is asked (the blind baselines do)."""
+    """A model that sees a benchmark's samples before its requests (the blind baselines do)."""
 
     def observe(self, benchmark: str, samples: Sequence[Sample]) -> None:
         """Called before the first request of a benchmark and condition, with all its samples, gold answers included."""
         ...
 
 
-class ModelFactory(Protocol):
-    """What an entry point of `cambrian_eval.models` names: spec text after the colon and options to a model."""
+class Claim(IntEnum):
+    """How well an adapter fits a bare checkpoint; the highest claim loads it."""
 
-    def __call__(self, rest: str, options: ModelOptions) -> Model:
-        """The model; raises `UserError` where `rest` or an option does not fit."""
-        ...
-
-
-def resolve(spec: str, options: Mapping[str, Any] | None = None) -> Model:
-    """The model a `--model` spec names."""
-    point, rest = locate(spec)
-    try:
-        model = point.load()(rest, options if isinstance(options, ModelOptions) else ModelOptions(**(options or {})))
-    except ImportError as error:
-        raise UserError(f"model {spec!r} ({point.value}) cannot be imported: {error}") from error
-    if not isinstance(model, Model):
-        raise UserError(f"entry point {point.name!r} ({point.value}) does not make a Model")
-    return model
+    NONE = 0
+    """The adapter cannot load it."""
+    GENERAL = 1
+    """The adapter loads checkpoints of many architectures, this one probably among them."""
+    OWN = 2
+    """The adapter was written for this architecture."""
 
 
-def locate(spec: str) -> tuple[EntryPoint, str]:
-    """The adapter a spec names and what it is to load; imports nothing, so a wrong name costs no time."""
-    from cambrian_eval.registry import model_factories
-
-    if not spec.strip():
-        raise UserError("no model named; give for example chance, cambrian:PATH, hf:ID or openai:NAME")
-    factories = model_factories()
-    kind, _, rest = spec.partition(":")
-    if kind in factories:
-        return factories[kind], rest
-    guess = _kind_of_checkpoint(spec)
-    if guess is not None and guess in factories:
-        return factories[guess], spec
-    if guess is not None:
-        raise UserError(f"model {spec!r} needs the {guess!r} adapter, which this installation does not have")
-    raise unknown("model", spec, factories)
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of an adapter that has none."""
 
 
-def _kind_of_checkpoint(spec: str) -> str | None:
-    """`cambrian` or `hf` for a bare folder or hub id, None for anything else."""
-    import json
-    from pathlib import Path
+class Adapter(ABC):
+    """Makes models of one kind. Importing its module must be fast: heavy imports belong inside `create`."""
 
-    folder = Path(spec).expanduser()
-    if folder.is_dir():
+    name: ClassVar[str]
+    """The kind in a `--model` spec; equal to the name of the entry point."""
+    summary: ClassVar[str]
+    """One line for `cambrian-eval list models`."""
+    Options: ClassVar[type[Any]] = NoOptions
+    """A frozen dataclass whose fields are made by `option`: bool, int, float or str, each optionally `| None`."""
+    paid: ClassVar[bool] = False
+    """Whether requests cost money, so that none is sent twice to save time."""
+
+    @abstractmethod
+    def create(self, rest: str, options: Any) -> Model:
+        """The model for the text after the colon; raises `UserError` where `rest` or an option does not fit.
+
+        `options` is an instance of `Options`.
+        """
+
+    def recognizes(self, name: str, config: Mapping[str, Any] | None) -> Claim:
+        """How well the adapter fits a checkpoint given without a kind.
+
+        `config` is the content of config.json where `name` is a folder, and None where it is a Hub id.
+        """
+        return Claim.NONE
+
+    def fetch(self, rest: str) -> list[str]:
+        """Download what the model needs into the cache; returns one line for each download."""
+        raise UserError(f"model {self.name!r} has nothing to download")
+
+
+@dataclass(frozen=True, slots=True)
+class OptionField:
+    """One option of an adapter, as `list models --options` shows it."""
+
+    name: str
+    """In Python and in `-M name=value`."""
+    type: type[bool] | type[int] | type[float] | type[str]
+    """The type of its values."""
+    default: Any
+    """The value where nothing is set."""
+    help: str
+    """What it does, in one line."""
+    choices: tuple[str, ...] = ()
+    """The values allowed; empty = any."""
+    minimum: float | None = None
+    """The smallest number allowed."""
+    optional: bool = False
+    """Whether None is a value: the adapter then decides."""
+    none: str | None = None
+    """The text that means None, such as `auto`."""
+
+    @property
+    def allowed(self) -> str:
+        """The values allowed, in words."""
+        if self.type is bool:
+            return "true or false"
+        if self.choices:
+            text = f"one of {', '.join(self.choices)}"
+        else:
+            text = {int: "an integer", float: "a number", str: "text"}[self.type]
+            text += "" if self.minimum is None else f" of at least {self.minimum:g}"
+        return text if self.none is None else f"{self.none} or {text}"
+
+    @property
+    def default_text(self) -> str:
+        """The default as it would be written on the command line; empty where the adapter decides."""
+        if self.default is None:
+            return self.none or ""
+        return str(self.default).lower() if self.type is bool else f"{self.default}"
+
+    def value(self, given: Any) -> Any:
+        """The value in the option's own type; raises `ValueError` where it is not allowed."""
+        if given is None or (self.none is not None and given == self.none):
+            if not self.optional:
+                raise ValueError
+            return None
+        found = self._parsed(given.strip()) if isinstance(given, str) else self._typed(given)
+        if self.choices and found not in self.choices:
+            raise ValueError
+        if isinstance(found, float) and not math.isfinite(found):
+            raise ValueError
+        if self.minimum is not None and found < self.minimum:
+            raise ValueError
+        return found
+
+    def _parsed(self, text: str) -> Any:
+        if self.type is bool:
+            return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else _refuse()
+        return self.type(text)
+
+    def _typed(self, given: Any) -> Any:
+        if isinstance(given, bool) or self.type in (bool, str):
+            return given if type(given) is self.type else _refuse()
+        if self.type is float and isinstance(given, int):
+            return float(given)
+        return given if isinstance(given, self.type) else _refuse()
+
+
+def option(
+    default: Any, *, help: str, choices: Sequence[str] = (), minimum: float | None = None, none: str | None = None
+) -> Any:
+    """A field of an adapter's `Options`. `none` is the text that means None on the command line, such as `auto`."""
+    return dataclasses.field(
+        default=default, metadata={"help": help, "choices": tuple(choices), "minimum": minimum, "none": none}
+    )
+
+
+def option_fields(adapter: Adapter) -> dict[str, OptionField]:
+    """The options of an adapter by name, in the order of its class."""
+    hints = get_type_hints(adapter.Options)
+    found = {}
+    for field in dataclasses.fields(adapter.Options):
+        kinds = set(get_args(hints[field.name]) or (hints[field.name],))
+        optional = NoneType in kinds
+        kinds -= {NoneType}
+        kind = kinds.pop()
+        if kinds or kind not in (bool, int, float, str) or "help" not in field.metadata:
+            raise ContractError(
+                f"adapter {adapter.name!r}: option {field.name} must be bool, int, float or str, made by `option`"
+            )
+        found[field.name] = OptionField(
+            name=field.name, type=kind, default=field.default, optional=optional, **field.metadata
+        )
+    return found
+
+
+def parse_options(adapter: Adapter, given: Mapping[str, Any]) -> Any:
+    """The adapter's `Options` from texts (command line, TOML) or Python values; every name and value is checked."""
+    known = option_fields(adapter)
+    values = {}
+    for written, value in given.items():
+        name = written.replace("-", "_")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise UserError(
+                f"model {adapter.name!r} has no option {written!r}{hint} (its options: {', '.join(known) or 'none'})"
+            )
         try:
-            config = json.loads((folder / "config.json").read_text())
-        except FileNotFoundError:
-            raise UserError(f"model folder {spec} has no config.json; name a checkpoint folder") from None
-        except ValueError as error:
-            raise UserError(f"{folder / 'config.json'} is no JSON: {error}") from None
-        kinds = {"cambrian_llama", "cambrian_phi3", "cambrian"}
-        is_cambrian = config.get("model_type") in kinds or "mm_vision_tower_aux_list" in config
-        return "cambrian" if is_cambrian else "hf"
-    if spec.count("/") == 1 and not spec.startswith((".", "/", "~")) and not spec.endswith("/"):
-        return "cambrian" if spec.split("/")[1].lower().startswith("cambrian") else "hf"
-    return None
+            values[name] = known[name].value(value)
+        except ValueError:
+            raise UserError(
+                f"model {adapter.name!r}: option {name} must be {known[name].allowed}, not {value!r}"
+            ) from None
+    return adapter.Options(**values)
+
+
+def _refuse() -> Any:
+    raise ValueError

@@ -1,4 +1,4 @@
-"""Finds what has kinds by name: benchmarks, models, vision conditions and scorers, ours and third parties'.
+"""Finds what has kinds by name: benchmarks, model adapters, vision conditions and scorers, ours and third parties'.
 
 Third parties extend each list by an entry point in the group of its name. Nothing is imported before it is needed,
 so listing names is fast.
@@ -6,19 +6,25 @@ so listing names is fast.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cambrian_eval.benchmark import PAPER, Benchmark
 from cambrian_eval.condition import CONDITIONS, Condition
 from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.json_input import read_object
+from cambrian_eval.model import Adapter, Claim, Model, option_fields, parse_options
 from cambrian_eval.scorer import SCORERS, Scorer
 
 BENCHMARKS = "cambrian_eval.benchmarks"
 """Entry points of benchmarks: each names a `Benchmark` class."""
 MODELS = "cambrian_eval.models"
-"""Entry points of model adapters."""
+"""Entry points of model adapters: each names an `Adapter` class or object."""
+RUN_SETTINGS = ("seed", "offline")
+"""Settings of a run that an adapter sees only if it declares an option of that name."""
 CONDITIONS_GROUP = "cambrian_eval.conditions"
 """Entry points of vision conditions: each names a `Condition` class or object."""
 SCORERS_GROUP = "cambrian_eval.scorers"
@@ -58,9 +64,80 @@ def average_divisor(benchmark: str) -> float:
     return load_benchmark(benchmark).average_divisor if benchmark in _points(BENCHMARKS) else 1.0
 
 
-def model_factories() -> dict[str, EntryPoint]:
-    """Entry points of all installed model adapters by the kind they serve."""
-    return _points(MODELS)
+def adapter_names() -> list[str]:
+    """Names of all installed model adapters; imports none of them."""
+    return sorted(_points(MODELS))
+
+
+@cache
+def load_adapter(name: str) -> Adapter:
+    """The model adapter of that name."""
+    points = _points(MODELS)
+    if name not in points:
+        raise unknown("model", name, points)
+    return _instance("model adapter", points[name], Adapter)  # type: ignore[type-abstract]
+
+
+def locate(spec: str) -> tuple[Adapter, str]:
+    """The adapter for a `--model` spec, and the text that names the model to it. Loads no model."""
+    if not spec.strip():
+        raise UserError("no model named; give for example chance, cambrian:PATH, hf:ID or openai:NAME")
+    kind, _, rest = spec.partition(":")
+    if kind in _points(MODELS):
+        return load_adapter(kind), rest
+    folder = Path(spec).expanduser()
+    config = _config(folder, spec) if folder.is_dir() else None
+    if config is None and not _is_hub_id(spec):
+        raise unknown("model", spec, _points(MODELS))
+    claims = {name: _claim(name, spec, config) for name in adapter_names()}
+    best = max(claims.values(), default=Claim.NONE)
+    found = [name for name, claim in claims.items() if claim == best]
+    if best == Claim.NONE:
+        raise UserError(f"no adapter recognizes model {spec!r}; name one: {', '.join(f'{n}:{spec}' for n in claims)}")
+    if len(found) > 1:
+        raise UserError(f"several adapters recognize model {spec!r}; write {' or '.join(f'{n}:{spec}' for n in found)}")
+    return load_adapter(found[0]), spec
+
+
+def check_options(spec: str, options: Mapping[str, Any]) -> None:
+    """Raises `UserError` where a spec names no adapter or an option does not fit it. Loads no model."""
+    parse_options(locate(spec)[0], options)
+
+
+def resolve(spec: str, options: Mapping[str, Any] | None = None) -> Model:
+    """The model for a `--model` spec and its adapter's options.
+
+    The settings of a run among the options (`seed`, `offline`) are left out where the adapter declares none of that
+    name; any other unknown option is an error.
+    """
+    adapter, rest = locate(spec)
+    known = option_fields(adapter)
+    parsed = parse_options(adapter, {k: v for k, v in (options or {}).items() if k in known or k not in RUN_SETTINGS})
+    try:
+        model = adapter.create(rest, parsed)
+    except ImportError as error:
+        raise UserError(f"model {spec!r} cannot be imported: {error}") from error
+    if not isinstance(model, Model):
+        raise UserError(f"model adapter {adapter.name!r} does not make a Model")
+    return model
+
+
+def _claim(name: str, spec: str, config: Mapping[str, Any] | None) -> Claim:
+    try:
+        return load_adapter(name).recognizes(spec, config)
+    except UserError:  # a third party's adapter that cannot be imported must not block the others
+        return Claim.NONE
+
+
+def _config(folder: Path, spec: str) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.exists():
+        raise UserError(f"model folder {spec} has no config.json; name a checkpoint folder")
+    return read_object(path, "copy or download the file again")
+
+
+def _is_hub_id(spec: str) -> bool:
+    return spec.count("/") == 1 and not spec.startswith((".", "/", "~")) and not spec.endswith("/")
 
 
 def conditions() -> dict[str, Condition]:
@@ -105,16 +182,27 @@ def extended(kind: str, ours: tuple[T, ...], wanted: type[T], group: str) -> dic
     """Our values by name and those of the group's entry points; a name that is taken is an error."""
     found: dict[str, T] = {getattr(value, "name"): value for value in ours}  # noqa: B009
     for name, point in sorted(_points(group).items()):
-        loaded = _load(kind, point)
-        value = loaded() if isinstance(loaded, type) else loaded
-        if not isinstance(value, wanted):
-            raise UserError(f"entry point {name!r} ({point.value}) is not a {wanted.__name__}")
-        if getattr(value, "name", None) != name or not name.isidentifier():
-            raise UserError(f"entry point {name!r} ({point.value}) must be an identifier equal to the value's `name`")
+        value = _instance(kind, point, wanted)
+        if not name.isidentifier():
+            raise UserError(f"{kind} {name!r} ({point.value}) must be an identifier, such as my_{kind.split()[-1]}")
         if name in found:
             raise UserError(f"{kind} {name!r} is built in; {point.value} must use another name")
         found[name] = value
     return found
+
+
+def _instance(kind: str, point: EntryPoint, wanted: type[T]) -> T:
+    """What an entry point names, made where it is a class; its `name` must be the entry point's."""
+    loaded = _load(kind, point)
+    try:
+        value = loaded() if isinstance(loaded, type) else loaded
+    except TypeError as error:  # a class with methods missing
+        raise UserError(f"entry point {point.name!r} ({point.value}): {error}") from None
+    if not isinstance(value, wanted):
+        raise UserError(f"entry point {point.name!r} ({point.value}) is not a {wanted.__name__}")
+    if getattr(value, "name", None) != point.name:
+        raise UserError(f"entry point {point.name!r} ({point.value}) must be equal to the value's `name`")
+    return value
 
 
 def _load(kind: str, point: EntryPoint) -> Any:

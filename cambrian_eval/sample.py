@@ -78,8 +78,6 @@ class Request:
     """How many further images the sample has that the model cannot take."""
     max_new_tokens: int
     """The most tokens the answer may have."""
-    guesses: tuple[str, ...]
-    """As in the sample: what a blind guesser draws from. Real models do not look at it."""
     key: str
     """Hash of model fingerprint, prompt, image bytes and decoding settings."""
 

@@ -25,8 +25,8 @@ from cambrian_eval.models.cambrian import prompts
 from cambrian_eval.models.cambrian.config import IMAGE_TOKEN_ID, CambrianConfig
 from cambrian_eval.models.cambrian.model import model_class
 from cambrian_eval.models.cambrian.tokens import load_tokenizer, prompt_ids
-from cambrian_eval.models.cambrian.tower_specs import resolve_towers
-from cambrian_eval.models.cambrian.towers import build_network
+from cambrian_eval.models.cambrian.towers.network import build_network
+from cambrian_eval.models.cambrian.towers.specs import resolve_towers
 
 
 @dataclass(frozen=True)

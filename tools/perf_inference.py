@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from perf_models import SIZES, build, prompt_of
 
 from cambrian_eval.models.cambrian import CambrianProcessor
-from cambrian_eval.models.cambrian.fast import Answer, Driver, Question, Shown
+from cambrian_eval.models.cambrian.fast import Driver, Generated, ImageSource, Question
 from cambrian_eval.models.cambrian.fast.alone import ask_alone
 
 QUESTIONS, IMAGES = 62_000, 40_000
@@ -92,7 +92,7 @@ def questions(
     """A workload's questions, those of one image next to each other."""
     random = np.random.default_rng(seed)
     made: list[Question] = []
-    shown: list[Shown | None] = [None] * (work.images * scale)
+    shown: list[ImageSource | None] = [None] * (work.images * scale)
     if work.per_image:
         files = images(work.images * scale, seed, sizes)
         shown = [_shown(f"{seed}-{number}", data) for number, data in enumerate(files)]
@@ -105,9 +105,9 @@ def questions(
     return made
 
 
-def _shown(key: str, data: bytes) -> Shown:
+def _shown(key: str, data: bytes) -> ImageSource:
     with Image.open(io.BytesIO(data)) as image:
-        return Shown(key, image.size, lambda: Image.open(io.BytesIO(data)).convert("RGB"))
+        return ImageSource(key, image.size, lambda: Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 class Naive:
@@ -125,8 +125,8 @@ class Naive:
         """Logits of the first new token."""
         device = self.model.device
         shown = []
-        if question.shown is not None:
-            image = question.shown.load()
+        if question.image is not None:
+            image = question.image.load()
             pixels = [view.to(device) for view in self.processor.pixels([image])]
             shown = self.model.encode_images(pixels, [image.size])
         batch = self.model.prepare(torch.tensor([question.ids], device=device), None, shown)
@@ -185,8 +185,8 @@ def count_operations(naive: Naive, question: Question) -> Arithmetic:
     """Counted by PyTorch while one question runs."""
     model, device = naive.model, naive.model.device
     shown, vision = [], 0.0
-    if question.shown is not None:
-        image = question.shown.load()
+    if question.image is not None:
+        image = question.image.load()
         pixels = [view.to(device) for view in naive.processor.pixels([image])]
         with FlopCounterMode(display=False) as counter:
             shown = model.encode_images(pixels, [image.size])
@@ -298,9 +298,9 @@ def _driver_maker(model: Any, processor: CambrianProcessor, options: argparse.Na
 def collect(driver: Driver, asked: Sequence[Question]) -> dict[Any, tuple[int, ...]]:
     """The ids of every question by its tag; the first failure ends the measurement."""
     found: dict[Any, tuple[int, ...]] = {}
-    for wave in driver.waves(iter(asked)):
+    for wave in driver.batches(iter(asked)):
         for answer in wave:
-            if not isinstance(answer, Answer):
+            if not isinstance(answer, Generated):
                 raise answer.error
             found[answer.tag] = answer.ids
     return found
@@ -329,7 +329,7 @@ def mixed(processor: CambrianProcessor, count: int) -> list[Question]:
                     q,
                     tag=(seed, name, q.tag),
                     limit=int(random.choice(LIMITS)),
-                    shown=None if q.shown is None else replace(q.shown, key=f"{seed}-{name}"),
+                    image=None if q.image is None else replace(q.image, key=f"{seed}-{name}"),
                 )
                 for q in made
             ]

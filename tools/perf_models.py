@@ -15,8 +15,9 @@ import torch
 from cambrian_eval.models.cambrian import CambrianConfig, CambrianProcessor
 from cambrian_eval.models.cambrian.model import model_class
 from cambrian_eval.models.cambrian.prompts import template
-from cambrian_eval.models.cambrian.tower_specs import TowerSpec, resolve_towers
-from cambrian_eval.models.cambrian.towers import Tower, build_network
+from cambrian_eval.models.cambrian.towers.kind import TowerSpec
+from cambrian_eval.models.cambrian.towers.network import Tower, build_network
+from cambrian_eval.models.cambrian.towers.specs import resolve_towers
 
 MID_TOWERS: Mapping[str, Mapping[str, Any]] = {
     "siglip": {"hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 5, "num_attention_heads": 4},

@@ -140,7 +140,7 @@ def bytes_each(image_bytes: int, questions: int) -> float:
 
     image = LazyImage.of(bytes(image_bytes))
     assert image is not None
-    request = Request("12345", "gqa", "on", "What is on the table? " * 6, (image.fetched(),), 0, 16, (), "k" * 32)
+    request = Request("12345", "gqa", "on", "What is on the table? " * 6, (image.fetched(),), 0, 16, "k" * 32)
     items = [PendingRequest(i, request, 1 << 27) for i in range(questions)]
     return len(pickle.dumps(batches(items), 5)) / questions
 

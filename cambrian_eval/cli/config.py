@@ -1,4 +1,7 @@
-"""`--config run.toml`: every option of a command by its name; options on the command line take precedence."""
+"""`--config run.toml`: every option of a command by its own name; options on the command line override them.
+
+`[model]` is a table of the model's own options, as for `-M`, with the `--model` spec itself as `spec`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from typing import Any
 from cambrian_eval.errors import UserError, unknown
 
 
-def defaults(path: Path, command: Any) -> dict[str, Any]:
-    """The file's values as defaults for a command's parameters; unknown keys name the nearest option."""
+def defaults(path: Path, command: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The file's values as defaults for a command's parameters, and the model's own options."""
     import tomllib
 
     try:
@@ -21,13 +24,19 @@ def defaults(path: Path, command: Any) -> dict[str, Any]:
     options = {o.lstrip("-").replace("-", "_"): p for p in command.params for o in p.opts if o.startswith("--")}
     options.pop("config", None)
     found: dict[str, Any] = {}
+    model_options: dict[str, Any] = {}
+    if isinstance(content.get("model"), dict):
+        table = content.pop("model")
+        model_options = {name.replace("-", "_"): value for name, value in table.items() if name != "spec"}
+        if "spec" in table:
+            found["model"] = _typed(table["spec"], options["model"], f"{path}: model.spec")
     for key, value in content.items():
         name = key.replace("-", "_")
         if name not in options:
             raise unknown(f"key in {path}", key, [o.replace("_", "-") for o in options])
         where = f"{path}: {key}"
         found[options[name].name] = _switches(value, where) if name == "set" else _typed(value, options[name], where)
-    return found
+    return found, model_options
 
 
 def _switches(value: Any, where: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`cambrian-eval doctor`: what this machine has, and what is missing for what."""
+"""`cambrian-eval doctor`: what is installed on this machine, and what is missing for which feature."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import typer
 NEEDS = (
     ("torch", "local models"),
     ("transformers", "local models"),
-    ("accelerate", "device maps and quantisation"),
-    ("datasets", "data sets from the hub"),
+    ("accelerate", "device maps and quantization"),
+    ("datasets", "datasets from the Hub"),
     ("pyarrow", "Parquet data"),
     ("PIL", "images"),
     ("rapidfuzz", "fuzzy scoring"),
@@ -25,7 +25,7 @@ NEEDS = (
 
 
 def doctor(json: bool = typer.Option(False, "--json", help="One JSON object instead of text.")) -> None:
-    """Versions, devices, cache folders, and what is missing for what."""
+    """Show versions, devices and cache folders, and what is missing for which feature."""
     from cambrian_eval.cli import words
 
     found = examine()
@@ -46,7 +46,7 @@ def doctor(json: bool = typer.Option(False, "--json", help="One JSON object inst
 
 
 def examine() -> dict[str, Any]:
-    """The facts behind the page. Imports torch only to ask for devices."""
+    """The facts that are printed. Imports torch only to list devices."""
     import os
     import platform
     from importlib.metadata import PackageNotFoundError, packages_distributions, version

@@ -1,4 +1,4 @@
-"""`cambrian-eval fetch`: data sets and models into the cache ahead, for compute nodes without internet."""
+"""`cambrian-eval fetch`: downloads datasets and models into the cache, for compute nodes without internet."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import typer
 
 def fetch(
     benchmarks: list[str] = typer.Argument(None, help="Benchmark names, or all."),
-    model: list[str] = typer.Option([], "--model", help="Also this model (hub id), vision towers included."),
-    revision: str = typer.Option(None, help="Revision of the data set instead of the one named by the benchmark."),
+    model: list[str] = typer.Option([], "--model", help="A model to download, with its vision towers; repeatable."),
+    revision: str = typer.Option(None, help="Revision of the datasets instead of the benchmark's own."),
 ) -> None:
-    """Put data sets and models in the cache."""
+    """Download datasets and models into the cache."""
     from cambrian_eval.cli import words
     from cambrian_eval.data.rows import DataSpec, load_samples
     from cambrian_eval.errors import UserError
@@ -18,7 +18,7 @@ def fetch(
 
     wanted = words.benchmarks(",".join(benchmarks or []))
     if not wanted and not model:
-        raise UserError("nothing to fetch; name benchmarks (or all), or give --model ID")
+        raise UserError("nothing to download; name benchmarks (or all), or give --model ID")
     for name in wanted:
         loaded = load_samples(load_benchmark(name), DataSpec(revision=revision))
         about = loaded.provenance
@@ -26,7 +26,20 @@ def fetch(
         for text in loaded.warnings:
             print(f"warning: {text}")
     for spec in model:
-        from cambrian_eval.models.fetching import fetch_model
-
-        for line in fetch_model(spec):
+        for line in _fetch_model(spec):
             print(line)
+
+
+def _fetch_model(spec: str) -> list[str]:
+    from cambrian_eval.errors import UserError
+    from cambrian_eval.registry import locate
+
+    adapter, rest = locate(spec)
+    try:
+        return adapter.fetch(rest)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"model {spec} could not be downloaded ({type(error).__name__}); check the name and the network"
+        ) from error

@@ -1,4 +1,4 @@
-"""`cambrian-eval inspect`: what a Cambrian-1 checkpoint is, without loading it."""
+"""`cambrian-eval inspect`: describes a Cambrian-1 checkpoint without loading it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import typer
 
 
 def inspect(
-    model: str = typer.Argument(help="A checkpoint's folder or hub id; cambrian:PATH is understood too."),
+    model: str = typer.Argument(help="Folder or Hub id of a checkpoint, with or without cambrian: before it."),
     size: list[str] = typer.Option(["640x480"], help="Image size WIDTHxHEIGHT to count visual tokens for; repeatable."),
     towers_root: str = typer.Option(None, help="Folder with local vision-tower weights."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
 ) -> None:
-    """Sizes, towers, sampler layers, template, visual tokens, memory, and what is missing from the cache."""
+    """Show sizes, towers, sampler layers, template, visual tokens and memory, and what is missing from the cache."""
     from cambrian_eval.cli import words
 
     sizes = [_size(text) for text in size]
@@ -21,8 +21,7 @@ def inspect(
 
     from cambrian_eval.models.cambrian.inspect import describe_checkpoint
 
-    described = [describe_checkpoint(name, one, towers_root) for one in sizes]
-    found = described[0] | {"images": [one["image"] for one in described]}
+    found = describe_checkpoint(name, sizes, towers_root)
     if json:
         print(words.as_json(found))
         return
@@ -35,7 +34,7 @@ def inspect(
     print()
     for line in found["missing"]:
         print(f"missing: {line}")
-    print(f"fetch it with `{found['fetch_command']}`" if found["missing"] else "missing: nothing")
+    print(f"download it with `{found['fetch_command']}`" if found["missing"] else "missing: nothing")
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -66,7 +65,7 @@ def _facts(found: dict[str, Any]) -> list[list[str]]:
         ["template", found["template"] + (f" ({found['template_note']})" if found["template_note"] else "")],
         ["image at position", "not stated" if found["image_position"] is None else str(found["image_position"])],
         ["longest prompt", "not stated" if found["token_limit"] is None else f"{found['token_limit']} tokens"],
-        ["stored as", ", ".join(found["stored_dtype"] or ["weights are not here"])],
+        ["stored as", ", ".join(found["stored_dtype"] or ["weights not found"])],
     ]
     rows += [[f"parameters, {part}", f"{count:,}"] for part, count in counts.items()]
     return rows + [[f"weights in {dtype}", _bytes(count)] for dtype, count in found["memory_bytes"].items()]

@@ -1,57 +1,136 @@
-"""`cambrian-eval list`: what can be run with what."""
+"""`cambrian-eval list`: benchmarks, models, conditions and scorers, and the options of a model adapter."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import typer
 
+if TYPE_CHECKING:
+    from cambrian_eval.benchmark import Benchmark
 
-def list_(json: bool | None = typer.Option(None, "--json", help="One JSON object instead of text.")) -> None:
-    """Benchmarks by category, models and scorers."""
+KINDS = ("benchmarks", "models", "conditions", "scorers")
+
+
+def list_(
+    kind: str = typer.Argument(None, help="benchmarks, models, conditions or scorers. [default: all]"),
+    options: str = typer.Option(None, metavar="KIND", help="With models: the options of this adapter (-M name=value)."),
+    json: bool | None = typer.Option(None, "--json", help="Print one JSON object instead of text."),
+) -> None:
+    """List benchmarks by category, models, conditions and scorers."""
     from cambrian_eval.cli import words
-    from cambrian_eval.registry import CATEGORIES, benchmark_names, conditions, load_benchmark, model_factories, scorers
+    from cambrian_eval.errors import UserError, unknown
 
-    found = [load_benchmark(name) for name in benchmark_names()]
-    if json:
-        benchmarks = [
-            {
-                "name": b.name,
-                "title": b.title,
-                "category": b.category,
-                "metric": b.metric,
-                "rows": b.source.n_rows,
-                "chance": b.typical_chance,
-                "scale": b.scale,
-                "source": b.source.repo,
-                "scorers": [n for n, s in scorers().items() if s.unavailable(b) is None],
-                "settings": b.settings,
-            }
-            for b in found
-        ]
-        print(words.as_json({"benchmarks": benchmarks, "models": sorted(model_factories())}))
-        return
-    rows = [["benchmark", "rows", "chance", "of", "metric", "data set"]]
+    if kind is not None and kind not in KINDS:
+        raise unknown("kind", kind, KINDS)
+    if options is not None:
+        if kind != "models":
+            raise UserError("--options belongs to models: cambrian-eval list models --options KIND")
+        _options(options, bool(json))
+    elif json:
+        print(words.as_json(_as_json(kind)))
+    elif kind is None:
+        _all()
+    elif kind == "benchmarks":
+        _benchmarks()
+    else:
+        print(words.table([[name, summary] for name, summary in _summaries(kind).items()]))
+
+
+def _summaries(kind: str) -> dict[str, str]:
+    from cambrian_eval.registry import adapter_names, conditions, load_adapter, scorers
+
+    if kind == "models":
+        return {name: load_adapter(name).summary for name in adapter_names()}
+    values = conditions() if kind == "conditions" else scorers()
+    return {name: value.summary for name, value in values.items()}
+
+
+def _installed() -> list[Benchmark]:
+    from cambrian_eval.registry import benchmark_names, load_benchmark
+
+    return [load_benchmark(name) for name in benchmark_names()]
+
+
+def _as_json(kind: str | None) -> dict[str, Any]:
+    from cambrian_eval.registry import adapter_names, scorers
+
+    if kind is not None and kind != "benchmarks":
+        return {kind: [{"name": name, "summary": summary} for name, summary in _summaries(kind).items()]}
+    benchmarks = [
+        {
+            "name": b.name,
+            "title": b.title,
+            "category": b.category,
+            "metric": b.metric,
+            "rows": b.source.n_rows,
+            "chance": b.typical_chance,
+            "scale": b.scale,
+            "source": b.source.repo,
+            "scorers": [n for n, s in scorers().items() if s.unavailable(b) is None],
+            "settings": b.settings,
+        }
+        for b in _installed()
+    ]
+    return {"benchmarks": benchmarks} | ({"models": adapter_names()} if kind is None else {})
+
+
+def _all() -> None:
+    from cambrian_eval.registry import adapter_names
+
+    found = _benchmarks()
+    print(f"\nmodels:   {', '.join(adapter_names())}")
+    for kind in ("conditions", "scorers"):
+        print(f"{kind}:")
+        for name, summary in _summaries(kind).items():
+            print(f"  {name:<10}  {summary}")
+    settings = [f"{b.name}.{name}" for b in found for name in b.settings_schema]
+    if settings:
+        print(f"settings: {', '.join(settings)}")
+
+
+def _benchmarks() -> list[Benchmark]:
+    from cambrian_eval.cli import words
+    from cambrian_eval.registry import CATEGORIES
+
+    found = _installed()
+    rows = [["benchmark", "rows", "chance", "of", "metric", "dataset"]]
     for category in (*CATEGORIES, *sorted({b.category for b in found} - set(CATEGORIES))):
         inside = [b for b in found if b.category == category]
         if inside:
             rows.append([f"-- {category}", "", "", "", "", ""])
         for b in inside:
-            source = b.source
-            rows.append(
-                [
-                    b.name,
-                    str(source.n_rows),
-                    f"{b.typical_chance:g}",
-                    f"{b.scale:g}",
-                    b.metric,
-                    f"{source.repo} ({source.split})",
-                ]
-            )
+            source = f"{b.source.repo} ({b.source.split})"
+            rows.append([b.name, str(b.source.n_rows), f"{b.typical_chance:g}", f"{b.scale:g}", b.metric, source])
     print(words.table(rows, right=(1, 2, 3)))
-    print(f"\nmodels:   {', '.join(sorted(model_factories()))}")
-    for kind, values in (("conditions", conditions().values()), ("scorers", scorers().values())):
-        print(f"{kind}:")
-        for value in values:
-            print(f"  {value.name:<10}  {value.summary}")
-    settings = [f"{b.name}.{name}" for b in found for name in b.settings_schema]
-    if settings:
-        print(f"settings: {', '.join(settings)}")
+    return found
+
+
+def _options(name: str, json: bool) -> None:
+    from cambrian_eval.cli import words
+    from cambrian_eval.model import option_fields
+    from cambrian_eval.registry import load_adapter
+
+    adapter = load_adapter(name)
+    fields = option_fields(adapter).values()
+    if json:
+        described = [
+            {
+                "name": f.name,
+                "type": f.type.__name__,
+                "default": f.default,
+                "choices": list(f.choices),
+                "minimum": f.minimum,
+                "help": f.help,
+            }
+            for f in fields
+        ]
+        print(words.as_json({"model": name, "summary": adapter.summary, "options": described}))
+        return
+    print(f"{name}: {adapter.summary}")
+    if not fields:
+        print("no options")
+        return
+    rows = [["option", "values", "default", ""]]
+    rows += [[f.name, f.allowed, f.default_text or "-", f.help] for f in fields]
+    print(words.table(rows))

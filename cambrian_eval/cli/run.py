@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,63 +21,80 @@ def _config(context: typer.Context, value: Path | None) -> Path | None:
     if value is not None:
         from cambrian_eval.cli.config import defaults
 
-        context.default_map = {**(context.default_map or {}), **defaults(value, context.command)}
+        found, model_options = defaults(value, context.command)
+        context.default_map = {**(context.default_map or {}), **found}
+        context.meta[__name__] = model_options
     return value
 
 
 DEMO = (
-    "demo: the small checkpoint that comes with the package on the drawn miniature suite; for a real model: "
+    "demo: the small checkpoint that comes with the package, on the miniature suite; for a real model: "
     "cambrian-eval run --model nyu-visionx/cambrian-8b --benchmark all --out runs/8b"
 )
 
 
 def run(
-    model: str = typer.Option(None, help="chance, cambrian:PATH, hf:ID, openai:NAME, or a hub id."),
+    context: typer.Context,
+    model: str = typer.Option(None, help="chance, cambrian:PATH, hf:ID, openai:NAME, or a Hub id."),
     benchmark: str = typer.Option(None, help="Names separated by commas, a category, or all."),
-    out: Path = typer.Option(None, help="The run folder; an existing one is continued."),
-    vision: str = typer.Option(None, help="on, off, shuffled, noise, separated by commas. [default: on]"),
+    out: Path = typer.Option(None, help="The run folder; an existing run is resumed."),
+    vision: str = typer.Option(None, help="Conditions separated by commas; see `list conditions`. [default: on]"),
     data: str = typer.Option(None, help="hub, mini or mini:N. [default: hub]"),
-    data_root: Path = typer.Option(None, help="Folder with one sub-folder for each benchmark."),
-    revision: str = typer.Option(None, help="Revision of the hub data set instead of the one named by the benchmark."),
+    data_root: Path = typer.Option(None, help="Folder with one subfolder for each benchmark."),
+    allow_urls: bool = typer.Option(False, help="Download images that rows name by URL."),
+    rehash: bool = typer.Option(False, help="Hash data files anew, without the cache of hashes."),
+    revision: str = typer.Option(None, help="Revision of the Hub datasets instead of the benchmark's own."),
     prompts: str = typer.Option("official", help="official (released code) or paper (appendix)."),
-    scorer: str = typer.Option("fuzzy,official", help="Deterministic scorers to apply."),
-    limit: int = typer.Option(None, min=1, help="Only the first N samples (pairs stay whole)."),
-    set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
-    seed: int = typer.Option(0, help="Seed of everything random."),
-    max_new_tokens: int = typer.Option(None, min=1, help="Instead of each benchmark's own limit."),
-    max_pixels: int = typer.Option(178_956_970, min=1, help="Images with more pixels count as failed."),
-    max_failures: float = typer.Option(0.01, min=0, max=1, help="Share of failed samples that still exits with 0."),
-    retry_failed: bool = typer.Option(False, help="Ask failed samples again when continuing."),
+    scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),
+    limit: int = typer.Option(None, min=1, help="Run only the first N samples of each benchmark; pairs stay whole."),
+    set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; repeatable."),
+    seed: int = typer.Option(0, help="Random seed."),
+    max_new_tokens: int = typer.Option(None, min=1, help="Maximum response length instead of the benchmark's own."),
+    max_pixels: int = typer.Option(178_956_970, min=1, help="Samples with larger images fail."),
+    max_failures: float = typer.Option(0.01, min=0, max=1, help="Maximum failure rate before the exit code becomes 1."),
+    retry_failed: bool = typer.Option(False, help="Retry failed samples when resuming."),
+    on_change: str = typer.Option(
+        "refuse", help="When resuming with changed rows or prompts: refuse, ask (request again) or reuse."
+    ),
     workers: int = typer.Option(None, min=1, help="Threads that decode images ahead of the model."),
     engine: str = typer.Option("local", help="local (this process) or ray (many GPUs, many machines)."),
-    replicas: int = typer.Option(None, min=1, help="Copies of the model under ray. [default: as many as fit]"),
-    gpus_per_replica: float = typer.Option(None, min=0, help="GPUs of each replica; 0 = CPU. [default: 1 if any]"),
-    ray_address: str = typer.Option(None, help="A running cluster (auto, HOST:PORT). [default: start one here]"),
-    replica_timeout: float = typer.Option(600.0, min=0.1, help="Seconds without an answer until one is replaced."),
-    shard: str = typer.Option(None, help="i/n: only the i-th of n parts; merge joins them."),
-    notify_command: str = typer.Option(None, help="Shell command at the end; see CAMBRIAN_EVAL_* in its environment."),
-    dtype: str = typer.Option(None, help="float32, bfloat16, float16 or auto."),
-    device: str = typer.Option(None, help="cpu, cuda, cuda:1, mps."),
-    device_map: str = typer.Option(None, help="auto spreads a model over several devices."),
-    batch_size: str = typer.Option("auto", help="auto or a number."),
+    replicas: int = typer.Option(None, min=1, help="Copies of the model with ray. [default: as many as fit]"),
+    gpus_per_replica: float = typer.Option(None, min=0, help="GPUs for each replica; 0 = CPU. [default: 1 if any]"),
+    ray_address: str = typer.Option(None, help="Address of a running cluster (auto, HOST:PORT). [default: start one]"),
+    replica_timeout: float = typer.Option(
+        600.0, min=0.1, help="Seconds without a response before a replica is replaced."
+    ),
+    shard: str = typer.Option(None, help="i/n: run only the i-th of n parts; `merge` joins them."),
+    notify_command: str = typer.Option(
+        None, help="Shell command to run at the end, with CAMBRIAN_EVAL_* variables in its environment."
+    ),
+    model_options: list[str] = typer.Option(
+        [], "-M", metavar="NAME=VALUE", help="An option of the model; repeatable; see `list models --options KIND`."
+    ),
+    dtype: str = typer.Option(None, help="Short for -M dtype=...; so are the options from here to --allow-pickle."),
+    device: str = typer.Option(None, help="cpu, cuda, cuda:1 or mps."),
+    device_map: str = typer.Option(None, help="auto spreads the model over several devices."),
+    batch_size: str = typer.Option(None, help="Requests per batch, or auto."),
     attention: str = typer.Option(None, help="sdpa, flash_attention_2 or eager."),
     quantize: str = typer.Option(None, help="4bit or 8bit (needs bitsandbytes)."),
-    towers_root: str = typer.Option(None, help="Folder with local vision-tower weights."),
-    template: str = typer.Option(None, help="Conversation template instead of the checkpoint's own."),
-    vision_cache_gb: float = typer.Option(None, min=0, help="Memory for encoded images."),
-    deterministic: bool = typer.Option(False, help="Batch-invariant order of operations where available."),
-    base_url: str = typer.Option(None, help="Endpoint of an OpenAI-compatible API."),
-    concurrency: int = typer.Option(16, min=1, help="Requests to an API at a time."),
-    budget: float = typer.Option(None, min=0, help="Most money to spend on an API."),
-    timeout: float = typer.Option(120.0, min=0.1, help="Seconds to wait for one API answer."),
-    trust_remote_code: bool = typer.Option(False, help="Let a checkpoint run code of its own."),
-    allow_pickle: bool = typer.Option(False, help="Read .bin weights (with weights_only)."),
-    offline: bool = typer.Option(False, help="Open no connection; use caches."),
-    config: Path = typer.Option(None, is_eager=True, callback=_config, help="TOML file with these options."),
+    towers_root: str = typer.Option(None, help="Folder with local weights of the vision towers."),
+    template: str = typer.Option(None, help="Chat template instead of the checkpoint's own."),
+    vision_cache_gb: float = typer.Option(None, min=0, help="Memory for encoded images, in GB."),
+    deterministic: bool = typer.Option(None, help="Responses do not depend on batches; slower."),
+    base_url: str = typer.Option(None, help="Address of an OpenAI-compatible endpoint."),
+    concurrency: int = typer.Option(None, min=1, help="Maximum number of requests in flight. [default: 16]"),
+    budget: float = typer.Option(None, min=0, help="Maximum cost at an endpoint in US dollars."),
+    timeout: float = typer.Option(None, min=0.1, help="Seconds to wait for a response of an endpoint. [default: 120]"),
+    trust_remote_code: bool = typer.Option(None, help="Let a checkpoint run Python code of its own."),
+    allow_pickle: bool = typer.Option(None, help="Read pickled .bin weights, with the restricted loader."),
+    offline: bool = typer.Option(False, help="Open no connection; use caches only."),
+    config: Path = typer.Option(
+        None, is_eager=True, callback=_config, help="TOML file with these options; -M options go into a table [model]."
+    ),
     json: bool = typer.Option(False, "--json", help="Print one JSON object at the end."),
-    quiet: bool = typer.Option(False, help="No progress."),
+    quiet: bool = typer.Option(False, help="Show no progress."),
 ) -> None:
-    """Run a model over benchmarks, or, without arguments, the demo; an existing run goes on where it was."""
+    """Run a model over benchmarks, and resume an existing run; without arguments, run the demo."""
     import contextlib
     import sys
 
@@ -86,6 +103,7 @@ def run(
     from cambrian_eval.cli.progress import progress
     from cambrian_eval.data.rows import DataSpec
     from cambrian_eval.errors import UserError
+    from cambrian_eval.registry import locate
     from cambrian_eval.results.evaluation import evaluate
     from cambrian_eval.running.settings import Settings
     from cambrian_eval.running.sharding import Shard
@@ -103,7 +121,7 @@ def run(
         raise UserError("no benchmark named; give --benchmark NAME[,NAME...], a category, or all")
     if out is None:
         raise UserError("no run folder named; give --out FOLDER")
-    where = DataSpec.parse(data or "hub", data_root, revision, offline)
+    where = DataSpec.parse(data or "hub", data_root, revision, offline, allow_urls, rehash)
     settings = Settings(
         benchmarks=tuple(words.benchmarks(benchmark, where.offered)),
         conditions=tuple(words.names(vision or "on")),
@@ -114,12 +132,14 @@ def run(
         seed=seed,
         max_new_tokens=max_new_tokens,
         max_pixels=max_pixels,
+        max_failures=max_failures,
         retry_failed=retry_failed,
+        on_change=on_change,  # type: ignore[arg-type]
         benchmark_settings=words.settings(set_),
         shard=None if shard is None else Shard.parse(shard),
+        offline=offline,
     )
-    options = dict(
-        seed=seed,
+    flags = dict(
         dtype=dtype,
         device=device,
         device_map=device_map,
@@ -136,8 +156,12 @@ def run(
         timeout=timeout,
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
-        offline=offline,
     )
+    options = {
+        **context.meta.get(__name__, {}),
+        **{name: value for name, value in flags.items() if value is not None},
+        **_named_values(model_options),
+    }
     shown = progress(quiet)
     driver = _engine(
         engine,
@@ -147,7 +171,7 @@ def run(
         gpus_per_replica=gpus_per_replica,
         address=ray_address,
         timeout=replica_timeout,
-        repeat=not model.startswith("openai:"),  # a request repeated at an endpoint is paid for twice
+        repeat=not locate(model)[0].paid,
     )
     stop = _stop_on_interrupt(shown.say)
     notice = Notice(notify_command, out)
@@ -165,8 +189,21 @@ def run(
     raise typer.Exit(code)
 
 
+def _named_values(texts: Sequence[str]) -> dict[str, str]:
+    """The values of `-M name=value`."""
+    from cambrian_eval.errors import UserError
+
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name.strip() and equals):
+            raise UserError(f"-M {text!r} is not of the form name=value")
+        found[name.strip().replace("-", "_")] = value
+    return found
+
+
 def _engine(name: str, workers: int | None, say: Callable[[str], None], **of_ray: Any) -> Engine:
-    """The engine by name; what only Ray understands is refused without it."""
+    """The engine of that name; options for Ray alone are refused with another."""
     from cambrian_eval.errors import UserError, unknown
 
     if name == "ray":
@@ -188,7 +225,7 @@ def _engine(name: str, workers: int | None, say: Callable[[str], None], **of_ray
 
 
 def _stop_on_interrupt(say: Callable[[str], None]) -> threading.Event:
-    """Ctrl-C or a scheduler's SIGTERM once: finish the batch in hand and store it. Twice: end at once."""
+    """The first Ctrl-C or SIGTERM finishes and stores the requests in flight; the second one quits."""
     import signal
     import threading
 
@@ -198,7 +235,7 @@ def _stop_on_interrupt(say: Callable[[str], None]) -> threading.Event:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        say("interrupted: finishing what the model holds; press Ctrl-C again to end at once")
+        say("interrupted: finishing in-flight requests; press Ctrl-C again to quit now")
 
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
@@ -206,12 +243,12 @@ def _stop_on_interrupt(say: Callable[[str], None]) -> threading.Event:
 
 
 def _exit_code(outcome: Outcome, max_failures: float) -> int:
-    share = outcome.n_failed / outcome.n if outcome.n else 0.0
-    return 130 if outcome.interrupted else 1 if share > max_failures else 0
+    rate = outcome.n_failed / outcome.n if outcome.n else 0.0
+    return 130 if outcome.interrupted else 1 if rate > max_failures else 0
 
 
 def _report(outcome: Outcome, model: str, json: bool, code: int, max_failures: float) -> None:
-    """Results on stdout, what a person must know on stderr."""
+    """Prints results on stdout, and warnings on stderr."""
     import sys
     from dataclasses import asdict
 
@@ -234,7 +271,7 @@ def _report(outcome: Outcome, model: str, json: bool, code: int, max_failures: f
                 print(averages)
         print(f"run: {outcome.run.path}")
         if outcome.interrupted:
-            print("interrupted; run the same command again to go on", file=sys.stderr)
+            print("interrupted; run the same command again to resume", file=sys.stderr)
     if code == 1:
         print(
             f"{outcome.n_failed} of {outcome.n} samples failed (more than {max_failures:.1%} allowed)",

@@ -46,6 +46,7 @@ class DataSpec:
         revision: str | None = None,
         offline: bool = False,
         urls: bool = False,
+        rehash: bool = False,
     ) -> DataSpec:
         """`hub`, `mini` or `mini:N` from the command line, and `--data-root`."""
         kind, _, number = data.partition(":")
@@ -57,7 +58,7 @@ class DataSpec:
             return cls(mini=int(number) if number else 48, offline=True)
         if kind != "hub" or number:
             raise UserError(f"--data {data!r} is not known; use hub, mini or mini:N (or --data-root DIR)")
-        return cls(root=root, revision=revision, offline=offline, urls=urls)
+        return cls(root=root, revision=revision, offline=offline, urls=urls, rehash=rehash)
 
     @property
     def offered(self) -> frozenset[str] | None:

@@ -116,7 +116,7 @@ class RayEngine:
         if device is not None and ":" in device:
             kind = device.partition(":")[0]
             raise UserError(
-                f"--device {device}: with --engine ray each replica sees its own GPUs; write --device {kind}"
+                f"option device={device}: with --engine ray each replica sees its own GPUs only; use device={kind}"
             )
 
     def _actor_factory(self, model: str | Model, options: Mapping[str, Any]) -> Callable[[], Any]:

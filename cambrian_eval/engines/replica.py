@@ -19,7 +19,8 @@ from typing import Any
 from cambrian_eval.engines.local import Completed, Job, LocalEngine, RequestStream, gpu_memory
 from cambrian_eval.engines.messages import ReplicaInfo, ReplicaReport, ReplicaResponse, RequestBatch, Ticket
 from cambrian_eval.errors import CambrianEvalError, ContractError, UserError, describe
-from cambrian_eval.model import Model, Observer, resolve
+from cambrian_eval.model import Model, Observer
+from cambrian_eval.registry import resolve
 from cambrian_eval.sample import Sample
 
 BATCH_DELAY = 0.005

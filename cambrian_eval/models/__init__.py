@@ -1,1 +1,1 @@
-"""Model adapters, a file each, and the Cambrian network in `cambrian/`. Nothing is imported until a spec names it."""
+"""Model adapters, and the Cambrian network in `cambrian/`. An adapter is imported when a spec names it."""

@@ -1,8 +1,7 @@
-"""`cambrian:PATH`: a Cambrian-1 checkpoint as a model of the harness.
+"""`cambrian:PATH`: the adapter for Cambrian-1 checkpoints, and such a checkpoint as a model.
 
-Owns how a request becomes a prompt in the checkpoint's template and an answer a `Response`, what of a
-checkpoint makes up its fingerprint, and the meaning of the command line's options. The network is in
-`cambrian`, batching and sharing in `cambrian.fast`.
+Turns a request into a prompt in the checkpoint's template and generated ids into a `Response`, and decides what the
+fingerprint depends on. The network is in `cambrian`, batching in `cambrian.fast`.
 """
 
 from __future__ import annotations
@@ -11,39 +10,36 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.model import Model, ModelOptions
-from cambrian_eval.models.placement import batch_size_of, device_of
+from cambrian_eval.model import Adapter, Claim, Model, option
+from cambrian_eval.models.local import LocalOptions, device_of, display_name
 from cambrian_eval.sample import Request, Response, failed_response
 
 if TYPE_CHECKING:
-    from .cambrian.fast import Answer, Driver, Question
-
-IMAGE_MARK = "<image>"
+    from .cambrian.fast import Driver, Generated, Question
 
 BATCHES_DIFFER = (
-    "below float32 a request's answer may differ in rare cases with the requests it is computed beside; "
-    "--deterministic computes each by itself"
+    "below float32 a response may in rare cases depend on the other requests of its batch; --deterministic computes "
+    "each by itself"
 )
 ALONE = (
-    "every request is computed in passes whose shapes depend on it alone: answers do not depend on batches, "
-    "but may differ between devices and library versions"
+    "every request is computed in passes whose shapes depend on it alone: responses do not depend on batches, but may "
+    "differ between devices and library versions"
 )
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What an answer has to remember of its request; the request itself holds decoded pixels."""
+class _Tag:
+    """What a response needs of its request; the request itself keeps decoded pixels in memory."""
 
     id: str
     notes: Mapping[str, Any]
 
 
 class CambrianModel:
-    """A loaded checkpoint that answers requests greedily, batched, each image encoded once."""
+    """A loaded checkpoint that answers requests greedily, in batches, with each image encoded once."""
 
     max_images: int | None = 1
 
@@ -55,29 +51,29 @@ class CambrianModel:
         self._facts = dict(facts)
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
-        """Answers in the order in which waves are done; pulls only what the next waves need."""
+        """Responses in the order in which batches finish; pulls only the requests that the next batches need."""
         from .cambrian.fast import Failure
 
         refused: list[Response] = []
         began = time.perf_counter()
-        for answers in self.driver.waves(self._questions(requests, refused)):
-            share = (time.perf_counter() - began) / max(1, len(answers))
-            for answer in answers:
-                if isinstance(answer, Failure):
-                    yield failed_response(answer.tag.id, answer.error, answer.tag.notes)
+        for results in self.driver.batches(self._questions(requests, refused)):
+            seconds = (time.perf_counter() - began) / max(1, len(results))
+            for result in results:
+                if isinstance(result, Failure):
+                    yield failed_response(result.tag.id, result.error, result.tag.notes)
                 else:
-                    yield self._response(answer, share)
+                    yield self._response(result, seconds)
             yield from _drained(refused)
             began = time.perf_counter()
         yield from _drained(refused)
 
     def describe(self) -> Mapping[str, Any]:
-        """Facts for the run's record."""
+        """Facts for run.json."""
         return self._facts
 
-    def prompt(self, text: str, shown: bool) -> str:
-        """A question in the checkpoint's template, its image in front."""
-        content: list[dict[str, str]] = [{"type": "image"}] if shown else []
+    def prompt(self, text: str, has_image: bool) -> str:
+        """A question in the checkpoint's template, after its image."""
+        content: list[dict[str, str]] = [{"type": "image"}] if has_image else []
         content.append({"type": "text", "text": text})
         chat = [{"role": "user", "content": content}]
         return str(self.processor.apply_chat_template(chat, add_generation_prompt=True))
@@ -90,85 +86,136 @@ class CambrianModel:
                 refused.append(failed_response(request.id, error))
 
     def _question(self, request: Request) -> Question:
-        from .cambrian.fast import Question, Shown
+        from .cambrian.fast import ImageSource, Question
+        from .cambrian.prompts import IMAGE_MARK
 
         if len(request.images) > 1:
             raise UserError(f"request {request.id!r} has {len(request.images)} images; Cambrian-1 takes one")
         text, notes = request.prompt, dict[str, Any]()
         if marks := text.count(IMAGE_MARK):
-            # Left in, the mark would stand for a second image.
+            # The network would take the mark for a second image.
             text, notes = text.replace(IMAGE_MARK, ""), {"image_marks_removed": marks}
-        shown = None
+        source = None
         if request.images:
             image = request.images[0]
             pixels = image.load()
-            shown = Shown(image.sha256, pixels.size, lambda: pixels)
-        ids = self.processor.token_ids(self.prompt(text, shown is not None))
-        return Question(_Asked(request.id, notes), tuple(ids), request.max_new_tokens, shown)
+            source = ImageSource(image.sha256, pixels.size, lambda: pixels)
+        ids = self.processor.token_ids(self.prompt(text, source is not None))
+        return Question(_Tag(request.id, notes), tuple(ids), request.max_new_tokens, source)
 
-    def _response(self, answer: Answer, seconds: float) -> Response:
+    def _response(self, result: Generated, seconds: float) -> Response:
         return Response(
-            answer.tag.id,
-            self.processor.decode(list(answer.ids)),
-            finish="stop" if answer.stopped else "length",
-            prompt_tokens=answer.prompt_tokens,
-            new_tokens=len(answer.ids),
+            result.tag.id,
+            self.processor.decode(list(result.ids)),
+            finish="stop" if result.stopped else "length",
+            prompt_tokens=result.prompt_tokens,
+            new_tokens=len(result.ids),
             seconds=round(seconds, 6),
-            notes=answer.tag.notes,
+            notes=result.tag.notes,
         )
 
 
-def create(rest: str, options: ModelOptions) -> Model:
-    """`cambrian:PATH` or `cambrian:HUB_ID`, loaded on the device the options name."""
-    if not rest:
-        raise UserError("cambrian: names no checkpoint; write cambrian:FOLDER or cambrian:nyu-visionx/cambrian-8b")
-    for flag, value in (("--base-url", options.base_url), ("--budget", options.budget)):
-        if value is not None:
-            raise UserError(f"{flag} {value} is for models behind an API; leave it out with cambrian:{rest}")
-    batch_size = batch_size_of(options)
-    device = device_of(options)
-    dtype = options.dtype or ("float32" if device == "cpu" else "bfloat16")
+@dataclass(frozen=True)
+class CambrianOptions(LocalOptions):
+    """Options of `cambrian`."""
 
-    from transformers.utils import logging
+    attention: str | None = option(
+        None,
+        choices=("sdpa", "flash_attention_2", "eager"),
+        help="Attention implementation. [default: sdpa]",
+    )
+    template: str | None = option(None, help="Conversation template instead of the checkpoint's own.")
+    towers_root: str | None = option(None, help="Folder with local weights of the vision towers.")
+    vision_cache_gb: float | None = option(
+        None, none="auto", minimum=0, help="Memory for encoded images, in units of 10^9 bytes."
+    )
 
-    from .cambrian import CambrianForConditionalGeneration, CambrianProcessor
-    from .cambrian.checkpoint import locate
-    from .cambrian.fast import Driver
-    from .cambrian.tensor_files import pickles
-    from .checkpoint_identity import identity
 
-    logging.disable_progress_bar()  # ours are the bars of a run
-    folder = locate(rest)
-    _settle_arithmetic(dtype, options.deterministic)
-    with pickles(options.allow_pickle):
-        processor = CambrianProcessor.from_pretrained(rest, template=options.template, towers_root=options.towers_root)
+class CambrianAdapter(Adapter):
+    """`cambrian:FOLDER` or `cambrian:HUB_ID`."""
+
+    name = "cambrian"
+    summary = "Cambrian-1 checkpoints: cambrian:FOLDER or cambrian:HUB_ID"
+    Options = CambrianOptions
+
+    def recognizes(self, name: str, config: Mapping[str, Any] | None) -> Claim:
+        """A folder by its config.json, a Hub id by its name."""
+        if config is None:
+            return Claim.OWN if name.split("/")[-1].lower().startswith("cambrian") else Claim.NONE
+        types = {"cambrian_llama", "cambrian_phi3", "cambrian"}
+        is_cambrian = config.get("model_type") in types or "mm_vision_tower_aux_list" in config
+        return Claim.OWN if is_cambrian else Claim.NONE
+
+    def create(self, rest: str, options: CambrianOptions) -> Model:
+        """The checkpoint on the device the options name."""
+        if not rest:
+            raise UserError("cambrian: no checkpoint named; write cambrian:FOLDER or cambrian:nyu-visionx/cambrian-8b")
+        device = device_of(options)
+        dtype = options.dtype or ("float32" if device == "cpu" else "bfloat16")
+
+        from transformers.utils import logging
+
+        from .cambrian import CambrianForConditionalGeneration, CambrianProcessor
+        from .cambrian.checkpoint import Checkpoint
+        from .cambrian.fast import Driver
+        from .checkpoint_identity import identity
+
+        logging.disable_progress_bar()  # a run has progress bars of its own
+        checkpoint = Checkpoint.open(rest)
+        _set_arithmetic(dtype, options.deterministic)
+        processor = CambrianProcessor.from_pretrained(
+            checkpoint,
+            template=options.template,
+            towers_root=options.towers_root,
+            allow_pickle=options.allow_pickle,
+        )
         model = CambrianForConditionalGeneration.from_pretrained(
-            rest,
+            checkpoint,
             dtype=dtype,
             device_map=options.device_map or {"": device},
             attn_implementation=options.attention,
             quantize=options.quantize,
             towers_root=options.towers_root,
+            allow_pickle=options.allow_pickle,
         )
-    driver = Driver(
-        model,
-        processor,
-        batch_size=batch_size,
-        vision_cache_bytes=None if options.vision_cache_gb is None else int(options.vision_cache_gb * 1e9),
-        deterministic=options.deterministic,
-    )
-    settings = {
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "template": processor.template.name,
-        "attention": options.attention or "sdpa",
-        "quantize": options.quantize,
-    }
-    fingerprint = identity(folder, [spec.folder for spec in processor.towers], settings)
-    return CambrianModel(_name(rest, folder), fingerprint, processor, driver, _facts(driver, settings, options))
+        driver = Driver(
+            model,
+            processor,
+            batch_size=options.batch_size,
+            vision_cache_bytes=None if options.vision_cache_gb is None else int(options.vision_cache_gb * 1e9),
+            deterministic=options.deterministic,
+        )
+        settings = {
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "template": processor.template.name,
+            "attention": options.attention or "sdpa",
+            "quantize": options.quantize,
+        }
+        fingerprint = identity(checkpoint.folder, [spec.folder for spec in processor.towers], settings)
+        return CambrianModel(display_name(rest), fingerprint, processor, driver, _facts(driver, settings, options))
+
+    def fetch(self, rest: str) -> list[str]:
+        """The checkpoint first, because its config names the towers; of each repository one form of the weights."""
+        from fnmatch import fnmatch
+
+        from huggingface_hub import HfApi, snapshot_download
+
+        from .cambrian.inspect import needed_repositories
+
+        done: dict[str, str] = {}
+        while pending := [r for r in needed_repositories(rest) if not r.present and r.hub_id not in done]:
+            for repository in pending:
+                files = HfApi().list_repo_files(repository.hub_id)
+                weights = next((w for w in repository.weights if any(fnmatch(f, w) for f in files)), None)
+                if weights is None:
+                    raise UserError(f"{repository.hub_id} has none of the weight files {', '.join(repository.weights)}")
+                folder = snapshot_download(repository.hub_id, allow_patterns=[*repository.patterns, weights])
+                done[repository.hub_id] = f"{repository.hub_id}: {folder}"
+        return list(done.values()) or [f"{rest}: everything it needs is in the cache"]
 
 
-def _facts(driver: Driver, settings: Mapping[str, Any], options: ModelOptions) -> dict[str, Any]:
-    """What the run's record says of the model: settings, sizes, versions, and what may differ."""
+def _facts(driver: Driver, settings: Mapping[str, Any], options: CambrianOptions) -> dict[str, Any]:
+    """What run.json states of the model: settings, sizes, versions, and what responses may depend on."""
     import torch
     import transformers
 
@@ -181,7 +228,7 @@ def _facts(driver: Driver, settings: Mapping[str, Any], options: ModelOptions) -
         "decoding": "greedy",
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "towers": [spec.entry for spec in model.tower_specs],
-        "batch_size": options.batch_size,
+        "batch_size": options.batch_size or "auto",
         "vision_cache_gb": "auto" if options.vision_cache_gb is None else options.vision_cache_gb,
         "image_position": config.image_position,
         "deterministic": options.deterministic,
@@ -193,23 +240,18 @@ def _facts(driver: Driver, settings: Mapping[str, Any], options: ModelOptions) -
     return facts
 
 
-def _settle_arithmetic(dtype: str, deterministic: bool) -> None:
-    """Float32 means float32 on a GPU too; and with `--deterministic` the same kernels every time."""
+def _set_arithmetic(dtype: str, deterministic: bool) -> None:
+    """No TF32 where the dtype is float32; with `deterministic` the same kernels every time."""
     import torch
 
     if not torch.cuda.is_available():
         return
     if dtype == "float32":
-        # Convolutions would otherwise round their inputs to ten bits.
+        # Convolutions would otherwise round the mantissa of their inputs to ten bits.
         torch.backends.cudnn.allow_tf32 = False
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
-
-
-def _name(rest: str, folder: Path) -> str:
-    """What results call the model: the hub id as given, a folder by its name."""
-    return folder.resolve().name if Path(rest).expanduser().is_dir() else rest
 
 
 def _drained(responses: list[Response]) -> Iterator[Response]:

@@ -1,7 +1,7 @@
-"""The identity of a checkpoint's files, cheap enough to take at every start.
+"""A hash that identifies a checkpoint's files, cheap enough to compute at every start.
 
-Two checkpoints of one architecture differ in nothing but the numbers, so names and sizes are not enough: a
-block out of every tensor goes in as well. Small files (configuration, tokenizer, small weights) go in whole.
+Two checkpoints of one architecture differ in the weights alone, so names and sizes are not enough: a block from every
+tensor is hashed as well. Small files (configuration, tokenizer, small weights) are hashed completely.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 WHOLE_FILE = 32 << 20
-"""Files up to this size are hashed from end to end."""
+"""Files up to this size are hashed completely."""
 BLOCK = 2048
-"""Bytes out of the middle of every tensor of a larger file."""
+"""Bytes hashed in the middle of every tensor of a larger file."""
 BLOCKS_OF_OTHER_FILES = 1024
+"""Blocks hashed of a larger file that is not safetensors."""
 
 _READ = ("*.safetensors", "pytorch_model*.bin", "open_clip_*.bin", "*.json", "tokenizer.model")
-_SAYS_NOTHING = {"README.md", "trainer_state.json", "training_args.json"}
+_WITHOUT_EFFECT = {"README.md", "trainer_state.json", "training_args.json"}
 
 
 def identity(folder: Path, towers: Iterable[Path | None], settings: Mapping[str, Any]) -> str:
-    """A short hash that changes when weights, tokenizer, towers or settings do, and not with where they lie."""
+    """A short hash that changes when weights, tokenizer, towers or settings change, but not when files are moved."""
     digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
     for part in (folder, *(tower for tower in towers if tower is not None)):
         digest.update(b"\0folder\0")
@@ -36,7 +37,7 @@ def identity(folder: Path, towers: Iterable[Path | None], settings: Mapping[str,
 
 def _files(folder: Path) -> list[Path]:
     found = {path for pattern in _READ for path in folder.glob(pattern) if path.is_file()}
-    return sorted(path for path in found if path.name not in _SAYS_NOTHING)
+    return sorted(path for path in found if path.name not in _WITHOUT_EFFECT)
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

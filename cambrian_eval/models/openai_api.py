@@ -1,7 +1,8 @@
 """`openai:NAME`: any OpenAI-compatible multimodal chat endpoint as a model.
 
-OpenAI, Azure, vLLM, SGLang, Ollama and their like, through the official client. Owns how a request becomes a chat
-message (images first, as data URLs) and a reply a `Response`; retries, pace, budget and key are the endpoint's.
+OpenAI, Azure, vLLM, SGLang, Ollama and others, through the official client. Turns a request into a chat message
+(images first, as data URLs) and what comes back into a `Response`; `endpoint` does retries, rate limits, budget and
+key.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.endpoint.budget import PRICES_FILE, Budget, estimated_tokens, image_tokens, price_of
@@ -19,7 +21,7 @@ from cambrian_eval.endpoint.parameters import REASONING_ALLOWANCE, ChatRequest
 from cambrian_eval.endpoint.responses import ChatResponse, printable
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import LazyImage
-from cambrian_eval.model import Model, ModelOptions
+from cambrian_eval.model import Adapter, Model, option
 from cambrian_eval.sample import Request, Response
 
 if TYPE_CHECKING:
@@ -27,14 +29,14 @@ if TYPE_CHECKING:
 
 ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 MOST_BYTES = 15_000_000
-"""Largest image that is sent as it is; as base64 it stays under the 20 MB that endpoints commonly allow."""
+"""Size of the largest image that is sent unchanged; as base64 it stays under the usual limit of 20 MB."""
 _PLAIN_MODES = {"1", "L", "LA", "P", "RGB", "RGBA"}
 _VERSION = 1
-"""Part of the fingerprint: raised whenever the same request would be sent in other words."""
+"""Part of the fingerprint: increased whenever the same request would be sent in another form."""
 
 
 class ApiModel:
-    """A model behind an endpoint. Decodes greedily as far as the endpoint lets it (temperature 0)."""
+    """A model behind an endpoint. Decodes greedily as far as the endpoint allows (temperature 0)."""
 
     max_images: int | None = None
 
@@ -45,13 +47,13 @@ class ApiModel:
         self.fingerprint = "openai-" + hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
-        """As many requests at a time as the concurrency allows; answers as they come."""
-        asked = ((_Asked(r.id, notes), chat) for r, (chat, notes) in ((r, chat_of(r)) for r in requests))
-        for finished in self.endpoint.send(asked):
+        """As many requests at a time as the concurrency allows; responses in the order of arrival."""
+        chats = ((_InFlight(r.id, notes), chat) for r, (chat, notes) in ((r, chat_of(r)) for r in requests))
+        for finished in self.endpoint.send(chats):
             yield _response(finished.tag, finished.outcome, self.endpoint.model)
 
     def describe(self) -> Mapping[str, Any]:
-        """The endpoint without its key, and what it was asked for: temperature, allowance for reasoning, list price."""
+        """The endpoint without its key, the temperature, the tokens allowed for reasoning, and the list price."""
         price = self.endpoint.price
         return {
             "kind": "OpenAI-compatible chat endpoint",
@@ -63,53 +65,58 @@ class ApiModel:
         }
 
 
-class _Asked:
-    """A request under way: its id, and what was done to its images."""
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    """A request in flight: its id, and what was done to its images."""
 
-    __slots__ = ("id", "notes")
-
-    def __init__(self, id: str, notes: Mapping[str, Any]) -> None:
-        self.id, self.notes = id, notes
+    id: str
+    notes: Mapping[str, Any]
 
 
-def create(rest: str, options: ModelOptions) -> Model:
-    """`openai:NAME`, at `--base-url` or where OPENAI_BASE_URL says."""
-    if not rest:
-        raise UserError("openai: names no model; write for example openai:gpt-4o")
-    for flag, value in (
-        ("--quantize", options.quantize),
-        ("--device-map", options.device_map),
-        ("--dtype", options.dtype),
-        ("--device", options.device),
-        ("--template", options.template),
-        ("--attention", options.attention),
-    ):
-        if value is not None:
-            raise UserError(f"{flag} {value} is decided by the endpoint of openai:{rest}; leave it out")
-    if options.offline:
-        raise UserError(f"openai:{rest} needs a connection; leave --offline out")
-    price = price_of(rest)
-    budget = None
-    if options.budget is not None:
-        if price is None:
+@dataclass(frozen=True)
+class OpenAIOptions:
+    """Options of `openai`."""
+
+    base_url: str | None = option(None, help="Address of the endpoint. [default: OPENAI_BASE_URL, else api.openai.com]")
+    concurrency: int = option(16, minimum=1, help="Maximum number of requests in flight.")
+    timeout: float = option(120.0, minimum=0.1, help="Seconds to wait for one response.")
+    budget: float | None = option(None, minimum=0, help="Maximum cost in US dollars.")
+    offline: bool = option(False, help="The run's own (--offline); refused, because the endpoint needs a connection.")
+
+
+class OpenAIAdapter(Adapter):
+    """`openai:NAME`."""
+
+    name = "openai"
+    summary = "any OpenAI-compatible chat endpoint: openai:gpt-4o, or openai:NAME with --base-url"
+    Options = OpenAIOptions
+    paid = True
+
+    def create(self, rest: str, options: OpenAIOptions) -> Model:
+        """The model `rest` at the endpoint `base_url`, or at the one that OPENAI_BASE_URL names."""
+        if not rest:
+            raise UserError("openai: no model named; write for example openai:gpt-4o")
+        if options.offline:
+            raise UserError(f"openai:{rest} needs a connection; leave --offline out")
+        price = price_of(rest)
+        if options.budget is not None and price is None:
             raise UserError(
-                f'no price is known for {rest!r}, so --budget cannot hold; put {{"{rest}": [input, output]}} '
-                f"(dollars for a million tokens) into a JSON file and name it in {PRICES_FILE}"
+                f'no price is known for {rest!r}, so budget cannot be kept; put {{"{rest}": [input, output]}} '
+                f"(US dollars per million tokens) into a JSON file and name it in {PRICES_FILE}"
             )
-        budget = Budget(options.budget, price)
-    endpoint = Endpoint(
-        rest,
-        options.base_url,
-        concurrency=options.concurrency,
-        timeout=options.timeout,
-        price=price,
-        budget=budget,
-    )
-    return ApiModel(endpoint)
+        endpoint = Endpoint(
+            rest,
+            options.base_url,
+            concurrency=options.concurrency,
+            timeout=options.timeout,
+            price=price,
+            budget=None if options.budget is None or price is None else Budget(options.budget, price),
+        )
+        return ApiModel(endpoint)
 
 
 def chat_of(request: Request) -> tuple[ChatRequest, dict[str, Any]]:
-    """The chat message of a request, and what had to be done to its images."""
+    """The chat message of a request, and what was changed in its images."""
     prompt = printable(request.prompt)
     tokens = estimated_tokens(prompt) + 8
     if not request.images:
@@ -128,7 +135,7 @@ def chat_of(request: Request) -> tuple[ChatRequest, dict[str, Any]]:
 
 
 def encoded(image: LazyImage, most: int = MOST_BYTES) -> tuple[str, bytes, str | None]:
-    """MIME type and bytes of an image as it is sent, and what was done where they are not the original bytes."""
+    """MIME type and bytes of an image as it is sent, and what was changed where they are not the original bytes."""
     from PIL import Image
 
     data = image.data()
@@ -156,10 +163,10 @@ def _saved(image: Image.Image, kind: str, **settings: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _response(asked: _Asked, outcome: ChatResponse | Failure, model: str) -> Response:
+def _response(request: _InFlight, outcome: ChatResponse | Failure, model: str) -> Response:
     if isinstance(outcome, Failure):
-        return Response(asked.id, "", finish="failed", error=outcome.reason, notes=asked.notes)
-    notes: dict[str, Any] = {**asked.notes, **outcome.notes}
+        return Response(request.id, "", finish="failed", error=outcome.reason, notes=request.notes)
+    notes: dict[str, Any] = {**request.notes, **outcome.notes}
     for name, value in (("cost", outcome.cost), ("reasoning_tokens", outcome.reasoning_tokens or None)):
         if value is not None:
             notes[name] = value
@@ -170,7 +177,7 @@ def _response(asked: _Asked, outcome: ChatResponse | Failure, model: str) -> Res
     if outcome.served_by and outcome.served_by != model:
         notes["served_by"] = outcome.served_by
     return Response(
-        asked.id,
+        request.id,
         outcome.text,
         finish=outcome.finish,
         prompt_tokens=outcome.prompt_tokens,

@@ -69,6 +69,7 @@ def run(
         benchmark_settings=settings or {},
         on_change=on_change,
         shard=None if shard is None else Shard.parse(shard),
+        offline=offline,
     )
     return evaluate(model, chosen, Path(out), options, engine, progress, stop)
 

@@ -18,9 +18,9 @@ from cambrian_eval.condition import Context
 from cambrian_eval.data.rows import Loaded, load_samples
 from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.model import Model, Observer, locate, resolve
+from cambrian_eval.model import Model, Observer
 from cambrian_eval.running import manifest
-from cambrian_eval.running.changes import NAMED, Change, changed_requests, changed_samples, described
+from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
 from cambrian_eval.running.settings import Outcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
@@ -118,7 +118,9 @@ def execute(
     """
     plan = check(settings)
     if isinstance(model, str):
-        locate(model)
+        registry.check_options(model, options or {})
+    elif options:
+        raise UserError(f"model {model.name!r} is loaded already; options can only be set for a --model spec")
     store = create_or_open(out)
     stop = stop or threading.Event()
     loaded: dict[str, Loaded] = {}
@@ -129,10 +131,11 @@ def execute(
         _check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")
+    known = {"seed": settings.seed, "offline": settings.offline, **(options or {})}
     if isinstance(engine, Loader):
-        chosen = engine.open(model, options or {})
+        chosen = engine.open(model, known)
     else:
-        chosen = resolve(model, options) if isinstance(model, str) else model
+        chosen = registry.resolve(model, known) if isinstance(model, str) else model
     try:
         with store.writing() as repairs:
             for text in repairs:
@@ -210,6 +213,8 @@ def check(settings: Settings) -> list[Benchmark]:
     if not settings.benchmarks:
         raise UserError("no benchmark named; give --benchmark NAME[,NAME...] or 'all'")
     registry.check_conditions(settings.conditions)
+    if settings.on_change not in get_args(OnChange):
+        raise unknown("--on-change", settings.on_change, get_args(OnChange))
     if settings.prompts not in get_args(PromptStyle):
         raise unknown("prompt style", settings.prompts, get_args(PromptStyle))
     for name in settings.benchmark_settings:
@@ -334,7 +339,6 @@ class _CellRun:
                 images=images,
                 images_dropped=len(shown) - len(kept),
                 max_new_tokens=self.max_new_tokens,
-                guesses=sample.guesses,
                 key=request_key(self.model.fingerprint, prompt, hashes, decoding),
             )
 

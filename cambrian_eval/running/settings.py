@@ -49,6 +49,8 @@ class Settings:
     """What happens to stored responses whose request differs from the one of this command."""
     shard: Shard | None = None
     """The part of every benchmark that this run covers; None = all of it."""
+    offline: bool = False
+    """Whether the model must be loaded from caches alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from tests.command import Done, spawn
 pytestmark = pytest.mark.slow  # many processes
 
 COINS = """
-from cambrian_eval import Benchmark, HubSource, Response, Sample, Verdict
+from dataclasses import dataclass
+
+from cambrian_eval import Adapter, Benchmark, HubSource, Response, Sample, Verdict, option
 from cambrian_eval.condition import Condition
 from cambrian_eval.image import LazyImage
 from cambrian_eval.scorer import Scorer
@@ -37,18 +39,29 @@ class Coins(Benchmark):
 
 
 class Heads:
-    name, fingerprint, max_images = "heads", "heads-1", 0
+    max_images = 0
+
+    def __init__(self, side):
+        self.name, self.fingerprint, self.side = "heads", f"side-1-{side}", side
 
     def respond(self, requests):
         for request in requests:
-            yield Response(request.id, "H")
+            yield Response(request.id, self.side)
 
     def describe(self):
-        return {}
+        return {"side": self.side}
 
 
-def make(rest, options):
-    return Heads()
+@dataclass(frozen=True)
+class HeadsOptions:
+    side: str = option("H", choices=("H", "T"), help="The side to name.")
+
+
+class HeadsAdapter(Adapter):
+    name, summary, Options = "heads", "always names one side of the coin", HeadsOptions
+
+    def create(self, rest, options):
+        return Heads(options.side)
 
 
 class Mirrored(Condition):
@@ -79,7 +92,7 @@ class Fuzzy(Short):
 """
 POINTS = {
     "cambrian_eval.benchmarks": "coins:Coins",
-    "cambrian_eval.models": "heads = coins:make",
+    "cambrian_eval.models": "heads = coins:HeadsAdapter",
     "cambrian_eval.conditions": "mirrored = coins:Mirrored",
     "cambrian_eval.scorers": "short = coins:Short",
 }
@@ -120,6 +133,12 @@ def test_a_benchmark_and_a_model(environment: dict[str, str], tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     (result,) = json.loads(done.stdout)["results"]  # by `fuzzy`; it has no released code, so no `official`
     assert result["score"] == pytest.approx(200 / 3) and result["chance"] == 50.0 and result["complete"]
+    tails = spawn("run", *words, "--out", tmp_path / "tails", "-M", "side=T", "--json", env=environment)
+    assert json.loads(tails.stdout)["results"][0]["score"] == pytest.approx(100 / 3)
+    for option, reason in (("side=X", "option side must be one of H, T"), ("edge=1", "its options: side")):
+        refused = spawn("run", *words, "--out", tmp_path / "c", "-M", option, env=environment)
+        assert refused.returncode == 2 and reason in refused.stderr
+    assert "The side to name." in spawn("list", "models", "--options", "heads", env=environment).stdout
     refused = spawn("run", *words, "--out", tmp_path / "b", "--scorer", "official", env=environment)
     assert refused.returncode == 2 and "coins has no released scoring code" in refused.stderr
 

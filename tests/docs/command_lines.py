@@ -163,7 +163,7 @@ def benchmark(text: str | Sequence[str]) -> None:
 
 def model(spec: str | Sequence[str]) -> None:
     """A `--model` spec, or for `fetch` several hub ids."""
-    from cambrian_eval.model import locate
+    from cambrian_eval.registry import locate
 
     for one in [spec] if isinstance(spec, str) else spec:
         if one.partition(":")[0] not in examples("cambrian_eval.models"):

@@ -55,9 +55,12 @@ def test_a_page_for_every_verb_with_every_option_of_its_help(verb: str) -> None:
 
 def test_what_the_option_table_says() -> None:
     run = generated()["reference/cli/run.md"]
-    assert "| `--limit` `INTEGER` | Only the first N samples (pairs stay whole). At least 1. |  |" in run
-    assert "| `--vision` `TEXT` | on, off, shuffled, noise, separated by commas. | `on` |" in run
-    assert "| `--scorer` `TEXT` | Deterministic scorers to apply. | `fuzzy,official` |" in run
+    assert (
+        "| `--max-new-tokens` `INTEGER` | Maximum response length instead of the benchmark's own. At least 1. |  |"
+        in run
+    )
+    assert "| `--vision` `TEXT` | Conditions separated by commas; see `list conditions`. | `on` |" in run
+    assert "| `--scorer` `TEXT` | Scorers to apply; see `list scorers`. | `fuzzy,official` |" in run
     build_ = generated()["reference/cli/cvbench.md"]
     assert r"`[count\|relation\|depth\|distance]`" in build_
     assert "| `--out` `PATH` | The folder to write. | required |" in build_

@@ -156,10 +156,10 @@ def _answers(path: Path) -> dict[str, tuple[str, str]]:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("nearest:", "names no weights"),
-        ("nearest:nowhere.npz", "nowhere.npz holds no weights"),
-        ("nearest:clocks.npz --dtype float16", "--dtype float16 does not apply"),
-        ("nearest:clocks.npz --batch-size many", "--batch-size many is not"),
+        ("nearest:", "no weights named"),
+        ("nearest:nowhere.npz", "nowhere.npz has no weights"),
+        ("nearest:clocks.npz --dtype float16", "has no option 'dtype' (its options: batch_size)"),
+        ("nearest:clocks.npz -M batch_size=many", "option batch_size must be an integer of at least 1"),
     ],
 )
 def test_the_model_refuses_in_one_line(asked: str, said: str, shell: Shell) -> None:

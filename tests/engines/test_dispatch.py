@@ -18,7 +18,7 @@ from cambrian_eval.sample import Request, Response
 
 def job(i: int, made_image: bytes | None = None) -> Job:
     images = () if made_image is None else (LazyImage.of(made_image).fetched(),)  # type: ignore[union-attr]
-    request = Request(str(i), "docvqa", "on", f"question {i}", images, 0, 8, (), f"key {i}")
+    request = Request(str(i), "docvqa", "on", f"question {i}", images, 0, 8, f"key {i}")
     return Job(str(i), lambda decode: request)
 
 

@@ -97,7 +97,7 @@ def test_few_huge_images_wait_for_the_model() -> None:
     def job(i: int) -> Job:
         def prepare(decoded: bool) -> Request:
             prepared.append(i)
-            return Request(str(i), "docvqa", "on", "?", (huge,), 0, 8, (), "")
+            return Request(str(i), "docvqa", "on", "?", (huge,), 0, 8, "")
 
         return Job(str(i), prepare)
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cambrian_eval import ModelOptions, Request, Sample, UserError, run
+from cambrian_eval import Request, Sample, UserError, run
 from cambrian_eval.model import Observer
-from cambrian_eval.models.baselines import BASELINES, Baseline, create, longest_option, most_frequent, text_prior
+from cambrian_eval.models.baselines import BASELINES, Baseline, longest_option, most_frequent, text_prior
+from cambrian_eval.registry import resolve
 from cambrian_eval.running.store import Cell
 
 
@@ -26,7 +27,7 @@ def yes_no(i: int, question: str, answer: str, made_image: str) -> Sample:
 
 def asked(model: Baseline, samples: list[Sample]) -> dict[str, str]:
     model.observe("b", samples)
-    requests = [Request(s.id, "b", "on", s.question, (), 0, 8, s.guesses, "k") for s in samples]
+    requests = [Request(s.id, "b", "on", s.question, (), 0, 8, "k") for s in samples]
     return {r.id: r.text for r in model.respond(iter(requests))}
 
 
@@ -60,15 +61,15 @@ def test_the_longest_option_by_its_words() -> None:
 
 
 def test_a_text_shortcut_is_exposed_by_the_text_prior_alone() -> None:
-    """The wording gives the answer away: colours are always blue, counts always three; letters are shuffled."""
+    """The wording gives the answer away: colors are always blue, counts always three; letters are shuffled."""
     rng = random.Random(1)
     samples = []
     for i in range(200):
-        colour = i % 2 == 0
-        options = ["red", "blue", "green", "black"] if colour else ["1", "2", "3", "4"]
+        color = i % 2 == 0
+        options = ["red", "blue", "green", "black"] if color else ["1", "2", "3", "4"]
         rng.shuffle(options)
-        right = "ABCD"[options.index("blue" if colour else "3")]
-        question = "What colour is the car?" if colour else "How many cars are there?"
+        right = "ABCD"[options.index("blue" if color else "3")]
+        question = "What color is the car?" if color else "How many cars are there?"
         samples.append(lettered(i, question, tuple(options), right))
     right = {s.id: s.answers[0] for s in samples}
 
@@ -132,8 +133,8 @@ def test_withheld_answers_and_samples_it_was_not_shown() -> None:
         found = asked(Baseline(name, BASELINES[name]), [*blind, Sample("3", 2, "q", (), ("x", "y"))])
         assert found["1"] == "" or name == "baseline:most-frequent"
         model = Baseline(name, BASELINES[name])
-        (response,) = model.respond(iter([Request("9", "b", "on", "q", (), 0, 8, (), "k")]))
-        assert response.finish == "failed" and "not shown" in (response.error or "")
+        (response,) = model.respond(iter([Request("9", "b", "on", "q", (), 0, 8, "k")]))
+        assert response.finish == "failed" and "did not observe" in (response.error or "")
 
 
 def test_a_run_through_the_harness(docvqa_root: Path, tmp_path: Path) -> None:
@@ -144,8 +145,8 @@ def test_a_run_through_the_harness(docvqa_root: Path, tmp_path: Path) -> None:
 
 
 def test_names() -> None:
-    assert isinstance(create("text-prior", ModelOptions()), Observer)
+    assert isinstance(resolve("baseline:text-prior"), Observer)
     with pytest.raises(UserError, match="longest-option"):
-        create("longest", ModelOptions())
+        resolve("baseline:longest")
     with pytest.raises(UserError, match="most-frequent"):
-        create("", ModelOptions())
+        resolve("baseline:")

@@ -21,13 +21,18 @@ from PIL import Image
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import LazyImage
-from cambrian_eval.model import Model, ModelOptions, resolve
-from cambrian_eval.models.cambrian_adapter import CambrianModel, create
+from cambrian_eval.model import Model
+from cambrian_eval.models.cambrian_adapter import CambrianModel
 from cambrian_eval.models.checkpoint_identity import identity
+from cambrian_eval.registry import resolve
 from cambrian_eval.sample import Request, Response
 
 ROOT = Path(__file__).resolve().parents[2]
-PHI3 = ModelOptions(template="phi3")
+PHI3 = {"template": "phi3"}
+
+
+def create(rest: str, options: dict[str, Any]) -> Model:
+    return resolve(f"cambrian:{rest}", options)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +68,7 @@ def made_image(seed: int, size: tuple[int, int] = (64, 48)) -> LazyImage:
 
 def request(tag: str, prompt: str, shown: LazyImage | None = None, limit: int = 6) -> Request:
     images = () if shown is None else (shown,)
-    return Request(tag, "toy", "on" if shown else "off", prompt, images, 0, limit, (), f"key of {tag}")
+    return Request(tag, "toy", "on" if shown else "off", prompt, images, 0, limit, f"key of {tag}")
 
 
 def responses(model: Model, requests: list[Request]) -> dict[str, Response]:
@@ -118,7 +123,7 @@ def test_options_of_speed_change_no_answer(
     model: CambrianModel, checkpoint: Callable[..., Path], options: dict[str, Any]
 ) -> None:
     requests = [request(f"{n}", f"Is it {n}?", made_image(n // 3) if n % 5 else None) for n in range(12)]
-    other = create(str(checkpoint()), dataclasses.replace(PHI3, **options))
+    other = create(str(checkpoint()), {**PHI3, **options})
     texts = {tag: r.text for tag, r in responses(other, requests).items()}
     assert texts == {tag: r.text for tag, r in responses(model, requests).items()}
 
@@ -167,14 +172,14 @@ def test_a_bad_request_fails_alone(model: CambrianModel) -> None:
 
 class TestFingerprint:
     def test_speed_is_no_part_of_it(self, model: CambrianModel, checkpoint: Callable[..., Path]) -> None:
-        faster = dataclasses.replace(PHI3, batch_size="7", vision_cache_gb=0.1)
+        faster = {**PHI3, "batch_size": 7, "vision_cache_gb": 0.1}
         assert create(str(checkpoint()), faster).fingerprint == model.fingerprint
 
     @pytest.mark.parametrize("options", [{"dtype": "bfloat16"}, {"attention": "eager"}, {"template": "vicuna_v1"}])
     def test_settings_are(self, model: CambrianModel, checkpoint: Callable[..., Path], options: dict[str, Any]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            other = create(str(checkpoint()), dataclasses.replace(PHI3, **options))
+            other = create(str(checkpoint()), {**PHI3, **options})
         assert other.fingerprint != model.fingerprint
 
     def test_weights_are_and_their_place_is_not(self, checkpoint: Callable[..., Path], tmp_path: Path) -> None:
@@ -212,26 +217,30 @@ def test_facts_for_the_record(model: CambrianModel, checkpoint: Callable[..., Pa
     assert facts["dtype"] == "float32" and facts["template"] == "phi3" and facts["device"] == "cpu"
     assert facts["parameters"] == sum(p.numel() for p in model.driver.model.parameters())
     assert "note" not in facts
-    half = create(str(checkpoint()), dataclasses.replace(PHI3, dtype="bfloat16"))
+    half = create(str(checkpoint()), {**PHI3, "dtype": "bfloat16"})
     assert "--deterministic" in half.describe()["note"]
-    alone = create(str(checkpoint()), dataclasses.replace(PHI3, deterministic=True))
+    alone = create(str(checkpoint()), {**PHI3, "deterministic": True})
     assert "do not depend on batches" in alone.describe()["note"]
 
 
 @pytest.mark.parametrize(
     ("rest", "options", "said"),
     [
-        ("", {}, "names no checkpoint"),
+        ("", {}, "no checkpoint named"),
         ("/nowhere/at/all", {}, "/nowhere/at/all"),
-        ("CHECKPOINT", {"batch_size": "many"}, "--batch-size"),
-        ("CHECKPOINT", {"batch_size": "0"}, "--batch-size"),
-        ("CHECKPOINT", {"device": "warp"}, "--device"),
+        (
+            "CHECKPOINT",
+            {"batch_size": "many"},
+            "option batch_size must be auto or an integer of at least 1, not 'many'",
+        ),
+        ("CHECKPOINT", {"batch_size": "0"}, "option batch_size"),
+        ("CHECKPOINT", {"device": "warp"}, "option device"),
         ("CHECKPOINT", {"device": "cpu", "device_map": "auto"}, "contradict"),
-        ("CHECKPOINT", {"dtype": "int8"}, "--dtype"),
+        ("CHECKPOINT", {"dtype": "int8"}, "option dtype"),
         ("CHECKPOINT", {"template": "chatml_indirect"}, "chatml_direct"),
-        ("CHECKPOINT", {"attention": "magic"}, "--attention"),
-        ("CHECKPOINT", {"quantize": "2bit"}, "--quantize"),
-        ("CHECKPOINT", {"base_url": "http://localhost"}, "--base-url"),
+        ("CHECKPOINT", {"attention": "magic"}, "option attention"),
+        ("CHECKPOINT", {"quantize": "2bit"}, "option quantize"),
+        ("CHECKPOINT", {"base_url": "http://localhost"}, "no option 'base_url'"),
     ],
 )
 def test_refusals_are_one_clear_line(
@@ -239,7 +248,7 @@ def test_refusals_are_one_clear_line(
 ) -> None:
     with pytest.raises(UserError, match=said) as caught, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        create(rest.replace("CHECKPOINT", str(checkpoint())), ModelOptions(**options))
+        create(rest.replace("CHECKPOINT", str(checkpoint())), options)
     assert "\n" not in str(caught.value)
 
 
@@ -306,5 +315,5 @@ def test_a_pickled_tower_needs_the_flag(tmp_path: Path) -> None:
     weights.unlink()
     with pytest.raises(UserError, match=r"pytorch_model\.bin is a pickled file.*--allow-pickle"):
         create(str(folder), PHI3)
-    allowed = create(str(folder), ModelOptions(template="phi3", allow_pickle=True))
+    allowed = create(str(folder), {**PHI3, "allow_pickle": True})
     assert allowed.describe()["kind"] == "Cambrian-1"

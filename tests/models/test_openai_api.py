@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cambrian_eval import ModelOptions, Request, UserError, run
+from cambrian_eval import Request, UserError, run
 from cambrian_eval.image import LazyImage
 from cambrian_eval.model import Model
-from cambrian_eval.models.openai_api import create, encoded
+from cambrian_eval.models.openai_api import encoded
+from cambrian_eval.registry import resolve
 from cambrian_eval.running.store import Cell
 from tests.conftest import png
 from tests.judge.chat_server import Act, ChatServer, Seen, error
@@ -35,7 +36,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def request(id: str = "1", images: tuple[LazyImage, ...] = (), prompt: str = "What?", limit: int = 16) -> Request:
-    return Request(id, "docvqa", "on", prompt, images, 0, limit, (), "key")
+    return Request(id, "docvqa", "on", prompt, images, 0, limit, "key")
 
 
 def made_image(kind: str, mode: str = "RGB", size: tuple[int, int] = (8, 8), **settings: Any) -> LazyImage:
@@ -45,7 +46,7 @@ def made_image(kind: str, mode: str = "RGB", size: tuple[int, int] = (8, 8), **s
 
 
 def model(server: ChatServer, name: str = "vision-1", **more: Any) -> Model:
-    return create(name, ModelOptions(base_url=server.url, **more))
+    return resolve(f"openai:{name}", {"base_url": server.url, **more})
 
 
 def answer(seen: Seen, n: int) -> Act:
@@ -196,7 +197,7 @@ def test_a_reasoning_model_gets_its_own_parameters() -> None:
 
 def test_the_fingerprint_names_the_model_and_the_service_but_not_a_port() -> None:
     def mark(name: str, url: str) -> str:
-        return create(name, ModelOptions(base_url=url)).fingerprint
+        return resolve(f"openai:{name}", {"base_url": url}).fingerprint
 
     here = mark("a", "http://localhost:8000/v1")
     assert here == mark("a", "http://127.0.0.1:9999/v1")
@@ -204,8 +205,13 @@ def test_the_fingerprint_names_the_model_and_the_service_but_not_a_port() -> Non
 
 
 def test_what_an_endpoint_cannot_do_is_refused() -> None:
-    for options in (ModelOptions(quantize="4bit"), ModelOptions(offline=True), ModelOptions(budget=1.0)):
-        with pytest.raises(UserError):
-            create("nobody-knows", options)
-    with pytest.raises(UserError, match="names no model"):
-        create("", ModelOptions())
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"quantize": "4bit"}, "no option 'quantize'"),
+        ({"offline": True}, "needs a connection"),
+        ({"budget": 1.0}, "no price is known"),
+    ]
+    for options, said in cases:
+        with pytest.raises(UserError, match=said):
+            resolve("openai:nobody-knows", options)
+    with pytest.raises(UserError, match="no model named"):
+        resolve("openai:")

@@ -25,8 +25,10 @@ def test_chance_is_the_mean_of_random_responders(name: str) -> None:
     assert expected is not None
     scores = []
     for seed in range(SEEDS):
-        requests = [Request(s.id, name, "on", "", (), 0, 8, s.guesses, "") for s in samples]
-        responses = [r.text for r in Chance(seed).respond(iter(requests))]
+        requests = [Request(s.id, name, "on", "", (), 0, 8, "") for s in samples]
+        model = Chance(seed)
+        model.observe(name, samples)
+        responses = [r.text for r in model.respond(iter(requests))]
         graded = [Graded(s, benchmark.fuzzy(s, text)) for s, text in zip(samples, responses, strict=True)]
         units = benchmark.units(graded, "fuzzy")
         scores.append(score(units, benchmark.metrics(sorted({u.stratum for u in units}))["score"]) or 0.0)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.model import ModelOptions, resolve
+from cambrian_eval.model import option_fields
+from cambrian_eval.registry import adapter_names, load_adapter, resolve
 from tests.models.tiny_vlms import llava
 
 HERE = Path(__file__).parents[2]
@@ -69,7 +70,9 @@ def test_the_shell_is_used_for_the_user_s_own_command_alone() -> None:
 
 
 def test_both_flags_are_off_unless_given() -> None:
-    assert not ModelOptions().trust_remote_code and not ModelOptions().allow_pickle
+    fields = [field for name in adapter_names() for field in option_fields(load_adapter(name)).values()]
+    found = [field.default for field in fields if field.name in ("trust_remote_code", "allow_pickle")]
+    assert found and not any(found)
 
 
 class Payload:
@@ -101,7 +104,7 @@ def test_pickled_weights_execute_nothing(poisoned: Path, tmp_path: Path, allowed
     pickle.loads(pickle.dumps(Payload(tmp_path / "proof")))
     assert (tmp_path / "proof").is_dir()  # the payload works
     with pytest.raises(UserError if not allowed else Exception) as caught:
-        resolve(f"hf:{poisoned}", ModelOptions(device="cpu", allow_pickle=allowed))
+        resolve(f"hf:{poisoned}", {"device": "cpu", "allow_pickle": allowed})
     assert allowed or "--allow-pickle" in str(caught.value)
     assert not (tmp_path / "mark").exists()
 
@@ -135,5 +138,5 @@ def test_code_beside_a_checkpoint_is_not_run(shelf: Path, tmp_path: Path) -> Non
             content["auto_map"] = {"AutoProcessor": "own.OwnProcessor", "AutoTokenizer": ["own.OwnTokenizer", None]}
             file.write_text(json.dumps(content))
     with pytest.raises(UserError):
-        resolve(f"hf:{folder}", ModelOptions(device="cpu"))
+        resolve(f"hf:{folder}", {"device": "cpu"})
     assert not (tmp_path / "mark").exists()

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from cambrian_eval.models.cambrian import CambrianForConditionalGeneration
 from cambrian_eval.models.cambrian.config import CambrianConfig
 from cambrian_eval.models.cambrian.model import model_class
-from cambrian_eval.models.cambrian.tower_specs import resolve_towers
-from cambrian_eval.models.cambrian.towers import build_network
+from cambrian_eval.models.cambrian.towers.network import build_network
+from cambrian_eval.models.cambrian.towers.specs import resolve_towers
 
 from .corpus import SIDE
 

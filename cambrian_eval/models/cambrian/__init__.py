@@ -1,8 +1,7 @@
 """Cambrian-1 inference: the published checkpoints on current PyTorch and transformers, exactly.
 
 Importing this package registers its classes with transformers' Auto classes. Reading order: `config`,
-`geometry`, `prompts`, `preprocess`, `tower_specs`, `towers`, `sva`, `connector`, `language`, `splice`,
-`model`, `loading`.
+`geometry`, `prompts`, `preprocess`, `sva`, `towers`, `connector`, `language`, `splice`, `loading`, `model`.
 """
 
 from transformers import AutoConfig, AutoModelForImageTextToText

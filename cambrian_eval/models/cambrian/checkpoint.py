@@ -1,13 +1,14 @@
 """A Cambrian-1 checkpoint on disk: where it is, what is in it, and whether it fits the network.
 
-Finds the folder of a path or hub id without opening a socket, says what a folder is when it is not a Cambrian
-checkpoint, and compares the tensors' names and shapes with what the configuration calls for before any is
-read.
+Finds the folder of a path or Hub id without opening a connection, says what a folder is when it is not a Cambrian
+checkpoint, and compares the tensors' names and shapes with the configuration before any tensor is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 
 from cambrian_eval.errors import UserError
 
+from . import prompts
 from .config import CambrianConfig, refuse_foreign
 from .folders import cached_snapshot, read_json
 from .tensor_files import WEIGHT_FILES, Stored, open_folder
@@ -23,18 +25,52 @@ _IGNORED = ("rotary_emb.inv_freq",)
 _VOCABULARY = ("model.embed_tokens.weight", "lm_head.weight")
 
 
-def locate(name: str | Path) -> Path:
-    """The folder of a checkpoint: a local path, else the hub cache's copy."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint's folder and the content of its config.json, which is read once."""
+
+    name: str
+    """What the user called it: a path or a Hub id."""
+    folder: Path
+    raw: Mapping[str, Any]
+    """The content of config.json."""
+
+    @classmethod
+    def open(cls, name: str | Path | Checkpoint) -> Checkpoint:
+        """The checkpoint of a local path, else of the Hub cache; one that is open already is returned as it is."""
+        if isinstance(name, Checkpoint):
+            return name
+        folder = _folder(name)
+        return cls(str(name), folder, read_json(folder / "config.json"))
+
+    def config(self) -> CambrianConfig:
+        """A new configuration, by the class of the base model."""
+        refuse_foreign(self.raw, str(self.folder))
+        config: CambrianConfig = CambrianConfig.from_dict(copy.deepcopy(dict(self.raw)), name_or_path=self.name)
+        return config
+
+    def template(self, config: CambrianConfig, vocabulary: Collection[str]) -> prompts.Template:
+        """The conversation template that the checkpoint was trained with."""
+        return prompts.choose_template(
+            [self.name, str(self.folder.resolve())],
+            str(self.raw.get("_name_or_path") or ""),
+            config.language_type == "phi3",
+            vocabulary,
+            config.image_position,
+        )
+
+
+def _folder(name: str | Path) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         _require_checkpoint(path)
         return path
     if path.exists():
-        raise UserError(f"{path} is a file; give the folder of the checkpoint that holds config.json")
+        raise UserError(f"{path} is a file; give the folder of the checkpoint, the one with config.json")
     cached = cached_snapshot(str(name), with_weights=False)
     if cached is None:
         raise UserError(
-            f"{name} is neither a folder nor a model in the hub cache; fetch it with "
+            f"{name} is neither a folder nor a model in the Hub cache; download it with "
             f"`cambrian-eval fetch --model {name}`"
         )
     return cached
@@ -51,31 +87,16 @@ def _require_checkpoint(folder: Path) -> None:
         raise UserError(f"{folder} has no config.json; give the folder of a Cambrian-1 checkpoint")
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The raw `config.json`."""
-    return read_json(folder / "config.json")
-
-
-def load_config(folder: Path, name: str | Path) -> CambrianConfig:
-    """The configuration, by the class of its base model; `name` is what the user called the checkpoint."""
-    raw = read_config(folder)
-    refuse_foreign(raw, str(folder))
-    config: CambrianConfig = CambrianConfig.from_dict(raw, name_or_path=str(name))
-    return config
-
-
-def open_weights(folder: Path) -> Stored:
+def open_weights(folder: Path, *, allow_pickle: bool = True) -> Stored:
     """All tensors of the checkpoint by name, none read yet."""
-    stored = open_folder(folder, "a Cambrian-1 checkpoint")
+    stored = open_folder(folder, "a Cambrian-1 checkpoint", allow_pickle=allow_pickle)
     if any(".lora_A." in name or ".lora_B." in name for name in stored):
-        raise UserError(f"{folder} holds LoRA weights, not a whole checkpoint; merge them into the base model first")
+        raise UserError(f"{folder} has LoRA weights, not a whole checkpoint; merge them into the base model first")
     return {name: tensor for name, tensor in stored.items() if not name.endswith(_IGNORED)}
 
 
 def trim_vocabulary(stored: Stored, size: int) -> Stored:
-    """Keep the first `size` rows of embedding and head, as the authors' loader does for the tokenizer's
-    length.
-    """
+    """Keep the first `size` rows of embedding and head, as the authors' loader does with the tokenizer's length."""
     trimmed = dict(stored)
     for name in _VOCABULARY:
         if name in stored and stored[name].shape[0] > size:
@@ -84,7 +105,7 @@ def trim_vocabulary(stored: Stored, size: int) -> Stored:
 
 
 def check_shapes(stored: Stored, expected: Mapping[str, torch.Size], folder: Path) -> None:
-    """Name every kind of disagreement by its first tensor, with the shape the configuration calls for."""
+    """Raise an error that names the first tensor that does not fit, with the shape that the configuration needs."""
     for name, shape in expected.items():
         if name in stored and tuple(shape) != stored[name].shape:
             raise UserError(
@@ -103,19 +124,18 @@ def check_shapes(stored: Stored, expected: Mapping[str, torch.Size], folder: Pat
         more = f" and {len(unexpected) - 1} more" if len(unexpected) > 1 else ""
         first = unexpected[0]
         raise UserError(
-            f"{stored[first].origin}: tensor {first} of shape {list(stored[first].shape)} is "
-            f"unexpected{more}; "
+            f"{stored[first].origin}: tensor {first} of shape {list(stored[first].shape)} is unexpected{more}; "
             "config.json describes a network without it"
         )
 
 
-def settle_dtype(dtype: Any, stated: Any, stored: Stored) -> torch.dtype:
-    """The dtype to load in: the one asked for, else the one config.json states, else the one on disk."""
+def chosen_dtype(dtype: Any, stated: Any, stored: Stored) -> torch.dtype:
+    """The dtype to load in: the requested one, else the one in config.json, else the one on disk."""
     if dtype in (None, "auto"):
         dtype = stated
     if dtype is None:
         return next((tensor.dtype for tensor in stored.values() if tensor.is_floating_point()), torch.float32)
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise UserError(f"--dtype {dtype!r} is no floating point type; use float32, bfloat16, float16 or auto")
+        raise UserError(f"dtype {dtype!r} is not a floating point type; use float32, bfloat16, float16 or auto")
     return found

@@ -1,15 +1,15 @@
 """The configuration of a Cambrian-1 checkpoint: one flat `config.json`, read as the authors wrote it.
 
-Owns the multimodal keys, what is derived from them (grids, sampler layers, windows) and the check that the
-file is a Cambrian checkpoint at all. The language model's own keys stay in the same flat file and are handed
-to transformers' Llama or Phi-3 configuration by `language_config`. Weights and towers are left to
-`checkpoint` and `towers`.
+Has the multimodal keys, what is derived from them (grids, sampler layers, windows) and the check that the file is a
+Cambrian checkpoint at all. The language model's own keys stay in the same flat file; `language_config` passes them to
+transformers' Llama or Phi-3 configuration.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from transformers import LlamaConfig, Phi3Config, PreTrainedConfig
@@ -17,11 +17,10 @@ from transformers import LlamaConfig, Phi3Config, PreTrainedConfig
 from cambrian_eval.errors import UserError
 
 IMAGE_TOKEN_ID = -200
-"""Stands for the image in `input_ids`; never looked up in the embedding table."""
+"""The id of the image in `input_ids`; it has no row in the embedding table."""
 
 SAMPLER_HEADS = 16
 """Heads of every Spatial Vision Aggregator layer, whatever its width."""
-
 
 _PERCEPTRON = re.compile(r"mlp(\d+)x_gelu")
 _VISION_KEYS = ("mm_vision_tower_aux_list", "mm_vision_tower_aux_token_len_list")
@@ -51,7 +50,7 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
     mm_vision_tower_aux_list: list[str] | None = None
     mm_vision_tower_aux_token_len_list: list[int] | None = None
     mm_vision_tower_aux_width_list: list[int] | None = None
-    """Channels of every tower. Not in published files: filled from the towers when a checkpoint is loaded."""
+    """Channels of every tower. Absent from published files: set from the towers when a checkpoint is loaded."""
     image_token_len: int = 576
     vision_hidden_size: int = 1024
     num_query_group: int = 1
@@ -74,19 +73,19 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
-        """Read `config.json`; asked of this class, gives the class of the file's base model."""
+        """Read config.json; called on this class, it returns the class of the file's base model."""
         raw, rest = cls.get_config_dict(pretrained_model_name_or_path, **kwargs)
         refuse_foreign(raw, str(pretrained_model_name_or_path))
         return cls.from_dict(raw, **rest)
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """Build the class that the file's base model asks for, after checking that it is a Cambrian file."""
+        """Build the class of the file's base model, after checking that it is a Cambrian file."""
         name = str(kwargs.get("name_or_path") or config_dict.get("_name_or_path") or "config.json")
         refuse_foreign(config_dict, name)
         chosen = cls if cls is CambrianPhi3Config else config_class_of(config_dict)
         if chosen is cls:
-            # The type is the class's own from here on, whatever the file called it.
+            # The model type is the class's own, whatever the file states.
             own = {key: value for key, value in config_dict.items() if key != "model_type"}
             return super().from_dict(own, **kwargs)
         return chosen.from_dict(config_dict, **kwargs)
@@ -100,22 +99,15 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
         for key in ("model_type", "architectures", "auto_map", "transformers_version", "quantization_config"):
             flat.pop(key, None)
         vision = set(CambrianConfig.__annotations__) - set(PreTrainedConfig.__annotations__)
-        keep = {
-            "vocab_size",
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "num_key_value_heads",
-        }
-        keep |= {"use_cache", "tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id"}
-        keep |= {"rope_parameters"}
+        keep = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads"}
+        keep |= {"use_cache", "tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id", "rope_parameters"}
         flat = {key: value for key, value in flat.items() if key not in vision - keep}
         builder = Phi3Config if self.language_type == "phi3" else LlamaConfig
         return builder(**flat)
 
     @property
     def tower_count(self) -> int:
-        """How many vision towers the file names; 0 where it names none."""
+        """Number of vision towers that the file names."""
         return len(self.mm_vision_tower_aux_list or [])
 
     @property
@@ -151,7 +143,7 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
 
     @property
     def projector_depth(self) -> int:
-        """Linear layers of `mm_projector`: two behind the aggregator, else as its name says; 0 if unknown."""
+        """Linear layers of `mm_projector`: two after the aggregator, else as its name states; 0 if unknown."""
         if self.uses_aggregator:
             return 2
         if self.mm_projector_type == "linear":
@@ -169,7 +161,7 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
 
     @property
     def token_limit(self) -> int | None:
-        """Longest sequence with an image in it, after splicing; what lies beyond on the right is cut."""
+        """Longest sequence with an image in it, after splicing; the rest is cut off on the right."""
         return self.tokenizer_model_max_length
 
     def window_sides(self, query_side: int) -> tuple[int, ...]:
@@ -177,10 +169,10 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
         return tuple(side // query_side for side in self.tower_sides)
 
     def check_vision(self) -> None:
-        """Refuse a combination of keys that describes no network, naming the key."""
+        """Refuse a combination of keys that describes no network; the error names the key."""
         if not self.uses_aggregator and self.projector_depth == 0:
             raise UserError(
-                f"config.json: mm_projector_type {self.mm_projector_type!r} is none of sva, linear, mlp2x_gelu"
+                f"config.json: mm_projector_type {self.mm_projector_type!r} must be sva, linear or mlp<N>x_gelu"
             )
         if self.tower_count != len(self.tower_sides):
             raise UserError(
@@ -189,9 +181,8 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
             )
         if self.mm_vision_select_feature != "patch":
             raise UserError(
-                f"config.json: mm_vision_select_feature {self.mm_vision_select_feature!r} leaves a "
-                f"class token in "
-                "the grid; only 'patch' can be aggregated spatially"
+                f"config.json: mm_vision_select_feature {self.mm_vision_select_feature!r} leaves a class token in the "
+                "grid; only 'patch' can be aggregated spatially"
             )
         if self.uses_aggregator:
             self._check_aggregator()
@@ -210,15 +201,13 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
             uneven = [side for side in self.tower_sides if side % query_side]
             if uneven:
                 raise UserError(
-                    f"config.json: a tower grid of side {uneven[0]} cannot be cut into {query_side} x "
-                    f"{query_side} "
+                    f"config.json: a tower grid of side {uneven[0]} cannot be cut into {query_side} x {query_side} "
                     "windows; mm_vision_tower_aux_token_len_list must be whole multiples of the query grid"
                 )
         beyond = [layer for layer in self.sampler_layers if layer >= self.num_hidden_layers]
         if beyond:
             raise UserError(
-                f"config.json: a vision sampler is to run after decoder layer {beyond[0]}, but "
-                f"num_hidden_layers is "
+                f"config.json: a vision sampler must run after decoder layer {beyond[0]}, but num_hidden_layers is "
                 f"{self.num_hidden_layers}; check start_of_ and stride_of_vision_sampler_layers"
             )
 
@@ -231,7 +220,7 @@ class CambrianPhi3Config(CambrianConfig):
 
 
 class CambrianLlavaLlamaConfig(CambrianConfig):
-    """The early files of the 8B and 13B, which carry the name `llava_llama` with Cambrian's keys."""
+    """The early files of the 8B and 13B, which have the model type `llava_llama` and Cambrian's keys."""
 
     model_type = "llava_llama"
 
@@ -249,8 +238,8 @@ def config_class_of(config_dict: dict[str, Any]) -> type[CambrianConfig]:
     return CambrianLlavaLlamaConfig if config_dict.get("model_type") == "llava_llama" else CambrianConfig
 
 
-def refuse_foreign(config_dict: dict[str, Any], name: str) -> None:
-    """Say in one line what a file is when it is not a Cambrian-1 configuration."""
+def refuse_foreign(config_dict: Mapping[str, Any], name: str) -> None:
+    """Raise an error that says what a file is where it is not a Cambrian-1 configuration."""
     if all(config_dict.get(key) for key in _VISION_KEYS):
         return
     kind = str(config_dict.get("model_type", "unknown"))
@@ -271,5 +260,5 @@ def refuse_foreign(config_dict: dict[str, Any], name: str) -> None:
 def _side(number: int, key: str) -> int:
     side = math.isqrt(int(number))
     if side * side != number or side == 0:
-        raise UserError(f"config.json: {key} holds {number}, which is not the number of cells of a square grid")
+        raise UserError(f"config.json: {key} has {number}, which is not the number of cells of a square grid")
     return side

@@ -1,7 +1,7 @@
 """From tower features to visual tokens: projections, context, aggregation, crop and newlines.
 
-Owns the vision weights that live in the checkpoint under `model.` (everything that is not the language model)
-and the values an image becomes. Knows nothing of towers' insides, text, or decoder layers.
+Has the vision weights that are in the checkpoint under `model.` (everything that is not the language model) and the
+values that an image becomes. Independent of towers, text and decoder layers.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """All that the language model needs of one image, computed once however many questions it has.
+    """What the language model needs of one image, computed once however many questions it has.
 
-    `tokens` [n, H] goes into the sequence, a newline embedding closing every row of `region`. `windows` holds
-    what the in-LLM samplers read for the region's cells, row-major; it is None where no sampler runs.
+    `tokens` [n, H] goes into the sequence, with a newline embedding after every row of `region`. `windows` has what
+    the in-LLM samplers read for the region's cells, row-major; it is None where no sampler runs.
     """
 
     size: Size
@@ -34,11 +34,11 @@ class EncodedImage:
 
     @property
     def nbytes(self) -> int:
-        """Memory the tensors take, for caches that hold images up to a bound."""
-        held = [self.tokens]
+        """Size of the tensors in memory, for caches with a limit."""
+        tensors = [self.tokens]
         if self.windows is not None:
-            held += [*self.windows.features, *self.windows.masks, self.windows.context]
-        return sum(tensor.numel() * tensor.element_size() for tensor in held)
+            tensors += [*self.windows.features, *self.windows.masks, self.windows.context]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def perceptron(in_width: int, out_width: int, depth: int) -> nn.Module:
@@ -59,7 +59,7 @@ class Connector(nn.Module):
     image_newline: nn.Parameter
 
     def build_connector(self, config: CambrianConfig, tower_widths: Sequence[int]) -> None:
-        """Create the modules; called once by the constructor of the class this is mixed into."""
+        """Create the modules; called once, by the constructor of the class this is mixed into."""
         config.check_vision()
         self.vision = config
         hidden, width = config.hidden_size, config.vision_hidden_size
@@ -85,14 +85,14 @@ class Connector(nn.Module):
             )
 
     def project_towers(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Tower tokens [P, s_i * s_i, D_i] -> g_i [P, s_i * s_i, C], on one device."""
+        """Tower tokens [P, s_i * s_i, D_i] to g_i [P, s_i * s_i, C], on one device."""
         home = self.vision_query.device
         return tuple(
             self.get_submodule(f"mm_projector_aux_{tower}")(feature).to(home) for tower, feature in enumerate(features)
         )
 
     def encode_features(self, features: Sequence[Tensor], sizes: Sequence[Size]) -> list[EncodedImage]:
-        """Tower tokens of P images and their (width, height) -> what the language model needs of each."""
+        """What the language model needs of P images, from their tower tokens and their (width, height)."""
         if not self.vision.uses_aggregator:
             home = self.image_newline.device
             joined = torch.cat([feature.to(home) for feature in features], dim=-1)
@@ -145,7 +145,7 @@ class Connector(nn.Module):
         return found
 
     def _finish(self, grid: Tensor, size: Size, windows: Windows | None) -> EncodedImage:
-        """Crop one image's projected grid to its region and close every row with the newline embedding."""
+        """Crop one image's projected grid to its region and end every row with the newline embedding."""
         side = self.vision.grid_side
         region = valid_region(size, side)
         keep = region_windows(region, side).to(grid.device)

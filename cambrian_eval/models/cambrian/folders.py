@@ -1,7 +1,4 @@
-"""Folders of checkpoints and towers on this machine: the hub cache's copy, and the JSON files in a folder.
-
-Opens no socket and no weights. What the JSON means is left to `checkpoint` and `tower_specs`.
-"""
+"""Folders of checkpoints and towers on this machine: copies in the Hub cache, and JSON files. Opens no connection."""
 
 from __future__ import annotations
 
@@ -13,18 +10,18 @@ from cambrian_eval.errors import UserError
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file that is there."""
+    """The object in an existing JSON file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # no JSON, or no UTF-8
-        raise UserError(f"{path} is not valid JSON ({error}); fetch or copy the file again") from None
+    except ValueError as error:  # neither JSON nor, perhaps, UTF-8
+        raise UserError(f"{path} is not valid JSON ({error}); download or copy the file again") from None
     if not isinstance(content, dict):
-        raise UserError(f"{path} must hold one JSON object")
+        raise UserError(f"{path} must be one JSON object")
     return content
 
 
 def cached_snapshot(hub_id: str, *, with_weights: bool = True) -> Path | None:
-    """The hub cache's local copy of a repository, if there is one that holds weights (or, if not, a config)."""
+    """The Hub cache's copy of a repository, if it has weights (without `with_weights`, if it has a config.json)."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -1,7 +1,7 @@
-"""Where the image lies inside the padded square: valid regions, masks, windows and visual tokens.
+"""The position of the image inside the padded square: valid regions, masks, windows and visual tokens.
 
-Pure arithmetic on (width, height); it knows neither towers nor weights. The order of the floating point
-operations is part of the published function: it decides between n and n - 1 rows for some sizes.
+Pure arithmetic on (width, height). The order of the floating point operations is part of the published function: it
+decides between n and n - 1 rows for some sizes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Region:
-    """The cells of a square grid that hold image rather than padding: a band of full rows or columns."""
+    """The cells of a square grid that show the image rather than padding: a band of full rows or columns."""
 
     top: int
     left: int
@@ -25,7 +25,7 @@ class Region:
 
     @property
     def cells(self) -> int:
-        """How many cells hold image; newlines are not among them."""
+        """Number of cells that show the image; newlines are not among them."""
         return self.height * self.width
 
     @property
@@ -37,8 +37,8 @@ class Region:
 def valid_region(size: tuple[int, int], side: int) -> Region:
     """The part of a `side` x `side` grid over the padded square that shows an image of (width, height).
 
-    An image so narrow that no row or column would be left (an aspect ratio above about `side`) keeps exactly
-    one, the first of the lower or right half, where the authors' code stops with a reshape error.
+    An image so narrow that no row or column would be left (an aspect ratio above about `side`) keeps exactly one, the
+    first of the lower or right half; the authors' code fails there with a reshape error.
     """
     width, height = size
     if width <= 0 or height <= 0:
@@ -57,7 +57,7 @@ def _band(cells: int, side: int) -> tuple[int, int]:
 
 
 def visual_tokens(size: tuple[int, int], side: int) -> int:
-    """How many visual tokens an image of (width, height) becomes on a grid of `side`."""
+    """Number of visual tokens of an image of (width, height) on a grid of `side`."""
     return valid_region(size, side).tokens
 
 
@@ -84,8 +84,8 @@ def cut_windows(grid: Tensor, query_side: int) -> Tensor:
 def window_masks(size: tuple[int, int], tower_sides: Sequence[int], query_side: int) -> tuple[Tensor, ...]:
     """Per tower, boolean [q*q, r*r]: which cells of each window a query attends to.
 
-    The border is computed on every tower's own side. A window that is padding throughout attends to all of
-    itself, decided for each tower by itself.
+    The border is computed on every tower's own side. A window of padding alone attends to all of its cells; this is
+    decided for each tower separately.
     """
     masks = []
     for side in tower_sides:

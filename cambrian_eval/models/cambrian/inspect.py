@@ -1,8 +1,7 @@
-"""What a checkpoint is, told from its configuration and file headers: the answer behind `cambrian-eval
-inspect`.
+"""What a checkpoint is, from its configuration and file headers: the facts that `cambrian-eval inspect` prints.
 
-Reads no weights and opens no socket, so it works for a checkpoint of any size and says what is still to be
-fetched.
+Reads no weights and opens no connection, so it works for a checkpoint of any size and lists what is still to be
+downloaded.
 """
 
 from __future__ import annotations
@@ -16,23 +15,23 @@ import torch
 
 from cambrian_eval.errors import UserError
 
-from . import prompts
-from .checkpoint import load_config, locate, read_config
+from .checkpoint import Checkpoint
 from .config import CambrianConfig
-from .folders import cached_snapshot
+from .folders import cached_snapshot, read_json
 from .geometry import valid_region
 from .model import model_class
 from .tensor_files import Stored, open_folder
 from .tokens import load_tokenizer
-from .tower_specs import TowerSpec, resolve_towers
-from .towers import build_network
+from .towers.kind import TowerSpec
+from .towers.network import build_network
+from .towers.specs import resolve_towers
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A hub repository that a model needs: the files to fetch, and of its weights the first name it has."""
+    """A Hub repository that a model needs: the files to download, and of the weight files the first that exists."""
 
     hub_id: str
     patterns: tuple[str, ...]
@@ -41,27 +40,26 @@ class Repository:
 
 
 def describe_checkpoint(
-    name: str | Path, image_size: tuple[int, int] = (640, 480), towers_root: str | Path | None = None
+    name: str | Path,
+    image_sizes: Sequence[tuple[int, int]] = ((640, 480),),
+    towers_root: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Sizes, towers, samplers, template, visual tokens of an image of (width, height), memory, what is
-    missing.
-    """
-    folder = locate(name)
-    raw = read_config(folder)
-    config = load_config(folder, name)
+    """Sizes, towers, samplers, template, memory, what is missing, and visual tokens of images of (width, height)."""
+    checkpoint = Checkpoint.open(name)
+    folder, config = checkpoint.folder, checkpoint.config()
     root = None if towers_root is None else Path(towers_root)
     specs = resolve_towers(config.mm_vision_tower_aux_list or [], folder, root)
     config.mm_vision_tower_aux_width_list = [spec.width for spec in specs]
     config.check_vision()
-    template, note = _template(name, folder, raw, config)
+    template, note = _template(checkpoint, config)
     missing = _missing_files(folder)
-    counts = _parameters(config)
+    counts = count_parameters(config)
     towers = [
         _tower(spec, side * side, config.mm_vision_select_layer)
         for spec, side in zip(specs, config.tower_sides, strict=True)
     ]
     counts["towers"] = sum(tower["parameters"] for tower in towers)
-    region = valid_region(image_size, config.grid_side)
+    images = [_image(size, config.grid_side) for size in image_sizes]
     return {
         "name": str(name),
         "folder": str(folder),
@@ -78,11 +76,8 @@ def describe_checkpoint(
         "template_note": note,
         "token_limit": config.token_limit,
         "towers": towers,
-        "image": {
-            "size": list(image_size),
-            "grid": [region.height, region.width],
-            "visual_tokens": region.tokens,
-        },
+        "image": images[0],
+        "images": images,
         "memory_bytes": {dtype: sum(counts.values()) * width for dtype, width in _BYTES.items()},
         "missing": missing + [_absent(spec) for spec in specs if spec.folder is None],
         "fetch_command": f"cambrian-eval fetch --model {name}",
@@ -90,9 +85,9 @@ def describe_checkpoint(
 
 
 def needed_repositories(name: str, towers_root: str | Path | None = None) -> tuple[Repository, ...]:
-    """The hub repositories of a model: its own, and, once its config.json is here, those of its towers.
+    """The Hub repositories of a model: its own, and, once its config.json is in the cache, those of its towers.
 
-    For `fetch`: call it, fetch what is not present, and call it again until nothing is absent.
+    For `fetch`: call it, download what is not present, and call it again until everything is.
     """
     if Path(name).expanduser().is_dir():
         folder = Path(name).expanduser()
@@ -105,19 +100,19 @@ def needed_repositories(name: str, towers_root: str | Path | None = None) -> tup
         if cached is None:
             return found
         folder = cached
-    entries = read_config(folder).get("mm_vision_tower_aux_list") or []
+    entries = read_json(folder / "config.json").get("mm_vision_tower_aux_list") or []
     specs = resolve_towers(entries, folder, None if towers_root is None else Path(towers_root))
     settings = ("config.json", "preprocessor_config.json", "open_clip_config.json")
     return found + tuple(
-        Repository(spec.hub_ids[0], settings, _TOWER_FILES[spec.kind.name], spec.folder is not None)
+        Repository(spec.hub_ids[0], settings, spec.kind.weight_files, spec.folder is not None)
         for spec in specs
         if spec.hub_ids
     )
 
 
-_OPEN_CLIP = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-_PLAIN = ("model.safetensors", "pytorch_model.bin")
-_TOWER_FILES = {"siglip": _OPEN_CLIP, "convnext": _OPEN_CLIP, "clip": _PLAIN, "dinov2": _PLAIN}
+def _image(size: tuple[int, int], side: int) -> dict[str, Any]:
+    region = valid_region(size, side)
+    return {"size": list(size), "grid": [region.height, region.width], "visual_tokens": region.tokens}
 
 
 def _language(config: CambrianConfig) -> dict[str, Any]:
@@ -146,7 +141,7 @@ def _connector(config: CambrianConfig) -> dict[str, Any]:
     }
 
 
-def _parameters(config: CambrianConfig) -> dict[str, int]:
+def count_parameters(config: CambrianConfig) -> dict[str, int]:
     """Parameters by part, counted on the network without storage."""
     with torch.device("meta"):
         empty = model_class(config)(config)
@@ -176,16 +171,13 @@ def _tower(spec: TowerSpec, tokens: int, select_layer: int) -> dict[str, Any]:
     }
 
 
-def _template(name: str | Path, folder: Path, raw: Mapping[str, Any], config: CambrianConfig) -> tuple[str, str | None]:
+def _template(checkpoint: Checkpoint, config: CambrianConfig) -> tuple[str, str | None]:
     note = None
     try:
-        vocabulary: Mapping[str, int] = load_tokenizer(folder).get_vocab()
+        vocabulary: Mapping[str, int] = load_tokenizer(checkpoint.folder).get_vocab()
     except UserError as error:
         vocabulary, note = {}, str(error)
-    own = [str(name), str(folder.resolve())]
-    base = str(raw.get("_name_or_path") or "")
-    phi3 = config.language_type == "phi3"
-    return prompts.choose_template(own, base, phi3, vocabulary, config.image_position).name, note
+    return checkpoint.template(config, vocabulary).name, note
 
 
 def _missing_files(folder: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """The language models: transformers' own Llama and Phi-3, with samplers after some of their decoder layers.
 
-Owns how an in-LLM sampler reads and rewrites the hidden states of an image. It happens only where the caller
-hands over `image_states`, which is the explicit mark of a prefill; the length of the input plays no part.
+An in-LLM sampler reads and rewrites the hidden states of an image. It runs only where the caller passes
+`image_states`, which marks a prefill explicitly; the length of the input plays no part.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ AfterLayer = Callable[[int, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class ImageStates:
-    """Where the images of a prefill lie in its hidden states, and what the samplers may read for them.
+    """Where the images of a prefill lie in its hidden states, and what the samplers read for them.
 
-    State n is at `rows[n]`, `columns[n]` of the batch handed to the decoder and reads window n. Newline
-    states and states cut off by the length limit are not listed.
+    State n is at `rows[n]`, `columns[n]` of the decoder's batch and reads window n. Newline states and states cut off
+    by the length limit are not listed.
     """
 
     rows: Tensor
@@ -35,9 +35,7 @@ class ImageStates:
     windows: Windows
 
     def between(self, start: int, stop: int) -> ImageStates | None:
-        """The states in columns `start` to `stop`, counted from `start`: what one chunk of a prefill
-        holds.
-        """
+        """The states in columns `start` to `stop`, counted from `start`: those of one chunk of a prefill."""
         index = ((self.columns >= start) & (self.columns < stop)).nonzero().flatten()
         if len(index) == 0:
             return None
@@ -52,7 +50,7 @@ class ImageStates:
 
 
 class _AggregatingLayer(nn.Module):
-    """A decoder layer whose output the caller may change before the next layer sees it."""
+    """A decoder layer whose output the caller may change before the next layer reads it."""
 
     def __init__(self, config: Any, layer_idx: int) -> None:
         super().__init__(config, layer_idx)
@@ -66,22 +64,21 @@ class _AggregatingLayer(nn.Module):
 
 
 class CambrianLlamaDecoderLayer(_AggregatingLayer, LlamaDecoderLayer):  # type: ignore[misc]
-    """Llama's layer with a place for the sampler behind it."""
+    """Llama's layer, optionally with a sampler after it."""
 
 
 class CambrianPhi3DecoderLayer(_AggregatingLayer, Phi3DecoderLayer):  # type: ignore[misc]
-    """Phi-3's layer with a place for the sampler behind it."""
+    """Phi-3's layer, optionally with a sampler after it."""
 
 
 class _AggregatingModel(Connector):
-    """What both bases share: the connector's weights and the samplers between decoder layers."""
+    """The part common to both bases: the connector's weights and the samplers between decoder layers."""
 
     layer_class: type[_AggregatingLayer]
 
     def __init__(self, config: CambrianConfig, tower_widths: Sequence[int]) -> None:
         language = config.language_config()
-        # The attention the caller chose was settled on the outer configuration; the base must run the same
-        # one.
+        # The caller's choice of attention is stored in the outer configuration; the base must use the same.
         language._attn_implementation = config._attn_implementation
         super().__init__(language)
         layers = range(language.num_hidden_layers)
@@ -111,12 +108,12 @@ class _AggregatingModel(Connector):
 
 
 class CambrianLlamaModel(_AggregatingModel, LlamaModel):  # type: ignore[misc]
-    """Llama with the connector's weights beside its own."""
+    """Llama with the connector's weights."""
 
     layer_class = CambrianLlamaDecoderLayer
 
 
 class CambrianPhi3Model(_AggregatingModel, Phi3Model):  # type: ignore[misc]
-    """Phi-3 with the connector's weights beside its own."""
+    """Phi-3 with the connector's weights."""
 
     layer_class = CambrianPhi3DecoderLayer

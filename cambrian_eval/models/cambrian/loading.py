@@ -1,94 +1,137 @@
-"""From a checkpoint's folder to a model on its devices, and back.
+"""Loads a checkpoint's folder into a model on its devices, and saves a model.
 
-Loading goes tensor by tensor, straight into the target type and device: the checkpoint's files are compared
-with the configuration by their headers first, so a wrong file costs seconds, and no second copy of the
-weights ever exists. Towers are read after the language model, from their own folders.
+Loading goes tensor by tensor, straight into the target type and device: the checkpoint's files are compared with the
+configuration by their headers first, so a wrong file costs seconds, and no second copy of the weights ever exists.
+Towers are read after the language model, from their own folders.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, PreTrainedModel
 
 from cambrian_eval.errors import UserError
 
-from .checkpoint import check_shapes, load_config, locate, open_weights, read_config, settle_dtype, trim_vocabulary
+from ..local import quantization
+from .checkpoint import Checkpoint, check_shapes, chosen_dtype, open_weights, trim_vocabulary
 from .config import CambrianConfig
-from .model import CambrianForConditionalGeneration, model_class
 from .tensor_files import Stored
 from .tokens import load_tokenizer
-from .tower_specs import TowerSpec, require_weights, resolve_towers
-from .towers import load_tower
+from .towers.kind import TowerSpec
+from .towers.network import load_tower
+from .towers.specs import require_weights, resolve_towers
 
 _HUB_ARGUMENTS = (
     *("cache_dir", "force_download", "local_files_only", "token", "revision", "proxies", "subfolder"),
     *("trust_remote_code", "code_revision", "low_cpu_mem_usage", "use_safetensors", "weights_only"),
     *("adapter_kwargs", "_from_auto", "_from_pipeline", "_commit_hash"),
 )
-"""Arguments that transformers' Auto classes pass on and that mean nothing to a folder already at hand."""
+"""Arguments that transformers' Auto classes pass on and that do not apply to a local folder."""
 
 
-def load(
-    cls: type[CambrianForConditionalGeneration],
-    name: str | Path,
-    *args: Any,
-    config: CambrianConfig | None = None,
-    dtype: Any = None,
-    device_map: Any = None,
-    attn_implementation: str | None = None,
-    quantize: str | None = None,
-    towers_root: str | Path | None = None,
-    **kwargs: Any,
-) -> CambrianForConditionalGeneration:
-    """Load a checkpoint from a local folder or the hub cache.
+class CheckpointModel(PreTrainedModel):  # type: ignore[misc]
+    """Loading and saving for the network's class, which derives from this one."""
 
-    `dtype` is float32, bfloat16, float16 or auto (what config.json states); `device_map` as in transformers;
-    `attn_implementation` sdpa, flash_attention_2 or eager; `quantize` 4bit or 8bit; `towers_root` a folder
-    that holds tower weights.
-    """
-    for key in _HUB_ARGUMENTS:
-        kwargs.pop(key, None)
-    dtype = kwargs.pop("torch_dtype", None) if dtype is None else dtype
-    generation_config = kwargs.pop("generation_config", None)
-    folder = locate(name)
-    if config is None:
-        config = load_config(folder, name)
-    specs = resolve_towers(
-        config.mm_vision_tower_aux_list or [], folder, None if towers_root is None else Path(towers_root)
-    )
-    require_weights(specs, str(name))
-    config.mm_vision_tower_aux_width_list = [spec.width for spec in specs]
-    config.check_vision()
-    stored = _fit_vocabulary(open_weights(folder), config, folder)
-    chosen = model_class(config)
-    target = settle_dtype(dtype, config.dtype, stored)
-    config.dtype = target
-    check_shapes(stored, _expected_shapes(chosen, config), folder)
-    if quantize is None:
-        # The loader would convert whole tensors; converting while reading keeps one small piece in the stored type.
-        stored = {key: tensor.cast(target) for key, tensor in stored.items()}
-    else:
-        kwargs["quantization_config"] = _quantization(quantize, config, target)
-    if attn_implementation is not None:
-        kwargs["attn_implementation"] = _attention(attn_implementation)
-    if device_map is not None:
-        kwargs |= _placement(device_map, specs, target)
-    model: CambrianForConditionalGeneration = super(CambrianForConditionalGeneration, chosen).from_pretrained(  # type: ignore[misc]
-        None, *args, config=config, state_dict=stored, dtype=target, **kwargs
-    )
-    model.config.name_or_path = str(folder)
-    _load_towers(model, specs, target, attn_implementation)
-    _set_generation(model, generation_config, folder)
-    return model
+    @classmethod
+    def class_for(cls, config: CambrianConfig) -> type[CheckpointModel]:
+        """The class for a configuration's base model."""
+        return cls
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path | Checkpoint,
+        *args: Any,
+        config: CambrianConfig | None = None,
+        dtype: Any = None,
+        device_map: Any = None,
+        attn_implementation: str | None = None,
+        quantize: str | None = None,
+        towers_root: str | Path | None = None,
+        allow_pickle: bool = True,
+        **kwargs: Any,
+    ) -> Any:
+        """Load a checkpoint from a local folder or the Hub cache.
+
+        `dtype` is float32, bfloat16, float16 or auto (the one that config.json states); `device_map` as in
+        transformers; `attn_implementation` sdpa, flash_attention_2 or eager; `quantize` 4bit or 8bit; `towers_root` a
+        folder with tower weights; `allow_pickle` whether `.bin` weights may be read.
+        """
+        for key in _HUB_ARGUMENTS:
+            kwargs.pop(key, None)
+        dtype = kwargs.pop("torch_dtype", None) if dtype is None else dtype
+        generation_config = kwargs.pop("generation_config", None)
+        checkpoint = Checkpoint.open(pretrained_model_name_or_path)
+        if config is None:
+            config = checkpoint.config()
+        root = None if towers_root is None else Path(towers_root)
+        entries = config.mm_vision_tower_aux_list or []
+        specs = resolve_towers(entries, checkpoint.folder, root, allow_pickle=allow_pickle)
+        require_weights(specs, checkpoint.name)
+        config.mm_vision_tower_aux_width_list = [spec.width for spec in specs]
+        config.check_vision()
+        weights = open_weights(checkpoint.folder, allow_pickle=allow_pickle)
+        stored = _fit_vocabulary(weights, config, checkpoint.folder)
+        chosen = cls.class_for(config)
+        target = chosen_dtype(dtype, config.dtype, stored)
+        config.dtype = target
+        check_shapes(stored, _expected_shapes(chosen, config), checkpoint.folder)
+        if quantize is None:
+            # The loader would convert whole tensors; while reading, only one small piece exists in the stored type.
+            stored = {key: tensor.cast(target) for key, tensor in stored.items()}
+        else:
+            kwargs["quantization_config"] = quantization(quantize, target, _not_quantized(config))
+        if attn_implementation is not None:
+            kwargs["attn_implementation"] = _attention(attn_implementation)
+        if device_map is not None:
+            kwargs |= _placement(device_map, specs, target)
+        model: CheckpointModel = super(CheckpointModel, chosen).from_pretrained(
+            None, *args, config=config, state_dict=stored, dtype=target, **kwargs
+        )
+        model.config.name_or_path = str(checkpoint.folder)
+        device = model.model.image_newline.device
+        for spec, side in zip(specs, config.tower_sides, strict=True):
+            model.vision_towers.append(
+                load_tower(
+                    spec,
+                    side,
+                    config.mm_vision_select_layer,
+                    target,
+                    device,
+                    attention=attn_implementation,
+                    allow_pickle=allow_pickle,
+                )
+            )
+        _set_generation(model, generation_config, checkpoint)
+        return model
+
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
+        """Write the checkpoint in the official layout: without the towers, which stay where they are.
+
+        Relative tower entries are changed to point at the same folders from the new place.
+        """
+        folder = Path(save_directory)
+        state = kwargs.pop("state_dict", None) or self.state_dict()
+        weights = {name: tensor for name, tensor in state.items() if not name.startswith("vision_towers.")}
+        entries = list(self.config.mm_vision_tower_aux_list or [])
+        moved = list(entries)
+        for index, spec in enumerate(tower.spec for tower in self.vision_towers):
+            if spec.is_folder_entry and spec.folder is not None and not Path(spec.entry).is_absolute():
+                moved[index] = os.path.relpath(spec.folder, folder.resolve())
+        self.config.mm_vision_tower_aux_list = moved
+        try:
+            super().save_pretrained(folder, state_dict=weights, **kwargs)
+        finally:
+            self.config.mm_vision_tower_aux_list = entries
 
 
-def _expected_shapes(chosen: type[CambrianForConditionalGeneration], config: CambrianConfig) -> dict[str, torch.Size]:
+def _expected_shapes(chosen: type[CheckpointModel], config: CambrianConfig) -> dict[str, torch.Size]:
     with torch.device("meta"):
         empty = chosen(config)
     expected = {name: tensor.shape for name, tensor in empty.state_dict().items()}
@@ -98,9 +141,7 @@ def _expected_shapes(chosen: type[CambrianForConditionalGeneration], config: Cam
 
 
 def _fit_vocabulary(stored: Stored, config: CambrianConfig, folder: Path) -> Stored:
-    """Shrink embedding and head to the tokenizer's length, as the authors' loader does (32064 to 32011 in
-    Phi-3).
-    """
+    """Shrink embedding and head to the tokenizer's length, as the authors' loader does (Phi-3: 32064 to 32011)."""
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model")):
         return stored
     length = len(load_tokenizer(folder))
@@ -113,44 +154,24 @@ def _fit_vocabulary(stored: Stored, config: CambrianConfig, folder: Path) -> Sto
 
 def _attention(name: str) -> str:
     if name not in ("sdpa", "eager", "flash_attention_2"):
-        raise UserError(f"--attention {name!r} is not offered; use sdpa, flash_attention_2 or eager")
+        raise UserError(f"attention {name!r} is not supported; use sdpa, flash_attention_2 or eager")
     if name == "flash_attention_2" and importlib.util.find_spec("flash_attn") is None:
-        raise UserError("--attention flash_attention_2 needs flash-attn, which is not installed; use sdpa")
+        raise UserError("attention flash_attention_2 needs flash-attn, which is not installed; use sdpa")
     return name
 
 
-def _quantization(quantize: str, config: CambrianConfig, target: torch.dtype) -> Any:
-    """bitsandbytes settings for the decoder layers; head, connector, samplers and towers stay as they are."""
-    from transformers import BitsAndBytesConfig
-
-    if quantize not in ("4bit", "8bit"):
-        raise UserError(f"--quantize {quantize!r} is not offered; use 4bit or 8bit")
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise UserError(f"--quantize {quantize} needs bitsandbytes, which is not installed; `pip install bitsandbytes`")
+def _not_quantized(config: CambrianConfig) -> list[str]:
+    """Head, connector and samplers keep their type; towers are loaded later."""
     kept = ["lm_head", "model.mm_projector", "model.vision_sampler_layers"]
     kept += [f"model.mm_projector_aux_{tower}" for tower in range(config.tower_count)]
-    kept += [f"model.vision_sampler_{group}" for group in range(config.num_query_group)]
-    if quantize == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_compute_dtype=target,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        llm_int8_skip_modules=kept,
-    )
+    return kept + [f"model.vision_sampler_{group}" for group in range(config.num_query_group)]
 
 
 def _placement(device_map: Any, specs: Sequence[TowerSpec], target: torch.dtype) -> dict[str, Any]:
-    """A device map for transformers; on several GPUs the first keeps room for the towers."""
+    """A device map for transformers; on several GPUs the first one keeps memory free for the towers."""
     placement: dict[str, Any] = {"device_map": device_map}
-    automatic = isinstance(device_map, str) and device_map in (
-        "auto",
-        "balanced",
-        "balanced_low_0",
-        "sequential",
-    )
-    if automatic and torch.cuda.device_count() > 1:
+    automatic = ("auto", "balanced", "balanced_low_0", "sequential")
+    if isinstance(device_map, str) and device_map in automatic and torch.cuda.device_count() > 1:
         from accelerate.utils import get_max_memory
 
         memory = get_max_memory()
@@ -161,46 +182,13 @@ def _placement(device_map: Any, specs: Sequence[TowerSpec], target: torch.dtype)
     return placement
 
 
-def _load_towers(
-    model: CambrianForConditionalGeneration,
-    specs: Sequence[TowerSpec],
-    target: torch.dtype,
-    attention: str | None,
-) -> None:
-    device = model.model.image_newline.device
-    extra = {} if attention is None else {"attn_implementation": attention}
-    for spec, side in zip(specs, model.config.tower_sides, strict=True):
-        tower = load_tower(spec, side, model.config.mm_vision_select_layer, target, device, **extra)
-        model.vision_towers.append(tower)
-
-
-def _set_generation(model: CambrianForConditionalGeneration, given: Any, folder: Path) -> None:
-    """Stop ids and sampling come from `generation_config.json`; the single id in config.json is not
-    enough.
-    """
+def _set_generation(model: CheckpointModel, given: Any, checkpoint: Checkpoint) -> None:
+    """Stop ids and sampling come from generation_config.json; the single id in config.json is not enough."""
     if given is not None:
         model.generation_config = given
-    elif (folder / "generation_config.json").is_file():
-        model.generation_config = GenerationConfig.from_pretrained(str(folder))
+    elif (checkpoint.folder / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(str(checkpoint.folder))
     else:
-        raw: Mapping[str, Any] = read_config(folder)
+        raw = checkpoint.raw
         keys = ("bos_token_id", "eos_token_id", "pad_token_id")
         model.generation_config = GenerationConfig(**{key: raw[key] for key in keys if raw.get(key) is not None})
-
-
-def save(model: CambrianForConditionalGeneration, folder: Path, **kwargs: Any) -> None:
-    """Write weights and configuration without the towers; relative tower entries are kept pointing at
-    them.
-    """
-    state = kwargs.pop("state_dict", None) or model.state_dict()
-    weights = {name: tensor for name, tensor in state.items() if not name.startswith("vision_towers.")}
-    entries = list(model.config.mm_vision_tower_aux_list or [])
-    moved = list(entries)
-    for index, spec in enumerate(model.tower_specs):
-        if spec.is_folder_entry and spec.folder is not None and not Path(spec.entry).is_absolute():
-            moved[index] = os.path.relpath(spec.folder, folder.resolve())
-    model.config.mm_vision_tower_aux_list = moved
-    try:
-        super(CambrianForConditionalGeneration, model).save_pretrained(folder, state_dict=weights, **kwargs)
-    finally:
-        model.config.mm_vision_tower_aux_list = entries

@@ -1,20 +1,19 @@
 """The network as an ordinary transformers model: encode images, splice, prefill, decode, generate.
 
-`forward` and `generate` are what users call. `encode_images`, `prepare`, `prefill` and `decode` are the
-same steps one by one, with everything passed as arguments and nothing remembered on the model, so that a
-driver may encode an image once, share a prefix or batch as it likes. Loading is in `loading`.
+`forward` and `generate` are what users call. `encode_images`, `prepare`, `prefill` and `decode` are the same steps one
+by one, with everything passed as arguments and no state on the model, so that `fast` can encode an image once, share a
+prefix, and form batches. Loading is in `loading`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache, GenerationMixin, PreTrainedModel
+from transformers import DynamicCache, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from cambrian_eval.errors import UserError
@@ -22,10 +21,11 @@ from cambrian_eval.errors import UserError
 from .config import CambrianConfig, CambrianLlavaLlamaConfig, CambrianPhi3Config
 from .connector import EncodedImage, Size
 from .language import CambrianLlamaModel, CambrianPhi3Model, ImageStates
-from .processor import warn_of_position
-from .splice import Side, SplicedBatch, image_index, padded_side, splice, text_rows
-from .tower_specs import TowerSpec, resolve_towers
-from .towers import Tower
+from .loading import CheckpointModel
+from .splice import Side, SplicedBatch, image_index, padded_side, splice, text_rows, warn_of_position
+from .towers.kind import TowerSpec
+from .towers.network import Tower
+from .towers.specs import resolve_towers
 
 
 @dataclass
@@ -35,7 +35,7 @@ class CambrianOutput(CausalLMOutputWithPast):  # type: ignore[misc]
     attention_mask: Tensor | None = None
 
 
-class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
+class CambrianForConditionalGeneration(CheckpointModel, GenerationMixin):  # type: ignore[misc]
     """A Cambrian-1 model on either base. `from_pretrained` returns the class of the checkpoint's base."""
 
     config_class = CambrianConfig
@@ -69,17 +69,9 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         self.post_init()
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, *args: Any, **kwargs: Any) -> Any:
-        """Load a checkpoint from a local folder or the hub cache; see `loading.load` for the arguments."""
-        from .loading import load
-
-        return load(cls, pretrained_model_name_or_path, *args, **kwargs)
-
-    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
-        """Write the checkpoint in the official layout: without the towers, which stay where they are."""
-        from .loading import save
-
-        save(self, Path(save_directory), **kwargs)
+    def class_for(cls, config: CambrianConfig) -> type[CheckpointModel]:
+        """The class for a configuration's base model."""
+        return model_class(config)
 
     def get_input_embeddings(self) -> nn.Module:
         """The token embedding, under the name transformers asks for."""
@@ -88,7 +80,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         return embedding
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Where transformers puts a token embedding it has resized or tied."""
+        """Replaces the token embedding; transformers calls it after resizing or tying."""
         self.model.embed_tokens = value
 
     def get_output_embeddings(self) -> nn.Module:
@@ -96,7 +88,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         return self.lm_head
 
     def set_output_embeddings(self, value: nn.Linear) -> None:
-        """Where transformers puts a head it has resized."""
+        """Replaces the head; transformers calls it after resizing."""
         self.lm_head = value
 
     @property
@@ -117,10 +109,10 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
             return [tower(pixels) for tower, pixels in zip(self.vision_towers, pixel_values, strict=True)]
 
     def encode_images(self, pixel_values: Sequence[Tensor], image_sizes: Any) -> list[EncodedImage]:
-        """All that the language model needs of each image; depends on nothing but the images."""
+        """What the language model needs of each image; depends on the images alone."""
         sizes: list[Size] = [(int(width), int(height)) for width, height in torch.as_tensor(image_sizes).tolist()]
         if any(len(pixels) != len(sizes) for pixels in pixel_values):
-            raise UserError("pixel_values and image_sizes speak of different numbers of images")
+            raise UserError("pixel_values and image_sizes have different numbers of images")
         return self.model.encode_features(self.run_towers(pixel_values), sizes)
 
     def prepare(
@@ -133,9 +125,9 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         labels: Tensor | None = None,
         past: int = 0,
     ) -> SplicedBatch:
-        """Embed prompts and put encoded images in their places, one per mark, in the rows' order.
+        """Embed prompts and put encoded images in the places of their marks, in the rows' order.
 
-        `past` is how much of the sequence a cache already holds; only the position warning asks for it.
+        `past` is the length of the sequence that a cache already has; only the position warning uses it.
         """
         rows = text_rows(input_ids, attention_mask)
         self._warn_of_positions(rows, past)
@@ -175,7 +167,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
                 logits_to_keep=logits_to_keep,
             )
         if output is None:
-            raise UserError("a prompt of no tokens cannot be prefilled")
+            raise UserError("a prompt without tokens cannot be prefilled")
         return output
 
     def decode(self, input_ids: Tensor, attention_mask: Tensor, past_key_values: Any) -> CambrianOutput:
@@ -207,10 +199,9 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
     ) -> CambrianOutput:
         """Logits over the spliced sequence.
 
-        With images (`pixel_values` and `image_sizes`, or `images` already encoded) the ids are spliced
-        and the samplers run. A batch is padded on the side its ids are padded on, else on the checkpoint's
-        own side; the output's `attention_mask` tells. With `inputs_embeds`, samplers run exactly where
-        `image_states` says.
+        With images (`pixel_values` and `image_sizes`, or `images` already encoded) the ids are spliced and the
+        samplers run. A batch is padded on the side its ids are padded on, else on the checkpoint's own side; the
+        output's `attention_mask` shows which. With `inputs_embeds`, samplers run exactly where `image_states` says.
         """
         if inputs_embeds is None:
             if input_ids is None:
@@ -273,7 +264,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         if input_ids is None:
             input_ids = kwargs.pop("inputs", None)
         if input_ids is None:
-            raise UserError("generate needs input_ids, as the processor makes them")
+            raise UserError("generate needs input_ids, as the processor returns them")
         if kwargs.get("use_cache") is False:
             raise UserError("generate always uses the key-value cache: the samplers run once, on the prompt")
         if images is None:
@@ -295,7 +286,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         is_first_iteration: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """Hand the samplers' states over on the prefill alone."""
+        """Pass the samplers' states on in the prefill alone."""
         states = kwargs.pop("image_states", None)
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(
             input_ids, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
@@ -328,9 +319,7 @@ class CambrianForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         return hidden
 
     def _filler(self, eos: Any) -> int:
-        """The id that fills rows which ended early: padding if the checkpoint names one, else its first
-        stop id.
-        """
+        """The id that fills rows which ended early: the checkpoint's padding id, else its first stop id."""
         if self.config.pad_token_id is not None:
             return int(self.config.pad_token_id)
         stop = eos if eos is not None else self.generation_config.eos_token_id

@@ -1,7 +1,7 @@
 """Chats and images to the tensors the network takes, and its ids back to text.
 
-Owns the choice of the template, batching of ids with padding, and which image belongs to which prompt. The
-text of the templates is in `prompts`, pixels are made in `preprocess`.
+Chooses the template, pads ids to a batch, and matches images to prompts. The text of the templates is in `prompts`,
+preprocessing in `preprocess`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from transformers import BatchFeature
 from cambrian_eval.errors import UserError
 
 from . import prompts
-from .checkpoint import load_config, locate, read_config
+from .checkpoint import Checkpoint
 from .config import IMAGE_TOKEN_ID, CambrianConfig
 from .geometry import visual_tokens
 from .preprocess import as_rgb, tower_pixels
-from .splice import Side
+from .splice import Side, warn_of_position
 from .tokens import load_tokenizer, prompt_ids
-from .tower_specs import TowerSpec, resolve_towers
+from .towers.kind import TowerSpec
+from .towers.specs import resolve_towers
 
 Chat = Sequence[Mapping[str, Any]]
 
@@ -50,38 +51,28 @@ class CambrianProcessor:
     @classmethod
     def from_pretrained(
         cls,
-        name: str | Path,
+        name: str | Path | Checkpoint,
         *,
         template: str | None = None,
         towers_root: str | Path | None = None,
         padding_side: Side | None = None,
+        allow_pickle: bool = True,
     ) -> CambrianProcessor:
-        """Load from a local folder or the hub cache; `template` overrides the one the checkpoint points
-        to.
-        """
-        folder = locate(name)
-        raw = read_config(folder)
-        config = load_config(folder, name)
+        """Load from a local folder or the Hub cache; `template` replaces the checkpoint's own."""
+        checkpoint = Checkpoint.open(name)
+        config = checkpoint.config()
         root = None if towers_root is None else Path(towers_root)
-        towers = resolve_towers(config.mm_vision_tower_aux_list or [], folder, root)
-        tokenizer = load_tokenizer(folder)
-        chosen = (
-            prompts.template(template)
-            if template is not None
-            else prompts.choose_template(
-                [str(name), str(folder.resolve())],
-                str(raw.get("_name_or_path") or ""),
-                config.language_type == "phi3",
-                tokenizer.get_vocab(),
-                config.image_position,
-            )
-        )
+        entries = config.mm_vision_tower_aux_list or []
+        towers = resolve_towers(entries, checkpoint.folder, root, allow_pickle=allow_pickle)
+        tokenizer = load_tokenizer(checkpoint.folder)
+        own = checkpoint.template(config, tokenizer.get_vocab())
+        chosen = own if template is None else prompts.template(template)
         made = cls(tokenizer, towers, config, chosen, padding_side)
         made._warn_of_template()
         return made
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write the tokenizer; all else of the processor is in the checkpoint's `config.json`."""
+        """Write the tokenizer; the rest of the processor is in the checkpoint's config.json."""
         self.tokenizer.save_pretrained(str(folder))
 
     def apply_chat_template(
@@ -117,21 +108,21 @@ class CambrianProcessor:
     ) -> BatchFeature:
         """Ready prompts, each with at most one `<image>`, and their images as one batch.
 
-        `images` is one image, a list of the images in the order of the prompts that show one, or a list
-        with one entry per prompt (None or an empty list where there is no image). The result has
-        `input_ids` (the image as -200), `attention_mask`, and with images `pixel_values` (a tensor [P,
-        3, s, s] per tower) and `image_sizes` [P, 2] of (width, height).
+        `images` is one image, a list of the images in the order of the prompts that have one, or a list with one entry
+        per prompt (None or an empty list where there is no image). The result has `input_ids` (the image as -200),
+        `attention_mask`, and with images `pixel_values` (a tensor [P, 3, s, s] per tower) and `image_sizes` [P, 2] of
+        (width, height).
         """
         if text is None:
             raise UserError("the processor needs text: a prompt, or a list of prompts")
         if return_tensors != "pt":
-            raise UserError(f"return_tensors={return_tensors!r} is not offered; use 'pt'")
+            raise UserError(f"return_tensors={return_tensors!r} is not supported; use 'pt'")
         texts = [text] if isinstance(text, str) else list(text)
         rows = [self.token_ids(prompt) for prompt in texts]
         shown = _match_images(texts, images)
         lengths = {len(row) for row in rows}
         if not padding and len(lengths) > 1:
-            raise UserError("prompts of different lengths make no batch without padding; pass padding=True")
+            raise UserError("prompts of different lengths need padding to form a batch; pass padding=True")
         data = self._pad(rows, padding_side or self.padding_side)
         if shown:
             data["pixel_values"] = self.pixels(shown)
@@ -139,9 +130,7 @@ class CambrianProcessor:
         return BatchFeature(data)
 
     def token_ids(self, prompt: str) -> list[int]:
-        """Ids of one prompt, -200 for its image; warns where the image stands elsewhere than in
-        training.
-        """
+        """Ids of one prompt, -200 for its image; warns where the image has another position than in training."""
         marks = prompt.count(prompts.IMAGE_MARK)
         if marks > 1:
             raise UserError(
@@ -182,7 +171,7 @@ class CambrianProcessor:
         return {"input_ids": ids, "attention_mask": mask}
 
     def _warn_of_template(self) -> None:
-        """Compare where the template puts an image with where the checkpoint was trained to find it."""
+        """Warn where the template puts an image at another position than in training."""
         trained = self.config.image_position
         if trained is None:
             return
@@ -190,21 +179,10 @@ class CambrianProcessor:
         place = prompt_ids(text, self.tokenizer).index(IMAGE_TOKEN_ID)
         if place != trained:
             warnings.warn(
-                f"the template {self.template.name} puts the image at position {place}, but "
-                f"image_position in "
+                f"the template {self.template.name} puts the image at position {place}, but image_position in "
                 f"config.json is {trained}; is it the template this checkpoint was trained with?",
                 stacklevel=3,
             )
-
-
-def warn_of_position(place: int, trained: int) -> None:
-    """Say that an image stands elsewhere than in training; the samplers follow it there."""
-    warnings.warn(
-        f"the image begins at position {place} of the prompt, in training it was image_position = "
-        f"{trained}; "
-        "the samplers use the real position",
-        stacklevel=3,
-    )
 
 
 def _known(kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -217,7 +195,7 @@ def _chat_images(chat: Chat) -> list[Any]:
 
 
 def _match_images(texts: Sequence[str], images: Any) -> list[Image.Image]:
-    """The images in the order of the prompts that show one; counts must agree exactly."""
+    """The images in the order of the prompts that have one; counts must agree exactly."""
     if images is None:
         given: list[Any] = []
     elif isinstance(images, (list, tuple)):
@@ -248,5 +226,5 @@ def _image(value: Any) -> Image.Image:
     if isinstance(value, np.ndarray):
         value = Image.fromarray(value)
     if not isinstance(value, Image.Image):
-        raise UserError(f"images holds a {type(value).__name__}; give Pillow images (or uint8 arrays)")
+        raise UserError(f"images has a {type(value).__name__}; give Pillow images (or uint8 arrays)")
     return as_rgb(value)

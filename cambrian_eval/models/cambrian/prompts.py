@@ -1,8 +1,7 @@
 """The four conversation templates of Cambrian-1, exact to the character, and the choice between them.
 
-Owns text only. Each checkpoint was trained on exactly one of these; a wrong one degrades quality without an
-error, which is why the choice looks at everything a checkpoint says about itself. Tokenising is left to
-`processor`.
+Each checkpoint was trained on exactly one of these; a wrong one degrades quality without an error, which is why the
+choice looks at everything that a checkpoint states about itself. Tokenization is in `tokens`.
 """
 
 from __future__ import annotations
@@ -18,20 +17,16 @@ IMAGE_MARK = "<image>"
 
 _SENTENCES = (
     "You are Cambrian, a highly intelligent multimodal AI trained by NYU Vision X.",
-    "As a multimodal AI, you have the ability to process and analyze images. Whenever an image is "
-    "present in the "
+    "As a multimodal AI, you have the ability to process and analyze images. Whenever an image is present in the "
     "conversation, very carefully examine it and consider its content when formulating your response.",
-    "You should give concise responses to very simple questions, but provide thorough responses to "
-    "more complex and "
+    "You should give concise responses to very simple questions, but provide thorough responses to more complex and "
     "open-ended questions.",
 )
-# The 8B was trained with the line breaks and indentation of a triple-quoted string, the space before each
-# included.
+# The 8B was trained with the line breaks and indentation of a triple-quoted string, and a space before each.
 _SYSTEM_8B = f"{_SENTENCES[0]} \n    {_SENTENCES[1]}\n    {_SENTENCES[2]} "
 _SYSTEM_34B = " ".join(_SENTENCES)
 _SYSTEM_VICUNA = (
-    "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
-    "helpful, detailed, "
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
     "and polite answers to the user's questions."
 )
 _SYSTEM_PHI3 = "You are a helpful AI assistant."
@@ -39,10 +34,10 @@ _SYSTEM_PHI3 = "You are a helpful AI assistant."
 
 @dataclass(frozen=True)
 class Template:
-    """A conversation as text: what stands around the system text, each question and each answer.
+    """A conversation as text: what surrounds the system text, each question and each answer.
 
-    `opens_answer` is the assistant's header; `always_opens` marks the one template that ends with it even
-    where no answer is asked for.
+    `opens_answer` is the assistant's header; `always_opens` marks the one template that ends with it even where no
+    answer is requested.
     """
 
     name: str
@@ -100,14 +95,14 @@ TEMPLATES: Mapping[str, Template] = {
     )
 }
 
-_SAME = {"cambrian_chatml": "chatml_direct"}
+_ALIASES = {"cambrian_chatml": "chatml_direct"}
 
 
 def template(name: str) -> Template:
     """A template by name."""
-    found = TEMPLATES.get(_SAME.get(name, name))
+    found = TEMPLATES.get(_ALIASES.get(name, name))
     if found is None:
-        raise unknown("conversation template", name, [*TEMPLATES, *_SAME])
+        raise unknown("conversation template", name, [*TEMPLATES, *_ALIASES])
     return found
 
 
@@ -122,12 +117,12 @@ def render_chat(chosen: Template, chat: Sequence[Mapping[str, Any]], add_generat
         elif role in ("user", "assistant"):
             turns.append((str(role), text))
         else:
-            raise UserError(f"chat: role {role!r} is not possible here; use system (first), user and assistant")
+            raise UserError(f"chat: role {role!r} is not supported; use system (first), user and assistant")
     return chosen.render(turns, add_generation_prompt, system)
 
 
 def message_text(content: str | Sequence[Mapping[str, Any]]) -> str:
-    """A message as text: an image is its mark and a line break, in front of the question as in training."""
+    """A message as text: an image is its mark and a line break, before the question as in training."""
     if isinstance(content, str):
         return content
     text = ""
@@ -138,7 +133,7 @@ def message_text(content: str | Sequence[Mapping[str, Any]]) -> str:
         elif kind == "text":
             text += str(part["text"])
         else:
-            raise UserError(f"chat: a part of type {kind!r} is not possible here; use text or image")
+            raise UserError(f"chat: a part of type {kind!r} is not supported; use text or image")
     return text
 
 
@@ -165,9 +160,8 @@ def choose_template(
 ) -> Template:
     """The template of a checkpoint: by its name, its base model, its tokenizer, then its `image_position`.
 
-    `own_names` are what it is called (hub id, folder); they count only where they say Cambrian, since any
-    folder may have an "8b" in its name. `base_name` is the model it was trained from, where config.json
-    tells.
+    `own_names` are its names (Hub id, folder); they count only where they contain "cambrian", since any folder may
+    have an "8b" in its name. `base_name` is the model it was trained from, where config.json states it.
     """
     names = [name for name in (_last_part(own) for own in own_names) if "cambrian" in name]
     for name in (*names, _last_part(base_name)):

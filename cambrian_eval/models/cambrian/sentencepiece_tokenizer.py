@@ -1,10 +1,10 @@
 """A Llama tokenizer read from `tokenizer.model`, with the rules of transformers 4.37's slow class.
 
-The 13B, the 34B and Phi-3 were trained and evaluated with that class. Today's transformers converts such
-files to another implementation (and needs protobuf to do so), which is free to place the space marker
-differently around special tokens and line breaks; one id more or less moves the image. So the few rules
-are written out here: special tokens are cut out first, each piece between them is encoded by SentencePiece
-itself, and the `legacy` key decides whether a piece after a special token gets the dummy prefix.
+The 13B, the 34B and Phi-3 were trained and evaluated with that class. Current transformers converts such files to
+another implementation (and needs protobuf for it), which may place the space marker differently around special tokens
+and line breaks; one id more or less moves the image. The few rules are therefore written out here: special tokens are
+cut out first, each piece between them is encoded by SentencePiece itself, and the `legacy` key decides whether a piece
+after a special token gets the dummy prefix.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from typing import Any
 
 _MARKER = "▁"
 _NO_DUMMY_PREFIX = b"\x1a\x02\x18\x00"
-"""A protobuf fragment: normalizer_spec { add_dummy_prefix: false }. Appended to a model, it overrides
-that key.
-"""
+"""A protobuf fragment: normalizer_spec { add_dummy_prefix: false }. Appended to a model, it overrides that key."""
 
 _FILES = (
     "tokenizer.model",
@@ -76,21 +74,21 @@ class SentencePieceTokenizer:
 
     @property
     def bos_token_id(self) -> int:
-        """Of the token the files name, else of `<s>`."""
+        """The id of the token that the files name, else of `<s>`."""
         return self.token_id(self.bos_token)
 
     @property
     def eos_token_id(self) -> int:
-        """Of the token the files name, else of `</s>`."""
+        """The id of the token that the files name, else of `</s>`."""
         return self.token_id(self.eos_token)
 
     @property
     def pad_token_id(self) -> int | None:
-        """None where the files name no padding token."""
+        """The id of the padding token; None where the files name none."""
         return None if self.pad_token is None else self.token_id(self.pad_token)
 
     def token_id(self, token: str) -> int:
-        """Added tokens come before SentencePiece's own; what neither knows gets the id of the unknown piece."""
+        """The id of a token: added tokens first, then SentencePiece's; unknown ones have that of the unknown piece."""
         added = self.added.get(token)
         return int(self.pieces.piece_to_id(token)) if added is None else added.index
 
@@ -100,7 +98,7 @@ class SentencePieceTokenizer:
         return base | {content: added.index for content, added in self.added.items()}
 
     def __call__(self, text: str) -> dict[str, list[int]]:
-        """Ids of a text with the BOS and EOS that the tokenizer adds by default."""
+        """Ids of a text with the BOS and EOS that the tokenizer adds by default, and their mask."""
         ids = [self.bos_token_id] if self.add_bos else []
         ids += self._encode(text)
         ids += [self.eos_token_id] if self.add_eos else []
@@ -119,13 +117,13 @@ class SentencePieceTokenizer:
             found.append([added.index] if added else self._encode_piece(self._stripped(parts, index)))
         first = self.token_id(_MARKER)
         if not self.legacy and found and found[0] == [first] and len(found) > 1 and parts[1] in self.named:
-            # The prefix put in front of a text that begins with a special token is taken back, but only for
-            # the tokens that have a role: Phi-3's <|system|> has none and keeps the marker before it.
+            # The prefix before a text that begins with a special token is removed again, but only for tokens that
+            # have a role: Phi-3's <|system|> has none and keeps the marker before it.
             found = found[1:]
         return [index for ids in found for index in ids]
 
     def _stripped(self, parts: Sequence[str], index: int) -> str:
-        """A piece of text without the blanks that the special tokens beside it swallow."""
+        """A piece of text without the spaces that neighboring special tokens strip."""
         text = parts[index]
         before = self.added.get(parts[index - 1]) if index else None
         after = self.added.get(parts[index + 1]) if index + 1 < len(parts) else None
@@ -136,7 +134,7 @@ class SentencePieceTokenizer:
     def _encode_piece(self, text: str) -> list[int]:
         if self.legacy or not text.startswith((_MARKER, " ")):
             return list(self.pieces.encode(text))
-        # SentencePiece would drop or merge leading blanks; behind a known token it keeps them.
+        # SentencePiece would drop or merge leading spaces; after a known token it keeps them.
         return list(self.pieces.encode(self.unk_token + text))[self._unk_length :]
 
     def decode(self, ids: Any, skip_special_tokens: bool = False) -> str:

@@ -1,11 +1,12 @@
 """Put encoded images into embedded text: the sequence the decoder sees, row by row, then padded to a batch.
 
-Owns positions: where each image begins in its own row, what the length limit cuts off, and on which side a
-batch is padded. Needs neither towers nor decoder.
+Decides positions: where each image begins in its row, what the length limit cuts off, and on which side a batch is
+padded. Needs neither towers nor decoder.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -59,13 +60,20 @@ def padded_side(attention_mask: Tensor | None) -> Side | None:
 
 
 def image_index(ids: Tensor) -> int | None:
-    """Where the image stands in a row of ids."""
+    """The position of the image in a row of ids; None where there is none."""
     places = (ids == IMAGE_TOKEN_ID).nonzero().flatten().tolist()
     if len(places) > 1:
-        raise UserError(
-            f"a prompt holds {len(places)} images; Cambrian-1 was trained with one, and one per prompt is the limit"
-        )
+        raise UserError(f"a prompt has {len(places)} images; Cambrian-1 takes at most one image per prompt")
     return int(places[0]) if places else None
+
+
+def warn_of_position(place: int, trained: int) -> None:
+    """Warn that an image has another position than in training; the samplers follow it there."""
+    warnings.warn(
+        f"the image begins at position {place} of the prompt, in training it was image_position = {trained}; the "
+        "samplers use the real position",
+        stacklevel=3,
+    )
 
 
 def splice(
@@ -77,9 +85,7 @@ def splice(
     padding_side: Side,
     labels: Sequence[Tensor] | None = None,
 ) -> SplicedBatch:
-    """Embed unpadded rows of ids, each image in the place of its mark; `images` in the order of the
-    rows.
-    """
+    """Embed unpadded rows of ids, each image in the place of its mark; `images` in the order of the rows."""
     places = [image_index(ids) for ids in rows]
     wanted = sum(place is not None for place in places)
     if wanted != len(images):

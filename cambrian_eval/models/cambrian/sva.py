@@ -1,8 +1,8 @@
 """The Spatial Vision Aggregator: queries that read their own window of every tower's feature map.
 
-Owns the arithmetic of one sampler layer, the connector in front of the language model and the in-LLM sampler.
-Every query sees one window per tower and nothing else, so all windows of all images are one dense batch: no
-query-by-query loop and no tiny attention calls. Module names are those of the checkpoint.
+The arithmetic of one sampler layer, which the connector and the in-LLM samplers share. Every query sees one window per
+tower and nothing else, so all windows of all images are one dense batch: no loop over queries and no small attention
+calls. Module names are those of the checkpoint.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Windows:
     image: Tensor
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Windows:
-        """Everything on a device; features and context in the given type, masks and numbers in their own."""
+        """The windows on a device; features and context in the given type, masks and numbers in their own."""
         return Windows(
             tuple(feature.to(device, dtype) for feature in self.features),
             tuple(mask.to(device) for mask in self.masks),
@@ -82,7 +82,7 @@ class WindowAttention(nn.Module):
 
 
 class OutputProjection(nn.Module):
-    """The two-layer perceptron that ends a sampler layer."""
+    """The two-layer perceptron at the end of a sampler layer."""
 
     def __init__(self, width: int, out_width: int) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class OutputProjection(nn.Module):
 
 
 class SamplerLayer(nn.Module):
-    """One layer: read the context, attend to the windows, return the query with what it read added."""
+    """One layer: reads the context, attends to the windows, and adds the result to the query."""
 
     def __init__(self, query_width: int, width: int, window_sides: Sequence[int]) -> None:
         super().__init__()

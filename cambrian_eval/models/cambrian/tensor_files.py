@@ -1,8 +1,7 @@
 """Tensors on disk, known by name and shape before any of their bytes is read.
 
-Reads safetensors with plain positioned reads rather than a memory map, so that the pages of a float32 shard
-never count beside the half-precision weights made from it, and pickled files through torch's restricted
-loader only. What the names mean is left to `checkpoint` and `tower_weights`.
+Reads safetensors with plain positioned reads rather than a memory map, so that the pages of a float32 shard never
+count beside the half-precision weights made from it, and pickled files through torch's restricted loader only.
 """
 
 from __future__ import annotations
@@ -12,9 +11,7 @@ import pickle
 import struct
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from io import RawIOBase
 from pathlib import Path
@@ -42,14 +39,14 @@ _DTYPES = {
 
 
 _PIECE = 1 << 23
-"""Bytes read at a time where a tensor is converted on the way: all that ever exists in the stored type."""
+"""Bytes read at a time where a tensor is converted while reading: all that exists at once in the stored type."""
 
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor that is read when asked for with `[...]`, as transformers' loader does, and not kept.
+    """A tensor that is read by `[...]`, as transformers' loader does, and not kept.
 
-    `read` takes the type wanted, so that a conversion needs no copy of the whole tensor in the stored type.
+    `read` takes the wanted type, so that a conversion needs no copy of the whole tensor in the stored type.
     """
 
     shape: tuple[int, ...]
@@ -78,7 +75,7 @@ class StoredTensor:
         return int(torch.Size(self.shape).numel())
 
     def cast(self, dtype: torch.dtype) -> StoredTensor:
-        """The tensor in another type, if it holds floating point numbers."""
+        """The tensor in another type, if it has floating point numbers."""
         return replace(self, dtype=dtype) if self.is_floating_point() else self
 
     def rows(self, start: int, stop: int) -> StoredTensor:
@@ -107,35 +104,42 @@ WEIGHT_FILES = (
 """Names of weight files, the preferred first."""
 
 
-def open_folder(folder: Path, what: str) -> Stored:
-    """All tensors of a folder's weight file, sharded or not."""
+def open_folder(folder: Path, what: str, *, allow_pickle: bool = True) -> Stored:
+    """All tensors of a folder's weight file, sharded or not. `what` names the folder's content in errors."""
     for name in WEIGHT_FILES:
         if (folder / name).is_file():
-            return open_file(folder / name)
+            return open_file(folder / name, allow_pickle=allow_pickle)
     others = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
     if len(others) == 1:
-        return open_file(others[0])
+        return open_file(others[0], allow_pickle=allow_pickle)
     found = f"several weight files ({', '.join(path.name for path in others)})" if others else "no weight file"
-    raise UserError(f"{folder} holds {found}; {what} needs one of {', '.join(WEIGHT_FILES)}")
+    raise UserError(f"{folder} has {found}; {what} needs one of {', '.join(WEIGHT_FILES)}")
 
 
-def open_file(path: Path) -> Stored:
-    """All tensors of one weight file or of the shards an index names."""
+def open_file(path: Path, *, allow_pickle: bool = True) -> Stored:
+    """All tensors of one weight file or of the shards that an index names.
+
+    Pickled files (`.bin`) are refused without `allow_pickle`; torch's restricted loader reads them either way.
+    """
     if path.name.endswith(".index.json"):
-        return _open_index(path)
-    return _open_safetensors(path) if path.suffix == ".safetensors" else _open_pickle(path)
+        return _open_index(path, allow_pickle)
+    if path.suffix == ".safetensors":
+        return _open_safetensors(path)
+    if not allow_pickle:
+        raise UserError(f"{path} is a pickled file; use its safetensors form, or allow it with --allow-pickle")
+    return _open_pickle(path)
 
 
-def _open_index(path: Path) -> Stored:
+def _open_index(path: Path, allow_pickle: bool) -> Stored:
     weight_map: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
     shards: dict[str, Stored] = {}
     for name in sorted(set(weight_map.values())):
         if not (path.parent / name).is_file():
-            raise UserError(f"{path} names the shard {name}, which is not there; fetch the checkpoint again")
-        shards[name] = open_file(path.parent / name)
+            raise UserError(f"{path} names the shard {name}, which does not exist; download the checkpoint again")
+        shards[name] = open_file(path.parent / name, allow_pickle=allow_pickle)
     lost = [name for name, shard in weight_map.items() if name not in shards[shard]]
     if lost:
-        raise UserError(f"{path}: tensor {lost[0]} is not in {weight_map[lost[0]]}; fetch the checkpoint again")
+        raise UserError(f"{path}: tensor {lost[0]} is not in {weight_map[lost[0]]}; download the checkpoint again")
     return {name: tensor for shard in shards.values() for name, tensor in shard.items()}
 
 
@@ -146,7 +150,7 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(length))
     except (struct.error, ValueError, MemoryError, OverflowError):
-        raise UserError(f"{path} is not a readable safetensors file; fetch or copy it again") from None
+        raise UserError(f"{path} is not a readable safetensors file; download or copy it again") from None
     header.pop("__metadata__", None)
     return header, 8 + length
 
@@ -158,7 +162,7 @@ def _open_safetensors(path: Path) -> Stored:
     for name, entry in header.items():
         start, stop = entry["data_offsets"]
         if base + stop > size:
-            raise UserError(f"{path} ends inside tensor {name}; it was cut short, fetch or copy it again")
+            raise UserError(f"{path} ends inside tensor {name}; it is truncated, download or copy it again")
         dtype = _DTYPES.get(entry["dtype"])
         if dtype is None:
             raise UserError(f"{path}: tensor {name} has the unsupported type {entry['dtype']}")
@@ -202,7 +206,7 @@ _scratches = threading.local()
 
 
 def _scratch() -> Tensor:
-    """One buffer per reading thread: a new one for each piece would leave holes all over the heap."""
+    """One buffer per reading thread, because a new one for each piece would fragment the heap."""
     if not hasattr(_scratches, "buffer"):
         _scratches.buffer = torch.empty(_PIECE, dtype=torch.uint8)
     buffer: Tensor = _scratches.buffer
@@ -216,26 +220,11 @@ def _fill(file: RawIOBase, raw: Tensor, path: Path) -> None:
     while done < len(view):
         count = file.readinto(view[done:])
         if not count:
-            raise UserError(f"{path} ended early while a tensor was read; it changed or was cut short")
+            raise UserError(f"{path} ended early while a tensor was read; it changed or is truncated")
         done += count
 
 
-_PICKLES = ContextVar("pickles", default=True)
-
-
-@contextmanager
-def pickles(allowed: bool) -> Iterator[None]:
-    """Whether `.bin` files may be opened inside the block; the restricted loader reads them either way."""
-    token = _PICKLES.set(allowed)
-    try:
-        yield
-    finally:
-        _PICKLES.reset(token)
-
-
 def _open_pickle(path: Path) -> Stored:
-    if not _PICKLES.get():
-        raise UserError(f"{path} is a pickled file; use its safetensors form, or allow it with --allow-pickle")
     try:
         # Only the zip format can be mapped; older files are read whole.
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
@@ -252,5 +241,5 @@ def _open_pickle(path: Path) -> Stored:
 
 
 def _converter(tensor: Tensor) -> Callable[[torch.dtype], Tensor]:
-    # A copy even where the type fits: the file's map may be shared, and must not stay open.
+    # A copy even where the type fits, because the file's memory map must not stay open.
     return lambda dtype: tensor.to(dtype, copy=True)

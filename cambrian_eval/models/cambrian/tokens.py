@@ -1,6 +1,4 @@
-"""Prompt text to ids, with the image's mark as one id of its own: the tokenisation the models were
-trained on.
-"""
+"""Prompt text to ids, with the image mark as one id of its own: the tokenization that the models were trained on."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from .prompts import IMAGE_MARK
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer shipped with a checkpoint: SentencePiece by the rules of training, else as its file says."""
+    """A checkpoint's tokenizer: SentencePiece by the rules used in training, else as its file states."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     from . import sentencepiece_tokenizer
@@ -22,9 +20,9 @@ def load_tokenizer(folder: Path) -> Any:
     if sentencepiece_tokenizer.reads(folder):
         return sentencepiece_tokenizer.SentencePieceTokenizer(folder)
     if (folder / "tokenizer.json").is_file():
-        # Read literally: classes chosen by name may rebuild parts of the file in their own way.
+        # The plain class reads the file as it is; classes chosen by name may rebuild parts of it.
         return PreTrainedTokenizerFast.from_pretrained(str(folder))
-    missing = f"{folder} holds no tokenizer (tokenizer.json or tokenizer.model); fetch it again"
+    missing = f"{folder} has no tokenizer (tokenizer.json or tokenizer.model); download the checkpoint again"
     if not (folder / "tokenizer_config.json").is_file():
         raise UserError(missing)
     try:
@@ -36,9 +34,9 @@ def load_tokenizer(folder: Path) -> Any:
 def prompt_ids(prompt: str, tokenizer: Any) -> list[int]:
     """Ids of a prompt, -200 for its image.
 
-    Each piece around a mark is tokenised by itself with the tokenizer's defaults. If the first piece begins
-    with the BOS id, the first id of every later piece is dropped, whatever it is: for a tokenizer that adds
-    no BOS this costs the line break after the image, and the published results were made that way.
+    Each piece around a mark is tokenized alone, with the tokenizer's defaults. If the first piece begins with the BOS
+    id, the first id of every later piece is dropped, whatever it is: for a tokenizer that adds no BOS this drops the
+    line break after the image, and the published results were computed that way.
     """
     pieces = [list(tokenizer(piece)["input_ids"]) for piece in prompt.split(IMAGE_MARK)]
     begins = bool(pieces[0]) and tokenizer.bos_token_id is not None and pieces[0][0] == tokenizer.bos_token_id

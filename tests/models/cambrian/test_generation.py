@@ -207,7 +207,7 @@ def test_refusals(loaded: Load, made_image: Callable[..., Any], ask: Callable[..
     shown = made_image(30, 30)
     with pytest.raises(UserError, match="at most one image"):
         processor(text=["<image> and <image>"], images=[shown, shown])
-    with pytest.raises(UserError, match="one per prompt"):
+    with pytest.raises(UserError, match="one image per prompt"):
         model(input_ids=torch.tensor([[5, -200, 6, -200]]))
     with pytest.raises(UserError, match=r"1 .*mark.* but 0 image"):
         processor(text=[ask(processor, "x")])

@@ -99,17 +99,17 @@ def test_types_and_devices(checkpoint: Make, made_image: Callable[..., Any]) -> 
     eager = CambrianForConditionalGeneration.from_pretrained(folder, attn_implementation="eager")
     assert eager.model.layers[0].self_attn.config._attn_implementation == "eager"
     assert (_logits(eager, folder, made_image(50, 30)) - exact).abs().max() < 2e-5
-    with pytest.raises(UserError, match="no floating point type"):
+    with pytest.raises(UserError, match="not a floating point type"):
         CambrianForConditionalGeneration.from_pretrained(folder, dtype="float8")
-    with pytest.raises(UserError, match="--attention 'fast'"):
+    with pytest.raises(UserError, match="attention 'fast'"):
         CambrianForConditionalGeneration.from_pretrained(folder, attn_implementation="fast")
-    with pytest.raises(UserError, match="--quantize '3bit'"):
+    with pytest.raises(UserError, match="quantize must be 4bit or 8bit, not '3bit'"):
         CambrianForConditionalGeneration.from_pretrained(folder, quantize="3bit")
 
 
-def test_quantisation_without_its_library(checkpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cambrian_eval.models.cambrian.loading.importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match="bitsandbytes, which is not installed"):
+def test_quantization_without_its_library(checkpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="needs bitsandbytes; install it"):
         CambrianForConditionalGeneration.from_pretrained(checkpoint("sva"), quantize="4bit")
 
 
@@ -222,7 +222,7 @@ def test_a_name_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"mm_vision_tower_aux_token_len_list": [16, 16, 16, 36]}, "side 6 cannot be cut into 4 x 4"),
         ({"query_num_list": [16, 4]}, "num_query_group is 1"),
         ({"stride_of_vision_sampler_layers": 9}, "after decoder layer 9"),
-        ({"mm_projector_type": "perceiver"}, "'perceiver' is none of"),
+        ({"mm_projector_type": "perceiver"}, "'perceiver' must be"),
         ({"mm_vision_select_feature": "cls_patch"}, "leaves a class token"),
     ],
 )
@@ -243,7 +243,7 @@ def test_without_the_aggregator_every_tower_is_brought_to_the_grid_of_tokens(
 def test_a_lost_tokenizer_is_told_in_one_line(copy: Callable[..., Path]) -> None:
     folder = copy()
     (folder / "tokenizer.json").unlink()
-    with pytest.raises(UserError, match="holds no tokenizer") as told:
+    with pytest.raises(UserError, match="has no tokenizer") as told:
         CambrianProcessor.from_pretrained(folder)
     assert "\n" not in str(told.value)
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cambrian_eval.models.cambrian.preprocess import pad_to_square, tower_pixels
-from cambrian_eval.models.cambrian.tower_specs import resolve_towers
+from cambrian_eval.models.cambrian.towers.specs import resolve_towers
 
 RELEASED = (
     "siglip/CLIP-ViT-SO400M-14-384",
@@ -28,17 +28,17 @@ EXPECTED = (
 
 @pytest.fixture(autouse=True)
 def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cambrian_eval.models.cambrian.tower_specs.cached_snapshot", lambda hub_id, **kwargs: None)
+    monkeypatch.setattr("cambrian_eval.models.cambrian.towers.specs.cached_snapshot", lambda hub_id, **kwargs: None)
 
 
 @pytest.mark.parametrize("tower", range(4))
 @pytest.mark.parametrize("size", [(64, 48), (31, 90), (77, 77), (50, 1)])
 def test_released_towers(tower: int, size: tuple[int, int], made_image: Callable[..., Image.Image]) -> None:
-    side, (mean, std), colour = EXPECTED[tower]
+    side, (mean, std), color = EXPECTED[tower]
     shown = made_image(*size)
     long = max(size)
     canvas = np.empty((long, long, 3), dtype=np.uint8)
-    canvas[:] = colour
+    canvas[:] = color
     top, left = (long - size[1]) // 2, (long - size[0]) // 2
     canvas[top : top + size[1], left : left + size[0]] = np.asarray(shown)
     resized = np.asarray(Image.fromarray(canvas).resize((side, side), Image.Resampling.BICUBIC), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Tokenisation around the image, the processor's choices, and what `inspect` tells."""
+"""Tokenization around the image, the processor's choices, and what `inspect` tells."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_processor_shapes(loaded: Callable[..., Any], made_image: Callable[..., 
 
 def test_inspect(checkpoint: Callable[..., Path]) -> None:
     folder = checkpoint("groups")
-    told = describe_checkpoint(folder, (640, 160))
+    told = describe_checkpoint(folder, [(640, 160)])
     assert told["template"] == "llama_3" and told["missing"] == [] and told["sampler_layers"] == [0, 2]
     # 160 of 640 on a grid of 4 is one row, kept as two: (4 - 1) // 2 = 1 above and below.
     assert told["image"] == {"size": [640, 160], "grid": [2, 4], "visual_tokens": 10}
@@ -148,7 +148,7 @@ def test_inspect_counts_what_is_loaded(checkpoint: Callable[..., Path], loaded: 
 
 
 def test_inspect_lists_what_is_missing(checkpoint: Callable[..., Path], tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("cambrian_eval.models.cambrian.tower_specs.cached_snapshot", lambda hub_id, **kwargs: None)
+    monkeypatch.setattr("cambrian_eval.models.cambrian.towers.specs.cached_snapshot", lambda hub_id, **kwargs: None)
     raw = json.loads((checkpoint("sva") / "config.json").read_text())
     raw["mm_vision_tower_aux_list"] = [
         "siglip/CLIP-ViT-SO400M-14-384",
@@ -195,7 +195,7 @@ def test_a_config_in_the_cache_is_enough_to_inspect(
 
 def test_published_sizes() -> None:
     from cambrian_eval.models.cambrian import CambrianConfig
-    from cambrian_eval.models.cambrian.inspect import _parameters
+    from cambrian_eval.models.cambrian.inspect import count_parameters
 
     shared = {
         "mm_vision_tower_aux_list": ["a", "b", "c", "d"],
@@ -222,6 +222,6 @@ def test_published_sizes() -> None:
             "num_of_vision_sampler_layers": number,
             "stride_of_vision_sampler_layers": stride,
         }
-        counts = _parameters(CambrianConfig.from_dict(shared | keys))
+        counts = count_parameters(CambrianConfig.from_dict(shared | keys))
         assert sum(counts.values()) == total
         assert counts["connector"] + counts["samplers"] == vision

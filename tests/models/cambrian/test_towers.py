@@ -16,9 +16,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.models.cambrian.tower_specs import require_weights, resolve_towers
-from cambrian_eval.models.cambrian.tower_weights import read_tower
-from cambrian_eval.models.cambrian.towers import load_tower, resample_positions
+from cambrian_eval.models.cambrian.towers.dinov2 import resample_positions
+from cambrian_eval.models.cambrian.towers.network import load_tower, read_tower
+from cambrian_eval.models.cambrian.towers.specs import KINDS, require_weights, resolve_towers
 
 RELEASED = [
     "siglip/CLIP-ViT-SO400M-14-384",
@@ -27,10 +27,12 @@ RELEASED = [
     "clip-convnext-XXL-multi-stage",
 ]
 
+KIND = {kind.name: kind for kind in KINDS}
+
 
 @pytest.fixture
 def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cambrian_eval.models.cambrian.tower_specs.cached_snapshot", lambda hub_id, **kwargs: None)
+    monkeypatch.setattr("cambrian_eval.models.cambrian.towers.specs.cached_snapshot", lambda hub_id, **kwargs: None)
 
 
 def _load(folder: Path, side: int = 4, select: int = -2) -> Any:
@@ -67,7 +69,7 @@ def test_unknown_entries_name_the_folder_looked_at(tmp_path: Path) -> None:
 def test_timm_names_there_and_back(name: str, maker: ModuleType, tmp_path: Path) -> None:
     maker.write_tower(tmp_path / "a", name, "transformers", torch.Generator().manual_seed(3))
     maker.write_tower(tmp_path / "b", name, "open_clip", torch.Generator().manual_seed(3))
-    ours, theirs = read_tower(tmp_path / "a", name), read_tower(tmp_path / "b", name)
+    ours, theirs = read_tower(tmp_path / "a", KIND[name]), read_tower(tmp_path / "b", KIND[name])
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[key][...], theirs[key][...]) for key in ours)
 
@@ -89,7 +91,7 @@ def test_timm_names_by_the_published_table(tmp_path: Path) -> None:
     }
     state = {f"visual.trunk.{key}": torch.randn(shape, generator=random) for key, shape in made.items()}
     torch.save(state | {"text.x": torch.zeros(3)}, tmp_path / "open_clip_pytorch_model.bin")
-    found = {key: tensor[...] for key, tensor in read_tower(tmp_path, "siglip").items()}
+    found = {key: tensor[...] for key, tensor in read_tower(tmp_path, KIND["siglip"]).items()}
     layer = "vision_model.encoder.layers."
     fused = state["visual.trunk.blocks.1.attn.qkv.weight"]
     assert torch.equal(found[layer + "1.self_attn.q_proj.weight"], fused[:8])
@@ -208,7 +210,7 @@ def test_dinov2_positions_follow_the_old_rule(maker: ModuleType, tmp_path: Path)
     assert torch.equal(tower(pixels), tower.network(pixels).last_hidden_state[:, 1:])
 
 
-def test_an_open_clip_folder_without_config_is_recognised(maker: ModuleType, tmp_path: Path) -> None:
+def test_an_open_clip_folder_without_config_is_recognized(maker: ModuleType, tmp_path: Path) -> None:
     for name in ("siglip", "convnext"):
         folder = tmp_path / name
         maker.write_tower(folder, name, "open_clip", torch.Generator().manual_seed(10))
@@ -247,7 +249,7 @@ def test_a_wrong_dinov2_tensor_has_the_name_it_has_in_its_file(maker: ModuleType
         _load(tmp_path)
 
 
-def test_a_bare_entry_may_be_a_neighbour_of_the_checkpoint(maker: ModuleType, tmp_path: Path) -> None:
+def test_a_bare_entry_may_be_a_neighbor_of_the_checkpoint(maker: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "small-clip").mkdir()
     maker.write_tower(tmp_path / "small-clip", "clip", "transformers", torch.Generator())
@@ -273,11 +275,11 @@ def test_wrong_towers_are_named(maker: ModuleType, tmp_path: Path, capfd: pytest
     with pytest.raises(UserError, match=r"tensor vision_model\.extra is not expected"):
         _load(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit_mae"}))
-    with pytest.raises(UserError, match="model_type 'vit_mae' is no vision tower"):
+    with pytest.raises(UserError, match="model_type 'vit_mae' is not a supported vision tower"):
         resolve_towers([str(tmp_path)], None)
 
 
-def test_colours_and_sides_of_folders(maker: ModuleType, tmp_path: Path) -> None:
+def test_colors_and_sides_of_folders(maker: ModuleType, tmp_path: Path) -> None:
     for name in ("siglip", "clip", "dinov2", "convnext"):
         maker.write_tower(tmp_path / name, name, "transformers", torch.Generator())
     siglip, clip, dino, convnext = resolve_towers(["siglip", "clip", "dinov2", "convnext"], tmp_path)

@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cambrian_eval.models.cambrian.fast import Answer, Driver, Question, Shown
+from cambrian_eval.models.cambrian.fast import Driver, Generated, ImageSource, Question
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZES = [(64, 48), (48, 64), (50, 50), (100, 20), (20, 100), (300, 200), (7, 5), (400, 10)]
@@ -69,8 +69,8 @@ class Loaded:
     def alone(self, question: Question) -> tuple[int, ...]:
         """What `generate` answers to one question by itself."""
         pixels: dict[str, Any] = {}
-        if question.shown is not None:
-            image = question.shown.load()
+        if question.image is not None:
+            image = question.image.load()
             pixels = {"pixel_values": self.processor.pixels([image]), "image_sizes": [image.size]}
         ids = torch.tensor([question.ids])
         new = self.model.generate(
@@ -83,18 +83,18 @@ class Loaded:
         return tuple(new[0].tolist())
 
 
-def show(number: int) -> Shown:
+def show(number: int) -> ImageSource:
     coarse = np.random.default_rng(number).integers(0, 256, (5, 5, 3), dtype=np.uint8)
     size = SIZES[number % len(SIZES)]
-    return Shown(f"image {number}", size, lambda: Image.fromarray(coarse).resize(size))
+    return ImageSource(f"image {number}", size, lambda: Image.fromarray(coarse).resize(size))
 
 
 def answered(driver: Driver, questions: Sequence[Question]) -> dict[Any, tuple[int, ...]]:
     """Every question's ids; each must have been answered once."""
     found: dict[Any, tuple[int, ...]] = {}
-    for wave in driver.waves(iter(questions)):
-        for answer in wave:
-            assert isinstance(answer, Answer), answer
+    for batch in driver.batches(iter(questions)):
+        for answer in batch:
+            assert isinstance(answer, Generated), answer
             assert answer.tag not in found
             found[answer.tag] = answer.ids
     assert set(found) == {question.tag for question in questions}

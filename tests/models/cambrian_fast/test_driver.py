@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from cambrian_eval.models.cambrian.fast import Answer, Driver, Failure, Question, Shown
+from cambrian_eval.models.cambrian.fast import Driver, Failure, Generated, ImageSource, Question
 
 from .conftest import Loaded, answered, show
 
@@ -58,8 +58,7 @@ def test_the_vision_cache_keeps_to_its_bound(tiny: Make) -> None:
     one = loaded.model.encode_images(loaded.processor.pixels([show(2).load()]), [show(2).size])[0].nbytes
     driver = Driver(loaded.model, loaded.processor, vision_cache_bytes=2 * one)
     answered(driver, [loaded.question(n, "?", 1, n) for n in range(8)])
-    assert 0 < driver.images.held <= 2 * one
-    assert driver.images.held == sum(made_image.nbytes for made_image in driver.images._kept.values())
+    assert 0 < driver.images.used <= 2 * one
 
 
 @pytest.mark.parametrize("settings", [{}, {"batch_size": 64}], ids=str)
@@ -128,9 +127,9 @@ def test_what_never_fits_fails_alone(tiny: Make, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(body, "forward", tight)
     questions = [loaded.question(n, "x" * (900 if n == 3 else 5), 2, None) for n in range(6)]
-    found = [answer for wave in Driver(loaded.model, loaded.processor).waves(questions) for answer in wave]
+    found = [answer for batch in Driver(loaded.model, loaded.processor).batches(questions) for answer in batch]
     assert {a.tag for a in found if isinstance(a, Failure)} == {3}
-    assert {a.tag for a in found if isinstance(a, Answer)} == {0, 1, 2, 4, 5}
+    assert {a.tag for a in found if isinstance(a, Generated)} == {0, 1, 2, 4, 5}
 
 
 def test_other_errors_are_not_swallowed(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +140,7 @@ def test_other_errors_are_not_swallowed(tiny: Make, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(loaded.model.model, "forward", broken)
     with pytest.raises(ValueError, match="a defect"):
-        list(Driver(loaded.model, loaded.processor).waves([loaded.question(0, "?", 1, 0)]))
+        list(Driver(loaded.model, loaded.processor).batches([loaded.question(0, "?", 1, 0)]))
 
 
 def test_a_image_that_cannot_be_read_fails_its_questions_alone(tiny: Make) -> None:
@@ -151,11 +150,11 @@ def test_a_image_that_cannot_be_read_fails_its_questions_alone(tiny: Make) -> No
         raise OSError("truncated file")
 
     good = [loaded.question(n, "?", 2, n) for n in range(3)]
-    bad = Question("bad", good[0].ids, 2, Shown("broken", (64, 48), broken))
-    found = [a for wave in Driver(loaded.model, loaded.processor).waves([good[0], bad, *good[1:]]) for a in wave]
+    bad = Question("bad", good[0].ids, 2, ImageSource("broken", (64, 48), broken))
+    found = [a for batch in Driver(loaded.model, loaded.processor).batches([good[0], bad, *good[1:]]) for a in batch]
     (failure,) = [a for a in found if isinstance(a, Failure)]
     assert failure.tag == "bad" and "truncated file" in str(failure.error)
-    assert sorted(a.tag for a in found if isinstance(a, Answer)) == [0, 1, 2]
+    assert sorted(a.tag for a in found if isinstance(a, Generated)) == [0, 1, 2]
 
 
 def test_answers_come_before_the_stream_is_read_to_its_end(tiny: Make) -> None:
@@ -167,17 +166,17 @@ def test_answers_come_before_the_stream_is_read_to_its_end(tiny: Make) -> None:
         nonlocal pulled
         for n in range(100_000):
             pulled += 1
-            yield Question(n, template.ids, 1, template.shown)
+            yield Question(n, template.ids, 1, template.image)
 
-    waves = Driver(loaded.model, loaded.processor).waves(stream())
-    next(iter(waves))
+    batches = Driver(loaded.model, loaded.processor).batches(stream())
+    next(iter(batches))
     assert pulled < 2000
 
 
 def test_stop_ids_end_an_answer_and_are_part_of_it(tiny: Make) -> None:
     loaded = tiny("sva")
-    found = [a for wave in Driver(loaded.model, loaded.processor).waves(loaded.mixed(40, 12)) for a in wave]
-    answers = [a for a in found if isinstance(a, Answer)]
+    found = [a for batch in Driver(loaded.model, loaded.processor).batches(loaded.mixed(40, 12)) for a in batch]
+    answers = [a for a in found if isinstance(a, Generated)]
     stops = set(loaded.model.generation_config.eos_token_id)
     assert {a.stopped for a in answers} == {True, False}
     for answer in answers:

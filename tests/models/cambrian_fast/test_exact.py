@@ -122,7 +122,7 @@ def test_more_questions_than_are_asked_side_by_side(tiny: Make) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
-def test_deterministic_answers_do_not_depend_on_neighbours(tiny: Make, dtype: str) -> None:
+def test_deterministic_answers_do_not_depend_on_neighbors(tiny: Make, dtype: str) -> None:
     """Bit for bit: the logits of a question are the same whatever stands before, behind and beside it."""
     loaded = tiny("sva", dtype=dtype)
     questions = [loaded.question(n, f"{'so ' * (n % 5)}what {n}?", 6, n % 3 if n % 4 else None) for n in range(12)]

@@ -1,4 +1,4 @@
-"""Layouts, caches, bundles and waves, each against a slow second telling of the same rule."""
+"""Layouts, caches, groups and batches, each against a slow second telling of the same rule."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from cambrian_eval.models.cambrian.config import IMAGE_TOKEN_ID
 from cambrian_eval.models.cambrian.fast.cache import GrowingCache
 from cambrian_eval.models.cambrian.fast.layout import PADDING, PREFIX, Layout
 from cambrian_eval.models.cambrian.fast.memory import TokenBudget
-from cambrian_eval.models.cambrian.fast.planning import Rules, Wave, Window
-from cambrian_eval.models.cambrian.fast.questions import Bundle, Question, Shown
+from cambrian_eval.models.cambrian.fast.planning import Batch, Rules, Window
+from cambrian_eval.models.cambrian.fast.questions import Group, ImageSource, Question
 
 VISUAL = 20
 
@@ -65,8 +65,8 @@ def test_forks_share_a_prefix_and_gathering_keeps_columns() -> None:
     assert torch.equal(values, torch.cat([before, last], dim=2))
 
 
-def shown(key: str) -> Shown:
-    return Shown(key, (10, 10), lambda: None)
+def shown(key: str) -> ImageSource:
+    return ImageSource(key, (10, 10), lambda: None)
 
 
 def asked(tag: int, key: str | None, own: list[int], head: tuple[int, ...] = (7, 8, 9), limit: int = 4) -> Question:
@@ -100,18 +100,18 @@ def window(
     return Window(stream(), lambda _: VISUAL, lambda _: None, rules), pulled
 
 
-def drained(found: Window, tokens: int) -> list[Wave]:
-    waves = []
+def drained(found: Window, tokens: int) -> list[Batch]:
+    batches = []
     found.fill(tokens)
-    while (wave := found.take(tokens)) is not None:
-        waves.append(wave)
+    while (batch := found.take(tokens)) is not None:
+        batches.append(batch)
         found.fill(tokens)
-    return waves
+    return batches
 
 
 @given(questions_strategy, st.integers(1, 400), st.sampled_from([None, 22, 24, 26]), st.booleans())
 @settings(max_examples=150)
-def test_every_question_is_in_one_wave_and_its_parts_make_its_prompt(
+def test_every_question_is_in_one_batch_and_its_parts_make_its_prompt(
     drawn: list[tuple[str | None, list[int], tuple[int, ...], int]],
     tokens: int,
     limit: int | None,
@@ -119,41 +119,41 @@ def test_every_question_is_in_one_wave_and_its_parts_make_its_prompt(
 ) -> None:
     questions = [asked(n, key, own, head, most) for n, (key, own, head, most) in enumerate(drawn)]
     found, _ = window(questions, limit, alone=alone)
-    waves = drained(found, tokens)
-    inside = [q.tag for wave in waves for bundle in wave.bundles for q in bundle.questions]
+    batches = drained(found, tokens)
+    inside = [q.tag for batch in batches for group in batch.groups for q in group.questions]
     assert sorted(inside) == list(range(len(questions)))
-    for wave in waves:
-        assert len(wave.bundles) == 1 or wave.tokens <= tokens
-        for bundle in wave.bundles:
-            check_bundle(bundle, wave.split, limit)
-            assert wave.split or len(bundle.questions) == 1
+    for batch in batches:
+        assert len(batch.groups) == 1 or batch.tokens <= tokens
+        for group in batch.groups:
+            check_group(group, batch.split, limit)
+            assert batch.split or len(group.questions) == 1
 
 
-def check_bundle(bundle: Bundle, split: bool, limit: int | None) -> None:
-    for question in bundle.questions:
+def check_group(group: Group, split: bool, limit: int | None) -> None:
+    for question in group.questions:
         whole = expanded(question.ids)
-        kept = whole if limit is None or question.shown is None else whole[:limit]
-        assert bundle.prompt_tokens(question) == len(kept)
+        kept = whole if limit is None or question.image is None else whole[:limit]
+        assert group.prompt_tokens(question) == len(kept)
         if split:
-            parts = expanded(bundle.prefix_ids)
-            assert bundle.prefix_tokens == len(parts)
-            assert len(bundle.own_ids(question)) > 0
-            assert (*parts, *bundle.own_ids(question)) == kept
-            assert question.shown is None or IMAGE_TOKEN_ID in bundle.prefix_ids
+            parts = expanded(group.prefix_ids)
+            assert group.prefix_tokens == len(parts)
+            assert len(group.own_ids(question)) > 0
+            assert (*parts, *group.own_ids(question)) == kept
+            assert question.image is None or IMAGE_TOKEN_ID in group.prefix_ids
 
 
 def expanded(ids: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(value for one in ids for value in ([one] if one != IMAGE_TOKEN_ID else range(-1000, -1000 + VISUAL)))
 
 
-def test_neighbours_about_one_image_share_a_bundle() -> None:
+def test_neighbors_about_one_image_share_a_group() -> None:
     questions = [asked(n, "p", [n]) for n in range(9)] + [asked(9, "q", [1])]
     found, _ = window(questions)
-    bundles = [bundle for wave in drained(found, 1000) for bundle in wave.bundles]
-    assert sorted(len(bundle.questions) for bundle in bundles) == [1, 9]
+    groups = [group for batch in drained(found, 1000) for group in batch.groups]
+    assert sorted(len(group.questions) for group in groups) == [1, 9]
 
 
-def test_only_what_two_waves_need_is_pulled() -> None:
+def test_only_what_two_batches_need_is_pulled() -> None:
     questions = [asked(n, f"image {n}", [1, 2, 3]) for n in range(1000)]
     found, pulled = window(questions)
     found.fill(100)
@@ -163,10 +163,10 @@ def test_only_what_two_waves_need_is_pulled() -> None:
     assert len(pulled) < 30
 
 
-def test_a_wave_asks_no_more_than_the_batch_size() -> None:
+def test_a_batch_asks_no_more_than_the_batch_size() -> None:
     questions = [asked(n, f"image {n}", [1, 2, 3]) for n in range(50)]
     found, _ = window(questions, width=4, most=4)
-    assert {len(wave.bundles) for wave in drained(found, 10**6)} <= {4, 2}
+    assert {len(batch.groups) for batch in drained(found, 10**6)} <= {4, 2}
 
 
 @given(st.integers(100, 5000))

@@ -1,8 +1,8 @@
-"""One question by itself, as `generate` answers it: what every shared answer has to equal.
+"""One question by itself, with `generate`: every shared response must equal this one.
 
-Sums in another order move a float32 logit by about a millionth of the largest. Where the two best ids are no
-further apart than that, which of them wins would depend on the questions computed beside it; such an answer,
-one in some thousands of tokens, is made again here.
+Sums in another order change a float32 logit by about a millionth of the largest. Where the two best ids are no
+further apart than that, the choice between them would depend on the other questions of the batch; such a response,
+one in some thousands of tokens, is computed again here.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .questions import Question
 
 @torch.inference_mode()
 def ask_alone(model: Any, processor: Any, question: Question) -> tuple[int, ...]:
-    """The new ids of one question, the stop id included where there was one; nothing is shared or batched."""
+    """The new ids of one question, including the stop id where there was one; nothing is shared or batched."""
     device = model.get_input_embeddings().weight.device
     extra: dict[str, Any] = {}
-    if question.shown is not None:
-        image = question.shown.load()
+    if question.image is not None:
+        image = question.image.load()
         extra["pixel_values"] = [pixels.to(device) for pixels in processor.pixels([image])]
         extra["image_sizes"] = [image.size]
     ids = torch.tensor([question.ids], device=device)

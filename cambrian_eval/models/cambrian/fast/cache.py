@@ -1,7 +1,7 @@
-"""A key-value cache that grows in place, can be forked at its prefix, and can drop what is finished.
+"""A key-value cache that grows in place, can be forked at its prefix, and can drop finished questions.
 
-Transformers' dynamic cache copies itself for every token and its static one fixes the length beforehand; this
-layer keeps spare columns and copies only when they run out. Everything else is transformers' own `Cache`.
+Transformers' dynamic cache copies itself for every token and its static one fixes the length in advance; this layer
+keeps spare columns and copies only when they run out. Everything else is transformers' own `Cache`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SPARE = 64
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]
-    """Keys and values of one decoder layer: views of buffers that have room behind them."""
+    """Keys and values of one decoder layer: views of buffers with spare columns at the end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,11 +25,11 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         self.length = 0
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Write the new columns behind the old ones; returns all of them."""
+        """Append the new columns; returns all of them."""
         end = self.length + key_states.shape[-2]
         if not self.is_initialized:
             self.dtype, self.device = key_states.dtype, key_states.device
-            self.keys, self.values = _roomy(key_states, end + SPARE), _roomy(value_states, end + SPARE)
+            self.keys, self.values = _with_capacity(key_states, end + SPARE), _with_capacity(value_states, end + SPARE)
             self.is_initialized = True
         elif end > self.keys.shape[-2]:
             capacity = end + max(SPARE, end // 4)
@@ -40,14 +40,14 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def get_seq_length(self) -> int:
-        """Columns in use, without the spare ones behind them."""
+        """Number of columns in use, without the spare ones."""
         return self.length
 
     def fork(self, rows: Tensor | None, length: int) -> GrowingLayer:
         """A layer that begins with the first `length` columns of this one, of some of its rows.
 
-        Without `rows` the two share their buffers: what is written behind `length` overwrites the older
-        fork's columns, so only the newest fork may still be used.
+        Without `rows` the two share their buffers: columns written after `length` overwrite those of the older fork,
+        so only the newest fork may be used.
         """
         made = GrowingLayer()
         made.is_initialized, made.dtype, made.device, made.length = True, self.dtype, self.device, length
@@ -66,7 +66,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         self.length = columns.shape[1]
 
     def _moved(self, old: Tensor, capacity: int) -> Tensor:
-        new = _roomy(old, capacity)
+        new = _with_capacity(old, capacity)
         new[:, :, : self.length] = old[:, :, : self.length]
         return new
 
@@ -81,18 +81,18 @@ class GrowingCache(Cache):  # type: ignore[misc]
             super().__init__(layers=layers)
 
     def fork(self, rows: Tensor | None, length: int) -> GrowingCache:
-        """Forks every layer alike; without `rows` only the newest fork may still be used."""
+        """Fork every layer; without `rows` only the newest fork may be used."""
         return GrowingCache([layer.fork(rows, length) for layer in self.layers])
 
     def gather(self, rows: Tensor, columns: Tensor) -> None:
-        """Keeps these rows and columns of every layer, in place."""
+        """Keep these rows and columns of every layer, in place."""
         for layer in self.layers:
             layer.gather(rows, columns)
 
 
-def _roomy(like: Tensor, capacity: int) -> Tensor:
+def _with_capacity(like: Tensor, capacity: int) -> Tensor:
     batch, heads, _, width = like.shape
-    # Zeros, not garbage: a masked column must still be finite, or its weight of zero would make a NaN.
+    # Zeros, because a masked column must be finite, or its weight of zero would give NaN.
     return like.new_zeros(batch, heads, capacity, width)
 
 

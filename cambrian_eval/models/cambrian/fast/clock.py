@@ -1,4 +1,4 @@
-"""Where the time of a run goes: towers, prefill, decode, waiting. On a GPU by events, which hold nothing up."""
+"""Time by phase: towers, prefill, decode, waiting. On a GPU measured by events, which do not block."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Clock:
 
     @contextmanager
     def host(self, name: str) -> Iterator[None]:
-        """Time of the host, during which the device has nothing to do."""
+        """Work on the host, during which the device is idle."""
         start = time.perf_counter()
         try:
             yield

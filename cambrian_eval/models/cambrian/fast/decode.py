@@ -1,8 +1,7 @@
-"""The decode loop: one token a pass for every question that goes on, until each has stopped or reached its limit.
+"""The decode loop: one token per pass for every running question, until each has stopped or reached its limit.
 
-Greedy, by the largest logit. Stopping is decided on the device; the host only looks at which questions go on,
-on a GPU one pass late so that it never holds the device up. When half of them have ended, the rest is moved
-together and their columns alone are kept.
+Greedy, by the largest logit. Stopping is decided on the device; the host reads which questions still run, on a GPU one
+pass late so that it never blocks the device. When half of them have finished, the cache is compacted to the rest.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from .questions import Question
 
 @dataclass(frozen=True, eq=False)
 class Slot:
-    """A question in its row, and the label by which the layout knows its columns."""
+    """A question in its row, and the label that marks its columns in the layout."""
 
     label: int
     question: Question
@@ -30,14 +29,14 @@ class Slot:
 Slots = list[list["Slot | None"]]
 
 CLOSE = 4e-6
-"""Two float32 logits nearer than this share of the largest are as good as equal. What stands beside a question moves
-its logits by up to a millionth.
+"""Two float32 logits that differ by less than this fraction of the largest count as equal. The other questions of a
+batch change a question's logits by up to a millionth.
 """
 
 
 @dataclass(frozen=True)
-class Made:
-    """New ids, the stop id included where there was one, and whether two ids were close for any of them."""
+class Decoded:
+    """New ids, including the stop id where there was one, and whether two ids were close for any of them."""
 
     ids: tuple[int, ...]
     close: bool
@@ -45,7 +44,7 @@ class Made:
 
 @dataclass(frozen=True)
 class _Pass:
-    """What one pass made: ids [G, N], whether each was close to another (float32 only), and whose they are."""
+    """The result of one pass: ids [G, N], whether each was close to another (float32 only), and their questions."""
 
     ids: Tensor
     close: Tensor | None
@@ -54,9 +53,9 @@ class _Pass:
 
 @dataclass
 class Pending:
-    """Questions whose prompts have been read: hidden states [G, N, H] their next tokens follow from.
+    """Questions after the prefill: the hidden states [G, N, H] that give their next tokens.
 
-    `positions` [G, N] are those next tokens' positions and `slots` says which question is where.
+    `positions` [G, N] are the positions of those tokens; `slots` says which question is where.
     """
 
     cache: GrowingCache
@@ -67,7 +66,7 @@ class Pending:
 
 
 class Decoder:
-    """The decoder of one model, called with layouts, and the loop over new tokens."""
+    """The decoder of one model, run with layouts, and the loop over new tokens."""
 
     def __init__(self, model: Any, stops: Sequence[int]) -> None:
         self.model = model
@@ -77,15 +76,15 @@ class Decoder:
         self.window: int | None = getattr(model.model.config, "sliding_window", None)
         self.eager = model.model.config._attn_implementation == "eager"
         self.on_prompts: Callable[[Pending], None] | None = None
-        """Told of prompts once they have been read, for whoever compares logits."""
+        """Called after every prefill, for tests that compare logits."""
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Embeddings of ids, before any image takes the place of its mark."""
+        """Embeddings of ids without images."""
         hidden: Tensor = self.model.get_input_embeddings()(ids)
         return hidden
 
     def body(self, embeds: Tensor, layout: Layout, cache: GrowingCache) -> Tensor:
-        """Hidden states of the layout's last columns, which the cache does not hold yet."""
+        """Hidden states of the layout's last columns, which are not yet in the cache."""
         count = embeds.shape[1]
         mask = layout.mask(count, self.window)
         if self.eager:
@@ -99,8 +98,8 @@ class Decoder:
         ).last_hidden_state
         return hidden
 
-    def decode(self, pending: Pending) -> dict[Question, Made]:
-        """The answer to every question."""
+    def decode(self, pending: Pending) -> dict[Question, Decoded]:
+        """New ids for every question."""
         if self.on_prompts is not None:
             self.on_prompts(pending)
         state = _State(pending, self.device)
@@ -128,7 +127,7 @@ class Decoder:
 
 
 class _State:
-    """What changes from token to token."""
+    """The state that changes from token to token."""
 
     def __init__(self, pending: Pending, device: torch.device) -> None:
         self.device = device
@@ -146,16 +145,16 @@ class _State:
         return sum(slot is not None for row in self.slots for slot in row)
 
     def end(self, ids: Tensor, step: int, stops: Tensor) -> None:
-        """Mark the questions that the token just made, their `step`th, has ended."""
+        """Mark the questions that end with the new token, their `step`th."""
         self.done = self.done | (self.limits <= step) | (ids[..., None] == stops).any(dim=-1)
 
     def advance(self) -> None:
-        """Give the tokens just made their columns; those of ended questions belong to nobody."""
+        """Add columns for the new tokens; those of finished questions are padding."""
         self.layout = self.layout.extended(torch.where(self.done, PADDING, self.labels), self.positions)
         self.positions = self.positions + 1
 
     def keep(self, running: list[list[bool]], ids: Tensor) -> Tensor:
-        """Drop ended questions with their columns, and rows without any other; returns the ids so kept."""
+        """Drop finished questions with their columns, and rows without running questions; returns the ids kept."""
         rows = [row for row, flags in enumerate(running) if any(flags)]
         places = [[n for n, flag in enumerate(running[row]) if flag] for row in rows]
         width = max(map(len, places))
@@ -180,7 +179,7 @@ class _State:
         owners, positions = self.layout.owners[rows], self.layout.positions[rows]
         wanted = (owners == PREFIX) | ((owners[..., None] == self.labels[:, None, :]).any(-1) & (owners != PADDING))
         counts = wanted.sum(dim=1)
-        # A stable sort moves the wanted columns to the front and leaves their causal order as it was.
+        # A stable sort moves the wanted columns to the front and keeps their causal order.
         columns = wanted.logical_not().to(torch.int8).argsort(dim=1, stable=True)[:, : int(counts.max())]
         kept = torch.arange(columns.shape[1], device=self.device) < counts[:, None]
         self.layout = Layout(owners.gather(1, columns).masked_fill(~kept, PADDING), positions.gather(1, columns))
@@ -195,7 +194,7 @@ class _Watch:
         self._posted: tuple[Tensor, torch.cuda.Event] | None = None
 
     def running(self, done: Tensor, slots: Slots) -> list[list[bool]] | None:
-        """Flags in the order of the slots; on a GPU those posted the pass before, at first none."""
+        """Flags in the order of the slots; on a GPU those of the pass before, and None after the first pass."""
         if not self.late:
             return _flags(done, slots)
         before, self._posted = self._posted, _posted(done)
@@ -205,12 +204,12 @@ class _Watch:
         return _flags(before[0], slots)
 
     def forget(self) -> None:
-        """The slots have moved: what was posted speaks of places that are no more."""
+        """Discard the posted flags, because the slots have moved."""
         self._posted = None
 
 
 def _posted(done: Tensor) -> tuple[Tensor, torch.cuda.Event]:
-    """A copy on its way to the host, and the event that says it has arrived."""
+    """An asynchronous copy to the host, and the event that marks its arrival."""
     host = torch.empty(done.shape, dtype=done.dtype, pin_memory=True)
     host.copy_(done, non_blocking=True)
     event = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -226,19 +225,19 @@ def _flags(done: Tensor, slots: Slots) -> list[list[bool]]:
 
 
 def _close(logits: Tensor) -> Tensor | None:
-    """Where the two largest of the logits [G, N, V] are as good as equal; below float32 nobody asks."""
+    """Where the two largest of the logits [G, N, V] count as equal; None below float32."""
     if logits.dtype != torch.float32:
         return None
     first, second = logits.topk(2, dim=-1).values.unbind(-1)
     return first - second < CLOSE * logits.abs().amax(dim=-1)
 
 
-def _collected(made: Sequence[_Pass], stopping: frozenset[int]) -> dict[Question, Made]:
-    """Every question's ids out of what the passes made, cut behind its first stop id or at its limit."""
+def _collected(made: Sequence[_Pass], stopping: frozenset[int]) -> dict[Question, Decoded]:
+    """Every question's ids from all passes, cut after its first stop id or at its limit."""
     sequences: dict[Question, list[int]] = {}
     ended: set[Question] = set()
     close: set[Question] = set()
-    # One transfer for the whole wave: the tensors wait on the device until the last pass is on its way.
+    # One transfer for the whole batch, after the last pass has been queued.
     flat = torch.cat([one.ids.flatten() for one in made]).tolist()
     flags = [one.close.flatten() for one in made if one.close is not None]
     flat_close = torch.cat(flags).tolist() if flags else [False] * len(flat)
@@ -258,4 +257,4 @@ def _collected(made: Sequence[_Pass], stopping: frozenset[int]) -> dict[Question
                 if value in stopping or len(sequence) >= slot.question.limit:
                     ended.add(slot.question)
         start += one.ids.numel()
-    return {q: Made(tuple(ids), q in close) for q, ids in sequences.items()}
+    return {q: Decoded(tuple(ids), q in close) for q, ids in sequences.items()}

@@ -1,6 +1,4 @@
-"""The driver: a stream of questions in, answers out, every wave planned, encoded, run, and run again in parts
-where memory did not suffice.
-"""
+"""The driver: a stream of questions in, generated ids out, batch by batch; a batch that runs out of memory is split."""
 
 from __future__ import annotations
 
@@ -11,19 +9,19 @@ from typing import Any
 import torch
 
 from .alone import ask_alone
+from .batch import BatchRunner
 from .clock import Clock
 from .images import ImageStore
 from .memory import TokenBudget, default_vision_cache, is_out_of_memory, release, start_tokens
-from .planning import Rules, Wave, Window
-from .questions import Answer, Bundle, Question, Shown
-from .wave import WaveRunner
+from .planning import Batch, Rules, Window
+from .questions import Generated, Group, ImageSource, Question
 
 WIDTH = 32
-"""Questions of one image that are asked side by side."""
+"""The most questions about one image that run side by side."""
 MASKED_ATTENTION = ("sdpa", "eager")
-"""Attention functions that take any mask."""
+"""Attention functions that accept any mask."""
 VISION_BATCH = {"cuda": 16, "cpu": 1}
-"""On a processor one image already fills the caches."""
+"""Images per pass through the towers. On a CPU one image already fills the caches."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,10 @@ class Failure:
 
 
 class Driver:
-    """Answers questions with one model, keeping encoded images from call to call.
+    """Runs questions through one model and keeps encoded images between calls.
 
-    `batch_size` is the number of questions run at a time, None what fits. With `deterministic` every question
-    is computed in passes whose shapes depend on that question alone.
+    `batch_size` is the most questions in a batch; None = as many as fit. With `deterministic` every question is
+    computed in passes whose shapes depend on that question alone.
     """
 
     def __init__(
@@ -54,11 +52,10 @@ class Driver:
         self.model, self.processor = model.eval(), processor
         self.device: torch.device = model.get_input_embeddings().weight.device
         for tower in model.vision_towers:
-            # Convolutions between layers that work on channels: kept last, they need no transposition.
-            if tower.spec.kind.name == "convnext":
+            if tower.spec.kind.channels_last:
                 tower.network.to(memory_format=torch.channels_last)
         if model.model.config._attn_implementation not in MASKED_ATTENTION:
-            # Questions side by side need a mask of their own, which flash-attn does not take.
+            # Questions side by side need a mask of their own, which flash-attn does not accept.
             model.model.config._attn_implementation = "sdpa"
         self.clock = Clock(self.device)
         if deterministic:
@@ -76,13 +73,13 @@ class Driver:
             capacity=default_vision_cache(self.device) if vision_cache_bytes is None else vision_cache_bytes,
             batch=1 if deterministic else batch,
         )
-        self.runner = WaveRunner(
+        self.runner = BatchRunner(
             model, stop_ids(model), width, self.clock, lambda question: ask_alone(model, processor, question)
         )
 
-    def waves(self, questions: Iterable[Question]) -> Iterator[list[Answer | Failure]]:
-        """An answer to every question, in any order, a wave at a time; pulls only what the next waves need."""
-        window = Window(iter(questions), self._visual, self.images.announce, self.rules)
+    def batches(self, questions: Iterable[Question]) -> Iterator[list[Generated | Failure]]:
+        """The result of every question, in any order, one batch at a time; pulls only what the next batches need."""
+        window = Window(iter(questions), self._visual, self.images.prefetch, self.rules)
 
         def refill() -> None:
             window.fill(self.budget.tokens)
@@ -91,80 +88,80 @@ class Driver:
             while True:
                 with self.clock.host("waiting"):
                     refill()
-                wave = window.take(self.budget.tokens)
-                if wave is None:
+                batch = window.take(self.budget.tokens)
+                if batch is None:
                     return
-                yield list(self._answer(wave, refill))
+                yield list(self._results(batch, refill))
         finally:
             self.images.close()
 
-    def _visual(self, shown: Shown) -> int:
-        return int(self.processor.visual_tokens(shown.size))
+    def _visual(self, source: ImageSource) -> int:
+        return int(self.processor.visual_tokens(source.size))
 
-    def _answer(self, wave: Wave, meanwhile: Any) -> Iterator[Answer | Failure]:
-        found = self.images.encoded([bundle.shown for bundle in wave.bundles if bundle.shown is not None])
-        ready: list[Bundle] = []
-        for bundle in wave.bundles:
-            error = None if bundle.shown is None else found[bundle.shown.key]
+    def _results(self, batch: Batch, meanwhile: Any) -> Iterator[Generated | Failure]:
+        found = self.images.encoded([group.image for group in batch.groups if group.image is not None])
+        ready: list[Group] = []
+        for group in batch.groups:
+            error = None if group.image is None else found[group.image.key]
             if isinstance(error, Exception):
-                yield from (Failure(question.tag, error) for question in bundle.questions)
+                yield from (Failure(question.tag, error) for question in group.questions)
             else:
-                ready.append(bundle)
+                ready.append(group)
         if ready:
-            yield from self._run(ready, wave.split, wave.tokens, found, meanwhile)
+            yield from self._run(ready, batch.split, batch.tokens, found, meanwhile)
 
     def _run(
-        self, bundles: list[Bundle], split: bool, tokens: int, found: Any, meanwhile: Any
-    ) -> Iterator[Answer | Failure]:
-        """Run bundles together; where they do not fit, in halves, down to a single question."""
-        images = [None if bundle.shown is None else found[bundle.shown.key] for bundle in bundles]
+        self, groups: list[Group], split: bool, tokens: int, found: Any, meanwhile: Any
+    ) -> Iterator[Generated | Failure]:
+        """Run groups together; where they do not fit in memory, in halves, down to a single question."""
+        images = [None if group.image is None else found[group.image.key] for group in groups]
         failure: Exception | None = None
         try:
-            answers = self.runner.run(bundles, images, split, meanwhile)
+            results = self.runner.run(groups, images, split, meanwhile)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            # Kept without its traceback, whose frames hold the very tensors that have to go.
+            # Without its traceback, whose frames keep the tensors that must be freed.
             failure = error.with_traceback(None)
         if failure is None:
             self.budget.succeeded(tokens)
-            yield from answers
+            yield from results
             return
         release(self.device)
         self.budget.ran_out(tokens)
-        parts = self._parts(bundles)
+        parts = self._parts(groups)
         if parts is None:
-            yield Failure(bundles[0].questions[0].tag, failure)
+            yield Failure(groups[0].questions[0].tag, failure)
             return
         for part in parts:
             yield from self._run(part, split, tokens // 2, found, _nothing)
 
-    def _parts(self, bundles: list[Bundle]) -> tuple[list[Bundle], list[Bundle]] | None:
-        """Halves of what did not fit: of the bundles, else of the questions of the only one."""
-        middle = len(bundles) // 2
+    def _parts(self, groups: list[Group]) -> tuple[list[Group], list[Group]] | None:
+        """Halves of what did not fit: of the groups, or of the questions of a single group; None for one question."""
+        middle = len(groups) // 2
         if middle:
-            return bundles[:middle], bundles[middle:]
-        (bundle,) = bundles
-        middle = len(bundle.questions) // 2
+            return groups[:middle], groups[middle:]
+        (group,) = groups
+        middle = len(group.questions) // 2
         if not middle:
             return None
-        self.runner.width = max(1, min(self.runner.width, len(bundle.questions)) // 2)
-        return [bundle.part(0, middle)], [bundle.part(middle, len(bundle.questions))]
+        self.runner.width = max(1, min(self.runner.width, len(group.questions)) // 2)
+        return [group.part(0, middle)], [group.part(middle, len(group.questions))]
 
 
 def _window_numbers(config: Any) -> int:
-    """Numbers in the windows of one visual token; none where no sampler reads them."""
+    """Size of the windows of one visual token, in numbers; 0 where no sampler reads them."""
     if not config.sampler_layers:
         return 0
     return int(sum(side * side for side in config.window_sides(config.grid_side)) * config.vision_hidden_size)
 
 
 def _nothing() -> None:
-    """The window is filled already."""
+    """In place of `meanwhile` where the window is filled already."""
 
 
 def stop_ids(model: Any) -> list[int]:
-    """Ids that end an answer, from the checkpoint's generation settings."""
+    """Ids that end a response, from the checkpoint's generation settings."""
     stops = model.generation_config.eos_token_id
     if stops is None:
         return []

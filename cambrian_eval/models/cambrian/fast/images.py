@@ -1,8 +1,7 @@
-"""Images on their way to the decoder: preprocessed in threads ahead of the device, encoded once, kept.
+"""Encoded images: preprocessed in threads ahead of the device, encoded once, kept in a cache.
 
-Owns the cache of encoded images with its memory bound (least recently used goes first) and the batches in
-which towers and connector run. An image is known by its key alone, so it is shared by all questions about
-it, whatever benchmark they come from.
+The cache has a memory limit and drops the least recently used image first. An image is identified by its key alone, so
+it is shared by all questions about it, whatever their benchmark.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from torch import Tensor
 from ..connector import EncodedImage
 from .clock import Clock
 from .memory import is_out_of_memory, release
-from .questions import Shown
+from .questions import ImageSource
 
 WORKERS = max(1, min(8, os.cpu_count() or 1))
 
@@ -29,7 +28,7 @@ Found = Mapping[str, EncodedImage | Exception]
 
 @dataclass(frozen=True)
 class _Views:
-    """An image's pixels for every tower, on the device, and the event that says they have arrived."""
+    """An image's pixels for every tower, on the device, and the event that marks their arrival."""
 
     pixels: list[Tensor]
     arrived: torch.cuda.Event | None
@@ -44,7 +43,7 @@ class ImageStore:
         self.model, self.processor, self.clock = model, processor, clock
         self.capacity = capacity
         self.batch = batch
-        self.held = 0
+        self.used = 0
         self._device: torch.device = model.get_input_embeddings().weight.device
         self._kept: OrderedDict[str, EncodedImage] = OrderedDict()
         self._ahead: dict[str, Future[_Views]] = {}
@@ -52,20 +51,20 @@ class ImageStore:
         self._copies = torch.cuda.Stream(self._device) if on_gpu else None  # type: ignore[no-untyped-call]
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="resize")
 
-    def announce(self, shown: Shown) -> None:
-        """Begin to preprocess an image that will be asked for, unless it is encoded already."""
-        if shown.key not in self._kept and shown.key not in self._ahead:
-            self._ahead[shown.key] = self._pool.submit(self._pixels, shown)
+    def prefetch(self, source: ImageSource) -> None:
+        """Start preprocessing an image that will be needed, unless it is encoded already."""
+        if source.key not in self._kept and source.key not in self._ahead:
+            self._ahead[source.key] = self._pool.submit(self._pixels, source)
 
-    def encoded(self, wanted: Sequence[Shown]) -> Found:
-        """The encoded images, or why one could not be; those not kept are encoded now, in batches."""
-        distinct = {shown.key: shown for shown in wanted}
+    def encoded(self, wanted: Sequence[ImageSource]) -> Found:
+        """The encoded images, or the error of each that failed; those not in the cache are encoded now, in batches."""
+        distinct = {source.key: source for source in wanted}
         found: dict[str, EncodedImage | Exception] = {}
         for key in distinct:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 found[key] = self._kept[key]
-        missing = [shown for key, shown in distinct.items() if key not in found]
+        missing = [source for key, source in distinct.items() if key not in found]
         while missing:
             now, missing = missing[: self.batch], missing[self.batch :]
             result = self._encode(now)
@@ -77,24 +76,24 @@ class ImageStore:
         return found
 
     def close(self) -> None:
-        """Give up preprocessing that nobody will ask for."""
+        """Cancel preprocessing that is not needed any more."""
         for future in self._ahead.values():
             future.cancel()
         self._ahead.clear()
 
-    def _encode(self, now: Sequence[Shown]) -> Found | None:
-        """One batch; None where it did not fit the memory and is worth trying in parts."""
+    def _encode(self, now: Sequence[ImageSource]) -> Found | None:
+        """One batch; None where it did not fit in memory and can be split."""
         found: dict[str, EncodedImage | Exception] = {}
-        for shown in now:
-            self.announce(shown)
-        ready: list[tuple[Shown, _Views]] = []
+        for source in now:
+            self.prefetch(source)
+        ready: list[tuple[ImageSource, _Views]] = []
         with self.clock.host("waiting"):
-            for shown in now:
+            for source in now:
                 try:
-                    ready.append((shown, self._prepared(shown)))
+                    ready.append((source, self._prepared(source)))
                 except Exception as error:
-                    found[shown.key] = error
-                    del self._ahead[shown.key]
+                    found[source.key] = error
+                    del self._ahead[source.key]
         if not ready:
             return found
         failure: Exception | None = None
@@ -103,7 +102,7 @@ class ImageStore:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            # Kept without its traceback, whose frames hold the very tensors that have to go.
+            # Without its traceback, whose frames keep the tensors that must be freed.
             failure = error.with_traceback(None)
         if failure is not None:
             release(self._device)
@@ -112,34 +111,34 @@ class ImageStore:
             found[now[0].key] = failure
             del self._ahead[now[0].key]
             return found
-        for (shown, _), image in zip(ready, encoded, strict=True):
-            del self._ahead[shown.key]
-            found[shown.key] = image
-            self._keep(shown.key, image)
+        for (source, _), image in zip(ready, encoded, strict=True):
+            del self._ahead[source.key]
+            found[source.key] = image
+            self._keep(source.key, image)
         return found
 
     @torch.inference_mode()
-    def _through_towers(self, ready: Sequence[tuple[Shown, _Views]]) -> list[EncodedImage]:
+    def _through_towers(self, ready: Sequence[tuple[ImageSource, _Views]]) -> list[EncodedImage]:
         with self.clock.phase("towers"):
             each = [self._arrived(views) for _, views in ready]
             batch = [torch.cat(views) for views in zip(*each, strict=True)]
-            encoded: list[EncodedImage] = self.model.encode_images(batch, [shown.size for shown, _ in ready])
+            encoded: list[EncodedImage] = self.model.encode_images(batch, [source.size for source, _ in ready])
         self.clock.counts["images"] += len(ready)
         return encoded
 
     def _keep(self, key: str, image: EncodedImage) -> None:
         self._kept[key] = image
-        self.held += image.nbytes
-        while self.held > self.capacity and self._kept:
+        self.used += image.nbytes
+        while self.used > self.capacity and self._kept:
             _, dropped = self._kept.popitem(last=False)
-            self.held -= dropped.nbytes
+            self.used -= dropped.nbytes
 
-    def _pixels(self, shown: Shown) -> _Views:
-        """Runs in a worker thread: decode, the resizes for all towers, and the copy to the device.
+    def _pixels(self, source: ImageSource) -> _Views:
+        """Runs in a worker thread: decoding, resizing for all towers, and the copy to the device.
 
-        On a GPU the copy has a stream of its own, so that it runs beside whatever the device is doing.
+        On a GPU the copy has a stream of its own, so that it overlaps with other work.
         """
-        pixels: list[Tensor] = self.processor.pixels([shown.load()])
+        pixels: list[Tensor] = self.processor.pixels([source.load()])
         if self._copies is None:
             return _Views([view.to(self._device) for view in pixels], None)
         with torch.cuda.stream(self._copies):
@@ -148,22 +147,22 @@ class ImageStore:
             arrived.record(self._copies)
         return _Views(moved, arrived)
 
-    def _prepared(self, shown: Shown) -> _Views:
-        """What the worker made; made again where the device had no room for it at that moment."""
+    def _prepared(self, source: ImageSource) -> _Views:
+        """The worker's result; computed again where the worker ran out of memory on the device."""
         try:
-            return self._ahead[shown.key].result()
+            return self._ahead[source.key].result()
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
         release(self._device)
-        return self._pixels(shown)
+        return self._pixels(source)
 
     def _arrived(self, views: _Views) -> list[Tensor]:
-        """The pixels, for work queued from now on."""
+        """The pixels, usable by work that is queued from now on."""
         if views.arrived is not None:
             stream = torch.cuda.current_stream(self._device)
             stream.wait_event(views.arrived)
             for view in views.pixels:
-                # Made on the copying stream: not to be handed out again before this one is done with it.
+                # Allocated on the copying stream: must not be reused before this stream has finished with it.
                 view.record_stream(stream)
         return views.pixels

@@ -1,8 +1,8 @@
-"""Whose token stands in which column of a key-value cache, and what follows from it: the attention mask.
+"""Which question each column of a key-value cache belongs to, and the attention mask that follows from it.
 
-A row of a wave holds one prefix (template, image) and after it the tokens of several questions, side by
-side. Every column has an owner: the prefix, one question, or nobody. A token sees the prefix and the earlier
-tokens of its own question; that single rule is the mask of every pass.
+A row of a batch has one prefix (template, image) and after it the tokens of several questions, side by side. Every
+column has an owner: the prefix, one question, or none (padding). A token attends to the prefix and to the earlier
+tokens of its own question; that single rule gives the mask of every pass.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PADDING = -2
 
 @dataclass(frozen=True)
 class Layout:
-    """Owners and positions [G, K] of the columns that a cache of G rows holds, in the cache's order."""
+    """Owners and positions [G, K] of the columns in a cache of G rows, in the cache's order."""
 
     owners: Tensor
     positions: Tensor
@@ -29,15 +29,14 @@ class Layout:
         return cls(torch.where(mask.bool(), PREFIX, PADDING), positions)
 
     def extended(self, owners: Tensor, positions: Tensor) -> Layout:
-        """The layout when the cache grows by the columns of one more pass."""
+        """The layout after one more pass has added its columns to the cache."""
         return Layout(torch.cat([self.owners, owners], dim=1), torch.cat([self.positions, positions], dim=1))
 
     def mask(self, count: int, window: int | None = None) -> Tensor:
         """Boolean [G, 1, count, K]: what each of the last `count` columns attends to.
 
-        Columns are in causal order, so a token sees no column to the right of its own; with a sliding
-        `window` only positions less than that far back. A column of nobody sees itself, which keeps its
-        softmax finite; nobody sees it in turn.
+        Columns are in causal order, so a token attends to no column on the right of its own; with a sliding `window`,
+        only to positions less than that far back. Padding attends to itself alone, which keeps its softmax finite.
         """
         keys, queries = self.owners[:, None, :], self.owners[:, -count:, None]
         seen = (keys == PREFIX) | (keys == queries)

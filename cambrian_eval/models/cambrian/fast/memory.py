@@ -1,4 +1,4 @@
-"""How much fits: memory that is free, what a token costs, and the token budget that learns from running out."""
+"""How much fits in memory: what is free, what a token needs, and a token budget that adapts when memory runs out."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import torch
 _SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
 
 MOST_TOKENS = {"cuda": 32_768, "cpu": 2_048}
-"""A wave beyond this many positions gains nothing: products are at full rate already, and on a processor the states
-of a larger one leave its caches."""
+"""Larger batches are not faster: matrix products are at full rate already, and on a CPU the states of a larger one do
+not fit in its caches."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on whatever device."""
+    """Whether an exception means that memory ran out, on any device."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
 
 
 def release(device: torch.device) -> None:
-    """Hand cached blocks back after running out."""
+    """Return cached blocks to the device after memory ran out."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that may still be taken on the device."""
+    """Memory that can still be allocated on the device."""
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + cached
@@ -40,9 +40,10 @@ def free_bytes(device: torch.device) -> int:
 
 
 def bytes_per_token(config: Any, cells: int, dtype: torch.dtype) -> int:
-    """Keys and values of one position in all layers, and the widest states it passes through.
+    """Memory of one position: its keys and values in all layers, and its widest intermediate states.
 
-    `cells` is the numbers in a visual token's windows: a sampler holds them, their norms, keys and values.
+    `cells` is the size of a visual token's windows, in numbers: a sampler has them, their norms, keys and values in
+    memory at once.
     """
     heads = config.num_key_value_heads or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -52,22 +53,20 @@ def bytes_per_token(config: Any, cells: int, dtype: torch.dtype) -> int:
 
 
 def default_vision_cache(device: torch.device) -> int:
-    """Bytes for encoded images unless the user says otherwise: a sixth of what is free, 8 GiB at most on a
-    CPU.
-    """
+    """Bytes for encoded images unless the user sets them: a sixth of what is free, at most 8 GiB on a CPU."""
     share = free_bytes(device) // 6
     return share if device.type == "cuda" else min(share, 8 << 30)
 
 
 def start_tokens(config: Any, cells: int, dtype: torch.dtype, device: torch.device) -> int:
-    """The positions a first wave may have: what half of the free memory holds, within what is of use."""
+    """The most positions of a first batch: what fits in half of the free memory, up to `MOST_TOKENS`."""
     fits = free_bytes(device) // 2 // bytes_per_token(config, cells, dtype)
     return max(1024, min(MOST_TOKENS.get(device.type, 4_096), fits))
 
 
 @dataclass
 class TokenBudget:
-    """How many positions a wave may have. Runs out of memory once, then closes in on the largest that fits."""
+    """How many positions a batch may have. After memory ran out it approaches the largest number that fits."""
 
     tokens: int
     most: int
@@ -75,7 +74,7 @@ class TokenBudget:
     failed: int | None = None
 
     def succeeded(self, used: int) -> None:
-        """A wave of that size fitted; after a failure, a wave that nearly filled the budget lets it grow again."""
+        """A batch of that size fitted; after a failure, one that nearly filled the budget lets it grow again."""
         self.fitted = max(self.fitted, used)
         if self.failed is None:
             return
@@ -84,6 +83,6 @@ class TokenBudget:
             self.tokens = min(self.most, (self.tokens + self.failed) // 2)
 
     def ran_out(self, used: int) -> None:
-        """A wave of that size did not fit: the budget becomes half of the smallest that failed."""
+        """A batch of that size did not fit: the budget becomes half of the smallest that failed."""
         self.failed = used if self.failed is None else min(self.failed, used)
         self.tokens = max(1, self.failed // 2)

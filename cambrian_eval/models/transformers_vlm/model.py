@@ -1,8 +1,7 @@
-"""`hf:ID_OR_PATH`: any transformers image-text-to-text model, through its processor and chat template.
+"""A transformers model that answers requests, through its processor and chat template.
 
-Owns how a request becomes a prompt, how requests are grouped into batches (left padding; rows of one batch have the
-same number of images and the same limit) and how generated tokens become a `Response`. Decoding is greedy. Loading
-is `hf_checkpoint`'s.
+Turns a request into a prompt, groups requests into batches (left padding; rows of one batch have the same number of
+images and the same limit) and turns generated tokens into a `Response`. Decoding is greedy.
 """
 
 from __future__ import annotations
@@ -12,26 +11,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from cambrian_eval.errors import UserError
-from cambrian_eval.model import Model, ModelOptions
-from cambrian_eval.models.hf_checkpoint import Checkpoint, load
-from cambrian_eval.models.placement import batch_size_of
+from cambrian_eval.models.checkpoint_identity import identity
+from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint, TransformersOptions
 from cambrian_eval.sample import Finish, Request, Response, failed_response
 
 WINDOW = 8
-"""Batches' worth of requests that are sorted by length at a time ..."""
+"""How many batches of requests are sorted by length at a time."""
 MOST_HELD = 128
-"""... but never many more than this, because each holds its decoded images."""
+"""The most requests that are sorted at a time, because each keeps its decoded images in memory."""
 FIRST_BATCH = {"cuda": 8, "cpu": 2}
 LARGEST_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A request in the model's own words."""
+    """A request in the model's chat template."""
 
     request: Request
     text: str
@@ -39,7 +35,7 @@ class _Row:
 
     @property
     def kind(self) -> tuple[int, int]:
-        """Rows of one batch agree in this."""
+        """Number of images and limit; equal in all rows of a batch."""
         return len(self.request.images), self.request.max_new_tokens
 
     @property
@@ -53,14 +49,11 @@ class TransformersModel:
 
     max_images: int | None = None
 
-    def __init__(self, name: str, checkpoint: Checkpoint, options: ModelOptions) -> None:
-        from cambrian_eval.models.checkpoint_identity import identity
-
+    def __init__(self, name: str, checkpoint: Checkpoint, options: TransformersOptions) -> None:
         self.name = name
         self.checkpoint = checkpoint
-        self._fixed = batch_size_of(options)
-        if options.deterministic:
-            self._fixed = 1  # the only batch whose arithmetic depends on its request alone
+        # A batch of one is the only one whose arithmetic depends on its request alone.
+        self._fixed = 1 if options.deterministic else options.batch_size
         self._batch = self._fixed or FIRST_BATCH.get(checkpoint.device.split(":")[0], 2)
         self._most = self._fixed or LARGEST_BATCH
         self._ends = _ends(checkpoint)
@@ -77,7 +70,7 @@ class TransformersModel:
         self._options = options
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
-        """Reads a window of requests, answers it batch by batch, reads on."""
+        """Reads a window of requests, answers it batch by batch, then reads the next."""
         source = iter(requests)
         while window := list(islice(source, max(self._batch, min(WINDOW * self._batch, MOST_HELD)))):
             rows: list[_Row] = []
@@ -90,7 +83,7 @@ class TransformersModel:
             yield from self._in_batches(rows)
 
     def describe(self) -> Mapping[str, Any]:
-        """The loaded class and processor, its device and batch size, and the versions that decide what it answers."""
+        """Model class, processor, device, batch size, and the versions that responses depend on."""
         import torch
         import transformers
 
@@ -100,14 +93,14 @@ class TransformersModel:
             **self._settings,
             "device": self.checkpoint.device,
             "device_map": self._options.device_map,
-            "batch_size": self._options.batch_size,
+            "batch_size": self._options.batch_size or "auto",
             "parameters": sum(p.numel() for p in model.parameters()),
             "processor": type(self.checkpoint.processor).__name__,
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
 
-    # -- a request in the model's words
+    # -- a request in the model's chat template
 
     def _row(self, request: Request) -> _Row:
         """The request's prompt in the chat template, images in front; an image mark in its text is removed."""
@@ -115,7 +108,7 @@ class TransformersModel:
         text, notes = request.prompt, dict[str, Any]()
         mark = getattr(processor, "image_token", None) or "<image>"
         if marks := text.count(mark):
-            # left in, the mark would stand for a second image
+            # The processor would take the mark for a second image.
             text, notes = text.replace(mark, ""), {"image_marks_removed": marks}
         if self._settings["template"] is None:
             return _Row(request, self._untemplated(text, len(request.images), mark), notes)
@@ -126,8 +119,8 @@ class TransformersModel:
         return _Row(request, written, notes)
 
     def _untemplated(self, text: str, images: int, mark: str) -> str:
-        """The prompt of a model that was never taught to chat. PaliGemma's task word asks for an answer."""
-        if "paligemma" in type(self.checkpoint.processor).__name__.lower():
+        """The prompt of a model without a chat template. PaliGemma expects a task word before the question."""
+        if self.checkpoint.is_paligemma:
             if not images:
                 return f"{self.checkpoint.processor.tokenizer.bos_token}answer en {text}\n"
             return f"{mark * images}answer en {text}"
@@ -153,9 +146,9 @@ class TransformersModel:
     # -- batches
 
     def _in_batches(self, rows: list[_Row]) -> Iterator[Response]:
-        """All rows, in batches of one kind; images of the next batch are prepared while one is answered.
+        """All rows, in batches of one kind; images of the next batch are preprocessed while one is generated.
 
-        A batch that does not fit in memory is halved and done again.
+        A batch that does not fit in memory is halved and repeated.
         """
         import torch
 
@@ -167,38 +160,38 @@ class TransformersModel:
                 following = self._next(rows[len(batch) :])
                 ahead = (following, pool.submit(self._inputs, following)) if following else None
                 try:
-                    answers = self._answers(batch, ready.result())
+                    responses = self._generate(batch, ready.result())
                 except torch.OutOfMemoryError as error:
                     torch.cuda.empty_cache()
                     if len(batch) > 1:
                         self._batch = self._most = max(1, len(batch) // 2)
                         continue
-                    answers = [failed_response(batch[0].request.id, error)]
+                    responses = [failed_response(batch[0].request.id, error)]
                 except Exception as error:
-                    answers = self._one_by_one(batch, error)
+                    responses = self._one_by_one(batch, error)
                 else:
                     self._grow(len(batch))
-                yield from answers
+                yield from responses
                 del rows[: len(batch)]
 
     def _next(self, rows: Sequence[_Row]) -> list[_Row]:
-        """The rows at the front that go together."""
+        """The first rows that form a batch."""
         return [row for row in rows[: self._batch] if row.kind == rows[0].kind]
 
     def _one_by_one(self, batch: Sequence[_Row], error: Exception) -> list[Response]:
-        """The rows of a batch that broke, each alone; those that break again are failed."""
+        """The rows of a batch that raised an error, each alone; those that raise one again fail."""
         if len(batch) == 1:
             return [failed_response(batch[0].request.id, error)]
-        answers = []
+        responses = []
         for row in batch:
             try:
-                answers += self._answers([row], self._inputs([row]))
+                responses += self._generate([row], self._inputs([row]))
             except Exception as again:
-                answers.append(failed_response(row.request.id, again))
-        return answers
+                responses.append(failed_response(row.request.id, again))
+        return responses
 
     def _grow(self, done: int) -> None:
-        """Larger batches while half of the GPU's memory has stayed free."""
+        """Doubles the batch size while half of the GPU's memory is free."""
         import torch
 
         if self._fixed is not None or done < self._batch or not torch.cuda.is_available():
@@ -208,7 +201,7 @@ class TransformersModel:
         if free + max(0, unused) > total / 2:
             self._batch = min(self._most, self._batch * 2)
 
-    def _answers(self, batch: Sequence[_Row], inputs: Any) -> list[Response]:
+    def _generate(self, batch: Sequence[_Row], inputs: Any) -> list[Response]:
         """One pass of generation."""
         import torch
 
@@ -250,30 +243,8 @@ class TransformersModel:
         )
 
 
-def create(rest: str, options: ModelOptions) -> Model:
-    """`hf:FOLDER`, `hf:HUB_ID` or `hf:HUB_ID@REVISION`."""
-    if not rest:
-        raise UserError("hf: names no checkpoint; write hf:FOLDER or for example hf:llava-hf/llava-1.5-7b-hf")
-    for flag, value in (
-        ("--base-url", options.base_url),
-        ("--budget", options.budget),
-        ("--towers-root", options.towers_root),
-        ("--vision-cache-gb", options.vision_cache_gb),
-    ):
-        if value is not None:
-            raise UserError(f"{flag} {value} does not apply to hf:{rest}; leave it out")
-    batch_size_of(options)  # a wrong one is refused before anything is loaded
-    checkpoint = load(rest, options)
-    known = Path(rest).expanduser()
-    name = known.resolve().name if known.is_dir() else rest
-    model = TransformersModel(name, checkpoint, options)
-    if model._settings["template"] is None and "paligemma" not in type(checkpoint.processor).__name__.lower():
-        raise UserError(f"{rest} has no chat template; name a file with one: --template FILE")
-    return model
-
-
 def _ends(checkpoint: Checkpoint) -> frozenset[int]:
-    """The tokens that end an answer."""
-    said = checkpoint.model.generation_config.eos_token_id
-    ends = set(said) if isinstance(said, list) else {said}
+    """The tokens that end a response."""
+    stops = checkpoint.model.generation_config.eos_token_id
+    ends = set(stops) if isinstance(stops, list) else {stops}
     return frozenset(e for e in (*ends, checkpoint.processor.tokenizer.eos_token_id) if e is not None)

@@ -1,7 +1,6 @@
-"""A transformers checkpoint from a folder or the hub: files, processor and model, ready to generate.
+"""A transformers checkpoint from a folder or the Hub: its options, files, processor and model.
 
-Owns the meaning of device, dtype, attention and quantisation flags for these models, and the loading of processors
-where torchvision is absent: their video half needs it, their image half does not, and only images are asked here.
+Also loads processors where torchvision is absent: their video part needs it, but only images are used here.
 """
 
 from __future__ import annotations
@@ -11,11 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.errors import UserError
-from cambrian_eval.model import ModelOptions
-from cambrian_eval.models.placement import device_of
+from cambrian_eval.errors import UserError, one_line
+from cambrian_eval.model import option
+from cambrian_eval.models.local import LocalOptions, device_of, quantization
 
 _FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "tokenizer*"]
+
+
+@dataclass(frozen=True)
+class TransformersOptions(LocalOptions):
+    """Options of `hf`."""
+
+    template: str | None = option(None, help="File with a Jinja chat template instead of the checkpoint's own.")
+    trust_remote_code: bool = option(False, help="Let the checkpoint run Python code of its own.")
+    offline: bool = option(False, help="Load from the local cache only; the run's own (--offline) unless set.")
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,13 @@ class Checkpoint:
     takes_parts: bool
     """Whether the template reads a message as a list of images and text; else it takes plain text."""
 
+    @property
+    def is_paligemma(self) -> bool:
+        """Whether prompts follow PaliGemma's task format, which has no chat template."""
+        return "paligemma" in type(self.processor).__name__.lower()
 
-def load(spec: str, options: ModelOptions) -> Checkpoint:
+
+def load(spec: str, options: TransformersOptions) -> Checkpoint:
     """The checkpoint `FOLDER`, `HUB_ID` or `HUB_ID@REVISION`, on the device the options name."""
     folder = _folder(spec, options)
     device = device_of(options)
@@ -44,7 +57,7 @@ def load(spec: str, options: ModelOptions) -> Checkpoint:
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
-        # padding is masked, so any token serves where the checkpoint names none
+        # Padding is masked, so any token will do where the checkpoint names none.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     return Checkpoint(
         folder=folder,
@@ -57,8 +70,8 @@ def load(spec: str, options: ModelOptions) -> Checkpoint:
     )
 
 
-def _folder(spec: str, options: ModelOptions) -> Path:
-    """The files of a checkpoint on this machine; a hub checkpoint is fetched or found in the cache."""
+def _folder(spec: str, options: TransformersOptions) -> Path:
+    """The files of a checkpoint on this machine; those of a Hub checkpoint are downloaded or found in the cache."""
     local = Path(spec).expanduser()
     if local.is_dir():
         if not (local / "config.json").is_file():
@@ -75,14 +88,13 @@ def _folder(spec: str, options: ModelOptions) -> Path:
             repo, revision=revision or None, allow_patterns=patterns, local_files_only=options.offline
         )
     except Exception as error:
-        text = " ".join(str(error).split())[:300]
-        where = "the local cache (--offline)" if options.offline else "the hub"
-        raise UserError(f"model {spec!r} cannot be had from {where}: {type(error).__name__}: {text}") from error
+        failure = "is not in the local cache (--offline)" if options.offline else "could not be downloaded from the Hub"
+        raise UserError(f"model {spec!r} {failure}: {type(error).__name__}: {one_line(error, 300)}") from error
     return Path(found)
 
 
-def _processor(folder: Path, options: ModelOptions) -> Any:
-    """The checkpoint's processor; one that lacks only torchvision is put together for images alone."""
+def _processor(folder: Path, options: TransformersOptions) -> Any:
+    """The checkpoint's processor; where torchvision is absent, without its video part."""
     from transformers import AutoProcessor
     from transformers.utils import is_torchvision_available
 
@@ -94,15 +106,14 @@ def _processor(folder: Path, options: ModelOptions) -> Any:
             return made
         processor = AutoProcessor.from_pretrained(folder, **common)
     except (ImportError, OSError, ValueError) as error:
-        text = " ".join(str(error).split())[:300]
-        raise UserError(f"the processor of {folder} cannot be loaded: {text}") from error
+        raise UserError(f"the processor of {folder} cannot be loaded: {one_line(error, 300)}") from error
     if getattr(processor, "tokenizer", None) is None or getattr(processor, "image_processor", None) is None:
-        raise UserError(f"{folder} is no image-text-to-text model: its processor takes no images or no text")
+        raise UserError(f"{folder} is not an image-text-to-text model: its processor takes no images or no text")
     return processor
 
 
 def _processor_class(folder: Path) -> Any:
-    """The processor class of a model type whose processor has a video half; None for all others."""
+    """The processor class of a model type whose processor has a video part; None for all others."""
     import transformers
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 
@@ -113,7 +124,7 @@ def _processor_class(folder: Path) -> Any:
 
 
 class _NoVideo:
-    """In the place of a video half: processors may read its settings, and there are none."""
+    """Stands for the video part of a processor: every setting of it is None."""
 
     model_input_names: tuple[str, ...] = ()
 
@@ -123,7 +134,7 @@ class _NoVideo:
 
 
 def _for_images(known: Any) -> Any:
-    """A processor class that does without its video half."""
+    """A processor class without its video part."""
 
     class ForImages(known):  # type: ignore[misc]
         @classmethod
@@ -150,7 +161,7 @@ def _for_images(known: Any) -> Any:
 
 
 def _set_template(processor: Any, template: str | None) -> None:
-    """One chat template in one place: the one the user names, else the processor's, else the tokenizer's."""
+    """Sets the chat template: the one the user names, else the processor's, else the tokenizer's."""
     if template is not None:
         path = Path(template).expanduser()
         try:
@@ -173,15 +184,16 @@ def _written(processor: Any) -> tuple[str, bool]:
         try:
             text = str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error, 200)
             continue
         if "x1y2" in text and "'type'" not in text and '"type"' not in text:
             return text, isinstance(content, list)
     raise UserError(f"the model's chat template cannot be used ({reason}); name another with --template FILE")
 
 
-def _model(folder: Path, options: ModelOptions, device: str) -> Any:
+def _model(folder: Path, options: TransformersOptions, device: str) -> Any:
     """The model on its device, ready for inference."""
+    import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
@@ -189,57 +201,28 @@ def _model(folder: Path, options: ModelOptions, device: str) -> Any:
     try:
         config = AutoConfig.from_pretrained(folder, **common)
     except (OSError, ValueError, ImportError) as error:
-        text = " ".join(str(error).split())[:300]
-        raise UserError(f"{folder / 'config.json'} names no model this transformers knows: {text}") from error
+        raise UserError(
+            f"{folder / 'config.json'} names no model that this version of transformers knows: {one_line(error, 300)}"
+        ) from error
     known = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
     auto = AutoModelForImageTextToText if known else AutoModelForCausalLM
     kwargs: dict[str, Any] = {
         **common,
         "config": config,
-        "dtype": _dtype(options.dtype, device),
+        "dtype": options.dtype or ("float32" if device == "cpu" else "bfloat16"),
         "device_map": options.device_map or {"": device},
         "use_safetensors": None if options.allow_pickle else True,
     }
     if options.attention is not None:
         kwargs["attn_implementation"] = options.attention
     if options.quantize is not None:
-        kwargs["quantization_config"] = _quantization(options.quantize, device)
+        compute = torch.float32 if device == "cpu" else torch.bfloat16
+        kwargs["quantization_config"] = quantization(options.quantize, compute)
     try:
         model = auto.from_pretrained(folder, **kwargs)
     except (OSError, ValueError, ImportError) as error:
-        text = " ".join(str(error).split())[:300]
+        text = one_line(error, 300)
         if not options.allow_pickle and not list(folder.glob("*.safetensors")):
             text = "it has no .safetensors weights; --allow-pickle reads .bin weights"
         raise UserError(f"the model in {folder} cannot be loaded: {text}") from error
     return model.eval()
-
-
-def _dtype(text: str | None, device: str) -> Any:
-    import torch
-
-    if text is None:
-        return torch.float32 if device == "cpu" else torch.bfloat16
-    if text == "auto":
-        return "auto"
-    if text not in ("float32", "bfloat16", "float16"):
-        raise UserError(f"--dtype {text!r} is not offered; use float32, bfloat16, float16 or auto")
-    return getattr(torch, text)
-
-
-def _quantization(text: str, device: str) -> Any:
-    """bitsandbytes in 4 or 8 bits."""
-    from importlib.util import find_spec
-
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    if text not in ("4bit", "8bit"):
-        raise UserError(f"--quantize {text!r} is not offered; use 4bit or 8bit")
-    if find_spec("bitsandbytes") is None:
-        raise UserError(f"--quantize {text} needs bitsandbytes, which is not installed; `pip install bitsandbytes`")
-    if text == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    compute = torch.float32 if device == "cpu" else torch.bfloat16
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute, bnb_4bit_use_double_quant=True
-    )

@@ -1,10 +1,9 @@
-"""One wave: a batch of bundles through the decoder, from encoded images to new ids.
+"""One batch of groups through the decoder, from encoded images to new ids.
 
-Three kinds of pass. The prefix pass runs what the questions of a bundle have in common, samplers included, a
-bundle to a row. The question pass appends the rest of all its questions to the row, side by side. The decode
-passes append one token for every question that goes on. Keys and values of a prefix are thus computed once
-and never copied for its questions; `layout` says who sees what. Bundles of a single question need no second
-pass.
+There are three kinds of pass. The prefix pass runs what the questions of a group have in common, samplers included,
+one group per row. The question pass appends the rest of all its questions to the row, side by side. The decode passes
+append one token for every running question. Keys and values of a prefix are thus computed once and never copied for its
+questions; `layout` gives the attention mask. Groups of a single question need no question pass.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from torch import Tensor
 from ..connector import EncodedImage
 from .cache import GrowingCache
 from .clock import Clock
-from .decode import Decoder, Made, Pending, Slot, Slots
+from .decode import Decoded, Decoder, Pending, Slot, Slots
 from .layout import PADDING, Layout
-from .questions import Answer, Bundle, Question
+from .questions import Generated, Group, Question
 
 
 @dataclass(frozen=True)
 class Prefixes:
-    """What the prefix pass leaves: the cache, its layout, every row's length and last hidden state [G, H]."""
+    """The result of the prefix pass: the cache, its layout, every row's length and last hidden state [G, H]."""
 
     cache: GrowingCache
     layout: Layout
@@ -34,10 +33,10 @@ class Prefixes:
     last: Tensor
 
 
-class WaveRunner:
-    """Runs waves on one model. `width` is how many questions of a bundle are asked at a time.
+class BatchRunner:
+    """Runs batches on one model. `width` is how many questions of a group run side by side.
 
-    `alone` answers one question by itself. It has the last word where two ids were close.
+    `alone` runs one question by itself; its result replaces the shared one where two ids were close.
     """
 
     def __init__(
@@ -52,34 +51,34 @@ class WaveRunner:
     @torch.inference_mode()
     def run(
         self,
-        bundles: Sequence[Bundle],
+        groups: Sequence[Group],
         images: Sequence[EncodedImage | None],
         split: bool,
         meanwhile: Callable[[], None] = lambda: None,
-    ) -> list[Answer]:
-        """The answers to all questions of the bundles.
+    ) -> list[Generated]:
+        """The generated ids of all questions of the groups.
 
-        With `split` the questions are asked after their shared prefix, else every bundle is one question and
-        its whole prompt one pass. `meanwhile` is called once while the device is busy.
+        With `split` the questions follow their shared prefix in a second pass; without it every group is one question
+        and its whole prompt is one pass. `meanwhile` is called once while the device is busy.
         """
         if not split:
-            rows = [bundle.questions[0].ids for bundle in bundles]
+            rows = [group.questions[0].ids for group in groups]
             with self.clock.phase("prefill"):
-                pending = self._begin_whole(bundles, self._prefix_pass(rows, images))
+                pending = self._begin_whole(groups, self._prefix_pass(rows, images))
             meanwhile()
-            return self._finish(bundles, pending)
+            return self._finish(groups, pending)
         with self.clock.phase("prefill"):
-            prefixes = self._prefix_pass([bundle.prefix_ids for bundle in bundles], images)
-        answers: list[Answer] = []
-        for start in range(0, max(len(bundle.questions) for bundle in bundles), self.width):
-            chunk = [bundle.questions[start : start + self.width] for bundle in bundles]
+            prefixes = self._prefix_pass([group.prefix_ids for group in groups], images)
+        results: list[Generated] = []
+        for start in range(0, max(len(group.questions) for group in groups), self.width):
+            chunk = [group.questions[start : start + self.width] for group in groups]
             rows_left = [row for row, questions in enumerate(chunk) if questions]
             with self.clock.phase("prefill"):
-                pending = self._question_pass(bundles, chunk, rows_left, prefixes)
+                pending = self._question_pass(groups, chunk, rows_left, prefixes)
             if start == 0:
                 meanwhile()
-            answers += self._finish([bundles[row] for row in rows_left], pending)
-        return answers
+            results += self._finish([groups[row] for row in rows_left], pending)
+        return results
 
     def _prefix_pass(self, rows: Sequence[Sequence[int]], images: Sequence[EncodedImage | None]) -> Prefixes:
         device = self.decoder.device
@@ -89,11 +88,11 @@ class WaveRunner:
         for index, row in enumerate(rows):
             ids[index, : len(row)] = torch.tensor(row)
             mask[index, : len(row)] = 1
-        shown = [image for image in images if image is not None]
-        batch = self.model.prepare(ids.to(device), mask.to(device), shown, padding_side="right")
+        encoded = [image for image in images if image is not None]
+        batch = self.model.prepare(ids.to(device), mask.to(device), encoded, padding_side="right")
         cache = GrowingCache()
-        # Rows are padded on the right, so plain causal attention is right for every real token, and no mask
-        # at all lets attention take its fastest way.
+        # Rows are padded on the right, so plain causal attention is correct for every real token, and without a mask
+        # attention uses its fastest kernel.
         hidden = self.model.model(
             inputs_embeds=batch.inputs_embeds,
             position_ids=batch.position_ids,
@@ -105,19 +104,19 @@ class WaveRunner:
         last = hidden[torch.arange(len(rows), device=hidden.device), (lengths - 1).to(hidden.device)]
         return Prefixes(cache, Layout.of_prefixes(batch.attention_mask, batch.position_ids), lengths, last)
 
-    def _begin_whole(self, bundles: Sequence[Bundle], prefixes: Prefixes) -> Pending:
-        slots: Slots = [[Slot(0, bundle.questions[0])] for bundle in bundles]
+    def _begin_whole(self, groups: Sequence[Group], prefixes: Prefixes) -> Pending:
+        slots: Slots = [[Slot(0, group.questions[0])] for group in groups]
         return Pending(prefixes.cache, prefixes.layout, prefixes.last[:, None], prefixes.lengths[:, None], slots)
 
     def _question_pass(
         self,
-        bundles: Sequence[Bundle],
+        groups: Sequence[Group],
         chunk: Sequence[Sequence[Question]],
         rows: Sequence[int],
         prefixes: Prefixes,
     ) -> Pending:
         device = self.decoder.device
-        own = [[bundles[row].own_ids(question) for question in chunk[row]] for row in rows]
+        own = [[groups[row].own_ids(question) for question in chunk[row]] for row in rows]
         length = max(sum(map(len, parts)) for parts in own)
         width = max(map(len, own))
         ids = torch.zeros(len(rows), length, dtype=torch.long)
@@ -135,7 +134,7 @@ class WaveRunner:
                 column += len(part)
                 ends[index, label], counts[index, label] = column - 1, len(part)
         ids, owners, offsets, ends, counts = (t.to(device) for t in (ids, owners, offsets, ends, counts))
-        some = None if len(rows) == len(bundles) else torch.tensor(rows, device=device)
+        some = None if len(rows) == len(groups) else torch.tensor(rows, device=device)
         cache = prefixes.cache.fork(some, prefixes.layout.owners.shape[1])
         layout, lengths = prefixes.layout, prefixes.lengths[:, None]
         if some is not None:
@@ -149,25 +148,26 @@ class WaveRunner:
         ]
         return Pending(cache, layout, hidden.gather(1, last), lengths + counts, slots)
 
-    def _finish(self, bundles: Sequence[Bundle], pending: Pending) -> list[Answer]:
-        homes = {
-            slot.question: bundle
-            for bundle, row in zip(bundles, pending.slots, strict=True)
+    def _finish(self, groups: Sequence[Group], pending: Pending) -> list[Generated]:
+        group_of = {
+            slot.question: group
+            for group, row in zip(groups, pending.slots, strict=True)
             for slot in row
             if slot is not None
         }
         with self.clock.phase("decode"):
             made = self.decoder.decode(pending)
         return [
-            self._answer(question, self._settled(question, found), homes[question]) for question, found in made.items()
+            self._generated(question, self._checked(question, found), group_of[question])
+            for question, found in made.items()
         ]
 
-    def _settled(self, question: Question, made: Made) -> tuple[int, ...]:
-        if not made.close:
-            return made.ids
+    def _checked(self, question: Question, decoded: Decoded) -> tuple[int, ...]:
+        if not decoded.close:
+            return decoded.ids
         with self.clock.phase("alone"):
             self.clock.counts["alone"] += 1
             return self.alone(question)
 
-    def _answer(self, question: Question, ids: tuple[int, ...], home: Bundle) -> Answer:
-        return Answer(question.tag, ids, ids[-1] in self.decoder.stopping, home.prompt_tokens(question))
+    def _generated(self, question: Question, ids: tuple[int, ...], group: Group) -> Generated:
+        return Generated(question.tag, ids, ids[-1] in self.decoder.stopping, group.prompt_tokens(question))

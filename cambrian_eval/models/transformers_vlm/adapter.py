@@ -1,0 +1,41 @@
+"""The adapter `hf`: a transformers checkpoint from a folder or the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.model import Adapter, Claim, Model
+from cambrian_eval.models.local import display_name
+from cambrian_eval.models.transformers_vlm.checkpoint import TransformersOptions, load
+from cambrian_eval.models.transformers_vlm.model import TransformersModel
+
+
+class TransformersAdapter(Adapter):
+    """`hf:FOLDER`, `hf:HUB_ID` or `hf:HUB_ID@REVISION`."""
+
+    name = "hf"
+    summary = "any transformers image-text-to-text model: hf:FOLDER, hf:HUB_ID or hf:HUB_ID@REVISION"
+    Options = TransformersOptions
+
+    def create(self, rest: str, options: TransformersOptions) -> Model:
+        """The checkpoint on the device the options name."""
+        if not rest:
+            raise UserError("hf: no checkpoint named; write hf:FOLDER or for example hf:llava-hf/llava-1.5-7b-hf")
+        checkpoint = load(rest, options)
+        model = TransformersModel(display_name(rest), checkpoint, options)
+        if checkpoint.processor.chat_template is None and not checkpoint.is_paligemma:
+            raise UserError(f"{rest} has no chat template; name a file with one: --template FILE")
+        return model
+
+    def recognizes(self, name: str, config: Mapping[str, Any] | None) -> Claim:
+        """Any checkpoint, in case no other adapter was written for it."""
+        return Claim.GENERAL
+
+    def fetch(self, rest: str) -> list[str]:
+        """All files of a Hub repository."""
+        from huggingface_hub import snapshot_download
+
+        repo, _, revision = rest.partition("@")
+        return [f"{rest}: {snapshot_download(repo, revision=revision or None)}"]
