@@ -25,7 +25,7 @@ def default_folder() -> Path:
 
 @dataclass(frozen=True)
 class Cache:
-    """What is kept under ``folder``; nothing where that is None."""
+    """What is kept under `folder`; nothing where that is None."""
 
     folder: Path | None
 
@@ -43,7 +43,7 @@ class Cache:
         return value
 
     def catalog(self, kind: str, digest: str, file: str, read: Callable[[], Catalog]) -> Catalog:
-        """The stored columns of the file with this digest, or those ``read`` makes, then stored."""
+        """The stored columns of the file with this digest, or those `read` makes, then stored."""
         if self.folder is None:
             return read()
         entry = self.folder / f"{kind}-{digest}-v{FORMAT}.npz"

@@ -1,8 +1,8 @@
 """The neutral form of a source: images, objects and class names as columns.
 
-Every reader in ``sources`` returns a ``Catalog``; every task reads only this. Boxes are xyxy in
+Every reader in `sources` returns a `Catalog`; every task reads only this. Boxes are xyxy in
 pixels, clipped to the image; objects are ordered by image. Also owns saving a catalog to one
-``.npz`` file, which is what the cache stores.
+`.npz` file, which is what the cache stores.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-class Obj(IntFlag):
+class ObjectFlag(IntFlag):
     """What is known about one object."""
 
     CROWD = 1
@@ -37,7 +37,7 @@ class Obj(IntFlag):
     """The mask image holds regions of this class that belong to no listed object, or the reverse."""
 
 
-class Pic(IntFlag):
+class ImageFlag(IntFlag):
     """What is known about one image."""
 
     ROTATED = 1
@@ -50,10 +50,17 @@ class Pic(IntFlag):
     EXCLUDED = 64
 
 
-UNUSABLE = Pic.MISSING | Pic.UNREADABLE | Pic.SIZE_MISMATCH | Pic.NO_MASK | Pic.DUPLICATE_ID | Pic.EXCLUDED
+UNUSABLE = (
+    ImageFlag.MISSING
+    | ImageFlag.UNREADABLE
+    | ImageFlag.SIZE_MISMATCH
+    | ImageFlag.NO_MASK
+    | ImageFlag.DUPLICATE_ID
+    | ImageFlag.EXCLUDED
+)
 
 
-class Unfit(IntFlag):
+class CuboidFlag(IntFlag):
     """Why a cuboid cannot be used (Omni3D)."""
 
     INVALID_3D = 1
@@ -99,7 +106,7 @@ class Catalog:
     image_id: NDArray[np.str_]
     image_file: NDArray[np.str_]
     image_name: NDArray[np.str_]
-    """The published ``source_filename``."""
+    """The published `source_filename`."""
     image_scene: NDArray[np.str_]
     image_frame: Ints
     image_width: Ints
@@ -120,7 +127,7 @@ class Catalog:
     object_height: Floats
     """Projected height of the cuboid over the height of the image."""
     corners: Floats
-    """[objects, 8, 3] for Omni3D, camera frame in metres, in the order of ``geometry.SIGNS``; [0, 8, 3] elsewhere.
+    """[objects, 8, 3] for Omni3D, camera frame in metres, in the order of `geometry.SIGNS`; [0, 8, 3] elsewhere.
 
     The three columns before it are empty elsewhere too.
     """
@@ -152,7 +159,7 @@ def from_rows(
     objects: list[dict[str, Any]] | dict[str, Any],
     **head: Any,
 ) -> Catalog:
-    """A catalog from plain rows (or, for ``objects``, ready columns), objects ordered by image."""
+    """A catalog from plain rows (or, for `objects`, ready columns), objects ordered by image."""
     columns = objects if isinstance(objects, dict) else _columns(objects)
     order = np.argsort(columns["image"], kind="stable")
     return Catalog(
@@ -200,7 +207,7 @@ def text(values: list[Any]) -> NDArray[np.str_]:
 
 
 def save(catalog: Catalog, path: Path) -> None:
-    """Write the catalog for ``load``; nothing in the file needs pickle to be read."""
+    """Write the catalog for `load`; nothing in the file needs pickle to be read."""
     head = {
         "format": FORMAT,
         **{k: getattr(catalog, k) for k in ("source", "component", "split", "title", "file", "sha256", "skipped")},
@@ -212,7 +219,7 @@ def save(catalog: Catalog, path: Path) -> None:
 
 
 def load(path: Path, file: str) -> Catalog:
-    """The catalog saved at ``path``; ``file`` is where its annotation file lies now."""
+    """The catalog saved at `path`; `file` is where its annotation file lies now."""
     with np.load(path, allow_pickle=False) as stored:
         head = json.loads(stored["head"].tobytes())
         arrays: dict[str, Any] = {name: _unpack(stored[name]) for name in _ARRAYS}

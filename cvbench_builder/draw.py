@@ -1,4 +1,4 @@
-"""Images with boxes: colours, widths, mirroring, and the bytes that are stored.
+"""Images with boxes: colors, widths, mirroring, and the bytes that are stored.
 
 Nothing drawn means the source's own bytes, untouched. Everything else is decoded, turned upright,
 drawn on in RGB and saved as PNG.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as LazyImage
+    from PIL.Image import Image as PillowImage
 
 PNG_LEVEL = 1  # photographs gain 10 % from the highest level and take ten times as long
 
@@ -26,8 +26,8 @@ class BrokenImage(Exception):
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A box to draw and its colour."""
+class DrawnBox:
+    """A box to draw and its color."""
 
     rgb: tuple[int, int, int]
     box: Box
@@ -44,7 +44,7 @@ class Rendered:
 
 
 @dataclass(frozen=True)
-class Facts:
+class ImageFacts:
     """What decoding an image once tells: its digest, its look, its size upright."""
 
     sha256: str
@@ -53,36 +53,36 @@ class Facts:
     height: int
 
 
-def inspect(path: Path) -> Facts:
+def inspect(path: Path) -> ImageFacts:
     """Decode fully, so that a truncated image is found before a row is built on it."""
     data = _read(path)
     image = _open(data, path)
-    return Facts(hashlib.sha256(data).hexdigest(), difference_hash(image), image.width, image.height)
+    return ImageFacts(hashlib.sha256(data).hexdigest(), difference_hash(image), image.width, image.height)
 
 
-def difference_hash(image: LazyImage) -> int:
-    """64 bits: is each cell of a 9 x 8 grey thumbnail brighter than its right neighbour."""
+def difference_hash(image: PillowImage) -> int:
+    """64 bits: is each cell of a 9 x 8 gray thumbnail brighter than its right neighbour."""
     small = image.convert("L").resize((9, 8))
-    grey = list(small.tobytes())
-    bits = (grey[9 * y + x] > grey[9 * y + x + 1] for y in range(8) for x in range(8))
+    gray = list(small.tobytes())
+    bits = (gray[9 * y + x] > gray[9 * y + x + 1] for y in range(8) for x in range(8))
     return sum(1 << i for i, bit in enumerate(bits) if bit)
 
 
-def render(path: Path, marks: list[Mark], *, mirror: bool = False) -> Rendered:
-    """The image with its marks; the last mark is drawn last, on top."""
+def render(path: Path, boxes: list[DrawnBox], *, mirror: bool = False) -> Rendered:
+    """The image with its boxes; the last box is drawn last, on top."""
     data = _read(path)
     image = _open(data, path)
-    if not marks and not mirror and image.info.get("upright_rgb"):
+    if not boxes and not mirror and image.info.get("upright_rgb"):
         return Rendered(data, path.suffix.lower() or ".jpg", image.width, image.height)
     if mirror:
         from PIL import ImageOps
 
         image = ImageOps.mirror(image)
-        marks = [Mark(m.rgb, mirrored(m.box, image.width)) for m in marks]
+        boxes = [DrawnBox(b.rgb, mirrored(b.box, image.width)) for b in boxes]
     width = line_width(image.width, image.height)
-    for mark in marks:
-        for band in frame(mark.box, width, image.width, image.height):
-            image.paste(mark.rgb, band)
+    for drawn in boxes:
+        for band in frame(drawn.box, width, image.width, image.height):
+            image.paste(drawn.rgb, band)
     out = io.BytesIO()
     image.save(out, "PNG", compress_level=PNG_LEVEL)
     return Rendered(out.getvalue(), ".png", image.width, image.height)
@@ -95,7 +95,7 @@ def _read(path: Path) -> bytes:
         raise BrokenImage(str(path)) from None
 
 
-def _open(data: bytes, path: Path) -> LazyImage:
+def _open(data: bytes, path: Path) -> PillowImage:
     from PIL import Image, ImageOps
 
     try:
@@ -104,7 +104,7 @@ def _open(data: bytes, path: Path) -> LazyImage:
             orientation = opened.getexif().get(0x0112, 1)
             plain = opened.mode == "RGB" and orientation in (None, 0, 1)
             turned: Any = opened if plain else ImageOps.exif_transpose(opened)
-            image: LazyImage = turned.convert("RGB").copy() if turned.mode != "RGB" else turned.copy()
+            image: PillowImage = turned.convert("RGB").copy() if turned.mode != "RGB" else turned.copy()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise BrokenImage(str(path)) from None
     image.info = {"upright_rgb": plain}

@@ -26,7 +26,7 @@ def _pyplot() -> Any:
 
 
 def draw_all(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Every figure of the card, as PNG files in ``figures/``."""
+    """Every figure of the card, as PNG files in `figures/`."""
     plt = _pyplot()
     out = folder / "figures"
     out.mkdir(exist_ok=True)

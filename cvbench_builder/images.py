@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cvbench_builder.catalog import Catalog, Floats, Ints, Pic
+from cvbench_builder.catalog import Catalog, Floats, ImageFlag, Ints
 from cvbench_builder.errors import BuilderError
 
 SWAPS_SIDES = frozenset({5, 6, 7, 8})
@@ -81,7 +81,7 @@ def _jpeg(path: Path) -> Header | None:
                 handle.seek(length - 2, os.SEEK_CUR)
 
 
-class Folder:
+class ImageFolder:
     """The images under some folders, listed once."""
 
     def __init__(self, roots: list[Path]) -> None:
@@ -101,7 +101,7 @@ class Folder:
         return self._listed[folder]
 
     def find(self, name: str) -> Path | None:
-        """``name`` may carry folders of the official layout; the file itself may lie flat."""
+        """`name` may carry folders of the official layout; the file itself may lie flat."""
         parts = [p for p in name.replace("\\", "/").split("/") if p not in ("", ".")]
         if ".." in parts or not parts:
             return None  # a name that leaves the folder is not an image of this data set
@@ -116,7 +116,7 @@ class Folder:
         return self._sizes(path.parent).get(path.name, 0) == 0
 
 
-def check(catalog: Catalog, folder: Folder) -> tuple[Catalog, dict[str, Path], list[str]]:
+def check(catalog: Catalog, folder: ImageFolder) -> tuple[Catalog, dict[str, Path], list[str]]:
     """Mark missing, unreadable and mis-sized images; turn the boxes of those that EXIF turns.
 
     Returns the catalog, the path of each usable image by id, and the missing names.
@@ -127,11 +127,11 @@ def check(catalog: Catalog, folder: Folder) -> tuple[Catalog, dict[str, Path], l
     paths: dict[str, Path] = {}
     missing: list[str] = []
     for i, name in enumerate(catalog.image_file.tolist()):
-        if flags[i] & int(Pic.DUPLICATE_ID):
+        if flags[i] & int(ImageFlag.DUPLICATE_ID):
             continue
         path = folder.find(name)
         if path is None:
-            flags[i] |= int(Pic.MISSING)
+            flags[i] |= int(ImageFlag.MISSING)
             missing.append(name)
             continue
         try:
@@ -139,7 +139,7 @@ def check(catalog: Catalog, folder: Folder) -> tuple[Catalog, dict[str, Path], l
         except (UnreadableImage, OSError):
             header = None
         if header is None:
-            flags[i] |= int(Pic.UNREADABLE)
+            flags[i] |= int(ImageFlag.UNREADABLE)
             continue
         stated = (int(width[i]), int(height[i]))
         stored = (header.width, header.height)
@@ -149,7 +149,7 @@ def check(catalog: Catalog, folder: Folder) -> tuple[Catalog, dict[str, Path], l
                 turned[i] = header.orientation
                 width[i], height[i] = upright
         elif stated != upright:
-            flags[i] |= int(Pic.SIZE_MISMATCH)
+            flags[i] |= int(ImageFlag.SIZE_MISMATCH)
             continue
         paths[str(catalog.image_id[i])] = path
     boxes = _turn_objects(catalog, turned)
@@ -169,7 +169,7 @@ def _turn_objects(catalog: Catalog, turned: dict[int, int]) -> Floats:
 
 
 def turn_boxes(boxes: Floats, size: tuple[int, int], orientation: int) -> Floats:
-    """xyxy boxes of a stored image of ``size`` (w, h) as they lie once EXIF has turned it."""
+    """xyxy boxes of a stored image of `size` (w, h) as they lie once EXIF has turned it."""
     w, h = size
     x1, y1, x2, y2 = (boxes[:, k] for k in range(4))
     turned = {
@@ -187,6 +187,13 @@ def turn_boxes(boxes: Floats, size: tuple[int, int], orientation: int) -> Floats
 
 def count_by_flag(flags: Ints) -> dict[str, int]:
     """How many images carry each problem."""
-    wanted = (Pic.MISSING, Pic.UNREADABLE, Pic.SIZE_MISMATCH, Pic.NO_MASK, Pic.DUPLICATE_ID, Pic.EXCLUDED)
+    wanted = (
+        ImageFlag.MISSING,
+        ImageFlag.UNREADABLE,
+        ImageFlag.SIZE_MISMATCH,
+        ImageFlag.NO_MASK,
+        ImageFlag.DUPLICATE_ID,
+        ImageFlag.EXCLUDED,
+    )
     counts = {str(p.name).lower(): int(np.count_nonzero(flags & int(p))) for p in wanted}
     return {k: v for k, v in counts.items() if v}

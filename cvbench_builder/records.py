@@ -2,7 +2,7 @@
 
 Owns the three parsers (msgspec typed structs over a memory map; orjson; the standard library) and
 the wording of what is wrong with a file. Knows nothing of what the fields mean: each source
-declares its records with ``record`` and gets back objects with exactly those attributes.
+declares its records with `record` and gets back objects with exactly those attributes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ except ImportError:  # the slower parsers below read the same files
 
 @dataclass(frozen=True)
 class Field:
-    """One wanted field: ``kind`` is a Python type, or ``"raw"`` for a value decoded later, if ever."""
+    """One wanted field: `kind` is a Python type, or `"raw"` for a value decoded later, if ever."""
 
     name: str
     kind: Any
@@ -66,7 +66,7 @@ def decode_raw(value: Any) -> Any:
 
 
 def decode_raw_many(values: list[Any]) -> list[Any]:
-    """``decode_raw`` for a whole list in one call of the parser."""
+    """`decode_raw` for a whole list in one call of the parser."""
     if msgspec is not None and values and isinstance(values[0], msgspec.Raw):
         try:
             return list(msgspec.json.decode(b"[" + b",".join(values) + b"]"))
@@ -104,7 +104,7 @@ def map_file(path: Path) -> Any:
 
 
 def read_lists(path: Path, lists: dict[str, RecordType]) -> dict[str, Any]:
-    """The top-level object of ``path``: each named list as records, plus ``info`` as plain data.
+    """The top-level object of `path`: each named list as records, plus `info` as plain data.
 
     A list the file does not have comes back as None; the caller knows which file that would be.
     """

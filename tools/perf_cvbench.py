@@ -171,6 +171,7 @@ def child_pycocotools(path: str) -> dict[str, Any]:
 def child_listing(path: str, out: str) -> dict[str, Any]:
     """Seconds to write every line of `candidates`, with two processes, and the size of the file."""
     from cvbench_builder.listing import write
+
     from cvbench_builder.settings import make
 
     start = time.perf_counter()

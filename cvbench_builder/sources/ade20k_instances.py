@@ -1,7 +1,7 @@
 """The Instance-100 release of ADE20K: COCO's form, ids from 0, run-length masks.
 
 Its JSON may lack the image and class lists; those are then in the release's list file
-(``imgCatIds.json``). Several category ids may share one name; they are one class here.
+(`imgCatIds.json`). Several category ids may share one name; they are one class here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LIST_FILE = "imgCatIds.json"
 
 
 def read(path: Path, list_file: Path | None, sha256: str) -> Catalog:
-    """The file as a catalog; ``list_file`` gives the lists it lacks, None looks for it beside the file."""
+    """The file as a catalog; `list_file` gives the lists it lacks, None looks for it beside the file."""
     parsed = read_lists(path, LISTS)
     if parsed["annotations"] is None:
         raise BuilderError(f"{path}: no `annotations`; the Instance-100 JSON of ADE20K is needed")

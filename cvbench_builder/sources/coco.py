@@ -1,7 +1,7 @@
-"""COCO ``instances_*.json`` and every file of that form.
+"""COCO `instances_*.json` and every file of that form.
 
 Polygons are never read: boxes, areas and the crowd mark decide everything. The same columns serve
-the Instance-100 release of ADE20K (``sources.ade20k_instances``), which has COCO's form.
+the Instance-100 release of ADE20K (`sources.ade20k_instances`), which has COCO's form.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from cvbench_builder import catalog as catalogs
-from cvbench_builder.catalog import Catalog, ClassName, Obj, Pic
+from cvbench_builder.catalog import Catalog, ClassName, ImageFlag, ObjectFlag
+from cvbench_builder.class_names import class_name
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.records import Field, decode_raw, first_keys, read_lists, record
-from cvbench_builder.words import class_name
 
 IMAGE = record(
     "CocoImage",
@@ -62,7 +62,7 @@ def read(path: Path, sha256: str) -> Catalog:
 
 
 def split_of(path: Path) -> str:
-    """The split in a file name: ``instances_val2017.json`` is ``val2017``."""
+    """The split in a file name: `instances_val2017.json` is `val2017`."""
     stem = path.stem.removeprefix("instances_")
     return stem if stem else "unknown"
 
@@ -101,7 +101,7 @@ def from_parsed(
     sha256: str,
     published: Callable[[str], str],
 ) -> Catalog:
-    """The catalog of lists in COCO's form; ``published`` turns a file name into the published one."""
+    """The catalog of lists in COCO's form; `published` turns a file name into the published one."""
     images = parsed["images"]
     row_of: dict[int | str, int] = {}
     rows: list[dict[str, Any]] = []
@@ -119,11 +119,11 @@ def from_parsed(
                 "name": published(image.file_name),
                 "width": int(image.width),
                 "height": int(image.height),
-                "flags": Pic.DUPLICATE_ID if repeated else 0,
+                "flags": ImageFlag.DUPLICATE_ID if repeated else 0,
             }
         )
         if repeated:  # which of the two the annotations mean cannot be known
-            rows[row_of[image.id]]["flags"] = Pic.DUPLICATE_ID
+            rows[row_of[image.id]]["flags"] = ImageFlag.DUPLICATE_ID
     classes, class_of = merge_categories(parsed["categories"])
     columns, skipped = _object_columns(parsed["annotations"], row_of, class_of, rows)
     return catalogs.from_rows(
@@ -178,7 +178,7 @@ def _object_columns(
     crowd, ids = crowd[keep], ids[keep]
     size = np.array([[r["width"], r["height"]] for r in rows], np.float64).reshape(-1, 2)[image]
     box, area, flags = clip_xywh(xywh, area, size)
-    flags[crowd] |= int(Obj.CROWD)
+    flags[crowd] |= int(ObjectFlag.CROWD)
     columns = {
         "image": image,
         "class": kind,
@@ -204,6 +204,6 @@ def clip_xywh(xywh: Any, area: Any, size: Any) -> tuple[Any, Any, Any]:
     visible = np.where(np.isfinite(area) & (area > 0), np.minimum(area, inside), inside)
     flags = np.zeros(len(box), np.int64)
     outside = np.maximum(-raw[:, :2], raw[:, 2:] - size).max(axis=1, initial=0.0) >= 1.0
-    flags[outside] |= int(Obj.OUT_OF_BOUNDS)
-    flags[~finite | (xywh[:, 2:] <= 0).any(axis=1) | (sides <= 0).any(axis=1)] |= int(Obj.DEGENERATE)
+    flags[outside] |= int(ObjectFlag.OUT_OF_BOUNDS)
+    flags[~finite | (xywh[:, 2:] <= 0).any(axis=1) | (sides <= 0).any(axis=1)] |= int(ObjectFlag.DEGENERATE)
     return box, visible, flags

@@ -6,10 +6,10 @@ import random
 from pathlib import Path
 
 import pytest
+from cvbench_builder.listing import lines
 
 from cvbench_builder.cache import Cache
 from cvbench_builder.inputs import Inputs, load
-from cvbench_builder.listing import lines
 from cvbench_builder.settings import Settings, make
 from cvbench_builder.tasks import enumerate_task
 from tests.cvbench import oracle

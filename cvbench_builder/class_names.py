@@ -185,7 +185,7 @@ _NOT_ITS_HEAD = frozenset({"hot dog", "sea horse", "sea lion", "guinea pig", "pr
 
 
 def plural(name: str, style: str) -> str:
-    """The plural asked about: ``published`` adds a bare s, ``proper`` is English."""
+    """The plural asked about: `published` adds a bare s, `proper` is English."""
     if style == "published":
         return name + "s"
     head, _, last = name.rpartition(" ")
