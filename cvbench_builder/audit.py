@@ -141,7 +141,7 @@ def lines(result: dict[str, Any]) -> list[str]:
     for b in result["baselines"]:
         if b["rows"]:
             low, high = b["interval"]
-            note = "" if b["blind"] else "   sees the boxes"
+            note = "" if b["blind"] else "   uses the boxes"
             out.append(
                 f"{b['baseline']:<15}{b['task']:<10}{b['rows']:>6}{b['accuracy']:>10.1f}{b['chance']:>8.1f}"
                 f"{b['excess']:>+8.1f}  {low:+.1f} to {high:+.1f}{note}"

@@ -65,7 +65,10 @@ def build(
     workers: Workers = None,
     debug: Debug = False,
 ) -> int:
-    """Build a dataset: candidates, sampling, images with boxes, card, review page."""
+    """Build a dataset from source annotations.
+
+    Writes questions with their images, the dataset card, statistics and the review page.
+    """
     from cvbench_builder.build import build as run
 
     inputs = inputs_from(ctx.obj, cache_dir, no_cache, workers or _default_workers())
@@ -133,7 +136,10 @@ def finalize(
     out: Annotated[Path | None, typer.Option(help="The folder to write; default: the build is replaced.")] = None,
     debug: Debug = False,
 ) -> int:
-    """Apply reviews: remove rejected rows, correct modified ones, record the status in every row."""
+    """Apply reviews to a build.
+
+    Removes rejected rows, corrects modified ones and records the status in every row.
+    """
     from cvbench_builder.finalize import finalize as run
 
     summary = run(folder, review, out)
@@ -155,7 +161,10 @@ def audit(
     forest: Annotated[bool, typer.Option(help="Include the text-only random forest.")] = True,
     debug: Debug = False,
 ) -> int:
-    """How much of the set can be solved without the images, against chance, with intervals."""
+    """Measure how much can be solved without the images.
+
+    Compares blind baselines with chance, with confidence intervals.
+    """
     from cvbench_builder import audit as audits
     from cvbench_builder import dataset, figures
     from cvbench_builder.diff import load_any
@@ -180,7 +189,10 @@ def audit(
 
 @_command("stats")
 def stats(folder: Build, debug: Debug = False) -> int:
-    """Statistics of a build: cells, answers, letters, classes, pairs, margins."""
+    """Print statistics of a build.
+
+    Rows per cell, answers, letters, classes, pairs and margins.
+    """
     from cvbench_builder import dataset
     from cvbench_builder import stats as numbers
 
@@ -211,7 +223,7 @@ def diff(
     json_out: Annotated[Path | None, typer.Option("--json", help="Also write all differences to this file.")] = None,
     debug: Debug = False,
 ) -> int:
-    """Rows added, removed and changed from A to B, per task and source."""
+    """List rows added, removed and changed from A to B."""
     from cvbench_builder import dataset
     from cvbench_builder import diff as diffs
 

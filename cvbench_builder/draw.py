@@ -1,7 +1,7 @@
 """Images with boxes: colors, widths, mirroring, and the bytes that are stored.
 
-Nothing drawn means the source's own bytes, untouched. Everything else is decoded, turned upright,
-drawn on in RGB and saved as PNG.
+An image without boxes keeps the bytes of the source. Every other image is decoded, turned upright, drawn on in RGB and
+saved as PNG.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-PNG_LEVEL = 1  # photographs gain 10 % from the highest level and take ten times as long
+PNG_LEVEL = 1  # the highest level makes photographs 10 % smaller and takes ten times as long
 
 Box = tuple[float, float, float, float]
 
 
 class BrokenImage(Exception):
-    """The image cannot be decoded to its end."""
+    """The image cannot be decoded completely."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class DrawnBox:
 
 @dataclass(frozen=True)
 class Rendered:
-    """An image as it is stored: its bytes, the file suffix that fits them, its size."""
+    """An image as it is stored: its bytes, their file suffix, its size."""
 
     data: bytes
     suffix: str
@@ -45,7 +45,7 @@ class Rendered:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What decoding an image once tells: its digest, its look, its size upright."""
+    """What is known after decoding an image: its hash, its difference hash, its upright size."""
 
     sha256: str
     look: int
@@ -54,14 +54,14 @@ class ImageFacts:
 
 
 def inspect(path: Path) -> ImageFacts:
-    """Decode fully, so that a truncated image is found before a row is built on it."""
+    """Decode the whole image, so that a truncated one is found before a row uses it."""
     data = _read(path)
     image = _open(data, path)
     return ImageFacts(hashlib.sha256(data).hexdigest(), difference_hash(image), image.width, image.height)
 
 
 def difference_hash(image: PillowImage) -> int:
-    """64 bits: is each cell of a 9 x 8 gray thumbnail brighter than its right neighbour."""
+    """64 bits: whether each cell of a 9 x 8 gray thumbnail is brighter than its right neighbor."""
     small = image.convert("L").resize((9, 8))
     gray = list(small.tobytes())
     bits = (gray[9 * y + x] > gray[9 * y + x + 1] for y in range(8) for x in range(8))
@@ -124,8 +124,7 @@ def mirrored(box: Box, width: float) -> Box:
 def frame(box: Box, line: int, width: int, height: int) -> list[tuple[int, int, int, int]]:
     """The four bands of a box outline, drawn outward so the object stays uncovered.
 
-    At the border of the image the line is moved inside: a side that is drawn nowhere would leave
-    an object that fills the image without any box.
+    At the border of the image the line is moved inside; otherwise an object that fills the image would have no box.
     """
     left = max(0, math.floor(box[0] + 1e-6) - line)
     top = max(0, math.floor(box[1] + 1e-6) - line)

@@ -1,4 +1,4 @@
-"""Plane boxes and cuboids: overlaps, corners, exact distances between surfaces. Arrays in, arrays out."""
+"""Boxes and cuboids as arrays: overlaps, corners, exact distances between surfaces."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from cvbench_builder.catalog import Bools, Floats
 
-# Signs of the corners on the l (x), h (y), w (z) axes: near face clockwise from its top left, then
-# the far face the same way.
+# Signs of the corners on the l (x), h (y), w (z) axes: near face clockwise from its top left, then the far face in the
+# same order.
 SIGNS = np.array(
     [[-1, -1, -1], [1, -1, -1], [1, 1, -1], [-1, 1, -1], [-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]], np.float64
 )
@@ -85,8 +85,8 @@ def cuboids(corners: Floats) -> Cuboids:
 
 def point_to_cuboid(points: Floats, boxes: Cuboids) -> Floats:
     """[n, k] distances of points [n, k, 3] from the solid box n (0 inside)."""
-    # coordinate by coordinate, boxes along the last axis: products of 3 x 3 matrices would cost more
-    # to set up than to do, and long runs of one operation are what numpy is fast at
+    # one coordinate at a time, boxes along the last axis: numpy is fast at long runs of one operation, while the
+    # overhead of 3 x 3 matrix products would exceed their cost
     x, y, z = (np.ascontiguousarray(points[..., i].T) - boxes.center[:, i] for i in range(3))
     total = np.zeros(x.shape)
     for axis in range(3):
@@ -99,8 +99,8 @@ def point_to_cuboid(points: Floats, boxes: Cuboids) -> Floats:
 def cuboid_distance(a: Cuboids, b: Cuboids) -> Floats:
     """Exact distance between the solid boxes a[n] and b[n]; 0 where they touch or overlap.
 
-    Two disjoint convex bodies are closest at a corner and a face, or at two edges; trying all
-    16 corners and all 144 pairs of edges therefore finds the minimum itself, not a bound of it.
+    Two disjoint convex bodies are closest at a corner and a face, or at two edges. The minimum over all 16 corners and
+    all 144 pairs of edges is therefore exact.
     """
     n = len(a.center)
     result = np.zeros(n)
@@ -149,7 +149,7 @@ def distance_bounds(a: Cuboids, b: Cuboids) -> tuple[Floats, Floats]:
 
 def _edge_distance(a: Floats, b: Floats) -> Floats:
     """Smallest distance between an edge of a[n] and an edge of b[n], corners [n, 8, 3]."""
-    middle = a.mean(axis=1, keepdims=True)  # small numbers, so that squares keep their digits
+    middle = a.mean(axis=1, keepdims=True)  # small numbers, so that squares keep their precision
     p, q = (a - middle)[:, _EDGES[:, 0]], (b - middle)[:, _EDGES[:, 0]]
     u, v = (a - middle)[:, _EDGES[:, 1]] - p, (b - middle)[:, _EDGES[:, 1]] - q
     uu, vv, pp, qq = ((m * m).sum(axis=2) for m in (u, v, p, q))

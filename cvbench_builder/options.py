@@ -70,7 +70,7 @@ def source_options() -> tuple[TyperOption, ...]:
 def setting_options() -> tuple[TyperOption, ...]:
     """Preset, seed and tasks, the wanted rows of each task, and one option per rule."""
     from cvbench_builder.presets import DEFAULT, PRESETS, rule_groups
-    from cvbench_builder.settings import declared
+    from cvbench_builder.settings import COMMON_RULES, declared
     from cvbench_builder.tasks import all_tasks
 
     presets = "; ".join(f"`{name}`: {preset.help}" for name, preset in PRESETS.items())
@@ -90,14 +90,16 @@ def setting_options() -> tuple[TyperOption, ...]:
         TyperOption(param_decls=["--task"], type=str, multiple=True, metavar=_choices(names), help="Only these tasks."),
     ]
     for task in all_tasks():
-        flag, text = f"--{task.name.lower()}-rows", f"Wanted rows of {task.name}. [default: {task.rows}]"
+        flag, text = f"--{task.name.lower()}-rows", f"Wanted rows of {task.name} (default: {task.rows})."
         options.append(TyperOption(param_decls=[flag], type=int, help=text, rich_help_panel="Sampling"))
     for group in rule_groups():
-        options += [_option(rule, group.title, None) for rule in declared(group)]
+        prefix = "" if group in COMMON_RULES else f"{group.title}: "
+        options += [_option(rule, group.title, None, prefix) for rule in declared(group)]
     return tuple(options)
 
 
-def _option(item: Declared, panel: str, default: Any) -> TyperOption:
+def _option(item: Declared, panel: str, default: Any, prefix: str = "") -> TyperOption:
+    text = item.meta.help if not prefix else prefix + item.meta.help[0].lower() + item.meta.help[1:]
     flag = f"--{item.flag}"
     return TyperOption(
         param_decls=[f"{flag}/--no-{item.flag}" if item.type is bool else flag],
@@ -106,7 +108,7 @@ def _option(item: Declared, panel: str, default: Any) -> TyperOption:
         is_flag=item.type is bool or None,
         default=default if not item.many else None,
         metavar=_choices(item.meta.choices) if item.meta.choices else None,
-        help=f"{item.meta.help}{_default_text(item)}",
+        help=f"{text.removesuffix('.')}{_default_text(item)}.",
         rich_help_panel=panel,
     )
 
@@ -116,7 +118,7 @@ def _default_text(item: Declared) -> str:
     if item.many or item.default is None:
         return ""
     values = [_text(item.default), *(f"{preset}: {_text(value)}" for preset, value in item.meta.presets.items())]
-    return f" [default: {'; '.join(values)}]"
+    return f" (default: {'; '.join(values)})"
 
 
 def _text(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""COCO `instances_*.json` and every file of that form.
+"""COCO `instances_*.json` and other files of that format.
 
-Polygons are never read: boxes, areas and the crowd mark decide everything. The same columns serve
-the Instance-100 release of ADE20K (`sources.ade20k_instances`), which has COCO's form.
+Polygons are not read: boxes, areas and the crowd flag are sufficient. The Instance-100 release of ADE20K
+(`sources.ade20k_instances`) has the same columns.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OBJECT_FIELDS = (
     Field("area", float | None),
     Field("iscrowd", int | bool, 0),
 )
-"""What every release in COCO's form says of an object."""
+"""The fields of an object in every release of COCO's format."""
 ANNOTATION = record("CocoAnnotation", *OBJECT_FIELDS)
 CATEGORY = record("CocoCategory", Field("id", int | str), Field("name", str, ""), Field("keypoints", "raw"))
 LISTS = {"images": IMAGE, "annotations": ANNOTATION, "categories": CATEGORY}
@@ -68,12 +68,12 @@ def split_of(path: Path) -> str:
 
 
 def refuse_other_files(path: Path, parsed: dict[str, Any]) -> None:
-    """One clear line for the files people pass by mistake."""
+    """Raise for files that are often passed by mistake."""
     annotations, categories = parsed["annotations"], parsed["categories"]
     if parsed["images"] is None or annotations is None or categories is None:
-        lacking = next(n for n in LISTS if parsed[n] is None)
+        absent = next(n for n in LISTS if parsed[n] is None)
         keys = first_keys(path, "annotations")
-        kind = "a captions file" if "caption" in keys else f"a file without `{lacking}`"
+        kind = "a captions file" if "caption" in keys else f"a file without `{absent}`"
         raise BuilderError(f"{path}: {kind}; --coco needs an instances_*.json")
     if any(decode_raw(c.keypoints) for c in categories[:1]):
         raise BuilderError(f"{path}: a person keypoints file; --coco needs an instances_*.json")
@@ -101,7 +101,7 @@ def from_parsed(
     sha256: str,
     published: Callable[[str], str],
 ) -> Catalog:
-    """The catalog of lists in COCO's form; `published` turns a file name into the published one."""
+    """The catalog of lists in COCO's format; `published` converts a file name to the published one."""
     images = parsed["images"]
     row_of: dict[int | str, int] = {}
     rows: list[dict[str, Any]] = []
@@ -122,7 +122,7 @@ def from_parsed(
                 "flags": ImageFlag.DUPLICATE_ID if repeated else 0,
             }
         )
-        if repeated:  # which of the two the annotations mean cannot be known
+        if repeated:  # the annotations do not say which of the two they mean
             rows[row_of[image.id]]["flags"] = ImageFlag.DUPLICATE_ID
     classes, class_of = merge_categories(parsed["categories"])
     columns, skipped = _object_columns(parsed["annotations"], row_of, class_of, rows)
@@ -141,7 +141,7 @@ def from_parsed(
 
 
 def merge_categories(categories: list[Any]) -> tuple[tuple[ClassName, ...], dict[int | str, int]]:
-    """Classes by name, not by id: a release may list one name twice (door)."""
+    """Classes by name instead of id, because a release may list one name twice (door)."""
     classes: list[ClassName] = []
     by_name: dict[str, int] = {}
     class_of: dict[int | str, int] = {}
@@ -193,7 +193,7 @@ def _object_columns(
 
 
 def clip_xywh(xywh: Any, area: Any, size: Any) -> tuple[Any, Any, Any]:
-    """xyxy boxes clipped to the image, the visible area (mask area where stated), and flags."""
+    """xyxy boxes clipped to the image, the visible area (from the mask if given), and flags."""
     finite = np.isfinite(xywh).all(axis=1)
     xywh = np.where(finite[:, None], xywh, 0.0)
     raw = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)

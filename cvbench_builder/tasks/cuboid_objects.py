@@ -25,7 +25,7 @@ EPSILON = 1e-9
 class CuboidRules(Rules):
     """Rules of the tasks about cuboids."""
 
-    title = "Cuboids (3D tasks)"
+    title = "3D tasks"
 
     max_truncation: Annotated[float, Meta("Largest share of a cuboid outside the image, where known.", 0)] = 0.33
     min_visibility: Annotated[float, Meta("Smallest visible share of a cuboid, where known.", 0)] = 0.34

@@ -21,7 +21,7 @@ from cvbench_builder.task import Task
 class ImageRules(Rules):
     """Rules of the tasks about the image plane."""
 
-    title = "Objects in the image plane (2D tasks)"
+    title = "2D tasks"
 
     min_side: Annotated[float, Meta("Smallest side of an object's box in pixels.", 0)] = 8.0
     duplicate_iou: Annotated[

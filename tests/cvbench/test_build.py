@@ -13,7 +13,7 @@ import pytest
 
 from cvbench_builder import dataset
 from cvbench_builder.audit import audit
-from cvbench_builder.review import REASONS, Verdict, agreement
+from cvbench_builder.review import REASONS, Decision, agreement
 from tests.cvbench.conftest import Sources, run
 
 Row = dict[str, Any]
@@ -210,7 +210,7 @@ def test_configs_of_the_card_load(built: Path, tmp_path: Path) -> None:
 def test_card_says_what_the_set_is(built: Path) -> None:
     card = (built / "README.md").read_text()
     for words in (
-        "No row has been looked at",
+        "No person has reviewed these rows",
         "CC BY-NC 4.0",
         "Funnel",
         "Settings",
@@ -280,9 +280,9 @@ def test_finalize_refuses_strange_reviews(built: Path, tmp_path: Path) -> None:
 
 
 def test_two_reviewers() -> None:
-    def said(statuses: str) -> dict[str, Verdict]:
+    def said(statuses: str) -> dict[str, Decision]:
         names = {"a": "accepted", "r": "rejected", "m": "modified"}
-        return {str(i): Verdict(str(i), "h", names[s], None, None, "x", None) for i, s in enumerate(statuses)}
+        return {str(i): Decision(str(i), "h", names[s], None, None, "x", None) for i, s in enumerate(statuses)}
 
     result = agreement(said("aaaaarrrma"), said("aaaarrrrmm"))
     assert result.rows == 10 and result.agreement == pytest.approx(0.8)
@@ -300,7 +300,8 @@ def test_disagreeing_reviewers_drop_a_row_and_print_kappa(built: Path, tmp_path:
             lines.append(verdict_line(row, {"a": "accepted", "r": "rejected"}[s], reviewer=name, **more))
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
     out = tmp_path / "final"
-    said = run("finalize", built, "--review", tmp_path / "ann.jsonl", tmp_path / "bob.jsonl", "--out", out)
+    reviews = ["--review", tmp_path / "ann.jsonl", "--review", tmp_path / "bob.jsonl"]
+    said = run("finalize", built, *reviews, "--out", out)
     assert "ann and bob: 4 common rows, agreement 75.0%, kappa 0.500" in said
     kept = {r["key"] for r in dataset.read_rows(out)}
     assert [r["key"] in kept for r in rows] == [True, True, False, False]
@@ -322,6 +323,7 @@ def synthetic_rows(n: int, bias: bool) -> list[Row]:
                 "source_filename": f"{i}.jpg",
                 "question": f"Which object is closer, the {pair[0]} or the {pair[1]}?",
                 "choices": pair,
+                "classes": pair,
                 "answer": f"({'AB'[pair.index(nearer)]})",
                 "boxes": [],
             }
@@ -381,9 +383,9 @@ def test_the_build_may_come_after_the_reviews(built: Path, tmp_path: Path) -> No
 def test_listing_does_not_depend_on_the_workers(
     sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cvbench_builder import listing
+    from cvbench_builder import candidate_lines
 
     run("candidates", *sources.flags, "--workers", "1", "--out", tmp_path / "one.jsonl")
-    monkeypatch.setattr(listing, "PARALLEL_FROM", 0)
+    monkeypatch.setattr(candidate_lines, "PARALLEL_FROM", 0)
     run("candidates", *sources.flags, "--workers", "2", "--out", tmp_path / "two.jsonl")
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()

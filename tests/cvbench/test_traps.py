@@ -13,7 +13,7 @@ from PIL import Image
 
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.inputs import Inputs, load
-from cvbench_builder.settings import make
+from cvbench_builder.presets import make
 from tests.cvbench.sources import Ade, Coco, Json, Omni, made_image
 from tests.cvbench.test_oracle import listed, random_rotation, valid
 
