@@ -31,7 +31,7 @@ class BuildCommand(TyperCommand):
         try:
             generated = [*source_options(), *setting_options()]
         except BuilderError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.UsageError(str(error)) from None
         *own, last = super().get_params(ctx)
         return [*own, *generated, last]
 

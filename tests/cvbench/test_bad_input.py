@@ -92,6 +92,7 @@ def test_settings_out_of_range_and_no_source(tmp_path: Path) -> None:
     assert "--coco-images" in one_line("build", "--coco", path, "--no-cache", "--out", tmp_path / "o")
 
 
+@pytest.mark.slow
 def test_a_failed_build_leaves_nothing_and_keeps_the_old_one(tmp_path: Path) -> None:
     path, folder = small_coco(tmp_path / "src")
     out = tmp_path / "out" / "cvb"
@@ -105,6 +106,7 @@ def test_a_failed_build_leaves_nothing_and_keeps_the_old_one(tmp_path: Path) -> 
     assert [p.name for p in out.parent.iterdir()] == ["cvb"]
 
 
+@pytest.mark.slow
 def test_foreign_and_reviewed_folders_are_kept(tmp_path: Path) -> None:
     path, folder = small_coco(tmp_path / "src")
     flags = ["--coco", path, "--coco-images", folder, "--no-cache", "--preset", "max"]

@@ -127,6 +127,7 @@ def test_letters_are_balanced(built: Path) -> None:
         assert max(every) - min(every) <= 1, (task, more, counts)
 
 
+@pytest.mark.slow
 def test_caps_hold_and_shortfalls_are_told(built: Path, sources: Sources, tmp_path: Path) -> None:
     rows = dataset.read_rows(built)
     for task in ("Count", "Relation", "Depth", "Distance"):
@@ -146,6 +147,7 @@ def test_caps_hold_and_shortfalls_are_told(built: Path, sources: Sources, tmp_pa
     assert "shortfall: Depth, Hypersim:" in out and "of 200 rows" in out
 
 
+@pytest.mark.slow
 def test_same_bytes_whatever_the_workers_and_the_order_of_files(built: Path, sources: Sources, tmp_path: Path) -> None:
     flags = sources.flags
     start = flags.index("--omni3d") + 1
@@ -198,6 +200,7 @@ def test_exports_read_back(built: Path, tmp_path: Path, form: str) -> None:
         assert all((out / json.loads(line)["filename"]).is_file() for line in lines)
 
 
+@pytest.mark.slow
 def test_configs_of_the_card_load(built: Path, tmp_path: Path) -> None:
     import datasets
 
@@ -226,6 +229,7 @@ def verdict_line(row: Row, status: str, **more: Any) -> str:
     return json.dumps({"key": row["key"], "content_hash": row["content_hash"], "status": status, **more})
 
 
+@pytest.mark.slow
 def test_finalize_drops_corrects_and_records(built: Path, tmp_path: Path) -> None:
     rows = dataset.read_rows(built)
     count = next(r for r in rows if r["task"] == "Count")
@@ -291,6 +295,7 @@ def test_two_reviewers() -> None:
     assert result.kappa == pytest.approx((0.8 - chance) / (1 - chance))
 
 
+@pytest.mark.slow
 def test_disagreeing_reviewers_drop_a_row_and_print_kappa(built: Path, tmp_path: Path) -> None:
     rows = dataset.read_rows(built)[:4]
     for name, statuses in (("ann", "aaar"), ("bob", "aarr")):
@@ -331,6 +336,7 @@ def synthetic_rows(n: int, bias: bool) -> list[Row]:
     return rows
 
 
+@pytest.mark.slow
 def test_audit_finds_a_habit_and_finds_none_where_none_is() -> None:
     biased = {(b["baseline"], b["task"]): b for b in audit(synthetic_rows(300, True))["baselines"]}
     assert biased[("pair prior", "Depth")]["excess"] > 45
@@ -341,6 +347,7 @@ def test_audit_finds_a_habit_and_finds_none_where_none_is() -> None:
         assert abs(fair[(name, "Depth")]["excess"]) < 9
 
 
+@pytest.mark.slow
 def test_audit_fails_above(built: Path, tmp_path: Path) -> None:
     run("audit", built, "--out", tmp_path / "a", "--no-forest")
     result = json.loads((tmp_path / "a" / "audit.json").read_text())
@@ -374,12 +381,14 @@ def test_stats_print(built: Path) -> None:
     assert f"{len(dataset.read_rows(built))} rows" in out and "Relation:" in out
 
 
+@pytest.mark.slow
 def test_the_build_may_come_after_the_reviews(built: Path, tmp_path: Path) -> None:
     review = tmp_path / "r.jsonl"
     review.write_text(verdict_line(dataset.read_rows(built)[0], "accepted"))
     assert "1 accepted" in run("finalize", "--review", review, built, "--out", tmp_path / "final")
 
 
+@pytest.mark.slow
 def test_listing_does_not_depend_on_the_workers(
     sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
