@@ -105,6 +105,16 @@ def candidates(
     return 0
 
 
+@_command("rules")
+def rules(debug: Debug = False) -> int:
+    """Print all rules and defaults as a Markdown table."""
+    from cvbench_builder.presets import rules_table
+
+    for line in rules_table():
+        typer.echo(line)
+    return 0
+
+
 @_command("review")
 def review(
     folder: Build,

@@ -87,7 +87,12 @@ def setting_options() -> tuple[TyperOption, ...]:
         TyperOption(
             param_decls=["--seed"], type=int, default=1, show_default=True, help="Random seed of the sampling."
         ),
-        TyperOption(param_decls=["--task"], type=str, multiple=True, metavar=_choices(names), help="Only these tasks."),
+        TyperOption(
+            param_decls=["--task"],
+            type=click.Choice(names, case_sensitive=False),
+            multiple=True,
+            help="Only these tasks.",
+        ),
     ]
     for task in all_tasks():
         flag, text = f"--{task.name.lower()}-rows", f"Wanted rows of {task.name} (default: {task.rows})."
@@ -100,6 +105,7 @@ def setting_options() -> tuple[TyperOption, ...]:
 
 def _option(item: Declared, panel: str, default: Any, prefix: str = "") -> TyperOption:
     text = item.meta.help if not prefix else prefix + item.meta.help[0].lower() + item.meta.help[1:]
+    default_text = "" if item.many or not item.default_text else f" (default: {item.default_text})"
     flag = f"--{item.flag}"
     return TyperOption(
         param_decls=[f"{flag}/--no-{item.flag}" if item.type is bool else flag],
@@ -108,21 +114,9 @@ def _option(item: Declared, panel: str, default: Any, prefix: str = "") -> Typer
         is_flag=item.type is bool or None,
         default=default if not item.many else None,
         metavar=_choices(item.meta.choices) if item.meta.choices else None,
-        help=f"{text.removesuffix('.')}{_default_text(item)}.",
+        help=f"{text.removesuffix('.')}{default_text}.",
         rich_help_panel=panel,
     )
-
-
-def _default_text(item: Declared) -> str:
-    """The default and where presets differ from it."""
-    if item.many or item.default is None:
-        return ""
-    values = [_text(item.default), *(f"{preset}: {_text(value)}" for preset, value in item.meta.presets.items())]
-    return f" (default: {'; '.join(values)})"
-
-
-def _text(value: Any) -> str:
-    return ("no", "yes")[value] if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _choices(values: Any) -> str:

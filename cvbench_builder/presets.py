@@ -84,3 +84,15 @@ def make(
         sizes=() if PRESETS[preset].everything else tuple(wanted.items()),
         groups=tuple(made[group] for group in kept),
     )
+
+
+def rules_table() -> list[str]:
+    """Every rule with its default and its values in presets, as the lines of a Markdown table."""
+    lines = ["| option | default | rule |", "| --- | --- | --- |"]
+    for group in rule_groups():
+        lines.append(f"| **{group.title}** | | |")
+        for rule in declared(group):
+            help = rule.meta.help.replace("|", "\\|")
+            values = f" One of {', '.join(f'`{c}`' for c in rule.meta.choices)}." if rule.meta.choices else ""
+            lines.append(f"| `--{rule.flag}` | {rule.default_text} | {help}{values} |")
+    return lines

@@ -63,6 +63,14 @@ class Declared:
         """The value in a preset."""
         return self.meta.presets.get(preset, self.default)
 
+    @property
+    def default_text(self) -> str:
+        """The default, and the presets that have another value; empty where the help explains the default."""
+        if self.default is None:
+            return ""
+        others = [f"{preset}: {_text(value)}" for preset, value in self.meta.presets.items()]
+        return "; ".join([_text(self.default), *others])
+
     def check(self, value: Any) -> None:
         """Raise when the value is not permitted; `None` means the default."""
         low, high, choices = self.meta.low, self.meta.high, self.meta.choices
@@ -77,6 +85,10 @@ class Declared:
             raise BuilderError(f"--{self.flag} {value}: {bound}")
         if high is not None and not value <= high:
             raise BuilderError(f"--{self.flag} {value}: must be at most {high:g}")
+
+
+def _text(value: Any) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def declared(owner: type) -> tuple[Declared, ...]:

@@ -57,7 +57,7 @@ class CountRules(Rules):
         bool,
         Meta("Keep counts of cropped, occluded or more than ten objects, with a flag.", presets={"strict": False}),
     ] = True
-    zero_share: Annotated[float, Meta("Largest share of rows whose answer is 0.", 0, 1)] = 0.15
+    zero_share: Annotated[float, Meta("Share of rows whose answer is 0.", 0, 1)] = 0.15
     value_share: Annotated[float, Meta("Largest share of one value among the rows about a class.", 0, 1)] = 0.5
 
 

@@ -36,7 +36,7 @@ class CuboidRules(Rules):
     min_z: Annotated[float, Meta("Meters in front of the camera that every corner must exceed.")] = 0.1
     min_side_3d: Annotated[float, Meta("Smallest side of a cuboid's drawn box in pixels.", 0)] = 16.0
     max_overlap_3d: Annotated[
-        float, Meta("Overlap, as a share of the smaller box, up to which drawn boxes are told apart.", 0, 1)
+        float, Meta("Largest overlap of two drawn boxes, as a share of the smaller one.", 0, 1)
     ] = 0.5
 
 

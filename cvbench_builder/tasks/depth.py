@@ -36,10 +36,11 @@ class DepthRules(Rules):
     title = "Depth"
 
     depth_offset: Annotated[
-        float | None, Meta("Meters by which the nearer object must be nearer; default 0.3 indoors, 1.0 outdoors.", 0)
+        float | None,
+        Meta("Smallest margin in meters by which an object must be nearer; default 0.3 indoors, 1.0 outdoors.", 0),
     ] = None
     depth_ratio: Annotated[
-        float, Meta("The same as a share of the farther object's distance; the larger of the two applies.", 0)
+        float, Meta("Smallest margin as a share of the farther object's distance, if it exceeds --depth-offset.", 0)
     ] = 0.10
     shortcut_cap: Annotated[
         float, Meta('Largest share of rows that "larger box" or "lower edge" answers correctly, or wrongly.', 0, 1)

@@ -39,11 +39,12 @@ class DistanceRules(Rules):
     title = "Distance"
 
     distance_offset: Annotated[
-        float | None, Meta("Meters by which the nearer object must be nearer; default 0.3 indoors, 1.0 outdoors.", 0)
+        float | None,
+        Meta("Smallest margin in meters by which an object must be nearer; default 0.3 indoors, 1.0 outdoors.", 0),
     ] = None
     distance_ratio: Annotated[
         float,
-        Meta("The same as a share of the nearer object's distance from the anchor; the larger of the two applies.", 0),
+        Meta("Smallest margin as a share of the nearer object's distance, if it exceeds --distance-offset.", 0),
     ] = 0.20
     anchor_metric: Annotated[
         str,

@@ -26,7 +26,7 @@ class ImageRules(Rules):
     min_side: Annotated[float, Meta("Smallest side of an object's box in pixels.", 0)] = 8.0
     duplicate_iou: Annotated[
         float,
-        Meta("Intersection over union from which two boxes of a class are one object annotated twice.", 0, 1),
+        Meta("Intersection over union from which two boxes of a class count as one object annotated twice.", 0, 1),
     ] = 0.8
     ade20k_share: Annotated[float, Meta("Share of ADE20K in the 2D rows where COCO is given too.", 0, 1)] = 0.5
 

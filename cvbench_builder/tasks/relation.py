@@ -43,7 +43,7 @@ class RelationRules(Rules):
         float, Meta("Smallest gap between the boxes on the asked axis, as a share of that image side.", 0, 1)
     ] = 0.02
     max_overlap: Annotated[
-        float, Meta("Overlap, as a share of the smaller box, from which two objects are not told apart.", 0, 1)
+        float, Meta("Overlap of the two boxes, as a share of the smaller one, from which a pair is rejected.", 0, 1)
     ] = 0.10
     soft_relation: Annotated[
         bool, Meta("Also ask where the boxes overlap on the asked axis but the centers are far apart.")

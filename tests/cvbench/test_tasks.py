@@ -137,3 +137,7 @@ def test_several_values_follow_one_option(sources: Sources, tmp_path: Path) -> N
     run("candidates", *flags, "--task", "depth", "distance", "--out", out[0])
     run("candidates", *repeated, "--task", "depth", "--task", "distance", "--out", out[1])
     assert out[0].read_bytes() == out[1].read_bytes() and out[0].stat().st_size
+
+
+def test_the_guide_has_the_generated_table_of_rules() -> None:
+    assert run("rules").strip() in (ROOT / "docs" / "cvbench.md").read_text()
