@@ -144,6 +144,10 @@ class Catalog:
         """Per image, whether questions may be asked on it."""
         return np.asarray((self.image_flags & int(UNUSABLE)) == 0)
 
+    def class_names(self, objects: list[int]) -> list[str]:
+        """The class of each of these objects."""
+        return [self.classes[k].name for k in self.object_class[objects].tolist()]
+
     def with_flags(self, flags: Ints) -> Catalog:
         """The same catalog with other flags on its images."""
         return replace(self, image_flags=flags)

@@ -15,7 +15,7 @@ from cvbench_builder import __version__, wording
 from cvbench_builder.candidates import CandidateTable
 from cvbench_builder.catalog import Catalog
 from cvbench_builder.settings import BuildSettings
-from cvbench_builder.task import Task, Wording
+from cvbench_builder.task import Candidate, Task, Wording
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def ask(
     options: list[int] | None = None,
 ) -> Question:
     """The question about a candidate; `place` and `options` are those of `Task.ask`."""
-    words = task.ask(catalog, table, row, place, key, settings, options)
+    words = task.ask(Candidate(catalog, table, row, key), place, settings, options)
     return Question(key, task, words, task.margin_values(table, row), task.flag_names(int(table.flags[row])))
 
 

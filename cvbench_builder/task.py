@@ -34,6 +34,16 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """One candidate: a row of a table, and its key."""
+
+    catalog: Catalog
+    table: CandidateTable
+    row: int
+    key: str
+
+
+@dataclass(frozen=True)
 class Wording:
     """A candidate in words."""
 
@@ -130,7 +140,7 @@ class Task(ABC):
         """What `candidates.jsonl` says about a rejected candidate beside its reasons."""
         objects = [o for o in table.objects[row].tolist() if o >= 0]
         about: dict[str, Any] = {
-            "classes": [catalog.classes[k].name for k in catalog.object_class[objects].tolist()],
+            "classes": catalog.class_names(objects),
             "object_ids": catalog.object_id[objects].tolist(),
         }
         if len(objects) > 1:
@@ -187,14 +197,7 @@ class Task(ABC):
 
     @abstractmethod
     def ask(
-        self,
-        catalog: Catalog,
-        table: CandidateTable,
-        row: int,
-        place: int,
-        key: str,
-        settings: BuildSettings,
-        options: list[int] | None = None,
+        self, candidate: Candidate, place: int, settings: BuildSettings, options: list[int] | None = None
     ) -> Wording:
         """The question. `place` is where its answer should stand; `options` comes from `joint_options`."""
 

@@ -19,7 +19,7 @@ from cvbench_builder.catalog import Bools, Catalog, ObjectFlag
 from cvbench_builder.class_names import is_stuff, is_uncountable, plural
 from cvbench_builder.quotas import split, take_evenly
 from cvbench_builder.settings import BuildSettings, Meta, ObjectRules, Rules
-from cvbench_builder.task import Prior, Profile, Row, Wording
+from cvbench_builder.task import Candidate, Prior, Profile, Row, Wording
 from cvbench_builder.tasks import count_options, zero_questions
 from cvbench_builder.tasks.image_objects import ImageTask, object_reasons, presence
 from cvbench_builder.wording import box_record
@@ -194,16 +194,10 @@ class Count(ImageTask):
         return [*count_options.balanced_windows(items)]
 
     def ask(
-        self,
-        catalog: Catalog,
-        table: CandidateTable,
-        row: int,
-        place: int,
-        key: str,
-        settings: BuildSettings,
-        options: list[int] | None = None,
+        self, candidate: Candidate, place: int, settings: BuildSettings, options: list[int] | None = None
     ) -> Wording:
         """How many; the boxes of the instances are recorded, but not drawn."""
+        catalog, table, row, key = candidate.catalog, candidate.table, candidate.row, candidate.key
         rules = settings[CountRules]
         class_index, number, image = int(table.class_index[row]), int(table.answer[row]), int(table.image[row])
         name = catalog.classes[class_index].name

@@ -13,9 +13,10 @@ from cvbench_builder.candidates import CandidateTable, Reason, names_of
 from cvbench_builder.catalog import Catalog, CuboidFlag, Floats, Ints
 from cvbench_builder.geometry import contains_center, overlap_of_smaller
 from cvbench_builder.quotas import split
-from cvbench_builder.settings import BuildSettings, Meta, ObjectRules, Rules
+from cvbench_builder.settings import BuildSettings, DrawingRules, Meta, ObjectRules, Rules
 from cvbench_builder.sources.omni3d import OUTDOOR, UNREAD
-from cvbench_builder.task import Prior, Profile, Row, Task
+from cvbench_builder.task import Candidate, Prior, Profile, Row, Task, Wording
+from cvbench_builder.wording import PALETTES, box_record
 
 EPSILON = 1e-9
 """A margin that equals its offset in decimals must not fail because of its last bit."""
@@ -79,7 +80,7 @@ class CuboidTask(Task):
         """A cell per component."""
         objects = [int(o) for o in table.objects[row]]
         answer = int(table.answer[row])
-        classes = tuple(catalog.classes[k].name for k in catalog.object_class[objects].tolist())
+        classes = tuple(catalog.class_names(objects))
         boxes = [catalog.object_box[o].tolist() for o in objects[-2:]]
         return Profile(catalog.component, classes, classes[-2:][answer], _shortcuts(boxes, answer))
 
@@ -91,10 +92,25 @@ class CuboidTask(Task):
         """Which of a pair is usually nearer."""
         return [(("pair", *sorted(classes[-2:])), answer)]
 
-    def in_question_order(self, table: CandidateTable, row: int, place: int) -> list[int]:
-        """The objects, of the two compared ones the nearer one at `place`."""
+    def word(
+        self, template: str, candidate: Candidate, place: int, settings: BuildSettings, tightness: float
+    ) -> Wording:
+        """Fill `{role}` and `{role_box}` of the template for each role; the nearer of the compared objects is at `place`."""
+        catalog, table, row = candidate.catalog, candidate.table, candidate.row
         *anchor, first, second = (int(o) for o in table.objects[row])
-        return [*anchor, first, second] if int(table.answer[row]) == place % 2 else [*anchor, second, first]
+        objects = [*anchor, first, second] if int(table.answer[row]) == place % 2 else [*anchor, second, first]
+        names = catalog.class_names(objects)
+        palette = PALETTES[settings[DrawingRules].palette]
+        colors = {f"{role}_box": palette.with_article(i) for i, role in enumerate(self.roles)}
+        boxes = enumerate(zip(objects, self.roles, strict=True))
+        return Wording(
+            question=template.format(**dict(zip(self.roles, names, strict=True)), **colors),
+            choices=names[-2:],
+            place=place % 2,
+            classes=tuple(names),
+            boxes=[box_record(catalog, o, role, palette.name(i)) for i, (o, role) in boxes],
+            tightness=tightness,
+        )
 
     def classes_in(self, row: Row) -> list[str]:
         """The options."""

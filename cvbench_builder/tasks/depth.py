@@ -17,14 +17,13 @@ import numpy as np
 from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Reason, pairs_within
 from cvbench_builder.catalog import Catalog
 from cvbench_builder.geometry import cuboids, point_to_cuboid
-from cvbench_builder.settings import BuildSettings, DrawingRules, Meta, Rules
-from cvbench_builder.task import Wording
+from cvbench_builder.settings import BuildSettings, Meta, Rules
+from cvbench_builder.task import Candidate, Wording
 from cvbench_builder.tasks.cuboid_objects import EPSILON, CuboidTask, drawing_conflict, fixed_offset, tightness
-from cvbench_builder.wording import PALETTES, box_record
 
 QUESTION = (
-    "Which object is closer to the camera taking this photo, the {a} (highlighted by {first} box) "
-    "or the {b} (highlighted by {second} box)?"
+    "Which object is closer to the camera taking this photo, the {first} (highlighted by {first_box} box) "
+    "or the {second} (highlighted by {second_box} box)?"
 )
 _CHUNK = 20_000
 
@@ -109,34 +108,16 @@ class Depth(CuboidTask):
         return settings[DepthRules].shortcut_cap
 
     def ask(
-        self,
-        catalog: Catalog,
-        table: CandidateTable,
-        row: int,
-        place: int,
-        key: str,
-        settings: BuildSettings,
-        options: list[int] | None = None,
+        self, candidate: Candidate, place: int, settings: BuildSettings, options: list[int] | None = None
     ) -> Wording:
         """Which is closer to the camera; both objects have a box."""
-        rules, palette = settings[DepthRules], PALETTES[settings[DrawingRules].palette]
-        pair = self.in_question_order(table, row, place)
-        names = [catalog.classes[int(catalog.object_class[o])].name for o in pair]
+        catalog, table, row = candidate.catalog, candidate.table, candidate.row
+        rules = settings[DepthRules]
         farther = int(table.objects[row, 1 - int(table.answer[row])])
         near = float(np.linalg.norm(catalog.corners[farther], axis=1).min())
         needed = max(fixed_offset(rules.depth_offset, catalog), rules.depth_ratio * near)
-        first, second = (palette.with_article(k) for k in range(2))
-        return Wording(
-            question=QUESTION.format(a=names[0], b=names[1], first=first, second=second),
-            choices=names,
-            place=place % 2,
-            classes=tuple(names),
-            boxes=[
-                box_record(catalog, o, r, palette.name(i))
-                for i, (o, r) in enumerate(zip(pair, self.roles, strict=True))
-            ],
-            tightness=tightness(min(float(table.margins[row, 0]), float(table.margins[row, 2])), needed),
-        )
+        smallest = min(float(table.margins[row, 0]), float(table.margins[row, 2]))
+        return self.word(QUESTION, candidate, place, settings, tightness(smallest, needed))
 
 
 TASK = Depth()

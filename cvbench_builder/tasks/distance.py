@@ -18,14 +18,14 @@ import numpy as np
 from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Reason, pairs_within, spans
 from cvbench_builder.catalog import Catalog, Floats, Ints
 from cvbench_builder.geometry import Cuboids, cuboid_distance, cuboids, distance_bounds, point_to_cuboid
-from cvbench_builder.settings import BuildSettings, DrawingRules, Meta, Rules
-from cvbench_builder.task import Prior, Row, Wording
+from cvbench_builder.settings import BuildSettings, Meta, Rules
+from cvbench_builder.task import Candidate, Prior, Row, Wording
 from cvbench_builder.tasks.cuboid_objects import EPSILON, CuboidTask, drawing_conflict, fixed_offset, tightness
-from cvbench_builder.wording import PALETTES, box_record
 
 QUESTION = (
     "Estimate the real-world distances between objects in this image. Which object is closer to the {anchor} "
-    "(highlighted by {first} box), the {a} (highlighted by {second} box) or the {b} (highlighted by {third} box)?"
+    "(highlighted by {anchor_box} box), the {first} (highlighted by {first_box} box) "
+    "or the {second} (highlighted by {second_box} box)?"
 )
 _PAIRS = 60_000
 _CACHED = 2_000
@@ -156,32 +156,12 @@ class Distance(CuboidTask):
         return [*pair, (("triple", classes[0], *sorted(classes[1:])), answer)]
 
     def ask(
-        self,
-        catalog: Catalog,
-        table: CandidateTable,
-        row: int,
-        place: int,
-        key: str,
-        settings: BuildSettings,
-        options: list[int] | None = None,
+        self, candidate: Candidate, place: int, settings: BuildSettings, options: list[int] | None = None
     ) -> Wording:
         """Which is closer to the anchor; all three objects have a box, the anchor in the first color."""
-        palette = PALETTES[settings[DrawingRules].palette]
-        order = self.in_question_order(table, row, place)
-        names = [catalog.classes[int(catalog.object_class[o])].name for o in order]
-        first, second, third = (palette.with_article(k) for k in range(3))
-        roles = enumerate(zip(order, self.roles, strict=True))
-        return Wording(
-            question=QUESTION.format(anchor=names[0], a=names[1], b=names[2], first=first, second=second, third=third),
-            choices=names[1:],
-            place=place % 2,
-            classes=tuple(names),
-            boxes=[box_record(catalog, o, role, palette.name(i)) for i, (o, role) in roles],
-            tightness=tightness(
-                min(self.margin_values(table, row).values()),
-                fixed_offset(settings[DistanceRules].distance_offset, catalog),
-            ),
-        )
+        smallest = min(self.margin_values(candidate.table, candidate.row).values())
+        needed = fixed_offset(settings[DistanceRules].distance_offset, candidate.catalog)
+        return self.word(QUESTION, candidate, place, settings, tightness(smallest, needed))
 
     def classes_in(self, row: Row) -> list[str]:
         """The anchor in the question, and the options."""

@@ -19,7 +19,7 @@ from cvbench_builder.catalog import Catalog, ImageFlag, Ints
 from cvbench_builder.geometry import overlap_of_smaller
 from cvbench_builder.quotas import split
 from cvbench_builder.settings import BuildSettings, DrawingRules, Meta, Rules
-from cvbench_builder.task import Prior, Profile, Row, Wording
+from cvbench_builder.task import Candidate, Prior, Profile, Row, Wording
 from cvbench_builder.tasks.image_objects import ImageTask, object_reasons, presence
 from cvbench_builder.wording import PALETTES, box_record
 
@@ -185,7 +185,7 @@ class Relation(ImageTask):
     def profile(self, catalog: Catalog, table: CandidateTable, row: int) -> Profile:
         """A cell per source and word."""
         word = WORDS[int(table.answer[row])]
-        return Profile(f"{catalog.source} {word}", _names(catalog, table.objects[row].tolist()), word)
+        return Profile(f"{catalog.source} {word}", tuple(catalog.class_names(table.objects[row].tolist())), word)
 
     def quotas(self, total: int, sources: Sequence[str], settings: BuildSettings) -> dict[str, int]:
         """The four words in equal parts."""
@@ -213,19 +213,13 @@ class Relation(ImageTask):
         return cut
 
     def ask(
-        self,
-        catalog: Catalog,
-        table: CandidateTable,
-        row: int,
-        place: int,
-        key: str,
-        settings: BuildSettings,
-        options: list[int] | None = None,
+        self, candidate: Candidate, place: int, settings: BuildSettings, options: list[int] | None = None
     ) -> Wording:
         """Where is A; always left before right and above before below, as in the published rows."""
+        catalog, table, row = candidate.catalog, candidate.table, candidate.row
         rules, palette = settings[RelationRules], PALETTES[settings[DrawingRules].palette]
         objects = [int(o) for o in table.objects[row]]
-        names = _names(catalog, objects)
+        names = catalog.class_names(objects)
         flags = int(table.flags[row])
         marked = [bool(flags & int(flag)) for flag in (RelationFlag.MARKED, RelationFlag.MARKED_ANCHOR)]
         colors = [palette.name(i) if m else "" for i, m in enumerate(marked)]
@@ -235,7 +229,7 @@ class Relation(ImageTask):
             question=_question(names, colors, repeat=rules.markers == "both" or coco),
             choices=list(WORDS[:2] if word < 2 else WORDS[2:]),
             place=word % 2,
-            classes=names,
+            classes=tuple(names),
             boxes=[box_record(catalog, o, r, c) for o, r, c in zip(objects, self.roles, colors, strict=True)],
             tightness=gap / rules.min_gap if rules.min_gap else math.inf,
             target_class=names[0] if coco else None,
@@ -265,10 +259,6 @@ class Relation(ImageTask):
 
 def _axis_name(answer: int) -> str:
     return "x" if answer < 2 else "y"
-
-
-def _names(catalog: Catalog, objects: list[int]) -> tuple[str, ...]:
-    return tuple(catalog.classes[k].name for k in catalog.object_class[objects].tolist())
 
 
 def _question(names: Sequence[str], colors: Sequence[str], *, repeat: bool) -> str:

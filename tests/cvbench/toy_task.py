@@ -13,7 +13,7 @@ from cvbench_builder.candidates import OWN_REASONS, CandidateTable
 from cvbench_builder.catalog import Catalog
 from cvbench_builder.quotas import split
 from cvbench_builder.settings import BuildSettings, Meta, Rules
-from cvbench_builder.task import Prior, Profile, Row, Wording
+from cvbench_builder.task import Candidate, Prior, Profile, Row, Wording
 from cvbench_builder.tasks.image_objects import ImageTask, object_reasons
 from cvbench_builder.wording import box_record
 
@@ -79,16 +79,10 @@ class Half(ImageTask):
         return [(("class", *classes), answer)]
 
     def ask(
-        self,
-        catalog: Catalog,
-        table: CandidateTable,
-        row: int,
-        place: int,
-        key: str,
-        settings: BuildSettings,
-        options: list[int] | None = None,
+        self, candidate: Candidate, place: int, settings: BuildSettings, options: list[int] | None = None
     ) -> Wording:
         """In which half."""
+        catalog, table, row = candidate.catalog, candidate.table, candidate.row
         name = catalog.classes[int(table.class_index[row])].name
         answer = WORDS[int(table.answer[row])]
         choices = [answer, *(w for w in WORDS if w != answer)]
