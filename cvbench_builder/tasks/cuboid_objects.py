@@ -95,7 +95,7 @@ class CuboidTask(Task):
     def word(
         self, template: str, candidate: Candidate, place: int, settings: BuildSettings, tightness: float
     ) -> Wording:
-        """Fill `{role}` and `{role_box}` of the template for each role; the nearer of the compared objects is at `place`."""
+        """Fill `{role}` and `{role_box}` of the template for each role; the nearer object is at `place`."""
         catalog, table, row = candidate.catalog, candidate.table, candidate.row
         *anchor, first, second = (int(o) for o in table.objects[row])
         objects = [*anchor, first, second] if int(table.answer[row]) == place % 2 else [*anchor, second, first]
