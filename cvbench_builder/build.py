@@ -24,7 +24,7 @@ from cvbench_builder.settings import BuildSettings, DrawingRules
 from cvbench_builder.task import Task
 from cvbench_builder.tasks import chosen_tasks, enumerate_candidates
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 Shortfalls = dict[str, dict[str, tuple[int, int]]]
 """Task -> cell -> (wanted, got)."""
 
@@ -46,18 +46,20 @@ class _TaskCandidates:
     tables: list[tuple[Catalog, CandidateTable]]
 
 
-def build(inputs: Inputs, settings: BuildSettings, out: Path, say: Say, *, overwrite: bool = False) -> BuildSummary:
+def build(
+    inputs: Inputs, settings: BuildSettings, out: Path, progress: Progress, *, overwrite: bool = False
+) -> BuildSummary:
     """Make a dataset in `out`; the folder appears only when it is complete.
 
     Cells that could not be filled are reported in the summary. Sources without any valid question are an error.
     """
     dataset.refuse_foreign(out, overwrite)
-    sources = load(inputs, say, need_images=True)
+    sources = load(inputs, progress, need_images=True)
     counts: dict[str, Any] = {}
-    listed = [_list_candidates(task, sources, settings, counts, say) for task in chosen_tasks(settings)]
+    listed = [_list_candidates(task, sources, settings, counts, progress) for task in chosen_tasks(settings)]
     unbuildable = _unbuildable(sources, settings)
     paths = _image_paths(sources)
-    results, facts = _sample(listed, paths, settings, counts, inputs.workers, say)
+    results, facts = _sample(listed, paths, settings, counts, inputs.workers, progress)
     if not any(result.picks for result in results.values()):
         raise BuilderError(
             "there is no valid question in these sources; `candidates` lists every rejection with its reason"
@@ -81,7 +83,7 @@ def build(inputs: Inputs, settings: BuildSettings, out: Path, say: Say, *, overw
 
 
 def _list_candidates(
-    task: Task, sources: list[Source], settings: BuildSettings, counts: dict[str, Any], say: Say
+    task: Task, sources: list[Source], settings: BuildSettings, counts: dict[str, Any], progress: Progress
 ) -> _TaskCandidates:
     found = _TaskCandidates(task, [])
     counts[task.name] = {}
@@ -95,7 +97,7 @@ def _list_candidates(
             name = f"{source.catalog.name} {source.catalog.split}"
             add_funnels(counts[task.name].setdefault(name, {}), total)
             found.tables.append((source.catalog, join(kept)))
-            say(f"{task.name} {name}: {total['valid']} valid of {total['candidates']} candidates")
+            progress(f"{task.name} {name}: {total['valid']} valid of {total['candidates']} candidates")
     return found
 
 
@@ -134,7 +136,7 @@ def _sample(
     settings: BuildSettings,
     counts: dict[str, Any],
     workers: int,
-    say: Say,
+    progress: Progress,
 ) -> tuple[dict[str, SampledRows], dict[str, draw.ImageFacts]]:
     """Sample, decode the sampled images, and sample again without those that are damaged or duplicates."""
     pools = {
@@ -164,7 +166,7 @@ def _sample(
         broken |= new_broken
         repeated |= new_repeated
     if broken:
-        say(f"{len(broken)} images cannot be decoded: {', '.join(sorted(broken)[:5])}")
+        progress(f"{len(broken)} images cannot be decoded: {', '.join(sorted(broken)[:5])}")
     counts["images"] = {"decoded": len(facts), "broken": len(broken), "double_questions": len(repeated)}
     return results, facts
 

@@ -24,7 +24,7 @@ PARALLEL_FROM = 20_000
 
 
 def write(
-    sources: list[Source], settings: BuildSettings, out: Path, say: Callable[[str], None], workers: int = 1
+    sources: list[Source], settings: BuildSettings, out: Path, progress: Callable[[str], None], workers: int = 1
 ) -> dict[str, Any]:
     """Write all lines to a temporary file, then rename it; returns the funnel."""
     counts: dict[str, Any] = {}
@@ -40,7 +40,7 @@ def write(
                     if total:
                         name = f"{source.catalog.name} {source.catalog.split}"
                         counts.setdefault(task.name, {})[name] = total
-                        say(f"{task.name} {name}: " + ", ".join(f"{k} {v}" for k, v in total.items()))
+                        progress(f"{task.name} {name}: " + ", ".join(f"{k} {v}" for k, v in total.items()))
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ MISSING_LIMIT = 0.05
 _WRONG_FOLDER = 0.5
 _SHOWN = 5
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Source:
     missing: tuple[str, ...]
 
 
-def load(inputs: Inputs, say: Say, *, need_images: bool) -> list[Source]:
+def load(inputs: Inputs, progress: Progress, *, need_images: bool) -> list[Source]:
     """Every given source, in an order that does not depend on the order of the options."""
     sources: dict[str, Source] = {}
     if not (inputs.coco or inputs.ade20k or inputs.ade20k_instances or inputs.omni3d):
@@ -66,26 +66,26 @@ def load(inputs: Inputs, say: Say, *, need_images: bool) -> list[Source]:
     for option in declared(Inputs):
         option.check(getattr(inputs, option.name))
     excluded = _excluded(inputs.exclude)
-    for catalog, roots, flag in _catalogs(inputs, say):
+    for catalog, roots, flag in _catalogs(inputs, progress):
         same = f"{catalog.source}|{catalog.component}|{catalog.split}|{catalog.sha256}"
         if same in sources:
-            say(f"{catalog.file}: these annotations were given twice; using them once")
+            progress(f"{catalog.file}: these annotations were given twice; using them once")
             continue
         if not roots and need_images:
             raise BuilderError(f"{catalog.file}: the images of this file are needed; give their folder with {flag}")
         source = _with_images(catalog, roots) if roots else Source(catalog, {}, ())
         sources[same] = _exclude(source, excluded)
         for reason, n in sorted({**catalog.skipped, **count_by_flag(source.catalog.image_flags)}.items()):
-            say(f"{Path(catalog.file).name}: {n} x {reason}")
+            progress(f"{Path(catalog.file).name}: {n} x {reason}")
         if source.missing:
             listed = ", ".join(source.missing[:_SHOWN]) + (" ..." if len(source.missing) > _SHOWN else "")
-            say(f"{Path(catalog.file).name}: {len(source.missing)} of {len(catalog)} images missing: {listed}")
+            progress(f"{Path(catalog.file).name}: {len(source.missing)} of {len(catalog)} images missing: {listed}")
     ordered = [sources[k] for k in sorted(sources)]
     _stop_if_missing(ordered)
     return ordered
 
 
-def _catalogs(inputs: Inputs, say: Say) -> Iterator[tuple[Catalog, list[Path], str]]:
+def _catalogs(inputs: Inputs, progress: Progress) -> Iterator[tuple[Catalog, list[Path], str]]:
     cache = inputs.cache
     for path in inputs.coco:
         digest = cache.digest(path)
@@ -110,7 +110,7 @@ def _catalogs(inputs: Inputs, say: Say) -> Iterator[tuple[Catalog, list[Path], s
             continue
         for split, files in ade20k.find_annotations(root, inputs.ade20k_split).items():
             if inputs.ade20k_split == "auto" and split == "training":
-                say(f"{root}: there are no validation images; using the training images")
+                progress(f"{root}: there are no validation images; using the training images")
             catalog = cache.catalog(
                 f"ade20k-{split}",
                 ade20k.fingerprint(files),

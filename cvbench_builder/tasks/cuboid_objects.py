@@ -92,7 +92,7 @@ class CuboidTask(Task):
         """Which of a pair is usually nearer."""
         return [(("pair", *sorted(classes[-2:])), answer)]
 
-    def word(
+    def fill(
         self, template: str, candidate: Candidate, place: int, settings: BuildSettings, tightness: float
     ) -> Wording:
         """Fill `{role}` and `{role_box}` of the template for each role; the nearer object is at `place`."""

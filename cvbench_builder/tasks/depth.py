@@ -117,7 +117,7 @@ class Depth(CuboidTask):
         near = float(np.linalg.norm(catalog.corners[farther], axis=1).min())
         needed = max(fixed_offset(rules.depth_offset, catalog), rules.depth_ratio * near)
         smallest = min(float(table.margins[row, 0]), float(table.margins[row, 2]))
-        return self.word(QUESTION, candidate, place, settings, tightness(smallest, needed))
+        return self.fill(QUESTION, candidate, place, settings, tightness(smallest, needed))
 
 
 TASK = Depth()

@@ -161,7 +161,7 @@ class Distance(CuboidTask):
         """Which is closer to the anchor; all three objects have a box, the anchor in the first color."""
         smallest = min(self.margin_values(candidate.table, candidate.row).values())
         needed = fixed_offset(settings[DistanceRules].distance_offset, candidate.catalog)
-        return self.word(QUESTION, candidate, place, settings, tightness(smallest, needed))
+        return self.fill(QUESTION, candidate, place, settings, tightness(smallest, needed))
 
     def classes_in(self, row: Row) -> list[str]:
         """The anchor in the question, and the options."""

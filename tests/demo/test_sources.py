@@ -194,5 +194,5 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cambrian_eval.demo.sources", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 2
-    assert run.stderr.startswith(f"error: {tmp_path}: already there")
+    assert run.stderr.startswith(f"error: {tmp_path}: already exists")
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
