@@ -1,4 +1,4 @@
-"""``python -m cvbench_builder``: the command line without the harness."""
+"""`python -m cvbench_builder`: the command line without the harness."""
 
 from cvbench_builder.cli import main
 

@@ -1,7 +1,7 @@
-"""Normalised columns kept between runs, by the sha256 of the annotation file.
+"""The cache of annotations that were read, by the sha256 of their file.
 
-A file's digest is remembered by path, size and modification time, so a second start neither
-parses nor hashes. Only this module knows where the cache lies and how an entry is named.
+The hash of a file is stored by path, size and modification time, so that a second start neither parses nor hashes
+it. Only this module knows the location of the cache and the names of its entries.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from cvbench_builder.records import map_file
 
 
 def default_folder() -> Path:
-    """Where caches lie by the XDG rules, when the user names no folder."""
+    """The location according to the XDG rules, if no folder is given."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cvbench_builder"
 
 
 @dataclass(frozen=True)
 class Cache:
-    """What is kept under ``folder``; nothing where that is None."""
+    """The entries in `folder`; with None nothing is stored."""
 
     folder: Path | None
 
     def digest(self, path: Path) -> str:
-        """The sha256 of a file's content; computed only where this path, size and time are not known yet."""
+        """The sha256 of a file; computed only if this path, size and time are not stored yet."""
         if self.folder is None or not path.is_file():
             return _digest(path)
         state = path.stat()
@@ -43,7 +43,7 @@ class Cache:
         return value
 
     def catalog(self, kind: str, digest: str, file: str, read: Callable[[], Catalog]) -> Catalog:
-        """The stored columns of the file with this digest, or those ``read`` makes, then stored."""
+        """The stored columns of the file with this hash; otherwise those that `read` returns, which are then stored."""
         if self.folder is None:
             return read()
         entry = self.folder / f"{kind}-{digest}-v{FORMAT}.npz"
@@ -51,7 +51,7 @@ class Cache:
             try:
                 return catalogs.load(entry, file)
             except (OSError, ValueError, KeyError, json.JSONDecodeError):
-                entry.unlink()  # a damaged entry is only a lost shortcut
+                entry.unlink()  # a damaged entry is read again
         catalog = read()
         entry.parent.mkdir(parents=True, exist_ok=True)
         part = entry.with_name(f"{entry.name}.{os.getpid()}.part")
@@ -64,7 +64,7 @@ NOTHING_KEPT = Cache(None)
 
 
 def _digest(path: Path) -> str:
-    """Mapped as its reader maps it, so that a file that is missing or empty is refused in the same words."""
+    """Maps the file like its reader, so that a missing or empty file gives the same message."""
     return hashlib.sha256(map_file(path)).hexdigest()
 
 

@@ -1,8 +1,7 @@
-"""Candidate tables: what a task enumerates, valid or rejected, as columns.
+"""Candidate tables: the questions that a task considers, valid or rejected, as columns.
 
-A table holds row numbers into one catalog, never copies of it, so a million candidates stay a few
-dozen megabytes. Owns the key and the hash order of a candidate, and its line in
-``candidates.jsonl``; the judgement of what is valid belongs to the tasks.
+A table holds row numbers into one catalog, not copies of it, so a million candidates need a few dozen megabytes.
+What is valid is decided by the tasks.
 """
 
 from __future__ import annotations
@@ -11,16 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntFlag
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
 from cvbench_builder.catalog import Catalog, Floats, Ints
 
+OWN_REASONS = 1 << 32
+"""First bit for the reasons that a task defines itself; lower bits belong to `Reason`."""
 
-class Why(IntFlag):
-    """Reasons a candidate is rejected. More than one can hold."""
+
+class Reason(IntFlag):
+    """Reasons for rejecting a candidate that several tasks share. More than one can apply."""
 
     IMAGE_UNUSABLE = 1
     STUFF = 2
@@ -31,101 +32,89 @@ class Why(IntFlag):
     DEGENERATE = 64
     MASK_CONFLICT = 128
     DUPLICATE_INSTANCE = 256
-    NOT_COUNTABLE_NAME = 512
-    CLASH = 1024
-    ALSO_A_PART = 2048
-    ANCHOR_NOT_UNIQUE = 4096
-    GAP_TOO_SMALL = 8192
-    OVERLAP = 16384
-    NOT_DOMINANT_AXIS = 32768
-    ROTATED_IMAGE = 65536
-    UNFIT_CUBOID = 131072
-    OFFSET_NOT_MET = 262144
-    Z_DISAGREES = 524288
-    SURFACE_DISAGREES = 1048576
-    CORNER_DISAGREES = 2097152
-    CENTRE_DISAGREES = 4194304
-    CONTAINS_CENTRE = 8388608
-    OVER_IMAGE_CAP = 16777216
-    SOFT = 33554432
-
-
-class Soft(IntFlag):
-    """What a valid candidate is marked with."""
-
-    CROPPED = 1
-    OCCLUDED = 2
-    OUT_OF_BOUNDS = 4
-    MANY = 8
-    MARKED = 16
-    """The queried object is not alone of its class and gets a box."""
-    MARKED_ANCHOR = 32
-    OVERLAPPING_PROJECTIONS = 64
-    ZERO_RANDOM = 128
-    ZERO_POPULAR = 256
-    ZERO_ADVERSARIAL = 512
-
-
-LEFT, RIGHT, ABOVE, BELOW = range(4)
-WORDS = ("left", "right", "above", "below")
-OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
+    CLASH = 512
+    ALSO_A_PART = 1024
+    OVERLAP = 2048
+    UNFIT_CUBOID = 4096
+    SURFACE_DISAGREES = 8192
+    CONTAINS_CENTRE = 16384
 
 
 @dataclass(frozen=True)
-class Table:
+class CandidateTable:
     """Candidates of one task over one catalog.
 
-    ``objects`` are the rows of the objects in the order of the question (queried and anchor for
-    Relation; the two for Depth; anchor and the two for Distance), -1 where there is none. For
-    Count it holds nothing and ``kind`` names the class. ``answer`` is the count, the word number
-    (Relation), or which of the two is nearer, 0 or 1.
+    `objects` are the rows of the objects in the order of the task's roles, -1 where there is none; `class_index`
+    names the class where a question is about a class. What `answer` and the bits of `flags` mean is up to the task.
     """
 
-    task: str
     image: Ints
     objects: Ints
-    kind: Ints
+    class_index: Ints
     answer: Ints
-    why: Ints
-    soft: Ints
+    reasons: Ints
+    """Why the candidate is rejected; 0: it is valid."""
+    flags: Ints
+    """Properties of a valid candidate, from the flags of its task."""
     margins: Floats
-    margin_names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.image)
 
-    def take(self, rows: Any) -> Table:
+    def take(self, rows: Any) -> CandidateTable:
         """The candidates at these rows (numbers, mask or slice), in that order."""
-        cut: dict[str, Any] = {
-            n: getattr(self, n)[rows] for n in ("image", "objects", "kind", "answer", "why", "soft", "margins")
-        }
-        return replace(self, **cut)
+        return CandidateTable(**{name: getattr(self, name)[rows] for name in COLUMNS})
 
-    def valid(self) -> Table:
-        """The candidates that nothing speaks against."""
-        return self.take(self.why == 0)
+    def valid(self) -> CandidateTable:
+        """The candidates without a reason for rejection."""
+        return self.take(self.reasons == 0)
 
 
-def table(task: str, names: tuple[str, ...], n: int, **columns: Any) -> Table:
-    """A table of ``n`` candidates; columns not given mean: no object, no class, no answer, no reason, margin 0."""
-    width = {"Count": 0, "Relation": 2, "Depth": 2, "Distance": 3}[task]
+COLUMNS = ("image", "objects", "class_index", "answer", "reasons", "flags", "margins")
+
+
+def new_table(n: int, width: int, margin_count: int, **columns: Any) -> CandidateTable:
+    """A table of `n` candidates; columns not given mean: no object, class, answer, reason or flag, margin 0."""
     ready: dict[str, Any] = {
         "image": np.zeros(n, np.int64),
         "objects": np.full((n, width), -1, np.int64),
-        "kind": np.full(n, -1, np.int64),
+        "class_index": np.full(n, -1, np.int64),
         "answer": np.full(n, -1, np.int64),
-        "why": np.zeros(n, np.int64),
-        "soft": np.zeros(n, np.int64),
-        "margins": np.zeros((n, len(names))),
+        "reasons": np.zeros(n, np.int64),
+        "flags": np.zeros(n, np.int64),
+        "margins": np.zeros((n, margin_count)),
     }
-    return Table(task=task, margin_names=names, **{**ready, **columns})
+    return CandidateTable(**{**ready, **columns})
 
 
-def join(tables: list[Table]) -> Table:
-    """Tables of one task over one catalog as one, in the order given."""
-    names = ("image", "objects", "kind", "answer", "why", "soft", "margins")
-    columns: dict[str, Any] = {n: np.concatenate([getattr(t, n) for t in tables]) for n in names}
-    return replace(tables[0], **columns)
+def join(tables: list[CandidateTable]) -> CandidateTable:
+    """Tables of one task over one catalog as one, in the given order."""
+    return replace(tables[0], **{n: np.concatenate([getattr(t, n) for t in tables]) for n in COLUMNS})
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One valid candidate with everything that sampling looks at."""
+
+    hash: str
+    catalog: Catalog
+    table: CandidateTable
+    row: int
+    cell: str
+    """The quota cell that the candidate counts for."""
+    image: str
+    """Identity of the image across catalogs; duplicates of an image share it."""
+    scene: str
+    frame: int
+    classes: tuple[str, ...]
+    answer: str
+    shortcuts: tuple[bool, ...] = ()
+    """For each rule of thumb that looks at the drawn boxes alone: whether it gives the answer."""
+
+
+def image_key(catalog: Catalog, image: int) -> str:
+    """Source or component, split and id: different for every image of every catalog."""
+    return f"{catalog.name}/{catalog.split}/{catalog.image_id[image]}"
 
 
 def spans(groups: Ints) -> tuple[Ints, Ints]:
@@ -145,29 +134,8 @@ def pairs_within(left: Ints, right: Ints) -> tuple[Ints, Ints]:
     return first, np.repeat(start, count) + within
 
 
-def key(catalog: Catalog, t: Table, row: int) -> str:
-    """The identity of a question: what is asked of which objects of which image, seed left out."""
-    return _digest("cvbench", catalog, t, row, 12)
-
-
-def order(catalog: Catalog, t: Table, seed: int) -> list[str]:
-    """The hash by which candidates are drawn."""
-    return [_digest(str(seed), catalog, t, row, 16) for row in range(len(t))]
-
-
-def _digest(salt: str, catalog: Catalog, t: Table, row: int, size: int) -> str:
-    if t.task == "Count":
-        ids = [catalog.classes[int(t.kind[row])].name]
-    else:
-        ids = [str(catalog.object_id[o]) for o in t.objects[row].tolist() if o >= 0]
-    if t.task == "Relation":
-        ids.append("x" if int(t.answer[row]) < ABOVE else "y")
-    parts = (salt, t.task, catalog.name, catalog.split, str(catalog.image_id[t.image[row]]), *ids)
-    return blake2b("\x1f".join(parts).encode(), digest_size=size).hexdigest()
-
-
 def names_of(flags: int, kind: type[IntFlag]) -> list[str]:
-    """The names of the set flags in lower case, as ``candidates.jsonl`` and the funnel write them."""
+    """The names of the set flags in lower case, as `candidates.jsonl` and the funnel write them."""
     return list(_names(flags, kind))
 
 
@@ -176,23 +144,23 @@ def _names(flags: int, kind: type[IntFlag]) -> tuple[str, ...]:
     return tuple(str(f.name).lower() for f in kind if flags & int(f))
 
 
-def funnel(t: Table) -> dict[str, int]:
-    """In, out and rejections by reason (a rejection with several reasons counts in each)."""
-    counts = {"candidates": len(t), "valid": int(np.count_nonzero(t.why == 0))}
-    for reason in Why:
-        n = int(np.count_nonzero(t.why & int(reason)))
+def funnel(table: CandidateTable, own_reasons: type[IntFlag] | None) -> dict[str, int]:
+    """Candidates, valid ones and rejections by reason (a rejection with several reasons counts for each)."""
+    counts = {"candidates": len(table), "valid": int(np.count_nonzero(table.reasons == 0))}
+    for reason in (*Reason, *(own_reasons or ())):
+        n = int(np.count_nonzero(table.reasons & int(reason)))
         if n:
             counts[str(reason.name).lower()] = n
     return counts
 
 
 def add_funnels(total: dict[str, int], more: dict[str, int]) -> None:
-    """Add the counts of ``more`` to ``total``, in place."""
+    """Add the counts of `more` to `total`, in place."""
     for name, n in more.items():
         total[name] = total.get(name, 0) + n
 
 
-def in_chunks(t: Table, size: int = 20_000) -> Iterator[Table]:
-    """The table in pieces of at most ``size`` candidates, so that what is made of each stays small."""
-    for start in range(0, len(t), size):
-        yield t.take(slice(start, start + size))
+def in_chunks(table: CandidateTable, size: int) -> Iterator[CandidateTable]:
+    """The table in pieces of at most `size` candidates, so that what is made of each stays small."""
+    for start in range(0, len(table), size):
+        yield table.take(slice(start, start + size))

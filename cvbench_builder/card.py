@@ -1,8 +1,10 @@
-"""The data set card: README.md of a build."""
+"""The dataset card: README.md of a build."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from cvbench_builder.dataset import PARQUET
 
 _TERMS = {
     "COCO": "annotations CC BY 4.0; images under the terms of Flickr and their authors",
@@ -27,24 +29,24 @@ _CITE = {
     "ARKitScenes": "Baruch et al., ARKitScenes, NeurIPS 2021 Datasets and Benchmarks",
 }
 _LIMITS = [
-    "ADE20K names are used as annotated; an unusual first synonym stays unusual.",
-    "COCO annotators miss background instances and switch to crowd regions above ten or so objects; posters and "
-    "mirror images may be annotated as objects.",
-    "Cuboids of SUN RGB-D and ARKitScenes are sloppy; the offsets absorb some of it, not all.",
-    "The split of the published 2D rows between ADE20K and COCO and the published offsets are not documented; "
-    "this build uses its own settings, printed below.",
-    "Depth is decided by cuboids, not by visible surfaces.",
+    "ADE20K class names are the first annotated synonyms, which are sometimes unusual words.",
+    "COCO annotators miss background instances and use crowd regions above about ten objects; objects on posters and "
+    "in mirrors may be annotated.",
+    "Cuboids of SUN RGB-D and ARKitScenes are imprecise; the offsets compensate for this only in part.",
+    "The shares of ADE20K and COCO in the published 2D rows and the published offsets are not documented; this build "
+    "uses its own settings (see above).",
+    "Depth is determined by cuboids, not by visible surfaces.",
 ]
 
 
 def text(stats: dict[str, Any], build: dict[str, Any], funnel: dict[str, Any]) -> str:
-    """The whole README.md of a build, from its statistics, its record and its funnel."""
+    """README.md of a build, from its statistics, its record and its funnel."""
     parts = [
         _front_matter(stats),
-        "# CV-Bench, regenerated\n",
-        "Multiple-choice questions on counts, relations in the plane, depth and distance, made from source "
-        f"annotations by cvbench_builder {build['builder_version']} (preset `{build['settings']['preset']}`, "
-        f"seed {build['seed']}, settings {build['settings_sha256'][:12]}).\n",
+        "# CV-Bench, rebuilt\n",
+        f"Multiple-choice questions of the tasks {', '.join(stats['tasks'])}, made from source annotations by "
+        f"cvbench_builder {build['builder_version']} (preset `{build['settings']['preset']}`, seed {build['seed']}, "
+        f"settings {build['settings_sha256'][:12]}).\n",
         _status(stats),
         "## Rows\n",
         _table(
@@ -55,11 +57,11 @@ def text(stats: dict[str, Any], build: dict[str, Any], funnel: dict[str, Any]) -
         _missing(build),
         "## How to score\n",
         "2D = (accuracy on all ADE20K rows + accuracy on all COCO rows) / 2; 3D = accuracy on all Omni3D rows; "
-        "overall = (2D + 3D) / 2. The `prompt` column is the whole question; `answer` is a letter in brackets.\n",
+        "overall = (2D + 3D) / 2. The `prompt` column is the whole question; `answer` is a letter in parentheses.\n",
         "## Columns\n",
-        "The 15 published columns (`idx` to `bbox`), then `key`, `boxes` (in the order of the question, each with "
-        "colour, role, xyxy and object id), `margins`, `flags`, `review` and `provenance`. Boxes without a colour "
-        "are not drawn.\n",
+        "The 15 published columns (`idx` to `bbox`), then `key`, `classes` (in the order of the question), "
+        "`boxes` (in the same order, each with colour, role, xyxy and object id), `margins`, `flags`, `review` and "
+        "`provenance`. Boxes without a colour are not drawn.\n",
         "## Funnel\n",
         *[_funnel(task, cells) for task, cells in funnel.items() if task not in ("images", "review")],
         _plain("Images", funnel.get("images")),
@@ -78,13 +80,12 @@ def text(stats: dict[str, Any], build: dict[str, Any], funnel: dict[str, Any]) -
 
 
 def _front_matter(stats: dict[str, Any]) -> str:
-    kinds = {"2D": "cvbench_2d", "3D": "cvbench_3d"}
-    have = {"2D" if c["task"] in ("Count", "Relation") else "3D" for c in stats["cells"]}
-    lines = ["---", "pretty_name: CV-Bench, regenerated", "task_categories:", "- visual-question-answering", "configs:"]
+    have = {c["type"] for c in stats["cells"]}
+    lines = ["---", "pretty_name: CV-Bench, rebuilt", "task_categories:", "- visual-question-answering", "configs:"]
     lines += ["- config_name: default", "  data_files:", "  - split: test", "    path:"]
-    lines += [f"    - {kinds[k]}/*.parquet" for k in sorted(have)]
+    lines += [f"    - {PARQUET[k]}/*.parquet" for k in sorted(have)]
     for kind in sorted(have):
-        lines += [f"- config_name: {kind}", "  data_files:", "  - split: test", f"    path: {kinds[kind]}/*.parquet"]
+        lines += [f"- config_name: {kind}", "  data_files:", "  - split: test", f"    path: {PARQUET[kind]}/*.parquet"]
     return "\n".join([*lines, "---\n"])
 
 
@@ -94,7 +95,7 @@ def _status(stats: dict[str, Any]) -> str:
         for status, n in task["review"].items():
             counts[status] = counts.get(status, 0) + n
     if set(counts) <= {"unreviewed"}:
-        return "**No row has been looked at by a person.** Every row is marked `unreviewed`.\n"
+        return "**No person has reviewed these rows.** Every row is marked `unreviewed`.\n"
     return "Review status of the rows: " + ", ".join(f"{n} {s}" for s, n in sorted(counts.items())) + ".\n"
 
 
@@ -111,7 +112,7 @@ def _missing(build: dict[str, Any]) -> str:
     lines = [f"- {line}" for line in build["unbuildable"]]
     for task, cells in build["shortfalls"].items():
         lines += [f"- {task}, {cell}: {got} of {wanted} rows" for cell, (wanted, got) in cells.items()]
-    return "### What is lacking\n\n" + "\n".join(lines) + "\n" if lines else ""
+    return "### Missing rows\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _funnel(task: str, cells: dict[str, dict[str, int]]) -> str:
@@ -169,7 +170,7 @@ def _sources(build: dict[str, Any]) -> str:
     splits = sorted({s["split"] for s in build["sources"]})
     note = ""
     if any("train" in s for s in splits) and len(splits) > 1:
-        note = "Splits differ between sources; `provenance.split` keeps training and validation rows apart.\n"
+        note = "Splits differ between sources; `provenance.split` distinguishes training and validation rows.\n"
     return "## Sources\n\n" + _table(head, rows) + note
 
 
@@ -178,7 +179,7 @@ def _terms(stats: dict[str, Any]) -> str:
     terms = "\n".join(f"- {n}: {_TERMS[n]}" for n in used if n in _TERMS)
     cite = "\n".join(f"- {_CITE[n]}" for n in used if n in _CITE)
     own = "- Tong et al., Cambrian-1: A Fully Open, Vision-Centric Exploration of Multimodal LLMs, NeurIPS 2024\n"
-    head = "## Terms\n\nThe questions carry the terms of the images and annotations they were made from."
+    head = "## Terms\n\nThe terms of the images and annotations apply to the questions made from them."
     return f"{head}\n\n{terms}\n\n## Cite\n\n{own}{cite}\n"
 
 

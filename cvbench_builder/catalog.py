@@ -1,8 +1,7 @@
-"""The neutral form of a source: images, objects and class names as columns.
+"""The common form of all sources: images, objects and class names as columns.
 
-Every reader in ``sources`` returns a ``Catalog``; every task reads only this. Boxes are xyxy in
-pixels, clipped to the image; objects are ordered by image. Also owns saving a catalog to one
-``.npz`` file, which is what the cache stores.
+Every reader in `sources` returns a `Catalog`, and tasks read nothing else. Boxes are xyxy in pixels, clipped to the
+image; objects are ordered by image. `save` and `load` store a catalog in one `.npz` file for the cache.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 3  # raise when the columns or the readers change: older cache files are then read anew
+FORMAT = 3  # increase it when the columns or the readers change: older cache files are then ignored
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-class Obj(IntFlag):
+class ObjectFlag(IntFlag):
     """What is known about one object."""
 
     CROWD = 1
@@ -34,14 +33,14 @@ class Obj(IntFlag):
     DEGENERATE = 32
     INVISIBLE = 64
     MASK_CONFLICT = 128
-    """The mask image holds regions of this class that belong to no listed object, or the reverse."""
+    """The mask image contains regions of this class that belong to no listed object, or the reverse."""
 
 
-class Pic(IntFlag):
+class ImageFlag(IntFlag):
     """What is known about one image."""
 
     ROTATED = 1
-    """The annotations call the up direction uncertain or turned: no above/below questions."""
+    """According to the annotations, the up direction is uncertain or rotated: no above/below questions."""
     MISSING = 2
     UNREADABLE = 4
     SIZE_MISMATCH = 8
@@ -50,10 +49,17 @@ class Pic(IntFlag):
     EXCLUDED = 64
 
 
-UNUSABLE = Pic.MISSING | Pic.UNREADABLE | Pic.SIZE_MISMATCH | Pic.NO_MASK | Pic.DUPLICATE_ID | Pic.EXCLUDED
+UNUSABLE = (
+    ImageFlag.MISSING
+    | ImageFlag.UNREADABLE
+    | ImageFlag.SIZE_MISMATCH
+    | ImageFlag.NO_MASK
+    | ImageFlag.DUPLICATE_ID
+    | ImageFlag.EXCLUDED
+)
 
 
-class Unfit(IntFlag):
+class CuboidFlag(IntFlag):
     """Why a cuboid cannot be used (Omni3D)."""
 
     INVALID_3D = 1
@@ -76,7 +82,7 @@ class Unfit(IntFlag):
 
 @dataclass(frozen=True)
 class ClassName:
-    """A class: the name asked about, its synonyms (all forms, the name included) and its hypernyms."""
+    """A class: the name in questions, its synonyms (including the name) and its hypernyms."""
 
     name: str
     synonyms: tuple[str, ...]
@@ -95,11 +101,11 @@ class Catalog:
     sha256: str
     classes: tuple[ClassName, ...]
     skipped: dict[str, int]
-    """Annotations that never became objects, by reason."""
+    """Annotations that were skipped, by reason."""
     image_id: NDArray[np.str_]
     image_file: NDArray[np.str_]
     image_name: NDArray[np.str_]
-    """The published ``source_filename``."""
+    """The published `source_filename`."""
     image_scene: NDArray[np.str_]
     image_frame: Ints
     image_width: Ints
@@ -112,17 +118,17 @@ class Catalog:
     object_id: NDArray[np.str_]
     object_flags: Ints
     object_alias: NDArray[np.str_]
-    """The annotator's own word where it differs, else empty: it forbids zero questions."""
+    """The annotator's own word if it differs, otherwise empty; zero questions about it are not permitted."""
     object_unfit: Ints
     object_truncation: Floats
-    """-1 is unknown."""
+    """-1: unknown."""
     object_visibility: Floats
     object_height: Floats
     """Projected height of the cuboid over the height of the image."""
     corners: Floats
-    """[objects, 8, 3] for Omni3D, camera frame in metres, in the order of ``geometry.SIGNS``; [0, 8, 3] elsewhere.
+    """[objects, 8, 3] for Omni3D, in the camera frame in meters, in the order of `geometry.SIGNS`.
 
-    The three columns before it are empty elsewhere too.
+    For other sources it is [0, 8, 3], and the three columns before it are empty too.
     """
 
     def __len__(self) -> int:
@@ -130,13 +136,17 @@ class Catalog:
 
     @property
     def name(self) -> str:
-        """What rows and cells call the source: the component for Omni3D, else the source itself."""
+        """The name of the source in rows and cells: the component for Omni3D, otherwise the source itself."""
         return self.component if self.source == "Omni3D" else self.source
 
     @property
     def usable_image(self) -> Bools:
         """Per image, whether questions may be asked on it."""
         return np.asarray((self.image_flags & int(UNUSABLE)) == 0)
+
+    def class_names(self, objects: list[int]) -> list[str]:
+        """The class of each of these objects."""
+        return [self.classes[k].name for k in self.object_class[objects].tolist()]
 
     def with_flags(self, flags: Ints) -> Catalog:
         """The same catalog with other flags on its images."""
@@ -152,7 +162,7 @@ def from_rows(
     objects: list[dict[str, Any]] | dict[str, Any],
     **head: Any,
 ) -> Catalog:
-    """A catalog from plain rows (or, for ``objects``, ready columns), objects ordered by image."""
+    """A catalog from rows (for `objects` also columns); the objects are sorted by image."""
     columns = objects if isinstance(objects, dict) else _columns(objects)
     order = np.argsort(columns["image"], kind="stable")
     return Catalog(
@@ -195,12 +205,12 @@ def _columns(objects: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def text(values: list[Any]) -> NDArray[np.str_]:
-    """A column of strings; without any it is a string column of length 0."""
+    """A column of strings."""
     return np.array([str(v) for v in values], np.str_) if values else np.zeros(0, "<U1")
 
 
 def save(catalog: Catalog, path: Path) -> None:
-    """Write the catalog for ``load``; nothing in the file needs pickle to be read."""
+    """Write the catalog for `load`, without pickle."""
     head = {
         "format": FORMAT,
         **{k: getattr(catalog, k) for k in ("source", "component", "split", "title", "file", "sha256", "skipped")},
@@ -212,7 +222,7 @@ def save(catalog: Catalog, path: Path) -> None:
 
 
 def load(path: Path, file: str) -> Catalog:
-    """The catalog saved at ``path``; ``file`` is where its annotation file lies now."""
+    """The catalog stored at `path`; `file` is the present path of its annotation file."""
     with np.load(path, allow_pickle=False) as stored:
         head = json.loads(stored["head"].tobytes())
         arrays: dict[str, Any] = {name: _unpack(stored[name]) for name in _ARRAYS}
@@ -222,7 +232,7 @@ def load(path: Path, file: str) -> Catalog:
 
 
 def _pack(array: NDArray[Any]) -> NDArray[Any]:
-    # a unicode column takes 4 bytes a character; nearly all of ours are ASCII
+    # a unicode column takes 4 bytes per character; nearly all of these are ASCII
     if array.dtype.kind != "U":
         return array
     try:

@@ -1,7 +1,7 @@
-"""The command line. Parses, calls one function per verb, prints; decides nothing itself.
+"""The command line: parses, calls one function per command, prints.
 
-Options that several verbs share are declared in `options`.
-Exit codes: 0 done, 1 done but a check failed, 2 bad input (one line, no traceback unless --debug).
+Options about sources, tasks and rules are generated from their declarations (`options`).
+Exit codes: 0 done, 1 done but a check failed, 2 bad input (one line; the traceback with --debug).
 """
 
 from __future__ import annotations
@@ -11,17 +11,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from cvbench_builder import options
 from cvbench_builder.errors import BuilderError
-
-if TYPE_CHECKING:
-    from cvbench_builder.inputs import Inputs
-    from cvbench_builder.settings import Settings
+from cvbench_builder.options import BuildCommand, inputs_from, settings_from
 
 app = typer.Typer(
     name="cvbench",
@@ -31,203 +27,108 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_MANY = {"--coco", "--coco-images", "--ade20k", "--ade20k-instances", "--ade20k-images", "--omni3d", "--omni3d-images",
-         "--review", "--task"}  # fmt: skip
+CacheDir = Annotated[Path | None, typer.Option(help="Folder of the cache of annotations that were read.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Read every annotation file again, store nothing.")]
+Workers = Annotated[int | None, typer.Option(help="Parallel workers; the result does not depend on it.", min=1)]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Build = Annotated[Path, typer.Argument(help="A complete build.")]
 
 
-class ManyValues(TyperCommand):
-    """Options that take several values at once: ``--omni3d a.json b.json``."""
+def _command(name: str, cls: type[TyperCommand] = TyperCommand) -> Callable[[Callable[..., int]], Callable[..., None]]:
+    """Register a command whose function returns an exit code, with errors as one line."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeats an option before each of its further values, which is what click understands."""
-        spread: list[str] = []
-        option = None
-        taken = 0
-        for token in args:
-            if token.startswith("-"):
-                option, taken = (token if token in _MANY else None), 0
-                spread.append(token)
-            elif option == "--review" and taken and Path(token).is_dir():
-                spread.append(token)  # `finalize --review a.jsonl cvb/`: the build, not a second review
-            elif option is not None and taken:
-                spread += [option, token]
-            else:
-                taken += 1
-                spread.append(token)
-        return super().parse_args(ctx, spread)
-
-
-def _command(name: str) -> Callable[[Callable[..., int | None]], Callable[..., None]]:
-    """Register a verb whose function returns an exit code, with errors as one line."""
-
-    def register(function: Callable[..., int | None]) -> Callable[..., None]:
+    def register(function: Callable[..., int]) -> Callable[..., None]:
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> None:
-            debug = bool(kwargs.get("debug"))
             try:
                 code = function(*args, **kwargs)
             except BuilderError as error:
-                if debug:
+                if kwargs.get("debug"):
                     raise
                 typer.echo(f"error: {error}", err=True)
                 raise typer.Exit(2) from None
-            raise typer.Exit(code or 0)
+            raise typer.Exit(code)
 
-        app.command(name, cls=ManyValues)(run)
+        app.command(name, cls=cls)(run)
         return run
 
     return register
 
 
-def _sample(help: str) -> Any:
-    return typer.Option(help=help, rich_help_panel="Sampling (default: the preset's)")
-
-
-@_command("build")
+@_command("build", BuildCommand)
 def build(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Option(help="The folder to write.")],
-    coco: options.Coco = None,
-    coco_images: options.CocoImages = None,
-    ade20k: options.Ade = None,
-    ade20k_split: options.AdeSplit = "auto",
-    ade20k_instances: options.AdeInstances = None,
-    ade20k_list: options.AdeList = None,
-    ade20k_images: options.AdeImages = None,
-    omni3d: options.Omni = None,
-    omni3d_images: options.OmniImages = None,
-    exclude: options.Exclude = None,
-    cache_dir: options.CacheDir = None,
-    no_cache: options.NoCache = False,
-    preset: options.Preset = "strict",
-    seed: options.Seed = 1,
-    workers: options.Workers = None,
-    task: options.Tasks = None,
-    count_rows: Annotated[int | None, _sample("Rows wanted for Count.")] = None,
-    relation_rows: Annotated[int | None, _sample("Rows wanted for Relation.")] = None,
-    depth_rows: Annotated[int | None, _sample("Rows wanted for Depth.")] = None,
-    distance_rows: Annotated[int | None, _sample("Rows wanted for Distance.")] = None,
-    ade20k_share: Annotated[float | None, _sample("Share of ADE20K in the 2D tasks.")] = None,
-    zero_share: Annotated[float | None, _sample("Share of zero questions.")] = None,
-    per_scene: Annotated[int | None, _sample("Rows per scene and task.")] = None,
-    min_frame_distance: Annotated[int | None, _sample("Frames between two rows of a scene.")] = None,
-    pair_share: Annotated[float | None, _sample("Largest share of a class pair.")] = None,
-    class_share: Annotated[float | None, _sample("Largest share of a class (Count, Relation).")] = None,
-    shortcut_cap: Annotated[float | None, _sample("Largest share of Depth rows one box heuristic solves.")] = None,
-    twins: Annotated[bool, typer.Option("--twins", help="Also write a mirrored twin of every row to twins/.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a build even if it was reviewed.")] = False,
-    min_area: options.MinArea = None,
-    min_side: options.MinSide = None,
-    min_gap: options.MinGap = None,
-    max_overlap: options.MaxOverlap = None,
-    soft_relation: options.SoftRelation = None,
-    soft_gap: options.SoftGap = None,
-    require_dominant_axis: options.RequireDominantAxis = None,
-    mark_anchor: options.MarkAnchor = None,
-    markers: options.Markers = None,
-    duplicate_iou: options.DuplicateIoU = None,
-    count_options: options.CountOptions = None,
-    plural: options.Plural = None,
-    keep_soft: options.KeepSoft = None,
-    max_truncation: options.MaxTruncation = None,
-    min_visibility: options.MinVisibility = None,
-    min_height: options.MinHeight = None,
-    depth_offset: options.DepthOffset = None,
-    depth_ratio: options.DepthRatio = None,
-    distance_offset: options.DistanceOffset = None,
-    distance_ratio: options.DistanceRatio = None,
-    anchor_metric: options.AnchorMetric = None,
-    max_overlap_3d: options.MaxOverlap3D = None,
-    triples_per_image: options.TriplesPerImage = None,
-    palette: options.Palette = None,
-    debug: options.Debug = False,
+    cache_dir: CacheDir = None,
+    no_cache: NoCache = False,
+    workers: Workers = None,
+    debug: Debug = False,
 ) -> int:
-    """Build a data set: candidates, sampling, images with boxes, card, review page."""
-    given = dict(locals())
+    """Build a dataset from source annotations.
+
+    Writes questions with their images, the dataset card, statistics and the review page.
+    """
     from cvbench_builder.build import build as run
 
-    sizes = {"Count": count_rows, "Relation": relation_rows, "Depth": depth_rows, "Distance": distance_rows}
-    settings = _settings(given, sizes)
-    report = run(_inputs(given), settings, out, _say, overwrite=overwrite)
-    for line in report.unbuildable:
+    inputs = inputs_from(ctx.obj, cache_dir, no_cache, workers or _default_workers())
+    summary = run(inputs, settings_from(ctx.obj), out, _progress, overwrite=overwrite)
+    for line in summary.unbuildable:
         typer.echo(line)
-    for name, cells in report.shortfalls.items():
+    for name, cells in summary.shortfalls.items():
         for cell, (wanted, got) in cells.items():
             typer.echo(f"shortfall: {name}, {cell}: {got} of {wanted} rows")
-    rows = ", ".join(f"{n} {name}" for name, n in report.rows.items())
-    typer.echo(f"{out}: {sum(report.rows.values())} rows ({rows})")
+    rows = ", ".join(f"{n} {name}" for name, n in summary.rows.items())
+    typer.echo(f"{out}: {sum(summary.rows.values())} rows ({rows})")
     return 0
 
 
-@_command("candidates")
+@_command("candidates", BuildCommand)
 def candidates(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Option(help="The JSONL file to write.")],
-    coco: options.Coco = None,
-    coco_images: options.CocoImages = None,
-    ade20k: options.Ade = None,
-    ade20k_split: options.AdeSplit = "auto",
-    ade20k_instances: options.AdeInstances = None,
-    ade20k_list: options.AdeList = None,
-    ade20k_images: options.AdeImages = None,
-    omni3d: options.Omni = None,
-    omni3d_images: options.OmniImages = None,
-    exclude: options.Exclude = None,
-    cache_dir: options.CacheDir = None,
-    no_cache: options.NoCache = False,
-    preset: options.Preset = "strict",
-    seed: options.Seed = 1,
-    workers: options.Workers = None,
-    task: options.Tasks = None,
-    min_area: options.MinArea = None,
-    min_side: options.MinSide = None,
-    min_gap: options.MinGap = None,
-    max_overlap: options.MaxOverlap = None,
-    soft_relation: options.SoftRelation = None,
-    soft_gap: options.SoftGap = None,
-    require_dominant_axis: options.RequireDominantAxis = None,
-    mark_anchor: options.MarkAnchor = None,
-    markers: options.Markers = None,
-    duplicate_iou: options.DuplicateIoU = None,
-    count_options: options.CountOptions = None,
-    plural: options.Plural = None,
-    keep_soft: options.KeepSoft = None,
-    max_truncation: options.MaxTruncation = None,
-    min_visibility: options.MinVisibility = None,
-    min_height: options.MinHeight = None,
-    depth_offset: options.DepthOffset = None,
-    depth_ratio: options.DepthRatio = None,
-    distance_offset: options.DistanceOffset = None,
-    distance_ratio: options.DistanceRatio = None,
-    anchor_metric: options.AnchorMetric = None,
-    max_overlap_3d: options.MaxOverlap3D = None,
-    triples_per_image: options.TriplesPerImage = None,
-    palette: options.Palette = None,
-    debug: options.Debug = False,
+    cache_dir: CacheDir = None,
+    no_cache: NoCache = False,
+    workers: Workers = None,
+    debug: Debug = False,
 ) -> int:
-    """List every candidate and every rejection with its reasons. Images are checked where given."""
-    given = dict(locals())
-    from cvbench_builder.inputs import load
-    from cvbench_builder.listing import write
+    """List every candidate and every rejection with its reasons.
 
-    settings = _settings(given, {})
-    inputs = _inputs(given)
-    write(load(inputs, _say, need_images=False), settings, out, typer.echo, inputs.workers)
+    Takes the options of `build`; those about sampling have no effect. Images are checked if their folders are given.
+    """
+    from cvbench_builder.candidate_lines import write
+    from cvbench_builder.inputs import load
+
+    settings = settings_from(ctx.obj)
+    inputs = inputs_from(ctx.obj, cache_dir, no_cache, workers or _default_workers())
+    write(load(inputs, _progress, need_images=False), settings, out, typer.echo, inputs.workers)
+    return 0
+
+
+@_command("rules")
+def rules(debug: Debug = False) -> int:
+    """Print all rules and defaults as a Markdown table."""
+    from cvbench_builder.presets import rules_table
+
+    for line in rules_table():
+        typer.echo(line)
     return 0
 
 
 @_command("review")
 def review(
-    folder: options.Build,
+    folder: Build,
     out: Annotated[Path | None, typer.Option(help="Default: review.html in the build.")] = None,
-    debug: options.Debug = False,
+    debug: Debug = False,
 ) -> int:
-    """Write the review page and say where it is; open it in a browser, no server needed."""
+    """Write the review page; open it in a browser, without a server."""
     from cvbench_builder import dataset
     from cvbench_builder.review import PAGE, write_page
 
     rows = dataset.read_rows(folder)
     target = (out or folder / PAGE).absolute()
     if target.parent != folder.absolute():
-        raise BuilderError(f"{target}: the page must lie in {folder}, beside img/")
+        raise BuilderError(f"{target}: the page must be in {folder}, beside img/; change --out")
     page = write_page(folder, rows)
     if target != page.absolute():
         page.rename(target)
@@ -238,41 +139,49 @@ def review(
 
 @_command("finalize")
 def finalize(
-    folder: options.Build,
-    review: Annotated[list[Path], typer.Option("--review", help="review.jsonl files, one per reviewer.")],
-    out: Annotated[Path | None, typer.Option(help="Write here instead of replacing the build.")] = None,
-    debug: options.Debug = False,
+    folder: Build,
+    review: Annotated[
+        list[Path], typer.Option("--review", help="The review.jsonl of a reviewer; repeat it for several reviewers.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="The folder to write; default: the build is replaced.")] = None,
+    debug: Debug = False,
 ) -> int:
-    """Apply reviews: drop rejected rows, correct modified ones, record the status in every row."""
+    """Apply reviews to a build.
+
+    Removes rejected rows, corrects modified ones and records the status in every row.
+    """
     from cvbench_builder.finalize import finalize as run
 
-    report = run(folder, review, out)
-    for a in report.agreements:
+    summary = run(folder, review, out)
+    for a in summary.agreements:
         typer.echo(f"{a.first} and {a.second}: {a.rows} common rows, agreement {a.agreement:.1%}, kappa {a.kappa:.3f}")
-    typer.echo(", ".join(f"{n} {status}" for status, n in sorted(report.counts.items())))
-    typer.echo(f"accepted share of the judged rows: {report.accepted_share:.1%}")
+    typer.echo(", ".join(f"{n} {status}" for status, n in sorted(summary.counts.items())))
+    typer.echo(f"accepted share of the reviewed rows: {summary.accepted_share:.1%}")
     return 0
 
 
 @_command("audit")
 def audit(
-    folder: options.Build,
+    folder: Annotated[Path, typer.Argument(help="A build, a parquet file or a folder of parquet files.")],
     out: Annotated[Path | None, typer.Option(help="Folder for audit.json and audit.png; default: the build.")] = None,
     fail_above: Annotated[
-        float | None, typer.Option(help="Exit 1 if a blind baseline is more than so many points over chance.")
+        float | None, typer.Option(help="Exit with 1 if a blind baseline is more than this many points above chance.")
     ] = None,
-    boxes: Annotated[bool, typer.Option("--boxes", help="Hold the box heuristics to --fail-above too.")] = False,
-    forest: Annotated[bool, typer.Option(help="The text-only random forest.")] = True,
-    debug: options.Debug = False,
+    boxes: Annotated[bool, typer.Option("--boxes", help="Apply --fail-above to the box heuristics too.")] = False,
+    forest: Annotated[bool, typer.Option(help="Include the text-only random forest.")] = True,
+    debug: Debug = False,
 ) -> int:
-    """How much of the set a blind guesser can solve, against chance, with intervals."""
+    """Measure how much can be solved without the images.
+
+    Compares blind baselines with chance, with confidence intervals.
+    """
     from cvbench_builder import audit as audits
     from cvbench_builder import dataset, figures
     from cvbench_builder.diff import load_any
 
     rows = load_any(folder)
     if not rows:
-        raise BuilderError(f"{folder}: no rows")
+        raise BuilderError(f"{folder}: contains no rows; check the path")
     result = audits.audit(rows, forest=forest)
     target = out or (folder if folder.is_dir() else folder.parent)
     target.mkdir(parents=True, exist_ok=True)
@@ -289,8 +198,11 @@ def audit(
 
 
 @_command("stats")
-def stats(folder: options.Build, debug: options.Debug = False) -> int:
-    """Statistics of a build: cells, answers, letters, classes, pairs, margins."""
+def stats(folder: Build, debug: Debug = False) -> int:
+    """Print statistics of a build.
+
+    Rows per cell, answers, letters, classes, pairs and margins.
+    """
     from cvbench_builder import dataset
     from cvbench_builder import stats as numbers
 
@@ -301,12 +213,12 @@ def stats(folder: options.Build, debug: options.Debug = False) -> int:
 
 @_command("export")
 def export(
-    folder: options.Build,
+    folder: Build,
     format: Annotated[str, typer.Option("--format", help="parquet, disk, jsonl or vlmevalkit.")],
-    out: Annotated[Path | None, typer.Option(help="Default: the build's name with the format.")] = None,
-    debug: options.Debug = False,
+    out: Annotated[Path | None, typer.Option(help="Default: the name of the build with the format added.")] = None,
+    debug: Debug = False,
 ) -> int:
-    """Write a build in another form; it is read back and compared."""
+    """Write a build in another format; it is read back and compared."""
     from cvbench_builder.export import export as run
 
     target = out or folder.absolute().with_name(f"{folder.absolute().name}-{format}")
@@ -316,12 +228,12 @@ def export(
 
 @_command("diff")
 def diff(
-    a: Annotated[Path, typer.Argument(help="A build, a parquet file or a folder of them.")],
-    b: Annotated[Path, typer.Argument(help="The other one.")],
-    json_out: Annotated[Path | None, typer.Option("--json", help="Write all differences here.")] = None,
-    debug: options.Debug = False,
+    a: Annotated[Path, typer.Argument(help="A build, a parquet file or a folder of parquet files.")],
+    b: Annotated[Path, typer.Argument(help="What to compare it with.")],
+    json_out: Annotated[Path | None, typer.Option("--json", help="Also write all differences to this file.")] = None,
+    debug: Debug = False,
 ) -> int:
-    """Rows added, removed and changed from A to B, per task and source."""
+    """List rows added, removed and changed from A to B."""
     from cvbench_builder import dataset
     from cvbench_builder import diff as diffs
 
@@ -333,59 +245,14 @@ def diff(
     return 0
 
 
-def _say(line: str) -> None:
+def _progress(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _settings(given: dict[str, Any], sizes: dict[str, int | None]) -> Settings:
-    from dataclasses import fields, replace
-
-    from cvbench_builder import settings as presets
-
-    names = {f.name for f in fields(presets.Settings)} - {"preset", "tasks", "sizes"}
-    changes = {k: v for k, v in given.items() if k in names}
-    if not given.get("twins"):
-        changes.pop("twins", None)
-    made = presets.make(given["preset"], **changes)
-    chosen = tuple(t for t in presets.TASKS if t.lower() in {x.value for x in given["task"] or options.Task})
-    wanted = dict(made.sizes)
-    for name, n in sizes.items():
-        if n is not None:
-            if not made.sizes:
-                raise BuilderError(f"--{name.lower()}-rows: preset max takes every valid row; use strict")
-            if n < 0:
-                raise BuilderError(f"--{name.lower()}-rows {n}: must not be negative")
-            wanted[name] = n
-    return replace(made, tasks=chosen, sizes=tuple(wanted.items()))
-
-
-def _inputs(given: dict[str, Any]) -> Inputs:
-    from cvbench_builder.cache import Cache, default_folder
-    from cvbench_builder.inputs import Inputs
-
-    many = ("coco", "coco_images", "ade20k", "ade20k_instances", "ade20k_images", "omni3d", "omni3d_images")
-    if given["ade20k_split"] not in ("auto", "validation", "training", "all"):
-        raise BuilderError(f"--ade20k-split {given['ade20k_split']}: one of auto, validation, training, all")
-    folder = None if given["no_cache"] else given["cache_dir"] or default_folder()
-    return Inputs(
-        **{name: tuple(given[name] or ()) for name in many},
-        ade20k_split=given["ade20k_split"],
-        ade20k_list=given["ade20k_list"],
-        exclude=_excluded(given["exclude"]),
-        cache=Cache(folder),
-        workers=given["workers"] or min(os.cpu_count() or 1, 8),
-    )
-
-
-def _excluded(path: Path | None) -> frozenset[str]:
-    if path is None:
-        return frozenset()
-    try:
-        return frozenset(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise BuilderError(f"{path}: cannot be read ({error})") from None
+def _default_workers() -> int:
+    return min(os.cpu_count() or 1, 8)
 
 
 def main() -> None:
-    """Runs the command line and ends with the exit code of the verb."""
+    """Run the command line and exit with the code of the command."""
     sys.exit(app())

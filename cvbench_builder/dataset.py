@@ -1,9 +1,8 @@
 """A build on disk: what lies where, and the parquet files with their exact schema.
 
-A build folder holds ``rows.jsonl`` (every column but the image), ``img/`` (the images under
-their ``filename``), ``cvbench_2d/`` and ``cvbench_3d/`` (parquet with the images inside),
-``build.json``, ``funnel.json``, ``stats.json``, ``README.md``, figures, the review page and
-``manifest.json`` with the sha256 of every other file, written last.
+A build folder holds `rows.jsonl` (every column but the image), `img/` (the images under their `filename`),
+`cvbench_2d/` and `cvbench_3d/` (parquet with the images inside), `build.json`, `funnel.json`, `stats.json`,
+`README.md`, figures, the review page and `manifest.json` with the sha256 of every other file, written last.
 """
 
 from __future__ import annotations
@@ -18,19 +17,30 @@ from pathlib import Path
 from typing import Any
 
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.old_builds import current_record, current_row
 
 PUBLISHED = (
-    "idx", "type", "task", "image", "question", "choices", "answer", "prompt", "filename", "source",
-    "source_dataset", "source_filename", "target_class", "target_size", "bbox",
-)  # fmt: skip
-EXTRA = ("key", "boxes", "margins", "flags", "review", "provenance")
+    "idx",
+    "type",
+    "task",
+    "image",
+    "question",
+    "choices",
+    "answer",
+    "prompt",
+    "filename",
+    "source",
+    "source_dataset",
+    "source_filename",
+    "target_class",
+    "target_size",
+    "bbox",
+)
+"""Columns of the published rows."""
+EXTRA = ("key", "classes", "boxes", "margins", "flags", "review", "provenance")
 PARQUET = {"2D": "cvbench_2d", "3D": "cvbench_3d"}
-ROWS, MANIFEST, BUILD = "rows.jsonl", "manifest.json", "build.json"
+ROWS, MANIFEST, BUILD, FUNNEL = "rows.jsonl", "manifest.json", "build.json", "funnel.json"
 _ROW_GROUP = 64
-
-
-def _string() -> dict[str, Any]:
-    return {"dtype": "string", "_type": "Value"}
 
 
 def _value(kind: str) -> dict[str, Any]:
@@ -42,8 +52,8 @@ def _sequence(of: dict[str, Any]) -> dict[str, Any]:
 
 
 def features() -> dict[str, Any]:
-    """The columns as the datasets library writes them into a parquet file."""
-    text = _string()
+    """The columns in the form that the `datasets` library stores in a parquet file."""
+    text = _value("string")
     provenance = ("source", "component", "split", "image_id", "file", "sha256")
     return {
         "idx": _value("int64"),
@@ -62,6 +72,7 @@ def features() -> dict[str, Any]:
         "target_size": _value("int64"),
         "bbox": _sequence(_sequence(_value("float64"))),
         "key": text,
+        "classes": _sequence(text),
         "boxes": [{"colour": text, "role": text, "xyxy": _sequence(_value("float64")), "object_id": text}],
         "margins": [{"name": text, "value": _value("float64")}],
         "flags": _sequence(text),
@@ -79,7 +90,7 @@ def features() -> dict[str, Any]:
 
 
 def schema() -> Any:
-    """The parquet schema, with the features that ``datasets`` reads from its metadata."""
+    """The parquet schema, with the features in its metadata for `datasets`."""
     import pyarrow as pa
 
     types = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
@@ -101,7 +112,7 @@ def schema() -> Any:
 
 
 def write_parquet(rows: list[dict[str, Any]], images: Path, path: Path) -> None:
-    """Rows with their image bytes, a bounded number of images in memory at a time."""
+    """Write rows with their image bytes, a bounded number of images in memory at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -115,23 +126,39 @@ def write_parquet(rows: list[dict[str, Any]], images: Path, path: Path) -> None:
             writer.write_table(pa.Table.from_pylist(chunk, schema=schema()))
 
 
+def write_all_parquet(rows: list[dict[str, Any]], folder: Path) -> None:
+    """One parquet file per kind (2D, 3D) in its folder below `folder`, which holds the images."""
+    for kind, own in by_kind(rows).items():
+        write_parquet(own, folder, folder / PARQUET[kind] / "test.parquet")
+
+
+def by_kind(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each kind (2D, 3D)."""
+    return {kind: [r for r in rows if r["type"] == kind] for kind in sorted({r["type"] for r in rows})}
+
+
 def write_rows(rows: list[dict[str, Any]], path: Path) -> None:
-    """One JSON line a row, text as it is rather than escaped."""
+    """One JSON line per row, without escaping text."""
     with path.open("w", encoding="utf-8") as handle:
         for row in rows:
             handle.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def read_rows(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a finished build; a folder without a manifest is none."""
+    """The rows of a complete build, also of one that an earlier version wrote."""
     path = folder / ROWS
     if not (folder / MANIFEST).is_file() or not path.is_file():
-        raise BuilderError(f"{folder}: no finished build (no {MANIFEST}); make one with `build --out {folder}`")
-    return read_jsonl(path)
+        raise BuilderError(f"{folder}: is not a complete build (no {MANIFEST}); make one with `build --out {folder}`")
+    return read_rows_file(path)
+
+
+def read_rows_file(path: Path) -> list[dict[str, Any]]:
+    """The rows of a `rows.jsonl`."""
+    return [current_row(row) for row in read_jsonl(path)]
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """Every line's object; blank lines are passed over, anything else that is no object is an error."""
+    """The object of every line; blank lines are skipped."""
     rows = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -143,19 +170,24 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError:
-            raise BuilderError(f"{path}: line {number} is no JSON; export the file again") from None
+            raise BuilderError(f"{path}: line {number} is not valid JSON; export the file again") from None
         if not isinstance(row, dict):
-            raise BuilderError(f"{path}: line {number} is no JSON object; export the file again")
+            raise BuilderError(f"{path}: line {number} is not a JSON object; export the file again")
         rows.append(row)
     return rows
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file; what cannot be read is one clear error."""
+    """The value in a JSON file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BuilderError(f"{path}: cannot be read ({error})") from None
+
+
+def read_record(path: Path) -> Any:
+    """`build.json` or `funnel.json`, also of a build that an earlier version wrote."""
+    return current_record(read_json(path))
 
 
 def write_json(value: Any, path: Path) -> None:
@@ -164,7 +196,7 @@ def write_json(value: Any, path: Path) -> None:
 
 
 def write_manifest(folder: Path) -> None:
-    """The digest of every file that is there now; call it last."""
+    """Write the sha256 of every file of the folder; call it last."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
     digests = {p.relative_to(folder).as_posix(): _sha256(p) for p in files}
     write_json({"files": digests}, folder / MANIFEST)
@@ -177,7 +209,7 @@ def _sha256(path: Path) -> str:
 
 @contextmanager
 def replacing(out: Path) -> Iterator[Path]:
-    """A temporary folder beside ``out`` that takes its place only when all went well."""
+    """A temporary folder beside `out` that replaces it when the block ends without an error."""
     out = out.absolute()
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part-{os.getpid()}")
@@ -195,14 +227,14 @@ def replacing(out: Path) -> Iterator[Path]:
 
 
 def refuse_foreign(out: Path, overwrite: bool) -> None:
-    """Never replace a folder that is no build, nor one that people have reviewed."""
+    """Refuse to replace a folder that is not a build, or one that was reviewed."""
     if not out.exists():
         return
     if not out.is_dir():
-        raise BuilderError(f"{out}: is a file; give another --out")
+        raise BuilderError(f"{out}: is a file; choose another --out")
     if not any(out.iterdir()):
         return
     if not (out / MANIFEST).is_file():
-        raise BuilderError(f"{out}: is not empty and no earlier build; give another --out")
+        raise BuilderError(f"{out}: is not empty and not an earlier build; choose another --out")
     if not overwrite and any(r["review"]["status"] != "unreviewed" for r in read_rows(out)):
-        raise BuilderError(f"{out}: holds reviewed rows; give another --out or --overwrite")
+        raise BuilderError(f"{out}: contains reviewed rows; choose another --out or add --overwrite")

@@ -10,6 +10,7 @@ from typing import Any
 
 from cvbench_builder import dataset
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.old_builds import current_row
 from cvbench_builder.stats import answer_text
 
 COMPARED = ("question", "choices", "answer", "prompt", "bbox", "target_class", "target_size")
@@ -17,7 +18,7 @@ COMPARED = ("question", "choices", "answer", "prompt", "bbox", "target_class", "
 
 @dataclass(frozen=True)
 class Difference:
-    """What became of the rows from A to B."""
+    """How the rows of B differ from those of A."""
 
     added: list[dict[str, Any]]
     removed: list[dict[str, Any]]
@@ -27,12 +28,12 @@ class Difference:
 
 
 def load_any(path: Path) -> list[dict[str, Any]]:
-    """Rows of a build folder, a parquet file, or a folder of parquet files; images as digests."""
+    """Rows of a build folder, a parquet file, or a folder of parquet files; images as hashes."""
     if path.is_dir() and (path / dataset.MANIFEST).is_file():
         return dataset.read_rows(path)
     files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
     if not files:
-        raise BuilderError(f"{path}: neither a build folder nor parquet files")
+        raise BuilderError(f"{path}: contains neither a build nor parquet files")
     return [row for file in files for row in _parquet_rows(file)]
 
 
@@ -44,24 +45,24 @@ def _parquet_rows(file: Path) -> list[dict[str, Any]]:
         source = pq.ParquetFile(file)
     except (OSError, pa.ArrowInvalid):
         raise BuilderError(f"{file}: not a parquet file") from None
-    lacking = [c for c in ("task", "question", "choices", "answer", "source") if c not in source.schema_arrow.names]
-    if lacking:
-        raise BuilderError(f"{file}: column `{lacking[0]}` is missing; is this CV-Bench?")
+    missing = [c for c in ("task", "question", "choices", "answer", "source") if c not in source.schema_arrow.names]
+    if missing:
+        raise BuilderError(f"{file}: column `{missing[0]}` is missing; is this CV-Bench?")
     rows = []
     for batch in source.iter_batches(64):
         for row in batch.to_pylist():
             image = row.pop("image", None)
             if isinstance(image, dict) and image.get("bytes"):
                 row["image_sha256"] = hashlib.sha256(image["bytes"]).hexdigest()
-            rows.append(row)
+            rows.append(current_row(row))
     return rows
 
 
 def compare(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> Difference:
-    """Rows are matched by key where both sides have keys, else by image name and question."""
+    """Rows are matched by key if both sides have keys, otherwise by image name and question."""
     by_key = all("key" in r for r in (*a, *b))
     left, right = _index(a, by_key), _index(b, by_key)
-    # a drawn image is a rendering; it says nothing against rows of another builder
+    # without keys the rows come from another builder, whose images and boxes are rendered differently
     columns = (*COMPARED, "image_sha256") if by_key else tuple(c for c in COMPARED if c != "bbox")
     changed = []
     for name in left.keys() & right.keys():
@@ -88,7 +89,7 @@ def _index(rows: list[dict[str, Any]], by_key: bool) -> dict[tuple[Any, ...], di
 
 
 def lines(difference: Difference, shown: int = 10) -> list[str]:
-    """Counts by task and source, then at most ``shown`` rows of each kind of difference."""
+    """Counts by task and source, then at most `shown` rows of each type of difference."""
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for name, rows in (
         ("added", difference.added),

@@ -1,7 +1,7 @@
-"""Images with boxes: colours, widths, mirroring, and the bytes that are stored.
+"""Images with boxes: colors, widths, mirroring, and the bytes that are stored.
 
-Nothing drawn means the source's own bytes, untouched. Everything else is decoded, turned upright,
-drawn on in RGB and saved as PNG.
+An image without boxes keeps the bytes of the source. Every other image is decoded, turned upright, drawn on in RGB and
+saved as PNG.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as LazyImage
+    from PIL.Image import Image as PillowImage
 
-PNG_LEVEL = 1  # photographs gain 10 % from the highest level and take ten times as long
+PNG_LEVEL = 1  # the highest level makes photographs 10 % smaller and takes ten times as long
 
 Box = tuple[float, float, float, float]
 
 
 class BrokenImage(Exception):
-    """The image cannot be decoded to its end."""
+    """The image cannot be decoded completely."""
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A box to draw and its colour."""
+class DrawnBox:
+    """A box to draw and its color."""
 
     rgb: tuple[int, int, int]
     box: Box
@@ -35,7 +35,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Rendered:
-    """An image as it is stored: its bytes, the file suffix that fits them, its size."""
+    """An image as it is stored: its bytes, their file suffix, its size."""
 
     data: bytes
     suffix: str
@@ -44,8 +44,8 @@ class Rendered:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What decoding an image once tells: its digest, its look, its size upright."""
+class ImageFacts:
+    """What is known after decoding an image: its hash, its difference hash, its upright size."""
 
     sha256: str
     look: int
@@ -53,36 +53,36 @@ class Facts:
     height: int
 
 
-def inspect(path: Path) -> Facts:
-    """Decode fully, so that a truncated image is found before a row is built on it."""
+def inspect(path: Path) -> ImageFacts:
+    """Decode the whole image, so that a truncated one is found before a row uses it."""
     data = _read(path)
     image = _open(data, path)
-    return Facts(hashlib.sha256(data).hexdigest(), difference_hash(image), image.width, image.height)
+    return ImageFacts(hashlib.sha256(data).hexdigest(), difference_hash(image), image.width, image.height)
 
 
-def difference_hash(image: LazyImage) -> int:
-    """64 bits: is each cell of a 9 x 8 grey thumbnail brighter than its right neighbour."""
+def difference_hash(image: PillowImage) -> int:
+    """64 bits: whether each cell of a 9 x 8 gray thumbnail is brighter than its right neighbor."""
     small = image.convert("L").resize((9, 8))
-    grey = list(small.tobytes())
-    bits = (grey[9 * y + x] > grey[9 * y + x + 1] for y in range(8) for x in range(8))
+    gray = list(small.tobytes())
+    bits = (gray[9 * y + x] > gray[9 * y + x + 1] for y in range(8) for x in range(8))
     return sum(1 << i for i, bit in enumerate(bits) if bit)
 
 
-def render(path: Path, marks: list[Mark], *, mirror: bool = False) -> Rendered:
-    """The image with its marks; the last mark is drawn last, on top."""
+def render(path: Path, boxes: list[DrawnBox], *, mirror: bool = False) -> Rendered:
+    """The image with its boxes; the last box is drawn last, on top."""
     data = _read(path)
     image = _open(data, path)
-    if not marks and not mirror and image.info.get("upright_rgb"):
+    if not boxes and not mirror and image.info.get("upright_rgb"):
         return Rendered(data, path.suffix.lower() or ".jpg", image.width, image.height)
     if mirror:
         from PIL import ImageOps
 
         image = ImageOps.mirror(image)
-        marks = [Mark(m.rgb, mirrored(m.box, image.width)) for m in marks]
+        boxes = [DrawnBox(b.rgb, mirrored(b.box, image.width)) for b in boxes]
     width = line_width(image.width, image.height)
-    for mark in marks:
-        for band in frame(mark.box, width, image.width, image.height):
-            image.paste(mark.rgb, band)
+    for drawn in boxes:
+        for band in frame(drawn.box, width, image.width, image.height):
+            image.paste(drawn.rgb, band)
     out = io.BytesIO()
     image.save(out, "PNG", compress_level=PNG_LEVEL)
     return Rendered(out.getvalue(), ".png", image.width, image.height)
@@ -95,7 +95,7 @@ def _read(path: Path) -> bytes:
         raise BrokenImage(str(path)) from None
 
 
-def _open(data: bytes, path: Path) -> LazyImage:
+def _open(data: bytes, path: Path) -> PillowImage:
     from PIL import Image, ImageOps
 
     try:
@@ -104,7 +104,7 @@ def _open(data: bytes, path: Path) -> LazyImage:
             orientation = opened.getexif().get(0x0112, 1)
             plain = opened.mode == "RGB" and orientation in (None, 0, 1)
             turned: Any = opened if plain else ImageOps.exif_transpose(opened)
-            image: LazyImage = turned.convert("RGB").copy() if turned.mode != "RGB" else turned.copy()
+            image: PillowImage = turned.convert("RGB").copy() if turned.mode != "RGB" else turned.copy()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise BrokenImage(str(path)) from None
     image.info = {"upright_rgb": plain}
@@ -124,8 +124,7 @@ def mirrored(box: Box, width: float) -> Box:
 def frame(box: Box, line: int, width: int, height: int) -> list[tuple[int, int, int, int]]:
     """The four bands of a box outline, drawn outward so the object stays uncovered.
 
-    At the border of the image the line is moved inside: a side that is drawn nowhere would leave
-    an object that fills the image without any box.
+    At the border of the image the line is moved inside; otherwise an object that fills the image would have no box.
     """
     left = max(0, math.floor(box[0] + 1e-6) - line)
     top = max(0, math.floor(box[1] + 1e-6) - line)

@@ -1,4 +1,4 @@
-"""The one error a user can cause. The command line turns it into a single line and exit code 2."""
+"""The error that bad input causes. The command line prints it as one line and exits with 2."""
 
 
 class BuilderError(Exception):

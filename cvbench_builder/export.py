@@ -1,4 +1,4 @@
-"""Other forms of a finished build. Every export is read back and compared before it counts as done."""
+"""Other formats of a complete build. Every export is read back and compared before it is kept."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ FORMATS = ("parquet", "disk", "jsonl", "vlmevalkit")
 _COMPARED = tuple(c for c in dataset.PUBLISHED if c != "image")
 
 
-def export(folder: Path, form: str, out: Path) -> int:
-    """Write a build in another form and read it back; returns the number of rows."""
-    if form not in FORMATS:
-        raise BuilderError(f"--format {form}: unknown; one of {', '.join(FORMATS)}")
+def export(folder: Path, format: str, out: Path) -> int:
+    """Write a build in another format and read it back; returns the number of rows."""
+    if format not in FORMATS:
+        raise BuilderError(f"--format {format}: unknown; one of {', '.join(FORMATS)}")
     rows = dataset.read_rows(folder)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BuilderError(f"{out}: exists already; give another --out")
+        raise BuilderError(f"{out}: already exists; choose another --out")
     with dataset.replacing(out) as part:
-        {"parquet": _parquet, "disk": _disk, "jsonl": _jsonl, "vlmevalkit": _vlmevalkit}[form](folder, rows, part)
+        {"parquet": _parquet, "disk": _disk, "jsonl": _jsonl, "vlmevalkit": _vlmevalkit}[format](folder, rows, part)
     return len(rows)
 
 
-def _same(form: str, rows: list[dict[str, Any]], back: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> None:
+def _same(format: str, rows: list[dict[str, Any]], back: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> None:
     """Compare what was written with what is read back, images by their digest."""
     count = 0
     for row, other in zip(rows, back, strict=False):
@@ -39,31 +39,27 @@ def _same(form: str, rows: list[dict[str, Any]], back: Iterable[dict[str, Any]],
         for name in columns:
             if row[name] != other[name]:
                 raise BuilderError(
-                    f"{form}: row {row['key']}: `{name}` read back differs; the disk may be faulty, export again"
+                    f"{format}: row {row['key']}: `{name}` read back differs; the disk may be faulty, export again"
                 )
         if row["image_sha256"] != hashlib.sha256(other["image"]).hexdigest():
-            raise BuilderError(f"{form}: row {row['key']}: the image read back differs; export again")
+            raise BuilderError(f"{format}: row {row['key']}: the image read back differs; export again")
     if count != len(rows):
-        raise BuilderError(f"{form}: {count} of {len(rows)} rows read back; export again")
-
-
-def _kinds(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    return {kind: [r for r in rows if r["type"] == kind] for kind in sorted({r["type"] for r in rows})}
+        raise BuilderError(f"{format}: {count} of {len(rows)} rows read back; export again")
 
 
 def _parquet(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
     """The files of the published repository: test_2d.parquet and test_3d.parquet, and the card."""
     import pyarrow.parquet as pq
 
-    for kind, mine in _kinds(rows).items():
+    for kind, own in dataset.by_kind(rows).items():
         path = part / f"test_{kind.lower()}.parquet"
-        dataset.write_parquet(mine, folder, path)
+        dataset.write_parquet(own, folder, path)
         back = (
             {**row, "image": row["image"]["bytes"]}
             for batch in pq.ParquetFile(path).iter_batches(64)
             for row in batch.to_pylist()
         )
-        _same("parquet", mine, back, (*_COMPARED, *dataset.EXTRA))
+        _same("parquet", own, back, (*_COMPARED, *dataset.EXTRA))
     card = (folder / "README.md").read_text(encoding="utf-8")
     for kind, name in dataset.PARQUET.items():
         card = card.replace(f"{name}/*.parquet", f"test_{kind.lower()}.parquet")
@@ -73,48 +69,48 @@ def _parquet(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
 
 
 def _disk(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
-    """Folders for ``datasets.load_from_disk``: default, 2D, 3D, each with a test split."""
+    """Folders for `datasets.load_from_disk`: default, 2D, 3D, each with a test split."""
     import datasets
 
-    kinds = _kinds(rows)
+    kinds = dataset.by_kind(rows)
     files = [str(folder / dataset.PARQUET[k] / "test.parquet") for k in kinds]
     cache = part / ".cache"
-    for name, mine, sources in (
+    for name, own, sources in (
         ("default", rows, files),
         *((k, m, [f]) for (k, m), f in zip(kinds.items(), files, strict=True)),
     ):
         loaded = datasets.Dataset.from_parquet(sources, cache_dir=str(cache), split="test")
         datasets.DatasetDict({"test": loaded}).save_to_disk(str(part / name))
         back = datasets.load_from_disk(str(part / name))["test"].cast_column("image", datasets.Image(decode=False))
-        _same("disk", mine, ({**r, "image": r["image"]["bytes"]} for r in back), _COMPARED)
+        _same("disk", own, ({**r, "image": r["image"]["bytes"]} for r in back), _COMPARED)
     shutil.rmtree(cache, ignore_errors=True)
 
 
 def _jsonl(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
-    """One line per row and the images under their ``filename``."""
-    for kind, mine in _kinds(rows).items():
+    """One line per row and the images under their `filename`."""
+    for kind, own in dataset.by_kind(rows).items():
         path = part / f"test_{kind.lower()}.jsonl"
         with path.open("w", encoding="utf-8") as handle:
-            for row in mine:
+            for row in own:
                 target = part / row["filename"]
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / row["filename"], target)
                 names = [n for n in (*dataset.PUBLISHED, *dataset.EXTRA) if n != "image"]
                 handle.write(json.dumps({n: row[n] for n in names}, ensure_ascii=False) + "\n")
         back = ({**r, "image": (part / r["filename"]).read_bytes()} for r in dataset.read_jsonl(path))
-        _same("jsonl", mine, back, (*_COMPARED, *dataset.EXTRA))
+        _same("jsonl", own, back, (*_COMPARED, *dataset.EXTRA))
 
 
 def _vlmevalkit(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
     """TSV files with the image as base64 and one column per option letter."""
     letters = "ABCDEF"
     head = ["index", "image", "question", *letters, "answer", "category", "split", "source"]
-    for kind, mine in _kinds(rows).items():
+    for kind, own in dataset.by_kind(rows).items():
         path = part / f"CV-Bench-{kind}.tsv"
         with path.open("w", encoding="utf-8", newline="") as handle:
             writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
             writer.writerow(head)
-            for row in mine:
+            for row in own:
                 image = base64.b64encode((folder / row["filename"]).read_bytes()).decode()
                 options = [*row["choices"], *[""] * (len(letters) - len(row["choices"]))]
                 writer.writerow(
@@ -129,7 +125,7 @@ def _vlmevalkit(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
                         row["source"],
                     ]
                 )
-        _check_tsv(path, mine)
+        _check_tsv(path, own)
 
 
 def _check_tsv(path: Path, rows: list[dict[str, Any]]) -> None:

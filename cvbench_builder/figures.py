@@ -1,4 +1,4 @@
-"""Figures of the card: examples of each task, answer distribution, margin histogram; and the audit's plot."""
+"""Figures of the card (examples of each task, answers, margins) and of the audit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _pyplot() -> Any:
 
 
 def draw_all(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Every figure of the card, as PNG files in ``figures/``."""
+    """Every figure of the card, as PNG files in `figures/`."""
     plt = _pyplot()
     out = folder / "figures"
     out.mkdir(exist_ok=True)
@@ -38,13 +38,13 @@ def draw_all(folder: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _save(plt: Any, figure: Any, path: Path) -> None:
-    # no date and no version in the file: the same rows give the same bytes
+    # without date and version, the same rows give the same bytes
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)
 
 
 def _examples(plt: Any, folder: Path, rows: list[dict[str, Any]], path: Path) -> None:
-    """Up to four rows, one of each source or component in turn."""
+    """Up to four rows; sources or components take turns."""
     from PIL import Image
 
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -71,8 +71,8 @@ def _examples(plt: Any, folder: Path, rows: list[dict[str, Any]], path: Path) ->
 def _answers(plt: Any, rows: list[dict[str, Any]], tasks: list[str], path: Path) -> None:
     figure, axes = plt.subplots(len(tasks), 2, figsize=(9, 2.3 * len(tasks)), squeeze=False, layout="constrained")
     for (words, letters), task in zip(axes, tasks, strict=True):
-        mine = [r for r in rows if r["task"] == task]
-        counts = Counter(answer_text(r) for r in mine)
+        own = [r for r in rows if r["task"] == task]
+        counts = Counter(answer_text(r) for r in own)
         numeric = all(k.isdigit() for k in counts)
         order = sorted(counts, key=int) if numeric else [k for k, _ in counts.most_common(12)]
         words.bar(range(len(order)), [counts[k] for k in order], color=_BAR)
@@ -81,7 +81,7 @@ def _answers(plt: Any, rows: list[dict[str, Any]], tasks: list[str], path: Path)
         words.set_title(
             f"{task}: answers" + ("" if len(counts) <= len(order) else f" (12 of {len(counts)})"), loc="left"
         )
-        by_letter = Counter(r["answer"][1] for r in mine)
+        by_letter = Counter(r["answer"][1] for r in own)
         names = sorted(by_letter)
         letters.bar(names, [by_letter[n] for n in names], color=_BAR, width=0.5)
         letters.set_title(f"{task}: letters", loc="left")
@@ -109,20 +109,20 @@ def _margins(plt: Any, rows: list[dict[str, Any]], tasks: list[str], path: Path)
 
 
 def draw_audit(result: dict[str, Any], path: Path) -> None:
-    """Each baseline's excess over chance with its interval."""
+    """The excess of each baseline over chance, with its interval."""
     plt = _pyplot()
     lines = [b for b in result["baselines"] if b["rows"]]
     figure, axis = plt.subplots(figsize=(8, 0.8 + 0.27 * len(lines)), layout="constrained")
     for y, line in enumerate(reversed(lines)):
-        colour = _BAR if line["blind"] else _FAINT
+        color = _BAR if line["blind"] else _FAINT
         low, high = line["interval"]
-        axis.plot([low, high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
-        axis.plot(line["excess"], y, "o", color=colour, markersize=5)
+        axis.plot([low, high], [y, y], color=color, linewidth=2, solid_capstyle="butt")
+        axis.plot(line["excess"], y, "o", color=color, markersize=5)
     axis.set_yticks(
         range(len(lines)), [f"{line['baseline']}, {line['task']} ({line['rows']})" for line in reversed(lines)]
     )
     axis.axvline(0, color=_INK, linewidth=0.8)
     axis.axvline(5, color=_ACCENT, linewidth=0.8, linestyle="--")
-    axis.set_xlabel("points above chance, 95 % interval by image; dashed: 5 points; grey: sees the boxes")
+    axis.set_xlabel("points above chance, 95 % interval by image; dashed: 5 points; gray: uses the boxes")
     axis.margins(y=0.03)
     _save(plt, figure, path)

@@ -1,4 +1,4 @@
-"""Plane boxes and cuboids: overlaps, corners, exact distances between surfaces. Arrays in, arrays out."""
+"""Boxes and cuboids as arrays: overlaps, corners, exact distances between surfaces."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from cvbench_builder.catalog import Bools, Floats
 
-# Signs of the corners on the l (x), h (y), w (z) axes: near face clockwise from its top left, then
-# the far face the same way.
+# Signs of the corners on the l (x), h (y), w (z) axes: near face clockwise from its top left, then the far face in the
+# same order.
 SIGNS = np.array(
     [[-1, -1, -1], [1, -1, -1], [1, 1, -1], [-1, 1, -1], [-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]], np.float64
 )
@@ -44,50 +44,50 @@ def iou(a: Floats, b: Floats) -> Floats:
     return np.divide(common, union, out=np.zeros(np.shape(union)), where=union > 0)
 
 
-def contains_centre(outer: Floats, inner: Floats) -> Bools:
-    """Whether the centre of ``inner`` lies in ``outer``, its border included."""
-    centre = (inner[..., :2] + inner[..., 2:]) / 2
-    inside = (outer[..., :2] <= centre) & (centre <= outer[..., 2:])
+def contains_center(outer: Floats, inner: Floats) -> Bools:
+    """Whether the center of `inner` lies in `outer`, its border included."""
+    center = (inner[..., :2] + inner[..., 2:]) / 2
+    inside = (outer[..., :2] <= center) & (center <= outer[..., 2:])
     return np.asarray(inside[..., 0] & inside[..., 1])
 
 
-def reconstruct_corners(centre: Floats, dimensions: Floats, rotation: Floats) -> Floats:
-    """Corners from centre, [w, h, l] and rotation: l lies along x, h along y, w along z."""
+def reconstruct_corners(center: Floats, dimensions: Floats, rotation: Floats) -> Floats:
+    """Corners from center, [w, h, l] and rotation: l lies along x, h along y, w along z."""
     half = dimensions[..., [2, 1, 0]] / 2
     local = SIGNS * half[..., None, :]
-    return np.asarray(np.einsum("...ij,...kj->...ki", rotation, local) + centre[..., None, :])
+    return np.asarray(np.einsum("...ij,...kj->...ki", rotation, local) + center[..., None, :])
 
 
 @dataclass(frozen=True)
 class Cuboids:
-    """Boxes by centre [n, 3], half sides [n, 3] and axes [n, 3, 3] (row k is axis k)."""
+    """Boxes by center [n, 3], half sides [n, 3] and axes [n, 3, 3] (row k is axis k)."""
 
     corners: Floats
-    centre: Floats
+    center: Floats
     half: Floats
     axes: Floats
 
     def take(self, rows: Any) -> Cuboids:
         """The boxes at these rows."""
-        return Cuboids(self.corners[rows], self.centre[rows], self.half[rows], self.axes[rows])
+        return Cuboids(self.corners[rows], self.center[rows], self.half[rows], self.axes[rows])
 
 
 def cuboids(corners: Floats) -> Cuboids:
-    """The frame of each box whose corners lie in the order of ``SIGNS``."""
-    centre = corners.mean(axis=1)
+    """The frame of each box whose corners lie in the order of `SIGNS`."""
+    center = corners.mean(axis=1)
     edges = np.einsum("nka,kd->nda", corners, SIGNS) / 8  # half edge vectors, averaged over four edges
     half = np.linalg.norm(edges, axis=2)
     first = edges[:, 0] / np.maximum(half[:, 0:1], 1e-12)
     second = edges[:, 1] - first * np.einsum("na,na->n", first, edges[:, 1])[:, None]
     second = second / np.maximum(np.linalg.norm(second, axis=1, keepdims=True), 1e-12)
-    return Cuboids(corners, centre, half, np.stack([first, second, np.cross(first, second)], axis=1))
+    return Cuboids(corners, center, half, np.stack([first, second, np.cross(first, second)], axis=1))
 
 
 def point_to_cuboid(points: Floats, boxes: Cuboids) -> Floats:
     """[n, k] distances of points [n, k, 3] from the solid box n (0 inside)."""
-    # coordinate by coordinate, boxes along the last axis: products of 3 x 3 matrices would cost more
-    # to set up than to do, and long runs of one operation are what numpy is fast at
-    x, y, z = (np.ascontiguousarray(points[..., i].T) - boxes.centre[:, i] for i in range(3))
+    # one coordinate at a time, boxes along the last axis: numpy is fast at long runs of one operation, while the
+    # overhead of 3 x 3 matrix products would exceed their cost
+    x, y, z = (np.ascontiguousarray(points[..., i].T) - boxes.center[:, i] for i in range(3))
     total = np.zeros(x.shape)
     for axis in range(3):
         i, j, k = np.ascontiguousarray(boxes.axes[:, axis].T)
@@ -99,10 +99,10 @@ def point_to_cuboid(points: Floats, boxes: Cuboids) -> Floats:
 def cuboid_distance(a: Cuboids, b: Cuboids) -> Floats:
     """Exact distance between the solid boxes a[n] and b[n]; 0 where they touch or overlap.
 
-    Two disjoint convex bodies are closest at a corner and a face, or at two edges; trying all
-    16 corners and all 144 pairs of edges therefore finds the minimum itself, not a bound of it.
+    Two disjoint convex bodies are closest at a corner and a face, or at two edges. The minimum over all 16 corners and
+    all 144 pairs of edges is therefore exact.
     """
-    n = len(a.centre)
+    n = len(a.center)
     result = np.zeros(n)
     for start in range(0, n, _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, n))
@@ -128,14 +128,14 @@ def _gap(a: Cuboids, b: Cuboids) -> Floats:
     axes = np.divide(axes, length, out=np.zeros_like(axes), where=length > 1e-9)
     on_a = np.abs(np.einsum("nka,nda->nkd", axes, a.axes)) @ a.half[:, :, None]
     on_b = np.abs(np.einsum("nka,nda->nkd", axes, b.axes)) @ b.half[:, :, None]
-    between = np.abs(np.einsum("nka,na->nk", axes, b.centre - a.centre))
+    between = np.abs(np.einsum("nka,na->nk", axes, b.center - a.center))
     gaps = between - on_a[..., 0] - on_b[..., 0]
     return np.asarray(np.where(length[..., 0] > 1e-9, gaps, -np.inf).max(axis=1))
 
 
 def distance_bounds(a: Cuboids, b: Cuboids) -> tuple[Floats, Floats]:
-    """Cheap lower and upper bounds of ``cuboid_distance``."""
-    low, high = np.zeros(len(a.centre)), np.zeros(len(a.centre))
+    """Cheap lower and upper bounds of `cuboid_distance`."""
+    low, high = np.zeros(len(a.center)), np.zeros(len(a.center))
     for start in range(0, len(low), _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, len(low)))
         one, two = a.take(rows), b.take(rows)
@@ -149,7 +149,7 @@ def distance_bounds(a: Cuboids, b: Cuboids) -> tuple[Floats, Floats]:
 
 def _edge_distance(a: Floats, b: Floats) -> Floats:
     """Smallest distance between an edge of a[n] and an edge of b[n], corners [n, 8, 3]."""
-    middle = a.mean(axis=1, keepdims=True)  # small numbers, so that squares keep their digits
+    middle = a.mean(axis=1, keepdims=True)  # small numbers, so that squares keep their precision
     p, q = (a - middle)[:, _EDGES[:, 0]], (b - middle)[:, _EDGES[:, 0]]
     u, v = (a - middle)[:, _EDGES[:, 1]] - p, (b - middle)[:, _EDGES[:, 1]] - q
     uu, vv, pp, qq = ((m * m).sum(axis=2) for m in (u, v, p, q))

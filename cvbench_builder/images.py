@@ -1,7 +1,7 @@
-"""Image files seen from outside: where they are, how large, which way up.
+"""Image files before decoding: location, size and orientation.
 
-Reads headers only (a few hundred bytes), so all images of a source can be checked before any
-is decoded. Also owns the turn of an image by its EXIF orientation and of boxes with it.
+Reads headers only (a few hundred bytes), so all images of a source can be checked before any is decoded. Boxes are
+rotated with their image according to its EXIF orientation.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cvbench_builder.catalog import Catalog, Floats, Ints, Pic
+from cvbench_builder.catalog import Catalog, Floats, ImageFlag, Ints
 from cvbench_builder.errors import BuilderError
 
 SWAPS_SIDES = frozenset({5, 6, 7, 8})
@@ -29,11 +29,11 @@ class Header:
 
 
 class UnreadableImage(Exception):
-    """The file is there but is no image."""
+    """The file exists but is not a readable image."""
 
 
 def read_header(path: Path) -> Header:
-    """Size and orientation of a JPEG or PNG from its header alone; Pillow reads what is out of the ordinary."""
+    """Size and orientation of a JPEG or PNG from its header; Pillow reads unusual files."""
     with path.open("rb") as handle:
         start = handle.read(32)
         if start[:2] == b"\xff\xd8":
@@ -58,7 +58,7 @@ def _by_pillow(path: Path) -> Header:
 
 
 def _jpeg(path: Path) -> Header | None:
-    """Size and orientation by walking the JPEG segments; None when Pillow should have a look."""
+    """Size and orientation from the JPEG segments; None if Pillow has to read the file."""
     orientation = 1
     with path.open("rb") as handle:
         handle.seek(2)
@@ -76,12 +76,12 @@ def _jpeg(path: Path) -> Header | None:
             if marker == 0xE1:
                 body = handle.read(length - 2)
                 if body[:6] == b"Exif\0\0":
-                    return _by_pillow(path)  # rare enough to leave TIFF to Pillow
+                    return _by_pillow(path)  # rare, so Pillow parses the TIFF data
             else:
                 handle.seek(length - 2, os.SEEK_CUR)
 
 
-class Folder:
+class ImageFolder:
     """The images under some folders, listed once."""
 
     def __init__(self, roots: list[Path]) -> None:
@@ -101,10 +101,10 @@ class Folder:
         return self._listed[folder]
 
     def find(self, name: str) -> Path | None:
-        """``name`` may carry folders of the official layout; the file itself may lie flat."""
+        """The file with this name; the folders of the official layout in `name` may be absent on disk."""
         parts = [p for p in name.replace("\\", "/").split("/") if p not in ("", ".")]
         if ".." in parts or not parts:
-            return None  # a name that leaves the folder is not an image of this data set
+            return None  # a name that leaves the folder is not an image of this dataset
         for root in self.roots:
             for tail in (parts, parts[1:], parts[-1:]):
                 if tail and tail[-1] in self._sizes(root.joinpath(*tail[:-1])):
@@ -112,12 +112,12 @@ class Folder:
         return None
 
     def empty(self, path: Path) -> bool:
-        """Whether a listed file has no bytes, or is not listed."""
+        """Whether a file is empty or missing."""
         return self._sizes(path.parent).get(path.name, 0) == 0
 
 
-def check(catalog: Catalog, folder: Folder) -> tuple[Catalog, dict[str, Path], list[str]]:
-    """Mark missing, unreadable and mis-sized images; turn the boxes of those that EXIF turns.
+def check(catalog: Catalog, folder: ImageFolder) -> tuple[Catalog, dict[str, Path], list[str]]:
+    """Mark images that are missing, unreadable or of another size; rotate the boxes of those that EXIF rotates.
 
     Returns the catalog, the path of each usable image by id, and the missing names.
     """
@@ -127,11 +127,11 @@ def check(catalog: Catalog, folder: Folder) -> tuple[Catalog, dict[str, Path], l
     paths: dict[str, Path] = {}
     missing: list[str] = []
     for i, name in enumerate(catalog.image_file.tolist()):
-        if flags[i] & int(Pic.DUPLICATE_ID):
+        if flags[i] & int(ImageFlag.DUPLICATE_ID):
             continue
         path = folder.find(name)
         if path is None:
-            flags[i] |= int(Pic.MISSING)
+            flags[i] |= int(ImageFlag.MISSING)
             missing.append(name)
             continue
         try:
@@ -139,7 +139,7 @@ def check(catalog: Catalog, folder: Folder) -> tuple[Catalog, dict[str, Path], l
         except (UnreadableImage, OSError):
             header = None
         if header is None:
-            flags[i] |= int(Pic.UNREADABLE)
+            flags[i] |= int(ImageFlag.UNREADABLE)
             continue
         stated = (int(width[i]), int(height[i]))
         stored = (header.width, header.height)
@@ -149,7 +149,7 @@ def check(catalog: Catalog, folder: Folder) -> tuple[Catalog, dict[str, Path], l
                 turned[i] = header.orientation
                 width[i], height[i] = upright
         elif stated != upright:
-            flags[i] |= int(Pic.SIZE_MISMATCH)
+            flags[i] |= int(ImageFlag.SIZE_MISMATCH)
             continue
         paths[str(catalog.image_id[i])] = path
     boxes = _turn_objects(catalog, turned)
@@ -169,7 +169,7 @@ def _turn_objects(catalog: Catalog, turned: dict[int, int]) -> Floats:
 
 
 def turn_boxes(boxes: Floats, size: tuple[int, int], orientation: int) -> Floats:
-    """xyxy boxes of a stored image of ``size`` (w, h) as they lie once EXIF has turned it."""
+    """xyxy boxes of a stored image of `size` (w, h) after the rotation by EXIF."""
     w, h = size
     x1, y1, x2, y2 = (boxes[:, k] for k in range(4))
     turned = {
@@ -186,7 +186,14 @@ def turn_boxes(boxes: Floats, size: tuple[int, int], orientation: int) -> Floats
 
 
 def count_by_flag(flags: Ints) -> dict[str, int]:
-    """How many images carry each problem."""
-    wanted = (Pic.MISSING, Pic.UNREADABLE, Pic.SIZE_MISMATCH, Pic.NO_MASK, Pic.DUPLICATE_ID, Pic.EXCLUDED)
+    """The number of images with each problem."""
+    wanted = (
+        ImageFlag.MISSING,
+        ImageFlag.UNREADABLE,
+        ImageFlag.SIZE_MISMATCH,
+        ImageFlag.NO_MASK,
+        ImageFlag.DUPLICATE_ID,
+        ImageFlag.EXCLUDED,
+    )
     counts = {str(p.name).lower(): int(np.count_nonzero(flags & int(p))) for p in wanted}
     return {k: v for k, v in counts.items() if v}

@@ -1,4 +1,4 @@
-"""From the paths a user gave to checked catalogs: which reader, which images, what is missing."""
+"""From the given paths to checked catalogs: which reader, which images, what is missing."""
 
 from __future__ import annotations
 
@@ -6,36 +6,44 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from cvbench_builder.cache import NOTHING_KEPT, Cache
-from cvbench_builder.catalog import Catalog, Pic
+from cvbench_builder.catalog import Catalog, ImageFlag
 from cvbench_builder.errors import BuilderError
-from cvbench_builder.images import Folder, check, count_by_flag
+from cvbench_builder.images import ImageFolder, check, count_by_flag
+from cvbench_builder.settings import Meta, declared
 from cvbench_builder.sources import ade20k, ade20k_instances, coco, omni3d
 
 MISSING_LIMIT = 0.05
 _WRONG_FOLDER = 0.5
 _SHOWN = 5
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a user gave to read: annotations, image folders, images to leave out. ``load`` checks it."""
+    """The given sources: annotations, image folders, images to leave out. `load` checks them."""
 
-    coco: tuple[Path, ...] = ()
-    coco_images: tuple[Path, ...] = ()
-    ade20k: tuple[Path, ...] = ()
-    ade20k_split: str = "auto"
-    ade20k_instances: tuple[Path, ...] = ()
-    ade20k_list: Path | None = None
-    ade20k_images: tuple[Path, ...] = ()
-    omni3d: tuple[Path, ...] = ()
-    omni3d_images: tuple[Path, ...] = ()
-    exclude: frozenset[str] = frozenset()
+    coco: Annotated[tuple[Path, ...], Meta("COCO instances_*.json, one or more files.")] = ()
+    coco_images: Annotated[tuple[Path, ...], Meta("Folders with the COCO images.")] = ()
+    ade20k: Annotated[tuple[Path, ...], Meta("ADE20K_2021_17_01 folders.")] = ()
+    ade20k_split: Annotated[
+        str,
+        Meta(
+            "Which images of ADE20K; `auto`: validation if there are any, otherwise training.",
+            choices=("auto", "validation", "training", "all"),
+        ),
+    ] = "auto"
+    ade20k_instances: Annotated[tuple[Path, ...], Meta("Instance-100 JSON files of ADE20K.")] = ()
+    ade20k_list: Annotated[Path | None, Meta("imgCatIds.json of Instance-100.")] = None
+    ade20k_images: Annotated[tuple[Path, ...], Meta("Folders with the Instance-100 images.")] = ()
+    omni3d: Annotated[tuple[Path, ...], Meta("Omni3D JSON files of any components.")] = ()
+    omni3d_images: Annotated[tuple[Path, ...], Meta("Folders that the file paths of Omni3D are relative to.")] = ()
+    exclude: Annotated[Path | None, Meta("File with source_filename values to leave out, one per line.")] = None
     cache: Cache = NOTHING_KEPT
     workers: int = 1
 
@@ -50,31 +58,34 @@ class Source:
     missing: tuple[str, ...]
 
 
-def load(inputs: Inputs, say: Say, *, need_images: bool) -> list[Source]:
-    """Every source the user gave, in an order that does not depend on the order of the flags."""
+def load(inputs: Inputs, progress: Progress, *, need_images: bool) -> list[Source]:
+    """Every given source, in an order that does not depend on the order of the options."""
     sources: dict[str, Source] = {}
     if not (inputs.coco or inputs.ade20k or inputs.ade20k_instances or inputs.omni3d):
         raise BuilderError("no source: give at least one of --coco, --ade20k, --ade20k-instances, --omni3d")
-    for catalog, roots, flag in _catalogs(inputs, say):
+    for option in declared(Inputs):
+        option.check(getattr(inputs, option.name))
+    excluded = _excluded(inputs.exclude)
+    for catalog, roots, flag in _catalogs(inputs, progress):
         same = f"{catalog.source}|{catalog.component}|{catalog.split}|{catalog.sha256}"
         if same in sources:
-            say(f"{catalog.file}: the same annotations were given twice; read once")
+            progress(f"{catalog.file}: these annotations were given twice; using them once")
             continue
         if not roots and need_images:
-            raise BuilderError(f"{catalog.file}: its images are needed; give their folder with {flag}")
+            raise BuilderError(f"{catalog.file}: the images of this file are needed; give their folder with {flag}")
         source = _with_images(catalog, roots) if roots else Source(catalog, {}, ())
-        sources[same] = _exclude(source, inputs.exclude)
+        sources[same] = _exclude(source, excluded)
         for reason, n in sorted({**catalog.skipped, **count_by_flag(source.catalog.image_flags)}.items()):
-            say(f"{Path(catalog.file).name}: {n} x {reason}")
+            progress(f"{Path(catalog.file).name}: {n} x {reason}")
         if source.missing:
             listed = ", ".join(source.missing[:_SHOWN]) + (" ..." if len(source.missing) > _SHOWN else "")
-            say(f"{Path(catalog.file).name}: {len(source.missing)} of {len(catalog)} images missing: {listed}")
+            progress(f"{Path(catalog.file).name}: {len(source.missing)} of {len(catalog)} images missing: {listed}")
     ordered = [sources[k] for k in sorted(sources)]
     _stop_if_missing(ordered)
     return ordered
 
 
-def _catalogs(inputs: Inputs, say: Say) -> Iterator[tuple[Catalog, list[Path], str]]:
+def _catalogs(inputs: Inputs, progress: Progress) -> Iterator[tuple[Catalog, list[Path], str]]:
     cache = inputs.cache
     for path in inputs.coco:
         digest = cache.digest(path)
@@ -99,7 +110,7 @@ def _catalogs(inputs: Inputs, say: Say) -> Iterator[tuple[Catalog, list[Path], s
             continue
         for split, files in ade20k.find_annotations(root, inputs.ade20k_split).items():
             if inputs.ade20k_split == "auto" and split == "training":
-                say(f"{root}: no validation images, the training images are used")
+                progress(f"{root}: there are no validation images; using the training images")
             catalog = cache.catalog(
                 f"ade20k-{split}",
                 ade20k.fingerprint(files),
@@ -114,7 +125,7 @@ def _catalogs(inputs: Inputs, say: Say) -> Iterator[tuple[Catalog, list[Path], s
 
 
 def _with_images(catalog: Catalog, roots: list[Path]) -> Source:
-    checked, paths, missing = check(catalog, Folder(roots))
+    checked, paths, missing = check(catalog, ImageFolder(roots))
     if len(missing) > _WRONG_FOLDER * len(catalog):
         other = "val" if "train" in catalog.split else "train" if "val" in catalog.split else "another"
         raise BuilderError(
@@ -130,8 +141,17 @@ def _exclude(source: Source, names: frozenset[str]) -> Source:
     plain = {n.rsplit("/", 1)[-1] for n in names if "/" not in n} | names
     catalog = source.catalog
     hit = [n in names or n.rsplit("/", 1)[-1] in plain for n in catalog.image_name.tolist()]
-    flags = catalog.image_flags | np.where(hit, int(Pic.EXCLUDED), 0)
+    flags = catalog.image_flags | np.where(hit, int(ImageFlag.EXCLUDED), 0)
     return replace(source, catalog=catalog.with_flags(flags))
+
+
+def _excluded(path: Path | None) -> frozenset[str]:
+    if path is None:
+        return frozenset()
+    try:
+        return frozenset(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise BuilderError(f"{path}: cannot be read ({error})") from None
 
 
 def _stop_if_missing(sources: list[Source]) -> None:
@@ -141,5 +161,5 @@ def _stop_if_missing(sources: list[Source]) -> None:
         worst = max(checked, key=lambda s: len(s.missing))
         raise BuilderError(
             f"{missing} of {total} images are missing, more than {MISSING_LIMIT:.0%} "
-            f"(most in {worst.catalog.file}, first: {worst.missing[0]}); fetch them or correct the image folder"
+            f"(most in {worst.catalog.file}, first: {worst.missing[0]}); download them or correct the image folder"
         )

@@ -1,75 +1,146 @@
-"""The options that several verbs share, each declared once: its flag, its type and its one line of help.
+"""The command-line options that are generated from declarations: presets, tasks, sources and rules.
 
-Defaults stand with the verbs. A rule that is not given keeps the preset's value, so its default is None everywhere.
+Commands of the class `BuildCommand` have these options beside their own. They are made when the command is used,
+because the declarations import numpy.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
+from typer.core import TyperCommand, TyperOption
 
+from cvbench_builder.errors import BuilderError
 
-class Task(str, Enum):  # noqa: UP042 - typer shows the values of a str Enum
-    """A task as `--task` names it."""
-
-    COUNT = "count"
-    RELATION = "relation"
-    DEPTH = "depth"
-    DISTANCE = "distance"
+if TYPE_CHECKING:
+    from cvbench_builder.inputs import Inputs
+    from cvbench_builder.settings import BuildSettings, Declared
 
 
-def _source(*flag: str, help: str) -> Any:
-    return typer.Option(*flag, help=help, rich_help_panel="Sources")
+class BuildCommand(TyperCommand):
+    """A command with the generated options; their values are in the `obj` of its context.
+
+    Options that take several values accept them at once: `--omni3d a.json b.json`.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's own options, the generated ones, and `--help`."""
+        try:
+            generated = [*source_options(), *setting_options()]
+        except BuilderError as error:
+            raise click.UsageError(str(error)) from None
+        *own, last = super().get_params(ctx)
+        return [*own, *generated, last]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeats an option before each of its further values, which is the form that click accepts."""
+        many = {o for p in self.get_params(ctx) if getattr(p, "multiple", False) for o in p.opts}
+        spread: list[str] = []
+        option, values = "", 0
+        for token in args:
+            if token.startswith("-"):
+                option, values = token, 0
+            else:
+                values += 1
+                if values > 1 and option in many:
+                    spread.append(option)
+            spread.append(token)
+        return super().parse_args(ctx, spread)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Hand over the values of the generated options in `ctx.obj`."""
+        names = [option.name for option in (*source_options(), *setting_options())]
+        ctx.obj = {name: ctx.params.pop(name) for name in names}
+        return super().invoke(ctx)
 
 
-def _rule(help: str) -> Any:
-    return typer.Option(help=help, rich_help_panel="Rules (default: the preset's)")
+@cache
+def source_options() -> tuple[TyperOption, ...]:
+    """One option per declared field of `Inputs`."""
+    from cvbench_builder.inputs import Inputs
+    from cvbench_builder.settings import declared
+
+    return tuple(_option(item, "Sources", item.default) for item in declared(Inputs))
 
 
-Coco = Annotated[list[Path] | None, _source("--coco", help="COCO instances_*.json, one or more.")]
-CocoImages = Annotated[list[Path] | None, _source("--coco-images", help="Folders of its images.")]
-Ade = Annotated[list[Path] | None, _source("--ade20k", help="ADE20K_2021_17_01 folders.")]
-AdeSplit = Annotated[str, _source("--ade20k-split", help="auto, validation, training or all.")]
-AdeInstances = Annotated[list[Path] | None, _source("--ade20k-instances", help="Instance-100 JSON of ADE20K.")]
-AdeList = Annotated[Path | None, _source("--ade20k-list", help="imgCatIds.json of Instance-100.")]
-AdeImages = Annotated[list[Path] | None, _source("--ade20k-images", help="Images of Instance-100.")]
-Omni = Annotated[list[Path] | None, _source("--omni3d", help="Omni3D JSON files, any components.")]
-OmniImages = Annotated[list[Path] | None, _source("--omni3d-images", help="The folder their file paths start from.")]
-Exclude = Annotated[Path | None, _source(help="File of source_filename values to leave out, one a line.")]
-CacheDir = Annotated[Path | None, _source(help="Where read annotations are kept.")]
-NoCache = Annotated[bool, _source("--no-cache", help="Read every file anew, keep nothing.")]
+@cache
+def setting_options() -> tuple[TyperOption, ...]:
+    """Preset, seed and tasks, the wanted rows of each task, and one option per rule."""
+    from cvbench_builder.presets import DEFAULT, PRESETS, rule_groups
+    from cvbench_builder.settings import COMMON_RULES, declared
+    from cvbench_builder.tasks import all_tasks
 
-Preset = Annotated[str, typer.Option(help="published, strict or max.")]
-Seed = Annotated[int, typer.Option(help="Another seed draws other rows.")]
-Workers = Annotated[int | None, typer.Option(help="Parallel workers; the result does not depend on it.", min=1)]
-Tasks = Annotated[list[Task] | None, typer.Option("--task", help="Only these tasks.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Build = Annotated[Path, typer.Argument(help="A finished build folder.")]
+    presets = "; ".join(f"`{name}`: {preset.help}" for name, preset in PRESETS.items())
+    names = [task.name.lower() for task in all_tasks()]
+    options = [
+        TyperOption(
+            param_decls=["--preset"],
+            type=str,
+            default=DEFAULT,
+            show_default=True,
+            metavar=_choices(PRESETS),
+            help=f"Where the rules start from. {presets}.",
+        ),
+        TyperOption(
+            param_decls=["--seed"], type=int, default=1, show_default=True, help="Random seed of the sampling."
+        ),
+        TyperOption(
+            param_decls=["--task"],
+            type=click.Choice(names, case_sensitive=False),
+            multiple=True,
+            help="Only these tasks.",
+        ),
+    ]
+    for task in all_tasks():
+        flag, text = f"--{task.name.lower()}-rows", f"Wanted rows of {task.name} (default: {task.rows})."
+        options.append(TyperOption(param_decls=[flag], type=int, help=text, rich_help_panel="Sampling"))
+    for group in rule_groups():
+        prefix = "" if group in COMMON_RULES else f"{group.title}: "
+        options += [_option(rule, group.title, None, prefix) for rule in declared(group)]
+    return tuple(options)
 
-MinArea = Annotated[float | None, _rule("Share of the image an object must cover.")]
-MinSide = Annotated[float | None, _rule("Smallest side in pixels.")]
-MinGap = Annotated[float | None, _rule("Gap on the asked axis (Relation).")]
-MaxOverlap = Annotated[float | None, _rule("Overlap of the smaller box (Relation).")]
-SoftRelation = Annotated[bool | None, _rule("Also overlapping projections with far centres.")]
-SoftGap = Annotated[float | None, _rule("How far the centres then lie apart.")]
-RequireDominantAxis = Annotated[bool | None, _rule("The asked axis must be the longer one.")]
-MarkAnchor = Annotated[bool | None, _rule("Allow anchors that are not alone, with a box.")]
-Markers = Annotated[str | None, _rule("both, or published (ADE20K marks once).")]
-DuplicateIoU = Annotated[float | None, _rule("Overlap that makes two boxes one object (Count).")]
-CountOptions = Annotated[str | None, _rule("published or balanced.")]
-Plural = Annotated[str | None, _rule("proper, or published (a bare s).")]
-KeepSoft = Annotated[bool | None, _rule("Counts of cropped, occluded or many objects.")]
-MaxTruncation = Annotated[float | None, _rule("Of a cuboid, where known.")]
-MinVisibility = Annotated[float | None, _rule("Of a cuboid, where known.")]
-MinHeight = Annotated[float | None, _rule("Of a cuboid, as a share of the image.")]
-DepthOffset = Annotated[float | None, _rule("Metres (0.3 indoors, 1.0 outdoors).")]
-DepthRatio = Annotated[float | None, _rule("Share of the farther object's distance.")]
-DistanceOffset = Annotated[float | None, _rule("Metres (0.3 indoors, 1.0 outdoors).")]
-DistanceRatio = Annotated[float | None, _rule("Share of the nearer value.")]
-AnchorMetric = Annotated[str | None, _rule("centre, corner, surface or all.")]
-MaxOverlap3D = Annotated[float | None, _rule("Overlap of drawn boxes (Depth, Distance).")]
-TriplesPerImage = Annotated[int | None, _rule("Distance candidates of one image; 0: all.")]
-Palette = Annotated[str | None, _rule("published, or safe for colour-blind eyes.")]
+
+def _option(item: Declared, panel: str, default: Any, prefix: str = "") -> TyperOption:
+    text = item.meta.help if not prefix else prefix + item.meta.help[0].lower() + item.meta.help[1:]
+    default_text = "" if item.many or not item.default_text else f" (default: {item.default_text})"
+    flag = f"--{item.flag}"
+    return TyperOption(
+        param_decls=[f"{flag}/--no-{item.flag}" if item.type is bool else flag],
+        type=click.Path(path_type=Path) if item.type is Path else item.type,
+        multiple=item.many,
+        is_flag=item.type is bool or None,
+        default=default if not item.many else None,
+        metavar=_choices(item.meta.choices) if item.meta.choices else None,
+        help=f"{text.removesuffix('.')}{default_text}.",
+        rich_help_panel=panel,
+    )
+
+
+def _choices(values: Any) -> str:
+    return f"[{'|'.join(values)}]"
+
+
+def settings_from(values: dict[str, Any]) -> BuildSettings:
+    """The settings that the options give."""
+    from cvbench_builder.presets import all_rules, make
+    from cvbench_builder.tasks import all_tasks
+
+    return make(
+        values["preset"],
+        seed=values["seed"],
+        tasks=values["task"],
+        sizes={task.name: values[f"{task.name.lower()}_rows"] for task in all_tasks()},
+        **{rule.name: values[rule.name] for rule in all_rules()},
+    )
+
+
+def inputs_from(values: dict[str, Any], cache_dir: Path | None, no_cache: bool, workers: int) -> Inputs:
+    """The sources that the options give."""
+    from cvbench_builder.cache import Cache, default_folder
+    from cvbench_builder.inputs import Inputs
+
+    cache = Cache(None if no_cache else cache_dir or default_folder())
+    return Inputs(**{option.name: values[option.name] for option in source_options()}, cache=cache, workers=workers)

@@ -1,13 +1,11 @@
-"""Reading big JSON files into small typed records.
+"""Reading large JSON files into small typed records.
 
-Owns the three parsers (msgspec typed structs over a memory map; orjson; the standard library) and
-the wording of what is wrong with a file. Knows nothing of what the fields mean: each source
-declares its records with ``record`` and gets back objects with exactly those attributes.
+msgspec decodes typed structs from a memory map; the standard library reads the files that contain NaN or infinite
+numbers. Each source declares its records with `record`; this module knows nothing about their meaning.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import json
 import mmap
@@ -18,17 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvbench_builder.errors import BuilderError
+import msgspec
 
-try:
-    import msgspec
-except ImportError:  # the slower parsers below read the same files
-    msgspec = None  # type: ignore[assignment]
+from cvbench_builder.errors import BuilderError
 
 
 @dataclass(frozen=True)
 class Field:
-    """One wanted field: ``kind`` is a Python type, or ``"raw"`` for a value decoded later, if ever."""
+    """One wanted field: `kind` is a Python type, or `"raw"` for a value that is decoded later or never."""
 
     name: str
     kind: Any
@@ -44,30 +39,27 @@ class RecordType:
 
 
 def record(name: str, *fields: Field) -> RecordType:
-    """Declare a record. With msgspec it is a struct the cyclic collector never looks at."""
-    if msgspec is not None:
-        parts = [
-            (f.name, msgspec.Raw, msgspec.field(default_factory=msgspec.Raw))
-            if f.kind == "raw"
-            else (f.name, f.kind, f.default)
-            for f in fields
-        ]
-        return RecordType(msgspec.defstruct(name, parts, gc=False, module=__name__), fields)
-    plain = [(f.name, Any, dataclasses.field(default=None if f.kind == "raw" else f.default)) for f in fields]
-    return RecordType(dataclasses.make_dataclass(name, plain, slots=True), fields)
+    """Declare a record: a struct that the cyclic garbage collector does not track."""
+    parts = [
+        (f.name, msgspec.Raw, msgspec.field(default_factory=msgspec.Raw))
+        if f.kind == "raw"
+        else (f.name, f.kind, f.default)
+        for f in fields
+    ]
+    return RecordType(msgspec.defstruct(name, parts, gc=False, module=__name__), fields)
 
 
 def decode_raw(value: Any) -> Any:
-    """The value of a raw field, or None when the file had none."""
-    if msgspec is not None and isinstance(value, msgspec.Raw):
+    """The value of a raw field, or None if the file had none."""
+    if isinstance(value, msgspec.Raw):
         data = bytes(value)
         return msgspec.json.decode(data) if data else None
     return value
 
 
 def decode_raw_many(values: list[Any]) -> list[Any]:
-    """``decode_raw`` for a whole list in one call of the parser."""
-    if msgspec is not None and values and isinstance(values[0], msgspec.Raw):
+    """`decode_raw` for a whole list in one call of the parser."""
+    if values and isinstance(values[0], msgspec.Raw):
         try:
             return list(msgspec.json.decode(b"[" + b",".join(values) + b"]"))
         except msgspec.DecodeError:  # some records lack the field
@@ -78,7 +70,7 @@ def decode_raw_many(values: list[Any]) -> list[Any]:
 
 @contextmanager
 def collector_off() -> Iterator[None]:
-    """The cyclic collector costs half of every parse that builds millions of objects."""
+    """Switch the cyclic garbage collector off; it takes half the time of a parse that builds millions of objects."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -94,9 +86,9 @@ def map_file(path: Path) -> Any:
         with path.open("rb") as handle:
             return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:
-        raise BuilderError(f"{path}: the file is empty; fetch it again") from None
+        raise BuilderError(f"{path}: the file is empty; download it again") from None
     except IsADirectoryError:
-        raise BuilderError(f"{path}: is a folder, a JSON file is needed") from None
+        raise BuilderError(f"{path}: is a folder; a JSON file is needed") from None
     except FileNotFoundError:
         raise BuilderError(f"{path}: no such file") from None
     except OSError as error:
@@ -104,17 +96,16 @@ def map_file(path: Path) -> Any:
 
 
 def read_lists(path: Path, lists: dict[str, RecordType]) -> dict[str, Any]:
-    """The top-level object of ``path``: each named list as records, plus ``info`` as plain data.
+    """The top-level object of `path`: each named list as records, plus `info` as plain data.
 
-    A list the file does not have comes back as None; the caller knows which file that would be.
+    A list that the file does not have is None in the result.
     """
     data = map_file(path)
     with collector_off():
-        if msgspec is not None:
-            try:
-                return _read_typed(data, lists)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                _explain_or_pass(path, data, error)
+        try:
+            return _read_typed(data, lists)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            _explain_or_pass(path, data, error)
         return _from_tree(path, _read_tree(path, data), lists)
 
 
@@ -132,9 +123,9 @@ _NOT_JSON = re.compile(rb"-?(NaN|Infinity)")
 
 
 def _explain_or_pass(path: Path, data: Any, error: Exception) -> None:
-    """Raise the clear line for a broken file; return when a more lenient parser can read it."""
+    """Raise the error for a damaged file; return if the standard library can read it."""
     if isinstance(error, UnicodeDecodeError):
-        raise BuilderError(f"{path}: text that is not UTF-8; convert or fetch the file again") from None
+        raise BuilderError(f"{path}: the text is not UTF-8; convert the file or download it again") from None
     text = str(error)
     if isinstance(error, msgspec.ValidationError):
         if "out of range" in text:
@@ -142,40 +133,32 @@ def _explain_or_pass(path: Path, data: Any, error: Exception) -> None:
         raise BuilderError(f"{path}: {text[0].lower()}{text[1:]}; is this the right file for this flag?") from None
     if "truncated" in text:
         raise BuilderError(
-            f"{path}: the JSON ends in the middle at byte {len(data)} (truncated file); fetch it again"
+            f"{path}: the JSON is incomplete and ends at byte {len(data)} (truncated file); download it again"
         ) from None
     found = re.search(r"byte (\d+)", text)
     offset = int(found.group(1)) if found else 0
     # json.dump of Python writes NaN and Infinity; only the standard library reads them back
     if _NOT_JSON.match(data[max(0, offset - 1) : offset + 10]) or _NOT_JSON.match(data[offset : offset + 10]):
         return
-    raise BuilderError(f"{path}: not valid JSON at byte {offset} ({text.split(' (')[0]}); fetch it again") from None
+    raise BuilderError(f"{path}: not valid JSON at byte {offset} ({text.split(' (')[0]}); download it again") from None
 
 
 def _read_tree(path: Path, data: Any) -> Any:
-    try:
-        import orjson
-    except ImportError:
-        orjson = None  # type: ignore[assignment]
-    if msgspec is None and orjson is not None:
-        try:
-            return orjson.loads(memoryview(data))
-        except orjson.JSONDecodeError as error:
-            if not re.search(r"NaN|nan|Infinity|number|character|literal", str(error)):
-                raise _json_error(path, data, error.pos) from None
     try:
         return json.loads(data[:])
     except json.JSONDecodeError as error:
         raise _json_error(path, data, error.pos) from None
     except UnicodeDecodeError:
-        raise BuilderError(f"{path}: text that is not UTF-8; convert or fetch the file again") from None
+        raise BuilderError(f"{path}: the text is not UTF-8; convert the file or download it again") from None
 
 
 def _json_error(path: Path, data: Any, position: int) -> BuilderError:
     offset = len(data[:].decode("utf-8", "replace")[:position].encode())
     if offset >= len(data.rstrip() if isinstance(data, bytes) else data[:].rstrip()):
-        return BuilderError(f"{path}: the JSON ends in the middle at byte {offset} (truncated file); fetch it again")
-    return BuilderError(f"{path}: not valid JSON at byte {offset}; fetch it again")
+        return BuilderError(
+            f"{path}: the JSON is incomplete and ends at byte {offset} (truncated file); download it again"
+        )
+    return BuilderError(f"{path}: not valid JSON at byte {offset}; download it again")
 
 
 def _from_tree(path: Path, tree: Any, lists: dict[str, RecordType]) -> dict[str, Any]:
@@ -200,7 +183,7 @@ def _build(path: Path, name: str, index: int, row: Any, kind: RecordType) -> Any
 
 
 def first_keys(path: Path, name: str) -> set[str]:
-    """Keys of the first object of a top-level list: tells what kind of file was given by mistake."""
+    """Keys of the first object of a top-level list; they show which file was given by mistake."""
     tree = _read_tree(path, map_file(path))
     rows = tree.get(name) if isinstance(tree, dict) else None
     first = rows[0] if isinstance(rows, list) and rows else {}

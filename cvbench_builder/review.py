@@ -1,7 +1,7 @@
-"""The review: a page to judge rows by keyboard, the file it exports, agreement of two reviewers.
+"""The review: a page for reviewing rows with the keyboard, the file it exports, agreement of two reviewers.
 
-The page is one HTML file beside ``img/``; it needs no server and no network. What a verdict file
-means for the rows is decided in ``finalize``.
+The page is one HTML file beside `img/`; it needs no server and no network. `finalize` applies the exported file to
+the rows.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from cvbench_builder.dataset import read_jsonl
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.stats import answer_place, margin
+from cvbench_builder.tasks import task_named
 
 PAGE = "review.html"
 STATUSES = ("accepted", "modified", "rejected")
@@ -35,8 +36,8 @@ REASONS = (
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What one reviewer says of one row, and of which state of it (``content_hash``)."""
+class Decision:
+    """What one reviewer decided about one row, in the state given by `content_hash`."""
 
     key: str
     content_hash: str
@@ -48,7 +49,7 @@ class Verdict:
 
 
 def write_page(folder: Path, rows: list[dict[str, Any]]) -> Path:
-    """Rows by risk, the smallest margin first."""
+    """Write the page, with the rows of the smallest margins first."""
     ordered = sorted(rows, key=lambda r: (_risk(r), r["key"]))
     shown = [
         {
@@ -65,6 +66,7 @@ def write_page(folder: Path, rows: list[dict[str, Any]]) -> Path:
             "flags": r["flags"],
             "boxes": r["boxes"],
             "file": r["source_filename"],
+            "free": task_named(r["task"]).free_answer,
             "status": r["review"]["status"],
         }
         for r in ordered
@@ -85,9 +87,9 @@ def _risk(row: dict[str, Any]) -> float:
     return math.inf if value is None else value
 
 
-def read_verdicts(path: Path) -> dict[str, Verdict]:
-    """The verdicts of an exported review by the key of their row; anything incomplete refuses the file."""
-    verdicts: dict[str, Verdict] = {}
+def read_decisions(path: Path) -> dict[str, Decision]:
+    """The decisions of an exported review by the key of their row; anything incomplete refuses the file."""
+    decisions: dict[str, Decision] = {}
     for number, line in enumerate(read_jsonl(path), 1):
         where = f"{path}: line {number}"
         for name in ("key", "content_hash", "status"):
@@ -95,8 +97,8 @@ def read_verdicts(path: Path) -> dict[str, Verdict]:
                 raise BuilderError(f"{where}: `{name}` is missing; export the review again")
         if line["status"] not in STATUSES:
             raise BuilderError(f"{where}: status {line['status']!r}; one of {', '.join(STATUSES)}")
-        if line["key"] in verdicts:
-            raise BuilderError(f"{where}: a second verdict on row {line['key']}; keep one per reviewer and row")
+        if line["key"] in decisions:
+            raise BuilderError(f"{where}: a second decision on row {line['key']}; keep one per reviewer and row")
         if line["status"] == "modified" and not str(line.get("answer") or "").strip():
             raise BuilderError(f"{where}: status modified without a new `answer`")
         reason = line.get("reason") or None
@@ -104,7 +106,7 @@ def read_verdicts(path: Path) -> dict[str, Verdict]:
             raise BuilderError(f"{where}: reason {reason!r}; one of {', '.join(REASONS)}")
         if line["status"] == "rejected" and reason is None:
             raise BuilderError(f"{where}: status rejected without a `reason`; one of {', '.join(REASONS)}")
-        verdicts[line["key"]] = Verdict(
+        decisions[line["key"]] = Decision(
             line["key"],
             line["content_hash"],
             line["status"],
@@ -113,12 +115,12 @@ def read_verdicts(path: Path) -> dict[str, Verdict]:
             str(line.get("reviewer") or "").strip() or "anonymous",
             str(line.get("note") or "").strip() or None,
         )
-    return verdicts
+    return decisions
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """Two reviewers on the rows both have judged."""
+class ReviewerAgreement:
+    """Two reviewers on the rows that both have reviewed."""
 
     first: str
     second: str
@@ -127,16 +129,16 @@ class Agreement:
     kappa: float
 
 
-def agreement(a: dict[str, Verdict], b: dict[str, Verdict]) -> Agreement:
-    """Share of equal verdicts, and Cohen's kappa (NaN where chance alone gives full agreement)."""
+def agreement(a: dict[str, Decision], b: dict[str, Decision]) -> ReviewerAgreement:
+    """Share of equal decisions, and Cohen's kappa (NaN if chance alone gives full agreement)."""
     common = sorted(a.keys() & b.keys())
     names = [next(iter(v.values())).reviewer if v else "nobody" for v in (a, b)]
     if not common:
-        return Agreement(names[0], names[1], 0, math.nan, math.nan)
+        return ReviewerAgreement(names[0], names[1], 0, math.nan, math.nan)
     n = len(common)
     same = sum(a[k].status == b[k].status for k in common) / n
     chance = sum(
         sum(a[k].status == s for k in common) / n * sum(b[k].status == s for k in common) / n for s in STATUSES
     )
     kappa = (same - chance) / (1 - chance) if chance < 1 else math.nan
-    return Agreement(names[0], names[1], n, same, kappa)
+    return ReviewerAgreement(names[0], names[1], n, same, kappa)

@@ -1,180 +1,207 @@
-"""Every number the builder decides by, in one frozen value, and the three presets.
+"""How the rules of a build are declared, and the value that holds all rules of one build.
 
-The hash of a ``Settings`` goes into every row: two builds with the same hash, sources and seed are
-byte-identical.
+A rule is a field of a `Rules` class: its type, its default and, in `Annotated`, a `Meta` with help, range and the
+values in presets. Command-line options, checks, error messages and the table in the documentation are
+generated from these declarations. Rules that only one task needs are declared in the file of that task.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from types import UnionType
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from cvbench_builder.errors import BuilderError
 
-TASKS = ("Count", "Relation", "Depth", "Distance")
-PUBLISHED_SIZES = {"Count": 788, "Relation": 650, "Depth": 600, "Distance": 600}
-SOURCES_2D = ("ADE20K", "COCO")
-COMPONENTS_3D = ("Hypersim", "SUNRGBD", "nuScenes")
-"""The components of the published 3D tasks, 200 rows each."""
 
-ZERO_STRATEGIES = ("random", "popular", "adversarial")
-VALUE_QUOTAS = (("0", 0.15), ("1", 0.20), ("2", 0.20), ("3", 0.15), ("4", 0.10), ("5-10", 0.20))
+@dataclass(frozen=True)
+class Meta:
+    """What an option needs beside its type and its default."""
+
+    help: str
+    low: float | None = None
+    """Smallest permitted value."""
+    high: float | None = None
+    """Largest permitted value."""
+    choices: tuple[str, ...] = ()
+    """Permitted values of a text."""
+    presets: Mapping[str, Any] = field(default_factory=dict)
+    """Values in the presets that do not use the default."""
+
+
+class Rules:
+    """Base class of the groups of rules, each of which is a frozen dataclass with an `Annotated` type per field."""
+
+    title: ClassVar[str]
+    """Heading of the group in the documentation."""
+
+
+R = TypeVar("R", bound=Rules)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The rules of one build: pixels in the plane, metres in space, and shares of 1."""
+class Declared:
+    """One option as its class declares it."""
 
-    preset: str = "strict"
-    """The preset these rules began as."""
-    seed: int = 1
-    """Decides the hash by which candidates are drawn."""
-    tasks: tuple[str, ...] = TASKS
-    sizes: tuple[tuple[str, int], ...] = tuple(PUBLISHED_SIZES.items())
-    """Rows wanted per task; empty: everything valid, without quotas or caps."""
-
-    # objects in the plane
-    min_area: float = 0.0025
-    """Share of the image an object must cover."""
-    min_side: float = 8.0
-    """Pixels each side of a box must have."""
-    max_overlap: float = 0.10
-    """Intersection over the smaller box at which two objects are not told apart."""
-    duplicate_iou: float = 0.8
-    """Overlap of two boxes of one class from which on they count as one object annotated twice."""
-
-    # relation
-    min_gap: float = 0.02
-    """Gap between the boxes on the asked axis, as a share of that side of the image."""
-    soft_relation: bool = False
-    """Also ask where projections overlap but the centres are far apart."""
-    soft_gap: float = 0.25
-    """How far apart, as a share of that side of the image."""
-    require_dominant_axis: bool = False
-    """Ask only about the axis on which the centres are farther apart."""
-    mark_anchor: bool = False
-    """Allow anchors whose class is not alone in the image, with a box drawn around them."""
-    markers: str = "both"
-    """``both`` mentions carry the marker; ``published``: only the first one in ADE20K rows."""
-
-    # count
-    count_options: str = "published"
-    """``published``: values around the answer, and 0; ``balanced``: windows that do not give it away."""
-    plural: str = "proper"
-    """``proper`` plurals, or ``published``: an s behind every name."""
-    keep_soft: bool = True
-    """Keep counts of cropped, occluded or more than ten objects, with a flag."""
-    zero_share: float = 0.15
-    """Share of Count rows whose answer is 0."""
-
-    # cuboids
-    max_truncation: float = 0.33
-    """Share of a cuboid that may lie outside the image, where it is known."""
-    min_visibility: float = 0.34
-    """Share of a cuboid that must be visible, where it is known."""
-    min_height: float = 0.05
-    """Projected height over the height of the image that a cuboid must exceed."""
-    max_height: float = 1.5
-    """Projected height over the height of the image that a cuboid must not exceed."""
-    min_z: float = 0.1
-    """Metres in front of the camera that every corner must exceed."""
-    min_side_3d: float = 16.0
-    """Pixels each side of a cuboid's box must have."""
-    max_overlap_3d: float = 0.5
-    """Intersection over the smaller box above which drawn boxes are not told apart."""
-    depth_offset: float | None = None
-    """Metres; None: 0.3 indoors, 1.0 outdoors."""
-    depth_ratio: float = 0.10
-    """The offset as a share of the farther object's distance, where that is more."""
-    distance_offset: float | None = None
-    """As ``depth_offset``."""
-    distance_ratio: float = 0.20
-    """The offset as a share of the nearer object's distance from the anchor, where that is more."""
-    anchor_metric: str = "all"
-    """How the anchor is read: ``centre``, ``corner``, ``surface``, or ``all``, which must agree."""
-    triples_per_image: int = 200
-    """Most Distance candidates of one image, drawn by their hash; 0: no cap."""
-
-    # sampling
-    ade20k_share: float = 0.5
-    """Share of ADE20K in the 2D rows, where both sources are given."""
-    per_image: tuple[tuple[str, int], ...] = (("Count", 1), ("Relation", 2), ("Depth", 1), ("Distance", 1))
-    """Most rows of one image, by task."""
-    per_scene: int = 10
-    """Most rows of one scene and task."""
-    min_frame_distance: int = 4
-    """Frames between two images of one scene."""
-    pair_share: float = 0.04
-    """Largest share of a task's rows on one pair of classes."""
-    class_share: float = 0.10
-    """Largest share of a task's rows on one class; Count and Relation."""
-    value_share: float = 0.5
-    """Largest share of one value among the Count rows of a class."""
-    shortcut_cap: float = 0.6
-    """Largest share of Depth rows that one box heuristic solves, or fails."""
-
-    palette: str = "published"
-    """``published`` red, blue and green, or ``safe`` for people with any colour blindness."""
-    twins: bool = False
-    """Also write a mirrored twin of every row."""
-
-    def size(self, task: str) -> int | None:
-        """Rows wanted of a task; None means no bound."""
-        return dict(self.sizes).get(task) if self.sizes else None
-
-    def offset(self, task: str, outdoors: bool) -> float:
-        """Metres by which the nearer object must at least be nearer; the ratio may ask for more."""
-        given = self.depth_offset if task == "Depth" else self.distance_offset
-        return given if given is not None else (1.0 if outdoors else 0.3)
+    name: str
+    type: type
+    """Such as `bool` or `float`, without `None`; of a tuple the type of its items."""
+    many: bool
+    default: Any
+    meta: Meta
 
     @property
+    def flag(self) -> str:
+        """The command-line option without the dashes."""
+        return self.name.replace("_", "-")
+
+    def value(self, preset: str) -> Any:
+        """The value in a preset."""
+        return self.meta.presets.get(preset, self.default)
+
+    @property
+    def default_text(self) -> str:
+        """The default, and the presets that have another value; empty where the help explains the default."""
+        if self.default is None:
+            return ""
+        others = [f"{preset}: {_text(value)}" for preset, value in self.meta.presets.items()]
+        return "; ".join([_text(self.default), *others])
+
+    def check(self, value: Any) -> None:
+        """Raise when the value is not permitted; `None` means the default."""
+        low, high, choices = self.meta.low, self.meta.high, self.meta.choices
+        if value is None and self.default is None:
+            return
+        if choices and value not in choices:
+            raise BuilderError(f"--{self.flag} {value}: unknown; one of {', '.join(choices)}")
+        if low is not None and high is not None and not low <= value <= high:
+            raise BuilderError(f"--{self.flag} {value}: must lie between {low:g} and {high:g}")
+        if low is not None and not value >= low:
+            bound = "must not be negative" if low == 0 else f"must be at least {low:g}"
+            raise BuilderError(f"--{self.flag} {value}: {bound}")
+        if high is not None and not value <= high:
+            raise BuilderError(f"--{self.flag} {value}: must be at most {high:g}")
+
+
+def _text(value: Any) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def declared(owner: type) -> tuple[Declared, ...]:
+    """The fields of a dataclass that have a `Meta`, in the order of their declaration."""
+    hints = get_type_hints(owner, include_extras=True)
+    found = []
+    for item in fields(owner):
+        if get_origin(hints[item.name]) is not Annotated:
+            continue
+        kind, meta = get_args(hints[item.name])[:2]
+        if get_origin(kind) in (Union, UnionType):
+            kind = next(k for k in get_args(kind) if k is not type(None))
+        many = get_origin(kind) is tuple
+        found.append(Declared(item.name, get_args(kind)[0] if many else kind, many, item.default, meta))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class ObjectRules(Rules):
+    """Rules for all objects that a question names."""
+
+    title = "Objects"
+
+    min_area: Annotated[float, Meta("Smallest share of the image area that an object covers.", 0, 1)] = 0.0025
+
+
+@dataclass(frozen=True)
+class SamplingRules(Rules):
+    """Limits on what the rows of a task have in common."""
+
+    title = "Sampling"
+
+    one_row_per_image: Annotated[
+        bool, Meta("At most one row per image and task, also for tasks that permit more.", presets={"published": True})
+    ] = False
+    per_scene: Annotated[int, Meta("Largest number of rows per scene and task.", 0)] = 10
+    min_frame_distance: Annotated[int, Meta("Smallest distance in frames between two images of a scene.", 0)] = 4
+    pair_share: Annotated[float, Meta("Largest share of a task's rows about one pair of classes.", 0, 1)] = 0.04
+    class_share: Annotated[float, Meta("Largest share of a 2D task's rows about one class.", 0, 1)] = 0.10
+
+
+@dataclass(frozen=True)
+class DrawingRules(Rules):
+    """How images are written."""
+
+    title = "Drawing"
+
+    palette: Annotated[
+        str,
+        Meta(
+            "Box colors: `published` is red, blue and green; `safe` is distinguishable with color blindness.",
+            choices=("published", "safe"),
+        ),
+    ] = "published"
+    twins: Annotated[bool, Meta("Also write a mirrored twin of every row to twins/.")] = False
+
+
+COMMON_RULES: tuple[type[Rules], ...] = (ObjectRules, SamplingRules, DrawingRules)
+"""Groups that apply to every build."""
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """All rules of one build. Two builds with equal hash, sources and seed are byte-identical."""
+
+    preset: str
+    """The preset that the rules started from."""
+    seed: int
+    """Determines the hash by which candidates are sampled."""
+    tasks: tuple[str, ...]
+    sizes: tuple[tuple[str, int], ...]
+    """Wanted rows per task; empty: every valid question, without quotas and limits."""
+    groups: tuple[Rules, ...]
+
+    def __getitem__(self, group: type[R]) -> R:
+        """The rules of one group."""
+        for item in self.groups:
+            if type(item) is group:
+                return item
+        raise KeyError(f"{group.__name__} is not a group of rules of the tasks {', '.join(self.tasks)}")
+
+    def size(self, task: str) -> int | None:
+        """Wanted rows of a task; None: no limit."""
+        return dict(self.sizes).get(task) if self.sizes else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every setting by its name, as `build.json` stores it."""
+        head = {"preset": self.preset, "seed": self.seed, "tasks": list(self.tasks), "sizes": dict(self.sizes)}
+        return head | {rule.name: getattr(group, rule.name) for group in self.groups for rule in declared(type(group))}
+
+    @cached_property
     def sha256(self) -> str:
-        """Of every field, so that any changed rule changes it."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """Hash of all settings; it changes when any rule changes."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
 
 
-PRESETS = {
-    "published": Settings(
-        preset="published",
-        plural="published",
-        markers="published",
-        per_image=(("Count", 1), ("Relation", 1), ("Depth", 1), ("Distance", 1)),
-    ),
-    "strict": Settings(keep_soft=False),
-    "max": Settings(preset="max", sizes=()),
-}
-
-_CHOICES = {
-    "count_options": ("published", "balanced"),
-    "plural": ("proper", "published"),
-    "markers": ("both", "published"),
-    "anchor_metric": ("centre", "corner", "surface", "all"),
-    "palette": ("published", "safe"),
-}
-_SHARES = ("min_area", "max_overlap", "duplicate_iou", "min_gap", "soft_gap", "zero_share", "ade20k_share",
-           "pair_share", "class_share", "value_share", "shortcut_cap", "max_overlap_3d")  # fmt: skip
-_NOT_NEGATIVE = ("min_side", "min_side_3d", "min_height", "max_height", "depth_ratio", "distance_ratio",
-                 "triples_per_image", "per_scene", "min_frame_distance")  # fmt: skip
+def build_group(group: type[R], preset: str, changes: Mapping[str, Any]) -> R:
+    """A group with the values of a preset and some changes; a change of None keeps the value of the preset."""
+    values = {}
+    for rule in declared(group):
+        given = changes.get(rule.name)
+        values[rule.name] = rule.value(preset) if given is None else given
+        rule.check(values[rule.name])
+    return group(**values)
 
 
-def make(preset: str, **changes: object) -> Settings:
-    """A preset with some fields changed; None means unchanged."""
-    if preset not in PRESETS:
-        raise BuilderError(f"--preset {preset}: unknown; one of {', '.join(PRESETS)}")
-    settings = replace(PRESETS[preset], **{k: v for k, v in changes.items() if v is not None})  # type: ignore[arg-type]
-    for name, allowed in _CHOICES.items():
-        if getattr(settings, name) not in allowed:
-            raise BuilderError(f"--{_flag(name)} {getattr(settings, name)}: unknown; one of {', '.join(allowed)}")
-    for name in _SHARES:
-        if not 0 <= getattr(settings, name) <= 1:
-            raise BuilderError(f"--{_flag(name)} {getattr(settings, name)}: must lie between 0 and 1")
-    for name in (*_NOT_NEGATIVE, "depth_offset", "distance_offset"):
-        value = getattr(settings, name)
-        if value is not None and not value >= 0:
-            raise BuilderError(f"--{_flag(name)} {value}: must not be negative")
-    return settings
-
-
-def _flag(name: str) -> str:
-    return name.replace("_", "-")
+def unique_groups(groups: Iterable[type[Rules]]) -> tuple[type[Rules], ...]:
+    """The groups without repetitions; refuses two groups that declare the same rule."""
+    found = tuple(dict.fromkeys(groups))
+    owner: dict[str, type[Rules]] = {}
+    for group in found:
+        for rule in declared(group):
+            if owner.setdefault(rule.name, group) is not group:
+                other = owner[rule.name].__name__
+                raise BuilderError(f"rule {rule.name!r} is declared by both {other} and {group.__name__}; rename one")
+    return found

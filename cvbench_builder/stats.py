@@ -11,7 +11,7 @@ TOP = 20
 
 
 def statistics(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Rows by cell, and the figures of each task."""
+    """Rows by cell, and the numbers of each task."""
     tasks = list(dict.fromkeys(r["task"] for r in rows))
     return {
         "rows": len(rows),
@@ -21,50 +21,32 @@ def statistics(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def answer_text(row: dict[str, Any]) -> str:
-    """The right option in words."""
+    """The correct option in words."""
     return str(row["choices"][answer_place(row)])
 
 
 def answer_place(row: dict[str, Any]) -> int:
-    """The answer's letter as a number: ``(A)`` is 0."""
+    """The letter of the answer as a number: `(A)` is 0."""
     return ord(row["answer"][1]) - ord("A")
 
 
-def classes_of(row: dict[str, Any]) -> list[str]:
-    """The class names a row asks about, in the order of its question, read from its own text."""
-    question: str = row["question"]
-    if row["task"] == "Count":
-        return [question.removeprefix("How many ").removesuffix(" are in the image?")]
-    if row["task"] == "Relation":
-        body = question.removeprefix("Considering the relative positions of the ")
-        first, _, rest = body.partition(" in the image provided, ")[0].partition(" and the ")
-        return [_unmarked(first), _unmarked(rest)]
-    if row["task"] == "Distance":
-        anchor = question.partition("Which object is closer to the ")[2].partition(" (highlighted by")[0]
-        return [anchor, *row["choices"]]
-    return list(row["choices"])
-
-
-def _unmarked(name: str) -> str:
-    return name.partition(" (annotated by")[0]
-
-
 def margin(row: dict[str, Any], name: str) -> float | None:
-    """A row's margin of that name; None where it has none, as published rows do."""
+    """A row's margin of that name; None where it has none, such as a published row."""
     return next((m["value"] for m in row.get("margins") or [] if m["name"] == name), None)
 
 
 def _cells(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     counts = Counter(
-        (r["task"], r["source"], (r.get("provenance") or {}).get("component", r["source_dataset"])) for r in rows
+        (r["type"], r["task"], r["source"], (r.get("provenance") or {}).get("component", r["source_dataset"]))
+        for r in rows
     )
-    return [{"task": t, "source": s, "component": c, "rows": n} for (t, s, c), n in counts.items()]
+    return [{"type": k, "task": t, "source": s, "component": c, "rows": n} for (k, t, s, c), n in counts.items()]
 
 
 def _task(rows: list[dict[str, Any]]) -> dict[str, Any]:
     options = Counter(len(r["choices"]) for r in rows)
-    names = Counter(n for r in rows for n in classes_of(r))
-    pairs = Counter(" / ".join(sorted(classes_of(r)[-2:])) for r in rows) if rows[0]["task"] != "Count" else Counter()
+    names = Counter(n for r in rows for n in r["classes"])
+    pairs = Counter(" / ".join(sorted(r["classes"][-2:])) for r in rows if len(r["classes"]) > 1)
     shares = [box_area(b["xyxy"]) for r in rows for b in r.get("boxes") or []]
     tight = [v for r in rows if (v := margin(r, "tightness")) is not None]
     margins = sorted({m["name"] for r in rows for m in r.get("margins") or []})
@@ -98,19 +80,19 @@ def _sorted(counts: Counter[str]) -> dict[str, int]:
 
 
 def box_area(box: list[float]) -> float:
-    """In square pixels, from its edges."""
+    """In square pixels."""
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def entropy(counts: Iterable[int]) -> float:
-    """Of counts, in bits; 0 where at most one of them is not 0."""
+    """Entropy of a distribution given by counts, in bits."""
     values = [c for c in counts if c]
     total = sum(values)
     return -sum(c / total * math.log2(c / total) for c in values) if total else 0.0
 
 
 def quantiles(values: list[float]) -> dict[str, float]:
-    """Seven of them, each a value that occurs (nearest rank); empty for no values."""
+    """Minimum, maximum and five quantiles by nearest rank; empty for no values."""
     if not values:
         return {}
     ordered = sorted(values)
@@ -119,7 +101,7 @@ def quantiles(values: list[float]) -> dict[str, float]:
 
 
 def lines(stats: dict[str, Any]) -> list[str]:
-    """The statistics as text for a terminal."""
+    """The statistics as lines of text."""
     out = [f"{stats['rows']} rows", "", f"{'task':<10}{'source':<9}{'component':<12}{'rows':>6}"]
     out += [f"{c['task']:<10}{c['source']:<9}{c['component']:<12}{c['rows']:>6}" for c in stats["cells"]]
     for task, t in stats["tasks"].items():

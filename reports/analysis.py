@@ -17,9 +17,9 @@ from cambrian_eval.errors import UserError
 
 from . import assignment, clustering, pca, style
 from .catalogue import OTHER, entry, paper_category
-from .correlation import Correlations, correlate, restrict, shipped_matrix, usable
+from .correlation import Correlations, correlate, prepared, restrict, shipped_matrix
 from .figures import load_figure
-from .scores import ScoreTable, one_cvbench
+from .scores import ScoreTable
 
 GROUPS = 4
 
@@ -52,13 +52,6 @@ class Analysis:
     """The benchmarks that were clustered: without MMMU when that is placed by type."""
     assignments: tuple[assignment.Assignment, ...]
     options: Options
-
-
-def prepared(table: ScoreTable, cvbench: str = "one", impute: bool = False) -> ScoreTable:
-    """The table an analysis uses: CV-Bench in one column or two, unusable columns left out, gaps filled on request."""
-    if cvbench not in ("one", "two"):
-        raise UserError(f"--cvbench {cvbench!r} is not known; use one (a single column) or two")
-    return usable(one_cvbench(table) if cvbench == "one" else table, impute)
 
 
 def analyze(table: ScoreTable | None, options: Options) -> Analysis:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from cambrian_eval.errors import UserError
 
 from .catalogue import entry, shipped
-from .scores import ScoreTable
+from .scores import ScoreTable, one_cvbench
 
 Array = npt.NDArray[np.float64]
 
@@ -170,3 +170,10 @@ def restrict(found: Correlations, benchmarks: Sequence[str]) -> Correlations:
         low=None if found.low is None else found.low[keep],
         high=None if found.high is None else found.high[keep],
     )
+
+
+def prepared(table: ScoreTable, cvbench: str = "one", impute: bool = False) -> ScoreTable:
+    """The table an analysis uses: CV-Bench in one column or two, unusable columns left out, gaps filled on request."""
+    if cvbench not in ("one", "two"):
+        raise UserError(f"--cvbench {cvbench!r} is not known; use one (a single column) or two")
+    return usable(one_cvbench(table) if cvbench == "one" else table, impute)

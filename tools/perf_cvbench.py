@@ -1,8 +1,7 @@
 """Speed and memory of cvbench_builder on synthetic files of the real sizes.
 
-Every measurement runs in a process of its own and reports its own peak resident memory; the
-pycocotools side reads the same file in the same run. Files go to a temporary folder (about 1.5 GB
-for a full run) and are deleted.
+Every measurement runs in its own process and reports its peak resident memory; pycocotools reads the same file in the
+same run. Files are written to a temporary folder (about 1.5 GB for a full run) and deleted.
 
     python tools/perf_cvbench.py            # everything
     python tools/perf_cvbench.py --only val growth build
@@ -34,7 +33,7 @@ refrigerator book clock vase scissors teddy_bear hair_drier toothbrush""".split(
 
 
 def write_coco(path: Path, annotations: int, images: int, points: int = 22) -> None:
-    """A file with the real proportions: 7.3 objects an image, polygons most of the bytes."""
+    """A file with the real proportions: 7.3 objects per image, most of the bytes in polygons."""
     rng = random.Random(annotations)
     categories = [{"id": i + 1, "name": n.replace("_", " "), "supercategory": "x"} for i, n in enumerate(COCO_NAMES)]
     weights = [1 / (i + 3) for i in range(len(categories))]
@@ -69,7 +68,7 @@ def write_coco(path: Path, annotations: int, images: int, points: int = 22) -> N
 
 
 def write_omni3d(path: Path, megabytes: float, folder: str = "SUNRGBD", size: tuple[int, int] = (640, 480)) -> int:
-    """Cuboids at 1.4 kB each, about ten to an image; returns how many images."""
+    """Cuboids of 1.4 kB each, about ten per image; returns the number of images."""
     rng = random.Random(7)
     names = "bed lamp chair desk books sofa table sink bottle pillow window door cabinet box mirror picture".split()  # noqa: SIM905
     per_image, bytes_each = 10, 1400
@@ -77,10 +76,18 @@ def write_omni3d(path: Path, megabytes: float, folder: str = "SUNRGBD", size: tu
     w, h = size
     with path.open("w") as out:
         rows = [
-            {"id": i, "dataset_id": 3, "width": w, "height": h, "file_path": f"{folder}/{i:06d}.jpg",
-             "K": [[520.0, 0, w / 2], [0, 520.0, h / 2], [0, 0, 1]], "src_90_rotate": 0, "src_flagged": False}
+            {
+                "id": i,
+                "dataset_id": 3,
+                "width": w,
+                "height": h,
+                "file_path": f"{folder}/{i:06d}.jpg",
+                "K": [[520.0, 0, w / 2], [0, 520.0, h / 2], [0, 0, 1]],
+                "src_90_rotate": 0,
+                "src_flagged": False,
+            }
             for i in range(images)
-        ]  # fmt: skip
+        ]
         categories = [{"id": i, "name": n, "supercategory": ""} for i, n in enumerate(names)]
         info = {"id": 3, "source": folder, "name": f"{folder} Test", "split": "Test", "version": "0.1"}
         out.write(
@@ -112,12 +119,26 @@ def _cuboid(rng: random.Random, k: int, image: int, names: list[str], w: int, h:
     trunc = [max(0.0, proj[0]), max(0.0, proj[1]), min(float(w), proj[2]), min(float(h), proj[3])]
     name = rng.randrange(len(names))
     return {
-        "id": k, "image_id": image, "category_id": name, "category_name": names[name], "dataset_id": 3,
-        "valid3D": k % 17 != 0, "bbox2D_tight": [-1, -1, -1, -1], "bbox2D_proj": proj, "bbox2D_trunc": trunc,
-        "bbox3D_cam": points, "center_cam": centre, "dimensions": dimensions, "R_cam": rotation,
-        "behind_camera": False, "visibility": rng.choice([-1, 1.0, 0.8, 0.2]), "truncation": rng.choice([-1, 0.0, 0.1]),
-        "segmentation_pts": -1, "lidar_pts": -1, "depth_error": -1,
-    }  # fmt: skip
+        "id": k,
+        "image_id": image,
+        "category_id": name,
+        "category_name": names[name],
+        "dataset_id": 3,
+        "valid3D": k % 17 != 0,
+        "bbox2D_tight": [-1, -1, -1, -1],
+        "bbox2D_proj": proj,
+        "bbox2D_trunc": trunc,
+        "bbox3D_cam": points,
+        "center_cam": centre,
+        "dimensions": dimensions,
+        "R_cam": rotation,
+        "behind_camera": False,
+        "visibility": rng.choice([-1, 1.0, 0.8, 0.2]),
+        "truncation": rng.choice([-1, 0.0, 0.1]),
+        "segmentation_pts": -1,
+        "lidar_pts": -1,
+        "depth_error": -1,
+    }
 
 
 # ---- measurements: each runs in a child process as `perf_cvbench.py --child NAME ARGUMENTS`
@@ -133,30 +154,28 @@ def _sources(flag: str, path: Path, cache: str) -> Any:
 
 
 def child_candidates(flag: str, path: str, cache: str) -> dict[str, Any]:
-    """Seconds to read one source, to its first valid candidate and to its last, with the counts of the valid ones."""
-    import cvbench_builder.inputs  # both sides are timed without their imports
-    import cvbench_builder.tasks.depth
-    import cvbench_builder.tasks.distance
-    import cvbench_builder.tasks.relation  # noqa: F401
-    from cvbench_builder.settings import make
-    from cvbench_builder.tasks import enumerate_task
+    """Seconds to read one source, to its first valid candidate and to its last, and the numbers of valid ones."""
+    import cvbench_builder.inputs  # noqa: F401 - both sides are timed without their imports
+    from cvbench_builder.presets import make
+    from cvbench_builder.tasks import all_tasks, enumerate_candidates
 
+    settings = make("strict")
     start = time.perf_counter()
     sources = _sources(flag, Path(path), cache)
     read = time.perf_counter() - start
     counts: dict[str, int] = {}
     first = 0.0
-    for task in ("Count", "Relation") if flag == "coco" else ("Depth", "Distance"):
-        counts[task] = 0
-        for table in enumerate_task(task, sources[0].catalog, make("strict")):
-            counts[task] += len(table.valid())
-            if not first and counts[task]:
+    for task in (task for task in all_tasks() if task.applies(sources[0].catalog)):
+        counts[task.name] = 0
+        for table in enumerate_candidates(task, sources[0].catalog, settings):
+            counts[task.name] += len(table.valid())
+            if not first and counts[task.name]:
                 first = time.perf_counter() - start
     return {"read": read, "first": first, "all": time.perf_counter() - start, "valid": counts}
 
 
 def child_pycocotools(path: str) -> dict[str, Any]:
-    """Seconds that pycocotools takes to read and index the same file."""
+    """Seconds that pycocotools needs to read and index the same file."""
     import contextlib
     import io
 
@@ -170,7 +189,7 @@ def child_pycocotools(path: str) -> dict[str, Any]:
 
 def child_listing(path: str, out: str) -> dict[str, Any]:
     """Seconds to write every line of `candidates`, with two processes, and the size of the file."""
-    from cvbench_builder.listing import write
+    from cvbench_builder.candidate_lines import write
     from cvbench_builder.settings import make
 
     start = time.perf_counter()
@@ -180,7 +199,7 @@ def child_listing(path: str, out: str) -> dict[str, Any]:
 
 
 def measure(name: str, *arguments: str) -> dict[str, Any]:
-    """What one measurement reports from a fresh process, CPU seconds and peak memory included."""
+    """The result of one measurement in a new process, with CPU seconds and peak memory."""
     command = [sys.executable, __file__, "--child", name, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -190,7 +209,7 @@ def measure(name: str, *arguments: str) -> dict[str, Any]:
 
 
 def show(name: str, result: dict[str, Any], target: str = "") -> None:
-    """One line of the table; the target stands beside it and is not checked."""
+    """Print one line of the table; the target is shown, not checked."""
     parts = [f"{k} {v:.2f} s" for k, v in result.items() if k in ("read", "first", "all")]
     parts.append(f"CPU {result['cpu']:.1f} s, peak {result['peak_mb']:.0f} MB")
     if "valid" in result:
@@ -209,7 +228,7 @@ def run_val(work: Path) -> None:
     show("  every line written", measure("listing", str(path), str(work / "lines.jsonl")))
     theirs = measure("pycocotools", str(path))
     show("  pycocotools index", theirs)
-    print(f"  first candidate {theirs['all'] / ours['first']:.1f} times sooner than the index")
+    print(f"  first candidate {theirs['all'] / ours['first']:.1f} times earlier than the index")
 
 
 def run_train(work: Path) -> None:
@@ -222,7 +241,7 @@ def run_train(work: Path) -> None:
     show("  second start, from the cache", measure("candidates", "coco", str(path), str(work / "cache")), "read < 1 s")
     theirs = measure("pycocotools", str(path))
     show("  pycocotools index", theirs)
-    print(f"  first candidate {theirs['all'] / ours['first']:.1f} times sooner than the index (target: 5)")
+    print(f"  first candidate {theirs['all'] / ours['first']:.1f} times earlier than the index (target: 5)")
     path.unlink()
 
 
@@ -239,7 +258,7 @@ def run_omni(work: Path) -> None:
 
 
 def run_growth(work: Path) -> None:
-    """One, two and four times the annotations in as many times the images: shows how time grows."""
+    """One, two and four times as many annotations and images, to show how the time grows."""
     print("growth")
     for factor in (1, 2, 4):
         path = work / f"instances_grow{factor}.json"
@@ -254,7 +273,7 @@ def run_growth(work: Path) -> None:
 
 
 def run_build(work: Path) -> None:
-    """A set of the published size, images and all, on two workers."""
+    """A set of the published size, with images, with two workers."""
     coco, omni = work / "instances_val2017.json", work / "omni"
     write_coco(coco, 36_781, 5_000)
     _photographs(work / "val2017", [f"{i + 1:012d}.jpg" for i in range(5_000)], (640, 480))
@@ -264,10 +283,26 @@ def run_build(work: Path) -> None:
         images = write_omni3d(omni / f"{name}_test.json", 25, name, size)
         _photographs(omni / name, [f"{i:06d}.jpg" for i in range(images)], size)
     command = [
-        sys.executable, "-m", "cvbench_builder", "build", "--coco", str(coco), "--coco-images", str(work / "val2017"),
-        "--omni3d", *(str(omni / f"{n}_test.json") for n in sizes), "--omni3d-images", str(omni), "--preset", "strict",
-        "--workers", "2", "--no-cache", "--out", str(work / "built"),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "cvbench_builder",
+        "build",
+        "--coco",
+        str(coco),
+        "--coco-images",
+        str(work / "val2017"),
+        "--omni3d",
+        *(str(omni / f"{n}_test.json") for n in sizes),
+        "--omni3d-images",
+        str(omni),
+        "--preset",
+        "strict",
+        "--workers",
+        "2",
+        "--no-cache",
+        "--out",
+        str(work / "built"),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
     start = time.perf_counter()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -281,7 +316,7 @@ def run_build(work: Path) -> None:
 
 
 def _photographs(folder: Path, names: list[str], size: tuple[int, int]) -> None:
-    """A few noisy JPEGs, linked under all the names: decoding costs the same as a photograph's."""
+    """A few noisy JPEG files, linked under all names; decoding takes as long as for photographs."""
     import numpy as np
     from PIL import Image
 
@@ -306,7 +341,7 @@ RUNS: dict[str, Callable[[Path], None]] = {
 
 
 def main() -> None:
-    """Runs the measurements asked for; with `--child` it is the process of one of them."""
+    """Run the chosen measurements; with `--child`, one of them in this process."""
     if sys.argv[1:2] == ["--child"]:
         result = globals()[f"child_{sys.argv[2]}"](*sys.argv[3:])
         result["cpu"] = time.process_time()

@@ -1,1 +1,1 @@
-"""Readers of the three annotation formats; each returns a ``Catalog`` and nothing else."""
+"""Readers of the three annotation formats; each returns a `Catalog` and nothing else."""

@@ -1,8 +1,8 @@
 """ADE20K full, 2021_17_01: one JSON, one mask image and amodal polygons per image.
 
-The visible mask decides what is in the image; the polygon (which ignores occluders) is used only
-to tell which region of the mask belongs to which listed object. One-element lists of this release
-became scalars, so every list is read through ``_as_list``.
+The mask of visible pixels determines what is in the image; the polygon (which ignores occlusion) only assigns the
+regions of the mask to the listed objects. One-element lists of this release are stored as scalars, so every list is
+read with `_as_list`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvbench_builder import catalog as catalogs
-from cvbench_builder.catalog import Catalog, ClassName, Obj, Pic
+from cvbench_builder.catalog import Catalog, ClassName, ImageFlag, ObjectFlag
+from cvbench_builder.class_names import class_name, clean
 from cvbench_builder.errors import BuilderError
-from cvbench_builder.words import class_name, clean
 
 _SPLITS = ("validation", "training")
 
 
 def find_annotations(root: Path, split: str) -> dict[str, list[Path]]:
-    """The per-image JSON files by split. ``split`` auto: validation if there is any, else training."""
+    """The per-image JSON files by split. `split` auto: validation if there is any, otherwise training."""
     if not root.is_dir():
         raise BuilderError(f"{root}: no such folder; --ade20k needs the ADE20K_2021_17_01 folder")
     by_split: dict[str, list[Path]] = {name: [] for name in _SPLITS}
@@ -48,7 +48,7 @@ def find_annotations(root: Path, split: str) -> dict[str, list[Path]]:
 
 
 def fingerprint(files: list[Path]) -> str:
-    """Of names, sizes and times: cheap, and any change of a file changes it."""
+    """A hash of names, sizes and times, which changes with any file."""
     digest = hashlib.sha256()
     for path in files:
         for part in (path, path.with_name(f"{path.stem}_seg.png")):
@@ -58,7 +58,7 @@ def fingerprint(files: list[Path]) -> str:
 
 
 def content_sha256(files: list[Path]) -> str:
-    """Of the annotation texts alone, in the order of their names: where they lie does not matter."""
+    """A hash of the annotation files in the order of their names, independent of their location."""
     digest = hashlib.sha256()
     for path in sorted(files, key=lambda p: p.name):
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
@@ -66,7 +66,7 @@ def content_sha256(files: list[Path]) -> str:
 
 
 def read(root: Path, split: str, files: list[Path], workers: int) -> Catalog:
-    """One split as a catalog; JSON and masks are read in up to ``workers`` processes."""
+    """One split as a catalog; JSON and masks are read in up to `workers` processes."""
     if workers > 1 and len(files) >= 64:
         with ProcessPoolExecutor(workers) as pool:
             read_ones = list(pool.map(read_image, files, chunksize=16))
@@ -110,13 +110,13 @@ def read_image(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         raise BuilderError(f"{path}: `imsize` must be [height, width, 3]") from None
     name = str(annotation.get("filename") or path.with_suffix(".jpg").name)
     scene = "/".join(str(s) for s in _as_list(annotation.get("scene")))
-    image = {"id": path.stem, "name": name, "scene": scene, "width": width, "height": height, "flags": Pic(0)}
+    image = {"id": path.stem, "name": name, "scene": scene, "width": width, "height": height, "flags": ImageFlag(0)}
     listed = [_object(path, i, raw) for i, raw in enumerate(_as_list(annotation.get("object")))]
     regions = _regions(path.with_name(f"{path.stem}_seg.png"), (height, width))
     if regions is None:
-        image["flags"] = Pic.NO_MASK
+        image["flags"] = ImageFlag.NO_MASK
     elif isinstance(regions, str):
-        image["flags"] = Pic.SIZE_MISMATCH
+        image["flags"] = ImageFlag.SIZE_MISMATCH
     for_regions = regions if isinstance(regions, dict) else {}
     _assign(listed, for_regions, (height, width))
     return image, [{k: v for k, v in o.items() if k not in ("code", "polygon")} for o in listed]
@@ -127,13 +127,13 @@ def _annotation(path: Path) -> dict[str, Any]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        text = data.decode("latin-1")  # part of the release is written so
+        text = data.decode("latin-1")  # part of the release has this encoding
     try:
         tree = json.loads(text)
     except json.JSONDecodeError as error:
         offset = len(text[: error.pos].encode())
-        state = "ends in the middle" if offset >= len(text.rstrip().encode()) else "is not valid"
-        raise BuilderError(f"{path}: the JSON {state} at byte {offset}; fetch it again") from None
+        state = "is incomplete and ends" if offset >= len(text.rstrip().encode()) else "is not valid"
+        raise BuilderError(f"{path}: the JSON {state} at byte {offset}; download it again") from None
     annotation = tree.get("annotation") if isinstance(tree, dict) else None
     if not isinstance(annotation, dict):
         raise BuilderError(f"{path}: no `annotation`; --ade20k needs ADE20K_2021_17_01")
@@ -141,7 +141,7 @@ def _annotation(path: Path) -> dict[str, Any]:
 
 
 def _as_list(value: Any) -> list[Any]:
-    """One-element lists became scalars in this release, empty ones stayed []."""
+    """A list; one-element lists are stored as scalars in this release, empty ones as []."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
@@ -152,18 +152,18 @@ def _object(path: Path, index: int, raw: Any) -> dict[str, Any]:
         raise BuilderError(f"{path}: object {index}: `name` is missing")
     parts = raw.get("parts") if isinstance(raw.get("parts"), dict) else {}
     level = _as_list((parts or {}).get("part_level"))
-    flags = Obj(0)
+    flags = ObjectFlag(0)
     if level and _whole_number(level[0]) > 0:
-        flags |= Obj.PART
+        flags |= ObjectFlag.PART
     if [str(v).lower() for v in _as_list(raw.get("crop"))] in (["1"], ["true"]):
-        flags |= Obj.CROPPED
+        flags |= ObjectFlag.CROPPED
     if [str(v).lower() for v in _as_list(raw.get("occluded"))] == ["yes"]:
-        flags |= Obj.OCCLUDED
+        flags |= ObjectFlag.OCCLUDED
     polygon = raw.get("polygon") if isinstance(raw.get("polygon"), dict) else {}
     x, y = (_numbers(_as_list((polygon or {}).get(axis))) for axis in ("x", "y"))
     points = list(zip(x, y, strict=False))
     if len(set(points)) < 3 or _polygon_area(points) <= 0:
-        flags |= Obj.DEGENERATE
+        flags |= ObjectFlag.DEGENERATE
     hypernyms = [n for entry in _as_list(raw.get("hypernym")) for n in str(entry).split(",")]
     code = _as_list(raw.get("name_ndx"))
     name = str(raw["name"])
@@ -203,7 +203,7 @@ Regions = dict[int, list[NDArray[np.int64]]]
 
 
 def _regions(path: Path, size: tuple[int, int]) -> Regions | str | None:
-    """The visible regions; None without a readable mask, "size" when it has another size."""
+    """The visible regions; None without a readable mask, "size" if the mask has another size."""
     from PIL import Image
 
     try:
@@ -216,7 +216,7 @@ def _regions(path: Path, size: tuple[int, int]) -> Regions | str | None:
     code = (pixels[..., 0] // 10) * 256 + pixels[..., 1]
     both = (code * 256 + pixels[..., 2]).ravel()
     present = np.flatnonzero(np.bincount(both))
-    present = present[present >= 256]  # class code 0 is unlabelled
+    present = present[present >= 256]  # class code 0 is unlabeled
     if not len(present):
         return {}
     rank = np.zeros(int(both.max()) + 1, np.int32)
@@ -232,10 +232,10 @@ def _regions(path: Path, size: tuple[int, int]) -> Regions | str | None:
 
 
 def _assign(objects: list[dict[str, Any]], regions: Regions, size: tuple[int, int]) -> None:
-    """Give each whole object its visible region, by overlap with its polygon; mark what has none."""
+    """Assign each whole object its visible region, by overlap with its polygon; mark objects without one."""
     by_code: dict[int, list[dict[str, Any]]] = {}
     for item in objects:
-        if not item["flags"] & Obj.PART:
+        if not item["flags"] & ObjectFlag.PART:
             by_code.setdefault(item["code"], []).append(item)
     for code, members in by_code.items():
         found = regions.get(code, [])
@@ -245,9 +245,9 @@ def _assign(objects: list[dict[str, Any]], regions: Regions, size: tuple[int, in
         taken = {o for o, _ in pairs}
         for o, item in enumerate(members):
             if o not in taken:
-                item["flags"] |= Obj.INVISIBLE
-            if len(pairs) < len(found):  # the mask shows instances the list lacks
-                item["flags"] |= Obj.MASK_CONFLICT
+                item["flags"] |= ObjectFlag.INVISIBLE
+            if len(pairs) < len(found):  # the mask contains instances that are not listed
+                item["flags"] |= ObjectFlag.MASK_CONFLICT
 
 
 def _match(members: list[dict[str, Any]], found: list[Any], size: tuple[int, int]) -> list[tuple[int, int]]:
@@ -261,7 +261,7 @@ def _match(members: list[dict[str, Any]], found: list[Any], size: tuple[int, int
         total = int(np.count_nonzero(filled))
         for r, flat in enumerate(found):
             common = int(np.count_nonzero(filled[flat]))
-            # most of a visible region lies inside the outline of its object
+            # most of a visible region is inside the outline of its object
             if common * 2 > len(flat):
                 scores.append((common / (total + len(flat) - common), o, r))
     pairs: list[tuple[int, int]] = []

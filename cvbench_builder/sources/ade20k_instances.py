@@ -1,7 +1,7 @@
-"""The Instance-100 release of ADE20K: COCO's form, ids from 0, run-length masks.
+"""The Instance-100 release of ADE20K: COCO's format, ids from 0, run-length masks.
 
-Its JSON may lack the image and class lists; those are then in the release's list file
-(``imgCatIds.json``). Several category ids may share one name; they are one class here.
+Its JSON may lack the image and class lists; they are then in the list file of the release (`imgCatIds.json`).
+Category ids with the same name become one class.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LIST_FILE = "imgCatIds.json"
 
 
 def read(path: Path, list_file: Path | None, sha256: str) -> Catalog:
-    """The file as a catalog; ``list_file`` gives the lists it lacks, None looks for it beside the file."""
+    """The file as a catalog; `list_file` contains the missing lists, with None it is searched beside the file."""
     parsed = read_lists(path, LISTS)
     if parsed["annotations"] is None:
         raise BuilderError(f"{path}: no `annotations`; the Instance-100 JSON of ADE20K is needed")
@@ -54,18 +54,20 @@ def _list_file(path: Path, given: Path | None) -> dict[str, Any]:
 
 
 def _boxes_from_masks(path: Path, annotations: list[Any]) -> None:
-    """Fill in box and area from the mask where the file does not state them."""
-    lacking = [a for a in annotations if a.bbox is None or a.area is None]
-    if not lacking:
+    """Compute box and area from the mask if the file does not contain them."""
+    incomplete = [a for a in annotations if a.bbox is None or a.area is None]
+    if not incomplete:
         return
     from pycocotools import mask as masks
 
-    for annotation, shape in zip(lacking, decode_raw_many([a.segmentation for a in lacking]), strict=True):
+    for annotation, shape in zip(incomplete, decode_raw_many([a.segmentation for a in incomplete]), strict=True):
         if not isinstance(shape, dict) or "counts" not in shape or "size" not in shape:
-            continue  # stays without a box and is counted as degenerate
+            continue  # remains without a box and is counted as degenerate
         try:
             run_lengths = masks.frPyObjects(shape, *shape["size"]) if isinstance(shape["counts"], list) else shape
             annotation.bbox = annotation.bbox or [float(v) for v in masks.toBbox(run_lengths)]
             annotation.area = float(masks.area(run_lengths))
         except (TypeError, ValueError):
-            raise BuilderError(f"{path}: annotation {annotation.id}: `segmentation` is no run-length mask") from None
+            raise BuilderError(
+                f"{path}: annotation {annotation.id}: `segmentation` is not a run-length mask; download the file again"
+            ) from None

@@ -1,7 +1,7 @@
-"""COCO ``instances_*.json`` and every file of that form.
+"""COCO `instances_*.json` and other files of that format.
 
-Polygons are never read: boxes, areas and the crowd mark decide everything. The same columns serve
-the Instance-100 release of ADE20K (``sources.ade20k_instances``), which has COCO's form.
+Polygons are not read: boxes, areas and the crowd flag are sufficient. The Instance-100 release of ADE20K
+(`sources.ade20k_instances`) has the same columns.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from cvbench_builder import catalog as catalogs
-from cvbench_builder.catalog import Catalog, ClassName, Obj, Pic
+from cvbench_builder.catalog import Catalog, ClassName, ImageFlag, ObjectFlag
+from cvbench_builder.class_names import class_name
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.records import Field, decode_raw, first_keys, read_lists, record
-from cvbench_builder.words import class_name
 
 IMAGE = record(
     "CocoImage",
@@ -35,7 +35,7 @@ OBJECT_FIELDS = (
     Field("area", float | None),
     Field("iscrowd", int | bool, 0),
 )
-"""What every release in COCO's form says of an object."""
+"""The fields of an object in every release of COCO's format."""
 ANNOTATION = record("CocoAnnotation", *OBJECT_FIELDS)
 CATEGORY = record("CocoCategory", Field("id", int | str), Field("name", str, ""), Field("keypoints", "raw"))
 LISTS = {"images": IMAGE, "annotations": ANNOTATION, "categories": CATEGORY}
@@ -62,18 +62,18 @@ def read(path: Path, sha256: str) -> Catalog:
 
 
 def split_of(path: Path) -> str:
-    """The split in a file name: ``instances_val2017.json`` is ``val2017``."""
+    """The split in a file name: `instances_val2017.json` is `val2017`."""
     stem = path.stem.removeprefix("instances_")
     return stem if stem else "unknown"
 
 
 def refuse_other_files(path: Path, parsed: dict[str, Any]) -> None:
-    """One clear line for the files people pass by mistake."""
+    """Raise for files that are often passed by mistake."""
     annotations, categories = parsed["annotations"], parsed["categories"]
     if parsed["images"] is None or annotations is None or categories is None:
-        lacking = next(n for n in LISTS if parsed[n] is None)
+        absent = next(n for n in LISTS if parsed[n] is None)
         keys = first_keys(path, "annotations")
-        kind = "a captions file" if "caption" in keys else f"a file without `{lacking}`"
+        kind = "a captions file" if "caption" in keys else f"a file without `{absent}`"
         raise BuilderError(f"{path}: {kind}; --coco needs an instances_*.json")
     if any(decode_raw(c.keypoints) for c in categories[:1]):
         raise BuilderError(f"{path}: a person keypoints file; --coco needs an instances_*.json")
@@ -101,7 +101,7 @@ def from_parsed(
     sha256: str,
     published: Callable[[str], str],
 ) -> Catalog:
-    """The catalog of lists in COCO's form; ``published`` turns a file name into the published one."""
+    """The catalog of lists in COCO's format; `published` converts a file name to the published one."""
     images = parsed["images"]
     row_of: dict[int | str, int] = {}
     rows: list[dict[str, Any]] = []
@@ -119,11 +119,11 @@ def from_parsed(
                 "name": published(image.file_name),
                 "width": int(image.width),
                 "height": int(image.height),
-                "flags": Pic.DUPLICATE_ID if repeated else 0,
+                "flags": ImageFlag.DUPLICATE_ID if repeated else 0,
             }
         )
-        if repeated:  # which of the two the annotations mean cannot be known
-            rows[row_of[image.id]]["flags"] = Pic.DUPLICATE_ID
+        if repeated:  # the annotations do not say which of the two they mean
+            rows[row_of[image.id]]["flags"] = ImageFlag.DUPLICATE_ID
     classes, class_of = merge_categories(parsed["categories"])
     columns, skipped = _object_columns(parsed["annotations"], row_of, class_of, rows)
     return catalogs.from_rows(
@@ -141,7 +141,7 @@ def from_parsed(
 
 
 def merge_categories(categories: list[Any]) -> tuple[tuple[ClassName, ...], dict[int | str, int]]:
-    """Classes by name, not by id: a release may list one name twice (door)."""
+    """Classes by name instead of id, because a release may list one name twice (door)."""
     classes: list[ClassName] = []
     by_name: dict[str, int] = {}
     class_of: dict[int | str, int] = {}
@@ -178,7 +178,7 @@ def _object_columns(
     crowd, ids = crowd[keep], ids[keep]
     size = np.array([[r["width"], r["height"]] for r in rows], np.float64).reshape(-1, 2)[image]
     box, area, flags = clip_xywh(xywh, area, size)
-    flags[crowd] |= int(Obj.CROWD)
+    flags[crowd] |= int(ObjectFlag.CROWD)
     columns = {
         "image": image,
         "class": kind,
@@ -193,7 +193,7 @@ def _object_columns(
 
 
 def clip_xywh(xywh: Any, area: Any, size: Any) -> tuple[Any, Any, Any]:
-    """xyxy boxes clipped to the image, the visible area (mask area where stated), and flags."""
+    """xyxy boxes clipped to the image, the visible area (from the mask if given), and flags."""
     finite = np.isfinite(xywh).all(axis=1)
     xywh = np.where(finite[:, None], xywh, 0.0)
     raw = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
@@ -204,6 +204,6 @@ def clip_xywh(xywh: Any, area: Any, size: Any) -> tuple[Any, Any, Any]:
     visible = np.where(np.isfinite(area) & (area > 0), np.minimum(area, inside), inside)
     flags = np.zeros(len(box), np.int64)
     outside = np.maximum(-raw[:, :2], raw[:, 2:] - size).max(axis=1, initial=0.0) >= 1.0
-    flags[outside] |= int(Obj.OUT_OF_BOUNDS)
-    flags[~finite | (xywh[:, 2:] <= 0).any(axis=1) | (sides <= 0).any(axis=1)] |= int(Obj.DEGENERATE)
+    flags[outside] |= int(ObjectFlag.OUT_OF_BOUNDS)
+    flags[~finite | (xywh[:, 2:] <= 0).any(axis=1) | (sides <= 0).any(axis=1)] |= int(ObjectFlag.DEGENERATE)
     return box, visible, flags

@@ -1,8 +1,8 @@
 """Omni3D JSON of all six components: cuboids in the camera frame.
 
-Owns every sentinel of the format (-1 against 0, false cuboids, missing boxes), the ignore rules
-of the reference loader, and the check that corners agree with centre, size and rotation. Corners
-stay undecoded until the cheap fields have let an object pass.
+Handles the sentinels of the format (-1 or 0, invalid cuboids, missing boxes), applies the ignore rules of the reference
+loader, and checks that corners agree with center, size and rotation. Corners are decoded only for objects that pass
+the checks of the other fields.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cvbench_builder import catalog as catalogs
-from cvbench_builder.catalog import Bools, Catalog, Floats, Ints, Obj, Pic, Unfit
+from cvbench_builder.catalog import Bools, Catalog, CuboidFlag, Floats, ImageFlag, Ints, ObjectFlag
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.geometry import SIGNS, cuboids, reconstruct_corners
 from cvbench_builder.records import Field, collector_off, decode_raw, decode_raw_many, first_keys, read_lists, record
@@ -55,9 +55,13 @@ ANNOTATION = record(
 )
 LISTS = {"images": IMAGE, "annotations": ANNOTATION, "categories": CATEGORY}
 UNREAD = (
-    Unfit.INVALID_3D | Unfit.BEHIND_CAMERA | Unfit.NO_LIDAR_POINTS | Unfit.NO_SEGMENTATION_POINTS | Unfit.DEPTH_ERROR
+    CuboidFlag.INVALID_3D
+    | CuboidFlag.BEHIND_CAMERA
+    | CuboidFlag.NO_LIDAR_POINTS
+    | CuboidFlag.NO_SEGMENTATION_POINTS
+    | CuboidFlag.DEPTH_ERROR
 )
-"""With one of these the boxes and corners of an object are not decoded."""
+"""If one of these is set, the boxes and corners of an object are not decoded."""
 
 _CHUNK = 20_000
 _CACHED = 1_000
@@ -108,8 +112,8 @@ def read(path: Path, sha256: str) -> Catalog:
 
 def _refuse_other_files(path: Path, parsed: dict[str, Any]) -> None:
     if any(parsed[n] is None for n in LISTS):
-        lacking = next(n for n in LISTS if parsed[n] is None)
-        raise BuilderError(f"{path}: no `{lacking}`; --omni3d needs files like nuScenes_test.json of Omni3D")
+        absent = next(n for n in LISTS if parsed[n] is None)
+        raise BuilderError(f"{path}: no `{absent}`; --omni3d needs files like nuScenes_test.json of Omni3D")
     first = parsed["annotations"][:1]
     if any(decode_raw(a.bbox3D_cam) is None for a in first):
         keys = first_keys(path, "annotations")
@@ -142,10 +146,10 @@ def _images(path: Path, images: list[Any], component: str) -> tuple[list[dict[st
         if not image.file_path or not (image.width > 0 and image.height > 0):
             raise BuilderError(f"{path}: image {image.id}: `file_path`, `width` and `height` are needed")
         scene, frame = scene_of(component, image.file_path)
-        flags = Pic.ROTATED if image.src_90_rotate or image.src_flagged else Pic(0)
+        flags = ImageFlag.ROTATED if image.src_90_rotate or image.src_flagged else ImageFlag(0)
         if image.id in row_of:
-            flags |= Pic.DUPLICATE_ID
-            rows[row_of[image.id]]["flags"] |= Pic.DUPLICATE_ID
+            flags |= ImageFlag.DUPLICATE_ID
+            rows[row_of[image.id]]["flags"] |= ImageFlag.DUPLICATE_ID
         row_of.setdefault(image.id, len(rows))
         rows.append(
             {
@@ -163,18 +167,18 @@ def _images(path: Path, images: list[Any], component: str) -> tuple[list[dict[st
 
 
 def scene_of(component: str, file_path: str) -> tuple[str, int]:
-    """The recording an image belongs to and its place in it (-1: unknown)."""
+    """The recording of an image and its position in it (-1: unknown)."""
     name = file_path.rsplit("/", 1)[-1]
     if component == "nuScenes":
         found = re.match(r"(.+?)__CAM\w*?__(\d+)", name)
-        # key frames come twice a second, stamped in microseconds
+        # two key frames per second, with timestamps in microseconds
         return (found.group(1), int(found.group(2)) // 500_000) if found else (file_path, -1)
     if component == "Hypersim":
         scene = re.search(r"(ai_\d+_\d+)", file_path)
         frame = re.search(r"frame\.(\d+)", name)
         camera = re.search(r"(cam_\d+)", file_path)
         number = int(frame.group(1)) if frame else -1
-        # frames of two cameras of one scene are never neighbours
+        # frames of two cameras of one scene are never neighbors
         offset = 100_000 * int(camera.group(1)[4:]) if camera and number >= 0 else 0
         return (scene.group(1) if scene else file_path, number + offset if number >= 0 else -1)
     if component in ("ARKitScenes", "Objectron"):
@@ -195,7 +199,7 @@ def _objects(annotations: list[Any], size: Floats) -> dict[str, Any]:
         chosen = [annotations[i] for i in rows.tolist()]
         box[rows], height[rows], flags[rows], has_box = _boxes(chosen, size[rows])
         corners[rows], unfit[rows] = _cuboids(chosen)
-        unfit[rows[~has_box]] |= int(Unfit.NO_2D_BOX)
+        unfit[rows[~has_box]] |= int(CuboidFlag.NO_2D_BOX)
     return {
         "box": box,
         "area": (box[:, 2:] - box[:, :2]).prod(axis=1),
@@ -211,13 +215,13 @@ def _objects(annotations: list[Any], size: Floats) -> dict[str, Any]:
 
 
 def _cheap_rules(annotations: list[Any]) -> Ints:
-    """Rules that need single numbers only. -1 is 'unknown' and passes; 0 points is 'none seen'."""
+    """Rules that need single numbers only. -1 means unknown and passes; 0 points means that none are visible."""
     unfit = np.zeros(len(annotations), np.int64)
-    unfit[[not a.valid3D for a in annotations]] |= int(Unfit.INVALID_3D)
-    unfit[[bool(a.behind_camera) for a in annotations]] |= int(Unfit.BEHIND_CAMERA)
-    unfit[_numbers(annotations, "lidar_pts") == 0] |= int(Unfit.NO_LIDAR_POINTS)
-    unfit[_numbers(annotations, "segmentation_pts") == 0] |= int(Unfit.NO_SEGMENTATION_POINTS)
-    unfit[_numbers(annotations, "depth_error") > 0.5] |= int(Unfit.DEPTH_ERROR)
+    unfit[[not a.valid3D for a in annotations]] |= int(CuboidFlag.INVALID_3D)
+    unfit[[bool(a.behind_camera) for a in annotations]] |= int(CuboidFlag.BEHIND_CAMERA)
+    unfit[_numbers(annotations, "lidar_pts") == 0] |= int(CuboidFlag.NO_LIDAR_POINTS)
+    unfit[_numbers(annotations, "segmentation_pts") == 0] |= int(CuboidFlag.NO_SEGMENTATION_POINTS)
+    unfit[_numbers(annotations, "depth_error") > 0.5] |= int(CuboidFlag.DEPTH_ERROR)
     return unfit
 
 
@@ -226,7 +230,7 @@ def _numbers(annotations: list[Any], name: str) -> Floats:
 
 
 def _boxes(annotations: list[Any], size: Floats) -> tuple[Floats, Floats, Ints, Bools]:
-    """The drawn box: tight, else truncated, else projected and clipped; and the projected height."""
+    """The drawn box (tight, otherwise truncated, otherwise projected and clipped) and the projected height."""
     n = len(annotations)
     chosen = np.full((n, 4), np.nan)
     height = np.full(n, np.nan)
@@ -245,7 +249,7 @@ def _boxes(annotations: list[Any], size: Floats) -> tuple[Floats, Floats, Ints, 
     own = box[:, 3] - box[:, 1]
     flags = np.zeros(n, np.int64)
     outside = np.maximum(-chosen[:, :2], chosen[:, 2:] - size).max(axis=1, initial=-np.inf) >= 1.0
-    flags[outside & has_box] |= int(Obj.OUT_OF_BOUNDS)
+    flags[outside & has_box] |= int(ObjectFlag.OUT_OF_BOUNDS)
     return box, np.where(np.isfinite(height), height, own), flags, has_box
 
 
@@ -253,14 +257,14 @@ def _four_numbers(values: list[Any]) -> Floats:
     try:
         return np.array(values, np.float64).reshape(len(values), 4)
     except (ValueError, TypeError):
-        pass  # a bare -1, null or a list of another length among them
+        pass  # one of them is a single -1, null or a list of another length
     nan = (np.nan,) * 4
     rows = [v if isinstance(v, list) and len(v) == 4 and None not in v else nan for v in values]
     return np.array(rows, np.float64).reshape(len(values), 4)
 
 
 def _shaped(values: list[Any], shape: tuple[int, ...]) -> Floats:
-    """Stack values of one shape; whatever has another shape (a bare -1, null) becomes NaN."""
+    """Stack values of one shape; a value of another shape (a single -1, null) becomes NaN."""
     try:
         return np.array(values, np.float64).reshape(len(values), *shape)
     except (ValueError, TypeError):
@@ -274,34 +278,34 @@ def _shaped(values: list[Any], shape: tuple[int, ...]) -> Floats:
 
 
 def _cuboids(annotations: list[Any]) -> tuple[Floats, Ints]:
-    """Corners in the documented order, and what is wrong with them."""
+    """Corners in the documented order, and their errors."""
     corners = _shaped(decode_raw_many([a.bbox3D_cam for a in annotations]), (8, 3))
     stated = [decode_raw_many([getattr(a, n) for a in annotations]) for n in ("center_cam", "dimensions", "R_cam")]
-    centre, dimensions, rotation = (_shaped(v, s) for v, s in zip(stated, ((3,), (3,), (3, 3)), strict=True))
+    center, dimensions, rotation = (_shaped(v, s) for v, s in zip(stated, ((3,), (3,), (3, 3)), strict=True))
     absent: Bools = np.array([None in triple for triple in zip(*stated, strict=True)], bool)
     finite: Bools = np.asarray(np.isfinite(corners).all(axis=(1, 2)))
-    if absent.any():  # nothing to check against: the corners speak for themselves
+    if absent.any():  # there is nothing to compare with: use the corners
         frame = cuboids(np.where(finite[:, None, None], corners, SIGNS)[absent])
-        centre[absent], dimensions[absent] = frame.centre, 2 * frame.half[:, [2, 1, 0]]
+        center[absent], dimensions[absent] = frame.center, 2 * frame.half[:, [2, 1, 0]]
         rotation[absent] = frame.axes.transpose(0, 2, 1)
-    finite &= np.isfinite(dimensions).all(axis=1) & np.isfinite(centre).all(axis=1)
+    finite &= np.isfinite(dimensions).all(axis=1) & np.isfinite(center).all(axis=1)
     finite &= np.isfinite(rotation).all(axis=(1, 2))
     unfit = np.zeros(len(annotations), np.int64)
-    unfit[~finite] |= int(Unfit.NOT_FINITE)
-    corners, centre, dimensions, rotation = (
-        np.where(finite.reshape(-1, *[1] * (v.ndim - 1)), v, 1.0) for v in (corners, centre, dimensions, rotation)
+    unfit[~finite] |= int(CuboidFlag.NOT_FINITE)
+    corners, center, dimensions, rotation = (
+        np.where(finite.reshape(-1, *[1] * (v.ndim - 1)), v, 1.0) for v in (corners, center, dimensions, rotation)
     )
-    unfit[(dimensions <= 0).any(axis=1)] |= int(Unfit.BAD_DIMENSIONS)
-    expected = reconstruct_corners(centre, dimensions, rotation)
+    unfit[(dimensions <= 0).any(axis=1)] |= int(CuboidFlag.BAD_DIMENSIONS)
+    expected = reconstruct_corners(center, dimensions, rotation)
     partner, worst = _match(expected, corners)
     tolerance = np.maximum(0.02, 0.02 * np.linalg.norm(dimensions, axis=1))
     one_to_one = np.bitwise_or.reduce(1 << partner, axis=1) == 255
-    unfit[finite & ((worst > tolerance) | ~one_to_one)] |= int(Unfit.CORNERS_DISAGREE)
+    unfit[finite & ((worst > tolerance) | ~one_to_one)] |= int(CuboidFlag.CORNERS_DISAGREE)
     return np.take_along_axis(corners, partner[:, :, None], axis=1), unfit
 
 
 def _match(expected: Floats, corners: Floats) -> tuple[Ints, Floats]:
-    """Per expected corner the nearest given one (whatever their order), and the worst distance of a cuboid."""
+    """Per expected corner the nearest given one (in any order), and the largest distance of a cuboid."""
     partner, worst = np.zeros((len(corners), 8), np.int64), np.zeros(len(corners))
     for start in range(0, len(corners), _CACHED):
         rows = slice(start, start + _CACHED)

@@ -1,123 +1,211 @@
 """Distance: which of two objects is closer to an anchor object.
 
-The interval rule (every point of A, plus the offset, nearer than every point of B) must hold with
-the anchor read as its centre, as its corners and as its surface; none of the three implies
-another. The surface reading is exact: the farthest point of A is a corner of A, the nearest point
-of B comes from the distance between the two boxes.
+The interval rule (every point of A, plus the offset, nearer than every point of B) must hold with the anchor taken
+as its center, as its corners and as its surface; none of the three implies another. The surface distance is exact:
+the farthest point of A is a corner of A, the nearest point of B comes from the distance between the two cuboids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import IntFlag
 from hashlib import blake2b
+from typing import Annotated
 
 import numpy as np
 
-from cvbench_builder.candidates import Table, Why, pairs_within, spans, table
+from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Reason, pairs_within, spans
 from cvbench_builder.catalog import Catalog, Floats, Ints
 from cvbench_builder.geometry import Cuboids, cuboid_distance, cuboids, distance_bounds, point_to_cuboid
-from cvbench_builder.settings import Settings
-from cvbench_builder.tasks.space import EPSILON, drawing_conflict, outdoors, usable_and_not
+from cvbench_builder.settings import BuildSettings, Meta, Rules
+from cvbench_builder.task import Candidate, Prior, Row, Wording
+from cvbench_builder.tasks.cuboid_objects import EPSILON, CuboidTask, drawing_conflict, fixed_offset, tightness
 
-MARGINS = ("centre", "corner", "surface")
+QUESTION = (
+    "Estimate the real-world distances between objects in this image. Which object is closer to the {anchor} "
+    "(highlighted by {anchor_box} box), the {first} (highlighted by {first_box} box) "
+    "or the {second} (highlighted by {second_box} box)?"
+)
 _PAIRS = 60_000
 _CACHED = 2_000
 """Pairs measured at a time, few enough for the processor's cache."""
 
 
-def candidates(catalog: Catalog, s: Settings) -> Iterator[Table]:
-    """The unusable cuboids, then every anchor with two others of different classes, whole images at a time."""
-    usable, rejected = usable_and_not(catalog, s, "Distance", MARGINS)
-    yield rejected
-    starts, lengths = spans(catalog.object_image[usable])
-    triples = np.cumsum(lengths.astype(np.int64) ** 3)
-    done = 0
-    while done < len(starts):
-        # whole images, until their triples fill a bounded piece of memory
-        base = triples[done - 1] if done else 0
-        stop = max(int(np.searchsorted(triples, base + 20 * _PAIRS)), done + 1)
-        rows = usable[starts[done] : starts[stop - 1] + lengths[stop - 1]]
-        yield _triples(catalog, s, rows)
-        done = stop
+@dataclass(frozen=True)
+class DistanceRules(Rules):
+    """Rules of Distance."""
+
+    title = "Distance"
+
+    distance_offset: Annotated[
+        float | None,
+        Meta("Smallest margin in meters by which an object must be nearer; default 0.3 indoors, 1.0 outdoors.", 0),
+    ] = None
+    distance_ratio: Annotated[
+        float,
+        Meta("Smallest margin as a share of the nearer object's distance, if it exceeds --distance-offset.", 0),
+    ] = 0.20
+    anchor_metric: Annotated[
+        str,
+        Meta(
+            "What distances are measured from; `all`: the three must agree.",
+            choices=("centre", "corner", "surface", "all"),
+        ),
+    ] = "all"
+    triples_per_image: Annotated[
+        int, Meta("Largest number of candidates per image, chosen by their hash; 0: no limit.", 0)
+    ] = 200
 
 
-def _triples(catalog: Catalog, s: Settings, rows: Ints) -> Table:
-    image, kind = catalog.object_image[rows], catalog.object_class[rows]
-    box = catalog.object_box[rows]
-    bodies = cuboids(catalog.corners[rows])
-    # ordered pairs (anchor, other) of different classes; a triple is two pairs with one anchor
-    anchor, other = pairs_within(image, image)
-    keep = kind[anchor] != kind[other]
-    anchor, other = anchor[keep], other[keep]
-    centre, corner, surface_far = _intervals(bodies, anchor, other)
-    p, q = pairs_within(anchor, anchor)
-    keep = (p < q) & (kind[other[p]] != kind[other[q]])
-    p, q = p[keep], q[keep]
-    # where the rule holds, the nearer object's far end is the nearer far end, in every reading
-    far = {"centre": centre[:, 1], "surface": surface_far}.get(s.anchor_metric, corner[:, 1])
-    first = far[p] <= far[q]
-    x, y = np.where(first, p, q), np.where(first, q, p)
-    with_anchor = drawing_conflict(box[anchor], box[other], s)
-    why = with_anchor[p] | with_anchor[q] | drawing_conflict(box[other[p]], box[other[q]], s)
-    fixed = s.offset("Distance", outdoors(catalog))
-    margins = np.full((len(p), 3), np.nan)
-    for k, (name, value, reason) in enumerate(
-        (("centre", centre, Why.CENTRE_DISAGREES), ("corner", corner, Why.CORNER_DISAGREES))
-    ):
-        margins[:, k] = value[y, 0] - value[x, 1]
-        if s.anchor_metric in ("all", name):
-            needed = np.maximum(fixed, s.distance_ratio * value[x, 1])
-            why[margins[:, k] < needed - EPSILON] |= int(reason)
-    needed = np.maximum(fixed, s.distance_ratio * surface_far[x])
-    if s.anchor_metric in ("all", "surface"):
-        _surface(bodies, (anchor, other), (x, y), surface_far, needed, why)
-    objects = np.stack([rows[anchor[p]], rows[other[p]], rows[other[q]]], axis=1)
-    _cap(catalog, s, image[anchor[p]], objects, why)
-    return table(
-        "Distance",
-        MARGINS,
-        len(p),
-        image=image[anchor[p]],
-        objects=objects,
-        kind=kind[anchor[p]],
-        answer=np.where(first, 0, 1),
-        why=why,
-        margins=margins,
-    )
+class DistanceReason(IntFlag):
+    """Reasons for rejection that only Distance has."""
+
+    CORNER_DISAGREES = OWN_REASONS
+    CENTRE_DISAGREES = OWN_REASONS << 1
+    OVER_IMAGE_CAP = OWN_REASONS << 2
+
+
+class Distance(CuboidTask):
+    """Which of two objects is nearer to a third one."""
+
+    name = "Distance"
+    order = 40
+    rows = 600
+    rules = (*CuboidTask.rules, DistanceRules)
+    roles = ("anchor", "first", "second")
+    margins = ("centre", "corner", "surface")
+    own_reasons = DistanceReason
+
+    def candidates(self, catalog: Catalog, settings: BuildSettings) -> Iterator[CandidateTable]:
+        """The unusable cuboids, then every anchor with two others of different classes, whole images at a time."""
+        usable, rejected = self.usable_and_rejected(catalog, settings)
+        yield rejected
+        starts, lengths = spans(catalog.object_image[usable])
+        triples = np.cumsum(lengths.astype(np.int64) ** 3)
+        done = 0
+        while done < len(starts):
+            # whole images, until their triples fill a bounded piece of memory
+            base = triples[done - 1] if done else 0
+            stop = max(int(np.searchsorted(triples, base + 20 * _PAIRS)), done + 1)
+            rows = usable[starts[done] : starts[stop - 1] + lengths[stop - 1]]
+            yield self._triples(catalog, settings, rows)
+            done = stop
+
+    def _triples(self, catalog: Catalog, settings: BuildSettings, rows: Ints) -> CandidateTable:
+        rules = settings[DistanceRules]
+        image, class_index = catalog.object_image[rows], catalog.object_class[rows]
+        box = catalog.object_box[rows]
+        bodies = cuboids(catalog.corners[rows])
+        # ordered pairs (anchor, other) of different classes; a triple is two pairs with one anchor
+        anchor, other = pairs_within(image, image)
+        keep = class_index[anchor] != class_index[other]
+        anchor, other = anchor[keep], other[keep]
+        center, corner, surface_far = _intervals(bodies, anchor, other)
+        p, q = pairs_within(anchor, anchor)
+        keep = (p < q) & (class_index[other[p]] != class_index[other[q]])
+        p, q = p[keep], q[keep]
+        # where the rule holds, the nearer object's far end is the nearer far end, for every metric
+        far = {"centre": center[:, 1], "surface": surface_far}.get(rules.anchor_metric, corner[:, 1])
+        first = far[p] <= far[q]
+        x, y = np.where(first, p, q), np.where(first, q, p)
+        with_anchor = drawing_conflict(box[anchor], box[other], settings)
+        reasons = with_anchor[p] | with_anchor[q] | drawing_conflict(box[other[p]], box[other[q]], settings)
+        fixed = fixed_offset(rules.distance_offset, catalog)
+        margins = np.full((len(p), 3), np.nan)
+        for k, (name, value, reason) in enumerate(
+            (("centre", center, DistanceReason.CENTRE_DISAGREES), ("corner", corner, DistanceReason.CORNER_DISAGREES))
+        ):
+            margins[:, k] = value[y, 0] - value[x, 1]
+            if rules.anchor_metric in ("all", name):
+                needed = np.maximum(fixed, rules.distance_ratio * value[x, 1])
+                reasons[margins[:, k] < needed - EPSILON] |= int(reason)
+        needed = np.maximum(fixed, rules.distance_ratio * surface_far[x])
+        if rules.anchor_metric in ("all", "surface"):
+            _check_surface(bodies, (anchor, other), (x, y), surface_far, needed, reasons)
+        objects = np.stack([rows[anchor[p]], rows[other[p]], rows[other[q]]], axis=1)
+        _limit(catalog, settings, image[anchor[p]], objects, reasons)
+        return self.table(
+            len(p),
+            image=image[anchor[p]],
+            objects=objects,
+            class_index=class_index[anchor[p]],
+            answer=np.where(first, 0, 1),
+            reasons=reasons,
+            margins=margins,
+        )
+
+    def complete(self, catalog: Catalog, table: CandidateTable) -> CandidateTable:
+        """The table with the exact surface margin of every row that has two compared objects."""
+        rows = np.flatnonzero((table.objects >= 0).all(axis=1))
+        if not len(rows):
+            return table
+        place = np.arange(len(rows))
+        nearer = table.answer[rows]
+        objects = table.objects[rows]
+        anchor, x, y = (
+            cuboids(catalog.corners[o]) for o in (objects[:, 0], objects[place, 1 + nearer], objects[place, 2 - nearer])
+        )
+        margins = table.margins.copy()
+        margins[rows, 2] = cuboid_distance(anchor, y) - point_to_cuboid(x.corners, anchor).max(axis=1)
+        return replace(table, margins=margins)
+
+    def priors(self, classes: tuple[str, ...], answer: str) -> list[Prior]:
+        """The pair alone, and the pair with this anchor."""
+        pair = super().priors(classes, answer)
+        return [*pair, (("triple", classes[0], *sorted(classes[1:])), answer)]
+
+    def ask(
+        self, candidate: Candidate, place: int, settings: BuildSettings, options: list[int] | None = None
+    ) -> Wording:
+        """Which is closer to the anchor; all three objects have a box, the anchor in the first color."""
+        smallest = min(self.margin_values(candidate.table, candidate.row).values())
+        needed = fixed_offset(settings[DistanceRules].distance_offset, candidate.catalog)
+        return self.fill(QUESTION, candidate, place, settings, tightness(smallest, needed))
+
+    def classes_in(self, row: Row) -> list[str]:
+        """The anchor in the question, and the options."""
+        before, after = QUESTION.split("{anchor}")
+        anchor = row["question"].partition(before)[2].partition(after.partition(" by ")[0])[0]
+        return [anchor, *row["choices"]]
+
+    def prior_keys(self, row: Row) -> list[tuple[str, ...]]:
+        """The triple, then the pair."""
+        pair = super().prior_keys(row)
+        return [("triple", row["classes"][0], *pair[0]), *pair]
 
 
 def _intervals(bodies: Cuboids, anchor: Ints, other: Ints) -> tuple[Floats, Floats, Floats]:
-    """Per pair: nearest and farthest corner of the other one from the anchor's centre and from its
-    corners, and the farthest one from its surface."""
+    """Per pair: distances of the other object's nearest and farthest corner from the anchor's center and from its
+    corners, and of the farthest one from its surface."""
     n = len(anchor)
-    centre, corner, surface = np.zeros((n, 2)), np.zeros((n, 2)), np.zeros(n)
+    center, corner, surface = np.zeros((n, 2)), np.zeros((n, 2)), np.zeros(n)
     for start in range(0, n, _CACHED):
         rows = slice(start, start + _CACHED)
         points, at = bodies.corners[other[rows]], bodies.take(anchor[rows])
         x, y, z = np.ascontiguousarray(points.transpose(2, 1, 0))  # pairs along the last axis
         squares = [
             (x - c[:, 0]) ** 2 + (y - c[:, 1]) ** 2 + (z - c[:, 2]) ** 2
-            for c in (at.centre, *(at.corners[:, k] for k in range(8)))
+            for c in (at.center, *(at.corners[:, k] for k in range(8)))
         ]
-        for column, square in ((centre, squares[0]), (corner, np.minimum.reduce(squares[1:]))):
+        for column, square in ((center, squares[0]), (corner, np.minimum.reduce(squares[1:]))):
             column[rows] = np.sqrt(np.stack([square.min(axis=0), square.max(axis=0)], axis=1))
         surface[rows] = point_to_cuboid(points, at).max(axis=1)
-    return centre, corner, surface
+    return center, corner, surface
 
 
-def _surface(
+def _check_surface(
     bodies: Cuboids,
     pair: tuple[Ints, Ints],
     chosen: tuple[Ints, Ints],
     surface_far: Floats,
     needed: Floats,
-    why: Ints,
+    reasons: Ints,
 ) -> None:
-    """The surface reading, exactly, for the triples that the cheap readings have left."""
+    """The surface metric, exactly, for the triples that the cheaper metrics have left."""
     anchor, other = pair
     x, y = chosen
-    left = np.flatnonzero(why == 0)
+    left = np.flatnonzero(reasons == 0)
     if not len(left):
         return
     wanted, back = np.unique(y[left], return_inverse=True)
@@ -131,37 +219,25 @@ def _surface(
     rows = np.flatnonzero(undecided)
     nearest[rows] = cuboid_distance(a.take(rows), b.take(rows))
     passed = np.where(undecided[back], nearest[back] >= far, low[back] >= far)
-    why[left[~passed]] |= int(Why.SURFACE_DISAGREES)
+    reasons[left[~passed]] |= int(Reason.SURFACE_DISAGREES)
 
 
-def complete(catalog: Catalog, t: Table) -> Table:
-    """The table with the exact surface margin of every row that has two compared objects."""
-    rows = np.flatnonzero((t.objects >= 0).all(axis=1))
-    if t.task != "Distance" or not len(rows):
-        return t
-    place = np.arange(len(rows))
-    nearer = t.answer[rows]
-    anchor, x, y = (
-        cuboids(catalog.corners[o])
-        for o in (t.objects[rows, 0], t.objects[rows][place, 1 + nearer], t.objects[rows][place, 2 - nearer])
-    )
-    margins = t.margins.copy()
-    margins[rows, 2] = cuboid_distance(anchor, y) - point_to_cuboid(x.corners, anchor).max(axis=1)
-    return replace(t, margins=margins)
-
-
-def _cap(catalog: Catalog, s: Settings, image: Ints, objects: Ints, why: Ints) -> None:
-    """At most so many candidates of one image, the first by hash."""
-    if not s.triples_per_image:
+def _limit(catalog: Catalog, settings: BuildSettings, image: Ints, objects: Ints, reasons: Ints) -> None:
+    """Reject candidates above the limit per image, the last ones by hash."""
+    limit = settings[DistanceRules].triples_per_image
+    if not limit:
         return
-    rows = np.flatnonzero(why == 0)
+    rows = np.flatnonzero(reasons == 0)
     rows = rows[np.argsort(image[rows], kind="stable")]
     starts, lengths = spans(image[rows])
     for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
-        if length <= s.triples_per_image:
+        if length <= limit:
             continue
-        crowd = rows[start : start + length]
-        ids = catalog.object_id[objects[crowd]]
-        marks = [blake2b(f"{s.seed}|{'|'.join(t)}".encode(), digest_size=8).digest() for t in ids.tolist()]
-        kept = sorted(range(length), key=lambda i: marks[i])[s.triples_per_image :]
-        why[crowd[kept]] |= int(Why.OVER_IMAGE_CAP)
+        group = rows[start : start + length]
+        ids = catalog.object_id[objects[group]]
+        marks = [blake2b(f"{settings.seed}|{'|'.join(t)}".encode(), digest_size=8).digest() for t in ids.tolist()]
+        over = sorted(range(length), key=lambda i: marks[i])[limit:]
+        reasons[group[over]] |= int(DistanceReason.OVER_IMAGE_CAP)
+
+
+TASK = Distance()

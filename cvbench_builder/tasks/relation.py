@@ -1,94 +1,273 @@
-"""Relation: where is A with respect to B, on the image plane.
+"""Relation: where is A with respect to B, in the image plane.
 
-Candidates are all ordered pairs of usable objects of different classes on both axes. The answer
-is that of two boxes which do not even touch on the asked axis, so no choice of reference points
-inside them can change it.
+Candidates are all ordered pairs of usable objects of different classes, on both axes. By default the two boxes must
+not even touch on the asked axis, so the answer does not depend on reference points inside them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import Annotated, Any
 
 import numpy as np
 
-from cvbench_builder.candidates import ABOVE, BELOW, LEFT, RIGHT, Soft, Table, Why, pairs_within, table
-from cvbench_builder.catalog import Catalog, Ints, Pic
+from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Pick, Reason, pairs_within
+from cvbench_builder.catalog import Catalog, ImageFlag, Ints
 from cvbench_builder.geometry import overlap_of_smaller
-from cvbench_builder.settings import Settings
-from cvbench_builder.tasks.plane import object_reasons, presence
+from cvbench_builder.quotas import split
+from cvbench_builder.settings import BuildSettings, DrawingRules, Meta, Rules
+from cvbench_builder.task import Candidate, Prior, Profile, Row, Wording
+from cvbench_builder.tasks.image_objects import ImageTask, object_reasons, presence
+from cvbench_builder.wording import PALETTES, box_record
 
-MARGINS = ("gap", "centre_offset")
+QUESTION = (
+    "Considering the relative positions of the {a}{marker_a} and the {b}{marker_b} in the image provided, "
+    "where is the {a}{again_a} located with respect to the {b}{again_b}?"
+)
+MARKER = " (annotated by the {color} box)"
+WORDS = ("left", "right", "above", "below")
+OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 _CHUNK = 20_000
 
 
-def candidates(catalog: Catalog, settings: Settings) -> Iterator[Table]:
-    """The unusable objects, then every ordered pair of usable ones, horizontal and vertical, piece by piece."""
-    why = object_reasons(catalog, settings)
-    groups = presence(catalog, settings, why)
-    crowded = groups.crowd[groups.group_of]
-    why[crowded] |= int(Why.CROWD)
-    # a name that something else in the image answers to is not unique, even if its class is alone
-    alone = (groups.whole == 1) & ~groups.part & ~groups.clash
-    alone &= (groups.why & int(Why.MASK_CONFLICT)) == 0
-    unique = alone[groups.group_of]
-    yield _unusable(catalog, why)
-    usable = np.flatnonzero(why == 0)
-    for start in range(0, len(usable), _CHUNK):
-        queried = usable[start : start + _CHUNK]
-        first = catalog.object_image[queried[0]]
-        last = catalog.object_image[queried[-1]]
-        anchors = usable[(catalog.object_image[usable] >= first) & (catalog.object_image[usable] <= last)]
-        a, b = pairs_within(catalog.object_image[queried], catalog.object_image[anchors])
-        a, b = queried[a], anchors[b]
-        different = catalog.object_class[a] != catalog.object_class[b]
-        a, b = a[different], b[different]
-        clash = groups.clash_matrix[catalog.object_class[a], catalog.object_class[b]]
-        yield from (_axis(catalog, settings, a, b, axis, unique, clash) for axis in (0, 1))
+@dataclass(frozen=True)
+class RelationRules(Rules):
+    """Rules of Relation."""
 
+    title = "Relation"
 
-def _unusable(catalog: Catalog, why: Ints) -> Table:
-    """Objects that are out before any pair is formed, one row each."""
-    rows = np.flatnonzero(why)
-    objects = np.stack([rows, np.full(len(rows), -1)], axis=1)
-    kind = catalog.object_class[rows]
-    image = catalog.object_image[rows]
-    return table("Relation", MARGINS, len(rows), image=image, objects=objects, kind=kind, why=why[rows])
-
-
-def _axis(catalog: Catalog, s: Settings, a: Ints, b: Ints, axis: int, unique: Ints, clash: Ints) -> Table:
-    image = catalog.object_image[a]
-    side = (catalog.image_height if axis else catalog.image_width)[image].astype(np.float64)
-    one, two = catalog.object_box[a], catalog.object_box[b]
-    low1, high1, low2, high2 = one[:, axis], one[:, axis + 2], two[:, axis], two[:, axis + 2]
-    gap = np.maximum(low2 - high1, low1 - high2) / side
-    offset = ((low1 + high1) - (low2 + high2)) / 2 / side
-    other = np.abs((one[:, 1 - axis] + one[:, 3 - axis]) - (two[:, 1 - axis] + two[:, 3 - axis])) / 2
-    why = np.zeros(len(a), np.int64)
-    why[clash] |= int(Why.CLASH)
-    why[overlap_of_smaller(one, two) >= s.max_overlap] |= int(Why.OVERLAP)
-    # 1e-9: a gap of exactly 2 % written in decimals must not fail by its last bit
-    near = gap < s.min_gap - 1e-9
-    soft_axis = (gap < 0) & (np.abs(offset) >= s.soft_gap)
-    why[near & ~(soft_axis if s.soft_relation else np.zeros(len(a), bool))] |= int(Why.GAP_TOO_SMALL)
-    if s.require_dominant_axis:
-        why[np.abs(offset) * side < other] |= int(Why.NOT_DOMINANT_AXIS)
-    if not s.mark_anchor:
-        why[~unique[b]] |= int(Why.ANCHOR_NOT_UNIQUE)
-    if axis:
-        rotated = (catalog.image_flags[image] & int(Pic.ROTATED)) != 0
-        why[rotated] |= int(Why.ROTATED_IMAGE)
-    before, after = (ABOVE, BELOW) if axis else (LEFT, RIGHT)
-    soft = np.where(unique[a], 0, int(Soft.MARKED)) | np.where(unique[b], 0, int(Soft.MARKED_ANCHOR))
-    soft |= np.where(near, int(Soft.OVERLAPPING_PROJECTIONS), 0)
-    return table(
-        "Relation",
-        MARGINS,
-        len(a),
-        image=image,
-        objects=np.stack([a, b], axis=1),
-        kind=catalog.object_class[a],
-        answer=np.where(offset < 0, before, after),
-        why=why,
-        soft=soft,
-        margins=np.stack([gap, np.abs(offset)], axis=1),
+    min_gap: Annotated[
+        float, Meta("Smallest gap between the boxes on the asked axis, as a share of that image side.", 0, 1)
+    ] = 0.02
+    max_overlap: Annotated[
+        float, Meta("Overlap of the two boxes, as a share of the smaller one, from which a pair is rejected.", 0, 1)
+    ] = 0.10
+    soft_relation: Annotated[
+        bool, Meta("Also ask where the boxes overlap on the asked axis but the centers are far apart.")
+    ] = False
+    soft_gap: Annotated[float, Meta("Smallest distance of those centers, as a share of that image side.", 0, 1)] = 0.25
+    require_dominant_axis: Annotated[bool, Meta("Ask only about the axis on which the centers are farther apart.")] = (
+        False
     )
+    mark_anchor: Annotated[
+        bool, Meta("Permit anchors whose class occurs more than once in the image, with a box drawn around them.")
+    ] = False
+    markers: Annotated[
+        str,
+        Meta(
+            "Mentions of an object that name its box: `both`, or as in the `published` set only the first one in "
+            "ADE20K rows.",
+            choices=("both", "published"),
+            presets={"published": "published"},
+        ),
+    ] = "both"
+
+
+class RelationReason(IntFlag):
+    """Reasons for rejection that only Relation has."""
+
+    ANCHOR_NOT_UNIQUE = OWN_REASONS
+    GAP_TOO_SMALL = OWN_REASONS << 1
+    NOT_DOMINANT_AXIS = OWN_REASONS << 2
+    ROTATED_IMAGE = OWN_REASONS << 3
+
+
+class RelationFlag(IntFlag):
+    """Properties of a valid relation."""
+
+    MARKED = 1
+    """The class of the queried object occurs more than once, so the object gets a box."""
+    MARKED_ANCHOR = 2
+    OVERLAPPING_PROJECTIONS = 4
+
+
+class Relation(ImageTask):
+    """Where the first object is. `answer` is the number of the word in `WORDS`."""
+
+    name = "Relation"
+    order = 20
+    rows = 650
+    rules = (*ImageTask.rules, RelationRules)
+    roles = ("queried", "anchor")
+    margins = ("gap", "centre_offset")
+    own_reasons = RelationReason
+    flags = RelationFlag
+    rows_per_image = 2
+
+    def candidates(self, catalog: Catalog, settings: BuildSettings) -> Iterator[CandidateTable]:
+        """The unusable objects, then every ordered pair of usable ones, horizontal and vertical, in chunks."""
+        reasons = object_reasons(catalog, settings)
+        groups = presence(catalog, settings, reasons)
+        crowded = groups.crowd[groups.group_of]
+        reasons[crowded] |= int(Reason.CROWD)
+        # a name that could also mean something else in the image is not unique, even if its class occurs once
+        alone = (groups.whole == 1) & ~groups.part & ~groups.clash
+        alone &= (groups.reasons & int(Reason.MASK_CONFLICT)) == 0
+        unique = alone[groups.group_of]
+        yield self._unusable(catalog, reasons)
+        usable = np.flatnonzero(reasons == 0)
+        for start in range(0, len(usable), _CHUNK):
+            queried = usable[start : start + _CHUNK]
+            first = catalog.object_image[queried[0]]
+            last = catalog.object_image[queried[-1]]
+            anchors = usable[(catalog.object_image[usable] >= first) & (catalog.object_image[usable] <= last)]
+            a, b = pairs_within(catalog.object_image[queried], catalog.object_image[anchors])
+            a, b = queried[a], anchors[b]
+            different = catalog.object_class[a] != catalog.object_class[b]
+            a, b = a[different], b[different]
+            clash = groups.clash_matrix[catalog.object_class[a], catalog.object_class[b]]
+            yield from (self._axis(catalog, settings[RelationRules], a, b, axis, unique, clash) for axis in (0, 1))
+
+    def _unusable(self, catalog: Catalog, reasons: Ints) -> CandidateTable:
+        """Objects that are rejected before any pair is formed, one row each."""
+        rows = np.flatnonzero(reasons)
+        return self.table(
+            len(rows),
+            image=catalog.object_image[rows],
+            objects=np.stack([rows, np.full(len(rows), -1)], axis=1),
+            class_index=catalog.object_class[rows],
+            reasons=reasons[rows],
+        )
+
+    def _axis(
+        self, catalog: Catalog, rules: RelationRules, a: Ints, b: Ints, axis: int, unique: Ints, clash: Ints
+    ) -> CandidateTable:
+        image = catalog.object_image[a]
+        side = (catalog.image_height if axis else catalog.image_width)[image].astype(np.float64)
+        one, two = catalog.object_box[a], catalog.object_box[b]
+        low1, high1, low2, high2 = one[:, axis], one[:, axis + 2], two[:, axis], two[:, axis + 2]
+        gap = np.maximum(low2 - high1, low1 - high2) / side
+        offset = ((low1 + high1) - (low2 + high2)) / 2 / side
+        other = np.abs((one[:, 1 - axis] + one[:, 3 - axis]) - (two[:, 1 - axis] + two[:, 3 - axis])) / 2
+        reasons = np.zeros(len(a), np.int64)
+        reasons[clash] |= int(Reason.CLASH)
+        reasons[overlap_of_smaller(one, two) >= rules.max_overlap] |= int(Reason.OVERLAP)
+        # 1e-9: a gap of exactly 2 % written in decimals must not fail because of its last bit
+        near = gap < rules.min_gap - 1e-9
+        soft_axis = (gap < 0) & (np.abs(offset) >= rules.soft_gap)
+        permitted = soft_axis if rules.soft_relation else np.zeros(len(a), bool)
+        reasons[near & ~permitted] |= int(RelationReason.GAP_TOO_SMALL)
+        if rules.require_dominant_axis:
+            reasons[np.abs(offset) * side < other] |= int(RelationReason.NOT_DOMINANT_AXIS)
+        if not rules.mark_anchor:
+            reasons[~unique[b]] |= int(RelationReason.ANCHOR_NOT_UNIQUE)
+        if axis:
+            rotated = (catalog.image_flags[image] & int(ImageFlag.ROTATED)) != 0
+            reasons[rotated] |= int(RelationReason.ROTATED_IMAGE)
+        flags = np.where(unique[a], 0, int(RelationFlag.MARKED))
+        flags |= np.where(unique[b], 0, int(RelationFlag.MARKED_ANCHOR))
+        flags |= np.where(near, int(RelationFlag.OVERLAPPING_PROJECTIONS), 0)
+        return self.table(
+            len(a),
+            image=image,
+            objects=np.stack([a, b], axis=1),
+            class_index=catalog.object_class[a],
+            answer=2 * axis + np.where(offset < 0, 0, 1),
+            reasons=reasons,
+            flags=flags,
+            margins=np.stack([gap, np.abs(offset)], axis=1),
+        )
+
+    def identity(self, catalog: Catalog, table: CandidateTable, row: int) -> list[str]:
+        """The two objects and the axis."""
+        return [*super().identity(catalog, table, row), _axis_name(int(table.answer[row]))]
+
+    def describe_rejected(self, catalog: Catalog, table: CandidateTable, row: int) -> dict[str, Any]:
+        """The axis too, where there are two objects."""
+        about = super().describe_rejected(catalog, table, row)
+        if "margins" in about:
+            about["axis"] = _axis_name(int(table.answer[row]))
+        return about
+
+    def profile(self, catalog: Catalog, table: CandidateTable, row: int) -> Profile:
+        """A cell per source and word."""
+        word = WORDS[int(table.answer[row])]
+        return Profile(f"{catalog.source} {word}", tuple(catalog.class_names(table.objects[row].tolist())), word)
+
+    def quotas(self, total: int, sources: Sequence[str], settings: BuildSettings) -> dict[str, int]:
+        """The four words in equal parts."""
+        cells: dict[str, int] = {}
+        for source, wanted in self.split_by_source(total, sources, settings).items():
+            cells |= split(wanted, {f"{source} {word}": 1.0 for word in WORDS})
+        return cells
+
+    def priors(self, classes: tuple[str, ...], answer: str) -> list[Prior]:
+        """The usual side of a pair, and of the pair in this order."""
+        a, b = classes
+        axis = _axis_name(WORDS.index(answer))
+        forward = answer in ("left", "above")
+        # one fact, told from either side, is one prior
+        fact = forward if a <= b else not forward
+        return [(("pair", *sorted(classes), axis), str(fact)), (("ordered", a, b, axis), answer)]
+
+    def unbalanced(self, taken: dict[str, list[Pick]], settings: BuildSettings) -> list[Pick]:
+        """The words of an axis differ by at most one row in each source, because a word always has the same letter."""
+        cut: list[Pick] = []
+        for cell, rows in taken.items():
+            source, _, word = cell.rpartition(" ")
+            other = taken[f"{source} {OPPOSITE[word]}"]
+            cut.extend(sorted(rows, key=lambda p: p.hash)[len(other) + 1 :])
+        return cut
+
+    def ask(
+        self, candidate: Candidate, place: int, settings: BuildSettings, options: list[int] | None = None
+    ) -> Wording:
+        """Where is A; always left before right and above before below, as in the published rows."""
+        catalog, table, row = candidate.catalog, candidate.table, candidate.row
+        rules, palette = settings[RelationRules], PALETTES[settings[DrawingRules].palette]
+        objects = [int(o) for o in table.objects[row]]
+        names = catalog.class_names(objects)
+        flags = int(table.flags[row])
+        marked = [bool(flags & int(flag)) for flag in (RelationFlag.MARKED, RelationFlag.MARKED_ANCHOR)]
+        colors = [palette.name(i) if m else "" for i, m in enumerate(marked)]
+        coco = catalog.source == "COCO"
+        word, gap = int(table.answer[row]), float(table.margins[row, 0])
+        return Wording(
+            question=_question(names, colors, repeat=rules.markers == "both" or coco),
+            choices=list(WORDS[:2] if word < 2 else WORDS[2:]),
+            place=word % 2,
+            classes=tuple(names),
+            boxes=[box_record(catalog, o, r, c) for o, r, c in zip(objects, self.roles, colors, strict=True)],
+            tightness=gap / rules.min_gap if rules.min_gap else math.inf,
+            target_class=names[0] if coco else None,
+            target_size=round(float(catalog.object_area[objects[0]])) if coco else None,
+        )
+
+    def classes_in(self, row: Row) -> list[str]:
+        """The two names in the first half of the question, without their markers."""
+        body = row["question"].removeprefix("Considering the relative positions of the ")
+        first, _, second = body.partition(" in the image provided, ")[0].partition(" and the ")
+        marker = MARKER.partition("{color}")[0].removesuffix(" the ")
+        return [first.partition(marker)[0], second.partition(marker)[0]]
+
+    def mirrored_answer(self, row: Row) -> str:
+        """Left and right change places."""
+        return {"(A)": "(B)", "(B)": "(A)"}[row["answer"]] if "left" in row["choices"] else str(row["answer"])
+
+    def prior_keys(self, row: Row) -> list[tuple[str, ...]]:
+        """The pair in its order, and the axis."""
+        return [("ordered", *row["classes"], "x" if "left" in row["choices"] else "y")]
+
+    def lessons(self, row: Row, answer: str) -> list[Prior]:
+        """A row also teaches its mirror question: if A is left of B, B is right of A."""
+        (kind, a, b, axis) = self.prior_keys(row)[0]
+        return [((kind, a, b, axis), answer), ((kind, b, a, axis), OPPOSITE.get(answer, ""))]
+
+
+def _axis_name(answer: int) -> str:
+    return "x" if answer < 2 else "y"
+
+
+def _question(names: Sequence[str], colors: Sequence[str], *, repeat: bool) -> str:
+    """The template; `repeat` names the boxes at the second mention too."""
+    markers = [MARKER.format(color=color) if color else "" for color in colors]
+    again = markers if repeat else ["", ""]
+    return QUESTION.format(
+        a=names[0], b=names[1], marker_a=markers[0], marker_b=markers[1], again_a=again[0], again_b=again[1]
+    )
+
+
+TASK = Relation()

@@ -34,8 +34,7 @@ class Correlation(Figure["Correlations", Options]):
 
     def compute(self, sources: Sources, options: Options) -> Correlations:
         """The matrix of the score table, or the paper's where that is the only source."""
-        from ..analysis import prepared
-        from ..correlation import correlate, shipped_matrix
+        from ..correlation import correlate, prepared, shipped_matrix
 
         if sources.matrix_alone:
             return shipped_matrix()

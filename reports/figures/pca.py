@@ -42,8 +42,7 @@ class Pca(Figure["Components", Options]):
 
     def compute(self, sources: Sources, options: Options) -> Components:
         """The components of the score table, or of the paper's correlation matrix where that is the only source."""
-        from ..analysis import prepared
-        from ..correlation import correlate, shipped_matrix
+        from ..correlation import correlate, prepared, shipped_matrix
         from ..pca import of_matrix, of_scores
 
         if sources.matrix_alone:

@@ -356,7 +356,7 @@ def test_compare_leaves_withheld_answers_out_aloud(tmp_path: Path) -> None:
     words = ["--model", "chance", "--data", "mini:6", "--set", "docvqa.split=test", "--quiet"]
     assert call("run", "--benchmark", "docvqa,ai2d", "--out", out, *words).returncode == 0
     done = call("compare", out, out)
-    assert done.returncode == 0 and "withheld: docvqa" in done.stdout
+    assert done.returncode == 0 and "withheld): docvqa" in done.stdout
     assert [c["benchmark"] for c in json.loads(call("compare", out, out, "--json").stdout)["comparisons"]] == ["ai2d"]
     assert "did you mean on" in refused("compare", out, out, "--vision", "onn")
     assert "no scorer" in refused("score", out, "--scorer", "")

@@ -228,7 +228,7 @@ def test_a_report_shows_the_condition(environment: dict[str, str], run: Path, tm
     [
         ("cambrian_eval.conditions", "off = coins:Off", "vision condition 'off' is built in"),
         ("cambrian_eval.scorers", "fuzzy = coins:Fuzzy", "scorer 'fuzzy' is built in"),
-        ("cambrian_eval.scorers", "brief = coins:Short", "must be an identifier equal to the value's `name`"),
+        ("cambrian_eval.scorers", "brief = coins:Short", "must be equal to the value's `name`"),
         ("cambrian_eval.conditions", "short = coins:Short", "is not a Condition"),
         ("cambrian_eval.scorers", "short = nowhere:Short", "cannot be imported"),
     ],

@@ -92,6 +92,7 @@ def test_settings_out_of_range_and_no_source(tmp_path: Path) -> None:
     assert "--coco-images" in one_line("build", "--coco", path, "--no-cache", "--out", tmp_path / "o")
 
 
+@pytest.mark.slow
 def test_a_failed_build_leaves_nothing_and_keeps_the_old_one(tmp_path: Path) -> None:
     path, folder = small_coco(tmp_path / "src")
     out = tmp_path / "out" / "cvb"
@@ -105,6 +106,7 @@ def test_a_failed_build_leaves_nothing_and_keeps_the_old_one(tmp_path: Path) -> 
     assert [p.name for p in out.parent.iterdir()] == ["cvb"]
 
 
+@pytest.mark.slow
 def test_foreign_and_reviewed_folders_are_kept(tmp_path: Path) -> None:
     path, folder = small_coco(tmp_path / "src")
     flags = ["--coco", path, "--coco-images", folder, "--no-cache", "--preset", "max"]
@@ -143,19 +145,3 @@ def test_stands_alone_and_starts_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_other_parsers_read_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without msgspec the records are built from orjson's or the standard library's trees."""
-    path, _ = small_coco(tmp_path)
-    listings = []
-    code = (
-        "import sys\nfor name in {hidden}: sys.modules[name] = None\n"
-        "from cvbench_builder.cli import app\n"
-        "app(['candidates', '--coco', sys.argv[1], '--out', sys.argv[2], '--no-cache'])"
-    )
-    for i, hidden in enumerate(([], ["msgspec"], ["msgspec", "orjson"])):
-        out = tmp_path / f"{i}.jsonl"
-        subprocess.run([sys.executable, "-c", code.format(hidden=hidden), path, out], check=True, capture_output=True)
-        listings.append([json.loads(line) for line in out.read_text().splitlines()])
-    assert listings[0] == listings[1] == listings[2] and listings[0]

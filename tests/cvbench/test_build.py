@@ -13,7 +13,7 @@ import pytest
 
 from cvbench_builder import dataset
 from cvbench_builder.audit import audit
-from cvbench_builder.review import REASONS, Verdict, agreement
+from cvbench_builder.review import REASONS, Decision, agreement
 from tests.cvbench.conftest import Sources, run
 
 Row = dict[str, Any]
@@ -127,6 +127,7 @@ def test_letters_are_balanced(built: Path) -> None:
         assert max(every) - min(every) <= 1, (task, more, counts)
 
 
+@pytest.mark.slow
 def test_caps_hold_and_shortfalls_are_told(built: Path, sources: Sources, tmp_path: Path) -> None:
     rows = dataset.read_rows(built)
     for task in ("Count", "Relation", "Depth", "Distance"):
@@ -146,6 +147,7 @@ def test_caps_hold_and_shortfalls_are_told(built: Path, sources: Sources, tmp_pa
     assert "shortfall: Depth, Hypersim:" in out and "of 200 rows" in out
 
 
+@pytest.mark.slow
 def test_same_bytes_whatever_the_workers_and_the_order_of_files(built: Path, sources: Sources, tmp_path: Path) -> None:
     flags = sources.flags
     start = flags.index("--omni3d") + 1
@@ -198,6 +200,7 @@ def test_exports_read_back(built: Path, tmp_path: Path, form: str) -> None:
         assert all((out / json.loads(line)["filename"]).is_file() for line in lines)
 
 
+@pytest.mark.slow
 def test_configs_of_the_card_load(built: Path, tmp_path: Path) -> None:
     import datasets
 
@@ -210,7 +213,7 @@ def test_configs_of_the_card_load(built: Path, tmp_path: Path) -> None:
 def test_card_says_what_the_set_is(built: Path) -> None:
     card = (built / "README.md").read_text()
     for words in (
-        "No row has been looked at",
+        "No person has reviewed these rows",
         "CC BY-NC 4.0",
         "Funnel",
         "Settings",
@@ -226,6 +229,7 @@ def verdict_line(row: Row, status: str, **more: Any) -> str:
     return json.dumps({"key": row["key"], "content_hash": row["content_hash"], "status": status, **more})
 
 
+@pytest.mark.slow
 def test_finalize_drops_corrects_and_records(built: Path, tmp_path: Path) -> None:
     rows = dataset.read_rows(built)
     count = next(r for r in rows if r["task"] == "Count")
@@ -280,9 +284,9 @@ def test_finalize_refuses_strange_reviews(built: Path, tmp_path: Path) -> None:
 
 
 def test_two_reviewers() -> None:
-    def said(statuses: str) -> dict[str, Verdict]:
+    def said(statuses: str) -> dict[str, Decision]:
         names = {"a": "accepted", "r": "rejected", "m": "modified"}
-        return {str(i): Verdict(str(i), "h", names[s], None, None, "x", None) for i, s in enumerate(statuses)}
+        return {str(i): Decision(str(i), "h", names[s], None, None, "x", None) for i, s in enumerate(statuses)}
 
     result = agreement(said("aaaaarrrma"), said("aaaarrrrmm"))
     assert result.rows == 10 and result.agreement == pytest.approx(0.8)
@@ -291,6 +295,7 @@ def test_two_reviewers() -> None:
     assert result.kappa == pytest.approx((0.8 - chance) / (1 - chance))
 
 
+@pytest.mark.slow
 def test_disagreeing_reviewers_drop_a_row_and_print_kappa(built: Path, tmp_path: Path) -> None:
     rows = dataset.read_rows(built)[:4]
     for name, statuses in (("ann", "aaar"), ("bob", "aarr")):
@@ -300,7 +305,8 @@ def test_disagreeing_reviewers_drop_a_row_and_print_kappa(built: Path, tmp_path:
             lines.append(verdict_line(row, {"a": "accepted", "r": "rejected"}[s], reviewer=name, **more))
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
     out = tmp_path / "final"
-    said = run("finalize", built, "--review", tmp_path / "ann.jsonl", tmp_path / "bob.jsonl", "--out", out)
+    reviews = ["--review", tmp_path / "ann.jsonl", "--review", tmp_path / "bob.jsonl"]
+    said = run("finalize", built, *reviews, "--out", out)
     assert "ann and bob: 4 common rows, agreement 75.0%, kappa 0.500" in said
     kept = {r["key"] for r in dataset.read_rows(out)}
     assert [r["key"] in kept for r in rows] == [True, True, False, False]
@@ -322,6 +328,7 @@ def synthetic_rows(n: int, bias: bool) -> list[Row]:
                 "source_filename": f"{i}.jpg",
                 "question": f"Which object is closer, the {pair[0]} or the {pair[1]}?",
                 "choices": pair,
+                "classes": pair,
                 "answer": f"({'AB'[pair.index(nearer)]})",
                 "boxes": [],
             }
@@ -329,6 +336,7 @@ def synthetic_rows(n: int, bias: bool) -> list[Row]:
     return rows
 
 
+@pytest.mark.slow
 def test_audit_finds_a_habit_and_finds_none_where_none_is() -> None:
     biased = {(b["baseline"], b["task"]): b for b in audit(synthetic_rows(300, True))["baselines"]}
     assert biased[("pair prior", "Depth")]["excess"] > 45
@@ -339,6 +347,7 @@ def test_audit_finds_a_habit_and_finds_none_where_none_is() -> None:
         assert abs(fair[(name, "Depth")]["excess"]) < 9
 
 
+@pytest.mark.slow
 def test_audit_fails_above(built: Path, tmp_path: Path) -> None:
     run("audit", built, "--out", tmp_path / "a", "--no-forest")
     result = json.loads((tmp_path / "a" / "audit.json").read_text())
@@ -372,18 +381,20 @@ def test_stats_print(built: Path) -> None:
     assert f"{len(dataset.read_rows(built))} rows" in out and "Relation:" in out
 
 
+@pytest.mark.slow
 def test_the_build_may_come_after_the_reviews(built: Path, tmp_path: Path) -> None:
     review = tmp_path / "r.jsonl"
     review.write_text(verdict_line(dataset.read_rows(built)[0], "accepted"))
     assert "1 accepted" in run("finalize", "--review", review, built, "--out", tmp_path / "final")
 
 
+@pytest.mark.slow
 def test_listing_does_not_depend_on_the_workers(
     sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cvbench_builder import listing
+    from cvbench_builder import candidate_lines
 
     run("candidates", *sources.flags, "--workers", "1", "--out", tmp_path / "one.jsonl")
-    monkeypatch.setattr(listing, "PARALLEL_FROM", 0)
+    monkeypatch.setattr(candidate_lines, "PARALLEL_FROM", 0)
     run("candidates", *sources.flags, "--workers", "2", "--out", tmp_path / "two.jsonl")
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from cvbench_builder.cache import Cache
+from cvbench_builder.candidate_lines import lines
 from cvbench_builder.inputs import Inputs, load
-from cvbench_builder.listing import lines
-from cvbench_builder.settings import Settings, make
-from cvbench_builder.tasks import enumerate_task
+from cvbench_builder.presets import make
+from cvbench_builder.settings import BuildSettings
+from cvbench_builder.tasks import enumerate_candidates, task_named
 from tests.cvbench import oracle
 from tests.cvbench.sources import Ade, Coco, Json, Omni
 
@@ -26,12 +27,12 @@ PLURALS = {
 }
 
 
-def listed(inputs: Inputs, task: str, settings: Settings | None = None) -> list[Json]:
+def listed(inputs: Inputs, task: str, settings: BuildSettings | None = None) -> list[Json]:
     settings = settings or make("max")
     out: list[Json] = []
     for source in load(inputs, lambda _: None, need_images=False):
-        for table in enumerate_task(task, source.catalog, settings):
-            out += lines(source.catalog, table, settings)
+        for table in enumerate_candidates(task_named(task), source.catalog, settings):
+            out += lines(task_named(task), source.catalog, table, settings)
     return out
 
 
@@ -108,10 +109,12 @@ def random_omni(seed: int, component: str) -> Omni:
             centre = (rng.uniform(-0.5, 0.5) * z, rng.uniform(-0.3, 0.3) * z, z)
             sides = [rng.uniform(0.2, 1.5) * scale for _ in range(3)]
             traps = rng.choice(
-                [{}, {}, {}, {}, {"visibility": -1, "truncation": -1}, {"lidar_pts": 0}, {"segmentation_pts": 0},
-                 {"depth_error": 0.7}, {"truncation": 0.5}, {"visibility": 0.2}, {"behind_camera": True},
-                 {"bbox2D_trunc": [-1] * 4}]
-            )  # fmt: skip
+                [
+                    *({}, {}, {}, {}, {"visibility": -1, "truncation": -1}, {"lidar_pts": 0}, {"segmentation_pts": 0}),
+                    *({"depth_error": 0.7}, {"truncation": 0.5}, {"visibility": 0.2}, {"behind_camera": True}),
+                    {"bbox2D_trunc": [-1] * 4},
+                ]
+            )
             omni.add(image, rng.choice(list(omni.ids)), centre, sides, random_rotation(rng), **traps)
     return omni
 

@@ -12,12 +12,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cvbench_builder import wording
-from cvbench_builder.draw import Mark, frame, line_width, render
+from cvbench_builder.draw import DrawnBox, frame, line_width, render
 from cvbench_builder.geometry import cuboid_distance, cuboids, distance_bounds
 from cvbench_builder.images import turn_boxes
 from cvbench_builder.inputs import Inputs
-from cvbench_builder.settings import make
+from cvbench_builder.presets import make
+from cvbench_builder.tasks import count_options
 from tests.cvbench import oracle
 from tests.cvbench.sources import Coco, Omni, corners
 from tests.cvbench.test_oracle import listed, random_coco, random_omni, random_rotation, valid
@@ -144,19 +144,19 @@ def test_boxes_turn_with_their_image(orientation: int, x: int, y: int, w: int, h
 
 @given(st.integers(0, 60))
 def test_published_options(n: int) -> None:
-    values = wording.count_values(n, "published", "key")
+    values = count_options.values(n, "published", "key")
     assert n in values and 0 in values and len(values) == {0: 4, 1: 4, 2: 5}.get(n, 6)
     assert all(v in values for v in range(max(0, n - 2), n + 3))
 
 
 def test_published_options_of_the_known_rows() -> None:
-    assert wording.count_values(1, "published", "") == [0, 1, 2, 3]
-    assert wording.count_values(6, "published", "") == [0, 4, 5, 6, 7, 8]
+    assert count_options.values(1, "published", "") == [0, 1, 2, 3]
+    assert count_options.values(6, "published", "") == [0, 4, 5, 6, 7, 8]
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.text("abcdef0123456789", min_size=8, max_size=8)), max_size=80))
 def test_balanced_options_hold_the_answer(items: list[tuple[int, str]]) -> None:
-    for (n, _), values in zip(items, wording.balanced_windows(items), strict=True):
+    for (n, _), values in zip(items, count_options.balanced_windows(items), strict=True):
         assert n in values and 4 <= len(values) <= 6 and min(values) >= 0
         assert values == list(range(values[0], values[0] + len(values)))
 
@@ -165,7 +165,7 @@ def test_balanced_options_give_no_rank_away() -> None:
     rng = random.Random(0)
     items = [(rng.choice((0, 1, 2, 3, 4, 5, 6, 7, 8, 9)), f"{i:08x}") for i in range(3000)]
     ranks: dict[int, list[int]] = {4: [0] * 4, 5: [0] * 5, 6: [0] * 6}
-    for (n, _), values in zip(items, wording.balanced_windows(items), strict=True):
+    for (n, _), values in zip(items, count_options.balanced_windows(items), strict=True):
         ranks[len(values)][n - values[0]] += 1
     for counts in ranks.values():
         assert max(counts) - min(counts) <= 1
@@ -189,7 +189,7 @@ def test_frames_stay_inside_and_leave_the_object_alone(
         assert not canvas[math.ceil(box[1]) : math.floor(box[3]), math.ceil(box[0]) : math.floor(box[2])].any()
 
 
-def test_order_of_colours_and_untouched_bytes(tmp_path: Path) -> None:
+def test_order_of_colors_and_untouched_bytes(tmp_path: Path) -> None:
     import io
 
     from PIL import Image
@@ -197,15 +197,15 @@ def test_order_of_colours_and_untouched_bytes(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     Image.new("RGB", (200, 100), (90, 90, 90)).save(path)
     assert render(path, []).data == path.read_bytes()
-    marks = [
-        Mark((0, 255, 0), (50, 30, 100, 70)),
-        Mark((0, 0, 255), (50, 30, 100, 70)),
-        Mark((255, 0, 0), (50, 30, 100, 70)),
+    boxes = [
+        DrawnBox((0, 255, 0), (50, 30, 100, 70)),
+        DrawnBox((0, 0, 255), (50, 30, 100, 70)),
+        DrawnBox((255, 0, 0), (50, 30, 100, 70)),
     ]
-    drawn = render(path, marks)
+    drawn = render(path, boxes)
     assert drawn.suffix == ".png"
     made_image = Image.open(io.BytesIO(drawn.data))
-    assert made_image.getpixel((49, 50)) == (255, 0, 0)  # the last mark lies on top
+    assert made_image.getpixel((49, 50)) == (255, 0, 0)  # the last box lies on top
     assert made_image.getpixel((50, 50))[0] < 120
-    mirrored = Image.open(io.BytesIO(render(path, marks[:1], mirror=True).data))
+    mirrored = Image.open(io.BytesIO(render(path, boxes[:1], mirror=True).data))
     assert mirrored.getpixel((200 - 50, 50)) == (0, 255, 0)

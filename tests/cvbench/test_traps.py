@@ -13,7 +13,7 @@ from PIL import Image
 
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.inputs import Inputs, load
-from cvbench_builder.settings import make
+from cvbench_builder.presets import make
 from tests.cvbench.sources import Ade, Coco, Json, Omni, made_image
 from tests.cvbench.test_oracle import listed, random_rotation, valid
 
@@ -218,8 +218,15 @@ def ade_inputs(ade: Ade, root: Path) -> Inputs:
 def test_scalars_where_lists_were_and_codes_that_are_no_numbers_from_one(tmp_path: Path) -> None:
     ade = Ade()
     image = ade.image(scene="kitchen", scalar_object=True)
-    ade.add(image, "cup, drinking cup", (50, 50, 90, 90), hypernym="cup", attributes="white",
-            parts={"hasparts": 3, "ispartof": [], "part_level": 0}, occluded=[])  # fmt: skip
+    ade.add(
+        image,
+        "cup, drinking cup",
+        (50, 50, 90, 90),
+        hypernym="cup",
+        attributes="white",
+        parts={"hasparts": 3, "ispartof": [], "part_level": 0},
+        occluded=[],
+    )
     assert nonzero(ade_inputs(ade, tmp_path)) == {"cups": "1"}
 
 
@@ -328,11 +335,18 @@ def test_instance_100_ids_from_zero_and_one_name_twice(tmp_path: Path) -> None:
         return {"size": run["size"], "counts": run["counts"].decode()}
 
     annotations = [
-        {"id": 0, "image_id": 0, "category_id": 0, "iscrowd": 0, "segmentation": rle((10, 10, 60, 60)),
-         "bbox": [10, 10, 50, 50], "area": 2500},
+        {
+            "id": 0,
+            "image_id": 0,
+            "category_id": 0,
+            "iscrowd": 0,
+            "segmentation": rle((10, 10, 60, 60)),
+            "bbox": [10, 10, 50, 50],
+            "area": 2500,
+        },
         {"id": 1, "image_id": 0, "category_id": 2, "iscrowd": 0, "segmentation": rle((100, 10, 160, 60))},
         {"id": 2, "image_id": 0, "category_id": 1, "iscrowd": 0, "segmentation": rle((200, 10, 260, 60))},
-    ]  # fmt: skip
+    ]
     listed_file = {
         "images": [{"id": 0, "file_name": "validation/ADE_val_00000007.jpg", "width": 400, "height": 300}],
         "categories": [{"id": 0, "name": "door"}, {"id": 1, "name": "bed"}, {"id": 2, "name": "door"}],

@@ -56,14 +56,14 @@ def test_counts_are_the_annotations_of_the_class(rows: list[Any], drawn: Path) -
 
 
 def test_nearer_is_nearer_in_the_world(rows: list[Any], drawn: Path) -> None:
-    centre: dict[str, Any] = {}
+    center: dict[str, Any] = {}
     for path in (drawn / "omni3d").glob("*_test.json"):
         for annotation in json.loads(path.read_text())["annotations"]:
-            centre[str(annotation["id"])] = np.array(annotation["center_cam"])
+            center[str(annotation["id"])] = np.array(annotation["center_cam"])
     for row in (r for r in rows if r["task"] in ("Depth", "Distance")):
         ids = {b["role"]: b["object_id"] for b in row["boxes"]}
-        start = centre[ids["anchor"]] if row["task"] == "Distance" else np.zeros(3)
-        away = [float(np.linalg.norm(centre[ids[role]] - start)) for role in ("first", "second")]
+        start = center[ids["anchor"]] if row["task"] == "Distance" else np.zeros(3)
+        away = [float(np.linalg.norm(center[ids[role]] - start)) for role in ("first", "second")]
         assert answer(row) == row["choices"][int(away[1] < away[0])]
 
 

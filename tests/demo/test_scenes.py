@@ -28,7 +28,7 @@ def test_a_cuboid_fits_its_body_tightly(body: bodies.Body) -> None:
     assert points.min(axis=0) == pytest.approx([-0.5, 0, -0.5], abs=0.02)
     assert points.max(axis=0) == pytest.approx([0.5, 1, 0.5], abs=0.02)
     corners = body.corners()
-    assert corners.mean(axis=0) == pytest.approx(np.array(body.centre))
+    assert corners.mean(axis=0) == pytest.approx(np.array(body.center))
     sides = [np.linalg.norm(corners[a] - corners[b]) for a, b in ((0, 1), (1, 2), (0, 4))]
     assert sides == pytest.approx([body.length, body.height, body.width])
 
@@ -86,7 +86,7 @@ def test_near_things_are_not_always_larger_nor_lower(outdoors: bool) -> None:
     larger, lower, total = 0, 0, 0
     for number in range(120):
         scene = scenes.depths(Random(f"lots/{number}"), outdoors)
-        boxes = [(b.centre[2], scenes.frame(scene.camera, b)) for b in scene.bodies if b.name]
+        boxes = [(b.center[2], scenes.frame(scene.camera, b)) for b in scene.bodies if b.name]
         if len(boxes) < 2:
             continue
         (_, near), *_, (_, far) = sorted(boxes)
@@ -101,7 +101,7 @@ def test_near_things_are_not_always_larger_nor_lower(outdoors: bool) -> None:
 def test_three_things_stand_apart_inside_the_image(outdoors: bool) -> None:
     for number in range(40):
         scene = scenes.distances(Random(f"trio/{number}"), outdoors)
-        anchor, near, far = (np.array(b.centre)[[0, 2]] for b in scene.bodies[:3])
+        anchor, near, far = (np.array(b.center)[[0, 2]] for b in scene.bodies[:3])
         assert np.linalg.norm(near - anchor) < np.linalg.norm(far - anchor)
         for body in scene.bodies[:3]:
             left, top, right, bottom = scenes.frame(scene.camera, body)

@@ -80,7 +80,7 @@ def test_ade_masks_are_the_objects_of_the_list_in_the_official_code(drawn: Path)
         assert sorted(c for c, _ in shown) == sorted(o["name_ndx"] for o in annotation["object"])
 
 
-def test_ade_pieces_have_the_colour_in_their_name(drawn: Path) -> None:
+def test_ade_pieces_have_the_color_in_their_name(drawn: Path) -> None:
     seen = 0
     for path in ade(drawn):
         annotation = json.loads(path.read_text())["annotation"]
@@ -88,10 +88,10 @@ def test_ade_pieces_have_the_colour_in_their_name(drawn: Path) -> None:
         made_image = pixels(path.with_suffix(".jpg"))
         code = seg[..., 0] // 10 * 256 + seg[..., 1]
         for item in annotation["object"]:
-            colour, _, shape = item["name"].partition(" ")
-            if colour in COLORS and shape:
+            color, _, shape = item["name"].partition(" ")
+            if color in COLORS and shape:
                 inside = np.median(made_image[code == item["name_ndx"]], axis=0)
-                assert min(COLORS, key=lambda c: np.abs(inside - COLORS[c]).sum()) == colour
+                assert min(COLORS, key=lambda c: np.abs(inside - COLORS[c]).sum()) == color
                 seen += 1
     assert seen > 20
 
@@ -138,7 +138,7 @@ def test_cuboids_are_where_their_boxes_are(drawn: Path, component: str) -> None:
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_corners_follow_from_centre_size_and_rotation(drawn: Path, component: str) -> None:
+def test_corners_follow_from_center_size_and_rotation(drawn: Path, component: str) -> None:
     for annotation in omni(drawn, component)["annotations"]:
         rotation, (w, h, length) = np.array(annotation["R_cam"]), annotation["dimensions"]
         assert rotation @ rotation.T == pytest.approx(np.eye(3), abs=1e-9)
@@ -194,5 +194,5 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cambrian_eval.demo.sources", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 2
-    assert run.stderr.startswith(f"error: {tmp_path}: already there")
+    assert run.stderr.startswith(f"error: {tmp_path}: already exists")
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]

@@ -175,6 +175,9 @@ GROUPS = (
             f"cvbench_builder.{name}"
             for name in (
                 "settings",
+                "presets",
+                "task",
+                "tasks",
                 "inputs",
                 "build",
                 "dataset",

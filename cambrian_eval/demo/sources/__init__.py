@@ -1,8 +1,8 @@
-"""Sources of CV-Bench to try it with: drawn scenes of true 3D geometry, written as COCO, ADE20K and Omni3D.
+"""Drawn sources for trying the CV-Bench builder: 3D scenes with annotations in the formats of COCO, ADE20K and Omni3D.
 
-A scene is a set of `bodies` before a `camera` (`scenes` decides which and where). `render` turns it into an image
-and says what is visible in it, and the writers `coco`, `ade20k` and `omni3d` note that down in the official forms.
-Nothing here knows the CV-Bench builder, which reads the folders as it reads the releases.
+A scene is a set of `bodies` in front of a `camera`; `scenes` decides which bodies and where. `render` makes an image of
+it and determines what is visible, and the writers `coco`, `ade20k` and `omni3d` write that in the official formats.
+This package does not depend on the CV-Bench builder, which reads the folders like the releases.
 
     python -m cambrian_eval.demo.sources OUT
 """
@@ -13,14 +13,14 @@ from pathlib import Path
 from random import Random
 
 IMAGES = 100
-"""Of each source and of each Omni3D component."""
+"""Images per source and per Omni3D component."""
 
 
 def draw(out: Path, seed: int = 1, images: int = IMAGES) -> dict[str, int]:
     """Write all sources below `out`: `coco/`, `ADE20K_2021_17_01/`, `omni3d/`. Returns images by source.
 
-    An image depends on seed, source and its number alone: the first ten of twenty are the ten of ten. The folder
-    appears when it is complete.
+    An image depends only on the seed, the source and its number, not on how many are drawn. The folder appears when
+    it is complete.
     """
     import tempfile
 
@@ -29,7 +29,7 @@ def draw(out: Path, seed: int = 1, images: int = IMAGES) -> dict[str, int]:
     from cambrian_eval.errors import UserError
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: already there; name a new or an empty folder")
+        raise UserError(f"{out}: already exists; choose a new or an empty folder")
     out.parent.mkdir(parents=True, exist_ok=True)
 
     def plane(source: str, number: int) -> View:

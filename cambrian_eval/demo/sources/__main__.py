@@ -1,4 +1,4 @@
-"""`python -m cambrian_eval.demo.sources OUT`: draw the sources and say where they are."""
+"""`python -m cambrian_eval.demo.sources OUT` draws the sources."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from cambrian_eval.errors import UserError
 
 
 def main(
-    out: Annotated[Path, typer.Argument(help="A new folder.")],
-    seed: Annotated[int, typer.Option(help="Another seed draws other scenes.")] = 1,
-    images: Annotated[int, typer.Option(help="Images of each source and component.", min=1)] = IMAGES,
+    out: Annotated[Path, typer.Argument(help="A new or an empty folder.")],
+    seed: Annotated[int, typer.Option(help="Random seed of the scenes.")] = 1,
+    images: Annotated[int, typer.Option(help="Images per source and per Omni3D component.", min=1)] = IMAGES,
 ) -> None:
     """Draw small COCO, ADE20K and Omni3D sources for `cambrian-eval cvbench build`."""
     try:

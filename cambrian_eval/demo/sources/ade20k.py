@@ -1,8 +1,8 @@
-"""The full ADE20K form, 2021_17_01: for every image a JSON and a `_seg.png` beside it.
+"""Writes the format of the full ADE20K release, 2021_17_01: a JSON and a `_seg.png` beside every image.
 
-Classes here have a colour in their names (`red circle`), and walls, floors and the like are annotated too, as in
-the release. The mask image says what is visible, polygons and `occluded` what a thing would cover alone. The
-release's masks of parts are left out: nothing drawn here has annotated parts.
+Class names contain a color (`red circle`); walls, floors and the like are annotated too, as in the release. The mask
+image shows what is visible; polygons and `occluded` show what an object would cover without the others. There are no
+masks of parts, because no drawn object has annotated parts.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from cambrian_eval.demo.sources.render import View
 
 _SYNONYMS = {"sofa": "sofa, couch, lounge", "plant": "plant, flora, plant life", "barrel": "barrel, cask"}
 _NAMES = (
-    *(f"{colour} {shape}" for colour in COLORS for shape in SHAPES),
+    *(f"{color} {shape}" for color in COLORS for shape in SHAPES),
     *(_SYNONYMS.get(name, name) for name in FURNITURE),
     *dict.fromkeys((*backdrops.BOARD, *backdrops.ROOM)),
 )
 CODES = {name: 37 + 53 * place for place, name in enumerate(_NAMES)}
-"""Class codes: like the release's they are not consecutive and pass 255."""
+"""Class codes: as in the release, they are not consecutive and exceed 255."""
 _PLACES = {"board": ("work_place", "classroom"), "room": ("home_or_hotel", "living_room")}
 
 
 def write(root: Path, views: Sequence[View]) -> None:
-    """Images, masks and annotations, in the release's folders."""
+    """Write images, masks and annotations in the folders of the release."""
     for number, view in enumerate(views, 1):
         group, place = _PLACES[view.scene.kind]
         folder = f"images/ADE/validation/{group}/{place}"
@@ -54,16 +54,16 @@ def write(root: Path, views: Sequence[View]) -> None:
 
 
 def seg_image(seg: NDArray[np.uint8]) -> Any:
-    """The mask as an image."""
+    """The mask as a Pillow image."""
     from PIL import Image
 
     return Image.fromarray(seg)
 
 
 def _annotate(view: View) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
-    """The mask (class in red and green, instance in blue) and the objects, the nearest thing first."""
+    """The mask (class in red and green, instance in blue) and the objects, the nearest first."""
     seg = np.zeros((*view.owner.shape, 3), np.uint8)
-    order = sorted(range(len(view.scene.bodies)), key=lambda b: view.scene.bodies[b].centre[2])
+    order = sorted(range(len(view.scene.bodies)), key=lambda b: view.scene.bodies[b].center[2])
     regions = [(_name(view.scene.bodies[b]), view.visible(b), view.alone[b]) for b in order]
     for surface, name in enumerate(view.scene.surfaces):
         whole = view.surface == surface
@@ -101,4 +101,4 @@ def _at_border(mask: NDArray[np.bool_]) -> bool:
 
 
 def _name(body: Body) -> str:
-    return f"{body.colour} {body.name}" if body.colour else _SYNONYMS.get(body.name, body.name)
+    return f"{body.color} {body.name}" if body.color else _SYNONYMS.get(body.name, body.name)

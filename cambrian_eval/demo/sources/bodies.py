@@ -1,8 +1,8 @@
-"""Bodies: what stands in a scene, each a set of flat faces inside a cuboid that fits it tightly.
+"""Bodies: the objects of a scene, each a set of flat faces inside a tight cuboid.
 
-Owns the shapes. Furniture looks like the miniature suite's, but has depth; the pieces of a board are its coloured
-shapes cut from a plate. Faces are in units of the cuboid: x from -1/2 (left) to 1/2, y from 0 (top) to 1, z from
--1/2 (front) to 1/2. Where bodies stand is decided in `scenes`.
+Furniture looks like that of the miniature suite, but has depth; the pieces on a board are the suite's colored shapes
+as plates. Faces are in units of the cuboid: x from -1/2 (left) to 1/2, y from 0 (top) to 1, z from -1/2 (front) to
+1/2. `scenes` decides where bodies are.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from cambrian_eval.demo.sources.camera import Floats
 
 Span = tuple[float, float]
 Tone = Callable[[Rgb], Rgb]
-"""A colour as it comes out of the paint pot: a little off."""
+"""Returns a slightly varied color."""
 
 WOOD, GREEN, GRAY, CONCRETE = (150, 95, 50), (50, 140, 60), (120, 125, 135), (196, 194, 190)
 ROUND = 14
-"""Sides of what should look round."""
+"""Number of sides of round shapes."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """A flat piece of surface; faces of one part have no line drawn between them."""
+    """A flat part of a surface; between the faces of one part no line is drawn."""
 
     points: Floats
-    colour: Rgb
+    color: Rgb
     part: int
 
 
 @dataclass(frozen=True)
 class Body:
-    """Something in the world: its cuboid (centre, right-left, up-down and front-back extent, turn) and its surface."""
+    """An object: its cuboid (center, extents along x, y and z, rotation about the vertical) and its surface."""
 
     name: str
-    """Empty: scenery that no annotation knows."""
-    colour: str
-    """The colour's name where it is part of what the thing is called."""
-    centre: tuple[float, float, float]
+    """Empty: not annotated."""
+    color: str
+    """The name of the color, if it is part of the class name."""
+    center: tuple[float, float, float]
     length: float
     height: float
     width: float
@@ -52,14 +52,14 @@ class Body:
 
     @property
     def rotation(self) -> Floats:
-        """From the body's own axes to the world's."""
+        """From the axes of the body to those of the world."""
         s, c = math.sin(self.yaw), math.cos(self.yaw)
         return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
 
     def place(self, units: Floats) -> Floats:
-        """Points in units of the cuboid, as points of the world."""
+        """Points in units of the cuboid as world points."""
         own = (units - np.array([0.0, 0.5, 0.0])) * np.array([self.length, self.height, self.width])
-        return np.asarray(own @ self.rotation.T + np.array(self.centre))
+        return np.asarray(own @ self.rotation.T + np.array(self.center))
 
     def corners(self) -> Floats:
         """The cuboid: its front clockwise from the top left, then its back in the same order."""
@@ -68,21 +68,21 @@ class Body:
 
 
 class _Parts:
-    """Faces in the making."""
+    """Collects the faces of a body."""
 
     def __init__(self) -> None:
         self.faces: list[Face] = []
         self._parts = 0
 
     def block(
-        self, x: Span, y: Span, z: Span, colour: Rgb, *, top: float = 1, bottom: float = 1, sides: int = 4
+        self, x: Span, y: Span, z: Span, color: Rgb, *, top: float = 1, bottom: float = 1, sides: int = 4
     ) -> None:
         """An upright prism that fills the three spans; its ends are scaled by `top` and `bottom`."""
         ring = _ring(sides)
         ends = [_level(x, z, ring, end, scale) for end, scale in ((y[0], top), (y[1], bottom))]
-        self._skin(ends, colour)
+        self._skin(ends, color)
 
-    def ball(self, x: Span, y: Span, z: Span, colour: Rgb) -> None:
+    def ball(self, x: Span, y: Span, z: Span, color: Rgb) -> None:
         """An ellipsoid that fills the three spans."""
         steps = 8
         ends = []
@@ -90,25 +90,25 @@ class _Parts:
             angle = math.pi * i / steps
             height = y[0] + (y[1] - y[0]) * (1 - math.cos(angle)) / 2
             ends.append(_level(x, z, _ring(ROUND), height, max(math.sin(angle), 1e-3)))
-        self._skin(ends, colour)
+        self._skin(ends, color)
 
-    def plate(self, outline: Sequence[tuple[float, float]], colour: Rgb) -> None:
-        """An outline cut from a board that stands upright, facing the front."""
+    def plate(self, outline: Sequence[tuple[float, float]], color: Rgb) -> None:
+        """An upright plate with this outline, facing the front."""
         ends = [np.array([(x, y, z) for x, y in outline]) for z in (-0.5, 0.5)]
-        self._skin(ends, colour)
+        self._skin(ends, color)
 
-    def _skin(self, rings: list[Floats], colour: Rgb) -> None:
-        """Both ends, and four-cornered faces from ring to ring."""
+    def _skin(self, rings: list[Floats], color: Rgb) -> None:
+        """Both ends, and quadrilaterals between consecutive rings."""
         shapes = [rings[0], rings[-1]]
         for first, second in pairwise(rings):
             n = len(first)
             shapes += [np.stack([first[i], first[(i + 1) % n], second[(i + 1) % n], second[i]]) for i in range(n)]
-        self.faces += [Face(points, colour, self._parts) for points in shapes]
+        self.faces += [Face(points, color, self._parts) for points in shapes]
         self._parts += 1
 
 
 def _ring(sides: int) -> Floats:
-    """A regular polygon stretched so that it touches all four sides of the square from -1/2 to 1/2."""
+    """A regular polygon, stretched to touch all four sides of the square from -1/2 to 1/2."""
     angles = math.pi / sides + 2 * math.pi * np.arange(sides) / sides
     ring = np.stack([np.sin(angles), np.cos(angles)], axis=1)
     return np.asarray(ring / (2 * np.abs(ring).max(axis=0)))
@@ -196,7 +196,7 @@ FURNITURE = tuple(_FURNITURE)
 
 
 def furniture(name: str, x: float, foot: float, z: float, scale: float, yaw: float, tone: Tone) -> Body:
-    """A piece of furniture that stands at (x, z) with its foot at the given height."""
+    """A piece of furniture at (x, z) whose lowest point is at the height `foot`."""
     build, size = _FURNITURE[name]
     length, height, width = (scale * side for side in size)
     parts = _Parts()
@@ -205,27 +205,27 @@ def furniture(name: str, x: float, foot: float, z: float, scale: float, yaw: flo
 
 
 def plinth(under: Body, foot: float, tone: Tone) -> Body:
-    """What a raised body stands on, down to the floor; no annotation knows it."""
-    x, y, z = under.centre
+    """The pedestal of a raised body, down to the floor; it is not annotated."""
+    x, y, z = under.center
     top = y + under.height / 2
     parts = _Parts()
     _plinth(parts, tone)
-    centre = (x, (top + foot) / 2, z)
+    center = (x, (top + foot) / 2, z)
     sides = 0.8 * under.length, foot - top, 0.8 * under.width
-    return Body("", "", centre, *sides, under.yaw, tuple(parts.faces))
+    return Body("", "", center, *sides, under.yaw, tuple(parts.faces))
 
 
-def piece(shape: str, colour: str, x: float, y: float, z: float, radius: float, yaw: float, tone: Tone) -> Body:
-    """A coloured shape, cut from a plate, around (x, y) and z metres away."""
+def piece(shape: str, color: str, x: float, y: float, z: float, radius: float, yaw: float, tone: Tone) -> Body:
+    """A colored shape as a plate, around (x, y) at a distance of z meters."""
     points = np.array(_OUTLINES[shape])
     low, high = points.min(axis=0), points.max(axis=0)
     units = (points - low) / (high - low) - np.array([0.5, 0.0])
     parts = _Parts()
-    parts.plate([(float(u), float(v)) for u, v in units], tone(COLORS[colour]))
+    parts.plate([(float(u), float(v)) for u, v in units], tone(COLORS[color]))
     length, height = (float(side) for side in (high - low) * radius)
     middle = (low + high) / 2 * radius
-    centre = (x + float(middle[0]), y + float(middle[1]), z)
-    return Body(shape, colour, centre, length, height, 0.2 * radius, yaw, tuple(parts.faces))
+    center = (x + float(middle[0]), y + float(middle[1]), z)
+    return Body(shape, color, center, length, height, 0.2 * radius, yaw, tuple(parts.faces))
 
 
 def _circle(corners: int) -> list[tuple[float, float]]:

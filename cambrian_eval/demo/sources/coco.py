@@ -1,4 +1,4 @@
-"""The COCO form: `instances_val2017.json` and a folder of images."""
+"""Writes the COCO format: `instances_val2017.json` and a folder of images."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cambrian_eval.demo.sources.outlines import outlines
 from cambrian_eval.demo.sources.render import View
 
 CATEGORIES = {name: 2 * place + 1 for place, name in enumerate((*SHAPES, *FURNITURE))}
-"""Numbers with holes between them, as in the real file."""
+"""Category ids; as in the real file, they are not consecutive."""
 
 
 def write(root: Path, views: Sequence[View]) -> None:
-    """Images and annotations, as the release has them."""
+    """Write images and annotations in the layout of the release."""
     folder = root / "val2017"
     folder.mkdir(parents=True)
     images: list[dict[str, Any]] = []
@@ -48,7 +48,7 @@ def write(root: Path, views: Sequence[View]) -> None:
 
 
 def _annotation(view: View, body: int) -> dict[str, Any]:
-    """Of what is visible: polygons, mask area and box (x, y, width, height); empty where nothing is."""
+    """Polygons, mask area and box (x, y, width, height) of the visible pixels; empty if there are none."""
     mask = view.visible(body)
     if not mask.any():
         return {}

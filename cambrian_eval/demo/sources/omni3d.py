@@ -1,7 +1,7 @@
-"""The Omni3D form: a JSON for each of three components, cuboids in the camera's frame, a tree of images.
+"""Writes the Omni3D format: a JSON file for each of three components, cuboids in the camera frame, a tree of images.
 
-What a real component does not know is unknown here too and holds the format's sentinel, -1: tight boxes outside
-Hypersim, lidar points indoors, visibility in SUN RGB-D, the error of a depth sensor everywhere.
+Values that a real component does not contain have the sentinel -1 here too: tight boxes outside Hypersim, lidar
+points, visibility in SUN RGB-D, the error of the depth sensor.
 """
 
 from __future__ import annotations
@@ -25,32 +25,47 @@ _UNKNOWN = [-1.0, -1.0, -1.0, -1.0]
 
 @dataclass(frozen=True)
 class Component:
-    """One data set inside Omni3D."""
+    """One component of Omni3D."""
 
     name: str
     number: int
     path: str
-    """Of an image, below the folder of all data sets."""
+    """Path of an image, relative to the folder of all datasets."""
     outdoors: bool
     tight: bool
     visibility: bool
 
 
 COMPONENTS = (
-    Component("SUNRGBD", 3, "SUNRGBD/kv1/NYUdata/NYU{n:04d}/image/NYU{n:04d}.jpg", False, False, False),
     Component(
-        "Hypersim", 6, "hypersim/ai_{n:03d}_001/images/scene_cam_00_final_preview/frame.0000.tonemap.jpg",
-        False, True, True,
+        name="SUNRGBD",
+        number=3,
+        path="SUNRGBD/kv1/NYUdata/NYU{n:04d}/image/NYU{n:04d}.jpg",
+        outdoors=False,
+        tight=False,
+        visibility=False,
     ),
     Component(
-        "nuScenes", 9, "nuScenes/samples/CAM_FRONT/n{n:03d}-drawn__CAM_FRONT__1500000000000000.jpg",
-        True, False, True,
+        name="Hypersim",
+        number=6,
+        path="hypersim/ai_{n:03d}_001/images/scene_cam_00_final_preview/frame.0000.tonemap.jpg",
+        outdoors=False,
+        tight=True,
+        visibility=True,
     ),
-)  # fmt: skip
+    Component(
+        name="nuScenes",
+        number=9,
+        path="nuScenes/samples/CAM_FRONT/n{n:03d}-drawn__CAM_FRONT__1500000000000000.jpg",
+        outdoors=True,
+        tight=False,
+        visibility=True,
+    ),
+)
 
 
 def write(root: Path, component: Component, views: Sequence[View]) -> None:
-    """Images below `datasets/` and the component's test annotations."""
+    """Write the images below `datasets/` and the test annotations of the component."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, view in enumerate(views, 1):
@@ -58,7 +73,7 @@ def write(root: Path, component: Component, views: Sequence[View]) -> None:
         path = root / "datasets" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         view.image.save(path, quality=95)
-        # numbers are unique over all components
+        # ids are unique over all components
         head = {"id": 100_000 * component.number + number, "dataset_id": component.number}
         images.append(
             {
@@ -74,15 +89,27 @@ def write(root: Path, component: Component, views: Sequence[View]) -> None:
         for body in range(len(view.scene.bodies)):
             if view.scene.bodies[body].name:
                 own = {"id": 10_000_000 * component.number + len(annotations) + 1}
-                annotations.append({**own, **_annotation(view, body, component), "image_id": head["id"],
-                                    "dataset_id": component.number})  # fmt: skip
+                annotations.append(
+                    {
+                        **own,
+                        **_annotation(view, body, component),
+                        "image_id": head["id"],
+                        "dataset_id": component.number,
+                    }
+                )
     tree = {
-        "info": {"id": component.number, "source": component.name, "name": f"{component.name} Test", "split": "Test",
-                 "version": "0.1", "url": ""},
+        "info": {
+            "id": component.number,
+            "source": component.name,
+            "name": f"{component.name} Test",
+            "split": "Test",
+            "version": "0.1",
+            "url": "",
+        },
         "images": images,
         "categories": [{"id": i, "name": name, "supercategory": ""} for name, i in CATEGORIES.items()],
         "annotations": annotations,
-    }  # fmt: skip
+    }
     (root / f"{component.name}_test.json").write_text(json.dumps(tree))
 
 
@@ -103,7 +130,7 @@ def _annotation(view: View, number: int, component: Component) -> dict[str, Any]
         "bbox2D_proj": [float(v) for v in projected],
         "bbox2D_trunc": clipped,
         "bbox3D_cam": turned.tolist(),
-        "center_cam": camera.turn(np.array(body.centre)).tolist(),
+        "center_cam": camera.turn(np.array(body.center)).tolist(),
         "dimensions": [body.width, body.height, body.length],
         "R_cam": (camera.rotation @ body.rotation).tolist(),
         "behind_camera": bool((turned[:, 2] <= 0).any()),

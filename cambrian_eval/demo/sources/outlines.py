@@ -1,7 +1,7 @@
-"""Masks to polygons: the outlines COCO and ADE20K store.
+"""Masks to polygons: the outlines that COCO and ADE20K store.
 
-Outlines run along the borders of pixels, so that filling them gives the mask back, but for holes: neither format
-can say that a polygon has one.
+Outlines follow the borders of pixels, so that filling them gives the mask, except for holes, which neither format can
+represent.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def outlines(mask: NDArray[np.bool_]) -> list[Outline]:
 
 
 def area(loop: Outline) -> float:
-    """Positive for a loop that is clockwise on the image, with y downwards."""
+    """The area; positive for a loop that is clockwise in the image (y points down)."""
     after = [*loop[1:], loop[0]]
     return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(loop, after, strict=True)) / 2
 
@@ -64,7 +64,7 @@ def _borders(mask: NDArray[np.bool_]) -> dict[Corner, list[Corner]]:
 
 
 def _onward(here: Corner, way: Corner, ends: list[Corner]) -> Corner:
-    """Where four borders meet at a corner, the turn to the left goes around both pixels: they are one region."""
+    """The next corner. Where four borders meet, turning left goes around both pixels, which are one region."""
     if len(ends) == 1:
         return ends[0]
     left = (here[0] + way[1], here[1] - way[0])
@@ -72,7 +72,7 @@ def _onward(here: Corner, way: Corner, ends: list[Corner]) -> Corner:
 
 
 def _corners(loop: Outline) -> Outline:
-    """Without the points in the middle of a straight line."""
+    """The loop without the points inside straight lines."""
     kept = []
     for i, (x, y) in enumerate(loop):
         (ax, ay), (bx, by) = loop[i - 1], loop[(i + 1) % len(loop)]

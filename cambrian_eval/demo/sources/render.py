@@ -1,8 +1,7 @@
 """Scenes to images: every face is projected and the nearest one wins at each point (a depth buffer).
 
-Owns rasterising, shading and the dark outlines, and with the image hands over what is visible where: the body
-behind every pixel's centre, and each body's pixels as they would be if it stood alone. Annotations are made
-from these, so they are true of the image by construction.
+Beside the image, a view contains what is visible: the body at the center of every pixel, and the pixels that each body
+would cover alone. Annotations are made from these, so they are exact.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 GRAIN = 3
-"""Points per pixel and direction; odd, so that one of them is the pixel's centre."""
+"""Points per pixel and direction; odd, so that one of them is the center of the pixel."""
 _LIGHT = np.array([-0.35, -0.75, -0.56])
 
 Bools = NDArray[np.bool_]
 Backdrop = tuple[NDArray[np.uint8], NDArray[np.int16]]
-"""Colours of what lies behind all bodies, and which kind of surface it is, for every point."""
+"""Color and kind of surface of the backdrop for every point."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Bodies before a camera, and what lies behind them."""
+    """Bodies in front of a camera, and the backdrop."""
 
     camera: Camera
     bodies: tuple[Body, ...]
@@ -43,35 +42,35 @@ class Scene:
 
 @dataclass(frozen=True)
 class View:
-    """A rendered scene; arrays have a cell per pixel and speak of the pixel's centre."""
+    """A rendered scene; arrays have a cell per pixel, for the center of the pixel."""
 
     scene: Scene
     image: Image
     owner: NDArray[np.int16]
-    """Number of the visible body, -1 where the backdrop is."""
+    """Number of the visible body; -1: the backdrop."""
     surface: NDArray[np.int16]
-    """Number of the backdrop's surface, whether a body hides it or not."""
+    """Number of the surface of the backdrop, also behind bodies."""
     alone: tuple[Bools, ...]
-    """For each body the pixels it would have alone."""
+    """For each body the pixels that it would cover alone."""
 
     def visible(self, body: int) -> Bools:
-        """The pixels in which a body is seen."""
+        """The pixels in which a body is visible."""
         return np.asarray(self.owner == body)
 
 
 class _Canvas:
-    """The depth buffer and what is painted so far, `GRAIN` times finer than the image."""
+    """The depth buffer and the painted image, `GRAIN` times finer than the final image."""
 
     def __init__(self, scene: Scene) -> None:
         self.camera = scene.camera
-        self.colour = scene.backdrop[0].copy()
-        height, width = self.colour.shape[:2]
+        self.color = scene.backdrop[0].copy()
+        height, width = self.color.shape[:2]
         self.nearness = np.zeros((height, width))
-        """One over the depth, which is linear in the image on every plane."""
+        """1 / depth, which is linear in the image on every plane."""
         self.owner = np.full((height, width), -1, np.int16)
         self.part = np.full((height, width), -1, np.int16)
 
-    def face(self, points: Floats, colour: Rgb, owner: int, part: int, alone: Bools) -> None:
+    def face(self, points: Floats, color: Rgb, owner: int, part: int, alone: Bools) -> None:
         from PIL import Image, ImageDraw
 
         turned = self.camera.turn(points)
@@ -81,7 +80,7 @@ class _Canvas:
         high = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, [width, height]).astype(int)
         normal = _normal(turned)
         reach = float(normal @ turned[0])
-        if (high <= low).any() or abs(reach) < 1e-6:  # outside the image, or seen edge on
+        if (high <= low).any() or abs(reach) < 1e-6:  # outside the image, or seen edge-on
             return
         patch = Image.new("1", (int(high[0] - low[0]), int(high[1] - low[1])))
         ImageDraw.Draw(patch).polygon([tuple(p) for p in (corners - low).tolist()], fill=1)
@@ -93,12 +92,12 @@ class _Canvas:
         alone[window] |= covered
         seen = covered & (nearness > self.nearness[window])
         shade = 0.8 + 0.24 * abs(float(normal @ self.camera.rotation @ _LIGHT))
-        self.colour[window][seen] = np.minimum(np.array(colour) * shade, 255).astype(np.uint8)
+        self.color[window][seen] = np.minimum(np.array(color) * shade, 255).astype(np.uint8)
         self.nearness[window][seen] = nearness[seen]
         self.owner[window][seen], self.part[window][seen] = owner, part
 
     def ink(self) -> None:
-        """A dark line, a pixel wide, inside every body where another part or something farther begins."""
+        """Draw a dark line, one pixel wide, inside every body along other parts and things farther away."""
         label = self.owner.astype(np.int32) * 256 + self.part
         dark = np.zeros(label.shape, bool)
         for axis in (0, 1):
@@ -107,9 +106,9 @@ class _Canvas:
                 behind = np.roll(self.nearness, step, axis) <= self.nearness
                 edge = (other != label) & behind
                 border = np.arange(GRAIN) if step > 0 else -1 - np.arange(GRAIN)
-                np.moveaxis(edge, axis, 0)[border] = False  # rolled in from the other side
+                np.moveaxis(edge, axis, 0)[border] = False  # moved in from the other side
                 dark |= edge
-        self.colour[dark & (self.owner >= 0)] = INK
+        self.color[dark & (self.owner >= 0)] = INK
 
 
 def render(scene: Scene) -> View:
@@ -122,15 +121,15 @@ def render(scene: Scene) -> View:
     for number, body in enumerate(scene.bodies):
         own = np.zeros(canvas.owner.shape, bool)
         for face in body.faces:
-            canvas.face(body.place(face.points), face.colour, number, face.part, own)
+            canvas.face(body.place(face.points), face.color, number, face.part, own)
         alone.append(own[middle])
     canvas.ink()
-    image = Image.fromarray(canvas.colour).reduce(GRAIN)
+    image = Image.fromarray(canvas.color).reduce(GRAIN)
     return View(scene, image, canvas.owner[middle], scene.backdrop[1][middle], tuple(alone))
 
 
 def _normal(points: Floats) -> Floats:
-    """Of a flat face, by Newell's sum, which no three corners in a row can spoil; of length one."""
+    """The unit normal of a flat face by Newell's method, which is robust against collinear corners."""
     after = np.roll(points, -1, axis=0)
     normal = np.cross(points, after).sum(axis=0)
     size = float(np.linalg.norm(normal))

@@ -1,8 +1,7 @@
-"""Scenes by chance: boards with coloured pieces, rooms and yards with furniture.
+"""Random scenes: boards with colored pieces, rooms and yards with furniture.
 
-Owns what stands where, and the cameras. Every scene follows from its seed and number alone. What is asked about
-them is decided by the CV-Bench builder; here only the supply is varied: how many of a kind, what is beside what,
-what is near, and that near things are neither always the larger nor always the lower ones.
+A scene depends only on its random generator. The CV-Bench builder decides what is asked about it; the scenes vary the
+number of objects of a kind, their relative positions and depths, and nearer objects are not always larger or lower.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from cambrian_eval.demo.sources.camera import Camera
 from cambrian_eval.demo.sources.render import Scene
 
 SIDE = 160
-"""Pixels of an image's side: the demo checkpoint looks at 64, so a drawn box must not be too thin beside it."""
+"""Side of an image in pixels. The demo checkpoint uses 64, so the lines of drawn boxes must not be too thin."""
 EYE = 1.5
 _TRIES = 400
 
@@ -29,7 +28,7 @@ Frame = tuple[float, float, float, float]
 
 
 def board(rng: Random) -> Scene:
-    """Pieces on a wall: two large ones, with a small copy of the first beside the second; or some of a kind."""
+    """Pieces on a wall: two large ones with a small copy of the first beside the second, or several of a kind."""
     camera = Camera(SIDE, SIDE, 0.92 * SIDE)
     tone = _tone(rng)
     first, second = zip(rng.sample(SHAPES, 2), rng.sample(tuple(COLORS), 2), strict=True)
@@ -47,28 +46,28 @@ def board(rng: Random) -> Scene:
             for kind, (x, y) in zip(kinds, cells, strict=False)
         ]
     placed = []
-    for (shape, colour), x, y, radius in spots:
+    for (shape, color), x, y, radius in spots:
         size, z, yaw = radius * rng.uniform(0.95, 1.1), rng.uniform(2.0, 2.15), rng.uniform(-0.2, 0.2)
-        placed.append(bodies.piece(shape, colour, x, y, z, size, yaw, tone))
+        placed.append(bodies.piece(shape, color, x, y, z, size, yaw, tone))
     if compare and rng.random() < 0.85:
-        small = bodies.piece(*first, 0.0, 0.0, placed[1].centre[2], rng.uniform(0.18, 0.22), 0.0, tone)
+        small = bodies.piece(*first, 0.0, 0.0, placed[1].center[2], rng.uniform(0.18, 0.22), 0.0, tone)
         _add(placed, lambda: _beside(rng, small, placed[1]), camera, overlap=0.0, solid=False)
     tint = rng.randrange(228, 256), rng.randrange(228, 256), rng.randrange(228, 256)
     return Scene(camera, tuple(placed), backdrops.board(camera, tint), backdrops.BOARD, "board")
 
 
 def _beside(rng: Random, body: Body, other: Body) -> Body:
-    """So close to the other, on one of its four sides, that nobody would ask where the one lies from the other."""
-    x, y, z = other.centre
+    """The body close to another one, on one of its four sides, so that the gap is too small for a relation."""
+    x, y, z = other.center
     across, along = (other.length + body.length) / 2 + 0.02, (other.height + body.height) / 2 + 0.02
     shift = rng.uniform(-0.4, 0.4)
     if rng.random() < 0.5:
-        return replace(body, centre=(x + rng.choice((-across, across)), y + shift * other.height, z))
-    return replace(body, centre=(x + shift * other.length, y + rng.choice((-along, along)), z))
+        return replace(body, center=(x + rng.choice((-across, across)), y + shift * other.height, z))
+    return replace(body, center=(x + shift * other.length, y + rng.choice((-along, along)), z))
 
 
 def room(rng: Random) -> Scene:
-    """A room to count and compare in: a few of one kind of furniture among others, all on the floor."""
+    """A room with several pieces of one kind of furniture among others, all on the floor."""
     camera = Camera(SIDE, SIDE, 0.92 * SIDE, 0.28)
     tone = _tone(rng)
     names = rng.sample(FURNITURE, 4)
@@ -84,7 +83,7 @@ def room(rng: Random) -> Scene:
 
 
 def depths(rng: Random, outdoors: bool) -> Scene:
-    """Two to four things at clearly different depths, some raised on plinths, the near ones often the smaller."""
+    """Two to four objects at clearly different depths, some raised on plinths, the near ones often smaller."""
     camera, eye, stretch = _stage(rng, outdoors)
     tone = _tone(rng)
     levels = [rng.uniform(2.3, 2.9), rng.uniform(4.2, 5.8), rng.uniform(2.3, 5.8), rng.uniform(2.3, 5.8)]
@@ -107,10 +106,10 @@ def depths(rng: Random, outdoors: bool) -> Scene:
 
 
 def distances(rng: Random, outdoors: bool) -> Scene:
-    """A thing with one thing close to it and another one well away, in any order; a fourth at times."""
+    """An object with one object close to it and another one far away, in any order; sometimes a fourth."""
     camera, eye, stretch = _stage(rng, outdoors)
     tone = _tone(rng)
-    while True:  # most arrangements do not fit into the image; enough do
+    while True:  # most arrangements do not fit into the image; try again
         names = rng.sample(FURNITURE, 4)
         placed = _trio(rng, names, eye, stretch, tone)
         frames = [frame(camera, body) for body in placed]
@@ -127,13 +126,13 @@ def distances(rng: Random, outdoors: bool) -> Scene:
 
 
 def _trio(rng: Random, names: list[str], eye: float, stretch: float, tone: Tone) -> list[Body]:
-    """The anchor, what is close to it, and what is not: on two sides of it, or on the same one."""
+    """The anchor, an object close to it and one far from it, on two sides of it or on the same side."""
     z, way, side = rng.uniform(3.2, 4.4), rng.choice((-1.0, 1.0)), rng.choice((-1.0, -1.0, 1.0))
     made = [
         bodies.furniture(name, 0.0, eye, 0.0, rng.uniform(0.62, 0.85) * stretch, rng.uniform(-0.35, 0.35), tone)
         for name in names[:3]
     ]
-    # from the sizes, so that no kind of thing is more often the near one than another
+    # distances depend on the sizes, so that no kind of object is the near one more often than others
     anchor, close, away = (0.5 * body.length / stretch for body in made)
     near = anchor + close + rng.uniform(0.04, 0.2)
     far = near + close + away + rng.uniform(0.3, 0.5)
@@ -144,20 +143,20 @@ def _trio(rng: Random, names: list[str], eye: float, stretch: float, tone: Tone)
         (middle + way * far, z + rng.uniform(-0.5, 0.5)),
     )
     return [
-        replace(body, centre=(x * stretch, body.centre[1], depth * stretch))
+        replace(body, center=(x * stretch, body.center[1], depth * stretch))
         for body, (x, depth) in zip(made, spots, strict=True)
     ]
 
 
 def frame(camera: Camera, body: Body) -> Frame:
-    """The projected cuboid's box, which may leave the image: left, top, right, bottom."""
+    """The box of the projected cuboid, which may exceed the image: left, top, right, bottom."""
     points = camera.project(camera.turn(body.corners()))
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     return float(left), float(top), float(right), float(bottom)
 
 
 def _stage(rng: Random, outdoors: bool) -> tuple[Camera, float, float]:
-    """The camera, the height of its eye, and how much larger than a room the scene is."""
+    """The camera, its height, and the size of the scene relative to a room."""
     stretch = 2.6 if outdoors else 1.0
     focal = rng.uniform(0.9, 1.0) * SIDE
     eye = EYE * stretch * rng.uniform(0.95, 1.1)
@@ -184,7 +183,7 @@ def _add(
     spill: float = 0.0,
     solid: bool = True,
 ) -> bool:
-    """Place one more body where it is inside the image and hides little of the others; False: there is no room."""
+    """Place one more body inside the image where it hides little of the others; False: there is no space."""
     taken = [frame(camera, body) for body in placed]
     for _ in range(_TRIES // 4):
         body = attempt()
@@ -199,7 +198,7 @@ def _add(
 
 
 def _inside(camera: Camera, box: Frame, spill: float) -> bool:
-    """Is the box in the image, but for `spill` of its width at a side."""
+    """Whether the box is inside the image, except for `spill` of its width at the sides."""
     left, top, right, bottom = box
     out = spill * (right - left)
     margin = 2 if not spill else -out
@@ -208,7 +207,7 @@ def _inside(camera: Camera, box: Frame, spill: float) -> bool:
 
 
 def _collide(frames: list[Frame], share: float) -> bool:
-    """Does any pair overlap by more than this share of the smaller one."""
+    """Whether any pair overlaps by more than this share of the smaller one."""
     for i, a in enumerate(frames):
         for b in frames[:i]:
             wide = min(a[2], b[2]) - max(a[0], b[0])
@@ -220,18 +219,18 @@ def _collide(frames: list[Frame], share: float) -> bool:
 
 
 def _touching(a: Body, b: Body) -> bool:
-    """Could the two stand in each other's place, whatever their turn."""
-    (ax, ay, az), (bx, by, bz) = a.centre, b.centre
+    """Whether the two could intersect at some rotation."""
+    (ax, ay, az), (bx, by, bz) = a.center, b.center
     reach = math.hypot(a.length, a.width) / 2 + math.hypot(b.length, b.width) / 2
     level = abs(ay - by) < (a.height + b.height) / 2
     return level and math.hypot(ax - bx, az - bz) < reach
 
 
 def _tone(rng: Random) -> Tone:
-    """Colours a little off, by another amount each time."""
+    """Colors with small random variations."""
 
-    def tone(colour: Rgb) -> Rgb:
-        red, green, blue = (int(np.clip(part + rng.randint(-8, 8), 0, 255)) for part in colour)
+    def tone(color: Rgb) -> Rgb:
+        red, green, blue = (int(np.clip(part + rng.randint(-8, 8), 0, 255)) for part in color)
         return red, green, blue
 
     return tone

@@ -1,9 +1,9 @@
-"""Which absent class a zero question asks about: a random one, a popular one, and one that usually
-comes with what the image shows (the three negatives of POPE).
+"""Which absent classes zero questions ask about: a random one, a popular one, and one that often occurs together
+with what the image shows (the three kinds of negatives of POPE).
 
-Never a class that is present in any form (whole, part, crowd, the annotator's own word), nor a
-synonym, hypernym or hyponym of one. Inside a pool the choice is by hash, so another image in
-the source changes a choice only if it changes the pool.
+Never a class that is present in any form (whole, part, crowd, the annotator's own word), nor a synonym, hypernym or
+hyponym of one. Inside a pool the choice is by hash, so another image in the source changes a choice only if it
+changes the pool.
 """
 
 from __future__ import annotations
@@ -14,49 +14,44 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from cvbench_builder.candidates import Soft
 from cvbench_builder.catalog import Bools, Catalog, Ints
-from cvbench_builder.settings import Settings
-from cvbench_builder.tasks.plane import Presence
-from cvbench_builder.words import singular
+from cvbench_builder.class_names import singular
+from cvbench_builder.tasks.image_objects import Presence
 
 POPULAR_POOL, ADVERSARIAL_POOL = 10, 5
 _CHUNK = 2048
 
 
-def choose(catalog: Catalog, groups: Presence, names: Bools, settings: Settings) -> Iterator[tuple[Ints, Ints, Ints]]:
-    """(image, class, strategy mark) of the zero questions, at most one per strategy and image."""
-    shown = names & (np.bincount(groups.kind, weights=groups.whole, minlength=len(names)) > 0)
+def choose(catalog: Catalog, groups: Presence, names: Bools, seed: int) -> Iterator[tuple[Ints, Ints, Ints]]:
+    """(image, class, strategy) of the zero questions, at most one per strategy and image.
+
+    Strategies are numbered: 0 adversarial, 1 popular, 2 random.
+    """
+    shown = names & (np.bincount(groups.class_index, weights=groups.whole, minlength=len(names)) > 0)
     if not shown.any():
         return
-    popularity = np.bincount(groups.kind, minlength=len(names))
+    popularity = np.bincount(groups.class_index, minlength=len(names))
     together = _cooccurrence(groups, len(names))
     alias = _aliases(catalog)
-    class_hash = np.array([_hash(settings.seed, c.name) for c in catalog.classes], np.uint64)
+    class_hash = np.array([_hash(seed, c.name) for c in catalog.classes], np.uint64)
     usable = np.flatnonzero(catalog.usable_image)
     for start in range(0, len(usable), _CHUNK):
         images = usable[start : start + _CHUNK]
         present = _present(groups, images, len(names))
         open_ = shown & ~_forbidden(present, groups.clash_matrix) & ~_alias_hits(alias, images, len(names))
-        image_hash = [
-            _hash(settings.seed, f"{catalog.name}|{catalog.split}|{i}") for i in catalog.image_id[images].tolist()
-        ]
-        draw = _mix(np.array(image_hash, np.uint64)[:, None] ^ class_hash)
+        image_hash = [_hash(seed, f"{catalog.name}|{catalog.split}|{i}") for i in catalog.image_id[images].tolist()]
+        order = _mix(np.array(image_hash, np.uint64)[:, None] ^ class_hash)
         company = present.astype(np.float32) @ together
-        for pool, mark in (
-            (_top(company, open_ & (company > 0), ADVERSARIAL_POOL), Soft.ZERO_ADVERSARIAL),
-            (None, Soft.ZERO_POPULAR),
-            (None, Soft.ZERO_RANDOM),
-        ):
-            if mark == Soft.ZERO_POPULAR:
-                wide = np.broadcast_to(popularity.astype(np.float32), open_.shape)
-                pool = _top(wide, open_, POPULAR_POOL)
-            elif pool is None:
-                pool = open_
+        wide = np.broadcast_to(popularity.astype(np.float32), open_.shape)
+        for strategy in range(3):
+            if strategy == 0:
+                pool = _top(company, open_ & (company > 0), ADVERSARIAL_POOL)
+            else:
+                pool = _top(wide, open_, POPULAR_POOL) if strategy == 1 else open_
             rows = np.flatnonzero(pool.any(axis=1))
-            kind = np.where(pool, draw, np.iinfo(np.uint64).max).argmin(axis=1)[rows]
-            open_[rows, kind] = False  # asked once per image
-            yield images[rows], kind.astype(np.int64), np.full(len(rows), int(mark))
+            chosen = np.where(pool, order, np.iinfo(np.uint64).max).argmin(axis=1)[rows]
+            open_[rows, chosen] = False  # asked once per image
+            yield images[rows], chosen.astype(np.int64), np.full(len(rows), strategy)
 
 
 def _hash(seed: int, name: str) -> int:
@@ -80,7 +75,7 @@ def _cooccurrence(groups: Presence, n: int) -> NDArray[np.float32]:
         if not len(image):
             continue
         local = np.zeros((int(image.max() - image.min()) + 1, n), np.float32)
-        local[image - image.min(), groups.kind[first:last]] = 1.0
+        local[image - image.min(), groups.class_index[first:last]] = 1.0
         counts += local.T @ local
     return counts
 
@@ -88,14 +83,14 @@ def _cooccurrence(groups: Presence, n: int) -> NDArray[np.float32]:
 def _present(groups: Presence, images: Ints, n: int) -> Bools:
     low, high = np.searchsorted(groups.image, [images[0], images[-1] + 1])
     full = np.zeros((int(images[-1] - images[0]) + 1, n), bool)
-    full[groups.image[low:high] - images[0], groups.kind[low:high]] = True
+    full[groups.image[low:high] - images[0], groups.class_index[low:high]] = True
     return np.asarray(full[images - images[0]])
 
 
 def _forbidden(present: Bools, clash: Bools) -> Bools:
     forbidden = present.copy()
-    for kind in np.flatnonzero(clash.any(axis=1)).tolist():
-        forbidden[:, kind] |= present[:, clash[kind]].any(axis=1)
+    for index in np.flatnonzero(clash.any(axis=1)).tolist():
+        forbidden[:, index] |= present[:, clash[index]].any(axis=1)
     return forbidden
 
 
@@ -118,14 +113,14 @@ def _aliases(catalog: Catalog) -> list[tuple[int, int]]:
 def _alias_hits(alias: list[tuple[int, int]], images: Ints, n: int) -> Bools:
     hits = np.zeros((len(images), n), bool)
     place = {int(image): i for i, image in enumerate(images.tolist())}
-    for image, kind in alias:
+    for image, index in alias:
         if image in place:
-            hits[place[image], kind] = True
+            hits[place[image], index] = True
     return hits
 
 
 def _top(score: NDArray[np.float32], allowed: Bools, size: int) -> Bools:
-    """The ``size`` best allowed classes of each row; equal scores go to the lower class number."""
+    """The `size` best allowed classes of each row; equal scores go to the lower class number."""
     masked = np.where(allowed, score, -1.0)
     if masked.shape[1] <= size:
         return allowed

@@ -1,9 +1,8 @@
 """The text-only random forest of the audit.
 
-It sees the question and the options, never an image, a box or a column that was derived from the
-answer. Each option of a row is one example ("is this the answer?"); habits of classes and pairs
-are learnt inside the training folds, and for the training rows themselves in inner folds, so no
-feature of a row has seen its own answer.
+It uses the question and the options, never an image, a box or a column that was derived from the answer. Each
+option of a row is one example ("is this the answer?"). The usual answers of classes and pairs are learnt inside the
+training folds, and for the training rows themselves in inner folds, so no feature of a row depends on its answer.
 """
 
 from __future__ import annotations
@@ -13,15 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from cvbench_builder.audit import FOLDS, Guess, Row, fold_of, lessons, prior_keys
-from cvbench_builder.stats import answer_place, answer_text, classes_of
+from cvbench_builder.image_folds import FOLDS, fold_of
+from cvbench_builder.stats import answer_place, answer_text
+from cvbench_builder.task import Row
+from cvbench_builder.tasks import task_named
 
 _TREES = 100
 _COMMON = 40
 
 
-class _Habits:
-    """Smoothed rates of answers, per word, class and pair, from some rows."""
+class _AnswerRates:
+    """Smoothed rates of answers, per word, class and pair, from some rows of one task."""
 
     def __init__(self, rows: list[Row]) -> None:
         self.words: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
@@ -31,7 +32,7 @@ class _Habits:
             for choice in row["choices"]:
                 self.words[choice][0] += choice == text
                 self.words[choice][1] += 1
-            for key, word in lessons(row):
+            for key, word in task_named(row["task"]).lessons(row, text):
                 for choice in {*row["choices"], word}:
                     self.keys[(*key, choice)][0] += choice == word
                     self.keys[(*key, choice)][1] += 1
@@ -40,7 +41,7 @@ class _Habits:
         base = 1 / len(row["choices"])
         word = self.words.get(choice, (0.0, 0.0))
         values = [(word[0] + base) / (word[1] + 1)]
-        keys = prior_keys(row)
+        keys = task_named(row["task"]).prior_keys(row)
         for i in range(2):
             seen = self.keys.get((*keys[i], choice), (0.0, 0.0)) if i < len(keys) else (0.0, 0.0)
             values += [(seen[0] + base) / (seen[1] + 1), min(seen[1], 20.0)]
@@ -48,12 +49,12 @@ class _Habits:
 
 
 def _plain(row: Row, place: int, common: list[str]) -> list[float]:
-    """Features of an option that no answer is needed for."""
+    """Features of an option that need no answers."""
     choices = row["choices"]
     choice = choices[place]
     numbers = [float(c) for c in choices] if all(c.isdigit() for c in choices) else []
     rank = sorted(numbers).index(float(choice)) if numbers else 0
-    names = classes_of(row)
+    names = row["classes"]
     return [
         float(place),
         float(len(choices)),
@@ -62,15 +63,15 @@ def _plain(row: Row, place: int, common: list[str]) -> list[float]:
         (max(numbers) - min(numbers)) if numbers else 0.0,
         float(len(row["question"])),
         float(len(choice)),
-        float("annotated by" in row["question"]),
+        float(" box)" in row["question"]),
         float(row["source"] == "ADE20K"),
         *(float(names[0] == c) for c in common),
         *(float(choice == c) for c in common),
     ]
 
 
-def text_forest(rows: list[Row]) -> Guess:
-    """Per row whether the forest's favourite option is the answer (rows of one task)."""
+def text_forest(rows: list[Row]) -> list[float]:
+    """Per row whether the option that the forest prefers is the answer (rows of one task)."""
     from sklearn.ensemble import RandomForestClassifier
 
     folds = np.array([fold_of(r) for r in rows])
@@ -87,9 +88,9 @@ def text_forest(rows: list[Row]) -> Guess:
         x, y = _training_table(train, common)
         model = RandomForestClassifier(_TREES, min_samples_leaf=5, random_state=0, n_jobs=1)
         model.fit(x, y)
-        habits = _Habits(train)
+        rates = _AnswerRates(train)
         table = [
-            [*_plain(rows[i], k, common), *habits.features(rows[i], c)]
+            [*_plain(rows[i], k, common), *rates.features(rows[i], c)]
             for i in test
             for k, c in enumerate(rows[i]["choices"])
         ]
@@ -97,9 +98,9 @@ def text_forest(rows: list[Row]) -> Guess:
         yes = chances[:, list(model.classes_).index(1)] if 1 in model.classes_ else np.zeros(len(table))
         start = 0
         for i in test.tolist():
-            mine = yes[start : start + len(rows[i]["choices"])]
-            start += len(mine)
-            winners = np.flatnonzero(mine >= mine.max() - 1e-12)
+            own = yes[start : start + len(rows[i]["choices"])]
+            start += len(own)
+            winners = np.flatnonzero(own >= own.max() - 1e-12)
             guesses[i] = 1 / len(winners) if answer_place(rows[i]) in winners else 0.0
     return [float(g) for g in guesses]
 
@@ -107,7 +108,7 @@ def text_forest(rows: list[Row]) -> Guess:
 def _common(rows: list[Row]) -> list[str]:
     counts: dict[str, int] = defaultdict(int)
     for row in rows:
-        for name in classes_of(row):
+        for name in row["classes"]:
             counts[name] += 1
     return sorted(counts, key=lambda n: (-counts[n], n))[:_COMMON]
 
@@ -116,10 +117,10 @@ def _training_table(train: list[Row], common: list[str]) -> tuple[Any, Any]:
     inner = [fold_of(r) for r in train]
     x, y = [], []
     for fold in sorted(set(inner)):
-        habits = _Habits([r for r, f in zip(train, inner, strict=True) if f != fold])
+        rates = _AnswerRates([r for r, f in zip(train, inner, strict=True) if f != fold])
         for row, f in zip(train, inner, strict=True):
             if f == fold:
                 for k, choice in enumerate(row["choices"]):
-                    x.append([*_plain(row, k, common), *habits.features(row, choice)])
+                    x.append([*_plain(row, k, common), *rates.features(row, choice)])
                     y.append(int(k == answer_place(row)))
     return np.array(x), np.array(y)

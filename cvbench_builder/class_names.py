@@ -1,8 +1,7 @@
-"""What names mean: plurals, stuff, mass words, and when two names may denote the same thing.
+"""Class names: plurals, stuff, mass nouns, and names that may mean the same object.
 
-Three things make a name unusable: it is stuff (no instances one could point at), it cannot be
-counted (mass or plural-only), or it clashes with another name in the image (a synonym, a
-hypernym, or the head noun of it: lamp and table lamp).
+A name is unusable if it is stuff (without separate instances), if it cannot be counted (a mass noun or a plural-only
+noun), or if it clashes with another name in the image (a synonym, a hypernym, or its head noun: lamp and table lamp).
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# The stuff half of ADE20K's things-and-stuff split, and what users complained about in the
-# published set (walls, floors, beams as objects).
+# The stuff classes of ADE20K's division into things and stuff, and those that users reported in the published set
+# (walls, floors, beams as objects).
 STUFF = _words(
     """wall sky floor flooring ceiling road route street grass sidewalk pavement earth ground mountain
     mount tree water sea ocean field sand river lake path land soil hill runway dirt track building
@@ -51,7 +50,7 @@ PLURAL_ONLY = _words(
 ) | frozenset({"swimming trunks", "monkey bars", "roller skates", "ice skates", "opera glasses"})
 PLURAL_ONLY -= {"swimming", "trunks"}
 
-# Singular words in -s that are no plurals.
+# Singular words that end in -s.
 _SINGULAR_S = _words(
     """bus minibus trolleybus gas lens canvas compass atlas iris cactus platypus walrus hippopotamus octopus
     christmas kudos chassis tennis trellis mattress glass dress press hourglass chess cross mistress
@@ -112,7 +111,7 @@ _PLURAL_EXCEPTIONS = {
     "gas": "gases",
 }
 
-# Names without hypernyms in their source. Only is-a links between names that occur as classes.
+# For sources without hypernyms: is-a links between names that occur as classes.
 _HYPERNYMS = {
     "armchair": ("chair", "seat"),
     "swivel chair": ("chair", "seat"),
@@ -180,12 +179,12 @@ _HYPERNYMS = {
     "teddy bear": ("plaything", "toy"),
 }
 
-# The last word of these is not what they are.
+# The last word of these is not a hypernym.
 _NOT_ITS_HEAD = frozenset({"hot dog", "sea horse", "sea lion", "guinea pig", "prairie dog", "fire engine"})
 
 
 def plural(name: str, style: str) -> str:
-    """The plural asked about: ``published`` adds a bare s, ``proper`` is English."""
+    """The plural in the question: `published` adds an s, `proper` is correct English."""
     if style == "published":
         return name + "s"
     head, _, last = name.rpartition(" ")
@@ -206,12 +205,12 @@ def plural(name: str, style: str) -> str:
 
 
 def is_stuff(name: str) -> bool:
-    """Names of regions such as sky, of which no instance can be pointed at."""
+    """Whether a name means a region without separate instances, such as sky."""
     return name in STUFF
 
 
 def is_uncountable(name: str) -> bool:
-    """Mass words and words that exist only as plurals."""
+    """Whether a name is a mass noun or exists only as a plural."""
     last = name.rpartition(" ")[2]
     if name in MASS or name in PLURAL_ONLY or last in PLURAL_ONLY:
         return True
@@ -219,13 +218,13 @@ def is_uncountable(name: str) -> bool:
 
 
 def clean(name: str) -> str:
-    """Lower case, single blanks: the form in which names are compared."""
+    """Lower case with single spaces: the form in which names are compared."""
     return " ".join(name.split()).lower()
 
 
 @lru_cache(maxsize=65536)
 def singular(name: str) -> str:
-    """A rough singular, only for telling that two names are the same word."""
+    """An approximate singular, only for comparing names."""
     head, _, last = name.rpartition(" ")
     prefix = f"{head} " if head else ""
     for one, many in _PLURAL_EXCEPTIONS.items():
@@ -241,7 +240,7 @@ def singular(name: str) -> str:
 
 
 def class_name(names: Sequence[str], hypernyms: Sequence[str] = ()) -> ClassName:
-    """A class from its synonyms, first one first; built-in hypernyms where the source has none."""
+    """A class from its synonyms, the first of which is its name; built-in hypernyms if the source has none."""
     synonyms = tuple(dict.fromkeys(clean(n) for n in names if clean(n)))
     above: list[str] = [clean(h) for h in hypernyms]
     if not above:
@@ -257,7 +256,7 @@ def class_name(names: Sequence[str], hypernyms: Sequence[str] = ()) -> ClassName
 
 
 def clashes(classes: Sequence[ClassName]) -> Bools:
-    """[n, n]: True where two different classes share a name or one's name is the other's hypernym."""
+    """[n, n]: True if two different classes share a name or the name of one is a hypernym of the other."""
     by_name: dict[str, list[int]] = {}
     for i, item in enumerate(classes):
         for name in {singular(s) for s in item.synonyms}:

@@ -1,0 +1,111 @@
+"""From sampled candidates to files: questions in order, images with boxes, `rows.jsonl`, mirrored twins."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cvbench_builder import dataset, draw, questions, wording
+from cvbench_builder.candidates import Pick, image_key
+from cvbench_builder.catalog import Catalog
+from cvbench_builder.questions import Question
+from cvbench_builder.settings import BuildSettings, DrawingRules
+from cvbench_builder.task import Task
+
+
+@dataclass(frozen=True)
+class SampledTask:
+    """The rows to write of one task."""
+
+    task: Task
+    picks: list[Pick]
+
+
+def image_name(pick: Pick) -> str:
+    """The key of the candidate's own image, also where it is a duplicate of another one."""
+    return image_key(pick.catalog, int(pick.table.image[pick.row]))
+
+
+def write_rows(
+    folder: Path,
+    sampled: list[SampledTask],
+    paths: dict[str, Path],
+    facts: dict[str, draw.ImageFacts],
+    settings: BuildSettings,
+    workers: int,
+    *,
+    mirror: bool = False,
+) -> list[dict[str, Any]]:
+    """Write every question's image to `folder/img` and the rows to `folder/rows.jsonl`; returns the rows."""
+
+    def finish(job: tuple[int, Pick, Question, str]) -> dict[str, Any]:
+        idx, pick, question, stem = job
+        catalog, image, name = pick.catalog, int(pick.table.image[pick.row]), image_name(pick)
+        rendered = draw.render(paths[name], _drawn_boxes(question, settings), mirror=mirror)
+        filename = stem + rendered.suffix
+        target = folder / filename
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(rendered.data)
+        row = {"idx": idx, **questions.published_columns(question, catalog, image), "filename": filename}
+        row |= questions.extra_columns(question, catalog, image, settings, facts[name].sha256)
+        if mirror:
+            row = _mirrored(question.task, row, rendered.width)
+        row["image_sha256"] = hashlib.sha256(rendered.data).hexdigest()
+        row["content_hash"] = questions.content_hash(row, row["image_sha256"])
+        return row
+
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        made = list(pool.map(finish, _questions(sampled, settings)))
+    dataset.write_rows(made, folder / dataset.ROWS)
+    return made
+
+
+def _questions(sampled: list[SampledTask], settings: BuildSettings) -> Iterator[tuple[int, Pick, Question, str]]:
+    """Index, candidate, question and image name without suffix of every row, in order."""
+    idx = 0
+    for item in sampled:
+        task = item.task
+        picks = sorted(item.picks, key=lambda p: (p.catalog.source, p.catalog.component, p.hash))
+        keys = [task.key(p.catalog, p.table, p.row) for p in picks]
+        places = questions.answer_places(
+            [task.letter_group(p.catalog) for p in picks],
+            [task.option_count(p.table, p.row, key, settings) for p, key in zip(picks, keys, strict=True)],
+        )
+        options = task.joint_options([p.answer for p in picks], keys, settings)
+        numbers: dict[str, int] = defaultdict(int)
+        for pick, key, place, values in zip(picks, keys, places, options, strict=True):
+            exact = task.complete(pick.catalog, pick.table.take([pick.row]))
+            question = questions.ask(task, pick.catalog, exact, 0, key, place, settings, values)
+            source = _short_name(pick.catalog)
+            yield idx, pick, question, f"img/{questions.image_folder(task)}/{source}_{numbers[source]}"
+            numbers[source] += 1
+            idx += 1
+
+
+def _short_name(catalog: Catalog) -> str:
+    return f"omni3d_{catalog.component}".lower() if catalog.source == "Omni3D" else catalog.source.lower()
+
+
+def _drawn_boxes(question: Question, settings: BuildSettings) -> list[draw.DrawnBox]:
+    """The boxes with a color, those of the palette's first color last, so that they are on top."""
+    palette = wording.PALETTES[settings[DrawingRules].palette]
+    boxes = {b["colour"]: b["xyxy"] for b in question.words.boxes if b["colour"]}
+    return [draw.DrawnBox(rgb, tuple(boxes[name])) for name, rgb in reversed(palette.colors) if name in boxes]
+
+
+def _mirrored(task: Task, row: dict[str, Any], width: int) -> dict[str, Any]:
+    """The row about the image flipped left to right."""
+    boxes = [{**b, "xyxy": [round(v, 4) for v in draw.mirrored(tuple(b["xyxy"]), width)]} for b in row["boxes"]]
+    return {
+        **row,
+        "key": row["key"] + "m",
+        "boxes": boxes,
+        "bbox": None if row["bbox"] is None else [b["xyxy"] for b in boxes],
+        "answer": task.mirrored_answer(row),
+        "flags": [*row["flags"], "mirrored"],
+    }
