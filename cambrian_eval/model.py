@@ -157,16 +157,18 @@ class OptionField:
         return found
 
     def _parsed(self, text: str) -> Any:
-        if self.type is bool:
-            return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else _refuse()
-        return self.type(text)
+        if self.type is not bool:
+            return self.type(text)
+        if text.lower() not in ("true", "false"):
+            raise ValueError
+        return text.lower() == "true"
 
     def _typed(self, given: Any) -> Any:
-        if isinstance(given, bool) or self.type in (bool, str):
-            return given if type(given) is self.type else _refuse()
-        if self.type is float and isinstance(given, int):
+        if self.type is float and type(given) is int:
             return float(given)
-        return given if isinstance(given, self.type) else _refuse()
+        if type(given) is not self.type:
+            raise ValueError
+        return given
 
 
 def option(
@@ -216,7 +218,3 @@ def parse_options(adapter: Adapter, given: Mapping[str, Any]) -> Any:
                 f"model {adapter.name!r}: option {name} must be {known[name].allowed}, not {value!r}"
             ) from None
     return adapter.Options(**values)
-
-
-def _refuse() -> Any:
-    raise ValueError

@@ -99,9 +99,10 @@ def locate(spec: str) -> tuple[Adapter, str]:
     return load_adapter(found[0]), spec
 
 
-def check_options(spec: str, options: Mapping[str, Any]) -> None:
-    """Raises `UserError` where a spec names no adapter or an option does not fit it. Loads no model."""
-    parse_options(locate(spec)[0], options)
+def check_options(spec: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are set, each in its own type; raises `UserError` where one does not fit. Loads no model."""
+    parsed = parse_options(locate(spec)[0], options)
+    return {name: getattr(parsed, name) for name in (written.replace("-", "_") for written in options)}
 
 
 def resolve(spec: str, options: Mapping[str, Any] | None = None) -> Model:

@@ -143,7 +143,7 @@ def lm_eval(named: NamedRun) -> dict[str, Any]:
         "config": {
             "model": str(info["model"].get("spec", named.name)).partition(":")[0],
             "model_args": str(info["model"].get("spec", named.name)),
-            "batch_size": info["model"].get("options", {}).get("batch_size"),
+            "batch_size": info["model"].get("options", {}).get("batch_size", "auto"),
             "limit": info["answers_depend_on"].get("limit"),
             "random_seed": info["answers_depend_on"].get("seed"),
         },

@@ -118,7 +118,7 @@ def execute(
     """
     plan = check(settings)
     if isinstance(model, str):
-        registry.check_options(model, options or {})
+        options = registry.check_options(model, options or {})
     elif options:
         raise UserError(f"model {model.name!r} is loaded already; options can only be set for a --model spec")
     store = create_or_open(out)

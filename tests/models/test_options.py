@@ -194,7 +194,7 @@ class TestCommand:
         assert not (tmp_path / "run").exists()
         self.run(*start, "--model", "chance", "-M", "seed=5", "--seed", "2", "--offline")
         info = json.loads((tmp_path / "run" / "run.json").read_text())
-        assert info["model"]["options"] == {"seed": "5"} and info["model"]["fingerprint"] == "chance-1-seed-5"
+        assert info["model"]["options"] == {"seed": 5} and info["model"]["fingerprint"] == "chance-1-seed-5"
 
     def test_a_table_in_the_configuration_file(self, tmp_path: Path) -> None:
         file = tmp_path / "run.toml"
