@@ -29,17 +29,17 @@ def adjudicate(
     """Write a page on which to mark disagreements, or print the error rates that the marks give."""
     import sys
 
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError
     from cambrian_eval.results.adjudication import error_rates, page, read_marks
     from cambrian_eval.results.agreement import agreement_of
     from cambrian_eval.running.store import open_run
 
     stored = open_run(run)
-    found = agreement_of(stored, a, b, words.benchmarks(benchmark) if benchmark else None, vision)
+    found = agreement_of(stored, a, b, output.benchmarks(benchmark) if benchmark else None, vision)
     if marks is not None:
         rates = error_rates(found, read_marks(marks, a, b))
-        print(words.as_json(_values(rates, a, b)) if json else _table(rates, a, b))
+        print(output.as_json(_values(rates, a, b)) if json else _table(rates, a, b))
         return
     target = out or run / f"adjudicate-{a}-{b}.html"
     text = page(found, a, b, str(run), str(stored.info["model"]["name"]), marking=True)
@@ -49,7 +49,7 @@ def adjudicate(
         raise UserError(f"{target} cannot be written: {error.strerror}") from None
     n = sum(len(r.disagreements) for r in found)
     if json:
-        print(words.as_json({"page": str(target), "disagreements": n}))
+        print(output.as_json({"page": str(target), "disagreements": n}))
     else:
         print(f"{n} disagreements: {target}")
         command = f"cambrian-eval adjudicate {run} --a {a} --b {b} --marks marks.json"
@@ -83,7 +83,7 @@ def _values(rates: list[ErrorRates], a: str, b: str) -> dict[str, Any]:
 
 
 def _table(rates: list[ErrorRates], a: str, b: str) -> str:
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
 
     def percent(value: tuple[float, ...] | None) -> str:
         if value is None:
@@ -104,4 +104,4 @@ def _table(rates: list[ErrorRates], a: str, b: str) -> str:
         "wrong: proportion of the marked disagreements, unclear ones excluded, with 95 % Wilson intervals",
         "at least: lower bound over all responses, because responses on which the scorers agree are not reviewed",
     )
-    return "\n".join((words.table(rows, right=range(1, 9)), *notes))
+    return "\n".join((output.table(rows, right=range(1, 9)), *notes))

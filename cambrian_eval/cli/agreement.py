@@ -48,7 +48,7 @@ def agreement(
     out: Path = typer.Option(None, help="Write to this file instead of standard output."),
 ) -> None:
     """Compare two scorers: scores, difference, agreement, Cohen's kappa, confusion table and disagreements."""
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError, unknown
     from cambrian_eval.results.agreement import agreement_of
     from cambrian_eval.running.store import open_run
@@ -56,7 +56,7 @@ def agreement(
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     stored = open_run(run)
-    found = agreement_of(stored, a, b, words.benchmarks(benchmark) if benchmark else None, vision)
+    found = agreement_of(stored, a, b, output.benchmarks(benchmark) if benchmark else None, vision)
     text = _formatted(found, a, b, str(run), str(stored.info["model"]["name"]), format, show)
     if out is None:
         print(text.encode("utf-8", "replace").decode("utf-8"))
@@ -73,12 +73,12 @@ def _formatted(found: Sequence[ScorerAgreement], a: str, b: str, run: str, model
 
         return page(found, a, b, run, model, marking=False)
     if format == "json":
-        from cambrian_eval.cli import words
+        from cambrian_eval.cli import output
         from cambrian_eval.results.agreement import as_values, mean_difference
 
         mean = mean_difference(found)
         summary = None if mean is None else {"difference": mean[0], "absolute_difference": mean[1]}
-        return words.as_json(
+        return output.as_json(
             {"run": run, "model": model, "a": a, "b": b, "mean": summary, "agreements": [as_values(r) for r in found]}
         )
     return _csv(found) if format == "csv" else _table(found, a, b, model, show)
@@ -103,7 +103,7 @@ def _csv(found: Sequence[ScorerAgreement]) -> str:
 
 
 def _table(found: Sequence[ScorerAgreement], a: str, b: str, model: str, show: int) -> str:
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.results.agreement import mean_difference
 
     with_published = any(r.published for r in found)
@@ -112,16 +112,16 @@ def _table(found: Sequence[ScorerAgreement], a: str, b: str, model: str, show: i
     rows[0] += ["published"] if with_published else []
     for r in found:
         c = r.confusion
-        row = [r.benchmark, r.condition, str(r.n), words.number(r.score_a), words.number(r.score_b)]
+        row = [r.benchmark, r.condition, str(r.n), output.number(r.score_a), output.number(r.score_b)]
         row += ["-" if r.difference is None else f"{r.difference:+.1f}"]
         row += ["-" if r.interval is None else f"{r.interval[0]:+.1f} .. {r.interval[1]:+.1f}"]
-        row += ["-" if c.raw is None else f"{100 * c.raw:.1f}%", words.number(c.kappa, 3)]
+        row += ["-" if c.raw is None else f"{100 * c.raw:.1f}%", output.number(c.kappa, 3)]
         row += ["-" if r.kappa_interval is None else f"{r.kappa_interval[0]:.3f} .. {r.kappa_interval[1]:.3f}"]
         row += [str(v) for v in (c.both_right, c.only_a, c.only_b, c.both_wrong, r.undecided, r.failed)]
         if with_published:
             row.append("" if r.published is None else f"{r.published.difference:+.1f}")
         rows.append(row)
-    text = f"{model}: a = {a}, b = {b}\n" + words.table(rows, right=range(2, len(rows[0])))
+    text = f"{model}: a = {a}, b = {b}\n" + output.table(rows, right=range(2, len(rows[0])))
     if (mean := mean_difference(found)) is not None:
         text += f"\nmean difference {mean[0]:+.2f}, mean absolute difference {mean[1]:.2f}"
     if with_published:
@@ -136,8 +136,10 @@ def _table(found: Sequence[ScorerAgreement], a: str, b: str, model: str, show: i
 def _examples(found: Sequence[ScorerAgreement], a: str, b: str, show: int) -> str:
     """The first disagreements of every benchmark."""
 
+    from cambrian_eval.errors import one_line
+
     def short(text: str) -> str:
-        flat = " ".join(text.split())
+        flat = one_line(text)
         return flat if len(flat) <= 160 else f"{flat[:157]}..."
 
     text = ""

@@ -18,14 +18,14 @@ def compare(
     """Compare two runs: paired difference per benchmark, interval, p-value, smallest detectable difference."""
     from dataclasses import asdict
 
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.results.comparison import compare_runs, differing
     from cambrian_eval.running.store import open_run
 
     first, second = open_run(a), open_run(b)
     found = compare_runs(first, second, vision, vision_b or vision, scorer)
     if json:
-        print(words.as_json({"a": str(a), "b": str(b), "comparisons": [asdict(c) for c in found]}))
+        print(output.as_json({"a": str(a), "b": str(b), "comparisons": [asdict(c) for c in found]}))
         return
     rows = [["benchmark", "n", "a", "b", "b - a", "95% interval", "p", "p (Holm)", "test", "detectable"]]
     for c in found:
@@ -34,11 +34,11 @@ def compare(
         rows.append(
             [
                 *(c.benchmark, str(p.n), f"{p.a:.1f}", f"{p.b:.1f}", f"{p.difference:+.1f}", span),
-                *(f"{p.p_value:.4f}", f"{c.p_holm:.4f}", p.test, words.number(p.detectable)),
+                *(f"{p.p_value:.4f}", f"{c.p_holm:.4f}", p.test, output.number(p.detectable)),
             ]
         )
     print(f"a = {a} ({vision}), b = {b} ({vision_b or vision}), scorer {scorer}")
-    print(words.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))
+    print(output.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))
     compared = {c.benchmark for c in found}
     if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in compared]:
         print(f"note: not compared (missing in one run, or the gold answers are withheld): {', '.join(left)}")

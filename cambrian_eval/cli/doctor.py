@@ -26,16 +26,16 @@ NEEDS = (
 
 def doctor(json: bool = typer.Option(False, "--json", help="One JSON object instead of text.")) -> None:
     """Show versions, devices and cache folders, and what is missing for which feature."""
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
 
     found = examine()
     if json:
-        print(words.as_json(found))
+        print(output.as_json(found))
         return
     print(f"cambrian-eval {found['version']}, Python {found['python']}, {found['system']}")
     rows = [["package", "version", "needed for"]]
     rows += [[p["name"], p["version"] or "missing", p["for"]] for p in found["packages"]]
-    print(words.table(rows))
+    print(output.table(rows))
     print(f"devices: {', '.join(found['devices'])}")
     for name, value in found["caches"].items():
         print(f"{name}: {value}")

@@ -11,12 +11,12 @@ def fetch(
     revision: str = typer.Option(None, help="Revision of the datasets instead of the benchmark's own."),
 ) -> None:
     """Download datasets and models into the cache."""
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.data.rows import DataSpec, load_samples
     from cambrian_eval.errors import UserError
     from cambrian_eval.registry import load_benchmark
 
-    wanted = words.benchmarks(",".join(benchmarks or []))
+    wanted = output.benchmarks(",".join(benchmarks or []))
     if not wanted and not model:
         raise UserError("nothing to download; name benchmarks (or all), or give --model ID")
     for name in wanted:

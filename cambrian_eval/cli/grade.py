@@ -18,18 +18,18 @@ def grade(
     """Verdicts and the result for rows and predictions in a file; needs no dataset, network or model."""
     from dataclasses import asdict
 
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.registry import load_benchmark
     from cambrian_eval.results.prediction_files import grade_file, write_verdicts
 
-    declared = load_benchmark(benchmark, **words.settings(set_).get(benchmark, {}))
+    declared = load_benchmark(benchmark, **output.settings(set_).get(benchmark, {}))
     lines, result = grade_file(file, declared, scorer)
     if out is not None:
         write_verdicts(out, lines)
     if json:
-        print(words.as_json({"result": asdict(result), "verdicts": lines}))
+        print(output.as_json({"result": asdict(result), "verdicts": lines}))
         return
     if out is None:
         for line in lines:
-            print(words.as_json(line))
-    print(words.results([result]))
+            print(output.as_json(line))
+    print(output.results([result]))

@@ -25,7 +25,7 @@ def import_(
     """Check a predictions file against the dataset, store it as a run and score it."""
     from dataclasses import asdict
 
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.data.rows import DataSpec
     from cambrian_eval.results.evaluation import evaluate
     from cambrian_eval.running.predictions import replayed
@@ -36,16 +36,16 @@ def import_(
         conditions=(vision,),
         data=DataSpec.parse(data, data_root, offline=offline),
         prompts=prompts,  # type: ignore[arg-type]
-        scorers=tuple(words.names(scorer)),
+        scorers=tuple(output.names(scorer)),
         limit=limit,
         images_optional=True,
-        benchmark_settings=words.settings(set_),
+        benchmark_settings=output.settings(set_),
     )
     model = replayed(predictions, settings, name or predictions.stem)
     outcome = evaluate(model, settings, out)
     if json:
         body = {"run": str(out), "samples": outcome.n, "failed": outcome.n_failed}
-        print(words.as_json({**body, "results": [asdict(r) for r in outcome.results]}))
+        print(output.as_json({**body, "results": [asdict(r) for r in outcome.results]}))
         return
-    print(words.results(outcome.results, words.published(name or predictions.stem, outcome.results)))
+    print(output.results(outcome.results, output.published(name or predictions.stem, outcome.results)))
     print(f"run: {outcome.run.path}")

@@ -14,7 +14,7 @@ def inspect(
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
 ) -> None:
     """Show sizes, towers, sampler layers, template, visual tokens and memory, and what is missing from the cache."""
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
 
     sizes = [_size(text) for text in size]
     name = model.removeprefix("cambrian:")
@@ -23,14 +23,14 @@ def inspect(
 
     found = describe_checkpoint(name, sizes, towers_root)
     if json:
-        print(words.as_json(found))
+        print(output.as_json(found))
         return
-    print(words.table([["what", "value"], *_facts(found)]))
+    print(output.table([["what", "value"], *_facts(found)]))
     rows = [["tower", "kind", "input", "tokens", "width", "parameters", "weights"], *map(_tower, found["towers"])]
-    print("\n" + words.table(rows, right=(2, 3, 4, 5)))
+    print("\n" + output.table(rows, right=(2, 3, 4, 5)))
     rows = [["image", "grid", "visual tokens"]]
     rows += [[_times(p["size"]), _times(p["grid"]), str(p["visual_tokens"])] for p in found["images"]]
-    print("\n" + words.table(rows, right=(2,)))
+    print("\n" + output.table(rows, right=(2,)))
     print()
     for line in found["missing"]:
         print(f"missing: {line}")

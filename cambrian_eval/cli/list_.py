@@ -18,7 +18,7 @@ def list_(
     json: bool | None = typer.Option(None, "--json", help="Print one JSON object instead of text."),
 ) -> None:
     """List benchmarks by category, models, conditions and scorers."""
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError, unknown
 
     if kind is not None and kind not in KINDS:
@@ -28,13 +28,13 @@ def list_(
             raise UserError("--options belongs to models: cambrian-eval list models --options KIND")
         _options(options, bool(json))
     elif json:
-        print(words.as_json(_as_json(kind)))
+        print(output.as_json(_as_json(kind)))
     elif kind is None:
         _all()
     elif kind == "benchmarks":
         _benchmarks()
     else:
-        print(words.table([[name, summary] for name, summary in _summaries(kind).items()]))
+        print(output.table([[name, summary] for name, summary in _summaries(kind).items()]))
 
 
 def _summaries(kind: str) -> dict[str, str]:
@@ -90,7 +90,7 @@ def _all() -> None:
 
 
 def _benchmarks() -> list[Benchmark]:
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.registry import CATEGORIES
 
     found = _installed()
@@ -102,12 +102,12 @@ def _benchmarks() -> list[Benchmark]:
         for b in inside:
             source = f"{b.source.repo} ({b.source.split})"
             rows.append([b.name, str(b.source.n_rows), f"{b.typical_chance:g}", f"{b.scale:g}", b.metric, source])
-    print(words.table(rows, right=(1, 2, 3)))
+    print(output.table(rows, right=(1, 2, 3)))
     return found
 
 
 def _options(name: str, json: bool) -> None:
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.model import option_fields
     from cambrian_eval.registry import load_adapter
 
@@ -125,7 +125,7 @@ def _options(name: str, json: bool) -> None:
             }
             for f in fields
         ]
-        print(words.as_json({"model": name, "summary": adapter.summary, "options": described}))
+        print(output.as_json({"model": name, "summary": adapter.summary, "options": described}))
         return
     print(f"{name}: {adapter.summary}")
     if not fields:
@@ -133,4 +133,4 @@ def _options(name: str, json: bool) -> None:
         return
     rows = [["option", "values", "default", ""]]
     rows += [[f.name, f.allowed, f.default_text or "-", f.help] for f in fields]
-    print(words.table(rows))
+    print(output.table(rows))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cambrian_eval.running.settings import Outcome
+    from cambrian_eval.running.settings import RunOutcome
 
 LONGEST = 60.0
 """Timeout of the command in seconds."""
@@ -25,7 +25,7 @@ class Notice:
     def __init__(self, command: str | None, run: Path) -> None:
         self._command, self._run = command, run
 
-    def ended(self, outcome: Outcome, code: int) -> None:
+    def ended(self, outcome: RunOutcome, code: int) -> None:
         """The run came to an end by itself or was interrupted."""
         scores = [
             f"{r.benchmark}.{r.condition}.{r.scorer} {r.score:.1f}" for r in outcome.results if r.score is not None
@@ -36,8 +36,10 @@ class Notice:
 
     def failed(self, error: BaseException) -> None:
         """The run ended with an error."""
+        from cambrian_eval.errors import one_line
+
         interrupted = isinstance(error, KeyboardInterrupt)
-        text = " ".join(str(error).split())[:2000] or type(error).__name__
+        text = one_line(error, 2000) or type(error).__name__
         self._send("interrupted" if interrupted else "failed", 130 if interrupted else 2, text)
 
     def _send(self, status: str, code: int, summary: str) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from cambrian_eval.running.runner import Engine
-    from cambrian_eval.running.settings import Outcome
+    from cambrian_eval.running.settings import RunOutcome
 
 
 def _config(context: typer.Context, value: Path | None) -> Path | None:
@@ -98,7 +98,7 @@ def run(
     import contextlib
     import sys
 
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.cli.notify import Notice
     from cambrian_eval.cli.progress import progress
     from cambrian_eval.data.rows import DataSpec
@@ -123,11 +123,11 @@ def run(
         raise UserError("no run folder named; give --out FOLDER")
     where = DataSpec.parse(data or "hub", data_root, revision, offline, allow_urls, rehash)
     settings = Settings(
-        benchmarks=tuple(words.benchmarks(benchmark, where.offered)),
-        conditions=tuple(words.names(vision or "on")),
+        benchmarks=tuple(output.benchmarks(benchmark, where.offered)),
+        conditions=tuple(output.names(vision or "on")),
         data=where,
         prompts=prompts,  # type: ignore[arg-type]
-        scorers=tuple(words.names(scorer)),
+        scorers=tuple(output.names(scorer)),
         limit=limit,
         seed=seed,
         max_new_tokens=max_new_tokens,
@@ -135,7 +135,7 @@ def run(
         max_failures=max_failures,
         retry_failed=retry_failed,
         on_change=on_change,  # type: ignore[arg-type]
-        benchmark_settings=words.settings(set_),
+        benchmark_settings=output.settings(set_),
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
     )
@@ -242,17 +242,17 @@ def _stop_on_interrupt(say: Callable[[str], None]) -> threading.Event:
     return stop
 
 
-def _exit_code(outcome: Outcome, max_failures: float) -> int:
+def _exit_code(outcome: RunOutcome, max_failures: float) -> int:
     rate = outcome.n_failed / outcome.n if outcome.n else 0.0
     return 130 if outcome.interrupted else 1 if rate > max_failures else 0
 
 
-def _report(outcome: Outcome, model: str, json: bool, code: int, max_failures: float) -> None:
+def _report(outcome: RunOutcome, model: str, json: bool, code: int, max_failures: float) -> None:
     """Prints results on stdout, and warnings on stderr."""
     import sys
     from dataclasses import asdict
 
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.results.averages import by_run
 
     if json:
@@ -263,11 +263,11 @@ def _report(outcome: Outcome, model: str, json: bool, code: int, max_failures: f
             "failed": outcome.n_failed,
         }
         found = {"results": [asdict(r) for r in outcome.results], "averages": by_run(outcome.results)}
-        print(words.as_json({**body, **found}))
+        print(output.as_json({**body, **found}))
     else:
         if outcome.results:
-            print(words.results(outcome.results, words.published(model, outcome.results)))
-            if averages := words.averages(outcome.results):
+            print(output.results(outcome.results, output.published(model, outcome.results)))
+            if averages := output.averages(outcome.results):
                 print(averages)
         print(f"run: {outcome.run.path}")
         if outcome.interrupted:

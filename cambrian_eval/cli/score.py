@@ -37,15 +37,15 @@ def score(
     quiet: bool = typer.Option(False, help="No progress."),
 ) -> None:
     """Score stored responses again. The API key of the judge is read from OPENAI_API_KEY."""
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError
     from cambrian_eval.results.judging import SCORER
     from cambrian_eval.running.store import open_run
     from cambrian_eval.scoring.judge.requests import JudgeSettings
 
     stored = open_run(run)
-    only = words.benchmarks(benchmark) if benchmark else None
-    scorers = words.names(scorer)
+    only = output.benchmarks(benchmark) if benchmark else None
+    scorers = output.names(scorer)
     if not scorers:
         raise UserError("--scorer is empty; give for example --scorer fuzzy,official or --scorer judge")
     judge = None
@@ -79,7 +79,7 @@ def _score(
     import sys
     from dataclasses import asdict
 
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.results.averages import by_run
     from cambrian_eval.results.grading import score_run
 
@@ -91,10 +91,10 @@ def _score(
         body: dict[str, Any] = {"run": str(run.path), "results": [asdict(r) for r in found], "averages": by_run(found)}
         if outcome is not None:
             body["judge"] = {k: v for k, v in asdict(outcome).items() if k != "results"}
-        print(words.as_json(body))
+        print(output.as_json(body))
     elif found:
-        print(words.results(found, words.published(run.info["model"]["name"], found)))
-        if averages := words.averages(found):
+        print(output.results(found, output.published(run.info["model"]["name"], found)))
+        if averages := output.averages(found):
             print(averages)
     if outcome is not None:
         if not json:
@@ -147,12 +147,12 @@ def _cost(outcome: JudgeOutcome) -> str:
 def _print_estimate(run: Run, settings: JudgeSettings, only: list[str] | None, json: bool) -> None:
     from dataclasses import asdict
 
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.results.judging import estimate
 
     found: JudgeEstimate = estimate(run, settings, only)
     if json:
-        print(words.as_json({"run": str(run.path), "dry_run": asdict(found)}))
+        print(output.as_json({"run": str(run.path), "dry_run": asdict(found)}))
         return
     print(f"{found.responses} responses: {found.without_judge} need no judge, {found.cached} requests are cached")
     tokens = f"about {found.prompt_tokens} prompt tokens, {found.new_tokens} response tokens"

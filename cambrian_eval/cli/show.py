@@ -25,7 +25,7 @@ def show(
     from typing import get_args
 
     from cambrian_eval.benchmark import PromptStyle
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.data.rows import DataSpec, load_samples
     from cambrian_eval.errors import unknown
     from cambrian_eval.registry import load_benchmark
@@ -33,11 +33,11 @@ def show(
 
     if prompts not in get_args(PromptStyle):
         raise unknown("prompt style", prompts, get_args(PromptStyle))
-    declared = load_benchmark(benchmark, **words.settings(set_).get(benchmark, {}))
+    declared = load_benchmark(benchmark, **output.settings(set_).get(benchmark, {}))
     loaded = load_samples(declared, DataSpec.parse(data, data_root, offline=offline))
     expected = chance(declared, loaded.samples)
     print(f"{declared.title} ({declared.name}), {declared.category}: {declared.paper}")
-    print(f"metric: {declared.metric}; chance on these {len(loaded.samples)} samples: {words.number(expected, 2)}")
+    print(f"metric: {declared.metric}; chance on these {len(loaded.samples)} samples: {output.number(expected, 2)}")
     _published(declared.name)
     for text in loaded.warnings:
         print(f"warning: {text}")

@@ -22,7 +22,7 @@ def status(
     import time
     from dataclasses import asdict
 
-    from cambrian_eval.cli import words
+    from cambrian_eval.cli import output
     from cambrian_eval.running.status import Watcher
     from cambrian_eval.running.store import open_run
 
@@ -32,7 +32,7 @@ def status(
         seen = watcher.look()
         if redraw:
             print("\x1b[H\x1b[2J", end="")
-        print(words.as_json(asdict(seen)) if json else _in_words(seen), flush=True)
+        print(output.as_json(asdict(seen)) if json else _in_words(seen), flush=True)
         if not watch or not seen.running:
             return
         time.sleep(interval)
@@ -40,8 +40,8 @@ def status(
 
 def _in_words(seen: RunStatus) -> str:
     """A status as text."""
+    from cambrian_eval.cli.output import table
     from cambrian_eval.cli.progress import clock
-    from cambrian_eval.cli.words import table
 
     rows = [["benchmark.condition", "done", "of", "", "failed"]]
     for c in seen.cells:

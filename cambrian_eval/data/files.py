@@ -16,7 +16,7 @@ from typing import Any
 from cambrian_eval.data.cells import image_cell
 from cambrian_eval.data.jsonl import read_objects
 from cambrian_eval.data.table import Table
-from cambrian_eval.errors import UserError
+from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.image import IMAGE_COLUMN, LazyImage
 
 KEPT_BYTES = 192 << 20
@@ -202,7 +202,7 @@ def read_saved(folder: Path, split: str, urls: bool = False) -> Table:
     try:
         loaded = datasets.load_from_disk(str(folder))
     except Exception as error:  # whatever is wrong with its many files, the remedy is the same
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise UserError(f"{folder} is not a readable save_to_disk folder ({reason}); save the dataset again") from error
     if isinstance(loaded, datasets.DatasetDict):
         if split not in loaded:

@@ -23,7 +23,7 @@ from cambrian_eval.endpoint.budget import Budget, BudgetReached, Price
 from cambrian_eval.endpoint.parameters import ChatRequest, SupportedParameters
 from cambrian_eval.endpoint.rate_limit import MAX_RETRY_AFTER, ConcurrencyLimit, backoff, retry_after
 from cambrian_eval.endpoint.responses import ChatResponse, parse_response
-from cambrian_eval.errors import UserError
+from cambrian_eval.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -301,7 +301,7 @@ class Endpoint:
         return self._line("" if body is None else str(body))
 
     def _line(self, text: str) -> str:
-        return self.redact(" ".join(text.split()))[:400]
+        return self.redact(one_line(text))[:400]
 
     def _address(self) -> str:
         parts = urlsplit(self.base_url or "https://api.openai.com/v1")

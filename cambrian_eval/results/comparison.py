@@ -50,7 +50,7 @@ def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
     """Settings other than model and condition that differ between the two runs, as text."""
     found = []
     for key in ("prompts", "max_new_tokens"):
-        left, right = (run.info.get("answers_depend_on", {}).get(key) for run in (a, b))
+        left, right = (run.info.get("responses_depend_on", {}).get(key) for run in (a, b))
         if left != right:
             found.append(f"{key} {left} in a, {right} in b")
     for name in names:

@@ -16,7 +16,7 @@ from cambrian_eval.model import Model
 from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
 from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.runner import Engine, Progress, Silent, check, execute
-from cambrian_eval.running.settings import Outcome, Settings
+from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Cell, Run
 from cambrian_eval.sample import Result
@@ -48,7 +48,7 @@ def run(
     engine: Engine | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
-) -> Outcome:
+) -> RunOutcome:
     """Runs a model over benchmarks and vision conditions into the folder `out`; resumes where an earlier call stopped.
 
     `settings` maps a benchmark's name to its settings, `options` are those of the model's adapter.
@@ -82,7 +82,7 @@ def evaluate(
     engine: Engine | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
-) -> Outcome:
+) -> RunOutcome:
     """Like `run`, with the settings as one value."""
     if not settings.scorers:
         raise UserError("no scorer named; give --scorer fuzzy, official or both")

@@ -21,7 +21,7 @@ from cambrian_eval.endpoint.address import place_of
 from cambrian_eval.endpoint.budget import Budget, Price, price_of
 from cambrian_eval.endpoint.client import Endpoint
 from cambrian_eval.endpoint.responses import printable
-from cambrian_eval.errors import UserError
+from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.results.grading import benchmark_of, failed_verdict, responses_of, save_results, summarize_cell
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict
@@ -273,7 +273,7 @@ def _verdict(planned: _PlannedSample, responses: Sequence[CachedResponse], judge
     if planned.judge_input is not None and (reason := judge.failure(planned.judge_input)):
         return Verdict(0.0, None, f"undecided: the request to the judge failed ({reason})", outcome="undecided")
     if len(responses) == 2:
-        last = " ".join(responses[-1].text.split())[:80]
+        last = one_line(responses[-1].text, 80)
         return Verdict(0.0, None, f"undecided: two responses without a verdict, the last {last!r}", outcome="undecided")
     return None
 

@@ -38,7 +38,7 @@ def describe(
     options: Mapping[str, Any] | None,
     engine: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What is needed to repeat the run. `answers_depend_on` must be equal when a run is resumed."""
+    """What is needed to repeat the run. `responses_depend_on` must be equal when a run is resumed."""
     return {
         "model": {
             "name": model.name,
@@ -48,7 +48,7 @@ def describe(
             "details": dict(model.describe()),
             "options": {k: v for k, v in (options or {}).items() if v is not None},
         },
-        "answers_depend_on": {
+        "responses_depend_on": {
             "model fingerprint": model.fingerprint,
             "prompts": settings.prompts,
             "seed": settings.seed,
@@ -114,9 +114,9 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
     Rows and prompts are not compared here: the request keys of the stored responses are (`running.changes`).
     """
     differences = [
-        f"{name}: {old['answers_depend_on'].get(name)!r} there, {value!r} now"
-        for name, value in new["answers_depend_on"].items()
-        if old["answers_depend_on"].get(name) != value and (name in FIXED or on_change == "refuse")
+        f"{name}: {old['responses_depend_on'].get(name)!r} there, {value!r} now"
+        for name, value in new["responses_depend_on"].items()
+        if old["responses_depend_on"].get(name) != value and (name in FIXED or on_change == "refuse")
     ]
     for name, now in new["benchmarks"].items():
         then = old["benchmarks"].get(name, now)
@@ -127,7 +127,7 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
         raise UserError(
             f"{path} was made with other settings ({'; '.join(differences)}); use the same settings or another --out"
         )
-    merged = {**old, **{k: new[k] for k in ("model", "scorers", "data", "answers_depend_on")}}
+    merged = {**old, **{k: new[k] for k in ("model", "scorers", "data", "responses_depend_on")}}
     merged["conditions"] = list(dict.fromkeys([*old["conditions"], *new["conditions"]]))
     merged["benchmarks"] = {**old["benchmarks"], **new["benchmarks"]}
     merged["passes"] = [*old["passes"], *new["passes"]]

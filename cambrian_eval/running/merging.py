@@ -82,7 +82,7 @@ def _check_settings(runs: Sequence[Run]) -> None:
     first = runs[0].info
     for run in runs[1:]:
         info = run.info
-        differences = _differences(first["answers_depend_on"], info["answers_depend_on"], {"shard"})
+        differences = _differences(first["responses_depend_on"], info["responses_depend_on"], {"shard"})
         for name in info["benchmarks"].keys() & first["benchmarks"].keys():
             then, now = first["benchmarks"][name], info["benchmarks"][name]
             parts = ("settings", "max_new_tokens", "samples", "prompts_sha256")
@@ -158,7 +158,7 @@ def _check_gaps(
 
 def _absent(runs: Sequence[Run]) -> str:
     """Which shards were not named, where that explains a gap."""
-    shards = [Shard.parse(s) for run in runs if (s := run.info["answers_depend_on"].get("shard")) is not None]
+    shards = [Shard.parse(s) for run in runs if (s := run.info["responses_depend_on"].get("shard")) is not None]
     if not shards:
         return ""
     most = max(s.of_all for s in shards)
@@ -191,14 +191,14 @@ def _info(runs: Sequence[Run]) -> dict[str, Any]:
     """run.json of the whole: the first run's, with all benchmarks and conditions, and no shard any more."""
     infos = [run.info for run in runs]
     whole = {k: v for k, v in infos[0].items() if k not in ("schema", "passes")}
-    whole["answers_depend_on"] = {**whole["answers_depend_on"], "shard": None}
+    whole["responses_depend_on"] = {**whole["responses_depend_on"], "shard": None}
     whole["conditions"] = list(dict.fromkeys(c for info in infos for c in info["conditions"]))
     whole["scorers"] = [s for s in infos[0]["scorers"] if all(s in info["scorers"] for info in infos)]
     whole["benchmarks"] = {name: about for info in reversed(infos) for name, about in info["benchmarks"].items()}
     order = dict.fromkeys(name for info in infos for name in info["benchmarks"])
     whole["benchmarks"] = {name: whole["benchmarks"][name] for name in order}
     whole["merged_from"] = [
-        {"run": str(run.path), "shard": info["answers_depend_on"].get("shard")}
+        {"run": str(run.path), "shard": info["responses_depend_on"].get("shard")}
         for run, info in zip(runs, infos, strict=True)
     ]
     whole["passes"] = [one for info in infos for one in info["passes"]]

@@ -21,7 +21,7 @@ from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.model import Model, Observer
 from cambrian_eval.running import manifest
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
-from cambrian_eval.running.settings import Outcome, Settings
+from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open
@@ -92,7 +92,7 @@ class Silent:
         return None
 
     def finish(self, cell: Cell, result: Result | None) -> None:
-        """Ignores the event; the result is in the `Outcome`."""
+        """Ignores the event; the result is in the `RunOutcome`."""
         return None
 
     def say(self, text: str) -> None:
@@ -110,7 +110,7 @@ def execute(
     score: Score,
     save: Callable[[Run, Sequence[Result]], None],
     stop: threading.Event | None = None,
-) -> Outcome:
+) -> RunOutcome:
     """Runs a model over the planned cells into the folder `out`; resumes where an earlier call stopped.
 
     `score` is called for every cell whose responses are complete, and `save` for all results at the end, while the
@@ -126,7 +126,7 @@ def execute(
     loaded: dict[str, Loaded] = {}
     for benchmark in plan:
         if stop.is_set():
-            return Outcome(store, (), 0, 0, True)
+            return RunOutcome(store, (), 0, 0, True)
         loaded[benchmark.name] = load_samples(benchmark, settings.data, settings.limit)
         _check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
@@ -159,7 +159,7 @@ def execute(
     finally:
         if isinstance(engine, Loader):
             engine.close()
-    return Outcome(store, tuple(results), sum(t.n for t in tasks), sum(t.n_failed for t in tasks), stop.is_set())
+    return RunOutcome(store, tuple(results), sum(t.n for t in tasks), sum(t.n_failed for t in tasks), stop.is_set())
 
 
 def _check_stored(

@@ -168,7 +168,7 @@ class Watcher:
         return CellStatus(cell.stem, len(tally.finished), sum(tally.finished.values()), self._total(cell, info))
 
     def _total(self, cell: Cell, info: dict[str, Any]) -> int:
-        shard = info["answers_depend_on"].get("shard")
+        shard = info["responses_depend_on"].get("shard")
         if shard is None:
             return int(info["benchmarks"][cell.benchmark]["samples"])
         if cell.benchmark not in self._totals:

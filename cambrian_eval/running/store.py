@@ -37,8 +37,8 @@ from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
 
 T = TypeVar("T")
 
-SCHEMA = 1
-"""Number of the layout; a newer one is not read."""
+SCHEMA = 2
+"""Number of the layout; older ones are read, a newer one is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +159,15 @@ class Run:
             raise UserError(
                 f"{path} has schema {schema}, newer than the {SCHEMA} of this version; update cambrian-eval"
             )
+        if "answers_depend_on" in found:  # schema 1
+            found["responses_depend_on"] = found.pop("answers_depend_on")
         _convert(found, str(path), _RunFile)
         return found
 
     def save_info(self, info: Mapping[str, Any]) -> None:
         """Replaces run.json whole, schema number first."""
-        _replace(
-            self.path / "run.json",
-            json.dumps({"schema": SCHEMA, **info}, indent=2, ensure_ascii=False) + "\n",
-        )
+        content = {"schema": SCHEMA} | {key: value for key, value in info.items() if key != "schema"}
+        _replace(self.path / "run.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     # -- samples
 
@@ -483,7 +483,7 @@ class _RunFile(msgspec.Struct):
 
     schema: int
     model: _ModelInfo
-    answers_depend_on: dict[str, Any]
+    responses_depend_on: dict[str, Any]
     conditions: list[str]
     scorers: list[str]
     benchmarks: dict[str, _BenchmarkInfo]

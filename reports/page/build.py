@@ -120,7 +120,7 @@ def _detail(named: NamedRun, r: Result) -> tuple[str, ...]:
 
 def _settings(named: NamedRun) -> tuple[str, ...]:
     info = named.run.info
-    depends = info.get("answers_depend_on", {})
+    depends = info.get("responses_depend_on", {})
     return (
         named.name,
         named.run.path.name,

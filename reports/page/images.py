@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.data.rows import DataSpec, load_samples
-from cambrian_eval.errors import UserError
+from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.image import LazyImage
 from cambrian_eval.results.grading import benchmark_of
 
@@ -70,10 +70,10 @@ def find(runs: Sequence[NamedRun], wanted: frozenset[str], keep: Callable[[str, 
             if key in done:
                 continue
             try:
-                limit = info["answers_depend_on"].get("limit")
+                limit = info["responses_depend_on"].get("limit")
                 loaded = load_samples(benchmark_of(named.run, name), _spec(info), limit)
             except (UserError, OSError, ImportError) as error:
-                reason = " ".join(str(error).split())
+                reason = one_line(error)
                 notes.append(f"no images of {entry(name).short} from {named.run.path.name}: {reason}")
                 continue
             done.add(key)

@@ -155,7 +155,7 @@ def examples(group: str) -> frozenset[str]:
 
 def benchmark(text: str | Sequence[str]) -> None:
     """Names of benchmarks or categories, or `all`."""
-    from cambrian_eval.cli.words import benchmarks
+    from cambrian_eval.cli.output import benchmarks
 
     names = text.split(",") if isinstance(text, str) else text
     benchmarks(",".join(name for name in names if name not in examples("cambrian_eval.benchmarks")))
@@ -204,7 +204,7 @@ def prompts(name: str) -> None:
 
 def settings(texts: Sequence[str]) -> None:
     """`benchmark.setting=value` items: the benchmark takes the setting and the value."""
-    from cambrian_eval.cli.words import settings
+    from cambrian_eval.cli.output import settings
     from cambrian_eval.registry import load_benchmark
 
     for name, chosen in settings(texts).items():

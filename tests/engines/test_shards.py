@@ -86,7 +86,7 @@ def test_shards_merged_equal_one_run(root: Path, tmp_path: Path) -> None:
         stored = (tmp_path / f"merged/responses/{cell.stem}.jsonl").read_text().splitlines()
         assert [json.loads(line)["id"] for line in stored] == [s.id for s in whole.run.samples("docvqa")]
     info = merged.run.info
-    assert info["answers_depend_on"] == whole.run.info["answers_depend_on"]
+    assert info["responses_depend_on"] == whole.run.info["responses_depend_on"]
     assert [m["shard"] for m in info["merged_from"]] == ["3/3", "1/3", "2/3"] and len(info["passes"]) == 3
     assert go(root, tmp_path / "merged").n == 140  # a merged run can be resumed; nothing is left to do
     assert (tmp_path / "merged/results.json").read_bytes() == (tmp_path / "whole/results.json").read_bytes()

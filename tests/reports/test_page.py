@@ -259,7 +259,7 @@ def stored(out: Path, n: int, text: str, name: str = "m") -> Path:
     run.save_info(
         {
             "model": {"name": name, "spec": name, "fingerprint": "f", "details": {}, "options": {}},
-            "answers_depend_on": {"prompts": "official", "seed": 0, "limit": None},
+            "responses_depend_on": {"prompts": "official", "seed": 0, "limit": None},
             "conditions": ["on"],
             "scorers": ["fuzzy"],
             "data": {"kind": "folder", "root": str(out / "gone")},

@@ -130,7 +130,7 @@ def test_another_prompt_style_changes_the_prompts(data: Path, tmp_path: Path) ->
     model = Recording()
     cambrian_eval.run(model, ["ai2d"], out, data_root=data, prompts="paper", on_change="ask")
     assert len(model.asked) == 4
-    assert cambrian_eval.open_run(out).info["answers_depend_on"]["prompts"] == "paper"
+    assert cambrian_eval.open_run(out).info["responses_depend_on"]["prompts"] == "paper"
 
 
 def test_edited_stored_samples_are_noticed(data: Path, tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def test_limit_keeps_pairs_whole(tmp_path: Path) -> None:
 def test_results_are_in_the_file_as_returned(docvqa_root: Path, tmp_path: Path) -> None:
     outcome = go(docvqa_root, tmp_path / "run", Scripted(answer_number))
     stored = json.loads((tmp_path / "run/results.json").read_text())
-    assert stored["schema"] == 1
+    assert stored["schema"] == 2
     assert {(r["scorer"], r["score"]) for r in stored["results"]} == {(r.scorer, r.score) for r in outcome.results}
     assert sorted(r.scorer for r in cambrian_eval.open_run(tmp_path / "run").results()) == [
         "fuzzy",

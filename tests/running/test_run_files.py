@@ -68,7 +68,7 @@ RUN_FILE = [
     (with_(None, "benchmarks", "mmvp", "data"), r"data"),
     (with_("on", "conditions"), r"\$\.conditions"),
     (with_([1], "scorers"), r"\$\.scorers\[0\]"),
-    (without("answers_depend_on"), "answers_depend_on"),
+    (without("responses_depend_on"), "responses_depend_on"),
     (with_([{}], "passes"), "passes"),
     (lambda value: [value], "not a JSON object"),
 ]
