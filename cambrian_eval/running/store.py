@@ -457,18 +457,17 @@ class _Data(msgspec.Struct):
 
 class _BenchmarkInfo(msgspec.Struct):
     samples: int
-    max_new_tokens: int
     complete: bool
     settings: dict[str, Any]
     warnings: list[str]
     data: _Data
-    prompts_sha256: str
+    max_new_tokens: int | None = None
 
 
 class _ModelInfo(msgspec.Struct):
     name: str
     fingerprint: str
-    max_images: int | None
+    max_images: int | None = None
 
 
 class _Pass(msgspec.Struct):

@@ -211,8 +211,8 @@ def test_too_many_failures_exit_with_1(tmp_path: Path) -> None:
 def test_ctrl_c_stores_what_it_has_and_exits_130(docvqa_root: Path, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom tests.conftest import Scripted, answer_number\nimport cambrian_eval.cli.run as cli\n"
-        "import cambrian_eval.running.runner as runner\nfrom cambrian_eval.cli.main import main\n"
-        "runner.resolve = lambda spec, options: Scripted(answer_number, delay=0.3)\nmain()"
+        "import cambrian_eval.registry as registry\nfrom cambrian_eval.cli.main import main\n"
+        "registry.resolve = lambda spec, options: Scripted(answer_number, delay=0.3)\nmain()"
     )
     words = [
         "run",
@@ -359,7 +359,7 @@ def test_compare_leaves_withheld_answers_out_aloud(tmp_path: Path) -> None:
     assert done.returncode == 0 and "withheld): docvqa" in done.stdout
     assert [c["benchmark"] for c in json.loads(call("compare", out, out, "--json").stdout)["comparisons"]] == ["ai2d"]
     assert "did you mean on" in refused("compare", out, out, "--vision", "onn")
-    assert "no scorer" in refused("score", out, "--scorer", "")
+    assert "--scorer is empty" in refused("score", out, "--scorer", "")
     paper = ["--model", "chance", "--data", "mini:6", "--prompts", "paper", "--quiet", "--out", tmp_path / "paper"]
     assert call("run", "--benchmark", "ai2d", *paper).returncode == 0
     assert "prompts official in a, paper in b" in call("compare", out, tmp_path / "paper").stdout

@@ -119,8 +119,8 @@ def test_a_message_cannot_become_part_of_the_notify_command(docvqa_root: Path, t
 
 def test_sigterm_interrupts_a_run(docvqa_root: Path, tmp_path: Path) -> None:
     code = (
-        "import cambrian_eval.running.runner as runner\nfrom cambrian_eval.cli.main import main\n"
-        "from tests.engines.models import Plain\nrunner.resolve = lambda spec, options: Plain(delay=0.03)\nmain()"
+        "import cambrian_eval.registry as registry\nfrom cambrian_eval.cli.main import main\n"
+        "from tests.engines.models import Plain\nregistry.resolve = lambda spec, options: Plain(delay=0.03)\nmain()"
     )
     words = ["run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "run"]
     process = subprocess.Popen([sys.executable, "-c", code, *map(str, words)], cwd=HERE, stderr=subprocess.PIPE)
@@ -144,11 +144,11 @@ def test_failures_are_counted_once_when_they_are_retried(docvqa_root: Path, tmp_
 
 def test_what_a_model_prints_does_not_mix_with_results(docvqa_root: Path, tmp_path: Path) -> None:
     code = (
-        "import cambrian_eval.running.runner as runner\nfrom cambrian_eval.cli.main import main\n"
+        "import cambrian_eval.registry as registry\nfrom cambrian_eval.cli.main import main\n"
         "from tests.engines.models import Plain\n"
         "class Prints(Plain):\n    def reply(self, request):\n        print('thinking')\n"
         "        return super().reply(request)\n"
-        "runner.resolve = lambda spec, options: Prints()\nmain()"
+        "registry.resolve = lambda spec, options: Prints()\nmain()"
     )
     words = ["run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", tmp_path / "run"]
     done = subprocess.run(
