@@ -17,6 +17,8 @@ from cambrian_eval.image import LazyImage
 Outcome = Literal["read", "unparsed", "failed", "undecided", "withheld"]
 """What became of a response: an answer was read in it; none was found; the model gave no response; a judge gave no
 verdict; or the gold answer is withheld."""
+Reason = Literal["empty", "unfinished thought", "refusal", "cut off", "several answers", "nothing found"]
+"""Why no answer was read in a response that exists."""
 Finish = Literal["stop", "length", "refused", "filtered", "failed"]
 """How a response ended: by itself, at the limit, refused by the model, filtered by the endpoint, or not at all."""
 
@@ -117,6 +119,8 @@ class Verdict:
     """The rule that fired, in words."""
     outcome: Outcome = "read"
     """Whether an answer was read, and if not, why not; everything but `read` scores 0 and is counted apart."""
+    reason: Reason | None = None
+    """Why no answer was read, where the outcome is `unparsed`; None where the scorer does not say."""
 
     @property
     def parsed(self) -> bool:
@@ -156,6 +160,8 @@ class Result:
     """What a reader must know before comparing the score."""
     n_undecided: int = 0
     """Responses that an LLM judge gave no verdict on; they score 0."""
+    n_unfinished: int = 0
+    """Of the unparsed responses, those whose thought never ends."""
 
 
 def request_key(fingerprint: str, prompt: str, image_hashes: tuple[str, ...], decoding: Mapping[str, Any]) -> str:

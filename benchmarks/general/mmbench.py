@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, Graded, HubSource, PromptStyle, Unit
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import choices, released
+from cambrian_eval.scoring import letter, released
 
 ROTATION = 1_000_000
 OPTIONS = ("A", "B", "C", "D")
@@ -81,13 +81,13 @@ class MMBench(Benchmark):
         listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
         return f"{hint}{sample.question} Options:{listed}\n{LETTER_SENTENCE}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """One row alone: the option the response names, by letter or by text. Rotations meet in `units`."""
-        return choices.grade_choice(sample, text)
+        return letter.grade(sample, reply)
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """First character of the trimmed response."""
-        return released.letter_verdict(sample, text, trailing=".:,")
+        return released.letter(sample, reply, trailing=".:,")
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Questions (all rotations), rows, and unrotated rows."""

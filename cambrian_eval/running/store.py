@@ -30,6 +30,7 @@ from typing import Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
+from cambrian_eval.scoring.reply import Reply
 
 SCHEMA = 1
 """Number of the layout; a newer one is not read."""
@@ -54,6 +55,8 @@ class Record:
     new_tokens: int | None
     seconds: float | None
     notes: Mapping[str, Any]
+    answer_start: int | None = 0
+    """Where the answer begins in the text, behind the thoughts; None where a thought never ended."""
 
     @classmethod
     def of(cls, response: Response, key: str, prompt: str, images: Sequence[str]) -> Record:
@@ -70,6 +73,7 @@ class Record:
             response.new_tokens,
             response.seconds,
             dict(response.notes),
+            Reply(response.text).answer_start,
         )
 
 
@@ -221,8 +225,7 @@ class Run:
     def save_verdicts(self, cell: Cell, scorer: str, ids: Sequence[str], verdicts: Sequence[Verdict]) -> None:
         """Replaces what this scorer has said of the cell, a verdict for each id."""
         lines = b"".join(
-            _dumps({"id": i, "value": v.value, "extracted": v.extracted, "rule": v.rule, "outcome": v.outcome}) + b"\n"
-            for i, v in zip(ids, map(_printable, verdicts), strict=True)
+            _dumps({"id": i, **_verdict_values(_printable(v))}) + b"\n" for i, v in zip(ids, verdicts, strict=True)
         )
         _replace(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", lines)
 
@@ -412,6 +415,12 @@ def sample_of(values: dict[str, Any]) -> Sample:
         values[name] = tuple(values[name])
     values["tags"] = {k: tuple(v) if isinstance(v, list) else v for k, v in values["tags"].items()}
     return Sample(**values)
+
+
+def _verdict_values(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as it is stored; the reason only where there is one."""
+    values = {"value": verdict.value, "extracted": verdict.extracted, "rule": verdict.rule, "outcome": verdict.outcome}
+    return values if verdict.reason is None else {**values, "reason": verdict.reason}
 
 
 def _verdict_of(values: dict[str, Any]) -> Verdict:

@@ -1,31 +1,19 @@
 """Letters and pieces of a response: what is a label, what an article, what contradicts itself.
 
-The recognisers that `choices` and `declared` share; which of them is asked first is decided there.
+The recognizers that `letter` and `declared` share; which of them is asked first is decided there.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
-from cambrian_eval.scoring.negation import negated_after, negated_before
 from cambrian_eval.scoring.options import AMBIGUOUS, Table
+from cambrian_eval.scoring.wording import denied_after, negated_before
 
 MOST_CANDIDATES = 1000
 """How many letters or option texts are weighed; a response that repeats more is no answer with more to say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extraction:
-    """The option a response means. `letter` is None where it names none, or several."""
-
-    letter: str | None
-    rule: str
-    """The rule that decided, in words; where `letter` is None, why there is no answer."""
-    text: str | None = None
-    """The part of the response that decided."""
 
 
 class Undecided(Exception):
@@ -58,7 +46,7 @@ def equal(piece: str, table: Table) -> str | None:
     return hit
 
 
-SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|\n")
+SENTENCE_END = re.compile(r"[.!?;][\"')]?(?=\s|$)|\n")
 _CLAUSE_END = re.compile(
     r",\s|[.!?;](?=\s|$)|\n|\s[-(]|\s(?:because|since|as|due|which|for|and|rather|instead|not)\b",
     re.IGNORECASE,
@@ -105,8 +93,23 @@ def is_word(char: str, text: str, end: int) -> bool:
     return char == "I" and following[:1] == " " and following.lstrip()[:1].islower()
 
 
-def label(piece: str, table: Table, any_case: bool) -> str | None:
-    """The letter at the start of a piece, where it is clearly a label and nothing contradicts it."""
+def negated_after(text: str, end: int, table: Table, letter: str) -> bool:
+    """Whether what follows denies what ends at `end`: "D is wrong", "C and D are incorrect", "A) cat is not ..."."""
+    own = table.folded.get(letter, "")
+    skipped = _LABEL_END.match(text, end)
+    if own and skipped and text[skipped.end() : skipped.end() + len(own)].casefold() == own:
+        end = skipped.end() + len(own)
+    return denied_after(text, end)
+
+
+_LABEL_END = re.compile(r"[)\].:,\s-]{0,8}")
+
+
+def label(piece: str, table: Table, any_case: bool, named: bool = False) -> str | None:
+    """The letter at the start of a piece, where it is clearly a label and nothing contradicts it.
+
+    `named` says that "option" or the like stands before it, so that "A" is no article.
+    """
     match = _LABEL.match(piece)
     if match is None:
         return None
@@ -114,7 +117,7 @@ def label(piece: str, table: Table, any_case: bool) -> str | None:
     letter = char.upper()
     closed = after[:1] in {")", "]", "}", ".", ":"} and bool(after)
     rest = piece[match.end() :]
-    if letter not in table.letters or (not closed and is_word(char, piece, match.end())):
+    if letter not in table.letters or (not closed and not named and is_word(char, piece, match.end())):
         return None
     if char.islower() and not closed:
         ended = not rest.strip() or after[:1] == ","
@@ -133,10 +136,11 @@ def no_conflict(letter: str, rest: str, table: Table) -> None:
     rest = rest.lstrip(" ()]}.:,;-\t")
     for piece in pieces(rest.partition("\n")[0]):
         hit = table.equal(piece) if piece and LONE.fullmatch(piece) is None else None
-        if hit == letter:
+        if not hit or hit == AMBIGUOUS:
+            continue
+        if table.same(hit, letter):
             return
-        if hit and hit != AMBIGUOUS:
-            raise Undecided(f"letter {letter} stands beside the text of option {hit}")
+        raise Undecided(f"letter {letter} stands beside the text of option {hit}")
 
 
 _ECHO_GOES_ON = re.compile(r"\s*(?:$|[\n,;.|/]|[(\[]?[A-Za-z][)\].:]|(?:and|or)\s)")
@@ -162,16 +166,19 @@ _OR_ALSO = re.compile(r",?\s+n?or\s+(?:(?:the|an?)\s+)?[\"']?", re.IGNORECASE)
 """Between two texts of which the denial of the first covers the second: "not red or green"."""
 
 
-def texts(said: str, table: Table) -> Iterator[str]:
-    """Letters of options whose text stands in the response, negated ones left out."""
+def texts(said: str, table: Table, denied: bool = False) -> Iterator[str]:
+    """Letters of options whose text stands in the response, negated ones left out (with `denied`, only those)."""
     seen: set[str] = set()
     denied_until = -1
     for letter, start, end in sorted(islice(table.occurrences(said), MOST_CANDIDATES), key=lambda one: one[1]):
         goes_on = 0 <= denied_until < start and start - denied_until < 12
-        if negated_before(said, start, one_word_between=True) or (
-            goes_on and _OR_ALSO.fullmatch(said, denied_until, start)
-        ):
+        negated = negated_before(said, start, one_word_between=True) or (
+            goes_on and _OR_ALSO.fullmatch(said, denied_until, start) is not None
+        )
+        if negated:
             denied_until = end
-        elif letter not in seen and not negated_after(said, end, table, letter):
+        elif letter not in seen:
+            negated = negated_after(said, end, table, letter)
+        if letter not in seen and negated == denied:
             seen.add(letter)
             yield letter
