@@ -68,10 +68,12 @@ def _fold(text: str) -> str:
 
 
 def _stands_alone(said: str, wanted: str) -> bool:
+    """Whether the gold's words stand in the text; the last of several may go on: "Oxford Street" for "Oxford St"."""
+    open_end = " " in wanted and wanted[-1].isalpha()
     start = said.find(wanted)
     while start >= 0:
         end = start + len(wanted)
-        alone = _free_left(said, start) and _free_right(said, end)
+        alone = _free_left(said, start) and (open_end or _free_right(said, end))
         if alone and not _NEGATED.search(said[max(0, start - 40) : start]):
             return True
         start = said.find(wanted, start + 1)

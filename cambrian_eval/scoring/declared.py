@@ -30,7 +30,7 @@ from cambrian_eval.scoring.wording import (
 
 _PRAISE = r"(?:correct|right|best|true|accurate|answer)\b"
 _DECLARED = re.compile(
-    rf"\b(?P<head>answer|ans|option|choice|solution|conclusion)\b\.?(?:\((?:letter|s)\))?[\"']?"
+    rf"\b(?P<head>answer|ans|option|choice|solution|conclusion)\b(?:\s+(?:letter|choice|option))?\.?(?:\((?:letter|s)\))?[\"']?"
     rf"(?:{DETAIL}(?P<link>{IS})|(?<!solution)(?<!conclusion)(?:\s+|(?=\()))"
     r"|(?P<chosen>\b(?:i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)"
     rf"|my (?:guess|pick|choice) is|{OTHER_LANGUAGES}))\s*:?"
@@ -116,6 +116,8 @@ def _option_after(said: str, at: int, table: Table, linked: bool, named: bool) -
             no_conflict(letter, line[stop:], table)
             return letter
         if piece and (hit := equal(piece, table)):
+            if negated_after(line, line.find(piece) + len(piece), table, hit):
+                return None
             _no_list(hit, line[line.find(piece) + len(piece) :], table)
             return hit
     letter = label(bare, table, linked or named, named or _NAMED.match(line) is not None)

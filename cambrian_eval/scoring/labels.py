@@ -69,7 +69,7 @@ _FUNCTION_WORD = re.compile(
 )
 _NAME = re.compile(r" +(?!The|Th[ei]|Because|Since|So\b|Reason|But\b|Not\b|Yes\b|No\b)[B-DF-HJ-NP-TV-Z][a-z]+\b")
 _NEXT_LETTER = re.compile(
-    r"[)\]\s.]*(?:,?\s*\b(?:or|and)\b|[,&/])\s*(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![A-Za-z0-9'+#-]))"
+    r"[)\]\s.]*(?:\([^()]{1,40}\)\s*)?(?:,?\s*\b(?:or|and)\b|[,&/])\s*(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![A-Za-z0-9'+#-]))"
 )
 
 
@@ -182,3 +182,9 @@ def texts(said: str, table: Table, denied: bool = False) -> Iterator[str]:
         if letter not in seen and negated == denied:
             seen.add(letter)
             yield letter
+
+
+def lone_end(said: str, table: Table) -> str | None:
+    """The letter that stands alone on the last line."""
+    last = said.rstrip().rpartition("\n")[2]
+    return lone_letter(last, table) if len(last) < 12 else None

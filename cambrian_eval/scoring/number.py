@@ -118,20 +118,27 @@ def _read(reply: Reply, said: str, asked: _Asked) -> Reading[Number]:
             return _found(found, "the declared answer")
     if refused >= 0 and not _recovers(said[refused:]):
         return nothing("refusal")
-    pieces = [s for s in reply.sentences if not _COURTESY.match(s) and not s.endswith("?")]
+    pieces = [_ITEM.sub("", s) for s in reply.sentences if not _COURTESY.match(s) and not s.endswith("?")]
     bold = [n.value for b in reply.bold if (n := numerals.parse(b)) is not None]
     for piece in reversed(pieces):
+        if wording.CONCLUDES.match(piece) and _NO_VALUE.search(piece):
+            return nothing("nothing found", "the conclusion is no number")
         if wording.CONCLUDES.match(piece) and (found := _of_sentence(piece, asked, bold)) is not None:
             return _found(found, "the conclusion")
-    for piece in pieces:
-        if wording.echoes(piece, asked.words) >= ECHO and (found := _of_sentence(piece, asked, bold)) is not None:
-            return _found(found, "the sentence that repeats the question")
+    shares = [wording.echoes(piece, asked.words) for piece in pieces]
+    for share in sorted({share for share in shares if share >= ECHO}, reverse=True):
+        alike = [piece for piece, own in zip(pieces, shares, strict=True) if own == share]
+        for piece in alike if alike[0] == pieces[0] else reversed(alike):
+            if (found := _of_sentence(piece, asked, bold)) is not None:
+                return _found(found, "the sentence that repeats the question")
     for piece in reversed(pieces):
         if (found := _of_sentence(piece, asked, bold, last=True)) is not None:
             return _found(found, "the last number")
     return nothing("nothing found", "no number in the response")
 
 
+_ITEM = re.compile(r"^\(?\d{1,2}[.)]\s+(?=\D)|^[-•]\s+")
+_NO_VALUE = re.compile(r"\bdoes not exist|\bundefined\b|\bno (?:solution|such)\b", re.IGNORECASE)
 ECHO = 0.5
 """The share of a question's words from which a sentence is taken for its answer."""
 
@@ -147,8 +154,7 @@ def _recovers(rest: str) -> bool:
 
 def _of_tail(tail: str, asked: _Asked) -> Number | None:
     """The number that a declared answer names: after its last "=", else the first."""
-    if "=" in tail:
-        tail = tail.rpartition("=")[2]
+    tail = _after_equals(tail)[1]
     if (ratio := _ratio(tail, asked)) is not None:
         return ratio
     if (whole := numerals.parse(tail)) is not None:
@@ -159,7 +165,7 @@ def _of_tail(tail: str, asked: _Asked) -> Number | None:
 
 def _of_sentence(piece: str, asked: _Asked, bold: list[float], last: bool = False) -> Number | None:
     """The number that a sentence is about."""
-    before, sign, after = piece.rpartition("=")
+    sign, after = _after_equals(piece)
     if sign and (found := _candidates(after, asked, strict=False)):
         return found[0]
     if (ratio := _ratio(piece, asked)) is not None:
@@ -178,6 +184,17 @@ def _of_sentence(piece: str, asked: _Asked, bold: list[float], last: bool = Fals
     verb = _COPULA.search(folded)
     behind = [n for n in found if verb and n.start >= verb.end()]
     return _single(folded, (behind or found)[0], found)
+
+
+def _after_equals(piece: str) -> tuple[bool, str]:
+    """What follows the last "=" or "is equal to"."""
+    last = None
+    for last in _EQUALS.finditer(piece):  # noqa: B007
+        pass
+    return (True, piece[last.end() :]) if last else (False, piece)
+
+
+_EQUALS = re.compile(r"[=≈]|\b(?:is )?(?:approximately )?equal to\b|\bequals\b", re.IGNORECASE)
 
 
 def _counted(folded: str, found: list[Number], asked: _Asked) -> list[Number]:

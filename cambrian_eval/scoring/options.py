@@ -68,6 +68,7 @@ def _without_remark(text: str) -> str:
 _LEVELS = (squeezed, _trim, _bare, _tight, _singular, _without_remark)
 
 
+_LABELLED = re.compile(r"[(\[]?[A-Za-z][)\].:]")
 _MAYBE_NUMBER = re.compile(
     r"\d|^(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", re.IGNORECASE
 )
@@ -174,7 +175,7 @@ class Table:
         return first == second or self.folded[first] == self.folded[second]
 
     def _equal_number(self, piece: str) -> str | None:
-        said = numerals.parse(piece)
+        said = None if _LABELLED.match(piece) else numerals.parse(piece)
         if said is None:
             return None
         hits = [letter for letter, own in self.parsed.items() if _same_quantity(said, own)]

@@ -31,7 +31,7 @@ def grade(reply: Reply, gold: str, question: str, exact_years: bool = False) -> 
         if _same(form, gold):
             return Verdict(1.0, form, "the text: equal to the answer")
     if gold.strip().startswith("["):
-        right = any(_same_list(form, gold, exact_years) for form in forms)
+        right = any(_same_list(form, gold) for form in forms)
         compared = "equal to" if right else "differs from"
         return Verdict(float(right), phrase.plain(reply.own), f"a list, item by item: {compared} the answer")
     if gold.strip().lower() in ("yes", "no"):
@@ -74,20 +74,19 @@ def _bare(text: str) -> str:
     return " ".join(bare.removesuffix(".").split())
 
 
-def _same_list(text: str, gold: str, exact_years: bool) -> bool:
-    """Item by item in order: equal texts, or numbers within the tolerance."""
+def _same_list(text: str, gold: str) -> bool:
+    """Item by item in order: equal texts, equal years, or other numbers within the tolerance."""
     if len(text) > LONGEST_LIST:
         return False
     said, wanted = _list(text), _list(gold)
-    return len(said) == len(wanted) and all(_same_item(s, w, exact_years) for s, w in zip(said, wanted, strict=True))
+    return len(said) == len(wanted) and all(_same_item(s, w) for s, w in zip(said, wanted, strict=True))
 
 
-def _same_item(text: str, gold: str, exact_years: bool) -> bool:
+def _same_item(text: str, gold: str) -> bool:
     if _same(text, gold):
         return True
     said, wanted = numerals.parse(text), numerals.parse(gold)
-    exact = exact_years and bool(_YEAR.fullmatch(gold))
-    return said is not None and wanted is not None and near(said, wanted, gold, exact)
+    return said is not None and wanted is not None and near(said, wanted, gold, exact=bool(_YEAR.fullmatch(gold)))
 
 
 def _list(text: str) -> list[str]:

@@ -97,8 +97,10 @@ _REFUSAL = re.compile(
     rf"\b(?:sorry|apologi[sz]e|i\s(?:do\snot|don't)\s(?:know|have)|no\s(?:idea|clue)|unclear|insufficient|unanswerable"
     rf"|{_UNABLE}\s(?:\w+ly\s)?{_TELL}"
     r"|not\s(?:sure|certain|clear|enough|sufficient)|(?:hard|difficult)\sto\s(?:tell|say)"
-    r"|(?:does|do|did)(?:\snot|n't)\s(?:provide|contain|include|mention|specify|give|show|have|match)\b[^.;\n]{0,60}?"
+    r"|(?:does|do|did)(?:\snot|n't)\s(?:provide|contain|include|mention|specify|give|show|match)\b[^.;\n]{0,60}?"
     r"\b(?:information|details?|context|data|answer|options?|question|value|function|equation)"
+    r"|(?:do|does)(?:\snot|n't)\shave\s(?:\w+\s){0,4}(?:information|details?|context|data)"
+    r"|not\s(?:an?|one\sof\sthe|among\sthe|any\sof\sthe)\s(?:\w+\s){0,2}(?:options?|choices?)"
     r"|(?:no|without)\s(?:\w+\s){0,3}(?:information|context|details?|data|image|picture|answer|options?)\b[^.,;\n]{0,20}?(?:given|provided|available|match)"
     r"|need\s(?:more|additional|further|to\sknow|to\ssee)\b|more\s(?:information|context|details)\s(?:is|are|would)"
     rf"|(?:answer|option|choice|value|result|question|information|table|figure|function|text)s?\s(?:letter\s)?(?:is|are|was|were)(?:\snot|n't)\s(?:\w+ly\s)?{_MISSING}"
@@ -203,6 +205,14 @@ def denied_after(text: str, at: int) -> bool:
             break
         at = following.end()
     return _AFTER.match(text, at) is not None
+
+
+_DENIES = re.compile(r"\b(?:not|never|no|none|nor|neither|cannot|without)\b|n't\b", re.IGNORECASE)
+
+
+def denies(sentence: str) -> bool:
+    """Whether a sentence holds a negation."""
+    return _DENIES.search(sentence) is not None
 
 
 # --- questions -------------------------------------------------------------------------------------------------

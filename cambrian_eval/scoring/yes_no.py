@@ -113,7 +113,7 @@ _HEDGED = re.compile(
     r"\b(?:if|whether|may|might|could|possibly|perhaps|maybe|should|unclear|appears? to|seems? to|suggests?|assum\w+|likely)\b",
     re.IGNORECASE,
 )
-_DENIES = re.compile(r"\b(?:not|never|no|none|nor|neither|cannot|without)\b|n't\b", re.IGNORECASE)
+_COMPARED = re.compile(r"\b(?:more|less|fewer|most|least|\w{2,}(?:er|est))\b", re.IGNORECASE)
 SAME_STATEMENT = 0.75
 """The share of the question's words that the sentence has to repeat."""
 
@@ -126,10 +126,40 @@ def stance(said: str, question: str) -> str | None:
     """
     asked = next((s for s in reversed(sentences(clean(question))) if _ASKS.match(s)), "")
     words = wording.content(asked)
-    if len(words) < 1 or _DENIES.search(asked) or wording.refusal(said):
+    if len(words) < 1 or wording.denies(asked) or wording.refusal(said):
         return None
-    found = set()
+    asked_of, _, standard = asked.partition(" than ")
+    compared = {quality.casefold() for quality in _COMPARED.findall(asked)}
+    best, found = SAME_STATEMENT, set()
     for piece in sentences(said):
-        if wording.echoes(piece, words) >= SAME_STATEMENT and not _HEDGED.search(piece) and not piece.endswith("?"):
-            found.add("No" if _DENIES.search(piece) else "Yes")
+        share = wording.echoes(piece, words)
+        if (
+            share < best
+            or _HEDGED.sub(lambda m: "" if m[0] in asked else "\0", piece).count("\0")
+            or piece.endswith("?")
+        ):
+            continue
+        if not compared <= {quality.casefold() for quality in _COMPARED.findall(piece)} or _turned(
+            piece, asked_of, standard
+        ):
+            continue
+        if share > best:
+            best, found = share, set()
+        found.add("No" if wording.denies(piece) else "Yes")
     return found.pop() if len(found) == 1 else None
+
+
+def _turned(piece: str, asked_of: str, standard: str) -> bool:
+    """Whether a comparison has its two sides the other way round than the question."""
+    left, than, right = piece.partition(" than ")
+    if not standard:
+        return False
+    own, other = (
+        wording.content(asked_of) - wording.content(standard),
+        wording.content(standard) - wording.content(asked_of),
+    )
+    return (
+        not than
+        or len(wording.content(left) & other) > len(wording.content(left) & own)
+        or (len(wording.content(right) & own) > len(wording.content(right) & other))
+    )
