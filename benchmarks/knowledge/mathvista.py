@@ -80,7 +80,7 @@ class MathVista(Benchmark):
     def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """Options by letter or text, everything else by the row's answer type."""
         if sample.choices:
-            return letter.grade(sample, reply)
+            return letter.grade(sample, reply, same_text=True)
         return free_form.grade(
             Reply(reply), sample.answers[0], sample.question, sample.extra["answer_type"], sample.extra["precision"]
         )

@@ -141,24 +141,28 @@ def stated(said: str, table: Table, question: str) -> Reading[str] | None:
 _CLAUSE = re.compile(
     r"\b(?:if|when|because|since|as|so that|due to|which|while|although|until)\b[^,.;\n]*(?:,|$)?", re.IGNORECASE
 )
+LONGEST_PARAPHRASE = 600
+"""Characters beyond which a response discusses more than its answer."""
 _VAGUE = frozenset(("also", "likel", "proba"))
 
 
 def paraphrase(said: str, table: Table) -> Reading[str] | None:
-    """The only option all of whose own words stand in the main clause of the first or second sentence."""
-    if table.values or table.polar or not table.cleaned:
+    """The only option all of whose own words stand in the main clause of a sentence."""
+    if table.values or table.polar or not table.cleaned or len(said) > LONGEST_PARAPHRASE:
         return None
     words = {letter: wording.content(text) - _VAGUE for letter, text in table.cleaned.items()}
     shared = set.intersection(*words.values())
     own = {letter: group - shared for letter, group in words.items()}
     if any(char.isdigit() for group in own.values() for word in group for char in word):
         return None
-    for piece in sentences(said)[:2]:
+    found: dict[str, None] = {}
+    for piece in sentences(said):
         if wording.refusal(piece) or wording.denies(piece) or piece.endswith("?"):
             continue
         clause = wording.content(_CLAUSE.sub(" ", piece))
         hits = [letter for letter, group in own.items() if group and group <= clause]
-        if hits:
-            several = len(table.plain_texts[hits[0]].split()) > 1
-            return Reading(hits[0], "the words of one option") if len(hits) == 1 and several else None
-    return None
+        if len(hits) == 1:
+            found[hits[0]] = None
+    [letter, *others] = found or [""]
+    several = letter and len(table.plain_texts[letter].split()) > 1
+    return Reading(letter, "the words of one option") if several and not others else None

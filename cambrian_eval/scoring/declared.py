@@ -33,7 +33,7 @@ _DECLARED = re.compile(
     rf"\b(?P<head>answer|ans|option|choice|solution|conclusion)\b(?:\s+(?:letter|choice|option))?\.?(?:\((?:letter|s)\))?[\"']?"
     rf"(?:{DETAIL}(?P<link>{IS})|(?<!solution)(?<!conclusion)(?:\s+|(?=\()))"
     r"|(?P<chosen>\b(?:i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)"
-    rf"|my (?:guess|pick|choice) is|{OTHER_LANGUAGES}))\s*:?"
+    rf"|my (?:guess|pick|choice) is)|{OTHER_LANGUAGES})\s*:?"
     r"|(?P<concluded>\b(?:so|thus|therefore|hence|wait|actually|correction|i mean)[,:]?\s+"
     r"(?:it'?s\s+|it is\s+)?)(?=[(\[]?[A-Z][)\]]?[.!\s]*$)"
     r"|(?P<pointed>\b(?:it|this|that)(?:'s| is)\s+)(?=[(\[]?[B-Z][)\]]?[.!\s]*$)"

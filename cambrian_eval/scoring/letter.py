@@ -66,14 +66,15 @@ def read(reply: Reply, options: Mapping[str, str], question: str = "") -> Readin
     return found
 
 
-def grade(sample: Sample, reply: str) -> Verdict:
-    """1 where the option read out of the response is a gold letter of the sample, else 0."""
+def grade(sample: Sample, reply: str, same_text: bool = False) -> Verdict:
+    """1 where the option read out of the response is a gold letter of the sample, else 0.
+
+    With `same_text` the letter of an option with the same text as the gold one is right too.
+    """
     found = read(Reply(reply), sample.options, sample.question)
-    texts_of = sample.options
-    right = found.value is not None and any(
-        found.value == gold or (texts_of[found.value] and texts_of[found.value] == texts_of.get(gold))
-        for gold in sample.answers
-    )
+    right = found.value in sample.answers
+    if same_text and found.value is not None and not right:
+        right = any(sample.options[found.value] == sample.options[gold] for gold in sample.answers)
     return found.verdict(right)
 
 
@@ -179,6 +180,9 @@ def _lone_line(said: str, table: Table) -> Reading[str] | None:
     hit = letter or table.equal(last)
     if hit and hit != AMBIGUOUS:
         return Reading(hit, "the last line names one option")
+    before = _START.match(head.rstrip().rpartition("\n")[2].strip())
+    if before and before[1].upper() in table.letters:  # a list of options, not an answer
+        return None
     if _START.match(last.strip()) and (letter := label(last.strip(), table, any_case=False)):
         return Reading(letter, "a label on the last line")
     return None

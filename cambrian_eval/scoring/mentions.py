@@ -133,7 +133,8 @@ def only_letter(said: str, table: Table, question: str) -> Reading[str] | None:
             and match.start() - last_end < 8
             and _JOINED.fullmatch(masked[last_end : match.start()] or "-")
         )
-        named = last_named if joined else not match[1] and (letter in names or _names_something(masked, match.start()))
+        bare = not match[1] and letter not in table.letter_texts
+        named = last_named if joined else bare and (letter in names or _names_something(masked, match.start()))
         last_end, last_named = match.end(), named
         formula = match[2] and (
             _FORMULA_BEFORE.search(masked, max(0, match.start() - 2), match.start())

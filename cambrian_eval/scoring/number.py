@@ -54,7 +54,7 @@ class _Asked:
         found = numerals.find(text)
         self.values = {n.value for n in found}
         self.contexts = {_context(numerals.fold(text), n) for n in found}
-        self.words = wording.content(last)
+        self.words = wording.asked_words(last)
         kind = re.search(r"\b(?:which|what)\s+(\w+)", text, re.IGNORECASE)
         noun = kind[1].casefold().rstrip("s") if kind else ""
         self.year = noun == "year" or re.search(r"\bwhen\b", text, re.IGNORECASE) is not None
@@ -120,25 +120,30 @@ def _read(reply: Reply, said: str, asked: _Asked) -> Reading[Number]:
         return nothing("refusal")
     pieces = [_ITEM.sub("", s) for s in reply.sentences if not _COURTESY.match(s) and not s.endswith("?")]
     bold = [n.value for b in reply.bold if (n := numerals.parse(b)) is not None]
-    for piece in reversed(pieces):
-        if wording.CONCLUDES.match(piece) and _NO_VALUE.search(piece):
-            return nothing("nothing found", "the conclusion is no number")
-        if wording.CONCLUDES.match(piece) and (found := _of_sentence(piece, asked, bold)) is not None:
-            return _found(found, "the conclusion")
     shares = [wording.echoes(piece, asked.words) for piece in pieces]
-    for share in sorted({share for share in shares if share >= ECHO}, reverse=True):
-        alike = [piece for piece, own in zip(pieces, shares, strict=True) if own == share]
-        for piece in alike if alike[0] == pieces[0] else reversed(alike):
-            if (found := _of_sentence(piece, asked, bold)) is not None:
-                return _found(found, "the sentence that repeats the question")
-    for piece in reversed(pieces):
-        if (found := _of_sentence(piece, asked, bold, last=True)) is not None:
-            return _found(found, "the last number")
+    for i in reversed(range(len(pieces))):
+        concludes = wording.CONCLUDES.match(pieces[i]) is not None
+        if concludes and _NO_VALUE.search(pieces[i]):
+            return nothing("nothing found", "the conclusion is no number")
+        if concludes or (shares[i] >= WHOLE_ECHO and i == len(pieces) - 1):
+            found = _of_sentence(pieces[i], asked, bold, own=concludes)
+            if found is not None:
+                return _found(found, "the conclusion")
+    for own in (False, True):
+        for share in sorted({share for share in shares if share >= ECHO}, reverse=True):
+            alike = [piece for piece, its in zip(pieces, shares, strict=True) if its == share]
+            for piece in alike if alike[0] == pieces[0] else reversed(alike):
+                if (found := _of_sentence(piece, asked, bold, own=own)) is not None:
+                    return _found(found, "the sentence that repeats the question")
+        for piece in reversed(pieces):
+            if (found := _of_sentence(piece, asked, bold, last=True, own=own)) is not None:
+                return _found(found, "the last number")
     return nothing("nothing found", "no number in the response")
 
 
 _ITEM = re.compile(r"^\(?\d{1,2}[.)]\s+(?=\D)|^[-•]\s+")
 _NO_VALUE = re.compile(r"\bdoes not exist|\bundefined\b|\bno (?:solution|such)\b", re.IGNORECASE)
+WHOLE_ECHO = 0.75
 ECHO = 0.5
 """The share of a question's words from which a sentence is taken for its answer."""
 
@@ -163,19 +168,24 @@ def _of_tail(tail: str, asked: _Asked) -> Number | None:
     return _single(tail, found[0], found) if found else None
 
 
-def _of_sentence(piece: str, asked: _Asked, bold: list[float], last: bool = False) -> Number | None:
-    """The number that a sentence is about."""
+def _of_sentence(
+    piece: str, asked: _Asked, bold: list[float], *, last: bool = False, own: bool = True
+) -> Number | None:
+    """The number that a sentence is about; what follows "so" where it concludes in the middle."""
+    inner = _SO.search(piece)
+    if inner and (found := _of_sentence(piece[inner.end() :], asked, bold, last=last, own=own)) is not None:
+        return found
     sign, after = _after_equals(piece)
-    if sign and (found := _candidates(after, asked, strict=False)):
+    if sign and (found := _candidates(after, asked, dates=True, own=own)):
         return found[0]
     if (ratio := _ratio(piece, asked)) is not None:
         return ratio
     folded = numerals.fold(piece)
-    found = _candidates(piece, asked)
+    found = _candidates(piece, asked, own=own)
+    if len(found) == 1:
+        return _single(folded, found[0], numerals.find(folded))
     if not found:
         return None
-    if len(found) == 1:
-        return found[0]
     for wanted in ([n for n in found if n.value in bold], _counted(folded, found, asked)):
         if len({n.value for n in wanted}) == 1:
             return wanted[0]
@@ -184,6 +194,9 @@ def _of_sentence(piece: str, asked: _Asked, bold: list[float], last: bool = Fals
     verb = _COPULA.search(folded)
     behind = [n for n in found if verb and n.start >= verb.end()]
     return _single(folded, (behind or found)[0], found)
+
+
+_SO = re.compile(r"[,;]\s+(?:and\s+)?(?:so|therefore|thus|hence)\s", re.IGNORECASE)
 
 
 def _after_equals(piece: str) -> tuple[bool, str]:
@@ -204,8 +217,11 @@ def _counted(folded: str, found: list[Number], asked: _Asked) -> list[Number]:
     return [n for n in found if wording.content(" ".join(folded[n.end : n.end + 60].split()[:3])) & asked.counted]
 
 
-def _candidates(text: str, asked: _Asked, strict: bool = True) -> list[Number]:
-    """The numbers of a text that may be its answer: not denied, not the question's own, of the kind asked for."""
+def _candidates(text: str, asked: _Asked, *, dates: bool = False, own: bool = True) -> list[Number]:
+    """The numbers of a text that may be its answer: not denied, not the question's own, of the kind asked for.
+
+    With `own`, where there is no other, also the question's own in another place; with `dates` years count like others.
+    """
     folded = numerals.fold(text)
     found = [n for n in numerals.find(folded) if not _NOT_BEFORE.search(folded, max(0, n.start - 40), n.start)]
     found = [n for n in found if not _is_pronoun(folded, n)]
@@ -216,13 +232,15 @@ def _candidates(text: str, asked: _Asked, strict: bool = True) -> list[Number]:
     if asked.year:
         years = [n for n in found if _YEAR.fullmatch(n.text)]
         found = years or found
-    elif strict and len(found) > 1:
+    elif not dates and len(found) > 1:
         dated = [
             n for n in found if not (_YEAR.fullmatch(n.text) and _DATED.search(folded, max(0, n.start - 12), n.start))
         ]
         found = dated or found
-    own = [n for n in found if n.value not in asked.values]
-    return own or [n for n in found if _context(folded, n) not in asked.contexts]
+    new = [n for n in found if n.value not in asked.values]
+    if new or not own:
+        return new
+    return [n for n in found if _context(folded, n) not in asked.contexts]
 
 
 def _context(folded: str, number: Number) -> tuple[str, str]:

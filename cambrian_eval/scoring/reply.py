@@ -82,7 +82,7 @@ class Reply(str):
 
 
 _NEXT_TURN = re.compile(
-    r"\n\s*(?:(?:new |next |another )?question(?: \d+)?|human|user|instruction|query|###[^\n:]{0,20})\s*:",
+    r"\n\s*(?:(?:new |next |another )?question(?: \d+)?|human|user|instruction|query|问题|题目|###[^\n:]{0,20})\s*:",
     re.IGNORECASE,
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")

@@ -75,8 +75,8 @@ def answers(text: str) -> list[str]:
 
 
 CONCLUDES = re.compile(
-    r"(?:\W|and\s){0,20}(?:so|therefore|thus|hence|consequently|in (?:total|conclusion|summary)|overall|finally|this means|"
-    r"that means|as a result|based on (?:this|these|the above)|∴|=>|→|因此|所以|故|综上|よって|したがって|따라서|por (?:lo )?tanto|"
+    r"(?:\W|and\s){0,20}(?:so|therefore|thus|hence|consequently|in (?:total|conclusion|summary)|overall|finally|"
+    r"as a result|based on (?:this|these|the above)|∴|=>|→|因此|所以|故|综上|よって|したがって|따라서|por (?:lo )?tanto|"
     r"donc|also|daher)(?:\b|(?<=[^\x00-\x7f]))"
     r"|.{0,80}\b(?:the )?final (?:answer|number|result|value)\b",
     re.IGNORECASE,
@@ -135,10 +135,10 @@ def after_refusal(text: str, masked: str | None = None) -> str:
 
     `masked` is the text with what is no refusal (option texts) blanked.
     """
-    refused = refusal(masked if masked is not None else text)
-    if refused is None:
+    refused = last_refusal(masked if masked is not None else text)
+    if refused < 0:
         return text
-    recovered = _HEDGE.search(text, refused[1])
+    recovered = _HEDGE.search(text, refused)
     return text[recovered.end() :] if recovered else ""
 
 
@@ -307,6 +307,18 @@ ASKS_NOT = re.compile(r"\b(?:NOT|not|EXCEPT|except|incorrect|false|wrong|least l
 def content(text: str) -> set[str]:
     """The stems of the words that carry meaning."""
     return {word[:5] for m in islice(_WORD.finditer(text), 400) if (word := m.group().casefold()) not in _SMALL}
+
+
+_WH = re.compile(r"\b(?:what|which|how (?:many|much|\w+)|who|where|when)\b", re.IGNORECASE)
+
+
+def asked_words(question: str) -> set[str]:
+    """The words of what is asked for: what follows the last question word of the last sentence."""
+    last = None
+    for last in islice(_WH.finditer(question), 20):  # noqa: B007
+        pass
+    asked = content(question[last.end() :]) if last else set()
+    return asked if len(asked) > 1 else content(question)
 
 
 def echoes(sentence: str, asked: set[str]) -> float:
