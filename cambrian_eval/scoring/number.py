@@ -16,6 +16,7 @@ from cambrian_eval.scoring.reading import Reading, nothing
 from cambrian_eval.scoring.reply import Reply, sentences
 from cambrian_eval.scoring.text import clean
 
+_REASON = re.compile(r",?\s(?:because|since|as)\s", re.IGNORECASE)
 _NONE = re.compile(r"\W*(?:none|nil)\W*", re.IGNORECASE)
 _COURTESY = re.compile(
     r"(?:i hope|let me know|is there anything|do you (?:have|want|need)|feel free|please)\b", re.IGNORECASE
@@ -86,6 +87,8 @@ def read(reply: Reply, question: str = "") -> Reading[Number]:
     said = reply.own
     if (whole := numerals.parse(said)) is not None:
         return _found(whole, "the number in the box" if reply.boxed else "the whole response")
+    if (whole := numerals.parse(_REASON.split(said[:200], maxsplit=1)[0])) is not None and len(said) < 200:
+        return _found(whole, "the number before the reason")
     if _NONE.fullmatch(said):
         return Reading(Number(0.0, text=said), "none is zero", text=said)
     asked = _asked(question)
@@ -190,6 +193,8 @@ def _of_sentence(
         if len({n.value for n in wanted}) == 1:
             return wanted[0]
     if last:
+        if len(found) == 2 and " and " in folded[found[0].end : found[1].start][:25] and not inner:
+            raise _Several  # "3 cars and 2 trucks"
         return _single(folded, found[-1], found)
     verb = _COPULA.search(folded)
     behind = [n for n in found if verb and n.start >= verb.end()]
