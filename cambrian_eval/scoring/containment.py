@@ -35,7 +35,7 @@ def grade(reply: Reply, golds: tuple[str, ...], is_formula: bool) -> Verdict:
     return Verdict(float(found is not None), reply.strip() if found is None else found, rule)
 
 
-LONGEST = 100_000
+LONGEST = 50_000
 """Characters of a response that are searched."""
 
 

@@ -22,30 +22,86 @@ from cambrian_eval.scoring.wording import (
     DENIED_HEAD,
     DETAIL,
     IS,
+    LATIN_HEADS,
     MOST_DECLARATIONS,
     OTHER_LANGUAGES,
     conditional,
     negated_before,
 )
 
-_PRAISE = r"(?:correct|right|best|true|accurate|answer)\b"
-_DECLARED = re.compile(
-    rf"\b(?P<head>answer|ans|option|choice|solution|conclusion)\b(?:\s+(?:letter|choice|option))?\.?(?:\((?:letter|s)\))?[\"']?"
-    rf"(?:{DETAIL}(?P<link>{IS})|(?<!solution)(?<!conclusion)(?:\s+|(?=\()))"
-    r"|(?P<chosen>\b(?:i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)"
-    rf"|my (?:guess|pick|choice) is)|{OTHER_LANGUAGES})\s*:?"
-    r"|(?P<concluded>\b(?:so|thus|therefore|hence|wait|actually|correction|i mean)[,:]?\s+"
-    r"(?:it'?s\s+|it is\s+)?)(?=[(\[]?[A-Z][)\]]?[.!\s]*$)"
-    r"|(?P<pointed>\b(?:it|this|that)(?:'s| is)\s+)(?=[(\[]?[B-Z][)\]]?[.!\s]*$)"
-    r"|(?P<best>\b(?:best|closest|correct|right|most (?:likely|suitable|appropriate|plausible))\s+"
-    r"(?:match|fit|description|candidate|one|possibility|explanation|statement|label|letter|term|part)\s+(?:is|:))"
-    r"|(?P<bracketed>\bis\b)\s*(?=[(\[][A-Za-z][)\]])"
-    rf"|(?<![A-Za-z0-9])[(\[]?(?P<praised>[A-Z])[)\]]?[.:]?\s+(?:is|was)\s+(?:(?:the|an?|most|clearly|therefore|thus|indeed|also"
-    rf"|definitely|obviously|likely|probably)\s+){{0,4}}{_PRAISE}"
-    r"|(?:选项|選項)?\s?[(\[]?(?P<praised2>[A-Z])[)\]]?\s?(?:是)?(?:正确|正確|对的)(?!吗|答案)"
-    r"|(?P<praised3>[A-Z])(?=\s?(?:입니다|이다|です|である|が正解))",
+_END = r"(?=[(\[]?[A-Z][)\]]?[.!\s]*$)"
+_HEADS = re.compile(
+    r"\b(?P<head>answer|ans|option|choice|solution|conclusion)\b(?:\s+(?:letter|choice|option))?\.?(?:\((?:letter|s)\))?[\"']?"
+    rf"(?:{DETAIL}(?P<linked>{IS})|(?<!solution)(?<!conclusion)(?:\s+|(?=\()))(?:[ \t]*:)?",
     re.IGNORECASE,
 )
+_CHOSEN = re.compile(
+    r"\b(?P<linked>i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)|my (?:guess|pick|choice) is"
+    r"|(?:best|closest|correct|right|most (?:likely|suitable|appropriate|plausible))\s+"
+    r"(?:match|fit|description|candidate|one|possibility|explanation|statement|label|letter|term|part)\s+(?:is|:))(?:[ \t]*:)?",
+    re.IGNORECASE,
+)
+_CONCLUDED = re.compile(
+    r"\b(?P<linked>(?:so|thus|therefore|hence|wait|actually|correction|i mean)[,:]?\s+(?:it'?s\s+|it is\s+)?"
+    rf"|(?:it|this|that)(?:'s| is)\s+){_END}",
+    re.IGNORECASE,
+)
+_BRACKETED = re.compile(r"\b(?P<linked>is)\b\s*(?=[(\[][A-Za-z][)\]])", re.IGNORECASE)
+_OTHER = re.compile(rf"(?P<linked>{OTHER_LANGUAGES})(?:[ \t]*:)?", re.IGNORECASE)
+_PRAISED = re.compile(
+    r"(?<![A-Za-z0-9])[(\[]?(?P<praised>[A-Z])[)\]]?[.:]?\s+(?:is|was)\s+(?:(?:the|an?|most|clearly|therefore|thus|indeed|also"
+    r"|definitely|obviously|likely|probably)\s+){0,4}(?:correct|right|best|true|accurate|answer)\b",
+    re.IGNORECASE,
+)
+_OTHER_PRAISED = re.compile(
+    r"(?:选项|選項)?\s?[(\[]?(?P<praised>[A-Z])[)\]]?\s?(?:是)?(?:(?:正确|正確|对的)(?!吗|答案)|(?:입니다|이다|です|である|が正解))",
+    re.IGNORECASE,
+)
+
+
+def _declarations(said: str) -> list[re.Match[str]]:
+    """All declarations in order; each pattern runs only where a word of it stands in the text."""
+    low = said.lower()
+    found: list[re.Match[str]] = []
+    if "ans" in low or "option" in low or "choice" in low or "solution" in low or "conclusion" in low:
+        found += _HEADS.finditer(said)
+    if any(word in low for word in _CHOOSING):
+        found += _CHOSEN.finditer(said)
+    found += _CONCLUDED.finditer(said, max(0, len(said) - 60))
+    if "is (" in low or "is [" in low:
+        found += _BRACKETED.finditer(said)
+    if any(word in low for word in _PRAISING):
+        found += _PRAISED.finditer(said)
+    if not said.isascii() or any(word in low for word in LATIN_HEADS):
+        found += _OTHER.finditer(said)
+        found += _OTHER_PRAISED.finditer(said)
+    if len(found) < 2:
+        return found
+    found.sort(key=re.Match.start)
+    apart = found[:1]
+    for match in found[1:]:
+        if match.start() >= apart[-1].end():
+            apart.append(match)
+    return apart
+
+
+_CHOOSING = (
+    "choose",
+    "pick",
+    "select",
+    "go with",
+    "say",
+    "opt for",
+    "guess",
+    "best",
+    "closest",
+    "correct",
+    "right",
+    "most ",
+)
+_PRAISING = ("correct", "right", "best", "true", "accurate", "answer")
+
+
 _FILLER = re.compile(
     r"(?:(?:that|the|an?(?=\s+(?:option|choice))|option|choice|letter|answer|clearly|most|more|likely|probably|definitely|indeed|"
     r"therefore|thus|also|obviously|simply|just|only|is|be|it|it's|likely|correct|right|best|final|actually|"
@@ -57,24 +113,22 @@ _TAIL = 400
 
 def declared(said: str, table: Table) -> Reading[str] | None:
     """The last "answer is ..." that names an option; bare "option X" counts where it is the only one."""
-    found = list(_DECLARED.finditer(said))
-    if not found:
-        return None
+    found = _declarations(said)
     bare: dict[str, str] = {}
     for match in reversed(found[-MOST_DECLARATIONS:]):
         if conditional(said, match.start()):
             continue
-        praised = match["praised"] or match["praised2"] or match["praised3"]
-        if praised:
-            at = match.start("praised" if match["praised"] else "praised2" if match["praised2"] else "praised3")
+        groups = match.groupdict()
+        if praised := groups.get("praised"):
+            at = match.start("praised")
             letter = praised.upper()
             if praised not in ("a", "i") and letter in table.letters and not negated_before(said, at):
                 return Reading(letter, "declared to be correct", text=match.group().strip())
             continue
         if DENIED_HEAD.search(said[max(0, match.start() - 40) : match.start()]):
             continue
-        head = (match["head"] or "").lower()
-        linked = any(match[name] for name in ("link", "chosen", "bracketed", "concluded", "pointed", "best"))
+        head = (groups.get("head") or "").lower()
+        linked = bool(groups.get("linked"))
         if linked and _opens_list(said, match.end(), table):
             continue
         letter = _option_after(said, match.end(), table, linked, head in ("option", "choice"))

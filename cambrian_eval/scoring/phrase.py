@@ -15,6 +15,8 @@ from cambrian_eval.scoring.reading import Reading, unread
 from cambrian_eval.scoring.reply import Reply
 from cambrian_eval.scoring.text import clean, normal
 
+LONGEST_FORM = 2_000
+"""A response that is longer is compared in its shortened form alone."""
 LONGEST = 200
 """A longer text is no short answer."""
 _EDGES = " \t\r\n*_`\"'“”‘’«»"
@@ -40,9 +42,9 @@ def plain(text: str) -> str:
 
 def forms(reply: Reply) -> tuple[str, ...]:
     """What may be compared with a gold text: the answer, the answer bare, what it declares (its line, its sentence)."""
-    whole = reply.strip()
+    whole = reply.strip() if len(reply) < LONGEST_FORM else ""
     found = [whole, plain(whole), reply.own, plain(reply.own)]
-    if len(whole) > 6:
+    if len(reply) > 6:
         found.append(plain(_REASON.split(reply.own, maxsplit=1)[0]))
         for tail in wording.answers(reply.own)[:1]:
             sentence = _SENTENCE_END.split(tail, maxsplit=1)[0]
@@ -89,7 +91,7 @@ def exact(reply: Reply, gold: str, relaxed_too: bool = False) -> Verdict:
     if reply.silence:
         return unread(reply.silence)
     wanted = short(gold)
-    said = [form for text in forms(reply) if (form := short(text))]
+    said = [form for text in forms(reply) if len(text) <= LONGEST_FORM and (form := short(text))]
     if wanted in said:
         return Verdict(1.0, wanted, "the short answer: equal to the answer")
     if not said:

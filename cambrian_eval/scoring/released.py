@@ -105,11 +105,17 @@ def index(sample: Sample, text: str) -> Verdict:
     return verdict(number == str(LETTERS.index(sample.answers[0])), said, "first character against the index")
 
 
+LONGEST_OPTION = 5_000
+
+
 def letter_or_text(sample: Sample, text: str) -> Verdict:
     """ScienceQA: the gold option's text without punctuation, or the gold letter before the first dot."""
     said = keyword_rule(text).rstrip(".")
     gold = sample.answers[0]
-    if _without_punctuation(said) == _without_punctuation(sample.options[gold]):
+    wanted = _without_punctuation(sample.options[gold])
+    # A long response is compared from its beginning: no option is that long.
+    long = len(said) > LONGEST_OPTION and len(_without_punctuation(said[:LONGEST_OPTION])) > len(wanted)
+    if not long and _without_punctuation(said) == wanted:
         return verdict(True, said, "the option's text")
     return verdict(said.partition(".")[0] == gold.lower(), said, "what stands before the first dot")
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Literal
 
-PIECE = 1024
+PIECE = 256
 """Longest piece that is normalized at once: Python's normalizer is slow on long runs of combining marks."""
 
 _END_MARKS = re.compile(

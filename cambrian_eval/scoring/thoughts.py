@@ -6,14 +6,14 @@
     from cambrian_eval.scoring.thoughts import Marks, add
     add(Marks("<ponder>", "</ponder>"))
 
-Marks are matched without regard to case, in one pass over the response.
+Marks are found as they stand here, in lower case and in capitals, in one pass over the response.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +86,32 @@ def split(text: str) -> Split:
     if not any(char in text for char in table.firsts):
         return Split("", 0, len(text))
     outside: list[tuple[int, int]] = []
-    opened, at, box, boxed = _NONE, 0, -1, None
-    for mark in table.pattern.finditer(text):
+    thinks, opened, at, box, boxed = False, False, 0, -1, None
+    for _ in range(MOST_MARKS):
+        mark = table.pattern.search(text, max(at, box))
+        if mark is None:
+            break
         name = mark.group().casefold()
-        if opened:
-            if table.closings.get(name, _NONE) & opened:
-                opened, at = _NONE, mark.end()
-        elif name in table.answer_openings:
+        if name in table.answer_openings:
             box = mark.end()
         elif name in table.answer_closings:
             if box >= 0 and text[box : mark.start()].strip():
-                boxed, box = (box, mark.start()), -1
+                boxed = (box, mark.start())
+            box, at = -1, mark.end()
         elif name in table.openings:
+            thinks = True
             outside.append((at, mark.start()))
-            opened = table.openings[name]
-        elif name in table.closings:  # the thought began in the prompt
-            outside, at = [], mark.end()
+            closing = min((c for c in map(partial(_find, text, mark.end()), table.openings[name]) if c), default=None)
+            if closing is None:
+                opened = True
+                break
+            at, box = closing[1], -1
+        else:  # the thought began in the prompt
+            thinks, outside, at, box = True, [], mark.end(), -1
     if opened and boxed is None:
-        return Split(text[outside[0][1] :], len(text), len(text), unfinished=True)
+        return Split(text[outside[-1][1] :], len(text), len(text), unfinished=True)
     if boxed is None and box >= 0 and text[box:].strip():
         boxed = (box, len(text))
-    thinks = at > 0 or bool(outside)
     if not thinks and boxed is None:
         return Split("", 0, len(text))
     rest = (at, len(text))
@@ -115,8 +120,19 @@ def split(text: str) -> Split:
     start += len(answer) - len(answer.lstrip())
     end -= len(answer) - len(answer.rstrip()) if end < len(text) else 0
     end = max(start, end)
-    thoughts = text[:start] if start >= at else text[end:at]
-    return Split(thoughts.strip() if thinks else "", start, end)
+    return Split((text[:start] + text[end:]).strip() if thinks else "", start, end)
+
+
+def _find(text: str, at: int, mark: str) -> tuple[int, int] | None:
+    """Where the mark next begins and ends."""
+    places = [place for written in _written(mark) if (place := text.find(written, at)) >= 0]
+    return (min(places), min(places) + len(mark)) if places else None
+
+
+@cache
+def _written(mark: str) -> tuple[str, ...]:
+    """The ways in which a mark is written."""
+    return tuple(dict.fromkeys((mark, mark.lower(), mark.upper(), mark.title())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +142,10 @@ class _Table:
     pattern: re.Pattern[str]
     firsts: str
     """The first characters of all marks: a response without them has no marks."""
-    openings: dict[str, frozenset[int]]
-    closings: dict[str, frozenset[int]]
-    """Mark -> the forms it opens or closes."""
+    openings: dict[str, tuple[str, ...]]
+    """Opening mark -> the marks that end the thought."""
     answer_openings: frozenset[str]
     answer_closings: frozenset[str]
-
-
-_NONE: frozenset[int] = frozenset()
 
 
 @cache
@@ -141,21 +153,23 @@ def _table() -> _Table:
     from importlib.metadata import entry_points
 
     forms = [*MARKS, *(point.load() for point in entry_points(group="cambrian_eval.thoughts"))]
-    openings: dict[str, frozenset[int]] = {}
-    closings: dict[str, frozenset[int]] = {}
-    for i, form in enumerate(forms):
+    openings: dict[str, tuple[str, ...]] = {}
+    for form in forms:
         if not form.answer and form.opening:
-            openings[form.opening.casefold()] = openings.get(form.opening.casefold(), _NONE) | {i}
-        if not form.answer:
-            closings[form.closing.casefold()] = closings.get(form.closing.casefold(), _NONE) | {i}
-    answer_openings = frozenset(form.opening.casefold() for form in forms if form.answer)
-    answer_closings = frozenset(form.closing.casefold() for form in forms if form.answer)
-    literals = sorted({*openings, *closings, *answer_openings, *answer_closings}, key=len, reverse=True)
+            name = form.opening.casefold()
+            openings[name] = (*openings.get(name, ()), form.closing)
+    marks = {mark for form in forms for mark in (form.opening, form.closing) if mark}
+    written: dict[str, list[str]] = {}
+    for way in sorted({way for mark in marks for way in _written(mark)}, key=len, reverse=True):
+        written.setdefault(way[0], []).append(re.escape(way[1:]))
     return _Table(
-        re.compile("|".join(map(re.escape, literals)), re.IGNORECASE),
-        "".join(sorted({literal[0] for literal in literals})),
+        re.compile("|".join(f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in written.items())),
+        "".join(sorted({mark[0] for mark in marks})),
         openings,
-        closings,
-        answer_openings,
-        answer_closings,
+        frozenset(form.opening.casefold() for form in forms if form.answer),
+        frozenset(form.closing.casefold() for form in forms if form.answer),
     )
+
+
+MOST_MARKS = 1000
+"""How many marks of one response are looked at."""

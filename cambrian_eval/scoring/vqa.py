@@ -103,9 +103,15 @@ def grade(reply: Reply, golds: Sequence[str]) -> Verdict:
     return Verdict(0.0, said[-1], "soft accuracy: no human answered this")
 
 
+LONGEST_ANSWER = 5_000
+"""Characters from which a response is looked at in part first."""
+
+
 def soft_accuracy(text: str, golds: Sequence[str], normalize: Callable[[str], str]) -> float:
     """Mean over leave-one-out sets of min(1, matches / 3); for ten golds this is min(1, 0.3 x matches)."""
     n = len(golds)
+    if len(text) > LONGEST_ANSWER and len(normalize(text[:LONGEST_ANSWER])) > LONGEST_ANSWER // 10:
+        return 0.0  # the whole is at least as long, and no human wrote that much
     said = normalize(text)
     matches = sum(normalize(gold) == said for gold in golds)
     if n < 2:

@@ -35,6 +35,10 @@ OTHER_LANGUAGES = (
     r"|(?:правильный\s)?(?:ответ)\s?(?:-|:|это)+"
     r"|الإجابة(?:\sالصحيحة)?\s?(?:هي|:)+"
 )
+LATIN_HEADS = (
+    "respuesta", "opci", "soluci", "resposta", "alternativa", "reponse", "réponse", "risposta", "antwort", "losung", "lösung",
+)  # fmt: skip
+"""Words of `OTHER_LANGUAGES` in Latin letters: a quick look before the pattern."""
 _ANSWER = re.compile(
     rf"\b(?:answer|ans|result|solution)\b\.?(?:\((?:s|letter)\))?[\"']?{DETAIL}{IS}"
     r"(?:\s*(?:therefore|thus|approximately|about|roughly|around|exactly|simply|just|then|likely|probably|the\svalue)\b)*"
@@ -42,6 +46,7 @@ _ANSWER = re.compile(
     rf"|{OTHER_LANGUAGES}",
     re.IGNORECASE,
 )
+_HEADS = ("ans", "result", "solution")
 DENIED_HEAD = re.compile(
     r"(?:\b(?:wrong|incorrect|not|neither|nor|except|false|eliminat\w+|exclud\w+|reject\w*|rul\w+ out|unlike|cannot be|can't be"
     r"|each|every|evaluate|analy[sz]e|consider)|n't)"
@@ -66,7 +71,10 @@ def answers(text: str) -> list[str]:
     >>> answers("2 + 3 is 5. So the answer is 5 apples. Done.")
     ['5 apples. Done.']
     """
-    tails = []
+    tails: list[str] = []
+    low = text.lower()
+    if text.isascii() and not any(word in low for word in (*_HEADS, *LATIN_HEADS)):
+        return tails
     for match in reversed(list(_ANSWER.finditer(text))[-MOST_DECLARATIONS:]):
         tail = text[match.end() : match.end() + 400].lstrip(" \t\n:=\"'([{").partition("\n")[0].strip()
         if tail and not match["not"] and not conditional(text, match.start()):
