@@ -69,6 +69,9 @@ _NO_QUALITY = frozenset(
 _STANDARD = re.compile(r"(?:\bthan|\bcompared (?:to|with)|\bunlike|\brelative to)\s+(?:the |an? )?$", re.IGNORECASE)
 
 
+_RELATIVE = re.compile(r",\s(?:which|where|who|whose|while|whereas)\b[^.;]{0,200}")
+
+
 def subject(said: str, table: Table, question: str) -> Reading[str] | None:
     """Where several options are named: the one of which a sentence says what the question asks."""
     if not question or len(first_two(texts(said, table))) < 2:
@@ -77,7 +80,8 @@ def subject(said: str, table: Table, question: str) -> Reading[str] | None:
     words = wording.content(sentences(question)[-1]) if question.strip() else set()
     named = wording.content(" ".join(table.cleaned.values()))
     chosen: set[str] = set()
-    for piece in sentences(said):
+    for whole in sentences(said):
+        piece = _RELATIVE.sub("", whole)
         if wording.refusal(piece) or (asked and not any(q in piece.casefold() for q in asked)):
             continue
         spots = sorted(
@@ -106,7 +110,7 @@ _DENIED = re.compile(r"\b(?:no|not|incorrect|wrong|false|never|neither|cannot)\b
 def discussed(said: str, table: Table) -> Reading[str] | None:
     """Where every option has a line of its own that discusses it: the only one that is affirmed."""
     lines = [(m[1].upper(), m[2]) for m in islice(_DISCUSSED.finditer(said), 50)] if "\n" in said else []
-    if [letter for letter, _ in lines] != list(table.cleaned) or len(lines) < 2:
+    if len(lines) < 2 or [letter for letter, _ in lines] != list(table.cleaned)[: len(lines)]:
         return None
     if all(len(text) <= len(table.cleaned[letter]) + 3 for letter, text in lines) or lone_end(said, table):
         return None

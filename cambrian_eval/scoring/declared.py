@@ -125,7 +125,7 @@ def declared(said: str, table: Table) -> Reading[str] | None:
             if praised not in ("a", "i") and letter in table.letters and not negated_before(said, at):
                 return Reading(letter, "declared to be correct", text=match.group().strip())
             continue
-        if DENIED_HEAD.search(said[max(0, match.start() - 40) : match.start()]):
+        if DENIED_HEAD.search(said[max(0, match.start() - 60) : match.start()]):
             continue
         head = (groups.get("head") or "").lower()
         linked = bool(groups.get("linked"))

@@ -69,7 +69,7 @@ _FUNCTION_WORD = re.compile(
 )
 _NAME = re.compile(r" +(?!The|Th[ei]|Because|Since|So\b|Reason|But\b|Not\b|Yes\b|No\b)[B-DF-HJ-NP-TV-Z][a-z]+\b")
 _NEXT_LETTER = re.compile(
-    r"[)\]\s.]*(?:\([^()]{1,40}\)\s*)?(?:,?\s*\b(?:or|and)\b|[,&/])\s*(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![A-Za-z0-9'+#-]))"
+    r"[)\]\s.]*(?:\([^()]{1,40}\)\s*)?(?:,?\s*\b(?:or|and|y|o|et|ou|e|und|oder)\b|[,&/]|和|或|及|与|と|또는)\s*(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![A-Za-z0-9'+#-]))"
 )
 
 
@@ -125,7 +125,11 @@ def label(piece: str, table: Table, any_case: bool, named: bool = False) -> str 
             return None
     if piece[match.end() : match.end() + 1] == "?" or negated_after(piece, match.end(), table, letter):
         return None
-    if (other := another_letter(piece, match.end(1), table)) and other != letter:
+    ends = [match.end(1)]
+    own = table.folded[letter]
+    if own and piece[match.end() :].lstrip().casefold().startswith(own):
+        ends.append(piece.casefold().find(own, match.end()) + len(own))
+    if any((other := another_letter(piece, end, table)) and other != letter for end in ends):
         raise Undecided("more than one letter declared")
     no_conflict(letter, rest, table)
     return letter

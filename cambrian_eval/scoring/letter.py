@@ -54,16 +54,12 @@ def read(reply: Reply, options: Mapping[str, str], question: str = "") -> Readin
         return nothing(reply.silence)
     table = table_of(tuple(options.items()))
     said = reply.own
+    if not table.compares:
+        said = without_standard(said, question) or said
     try:
-        found = _read(said, table, question)
+        return _read(said, table, question)
     except Undecided as why:
-        found = nothing("several answers", str(why))
-    if found.value is None and (bare := without_standard(said, question)):
-        try:
-            found = _read(bare, table, question)
-        except Undecided:
-            pass
-    return found
+        return nothing("several answers", str(why))
 
 
 def grade(sample: Sample, reply: str, same_text: bool = False) -> Verdict:

@@ -108,6 +108,7 @@ _STRONG_BEFORE = frozenset(
     ]
 )
 """Words before a bare letter that introduce it; after any other word it is a name ("point B")."""
+_NAMED = re.compile(r"\b(?:option|choice|letter)\s+$", re.IGNORECASE)
 _FORMULA_BEFORE = re.compile(r"[∠△^=+*/×·<>≤≥√∥⊥⊙]\s?$")
 _FORMULA_AFTER = re.compile(r"\s?[\^=+*/×·<>≤≥∥⊥]")
 _JOINED = re.compile(r"[)\]\s]*(?:,|\bor\b|\band\b|\bnor\b|\bvs\b\.?|\bversus\b|/|&)\s*[(\[]?$")
@@ -126,7 +127,11 @@ def only_letter(said: str, table: Table, question: str) -> Reading[str] | None:
         letter = char.upper()
         if letter not in table.letters or letter in found:
             continue
-        if match[2] and is_word(char, said, match.end()):
+        if (
+            match[2]
+            and is_word(char, said, match.end())
+            and not _NAMED.search(said, max(0, match.start() - 10), match.start())
+        ):
             continue
         joined = (
             last_end >= 0

@@ -16,6 +16,7 @@ from cambrian_eval.scoring.reading import Reading, nothing
 from cambrian_eval.scoring.reply import Reply, sentences
 from cambrian_eval.scoring.text import clean
 
+_NO_SUCH = re.compile(r"\b(?:there (?:is|are|were) no|none of the)\b", re.IGNORECASE)
 _REASON = re.compile(r",?\s(?:because|since|as)\s", re.IGNORECASE)
 _NONE = re.compile(r"\W*(?:none|nil)\W*", re.IGNORECASE)
 _COURTESY = re.compile(
@@ -85,13 +86,18 @@ def read(reply: Reply, question: str = "") -> Reading[Number]:
     if reply.silence:
         return nothing(reply.silence)
     said = reply.own
+    asked = _asked(question)
+    if (ratio := _ratio(said, asked)) is not None and len(said) < numerals.MAX_LENGTH:
+        return _found(ratio, "a ratio")
     if (whole := numerals.parse(said)) is not None:
         return _found(whole, "the number in the box" if reply.boxed else "the whole response")
     if (whole := numerals.parse(_REASON.split(said[:200], maxsplit=1)[0])) is not None and len(said) < 200:
         return _found(whole, "the number before the reason")
     if _NONE.fullmatch(said):
         return Reading(Number(0.0, text=said), "none is zero", text=said)
-    asked = _asked(question)
+    if asked.counted and (none := _NO_SUCH.search(said)) and wording.content(said[none.start() :][:80]) & asked.counted:
+        if not wording.refusal(said) and not wording.answers(said):
+            return Reading(Number(0.0, text=none[0]), "none is zero", text=none[0])
     if not any(char.isdigit() for char in said) and not _SPELT.search(said) and "√" not in said:
         return nothing(
             "refusal" if wording.refusal(said) else "nothing found",

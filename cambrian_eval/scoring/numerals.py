@@ -94,7 +94,7 @@ _ONE = re.compile(
 )
 _HEAD = re.compile(
     r"^(?:(?:it|that|this|there|they|the (?:answer|result|value|total|number))(?:\s(?:is|are|was|were|equals)|'s)\s)?"
-    r"(?:[A-Za-z∠](?:[\w ()∠]{0,20})?\s?(?:=|≈|:)\s?)?"
+    r"(?:[A-Za-z∠](?:[\w ()∠]{0,20})?\s?(?:=|≈|(?<!\d):)\s?)?"
     r"(?:(?:about|around|approximately|approx\.?|roughly|nearly|almost|exactly|only|just|circa|ca\.)\s|[~≈=]\s?)*",
     re.IGNORECASE,
 )
@@ -106,7 +106,7 @@ _NOT_A_UNIT = re.compile(
 )
 _SPACED_GROUPS = re.compile(r"(?<![\d.,])(\d{1,3}(?: \d{3})+)(?![\d,])")
 _INSIDE = re.compile(
-    rf"(?<![\w.])(?<!\d[,/])(?:(?P<before>(?<![\d)\]] )(?<![\w)\]])-)\s?)?"
+    rf"(?<![A-Za-z0-9_.À-ɏ])(?<!\d[,/])(?:(?P<before>(?<![\d)\]] )(?<![\w)\]])-)\s?)?"
     rf"(?P<one>(?:{_CURRENCY}\s?)?(?:{_FIGURE}|{_WORDS})"
     rf"(?:\s?(?:{'|'.join(_SCALES)})s?(?![\w-]))?(?:\s?(?:%|\\%|percent\b|per\s?cent\b))?)",
     re.IGNORECASE,

@@ -107,6 +107,11 @@ class Table:
         return frozenset(text.upper() for text in self.cleaned.values() if len(text) == 1 and text.isalpha())
 
     @cached_property
+    def compares(self) -> bool:
+        """Whether an option is a comparison itself: "larger than"."""
+        return any("than" in text for text in self.folded.values())
+
+    @cached_property
     def polar(self) -> dict[str, str] | None:
         """ "Yes" and "No" to their options, where the options are just these."""
         found = {text.capitalize(): letter for letter, text in self.folded.items()}

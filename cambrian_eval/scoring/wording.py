@@ -24,7 +24,7 @@ DETAIL = (
 )
 """Between "the answer" and its link: "based on the Punnett square"."""
 OTHER_LANGUAGES = (
-    r"(?:正确|正確|最终|所以)?(?:答案|选项|選項)\s*(?:应该|應該|应|應)?\s*(?:是|为|為|选|選|:|→)+|答案(?=\s?[(\[A-Z])|答\s?:|(?:故|应|應|因此|所以)\s?(?:选|選)择?\s?:?|选择?\s?(?=[(\[]?[A-Z])"
+    r"(?:正确|正確|最终|所以)?(?:答案|选项|選項)\s*(?:应该|應該|应|應)?\s*(?:是|为|為|选(?!项)|選(?!項)|:|→)+|答案(?=\s?[(\[A-Z])|答\s?:|(?:故|应|應|因此|所以)\s?(?:选|選)择?\s?:?|选择?\s?(?=[(\[]?[A-Z])"
     r"|(?:正しい|最も適切な)?(?:答え|答|正解|解答|回答|選択肢)\s?(?:は|:)+"
     r"|(?:정답|답|답안|정답지)\s?(?:은|는|:)+"
     r"|\b(?:la\s)?(?:respuesta|opci[oó]n|soluci[oó]n)(?:\s(?:correcta|final))?\s?(?:es|ser[ií]a|:)+"
@@ -50,7 +50,8 @@ _HEADS = ("ans", "result", "solution")
 DENIED_HEAD = re.compile(
     r"(?:\b(?:wrong|incorrect|not|neither|nor|except|false|eliminat\w+|exclud\w+|reject\w*|rul\w+ out|unlike|cannot be|can't be"
     r"|each|every|evaluate|analy[sz]e|consider)|n't)"
-    r"(?:[ \t]+(?:an?|the|be|think|correct|right|is|that|of|possible))*[ \t]*$",
+    r"(?:[ \t]+(?:an?|the|be|think|correct|right|is|that|of|possible)){0,8}"
+    r"(?:[ \t]+options?[ \t]+[(\[]?[A-Z][)\]]?(?:,|[ \t]+and|[ \t]+or|[ \t]+nor)){0,4}[ \t]*$",
     re.IGNORECASE,
 )
 """Before "the answer is", "option": not a declaration."""
