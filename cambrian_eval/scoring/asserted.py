@@ -69,6 +69,31 @@ _NO_QUALITY = frozenset(
 _STANDARD = re.compile(r"(?:\bthan|\bcompared (?:to|with)|\bunlike|\brelative to)\s+(?:the |an? )?$", re.IGNORECASE)
 
 
+SHORT_SENTENCE = 5
+"""Words of a first sentence that is an answer by itself: "They will attract."."""
+_SAME_QUALITY = (
+    {"closer", "nearer"}, {"closest", "nearest"}, {"farther", "further"}, {"farthest", "furthest"}, {"larger", "bigger"},
+    {"largest", "biggest"}, {"taller", "higher"}, {"tallest", "highest"},
+)  # fmt: skip
+_PLACES = re.compile(
+    r"\bwhere (?:is|are) (?:the )?([^?,]{1,60}?) (?:located |placed |positioned )?"
+    r"(?:with respect to|relative to|in relation to|compared to) (?:the )?([^?,]{1,60}?)\s*[?(,.]",
+    re.IGNORECASE,
+)
+
+
+def _relation(said: str, table: Table, question: str) -> str | None:
+    """The only place that is said of the first of two things: "the dog is below the cat, so the cat is above"."""
+    asked = _PLACES.search(question)
+    if asked is None:
+        return None
+    low, own, other = said.casefold(), asked[1].casefold(), asked[2].casefold()
+    found = {
+        letter for letter, start, _ in table.occurrences(said) if low.rfind(own, 0, start) > low.rfind(other, 0, start)
+    }
+    return found.pop() if len(found) == 1 else None
+
+
 _RELATIVE = re.compile(r",\s(?:which|where|who|whose|while|whereas)\b[^.;]{0,200}")
 
 
@@ -76,12 +101,23 @@ def subject(said: str, table: Table, question: str) -> Reading[str] | None:
     """Where several options are named: the one of which a sentence says what the question asks."""
     if not question or len(first_two(texts(said, table))) < 2:
         return None
+    first = sentences(said)[0]
+    if (
+        len(first.split()) <= SHORT_SENTENCE
+        and not first.endswith("?")
+        and len(only := first_two(texts(first, table))) == 1
+    ):
+        if len({letter for letter, _, _ in table.occurrences(first)}) == 1:
+            return Reading(only.pop(), "the option in the short first sentence")
+    if placed := _relation(said, table, question):
+        return Reading(placed, "the place that is said of what the question asks for")
     asked = {q for m in _QUALITY.finditer(question) if (q := m.group().casefold()) not in _NO_QUALITY}
-    words = wording.content(sentences(question)[-1]) if question.strip() else set()
+    asked |= {same for q in asked for group in _SAME_QUALITY if q in group for same in group}
+    words = wording.asked_words(sentences(question)[-1]) if question.strip() else set()
     named = wording.content(" ".join(table.cleaned.values()))
     chosen: set[str] = set()
     for whole in sentences(said):
-        piece = _RELATIVE.sub("", whole)
+        piece = _CLAUSE.sub(" ", _RELATIVE.sub("", whole))
         if wording.refusal(piece) or (asked and not any(q in piece.casefold() for q in asked)):
             continue
         spots = sorted(
@@ -95,7 +131,7 @@ def subject(said: str, table: Table, question: str) -> Reading[str] | None:
             at = min(piece.casefold().find(q) for q in asked if q in piece.casefold())
             before = [s for s in spots if s[1] <= at]
             chosen |= {before[-1][2]} if before else {s[2] for s in spots[:1] if len(spots) == 1}
-        elif len({s[2] for s in spots}) == 1 and wording.echoes(piece, words - named) >= 0.5:
+        elif len({s[2] for s in spots}) == 1 and wording.echoes(whole, words - named) >= 0.5:
             chosen.add(spots[0][2])
     if len(chosen) == 1:
         return Reading(chosen.pop(), "the option of which the response says what is asked")

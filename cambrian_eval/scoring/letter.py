@@ -54,7 +54,7 @@ def read(reply: Reply, options: Mapping[str, str], question: str = "") -> Readin
         return nothing(reply.silence)
     table = table_of(tuple(options.items()))
     said = reply.own
-    if not table.compares:
+    if not table.compares and table.polar is None:
         said = without_standard(said, question) or said
     try:
         return _read(said, table, question)

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-from cambrian_eval.scoring import numerals, wording
+from cambrian_eval.scoring import number, numerals, wording
 from cambrian_eval.scoring.labels import MOST_CANDIDATES, Undecided, echoes, is_word, negated_after, texts
 from cambrian_eval.scoring.options import AMBIGUOUS, Table
 from cambrian_eval.scoring.reading import Reading
-from cambrian_eval.scoring.reply import sentences
+from cambrian_eval.scoring.reply import Reply, sentences
 from cambrian_eval.scoring.wording import negated_before
 
 FUZZY_THRESHOLD = 85.0
@@ -147,7 +147,7 @@ def only_letter(said: str, table: Table, question: str) -> Reading[str] | None:
         )
         if named or formula or masked[match.end() : match.end() + 1] == "?" or negated_before(masked, match.start()):
             continue
-        if negated_after(masked, match.end(), table, letter):
+        if negated_after(masked, match.end(), table, letter) or wording.conditional(masked, match.start()):
             continue
         found.setdefault(letter, match.start())
         if len(found) > 1:
@@ -192,6 +192,9 @@ def _names_something(text: str, at: int) -> bool:
 # --- option texts anywhere -------------------------------------------------------------------------------------
 
 
+_STRONG = ("the declared answer", "the conclusion", "the sentence that repeats the question")
+
+
 def only_text(rest: str, table: Table, question: str) -> Reading[str] | None:
     if table.values and len(rest) > LONG_WORKING:
         rest = (sentences(rest) or ("",))[-1]
@@ -203,6 +206,11 @@ def only_text(rest: str, table: Table, question: str) -> Reading[str] | None:
     if len(hits) > 1 and table.values and "=" in rest:
         result = first_two(texts(rest.rpartition("=")[2], table))
         hits = result if len(result) == 1 else hits
+    if len(hits) > 1 and table.values and question:
+        counted = number.read(Reply(rest), question)
+        letters = table.values.get(counted.value.value, ()) if counted.value and counted.rule in _STRONG else ()
+        if len(letters) == 1:
+            return Reading(letters[0], "the number that answers the question, an option's value")
     if len(hits) > 1:
         raise Undecided("the texts of more than one option")
     return Reading(hits.pop(), "the only option whose text occurs") if hits else None

@@ -195,7 +195,10 @@ def _of_sentence(
         return _single(folded, found[0], numerals.find(folded))
     if not found:
         return None
-    for wanted in ([n for n in found if n.value in bold], _counted(folded, found, asked)):
+    counted = _counted(folded, found, asked)
+    if len({n.value for n in counted}) > 1 and " and " in folded[counted[0].end : counted[-1].start]:
+        raise _Several  # "1 car in front and 2 cars on the left"
+    for wanted in ([n for n in found if n.value in bold], counted):
         if len({n.value for n in wanted}) == 1:
             return wanted[0]
     if last:

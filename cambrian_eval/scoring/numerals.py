@@ -100,7 +100,7 @@ _HEAD = re.compile(
 )
 _UNIT = re.compile(r"^[-\s]?(?:[^\W\d_]|[°′″\"'$€£¥µΩ/²³℃℉])[^\n,;:!?=]{0,40}$")
 _NOT_A_UNIT = re.compile(
-    r"(?:^|\s)(?:or|to|not|than|and|minus|plus|times|but|per\s?cent|no|x|st|nd|rd|th)(?:\s|$)|\d\s|\s\d|/\d|"
+    r"π|(?:^|\s)(?:or|to|not|than|and|minus|plus|times|but|per\s?cent|no|x|st|nd|rd|th)(?:\s|$)|\d\s|\s\d|/\d|"
     r"^(?:st|nd|rd|th)$",
     re.IGNORECASE,
 )
@@ -111,7 +111,7 @@ _INSIDE = re.compile(
     rf"(?:\s?(?:{'|'.join(_SCALES)})s?(?![\w-]))?(?:\s?(?:%|\\%|percent\b|per\s?cent\b))?)",
     re.IGNORECASE,
 )
-_AFTER_INSIDE = re.compile(r"(?:st|nd|rd|th)\b|s\b(?<=\d\ds)|/\d|_")
+_AFTER_INSIDE = re.compile(r"\s?[π√]|(?:st|nd|rd|th)\b|s\b(?<=\d\ds)|/\d|_")
 
 
 @lru_cache(maxsize=4096)

@@ -170,13 +170,13 @@ _FILLERS = (
     r"(?:(?:the|an?|it|it's|is|be|that|this|option|answer|choice|letter|correct|think|believe|say|choose|pick|select|seem|look|"
     r"appear|like|to|any|really|either|of|have|see|contain|show|with|necessarily)\s+){0,8}"
 )
-_X = r"[(\[]?[A-Z][)\]]?"
+_X = r"(?:options?\s+)?[(\[]?[A-Z][)\]]?"
 _BEFORE = re.compile(rf"{_NEGATOR}\s*{_FILLERS}(?:(?:{_X},\s*){{0,7}}{_X},?\s*(?:(?:or|nor)\s+|/\s*))?[(\[\"']*$", re.I)
 _OPENS_LIST = re.compile(rf"{_NEGATOR}\s+{_FILLERS}(?:{_X},\s*){{0,7}}[(\[\"']*$", re.I)
 _ENDS_IN_OR = re.compile(rf"[(\[]?{_X}(?:,\s*{_X}){{0,7}},?\s*n?or\s+{_X}(?![A-Za-z])")
 _ELIMINATED = re.compile(
     rf"(?:\b(?:neither|except|exclud\w+|eliminat\w+|rul\w+ out))\s+{_FILLERS}"
-    rf"(?:{_X}\s*(?:,\s*(?:and|or|nor)?|and|or|nor|&|/)\s*){{1,8}}[(\[\"']*$",
+    rf"(?:{_X}\s*(?:,\s*(?:and|or|nor)?|and|or|nor|&|/)\s*){{1,8}}(?:options?\s+)?[(\[\"']*$",
     re.I,
 )
 _BEFORE_WORD = re.compile(rf"(?:{_NEGATOR}|\bno)\s+{_FILLERS}(?:[^\s.,;:!?]+\s+)?[(\[\"']*$", re.IGNORECASE)
@@ -315,7 +315,8 @@ ASKS_NOT = re.compile(r"\b(?:NOT|not|EXCEPT|except|incorrect|false|wrong|least l
 
 def content(text: str) -> set[str]:
     """The stems of the words that carry meaning."""
-    return {word[:5] for m in islice(_WORD.finditer(text), 400) if (word := m.group().casefold()) not in _SMALL}
+    words = (match.group().casefold() for match in islice(_WORD.finditer(text), 400))
+    return {word.removesuffix("s")[:5] for word in words if word not in _SMALL and not word.isdigit()}
 
 
 _WH = re.compile(r"\b(?:what|which|how (?:many|much|\w+)|who|where|when)\b", re.IGNORECASE)
