@@ -96,7 +96,8 @@ def read(reply: Reply, question: str = "") -> Reading[Number]:
     if _NONE.fullmatch(said):
         return Reading(Number(0.0, text=said), "none is zero", text=said)
     if asked.counted and (none := _NO_SUCH.search(said)) and wording.content(said[none.start() :][:80]) & asked.counted:
-        if not wording.refusal(said) and not wording.answers(said):
+        plain = len(reply.sentences) < 3 and not any(char.isdigit() for char in said)
+        if plain and not wording.refusal(said) and not wording.answers(said):
             return Reading(Number(0.0, text=none[0]), "none is zero", text=none[0])
     if not any(char.isdigit() for char in said) and not _SPELT.search(said) and "√" not in said:
         return nothing(

@@ -78,9 +78,16 @@ class Reply(str):
         """Why there is nothing to read, where there is nothing."""
         if self.unfinished:
             return "unfinished thought"
-        return None if self.said else "empty"
+        if not self.said:
+            return "empty"
+        return "nothing found" if "print(" in self and _PROGRAM.fullmatch(shortened(str(self)).strip()) else None
 
 
+_PROGRAM = re.compile(
+    r"(?:```\w*\s*)?(?:#|import\b|from\b|def\b|class\b|for\b|if\b|print\(|[\w, ]{1,40}=)[\s\S]*\n(?:\s*print\([^\n]*|\s*#[^\n]*|```|\s*\S{1,3})"
+    r"|print\([^\n]*"
+)
+"""A response that is a program: its result is not in it, and it was not run."""
 _NEXT_TURN = re.compile(
     r"\n\s*(?:(?:new |next |another )?question(?: \d+)?|human|user|instruction|query|问题|题目|###[^\n:]{0,20})\s*:",
     re.IGNORECASE,

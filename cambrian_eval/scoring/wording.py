@@ -104,7 +104,7 @@ _TELL = (
 )
 _REFUSAL = re.compile(
     rf"\b(?:sorry|apologi[sz]e|i\s(?:do\snot|don't)\s(?:know|have)|no\s(?:idea|clue)|unclear|insufficient|unanswerable"
-    rf"|{_UNABLE}\s(?:\w+ly\s)?{_TELL}"
+    rf"|{_UNABLE}\s(?:\w+ly\s)?{_TELL}|impossible\sto\b"
     r"|not\s(?:sure|certain|clear|enough|sufficient)|(?:hard|difficult)\sto\s(?:tell|say)"
     r"|(?:does|do|did)(?:\snot|n't)\s(?:provide|contain|include|mention|specify|give|show|match)\b[^.;\n]{0,60}?"
     r"\b(?:information|details?|context|data|answer|options?|question|value|function|equation)"
