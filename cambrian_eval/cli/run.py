@@ -41,6 +41,7 @@ def run(
     revision: str = typer.Option(None, help="Revision of the hub data set instead of the one named by the benchmark."),
     prompts: str = typer.Option("official", help="official (released code) or paper (appendix)."),
     scorer: str = typer.Option("fuzzy,official", help="Deterministic scorers to apply."),
+    official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     limit: int = typer.Option(None, min=1, help="Only the first N samples (pairs stay whole)."),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
     seed: int = typer.Option(0, help="Seed of everything random."),
@@ -110,6 +111,7 @@ def run(
         data=where,
         prompts=prompts,  # type: ignore[arg-type]
         scorers=tuple(words.names(scorer)),
+        official_raw=official_raw,
         limit=limit,
         seed=seed,
         max_new_tokens=max_new_tokens,

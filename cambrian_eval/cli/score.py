@@ -28,6 +28,7 @@ def score(
     judge_timeout: float = typer.Option(60.0, min=0.1, help="Seconds to wait for one reply."),
     judge_max_tokens: int = typer.Option(64, min=1, help="Longest reply of the judge."),
     judge_cache: Path = typer.Option(None, help="Folder of kept replies. [default: the user's cache]"),
+    official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     dry_run: bool = typer.Option(False, help="Print what the judge would be asked and cost; ask nothing."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
     quiet: bool = typer.Option(False, help="No progress."),
@@ -65,11 +66,17 @@ def score(
             raise UserError("--dry-run estimates what a judge would cost; add --scorer judge")
         _print_estimate(stored, judging, only, json)
         return
-    _score(stored, [s for s in scorers if s != SCORER], judging, only, json, quiet)
+    _score(stored, [s for s in scorers if s != SCORER], judging, only, official_raw, json, quiet)
 
 
 def _score(
-    run: Run, rules: list[str], judging: JudgeSettings | None, only: list[str] | None, json: bool, quiet: bool
+    run: Run,
+    rules: list[str],
+    judging: JudgeSettings | None,
+    only: list[str] | None,
+    official_raw: bool,
+    json: bool,
+    quiet: bool,
 ) -> None:
     """Rules first, because they cost nothing; then the judge. Exit code 1 where the judge did not finish."""
     import sys
@@ -79,7 +86,7 @@ def _score(
     from cambrian_eval.results.averages import by_run
     from cambrian_eval.results.grading import score_run
 
-    found: list[Result] = score_run(run, rules, only) if rules else []
+    found: list[Result] = score_run(run, rules, only, official_raw=official_raw) if rules else []
     judged = None if judging is None else _judge(run, judging, only, quiet)
     if judged is not None:
         found += judged.results

@@ -31,6 +31,7 @@ def run(
     data_root: str | Path | None = None,
     prompts: PromptStyle = "official",
     scorers: Sequence[str] = ("fuzzy", "official"),
+    official_raw: bool = False,
     limit: int | None = None,
     seed: int = 0,
     max_new_tokens: int | None = None,
@@ -62,6 +63,7 @@ def run(
         max_pixels,
         retry_failed,
         settings or {},
+        official_raw,
         None if shard is None else Shard.parse(shard),
     )
     return evaluate(model, chosen, Path(out), options, engine, progress, stop)
@@ -83,7 +85,7 @@ def evaluate(
         usable_scorers(benchmark, settings.scorers)
 
     def score(store: Run, benchmark: Benchmark, cell: Cell) -> list[Result]:
-        return score_cell(store, benchmark, cell, settings.scorers)
+        return score_cell(store, benchmark, cell, settings.scorers, official_raw=settings.official_raw)
 
     return execute(
         model, settings, out, options, engine or LocalEngine(), progress or Silent(), score, save_results, stop

@@ -36,7 +36,7 @@ def grade(
     sample = row_to_sample(declared, row, 0)
     if sample is None:
         raise UserError(f"this row is not part of {declared.name} (the benchmark's own filter leaves it out)")
-    return _verdict(load_scorer(scorer, declared), declared, sample, Reply(_text(prediction, 0)), official_raw)
+    return decide(load_scorer(scorer, declared), declared, sample, Reply(_text(prediction, 0)), official_raw)
 
 
 def grade_all(
@@ -61,8 +61,7 @@ def grade_all(
     samples = [sample for sample, _ in kept]
     replies = [Reply(_text(text, sample.index)) for sample, text in kept]
     verdicts = [
-        _verdict(deciding, declared, sample, reply, official_raw)
-        for sample, reply in zip(samples, replies, strict=True)
+        decide(deciding, declared, sample, reply, official_raw) for sample, reply in zip(samples, replies, strict=True)
     ]
     notes = thought_notes(deciding, replies, official_raw)
     complete = len(rows) == declared.source.n_rows
@@ -147,14 +146,15 @@ def verdicts_of(
         if record.finish == "failed":
             verdicts.append(failed_verdict(record.error))
             continue
-        verdict = _verdict(scorer, benchmark, sample, reply, official_raw)
+        verdict = decide(scorer, benchmark, sample, reply, official_raw)
         if record.finish == "length" and verdict.reason == "nothing found":
             verdict = replace(verdict, reason="cut off")
         verdicts.append(verdict)
     return verdicts
 
 
-def _verdict(scorer: Scorer, benchmark: Benchmark, sample: Sample, reply: Reply, official_raw: bool) -> Verdict:
+def decide(scorer: Scorer, benchmark: Benchmark, sample: Sample, reply: Reply, official_raw: bool = False) -> Verdict:
+    """The verdict of a scorer on a reply; a thought that never ends is unparsed under every scorer."""
     if official_raw and scorer.reads_raw:
         return scorer.score(benchmark, sample, Reply(reply, keep_thoughts=True))
     return unread("unfinished thought") if reply.unfinished else scorer.score(benchmark, sample, reply)

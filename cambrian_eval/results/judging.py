@@ -38,6 +38,8 @@ from cambrian_eval.scoring.judge.prompt import (
     verdict_in,
 )
 from cambrian_eval.scoring.judge.settled import settled
+from cambrian_eval.scoring.reading import unread
+from cambrian_eval.scoring.reply import Reply
 
 SCORER = "judge"
 """The name its verdicts are stored under."""
@@ -198,14 +200,16 @@ def _sheets(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None)
         samples, records = responses_of(run, cell)
         items = []
         for sample, record in zip(samples, records, strict=True):
-            verdict = None
+            verdict, answer = None, Reply(record.text)
             if record.finish == "failed":
                 verdict = failed_verdict(record.error)
             elif not sample.answers:
                 verdict = Verdict(0.0, None, "the answer is withheld: there is nothing to judge by", outcome="withheld")
+            elif answer.unfinished:
+                verdict = unread("unfinished thought")
             elif settings.only_unclear:
-                verdict = settled(sample, record.text, fuzzy(sample, record.text))
-            items.append(_Item(sample, verdict, None if verdict else case_of(sample, record.text)))
+                verdict = settled(sample, str(answer), fuzzy(sample, answer))
+            items.append(_Item(sample, verdict, None if verdict else case_of(sample, str(answer))))
         sheets.append(_Sheet(cell, samples, records, items))
     return sheets
 

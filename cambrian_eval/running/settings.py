@@ -40,6 +40,8 @@ class Settings:
     """Whether samples that failed in an earlier start are requested again."""
     benchmark_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Benchmark name -> setting -> value."""
+    official_raw: bool = False
+    """Whether the official scorer reads thoughts too."""
     shard: Shard | None = None
     """The part of every benchmark that this run covers; None = all of it."""
 

@@ -174,9 +174,11 @@ def relaxed(sample: Sample, text: str) -> Verdict:
     try:
         difference = abs(float(said) - float(gold))
     except ValueError:
-        return Verdict(float(said == gold), text, f"released rule: {'equal text' if said == gold else 'other text'}")
+        return Verdict(
+            float(said == gold), str(text), f"released rule: {'equal text' if said == gold else 'other text'}"
+        )
     right = difference <= TOLERANCE * abs(float(gold))
-    return Verdict(float(right), text, f"released rule: {'within' if right else 'not within'} 5 %")
+    return Verdict(float(right), str(text), f"released rule: {'within' if right else 'not within'} 5 %")
 
 
 def contains(sample: Sample, text: str, formula: bool, whole_text: bool = False) -> Verdict:
@@ -198,9 +200,9 @@ def _ocr_text(text: str, formula: bool) -> str:
 def soft_accuracy(sample: Sample, text: str) -> Verdict:
     """TextVQA: insists on ten answers and lets an empty response match an article."""
     if len(sample.answers) != 10:
-        return Verdict(0.0, text, "released code stops: it needs exactly ten answers")
+        return Verdict(0.0, str(text), "released code stops: it needs exactly ten answers")
     value = vqa.soft_accuracy(text, sample.answers, vqa.released)
-    return Verdict(value, text, "released rule: soft accuracy by the released normalizer")
+    return Verdict(value, str(text), "released rule: soft accuracy by the released normalizer")
 
 
 def challenge_anls(golds: Sequence[str], text: str) -> Verdict:
