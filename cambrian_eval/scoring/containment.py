@@ -101,6 +101,8 @@ def _free_right(said: str, end: int) -> bool:
 
 
 def _unspaced(outside: str, inside: str) -> bool:
+    if "가" <= outside <= "힣" and inside.isascii():  # a Korean ending glued to a foreign word
+        return True
     return not (outside.isdigit() and inside.isdigit()) and bool(_UNSPACED.match(outside) or _UNSPACED.match(inside))
 
 

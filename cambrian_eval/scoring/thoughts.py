@@ -53,6 +53,11 @@ def add(marks: Marks) -> None:
     if not marks.closing.strip():
         raise ValueError("the closing mark of a thought cannot be empty")
     MARKS.append(marks)
+    forget()
+
+
+def forget() -> None:
+    """Makes a change of `MARKS` count: they are prepared for search once."""
     _table.cache_clear()
 
 

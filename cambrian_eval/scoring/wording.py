@@ -66,6 +66,10 @@ def conditional(text: str, at: int) -> bool:
     return _CONDITION.search(text, start, at) is not None
 
 
+_POLITE = re.compile(r"\s?(?:です|でした|である|だ|입니다|이다|이에요|예요)[.!]?$")
+"""What ends a sentence in Japanese and Korean, glued to the answer."""
+
+
 def answers(text: str) -> list[str]:
     """What follows each "the answer is", from the last backwards, up to the end of its line.
 
@@ -78,6 +82,7 @@ def answers(text: str) -> list[str]:
         return tails
     for match in reversed(list(_ANSWER.finditer(text))[-MOST_DECLARATIONS:]):
         tail = text[match.end() : match.end() + 400].lstrip(" \t\n:=\"'([{").partition("\n")[0].strip()
+        tail = _POLITE.sub("", tail)
         if tail and not match["not"] and not conditional(text, match.start()):
             tails.append(tail)
     return tails

@@ -27,7 +27,9 @@ def rotations(base: int, *texts: str, question: str = "Q", image: bool = False) 
         options = dict(zip("ABCD", (*turned, "nan", "nan")[:4], strict=True))
         gold = "ABCD"[turned.index(texts[0])]
         shown = {"image": {"bytes": b"one picture", "path": None}} if image else {}
-        rows.append(shown | {"index": base + 1_000_000 * k, "question": question, "answer": gold, "category": "c"} | options)
+        rows.append(
+            shown | {"index": base + 1_000_000 * k, "question": question, "answer": gold, "category": "c"} | options
+        )
     return rows
 
 
