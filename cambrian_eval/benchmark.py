@@ -143,10 +143,10 @@ class Benchmark(ABC):
         """The user's text, complete, without any image mark."""
 
     @abstractmethod
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """The default scorer: the benchmark's own metric over a careful extraction."""
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """The verdict of the authors' released scoring code, quirks included.
 
         A benchmark without released scoring code leaves this method out; it then has no `official` score.

@@ -18,6 +18,8 @@ from cambrian_eval.image import LazyImage
 Outcome = Literal["read", "unparsed", "failed", "undecided", "withheld"]
 """What became of a response: an answer was read; none was found; the request failed; a judge gave no verdict; or the
 gold answer is withheld."""
+Reason = Literal["empty", "unfinished thought", "refusal", "cut off", "several answers", "nothing found"]
+"""Why no answer was read in a response that exists."""
 Finish = Literal["stop", "length", "refused", "filtered", "failed"]
 """How a response ended: by itself, at the token limit, refused by the model, filtered by the endpoint, or failed."""
 
@@ -116,6 +118,8 @@ class Verdict:
     """The rule that fired, in words."""
     outcome: Outcome = "read"
     """Whether an answer was read, and if not, why not; everything but `read` scores 0 and is counted apart."""
+    reason: Reason | None = None
+    """Why no answer was read, where the outcome is `unparsed`; None where the scorer does not say."""
 
     @property
     def parsed(self) -> bool:
@@ -157,6 +161,8 @@ class Result:
     """How many samples carried "0", "1" or "more" images; empty where rows were graded without a run."""
     n_undecided: int = 0
     """Responses that an LLM judge gave no verdict on; they score 0."""
+    n_unfinished: int = 0
+    """Of the unparsed responses, those whose thought never ends."""
 
 
 def failed_response(request_id: str, error: BaseException, notes: Mapping[str, Any] | None = None) -> Response:

@@ -21,10 +21,16 @@ class Scorer(ABC):
     """What commands and files call it; letters, digits and `_`."""
     summary: ClassVar[str]
     """One line: how it decides."""
+    reads_raw: ClassVar[bool] = False
+    """Whether it can also read responses with their thoughts, where a user asks for that (`--official-raw`)."""
 
     @abstractmethod
     def score(self, benchmark: Benchmark, sample: Sample, reply: str) -> Verdict:
-        """The verdict on a response to a sample."""
+        """The verdict on a response to a sample.
+
+        `reply` is the answer as the model wrote it, without its thoughts; in a run it is a `scoring.reply.Reply`, which
+        also has the whole response (`raw`) and the answer in comparable form (`said`).
+        """
 
     def unavailable(self, benchmark: Benchmark) -> str | None:
         """Why this scorer cannot score the benchmark, in words; None where it can."""
@@ -55,6 +61,7 @@ class Official(Scorer):
 
     name = "official"
     summary = "the rules of the released scoring code, quirks included"
+    reads_raw = True
 
     def score(self, benchmark: Benchmark, sample: Sample, reply: str) -> Verdict:
         """As the benchmark declares."""

@@ -1,9 +1,10 @@
 """What scoring costs: full-size sets of all sixteen benchmarks, responses of realistic length, both scorers.
 
-    python tools/perf_scoring.py [--benchmark NAME ...] [--scale 1.0] [--json]
+    python tools/perf_scoring.py [--benchmark NAME ...] [--scale 1.0] [--hostile] [--json]
 
-Rows have the data sets' own columns without images and seeded made-up words, so no cache is kinder than in
-life. The clock covers the verdicts, one after the other on one core; making rows and samples is outside it.
+Rows have the datasets' own columns without images and seeded random words, so that caches help no more than on real
+data. CPU time of replies and verdicts, one after the other on one core; rows and samples are made before it starts.
+`--hostile` times responses of one megabyte in shapes that are slow to read.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark
-from cambrian_eval.registry import benchmark_names, load_benchmark
+from cambrian_eval.registry import benchmark_names, load_benchmark, load_scorer
 from cambrian_eval.sample import Sample
+from cambrian_eval.scoring.reply import Reply
 
 SIZES = {
     "mme": 2374, "mmbench": 4377, "seed": 17990, "gqa": 12578, "scienceqa": 2017, "mmmu": 900,
@@ -174,7 +176,7 @@ def ocrbench(rng: random.Random, i: int) -> Row:
 
 
 def textvqa(rng: random.Random, i: int) -> Row:
-    """Ten answers from three, one of them by far the commonest."""
+    """Ten answers from three, one of them by far the most frequent."""
     said = options(rng, 3)
     return {
         "image_id": f"{i % 3000:08x}", "question_id": i, "question": question(rng),
@@ -258,11 +260,35 @@ def response(rng: random.Random, sample: Sample) -> str:
 
 def seconds(benchmark: Benchmark, scorer: str, work: Sequence[tuple[Sample, str]]) -> float:
     """How long one scorer takes over all responses."""
-    decide = benchmark.scorers[scorer]
-    start = time.perf_counter()
+    decide = load_scorer(scorer, benchmark).score
+    start = time.process_time()
     for sample, text in work:
-        decide(sample, text)
-    return time.perf_counter() - start
+        decide(benchmark, sample, Reply(text))
+    return time.process_time() - start
+
+
+SHAPES = {
+    "nested tags": "<think><answer>", "backslashes": "\\", "brackets": "[]()", "digits": "7", "boxes": "\\boxed{",
+    "blanks": " ", "letters": "A ", "answers": "the answer is ", "negations": "not A, ", "quotes": "\"'", "marks": "\u0301\u0316",
+    "sentences": "It is so. ", "lines": "A. no\n", "equations": "= 3 ", "commas": "1,", "fractions": "\\frac{1}{2}",
+    "bold": "**", "options": "option A ", "so": "so ", "channels": "<|channel|>analysis", "unclosed": "<think>no ",
+}  # fmt: skip
+"""What the hostile responses repeat."""
+
+
+def hostile(names: Sequence[str]) -> list[tuple[float, str, str, str]]:
+    """The slowest readings of a megabyte: milliseconds, benchmark, scorer, shape."""
+    found = []
+    for name in names:
+        benchmark = load_benchmark(name)
+        row = MAKERS[name](random.Random(name), 0)
+        sample = benchmark.to_sample(row, 0)
+        for shape, piece in SHAPES.items():
+            text = piece * (1_000_000 // len(piece))
+            for scorer in ("fuzzy", "official"):
+                took = seconds(benchmark, scorer, [(sample, text)]) if sample else 0.0
+                found.append((1000 * took, name, scorer, shape))
+    return sorted(found, reverse=True)
 
 
 def measure(name: str, scale: float) -> dict[str, Any]:
@@ -281,9 +307,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--benchmark", action="append", choices=sorted(SIZES), help="only these")
     parser.add_argument("--scale", type=float, default=1.0, help="fraction of the published sizes")
+    parser.add_argument("--hostile", action="store_true", help="time one megabyte of hostile shapes instead")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     names = arguments.benchmark or [name for name in benchmark_names() if name in SIZES]
+    if arguments.hostile:
+        slowest = hostile(names)
+        for took, name, scorer, shape in slowest if arguments.json else slowest[:20]:
+            print(f"{took:8.1f} ms  {name:<12}{scorer:<10}{shape}")
+        return
     found = [measure(name, arguments.scale) for name in names]
     total = {key: sum(row[key] for row in found) for key in ("responses", "fuzzy", "official")}
     found.append({"benchmark": "all", "characters": "", **total})

@@ -1,8 +1,8 @@
 """GQA: compositional questions over real scenes with one- or two-word answers (Hudson and Manning, 2019).
 
 Prompt: the question and the short sentence; the paper's wording lacks the article "a".
-Score: exact match over 12,578 balanced test-dev questions. The careful reading drops outer punctuation, quotes,
-markdown and a leading "the answer is", and takes the leading word where the gold answer is yes or no. With
+Score: exact match over 12,578 balanced test-dev questions. The careful reading drops outer punctuation, quotes and
+markdown, takes what is declared, and the leading word where the gold answer is yes or no. With
 `relaxed` it also forgives articles, number words, hyphens, the plural, and a short sentence around the answer.
 Released scorer: the lower-cased response without trailing dots must equal the answer.
 """
@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, Join, PromptStyle
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import phrases, yes_no
+from cambrian_eval.scoring import phrase, released
+from cambrian_eval.scoring.reply import Reply
 
 
 class GQA(Benchmark):
@@ -65,29 +66,13 @@ class GQA(Benchmark):
         sentence = SHORT_SENTENCE.replace("using a single", "using single") if style == "paper" else SHORT_SENTENCE
         return f"{sample.question}\n{sentence}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """Equality of what was answered, but for its wrapping."""
-        said = phrases.answer(text)
-        if not said:
-            return Verdict(0.0, None, "empty response", outcome="unparsed")
-        gold = phrases.answer(sample.answers[0])
-        if said == gold:
-            return Verdict(1.0, said, "equal to the answer")
-        if gold in ("yes", "no") and (first := yes_no.leading(said)):
-            return Verdict(float(first.lower() == gold), first.lower(), "leading yes or no")
-        if self.settings["relaxed"] and (rule := phrases.relaxed(said, gold)):
-            return Verdict(1.0, said, rule)
-        return Verdict(0.0, said, "differs from the answer")
+        return phrase.exact(Reply(reply), sample.answers[0], relaxed_too=self.settings["relaxed"])
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """The whole response, blanks included, equals the answer, but for case and trailing dots."""
-        said = text.lower().rstrip(".")
-        return Verdict(
-            float(said == sample.answers[0].lower()),
-            said or None,
-            "the whole response",
-            "read" if said.strip() else "unparsed",
-        )
+        return released.whole(sample, reply)
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Relaxed scores are not comparable with published ones."""

@@ -3,7 +3,7 @@
 Prompt: hint, question, " Options:", options "A. ..." and the letter sentence; absent options are skipped. The paper
 writes "(A) ...", prints absent options as "nan" and has no "Options:".
 Score: circular accuracy, the share of questions whose rotations are all right; rotations of a question share the
-index modulo 1,000,000, and a question with k options has k rotations: a missing one counts as wrong.
+index modulo 1,000,000, and there is one for each option that changes its place: a missing one counts as wrong.
 Row accuracy and the accuracy of the unrotated rows stand beside it.
 Released scorer: first character of the trimmed response; rows are one question when category, question, image and
 source agree, which merges different questions that share all four.
@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, Graded, HubSource, PromptStyle, Unit
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import choices, released
+from cambrian_eval.scoring import letter, released
 
 ROTATION = 1_000_000
 OPTIONS = ("A", "B", "C", "D")
@@ -81,13 +81,13 @@ class MMBench(Benchmark):
         listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
         return f"{hint}{sample.question} Options:{listed}\n{LETTER_SENTENCE}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """One row alone: the option the response names, by letter or by text. Rotations meet in `units`."""
-        return choices.grade_choice(sample, text)
+        return letter.grade(sample, reply)
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """First character of the trimmed response."""
-        return released.letter_verdict(sample, text, trailing=".:,")
+        return released.letter(sample, reply, trailing=".:,")
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Questions (all rotations), rows, and unrotated rows."""
@@ -123,14 +123,26 @@ def _question(sample: Sample) -> Hashable:
 
 
 def _released_key(sample: Sample) -> Hashable:
-    return sample.tags["category"], sample.question, sample.image_id, sample.extra["source"]
+    """Category, question, image and source; where rows come without images, the question's index stands for the image."""
+    image = sample.image_id or (sample.images[0].sha256 if sample.images else f"question {sample.group}")
+    return sample.tags["category"], sample.question, image, sample.extra["source"]
 
 
 def _circular(graded: Sequence[Graded], rows: list[int], scorer: str) -> Unit:
     """One question; its unrotated row comes first and gives the category."""
     rows = sorted(rows, key=lambda i: int(graded[i].sample.id))
     value = prod(graded[i].verdict.value for i in rows)
-    rotations = len({graded[i].sample.id for i in rows})
-    if scorer != "official" and rotations < len(graded[rows[0]].sample.choices):
+    found = {graded[i].sample.id: graded[i].sample.choices for i in rows}
+    if scorer != "official" and len(found) < _rotations(list(found.values())):
         value = 0.0
     return Unit("circular", value, tuple(rows))
+
+
+def _rotations(options: Sequence[tuple[str, ...]]) -> int:
+    """How many rotations the data set has of a question: as many as it has options that change their place.
+
+    In 53 questions the last of four options stays where it is, so there are three. A single row shows no change.
+    """
+    if len(options) == 1:
+        return len(options[0])
+    return sum(len(set(texts)) > 1 for texts in zip(*options, strict=False))

@@ -19,7 +19,8 @@ from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, Graded,
 from cambrian_eval.errors import unknown
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import yes_no
+from cambrian_eval.scoring import released, yes_no
+from cambrian_eval.scoring.reply import Reply
 
 PERCEPTION = tuple(
     ["existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR"]
@@ -70,21 +71,14 @@ class MME(Benchmark):
         sentence = "Please " + SHORT_SENTENCE[0].lower() + SHORT_SENTENCE[1:] if style == "paper" else SHORT_SENTENCE
         return f"{sample.question}\n{sentence}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
-        """Yes or no as a careful reader takes it."""
-        said = yes_no.read(text)
-        rule = "the leading yes/no, else the only one that occurs" if said else "no clear yes or no"
-        return Verdict(float(said in sample.answers), said, rule, outcome="read" if said is not None else "unparsed")
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
+        """Yes or no as a careful reader takes it; the question asks for the word, so a statement is no answer."""
+        found = yes_no.read(Reply(reply))
+        return found.verdict(found.value in sample.answers)
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """The whole response, blanks included, is yes or no, but for case and trailing dots."""
-        said = text.lower().rstrip(".")
-        return Verdict(
-            float(said == sample.answers[0].lower()),
-            said or None,
-            "the whole response",
-            outcome="read" if said.strip() else "unparsed",
-        )
+        return released.whole(sample, reply)
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Questions and pairs, each in a stratum per category and one for all of perception."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import choices, released
+from cambrian_eval.scoring import letter, released
 
 CHOICES = ("choice_a", "choice_b", "choice_c", "choice_d")
 DIMENSIONS = {
@@ -70,10 +70,10 @@ class SEED(Benchmark):
         listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
         return f"{sample.question} Options:{listed}\n{LETTER_SENTENCE}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """The option the response names, by letter or by text."""
-        return choices.grade_choice(sample, text)
+        return letter.grade(sample, reply)
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """First character of the trimmed response; only dots are trimmed at its end."""
-        return released.letter_verdict(sample, text, trailing=".")
+        return released.letter(sample, reply, trailing=".")

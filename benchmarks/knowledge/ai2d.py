@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices, columns, released
+from cambrian_eval.scoring import columns, letter, released
 
 
 class AI2D(Benchmark):
@@ -56,17 +56,10 @@ class AI2D(Benchmark):
         listed = "".join(form.format(letter, text) for letter, text in sample.options.items())
         return f"{sample.question}{listed}\n{LETTER_SENTENCE}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """The option the response names; a bare digit is never read as the stored index."""
-        return choices.grade_choice(sample, text)
+        return letter.grade(sample, reply)
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """First character, letters turned into indices, compared with the stored index."""
-        if len(sample.choices) > 4:
-            return Verdict(0.0, None, "the released code fails on more than four options", outcome="unparsed")
-        said = released.first_letter(text)
-        stored = str(LETTERS.index(sample.answers[0]))
-        index = str("abcd".index(said)) if said and said in "abcd" else said
-        return Verdict(
-            float(index == stored), said or None, "first character against the index", "read" if said else "unparsed"
-        )
+        return released.index(sample, reply)

@@ -3,8 +3,8 @@
 Prompt: the data set's own query (hint, question, choices "(A) ...") and a sentence: reasoning first for choices, a
 word or phrase otherwise. The paper shows the bare question and the reasoning sentence for everything.
 Score: accuracy over 1,000 questions. Choices: the option read out with care. Numbers: what follows the last
-"answer is", a box or "=", else the last number of the last sentence; integers exactly, decimals after rounding to
-the stored precision, lists element by element.
+"answer is", a box, the conclusion, or the sentence that repeats the question; integers exactly, decimals after rounding
+to the stored precision, lists element by element. Of two choices with the same text both are right.
 Released scorer: only the lower-cased whole response counts; it equals the letter (choices) or the stored answer, or
 is a number within 5 % of the *prediction*.
 """
@@ -18,7 +18,8 @@ from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSour
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices, columns, final, numbers, options, phrases, released
+from cambrian_eval.scoring import columns, free_form, letter, released
+from cambrian_eval.scoring.reply import Reply
 
 REASONING = "First show your reasoning process and then give the final answer."
 TAGS = ("category", "task", "context", "grade", "language", "source")
@@ -56,7 +57,7 @@ class MathVista(Benchmark):
             id=str(row.get("pid", index)),
             index=index,
             question=row["question"],
-            answers=(LETTERS[choices.index(answer)],) if lettered else (answer,),
+            answers=(LETTERS[len(choices) - 1 - choices[::-1].index(answer)],) if lettered else (answer,),
             choices=choices,
             images=images(row.get("decoded_image")),
             guesses=tuple(LETTERS[: len(choices)]),
@@ -76,57 +77,14 @@ class MathVista(Benchmark):
             raise UserError("mathvista: the rows have no column 'query'; it holds the text to ask")
         return f"{sample.extra['query']}\n{REASONING if sample.choices else SHORT_SENTENCE}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """Options by letter or text, everything else by the row's answer type."""
         if sample.choices:
-            return choices.grade_choice(sample, text)
-        kind, gold = sample.extra["answer_type"], sample.answers[0]
-        if kind == "list":
-            return _grade_list(gold, text)
-        wanted = numbers.parse(gold)
-        if kind == "text" or wanted is None:
-            said = phrases.answer(final.declared(options.clean(text)) or text)
-            return Verdict(
-                float(bool(said) and said == phrases.answer(gold)),
-                said or None,
-                "equal text",
-                "read" if said else "unparsed",
-            )
-        found = final.number(text)
-        if found is None:
-            return Verdict(0.0, None, "no number in the response", outcome="unparsed")
-        stored = sample.extra["precision"]
-        precision = wanted.places if stored is None else stored
-        slack = 0.5 * 10.0**-precision if kind == "float" else 0.0
-        right = abs(found.value - wanted.value) <= slack + 1e-9 * max(1.0, abs(wanted.value))
-        rule = f"equal after rounding to {precision} decimals" if slack else "the same number"
-        return Verdict(float(right), found.text, rule)
+            return letter.grade(sample, reply, same_text=True)
+        return free_form.grade(
+            Reply(reply), sample.answers[0], sample.question, sample.extra["answer_type"], sample.extra["precision"]
+        )
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """The whole response against the letter or the stored answer."""
-        said = text.strip().lower()
-        right = released.numeric_match(sample.answers[0].lower(), said)
-        return Verdict(
-            float(right), said or None, "the whole response, numbers within 5 %", outcome="read" if said else "unparsed"
-        )
-
-
-def _grade_list(gold: str, text: str) -> Verdict:
-    """Lists element by element; the last bracketed list of the response, else the whole as a list."""
-    said = options.clean(text)
-    start, end = said.rfind("["), said.rfind("]")
-    inner = said[start : end + 1] if 0 <= start < end else (final.declared(said) or said)
-    wanted, found = numbers.parse_list(gold), numbers.parse_list(inner)
-    if found is None or wanted is None:
-        same = phrases.answer(inner) == phrases.answer(gold)
-        return Verdict(
-            float(same),
-            inner or None if same else None,
-            "equal text" if same else "no list",
-            outcome="read" if same else "unparsed",
-        )
-    right = len(found) == len(wanted) and all(
-        abs(f.value - w.value) <= (0.5 * 10.0**-w.places if w.places else 0.0) + 1e-9
-        for f, w in zip(found, wanted, strict=True)
-    )
-    return Verdict(float(right), inner, "lists compared element by element")
+        return released.whole_or_number(sample, reply)

@@ -3,7 +3,7 @@
 Prompt: question, " Options:", options "A. ..." and the letter sentence; open questions get the short sentence. Every
 "<image N>" tag is deleted from the text. All images of a question are sent unless `images=first`.
 Score: accuracy over 900 questions. Open answers: any gold of a list counts; numbers are equal within half a unit of
-the gold's last place, other golds must stand as whole words in a final part of the response.
+the gold's last place, other golds must stand as whole words in what the response declares or concludes.
 Released scorer: first character for options; open answers must equal the stored text or be within 5 % of the
 *prediction*, lists of golds never match. It cuts options out between single quotes (`options=single_quote`), which
 breaks options with apostrophes, and sends only the first image.
@@ -19,7 +19,8 @@ from cambrian_eval.benchmark import LETTER_SENTENCE, SHORT_SENTENCE, Benchmark, 
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices, columns, open_answers, released
+from cambrian_eval.scoring import columns, letter, open_answer, released
+from cambrian_eval.scoring.reply import Reply
 
 DOMAINS = {
     "Art and Design": "Art Art_Theory Design Music",
@@ -106,9 +107,11 @@ class MMMU(Benchmark):
             asked = f"{sample.question}\n{SHORT_SENTENCE}"
         return _TAG.sub("", asked).strip()
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
-        """The option read out with care, or the open answer in a final part of the response."""
-        return choices.grade_choice(sample, text) if sample.choices else open_answers.grade(sample.answers, text)
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
+        """The option read out with care, or the open answer that the response concludes."""
+        if sample.choices:
+            return letter.grade(sample, reply)
+        return open_answer.grade(sample.answers, Reply(reply), sample.question)
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Says where official scores were made with more images than the released code sends."""
@@ -116,15 +119,8 @@ class MMMU(Benchmark):
             return ("the released code sends the first image only; set mmmu.images=first for parity",)
         return ()
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """First character; for open answers equality or the 5 % rule."""
         if sample.choices:
-            return released.letter_verdict(sample, text)
-        said = released.keyword_rule(text).rstrip(".")
-        right = released.numeric_match(sample.extra["stored"].lower(), said)
-        return Verdict(
-            float(right),
-            said or None,
-            "equal text, or within 5 % of the prediction",
-            outcome="read" if said else "unparsed",
-        )
+            return released.letter(sample, reply)
+        return released.declared_or_number(sample.extra["stored"], reply)

@@ -10,17 +10,15 @@ stands before the first dot is the gold letter, whatever text follows.
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices, columns, released
+from cambrian_eval.scoring import columns, letter, released
 
 SENTENCE = "Please answer directly with only the letter of the correct option and nothing else."
-_DELETE_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 class ScienceQA(Benchmark):
@@ -66,22 +64,13 @@ class ScienceQA(Benchmark):
         listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
         return f"{hint}{sample.question}{listed}\n{LETTER_SENTENCE if style == 'paper' else SENTENCE}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """The option the response names; a letter beside another option's text names none."""
-        return choices.grade_choice(sample, text)
+        return letter.grade(sample, reply)
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """The gold option's text without punctuation, or the gold letter before the first dot."""
-        said = released.keyword_rule(text).rstrip(".")
-        gold = sample.answers[0]
-        same_text = _plain(said) == _plain(sample.options[gold])
-        right = same_text or said.partition(".")[0] == gold.lower()
-        rule = "the gold option's text" if same_text else "what stands before the first dot"
-        return Verdict(float(right), said or None, rule, outcome="read" if said else "unparsed")
-
-
-def _plain(text: str) -> str:
-    return text.lower().translate(_DELETE_PUNCTUATION)
+        return released.letter_or_text(sample, reply)
 
 
 def _tags(row: Mapping[str, Any]) -> dict[str, str]:

@@ -16,7 +16,8 @@ from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import anls, columns
+from cambrian_eval.scoring import anls, columns, released
+from cambrian_eval.scoring.reply import Reply
 
 INSTRUCTION = "Give the short answer directly."
 ROWS = {"validation": 5349, "test": 5188}
@@ -67,13 +68,13 @@ class DocVQA(Benchmark):
         """Asks for the short answer, in both styles alike."""
         return f"{sample.question}\n{INSTRUCTION}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
-        """ANLS over normalised texts."""
-        return _verdict(text, anls.anls(text, sample.answers), "ANLS over normalised texts")
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
+        """ANLS over normalized texts, of the whole answer: the metric knows no declared answers."""
+        return anls.grade(Reply(reply), sample.answers)
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """The challenge script's ANLS, which divides by the raw lengths."""
-        return _verdict(text, anls.challenge_anls(text, sample.answers), "ANLS as in the challenge's script")
+        return released.challenge_anls(sample.answers, reply)
 
     def submission(self, samples: Sequence[Sample], texts: Sequence[str]) -> tuple[str, str] | None:
         """The challenge's JSON list (challenge 17, task 1) for the test split."""
@@ -94,13 +95,6 @@ class DocVQA(Benchmark):
                 "the released code has no local DocVQA scorer: this is the challenge script's ANLS",
             )
         return notes
-
-
-def _verdict(text: str, value: float, rule: str) -> Verdict:
-    said = text.strip()
-    if not said and not value:
-        return Verdict(0.0, None, "empty response", outcome="unparsed")
-    return Verdict(value, said, rule)
 
 
 def _question_id(sample: Sample) -> int:

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import columns, ocr
+from cambrian_eval.scoring import columns, containment, released
+from cambrian_eval.scoring.reply import Reply
 
 INSTRUCTION = "Give the short answer directly."
 FORMULA = "Handwritten Mathematical Expression Recognition"
@@ -66,24 +67,13 @@ class OCRBench(Benchmark):
         """Every type of question is asked for the short answer, in both styles alike."""
         return f"{sample.question}\n{INSTRUCTION}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """Whole words and whole numbers; formulas equal."""
-        if not text.strip():
-            return Verdict(0.0, None, "empty response", outcome="unparsed")
-        formula = sample.extra["formula"]
-        match = ocr.formula_match if formula else ocr.careful_match
-        found = match(text, sample.answers)
-        if found is None:
-            return Verdict(0.0, text.strip(), "no gold formula" if formula else "no gold text as whole words")
-        return Verdict(1.0, found, "equals a gold formula" if formula else "contains a gold text as whole words")
+        return containment.grade(Reply(reply), sample.answers, sample.extra["formula"])
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """The released substring test, or equality where the setting says so."""
-        whole = self.settings["equality"]
-        found = ocr.released_match(text, sample.answers, sample.extra["formula"], whole)
-        if found is None:
-            return Verdict(0.0, text.strip(), "equals no gold text" if whole else "no gold text is a substring")
-        return Verdict(1.0, found, "equals a gold text" if whole else "contains a gold text as a substring")
+        return released.contains(sample, reply, sample.extra["formula"], self.settings["equality"])
 
     def metrics(self, strata: Sequence[str]) -> dict[str, dict[str, float]]:
         """Percent, and the count as it would be out of 1000."""

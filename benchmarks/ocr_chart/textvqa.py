@@ -14,7 +14,8 @@ from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSour
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import columns, statement, vqa
+from cambrian_eval.scoring import columns, released, vqa
+from cambrian_eval.scoring.reply import Reply
 
 
 class TextVQA(Benchmark):
@@ -63,22 +64,13 @@ class TextVQA(Benchmark):
         listed = f" {', '.join(tokens)}" if tokens else ""
         return f"{sample.question}\nReference OCR tokens:{listed}\n{SHORT_SENTENCE}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
-        """Soft accuracy by the careful normaliser, of the reply or else of the answer it declares."""
-        said = statement.replies(text)
-        for reply in said:
-            if value := vqa.soft_accuracy(reply, sample.answers, vqa.careful):
-                return Verdict(value, reply, "soft accuracy over the human answers")
-        if not said:
-            return Verdict(0.0, None, "empty response", outcome="unparsed")
-        return Verdict(0.0, said[-1], "soft accuracy: no human answered this")
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
+        """Soft accuracy by the careful normalizer, of the answer or else of what it declares."""
+        return vqa.grade(Reply(reply), sample.answers)
 
-    def official(self, sample: Sample, text: str) -> Verdict:
-        """The released evaluator, which insists on ten answers and lets an empty reply match an article."""
-        if len(sample.answers) != 10:
-            return Verdict(0.0, text, "released code stops: it needs exactly ten answers")
-        value = vqa.soft_accuracy(text, sample.answers, vqa.released)
-        return Verdict(value, text, "soft accuracy by the released normaliser")
+    def official(self, sample: Sample, reply: str) -> Verdict:
+        """The released evaluator, which insists on ten answers and lets an empty response match an article."""
+        return released.soft_accuracy(sample, reply)
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Whether the prompt carried text read from the image."""

@@ -14,7 +14,7 @@ from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSou
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices, columns
+from cambrian_eval.scoring import columns, letter
 
 REVISION = "bc284db50d036958861cb60cdd7b77612052ce0d"
 COLUMNS = ("idx", "type", "task", "image", "question", "choices", "answer", "prompt", "source")
@@ -67,6 +67,6 @@ class CVBench(Benchmark):
             raise UserError(f"{self.name}: the rows have no column 'prompt'; it holds the text to ask")
         return f"{sample.extra['prompt']}\n{LETTER_SENTENCE}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """Letters in any wrapping, option texts, declared answers."""
-        return choices.grade_choice(sample, text)
+        return letter.grade(sample, reply)

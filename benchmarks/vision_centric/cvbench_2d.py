@@ -27,12 +27,9 @@ class CVBench2D(CVBench):
     n_rows = 1438
     typical_chance = 35.0
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """The released first-character rule; only full stops are dropped at the end."""
-        said = released.first_letter(text, trailing=".").upper()
-        if not said:
-            return Verdict(0.0, None, "released rule: empty", outcome="unparsed")
-        return Verdict(float(said == sample.answers[0]), said, "released rule: first character")
+        return released.letter(sample, reply, trailing=".")
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Every row once in its source and once among all rows."""

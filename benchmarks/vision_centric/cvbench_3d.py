@@ -22,12 +22,6 @@ class CVBench3D(CVBench):
     n_rows = 1200
     typical_chance = 50.0
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """The released first-character rule; full stops, colons and commas are dropped at the end."""
-        said = released.first_letter(text, trailing=".:,")
-        if not said:
-            return Verdict(0.0, None, "released rule: empty", outcome="unparsed")
-        letter = sample.answers[0]
-        if said.lower() == sample.options[letter]:
-            return Verdict(1.0, said, "released rule: equals a one-character option")
-        return Verdict(float(said.upper() == letter), said.upper(), "released rule: first character")
+        return released.letter_or_one_character(sample, reply)

@@ -29,7 +29,7 @@ from cambrian_eval.benchmark import (
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import choices, released
+from cambrian_eval.scoring import letter, released
 
 MENDED = {99: ("B", "tusk"), 100: ("A", "tusk"), 279: ("B", "elderly"), 280: ("A", "elderly")}
 """Question number -> the answer the original has wrong, and a word that proves it is that question."""
@@ -89,19 +89,13 @@ class MMVP(Benchmark):
         options = f"{first} {sample.choices[0]}\n{second} {sample.choices[1]}"
         return f"{sample.question} Options:\n{options}\n{LETTER_SENTENCE}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """Letters in any wrapping, option texts, declared answers."""
-        return choices.grade_choice(sample, text)
+        return letter.grade(sample, reply)
 
-    def official(self, sample: Sample, text: str) -> Verdict:
+    def official(self, sample: Sample, reply: str) -> Verdict:
         """Equality with the letter or with the option's text, which the released code cuts at every "("."""
-        said = released.trimmed(text)
-        letter = sample.answers[0]
-        pieces = sample.extra["options"].split("(")[1:]
-        wanted = pieces["AB".index(letter)].partition(")")[2].strip().lower()
-        if said == letter.lower():
-            return Verdict(1.0, letter, "released rule: equals the letter")
-        return Verdict(float(said == wanted), said, "released rule: equality with the option's text")
+        return released.letter_or_piece(sample, reply)
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Pairs, and every question alone for `question_accuracy`."""

@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices, numbers, released, short
+from cambrian_eval.scoring import free_form, letter, numerals, released
+from cambrian_eval.scoring.reply import Reply
 
 _MARK = re.compile(r"(?:^|(?<=[\s?]))\(?([A-Z])[.:)]\s*(?=\S)", re.MULTILINE)
 _FORMAT = re.compile(r"\s*\bPlease answer\b[^\n]*\s*$", re.IGNORECASE)
@@ -67,33 +68,15 @@ class RealWorldQA(Benchmark):
         text = str(sample.extra["text"])
         return text if style == "official" else f"{_FORMAT.sub('', text)}\n{SHORT_SENTENCE}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """By kind: letters and option texts, yes or no, equal numbers, equal words."""
-        kind, gold = sample.tags["kind"], sample.answers[0]
-        if kind == "multiple choice":
-            return choices.grade_choice(sample, text)
-        if not text.strip():
-            return Verdict(0.0, None, "empty response", outcome="unparsed")
-        if kind == "yes/no":
-            said = short.yes_no(text)
-            return Verdict(
-                float(said == gold.lower()), said, "yes or no", outcome="read" if said is not None else "unparsed"
-            )
-        wanted = numbers.parse(gold)
-        if kind == "number" and wanted is not None:
-            number = short.number(text)
-            if number is None:
-                return Verdict(0.0, None, "no number found", outcome="unparsed")
-            return Verdict(float(_equal(number, wanted)), number.text, "equal number")
-        same = short.same_words(text, gold)
-        return Verdict(float(same is not None), same or text.strip(), "same words" if same else "other words")
+        if sample.choices:
+            return letter.grade(sample, reply)
+        return free_form.grade(Reply(reply), sample.answers[0], sample.question, sample.tags["kind"])
 
-    def official(self, sample: Sample, text: str) -> Verdict:
-        """First blank-separated word after the keyword rule; an empty reply stops the released code."""
-        rest = released.keyword_rule(text).rstrip(".").split()
-        if not rest:
-            return Verdict(0.0, None, "released code stops: nothing left of the reply", outcome="unparsed")
-        return Verdict(float(rest[0] == sample.answers[0].lower()), rest[0], "released rule: first word")
+    def official(self, sample: Sample, reply: str) -> Verdict:
+        """First blank-separated word after the keyword rule; an empty response stops the released code."""
+        return released.first_word(sample, reply)
 
 
 def parse_options(text: str) -> tuple[str, tuple[str, ...]]:
@@ -123,12 +106,6 @@ def parse_options(text: str) -> tuple[str, tuple[str, ...]]:
 def _kind(gold: str) -> str:
     if gold.lower() in ("yes", "no"):
         return "yes/no"
-    number = numbers.parse(gold)
+    number = numerals.parse(gold)
     counted = number is not None and (not number.unit or gold[0].isdigit())
     return "number" if counted else "other"
-
-
-def _equal(said: numbers.Number, wanted: numbers.Number) -> bool:
-    """Equal values; a unit on one side only does not matter, two different ones do."""
-    units = {number.unit.rstrip("s.") for number in (said, wanted) if number.unit}
-    return abs(said.value - wanted.value) < 1e-9 and len(units) < 2

@@ -13,6 +13,7 @@ def grade(
     scorer: str = typer.Option("fuzzy", help="One scorer."),
     out: Path = typer.Option(None, help="File for the verdicts: .jsonl or .csv."),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
+    official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     json: bool = typer.Option(False, "--json", help="The result as one JSON object."),
 ) -> None:
     """Verdicts and the result for rows and predictions in a file; needs no dataset, network or model."""
@@ -23,7 +24,7 @@ def grade(
     from cambrian_eval.results.prediction_files import grade_file, write_verdicts
 
     declared = load_benchmark(benchmark, **output.settings(set_).get(benchmark, {}))
-    lines, result = grade_file(file, declared, scorer)
+    lines, result = grade_file(file, declared, scorer, official_raw=official_raw)
     if out is not None:
         write_verdicts(out, lines)
     if json:

@@ -46,6 +46,7 @@ def run(
     revision: str = typer.Option(None, help="Revision of the Hub datasets instead of the benchmark's own."),
     prompts: str = typer.Option("official", help="official (released code) or paper (appendix)."),
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),
+    official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     limit: int = typer.Option(None, min=1, help="Run only the first N samples of each benchmark; pairs stay whole."),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; repeatable."),
     seed: int = typer.Option(0, help="Random seed."),
@@ -128,6 +129,7 @@ def run(
         data=where,
         prompts=prompts,  # type: ignore[arg-type]
         scorers=tuple(output.names(scorer)),
+        official_raw=official_raw,
         limit=limit,
         seed=seed,
         max_new_tokens=max_new_tokens,

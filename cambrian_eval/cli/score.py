@@ -32,6 +32,7 @@ def score(
     judge_timeout: float = typer.Option(60.0, min=0.1, help="Seconds to wait for a response of the judge."),
     judge_max_tokens: int = typer.Option(64, min=1, help="Token limit of a response of the judge."),
     judge_cache: Path = typer.Option(None, help="Folder of the judge's cached responses. [default: the user's cache]"),
+    official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     dry_run: bool = typer.Option(False, help="Print the number of requests and the estimated cost; send nothing."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
     quiet: bool = typer.Option(False, help="No progress."),
@@ -69,11 +70,17 @@ def score(
             raise UserError("--dry-run estimates the cost of the LLM judge; add --scorer judge")
         _print_estimate(stored, judge, only, json)
         return
-    _score(stored, [s for s in scorers if s != SCORER], judge, only, json, quiet)
+    _score(stored, [s for s in scorers if s != SCORER], judge, only, official_raw, json, quiet)
 
 
 def _score(
-    run: Run, rules: list[str], judge: JudgeSettings | None, only: list[str] | None, json: bool, quiet: bool
+    run: Run,
+    rules: list[str],
+    judge: JudgeSettings | None,
+    only: list[str] | None,
+    official_raw: bool,
+    json: bool,
+    quiet: bool,
 ) -> None:
     """Scores with rules first, then with the judge. Exit code 1 if the judge did not finish, 130 if interrupted."""
     import sys
@@ -83,7 +90,7 @@ def _score(
     from cambrian_eval.results.averages import by_run
     from cambrian_eval.results.grading import score_run
 
-    found: list[Result] = score_run(run, rules, only) if rules else []
+    found: list[Result] = score_run(run, rules, only, official_raw=official_raw) if rules else []
     outcome, interrupted = (None, False) if judge is None else _judge(run, judge, only, quiet)
     if outcome is not None:
         found += outcome.results

@@ -32,6 +32,7 @@ def run(
     data_root: str | Path | None = None,
     prompts: PromptStyle = "official",
     scorers: Sequence[str] = ("fuzzy", "official"),
+    official_raw: bool = False,
     limit: int | None = None,
     seed: int = 0,
     max_new_tokens: int | None = None,
@@ -60,6 +61,7 @@ def run(
         data=DataSpec.parse(data, root, revision, offline, allow_urls),
         prompts=prompts,
         scorers=tuple(scorers),
+        official_raw=official_raw,
         limit=limit,
         seed=seed,
         max_new_tokens=max_new_tokens,
@@ -90,7 +92,7 @@ def evaluate(
         usable_scorers(benchmark, settings.scorers)
 
     def score(store: Run, benchmark: Benchmark, cell: Cell) -> list[Result]:
-        return score_cell(store, benchmark, cell, settings.scorers)
+        return score_cell(store, benchmark, cell, settings.scorers, official_raw=settings.official_raw)
 
     return execute(
         model, settings, out, options, engine or LocalEngine(), progress or Silent(), score, save_results, stop

@@ -1,7 +1,8 @@
 """From responses to verdicts and a Result: the one place where scorers, metrics, intervals and chance meet.
 
 `grade` and `grade_all` score rows and predictions in memory; `score_run` scores what a run has stored, without the
-dataset and without the model. All end in `summarize`.
+dataset and without the model. All end in `summarize`. A response becomes a `Reply` here, once for all scorers: thoughts
+are no answer for any of them, and one that never ends is unparsed. `official_raw` lets `official` read thoughts too.
 """
 
 from __future__ import annotations
@@ -18,18 +19,28 @@ from cambrian_eval.results import statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
+from cambrian_eval.scorer import Scorer
+from cambrian_eval.scoring.reading import unread
+from cambrian_eval.scoring.reply import Reply
 
 LOOKS_FROM = 20
 """With more samples than this, equal responses with and without images are reported."""
 
 
-def grade(benchmark: str | Benchmark, row: Mapping[str, Any], prediction: str, scorer: str = "fuzzy") -> Verdict:
+def grade(
+    benchmark: str | Benchmark,
+    row: Mapping[str, Any],
+    prediction: str,
+    scorer: str = "fuzzy",
+    *,
+    official_raw: bool = False,
+) -> Verdict:
     """The verdict on one prediction, from a row with the dataset's own column names. Images may be absent."""
     declared = _declared(benchmark)
     sample = row_to_sample(declared, row, 0)
     if sample is None:
         raise UserError(f"this row is not part of {declared.name} (the benchmark's own filter leaves it out)")
-    return load_scorer(scorer, declared).score(declared, sample, _text(prediction, 0))
+    return decide(load_scorer(scorer, declared), declared, sample, Reply(_text(prediction, 0)), official_raw)
 
 
 def grade_all(
@@ -38,23 +49,32 @@ def grade_all(
     predictions: Sequence[str],
     scorer: str = "fuzzy",
     seed: int = 0,
+    *,
+    official_raw: bool = False,
 ) -> Result:
     """The result over many rows and their predictions, in the same order."""
     declared = _declared(benchmark)
     if len(rows) != len(predictions):
         raise UserError(f"{len(rows)} rows but {len(predictions)} predictions; give one prediction for each row")
-    decide = load_scorer(scorer, declared).score
+    deciding = load_scorer(scorer, declared)
     kept = [
         (s, p)
         for i, (row, p) in enumerate(zip(rows, predictions, strict=True))
         if (s := row_to_sample(declared, row, i))
     ]
     samples = [sample for sample, _ in kept]
-    verdicts = [decide(declared, sample, _text(text, sample.index)) for sample, text in kept]
-    return summarize(declared, samples, verdicts, scorer, complete=len(rows) == declared.source.n_rows, seed=seed)
+    replies = [Reply(_text(text, sample.index)) for sample, text in kept]
+    verdicts = [
+        decide(deciding, declared, sample, reply, official_raw) for sample, reply in zip(samples, replies, strict=True)
+    ]
+    notes = thought_notes(deciding, replies, official_raw)
+    complete = len(rows) == declared.source.n_rows
+    return summarize(declared, samples, verdicts, scorer, complete=complete, notes=notes, seed=seed)
 
 
-def score_run(run: Run, names: Sequence[str], benchmarks: Iterable[str] | None = None) -> list[Result]:
+def score_run(
+    run: Run, names: Sequence[str], benchmarks: Iterable[str] | None = None, *, official_raw: bool = False
+) -> list[Result]:
     """Scores every stored cell again under the named scorers and stores verdicts, results and averages."""
     wanted = None if benchmarks is None else set(benchmarks)
     results: list[Result] = []
@@ -63,7 +83,7 @@ def score_run(run: Run, names: Sequence[str], benchmarks: Iterable[str] | None =
         if not cells:
             raise UserError(f"{run.path} has no responses to score; it has: {', '.join(run.benchmarks()) or 'nothing'}")
         for cell in cells:
-            results += score_cell(run, benchmark_of(run, cell.benchmark), cell, names)
+            results += score_cell(run, benchmark_of(run, cell.benchmark), cell, names, official_raw=official_raw)
         save_results(run, results)
     return results
 
@@ -73,17 +93,21 @@ def benchmark_of(run: Run, name: str) -> Benchmark:
     return load_benchmark(name, **run.info["benchmarks"][name]["settings"])
 
 
-def score_cell(run: Run, benchmark: Benchmark, cell: Cell, names: Sequence[str]) -> list[Result]:
+def score_cell(
+    run: Run, benchmark: Benchmark, cell: Cell, names: Sequence[str], *, official_raw: bool = False
+) -> list[Result]:
     """Verdicts and results of one cell; a missing response makes the result partial.
 
     A scorer that cannot score the benchmark (`official` without released code) is left out.
     """
     samples, records = responses_of(run, cell)
+    replies = [Reply(record.text) for record in records]
     results = []
     for name in usable_scorers(benchmark, names):
-        verdicts = verdicts_of(benchmark, samples, records, name)
+        verdicts = verdicts_of(benchmark, samples, records, name, replies, official_raw=official_raw)
         run.save_verdicts(cell, name, [s.id for s in samples], verdicts)
-        results.append(summarize_cell(run, benchmark, cell, samples, records, verdicts, name))
+        notes = thought_notes(load_scorer(name), replies, official_raw)
+        results.append(summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes))
     _write_submission(run, benchmark, cell, samples, records)
     return results
 
@@ -110,13 +134,44 @@ def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[Record]]:
     return samples, [records[s.id] for s in samples]
 
 
-def verdicts_of(benchmark: Benchmark, samples: Sequence[Sample], records: Sequence[Record], name: str) -> list[Verdict]:
+def verdicts_of(
+    benchmark: Benchmark,
+    samples: Sequence[Sample],
+    records: Sequence[Record],
+    name: str,
+    replies: Sequence[Reply] | None = None,
+    *,
+    official_raw: bool = False,
+) -> list[Verdict]:
     """Verdicts by a deterministic scorer; a failed request scores 0 whatever the scorer."""
-    decide = load_scorer(name, benchmark).score
-    return [
-        failed_verdict(record.error) if record.finish == "failed" else decide(benchmark, sample, record.text)
-        for sample, record in zip(samples, records, strict=True)
-    ]
+    scorer = load_scorer(name, benchmark)
+    verdicts = []
+    for sample, record, reply in zip(samples, records, replies or [Reply(r.text) for r in records], strict=True):
+        if record.finish == "failed":
+            verdicts.append(failed_verdict(record.error))
+            continue
+        verdict = decide(scorer, benchmark, sample, reply, official_raw)
+        if record.finish == "length" and verdict.reason == "nothing found":
+            verdict = replace(verdict, reason="cut off")
+        verdicts.append(verdict)
+    return verdicts
+
+
+def decide(scorer: Scorer, benchmark: Benchmark, sample: Sample, reply: Reply, official_raw: bool = False) -> Verdict:
+    """The verdict of a scorer on a reply; a thought that never ends is unparsed under every scorer."""
+    if official_raw and scorer.reads_raw:
+        return scorer.score(benchmark, sample, Reply(reply, keep_thoughts=True))
+    return unread("unfinished thought") if reply.unfinished else scorer.score(benchmark, sample, reply)
+
+
+def thought_notes(scorer: Scorer, replies: Sequence[Reply], official_raw: bool) -> tuple[str, ...]:
+    """What a reader of the score must know about thoughts."""
+    thoughts = sum(bool(reply.thoughts) for reply in replies)
+    if scorer.reads_raw and thoughts:
+        done = "kept in" if official_raw else "removed from"
+        flag = "" if official_raw else " (--official-raw keeps them)"
+        return (f"thoughts were {done} {thoughts} responses before the released rules were applied{flag}",)
+    return ()
 
 
 def failed_verdict(reason: str | None) -> Verdict:
@@ -132,10 +187,11 @@ def summarize_cell(
     records: Sequence[Record],
     verdicts: Sequence[Verdict],
     scorer: str,
+    more_notes: Sequence[str] = (),
 ) -> Result:
     """The result of a cell, with what a reader must know about it."""
     about = run.info["benchmarks"][cell.benchmark]
-    notes = [str(w) for w in about["warnings"]]
+    notes = [*more_notes, *(str(w) for w in about["warnings"])]
     if broken := [r for r in records if r.finish == "failed"]:
         notes.append(f"{len(broken)} samples failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if (dropped := sum(bool(r.notes.get("images_dropped")) for r in records)) > 0:
@@ -198,6 +254,8 @@ def summarize(
         bounds = statistics.interval(statistics.cluster_table(units, headline, clusters(samples)), seed)
     extra = [] if not withheld else ["answers are withheld: the score comes from the challenge's server"]
     known = scorers()
+    if unfinished := sum(v.reason == "unfinished thought" for v in verdicts):
+        extra.append(f"{unfinished} responses end inside a thought: they have no answer and score 0")
     return Result(
         benchmark=benchmark.name,
         condition=condition,
@@ -208,6 +266,7 @@ def summarize(
         n_failed=sum(v.outcome == "failed" for v in verdicts),
         n_unparsed=sum(v.outcome == "unparsed" for v in verdicts),
         n_undecided=sum(v.outcome == "undecided" for v in verdicts),
+        n_unfinished=unfinished,
         scale=benchmark.scale,
         chance=None if withheld else chance(benchmark, samples),
         breakdown={} if withheld else _breakdown(benchmark, graded, units, metrics, scorer),

@@ -38,6 +38,8 @@ from cambrian_eval.scoring.judge.prompt import (
     prompt_facts,
 )
 from cambrian_eval.scoring.judge.requests import JudgeProgress, JudgeRequests, JudgeSettings, must_send
+from cambrian_eval.scoring.reading import unread
+from cambrian_eval.scoring.reply import Reply
 
 SCORER = "judge"
 """The name under which the verdicts are stored."""
@@ -212,14 +214,16 @@ def _plan(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None) -
         fuzzy = benchmark_of(run, cell.benchmark).fuzzy
         planned = []
         for sample, record in zip(*responses_of(run, cell), strict=True):
-            verdict = None
+            verdict, answer = None, Reply(record.text)
             if record.finish == "failed":
                 verdict = failed_verdict(record.error)
             elif not sample.answers:
                 verdict = Verdict(0.0, None, "the gold answer is withheld", outcome="withheld")
+            elif answer.unfinished:
+                verdict = unread("unfinished thought")
             elif settings.only_unclear:
-                verdict = certain_verdict(sample, record.text, fuzzy(sample, record.text))
-            values = None if verdict else judge_input(sample, record.text)
+                verdict = certain_verdict(sample, str(answer), fuzzy(sample, answer))
+            values = None if verdict else judge_input(sample, str(answer))
             planned.append(_PlannedSample(sample, record, verdict, values))
         plans.append(_CellPlan(cell, planned))
     return plans

@@ -15,17 +15,21 @@ from cambrian_eval.benchmark import Benchmark, row_to_sample
 from cambrian_eval.data.jsonl import read_objects, read_text
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_scorer
-from cambrian_eval.results.grading import summarize
+from cambrian_eval.results.grading import decide, summarize, thought_notes
 from cambrian_eval.sample import Result, Sample, Verdict
+from cambrian_eval.scoring.reply import Reply
 
 PREDICTION = ("prediction", "response")
 """Columns that may hold the prediction; the first one found counts."""
 
 
-def grade_file(path: Path, benchmark: Benchmark, scorer: str) -> tuple[list[dict[str, Any]], Result]:
+def grade_file(
+    path: Path, benchmark: Benchmark, scorer: str, *, official_raw: bool = False
+) -> tuple[list[dict[str, Any]], Result]:
     """One verdict for each row (plain values) and the result over all."""
-    decide = load_scorer(scorer, benchmark).score
+    deciding = load_scorer(scorer, benchmark)
     samples: list[Sample] = []
+    replies: list[Reply] = []
     verdicts: list[Verdict] = []
     lines: list[dict[str, Any]] = []
     rows = _read(path)
@@ -43,7 +47,9 @@ def grade_file(path: Path, benchmark: Benchmark, scorer: str) -> tuple[list[dict
             raise UserError(
                 f"{path} line {number}: this row is not part of {benchmark.name} (its own filter leaves it out)"
             )
-        verdict = decide(benchmark, sample, row[column])
+        reply = Reply(row[column])
+        verdict = decide(deciding, benchmark, sample, reply, official_raw)
+        replies.append(reply)
         samples.append(sample)
         verdicts.append(verdict)
         lines.append(
@@ -54,10 +60,12 @@ def grade_file(path: Path, benchmark: Benchmark, scorer: str) -> tuple[list[dict
                 "extracted": verdict.extracted,
                 "rule": verdict.rule,
                 "outcome": verdict.outcome,
+                "reason": verdict.reason,
             }
         )
     complete = len(rows) == benchmark.source.n_rows
-    return lines, summarize(benchmark, samples, verdicts, scorer, complete=complete)
+    notes = thought_notes(deciding, replies, official_raw)
+    return lines, summarize(benchmark, samples, verdicts, scorer, complete=complete, notes=notes)
 
 
 def _read(path: Path) -> list[tuple[int, dict[str, Any]]]:

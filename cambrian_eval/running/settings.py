@@ -45,6 +45,8 @@ class Settings:
     """Whether samples that failed in an earlier start are requested again."""
     benchmark_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Benchmark name -> setting -> value."""
+    official_raw: bool = False
+    """Whether the official scorer reads thoughts too."""
     on_change: OnChange = "refuse"
     """What happens to stored responses whose request differs from the one of this command."""
     shard: Shard | None = None

@@ -34,6 +34,7 @@ import msgspec
 from cambrian_eval.errors import UserError
 from cambrian_eval.json_input import parse_object, read_object
 from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
+from cambrian_eval.scoring.reply import Reply
 
 T = TypeVar("T")
 
@@ -60,6 +61,8 @@ class Record:
     new_tokens: int | None
     seconds: float | None
     notes: Mapping[str, Any]
+    answer_start: int | None = 0
+    """Where the answer begins in the text, behind the thoughts; None where a thought never ended."""
 
     @classmethod
     def of(cls, response: Response, key: str, prompt: str, images: Sequence[str]) -> Record:
@@ -76,6 +79,7 @@ class Record:
             response.new_tokens,
             response.seconds,
             dict(response.notes),
+            Reply(response.text).answer_start,
         )
 
 
@@ -253,8 +257,7 @@ class Run:
     def save_verdicts(self, cell: Cell, scorer: str, ids: Sequence[str], verdicts: Sequence[Verdict]) -> None:
         """Replaces the verdicts of this scorer on the cell, one for each id."""
         lines = b"".join(
-            _dumps({"id": i, "value": v.value, "extracted": v.extracted, "rule": v.rule, "outcome": v.outcome}) + b"\n"
-            for i, v in zip(ids, map(_printable, verdicts), strict=True)
+            _dumps({"id": i, **_verdict_values(_printable(v))}) + b"\n" for i, v in zip(ids, verdicts, strict=True)
         )
         _replace(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", lines)
 
@@ -264,7 +267,7 @@ class Run:
         if not path.is_file():
             return {}
         return {
-            v.id: v.verdict for line, where in _lines(path) for v in [_typed(_verdict_values, line, where, _Stored)]
+            v.id: v.verdict for line, where in _lines(path) for v in [_typed(_stored_verdict, line, where, _Stored)]
         }
 
     def scorers(self, cell: Cell) -> list[str]:
@@ -519,7 +522,7 @@ def _sample_values(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in ("images", "pictures")}
 
 
-def _verdict_values(values: dict[str, Any]) -> dict[str, Any]:
+def _stored_verdict(values: dict[str, Any]) -> dict[str, Any]:
     """A stored verdict; old files have `parsed`, and the rule begins with the outcome."""
     identity = values.pop("id", None)
     if "parsed" in values:
@@ -530,6 +533,12 @@ def _verdict_values(values: dict[str, Any]) -> dict[str, Any]:
 
 
 _OLD_OUTCOMES = {"failed: ": "failed", "undecided: ": "undecided", "the answer is withheld": "withheld"}
+
+
+def _verdict_values(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as it is stored; the reason only where there is one."""
+    values = {"value": verdict.value, "extracted": verdict.extracted, "rule": verdict.rule, "outcome": verdict.outcome}
+    return values if verdict.reason is None else {**values, "reason": verdict.reason}
 
 
 def _printable(verdict: Verdict) -> Verdict:

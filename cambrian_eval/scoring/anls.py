@@ -1,4 +1,4 @@
-"""Average Normalised Levenshtein Similarity, the metric of DocVQA: how near a text is to its best gold text.
+"""Average Normalized Levenshtein Similarity, the metric of DocVQA: how near a text is to its best gold text.
 
 Owns the two variants of the score of one answer; reading rows and averaging belong to the benchmark. Both
 keep a similarity of exactly one half, as the challenge's script does (the printed formula would cut it).
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cambrian_eval.scoring.folding import normal
+from cambrian_eval.sample import Verdict
+from cambrian_eval.scoring.reading import unread
+from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.scoring.text import normal
 
 THRESHOLD = 0.5
 """A similarity below this is another answer, not a misspelt one, and scores 0."""
@@ -16,12 +19,28 @@ THRESHOLD = 0.5
 
 def anls(text: str, golds: Sequence[str]) -> float:
     """Best similarity over the golds; both sides NFC, case and blanks folded before they are measured."""
-    said = _fold(normal("NFC", text))
+    said = _fold(normal("NFC", text[:LONGEST]))
     best = 0.0
     for gold in golds:
         wanted = _fold(normal("NFC", gold))
         best = max(best, _similarity(said, wanted, max(len(said), len(wanted))))
     return best
+
+
+LONGEST = 10_000
+"""Characters of an answer that are measured."""
+
+
+def grade(reply: Reply, golds: Sequence[str]) -> Verdict:
+    """ANLS of the whole answer without thoughts, end marks and containers."""
+    if reply.silence:
+        return unread(reply.silence)
+    value = anls(reply.said, golds)
+    return Verdict(
+        value,
+        reply.said,
+        f"ANLS of the whole answer: {'equal to' if value == 1.0 else 'near' if value else 'differs from'} the answer",
+    )
 
 
 def challenge_anls(text: str, golds: Sequence[str]) -> float:

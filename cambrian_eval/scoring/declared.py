@@ -1,97 +1,159 @@
-"""Declared answers: the last un-negated "the answer is ..." of a response and the option it names."""
+"""Declared options: the last un-negated "the answer is ..." of a response and the option it names."""
 
 from __future__ import annotations
 
 import re
 
-from cambrian_eval.scoring.letters import (
+from cambrian_eval.scoring.labels import (
     SENTENCE_END,
-    Extraction,
     Undecided,
     another_letter,
     equal,
     label,
     lone_letter,
+    negated_after,
     no_conflict,
     pieces,
     texts,
 )
-from cambrian_eval.scoring.negation import negated_after, negated_before
 from cambrian_eval.scoring.options import Table
-
-MOST_DECLARATIONS = 20
-"""How many "answer is" phrases are tried, from the last backwards."""
-WINDOW = 100_000
-"""Declarations are looked for in this many characters at the end."""
-
-_LINK = (
-    r"(?:\s*(?:(?:is|was|are|were|be|being|becomes|(?:would|should|could|must|might|may|will|can|has\sto|have\sto)\sbe"
-    r"|(?:seems|appears|turns\sout)\sto\sbe|equals)\b|=>|:|=|->|→|-))+"
+from cambrian_eval.scoring.reading import Reading
+from cambrian_eval.scoring.wording import (
+    DENIED_HEAD,
+    DETAIL,
+    IS,
+    LATIN_HEADS,
+    MOST_DECLARATIONS,
+    OTHER_LANGUAGES,
+    conditional,
+    negated_before,
 )
-_DECLARED = re.compile(
-    r"\b(?P<head>answer|ans|option|choice|solution|conclusion|答案)\b\.?(?:\((?:letter|s)\))?"
-    rf"(?:(?:\s+(?:to|for|of|in|that)\s[^.:;?\n]{{0,80}}?)?(?P<link>{_LINK})|\s+|(?=\())"
-    r"|(?P<chosen>\b(?:i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)"
-    r"|my (?:guess|pick|choice) is"
-    r"|答案(?:是|为|:)|选择?))\s*:?"
-    r"|(?P<concluded>\b(?:so|thus|therefore|hence|wait|actually|correction|i mean)[,:]?\s+"
-    r"(?:it'?s\s+|it is\s+)?)(?=[(\[]?[A-Z][)\]]?[.!\s]*$)"
-    r"|(?P<pointed>\b(?:it|this|that)(?:'s| is)\s+)(?=[(\[]?[B-Z][)\]]?[.!\s]*$)"
-    r"|(?P<best>\b(?:best|closest|correct|right|most (?:likely|suitable|appropriate|plausible))\s+"
-    r"(?:match|fit|description|candidate|one|possibility|explanation|statement|label|letter|term|part)\s+(?:is|:))"
-    r"|(?P<bracketed>\bis\b)\s*(?=[(\[][A-Za-z][)\]])"
-    r"|(?<![A-Za-z0-9])[(\[]?(?P<praised>[A-Z])[)\]]?[.:]?\s+(?:is|was)\s+(?:(?:the|an?|most|clearly|therefore|thus|indeed|also"
-    r"|definitely|obviously|likely|probably)\s+)*(?:correct|right|best|true|accurate|answer)\b",
+
+_END = r"(?=[(\[]?[A-Z][)\]]?[.!\s]*$)"
+_HEADS = re.compile(
+    r"\b(?P<head>answer|ans|option|choice|solution|conclusion)\b(?:\s+(?:letter|choice|option))?\.?(?:\((?:letter|s)\))?[\"']?"
+    rf"(?:{DETAIL}(?P<linked>{IS})|(?<!solution)(?<!conclusion)(?:\s+|(?=\()))(?:[ \t]*:)?",
     re.IGNORECASE,
 )
+_CHOSEN = re.compile(
+    r"\b(?P<linked>i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)|my (?:guess|pick|choice) is"
+    r"|(?:best|closest|correct|right|most (?:likely|suitable|appropriate|plausible))\s+"
+    r"(?:match|fit|description|candidate|one|possibility|explanation|statement|label|letter|term|part)\s+(?:is|:))(?:[ \t]*:)?",
+    re.IGNORECASE,
+)
+_CONCLUDED = re.compile(
+    r"\b(?P<linked>(?:so|thus|therefore|hence|wait|actually|correction|i mean)[,:]?\s+(?:it'?s\s+|it is\s+)?"
+    rf"|(?:it|this|that)(?:'s| is)\s+){_END}",
+    re.IGNORECASE,
+)
+_BRACKETED = re.compile(r"\b(?P<linked>is)\b\s*(?=[(\[][A-Za-z][)\]])", re.IGNORECASE)
+_OTHER = re.compile(rf"(?P<linked>{OTHER_LANGUAGES})(?:[ \t]*:)?", re.IGNORECASE)
+_PRAISED = re.compile(
+    r"(?<![A-Za-z0-9])[(\[]?(?P<praised>[A-Z])[)\]]?[.:]?\s+(?:is|was)\s+(?:(?:the|an?|most|clearly|therefore|thus|indeed|also"
+    r"|definitely|obviously|likely|probably)\s+){0,4}(?:correct|right|best|true|accurate|answer)\b",
+    re.IGNORECASE,
+)
+_OTHER_PRAISED = re.compile(
+    r"(?:选项|選項)?\s?[(\[]?(?P<praised>[A-Z])[)\]]?\s?(?:是)?(?:(?:正确|正確|对的)(?!吗|答案)|(?:입니다|이다|です|である|が正解))",
+    re.IGNORECASE,
+)
+
+
+def _declarations(said: str) -> list[re.Match[str]]:
+    """All declarations in order; each pattern runs only where a word of it stands in the text."""
+    low = said.lower()
+    found: list[re.Match[str]] = []
+    if "ans" in low or "option" in low or "choice" in low or "solution" in low or "conclusion" in low:
+        found += _HEADS.finditer(said)
+    if any(word in low for word in _CHOOSING):
+        found += _CHOSEN.finditer(said)
+    found += _CONCLUDED.finditer(said, max(0, len(said) - 60))
+    if "is (" in low or "is [" in low:
+        found += _BRACKETED.finditer(said)
+    if any(word in low for word in _PRAISING):
+        found += _PRAISED.finditer(said)
+    if not said.isascii() or any(word in low for word in LATIN_HEADS):
+        found += _OTHER.finditer(said)
+        found += _OTHER_PRAISED.finditer(said)
+    if len(found) < 2:
+        return found
+    found.sort(key=re.Match.start)
+    apart = found[:1]
+    for match in found[1:]:
+        if match.start() >= apart[-1].end():
+            apart.append(match)
+    return apart
+
+
+_CHOOSING = (
+    "choose",
+    "pick",
+    "select",
+    "go with",
+    "say",
+    "opt for",
+    "guess",
+    "best",
+    "closest",
+    "correct",
+    "right",
+    "most ",
+)
+_PRAISING = ("correct", "right", "best", "true", "accurate", "answer")
+
+
 _FILLER = re.compile(
     r"(?:(?:that|the|an?(?=\s+(?:option|choice))|option|choice|letter|answer|clearly|most|more|likely|probably|definitely|indeed|"
     r"therefore|thus|also|obviously|simply|just|only|is|be|it|it's|likely|correct|right|best|final|actually|"
-    r"certainly|surely|either|now)\b[\s:]*)+",
-    re.IGNORECASE,
-)
-_HEAD_NEGATED = re.compile(
-    r"(?:\b(?:wrong|incorrect|not|neither|nor|except|false|eliminate|exclude|reject|rule out|unlike|cannot be|can't be)"
-    r"|n't)"
-    r"(?:[ \t]+(?:an?|the|be|think|correct|right|is|that))*[ \t]*$",
+    r"certainly|surely|either|now|la|el|die|der|das|le|opci[oó]n|option|buchstabe|选项|選項)\b[\s:]*){1,12}|(?:选项|選項)\s*",
     re.IGNORECASE,
 )
 _TAIL = 400
 
 
-def declared(said: str, table: Table) -> Extraction | None:
+def declared(said: str, table: Table) -> Reading[str] | None:
     """The last "answer is ..." that names an option; bare "option X" counts where it is the only one."""
-    found = list(_DECLARED.finditer(said, max(0, len(said) - WINDOW)))
-    if not found:
-        return None
+    found = _declarations(said)
     bare: dict[str, str] = {}
     for match in reversed(found[-MOST_DECLARATIONS:]):
-        if match["praised"]:
-            letter = match["praised"].upper()
-            if (
-                match["praised"] not in ("a", "i")
-                and letter in table.letters
-                and not negated_before(said, match.start("praised"))
-            ):
-                return Extraction(letter, "declared to be correct", match.group())
+        if conditional(said, match.start()):
             continue
-        if _HEAD_NEGATED.search(said[max(0, match.start() - 40) : match.start()]):
+        groups = match.groupdict()
+        if praised := groups.get("praised"):
+            at = match.start("praised")
+            letter = praised.upper()
+            if praised not in ("a", "i") and letter in table.letters and not negated_before(said, at):
+                return Reading(letter, "declared to be correct", text=match.group().strip())
             continue
-        linked = any(match[name] for name in ("link", "chosen", "bracketed", "concluded", "pointed", "best"))
-        letter_or_none = _tail_option(said, match.end(), table, linked, (match["head"] or "").lower() == "option")
-        if letter_or_none is None:
+        if DENIED_HEAD.search(said[max(0, match.start() - 60) : match.start()]):
+            continue
+        head = (groups.get("head") or "").lower()
+        linked = bool(groups.get("linked"))
+        if linked and _opens_list(said, match.end(), table):
+            continue
+        letter = _option_after(said, match.end(), table, linked, head in ("option", "choice"))
+        if letter is None:
             continue
         part = said[match.start() : match.end() + 40].partition("\n")[0]
         if linked:
-            return Extraction(letter_or_none, "the last declared answer", part)
-        bare.setdefault(letter_or_none, part)
+            return Reading(letter, "the last declared answer", text=part)
+        bare.setdefault(letter, part)
     if len(bare) == 1:
         [(letter, part)] = bare.items()
-        return Extraction(letter, "the only option named with 'option' or 'answer'", part)
+        return Reading(letter, "the only option named with 'option' or 'answer'", text=part)
     return None
 
 
-def _tail_option(said: str, at: int, table: Table, linked: bool, after_option: bool) -> str | None:
+_LINES = re.compile(r"\s*\n\s*[-•\s]{0,6}[(\[]?([A-Z])[)\].:][^\n]*(?:\n[^\S\n]*){1,3}[-•\s]{0,6}[(\[]?([A-Z])[)\].:]")
+
+
+def _opens_list(said: str, at: int, table: Table) -> bool:
+    """Whether what follows is a list of options on lines of their own: "let's look at each option:"."""
+    match = _LINES.match(said, at, at + 2000)
+    return match is not None and match[1] != match[2] and {match[1], match[2]} <= table.letters
+
+
+def _option_after(said: str, at: int, table: Table, linked: bool, named: bool) -> str | None:
     """The option that what follows a declaration names: a letter, an option's text, or the only text in it."""
     tail = said[at : at + _TAIL].lstrip()
     line = tail.partition("\n")[0]
@@ -108,9 +170,11 @@ def _tail_option(said: str, at: int, table: Table, linked: bool, after_option: b
             no_conflict(letter, line[stop:], table)
             return letter
         if piece and (hit := equal(piece, table)):
+            if negated_after(line, line.find(piece) + len(piece), table, hit):
+                return None
             _no_list(hit, line[line.find(piece) + len(piece) :], table)
             return hit
-    letter = label(bare, table, linked or after_option)
+    letter = label(bare, table, linked or named, named or _NAMED.match(line) is not None)
     if letter is not None:
         return letter
     if not linked:
@@ -121,6 +185,7 @@ def _tail_option(said: str, at: int, table: Table, linked: bool, after_option: b
     return hits.pop() if len(hits) == 1 else None
 
 
+_NAMED = re.compile(r"\s*(?:the\s+)?(?:option|choice|letter)\b", re.IGNORECASE)
 _LIST_GOES_ON = re.compile(r"\s*(?:,|&|/|\band\b|\bor\b)\s*(?:(?:and|or)\s+)?(?:(?:the|an?)\s+)?", re.IGNORECASE)
 
 

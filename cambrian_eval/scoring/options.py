@@ -1,6 +1,6 @@
-"""Responses and option texts in comparable form: cleaning, folding, and a table per set of options.
+"""Option texts in comparable form: a table per set of options, cached.
 
-Owns what `choices` compares with; the order of its rules is not decided here. Tables are cached per option set.
+Owns what `letter` compares a response with; the order of the rules is decided there.
 """
 
 from __future__ import annotations
@@ -9,31 +9,12 @@ import re
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 
-from cambrian_eval.scoring import numbers
+from cambrian_eval.scoring import numerals
+from cambrian_eval.scoring.text import clean, squeezed
 
 AMBIGUOUS = ""
 """What a lookup returns where two options have the text."""
 
-_MARKERS = re.compile(r"<\|[A-Za-z_0-9]{1,30}\|>|</?s>|<(?:end_of_turn|eos|pad|unk)>")
-_MARKUP = str.maketrans(
-    {"*": " ", "`": " ", "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "′": "'", "«": '"', "»": '"'}
-    | {
-        "−": "-",
-        "–": "-",
-        "—": "-",
-        "‐": "-",
-        "‑": "-",
-        "。": ".",
-        "、": ",",
-        "「": '"',
-        "」": '"',
-        "\r": "\n",
-    }
-    | dict.fromkeys(
-        "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\x00", ""
-    )
-)
-_LATEX_TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s?\{([^{}]{0,400})\}")
 _TRIM = " \t\n.,;:!?\"'()[]{}<>$\\#|~-…"
 _TRIM_BUT_MINUS = _TRIM.replace("-", "")
 _HYPHEN = re.compile(r"-(?!\d)")
@@ -43,60 +24,10 @@ _LEAD = re.compile(
     r"(?:'s|\s+(?:is|are|was|looks like|seems to be|appears to be))\s+(?=\S)"
 )
 _DEGREES = re.compile(r"\s*\bdegrees?\b")
-_BLANKS = re.compile(r"\s+")
-_RUNS = re.compile(r"[ \t\f\v]+")
-
-
-def clean(text: str) -> str:
-    """The response without end marks, reasoning, answer tags, boxes, markdown and odd quotes."""
-    if not text.isascii():
-        text = numbers.fold(text)
-    if "<" in text:
-        text = _unwrap(_MARKERS.sub("", text))
-    if "\\" in text:
-        text = _unbox(text)
-    text = text.translate(_MARKUP)
-    if "__" in text or text[:1] == "_":
-        text = text.replace("_", " ")
-    text = _RUNS.sub(" ", text).strip() if "  " in text or "\t" in text else text.strip()
-    for _ in range(4):  # nested quotes, but not a megabyte of them
-        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-            text = text[1:-1].strip()
-    return text
-
-
-def _unwrap(text: str) -> str:
-    """What follows the reasoning, and of that the last <answer>."""
-    if "</think>" in text:
-        text = text.rpartition("</think>")[2]
-    start = text.rfind("<answer>")
-    if start >= 0:
-        inner = text[start + len("<answer>") :].partition("</answer>")[0]
-        if inner.strip():
-            return inner
-    return text
-
-
-def _unbox(text: str) -> str:
-    """The content of the last box with something in it, and text commands resolved."""
-    start = text.rfind("\\boxed{")
-    if start >= 0:
-        depth, begin = 1, start + len("\\boxed{")
-        for at in range(begin, min(len(text), begin + 2000)):
-            depth += {"{": 1, "}": -1}.get(text[at], 0)
-            if depth == 0:
-                if text[begin:at].strip():
-                    text = text[begin:at]
-                break
-    return _LATEX_TEXT.sub(r"\1", text)
-
-
-def _fold(text: str) -> str:
-    return _BLANKS.sub(" ", text.casefold()).strip()
 
 
 def _trim(text: str) -> str:
-    folded = _fold(text).strip(_TRIM_BUT_MINUS)
+    folded = squeezed(text).strip(_TRIM_BUT_MINUS)
     return folded if folded[1:2].isdigit() else folded.strip(_TRIM)  # "-3" is not "3"
 
 
@@ -115,6 +46,17 @@ def _singular(text: str) -> str:
     return bare[:-1] if len(bare) > 3 and bare[-1] == "s" and bare[-2].isalpha() and bare[-2] != "s" else bare
 
 
+_PRONOUN = re.compile(r"^(?:it|they|he|she)\s+(?=\S+\s+\S)")
+
+
+def _variants(key: str) -> list[str]:
+    """The singular of a plural, and a sentence without its pronoun: "it would decrease" as "would decrease"."""
+    found = [_PRONOUN.sub("", key)] if _PRONOUN.match(key) else []
+    if len(key) > 4 and key[-1] == "s" and key[-2].isalpha() and key[-2] not in "sui":
+        found.append(key[:-1])
+    return found
+
+
 _REMARK = re.compile(r"(?<=\w)\s+\([^()]{2,80}\)")
 
 
@@ -123,9 +65,10 @@ def _without_remark(text: str) -> str:
     return _bare(_REMARK.sub("", text))
 
 
-_LEVELS = (_fold, _trim, _bare, _tight, _singular, _without_remark)
+_LEVELS = (squeezed, _trim, _bare, _tight, _singular, _without_remark)
 
 
+_LABELLED = re.compile(r"[(\[]?[A-Za-z][)\].:]")
 _MAYBE_NUMBER = re.compile(
     r"\d|^(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", re.IGNORECASE
 )
@@ -145,7 +88,7 @@ class Table:
     @cached_property
     def folded(self) -> dict[str, str]:
         """Letter to casefolded text."""
-        return {letter: _fold(text) for letter, text in self.cleaned.items()}
+        return {letter: squeezed(text) for letter, text in self.cleaned.items()}
 
     @cached_property
     def plain_texts(self) -> dict[str, str]:
@@ -159,17 +102,33 @@ class Table:
         return {t.lower(): letter for t, letter in one.items()} | one
 
     @cached_property
+    def letter_texts(self) -> frozenset[str]:
+        """The letters whose option is the letter itself."""
+        return frozenset(text.upper() for text in self.cleaned.values() if len(text) == 1 and text.isalpha())
+
+    @cached_property
+    def compares(self) -> bool:
+        """Whether an option is a comparison itself: "larger than"."""
+        return any("than" in text for text in self.folded.values())
+
+    @cached_property
+    def polar(self) -> dict[str, str] | None:
+        """ "Yes" and "No" to their options, where the options are just these."""
+        found = {text.capitalize(): letter for letter, text in self.folded.items()}
+        return found if set(found) == {"Yes", "No"} else None
+
+    @cached_property
     def longer_symbols(self) -> frozenset[str]:
         """Option texts such as "A+" that a letter with punctuation must not shadow."""
         pairs = (t.casefold() for t in self.cleaned.values() if len(t) == 2)
         return frozenset(t for t in pairs if t[0].isalpha() and t[1] in "+#-")
 
     @cached_property
-    def parsed(self) -> dict[str, numbers.Number]:
+    def parsed(self) -> dict[str, numerals.Number]:
         """Letter to number where every option is one; else empty."""
         if not all(_MAYBE_NUMBER.search(t) for t in self.cleaned.values()):
             return {}
-        found = {letter: n for letter, text in self.cleaned.items() if (n := numbers.parse(text)) is not None}
+        found = {letter: n for letter, text in self.cleaned.items() if (n := numerals.parse(text)) is not None}
         return found if len(found) == len(self.cleaned) else {}
 
     @cached_property
@@ -208,11 +167,20 @@ class Table:
         known: dict[str, str] = {}
         for letter, text in self.cleaned.items():
             if key := level(text):
-                known[key] = letter if known.get(key, letter) == letter else AMBIGUOUS
+                known[key] = self._one(known.get(key, letter), letter)
         return known
 
+    def _one(self, first: str, second: str) -> str:
+        """The letter of two options that share a text: the first where they are the same option twice."""
+        same = first == second or (first != AMBIGUOUS and self.folded[first] == self.folded[second])
+        return first if same else AMBIGUOUS
+
+    def same(self, first: str, second: str) -> bool:
+        """Whether two letters name the same text."""
+        return first == second or self.folded[first] == self.folded[second]
+
     def _equal_number(self, piece: str) -> str | None:
-        said = numbers.parse(piece)
+        said = None if _LABELLED.match(piece) else numerals.parse(piece)
         if said is None:
             return None
         hits = [letter for letter, own in self.parsed.items() if _same_quantity(said, own)]
@@ -223,10 +191,14 @@ class Table:
         """Texts to look for inside a response, longest first, and whose each is (AMBIGUOUS where shared)."""
         owner: dict[str, str] = {}
         for letter, text in self.cleaned.items():
-            for key in {_fold(text).strip(" .,;:!?\"'"), self.plain_texts[letter]}:
+            for key in {squeezed(text).strip(" .,;:!?\"'"), self.plain_texts[letter]}:
                 if key and not (len(key) == 1 and key.isascii() and key.isalpha()):
-                    owner[key] = letter if owner.get(key, letter) == letter else AMBIGUOUS
-        return sorted(owner.items(), key=lambda item: -len(item[0]))
+                    owner[key] = self._one(owner.get(key, letter), letter)
+        variants: dict[str, str] = {}
+        for key, letter in owner.items():
+            for variant in _variants(key):
+                variants[variant] = self._one(variants.get(variant, letter), letter)
+        return sorted((variants | owner).items(), key=lambda item: -len(item[0]))
 
     def occurrences(self, text: str) -> list[tuple[str, int, int]]:
         """Option texts standing in `text` as whole words, longest first where they overlap: letter, start, end.
@@ -307,7 +279,7 @@ def _opposed(a: str, b: str) -> bool:
     return any(long == prefix + short for prefix in _PREFIXES)
 
 
-def _same_quantity(a: numbers.Number, b: numbers.Number) -> bool:
+def _same_quantity(a: numerals.Number, b: numerals.Number) -> bool:
     if a.value != b.value:
         return False
     left, right = a.unit.rstrip("s"), b.unit.rstrip("s")

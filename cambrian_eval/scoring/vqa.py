@@ -1,6 +1,6 @@
-"""Soft accuracy over ten human answers (TextVQA) and the answer normaliser it stands on.
+"""Soft accuracy over ten human answers (TextVQA) and the answer normalizer it stands on.
 
-Two normalisers: `released` reproduces the published evaluation code with its quirks; `careful` mends them
+Two normalizers: `released` reproduces the published evaluation code with its quirks; `careful` fixes them
 (one Unicode form, straight apostrophes, number words beyond ten, no limit on full stops). The word tables
 are data.
 """
@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 
-from cambrian_eval.scoring.folding import normal
+from cambrian_eval.sample import Verdict
+from cambrian_eval.scoring.phrase import LONGEST, forms
+from cambrian_eval.scoring.reading import unread
+from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.scoring.text import normal
 
 _STOP = re.compile(r"\.(?!\d)")
 _QUOTES = str.maketrans({mark: "'" for mark in "‘’ʼ′"})
@@ -41,13 +45,13 @@ def _table() -> _Words:
 
 @lru_cache(maxsize=16_384)
 def released(text: str) -> str:
-    """The released normaliser."""
+    """The released normalizer."""
     return " ".join(_words(_split(text, _RELEASED_STOPS)))
 
 
 @lru_cache(maxsize=16_384)
 def careful(text: str) -> str:
-    """The mended normaliser; a text of articles alone keeps them, so that it is never equal to no answer."""
+    """The fixed normalizer; a text of articles alone keeps them, so that it is never equal to no answer."""
     words = _split(normal("NFC", text).translate(_QUOTES), 0)
     return " ".join(_words(_join_number_words(words)) or words)
 
@@ -88,11 +92,28 @@ def _join_number_words(words: list[str]) -> list[str]:
     return out
 
 
-def soft_accuracy(text: str, golds: Sequence[str], normalise: Callable[[str], str]) -> float:
+def grade(reply: Reply, golds: Sequence[str]) -> Verdict:
+    """Soft accuracy by the careful normalizer of the first form of the response that any human gave."""
+    if reply.silence:
+        return unread(reply.silence)
+    said = forms(reply)
+    for form in said:
+        if len(form) <= LONGEST and (value := soft_accuracy(form, golds, careful)):
+            return Verdict(value, form, "soft accuracy over the human answers")
+    return Verdict(0.0, said[-1], "soft accuracy: no human answered this")
+
+
+LONGEST_ANSWER = 5_000
+"""Characters from which a response is looked at in part first."""
+
+
+def soft_accuracy(text: str, golds: Sequence[str], normalize: Callable[[str], str]) -> float:
     """Mean over leave-one-out sets of min(1, matches / 3); for ten golds this is min(1, 0.3 x matches)."""
     n = len(golds)
-    said = normalise(text)
-    matches = sum(normalise(gold) == said for gold in golds)
+    if len(text) > LONGEST_ANSWER and len(normalize(text[:LONGEST_ANSWER])) > LONGEST_ANSWER // 10:
+        return 0.0  # the whole is at least as long, and no human wrote that much
+    said = normalize(text)
+    matches = sum(normalize(gold) == said for gold in golds)
     if n < 2:
         return float(matches)
     needed = min(3, n - 1)

@@ -1,27 +1,61 @@
-"""Yes or no in a response: the leading word, else the only one of the two that occurs. Pure, linear time."""
+"""Yes or no in a response: the first word, what is declared, the only one of the two that occurs.
+
+`stance` reads a sentence that affirms or denies the question's own statement without either word. Pure, linear time.
+"""
 
 from __future__ import annotations
 
 import re
 
-from cambrian_eval.scoring.options import clean
+from cambrian_eval.scoring import wording
+from cambrian_eval.scoring.reading import Reading, nothing
+from cambrian_eval.scoring.reply import Reply, sentences
+from cambrian_eval.scoring.text import clean
 
-_FIRST = re.compile(r"[\W_]*(yes|no|y|n)(?![\w'-])(?!/a\b)", re.IGNORECASE)
+_SPOKEN = dict.fromkeys(
+    (
+        "yes",
+        "yeah",
+        "yep",
+        "yup",
+        "y",
+        "是",
+        "是的",
+        "对",
+        "有",
+        "はい",
+        "예",
+        "네",
+        "sí",
+        "si",
+        "oui",
+        "ja",
+        "да",
+        "sim",
+    ),
+    "Yes",
+)
+_SPOKEN |= dict.fromkeys(
+    ("no", "n", "否", "不", "不是", "没有", "いいえ", "아니요", "아니오", "non", "nein", "нет", "não"),
+    "No",
+)
+_LATIN = "|".join(sorted((w for w in _SPOKEN if ord(w[0]) < 0x2E80), key=len, reverse=True))
+_OTHER = "|".join(sorted((w for w in _SPOKEN if ord(w[0]) >= 0x2E80), key=len, reverse=True))
+_FIRST = re.compile(
+    rf"[\W_]*(?:(?:well|sure|ok|okay|of course|so|thus|therefore)[,.!:]?\s+)?(?:({_LATIN})(?![\w'-])(?!/a\b)|({_OTHER})(?=$|[\s,.!;:]))",
+    re.IGNORECASE,
+)
 _BACK_TO_BACK = re.compile(
     r"[\W_]*(?:yes\W{0,3}\s?(?:and|or|&)?\s?\W{0,2}no|no\W{0,3}\s?(?:and|or|&)?\s?\W{0,2}yes)\b([^\n]{0,3})",
     re.IGNORECASE,
 )
 _PLAIN_PAIR = re.compile(r"[\W_]*(?:yes|no)(?:\s+(?:and|or|&)\s+|\s*[/&|]\s*|\s+)(?:yes|no)\b", re.IGNORECASE)
-_DECLARED = re.compile(
-    r"\banswer\b(?:\s+(?:to|for)\s[^.:;?\n]{0,80}?)?\s*(?:is|was|would be|should be|:|=|-)+\s*"
-    r"[\"'(\[]?(yes|no)\b(?!\s+(?:or|and)\b)",
-    re.IGNORECASE,
-)
-WINDOW = 50_000
-"""A declared answer is looked for in this many characters at the end."""
+_EITHER = re.compile(r"\b(?:yes or no|no or yes)\b", re.IGNORECASE)
 _WORD = re.compile(r"(?<![\w-])(yes|no)(?![\w-])", re.IGNORECASE)
+_QUOTED = re.compile(r"[\"'][^\"'\n]{0,200}(?:[\"'](?!\w)|$)")
+"""A quotation, also one that is cut off: what a sign says is not what the response says."""
 _NOT_AN_ANSWER = re.compile(
-    r"\bno\s+(?:idea|clue|way\s+(?:to|of)|information|image|picture|answer|comment)\b"
+    r"\bno\s+(?:idea|clue|way\s+(?:to|of)|(?:\w+\s)?information|indication|image|picture|answer|comment|one\sknows)\b"
     r"|(?:\bnot|n't)\s+(?:a\s+)?(?:yes|no)\b",
     re.IGNORECASE,
 )
@@ -33,14 +67,10 @@ def leading(text: str) -> str | None:
     >>> leading("yes, it is"), leading("Yes and no"), leading("Yesterday")
     ('Yes', None, None)
     """
-    return _leading(clean(text))
-
-
-def _leading(said: str) -> str | None:
-    match = _FIRST.match(said)
-    if match is None or _contradicts(said) or _NOT_AN_ANSWER.match(said, match.start(1)):
+    match = _FIRST.match(text)
+    if match is None or _contradicts(text) or _NOT_AN_ANSWER.match(text, match.start(match.lastindex or 0)):
         return None
-    return "Yes" if match[1][0] in "yY" else "No"
+    return _SPOKEN[match[match.lastindex or 0].lower()]
 
 
 def _contradicts(said: str) -> bool:
@@ -51,19 +81,85 @@ def _contradicts(said: str) -> bool:
     return _PLAIN_PAIR.match(said) is not None or not pair[1].strip(" .!?,\"')")
 
 
-def read(text: str) -> str | None:
-    """ "Yes" or "No" as a careful reader takes it: the first word, a declared answer, or the only one that occurs.
+def read(reply: Reply, question: str = "") -> Reading[str]:
+    """ "Yes" or "No" as a careful reader takes it. With `question`, also from a sentence that affirms or denies it.
 
-    >>> read("There is no dog."), read("Answer: yes"), read("yes or no"), read("Not sure")
-    ('No', 'Yes', None, None)
+    >>> read(Reply("There is no dog.")).value, read(Reply("Answer: yes")).value, read(Reply("yes or no")).reason
+    ('No', 'Yes', 'several answers')
     """
-    said = clean(text)
-    if first := _leading(said):
-        return first
+    if reply.silence:
+        return nothing(reply.silence)
+    said = reply.own
+    if first := leading(said):
+        return Reading(first, "the leading yes or no")
     if _contradicts(said):
+        return nothing("several answers")
+    for tail in wording.answers(said):
+        if word := leading(tail):
+            return Reading(word, "the declared answer")
+    rest = _QUOTED.sub(" ", _EITHER.sub(" yes no ", _NOT_AN_ANSWER.sub(" ", said)))
+    words = {word.capitalize() for word in _WORD.findall(rest)}
+    if len(words) == 1:
+        return Reading(words.pop(), "the only yes or no that occurs")
+    if not words and question and (word := stance(said, question)):
+        return Reading(word, "the question's statement, affirmed or denied")
+    if words:
+        return nothing("several answers")
+    return nothing("refusal" if wording.refusal(said) else "nothing found", "no clear yes or no")
+
+
+_ASKS = re.compile(r"(?:is|are|was|were|does|do|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
+_HEDGED = re.compile(
+    r"\b(?:if|whether|may|might|could|possibly|perhaps|maybe|should|unclear|appears? to|seems? to|suggests?|assum\w+|likely)\b",
+    re.IGNORECASE,
+)
+_COMPARED = re.compile(r"\b(?:more|less|fewer|most|least|\w{2,}(?:er|est))\b", re.IGNORECASE)
+SAME_STATEMENT = 0.75
+"""The share of the question's words that the sentence has to repeat."""
+
+
+def stance(said: str, question: str) -> str | None:
+    """Yes or no from a sentence that repeats the question's statement, or its denial.
+
+    >>> stance("The function is not continuous.", "Is the function continuous?")
+    'No'
+    """
+    asked = next((s for s in reversed(sentences(clean(question))) if _ASKS.match(s)), "")
+    words = wording.content(asked)
+    if len(words) < 1 or wording.denies(asked) or wording.refusal(said):
         return None
-    declared = _DECLARED.findall(said[-WINDOW:])
-    if declared:
-        return str(declared[-1]).capitalize()
-    words = {word.lower() for word in _WORD.findall(_NOT_AN_ANSWER.sub(" ", said))}
-    return words.pop().capitalize() if len(words) == 1 else None
+    asked_of, _, standard = asked.partition(" than ")
+    compared = {quality.casefold() for quality in _COMPARED.findall(asked)}
+    best, found = SAME_STATEMENT, set()
+    for piece in sentences(said):
+        share = wording.echoes(piece, words)
+        if (
+            share < best
+            or _HEDGED.sub(lambda m: "" if m[0] in asked else "\0", piece).count("\0")
+            or piece.endswith("?")
+        ):
+            continue
+        if not compared <= {quality.casefold() for quality in _COMPARED.findall(piece)} or _turned(
+            piece, asked_of, standard
+        ):
+            continue
+        if share > best:
+            best, found = share, set()
+        found.add("No" if wording.denies(piece) else "Yes")
+    return found.pop() if len(found) == 1 else None
+
+
+def _turned(piece: str, asked_of: str, standard: str) -> bool:
+    """Whether a comparison has its two sides the other way round than the question."""
+    left, than, right = piece.partition(" than ")
+    if not standard:
+        return False
+    own, other = (
+        wording.content(asked_of) - wording.content(standard),
+        wording.content(standard) - wording.content(asked_of),
+    )
+    return (
+        not than
+        or len(wording.content(left) & other) > len(wording.content(left) & own)
+        or (len(wording.content(right) & own) > len(wording.content(right) & other))
+    )

@@ -19,14 +19,17 @@ def mme(category: str, *images: str) -> Rows:
     ]
 
 
-def rotations(base: int, *texts: str, question: str = "Q") -> Rows:
-    """A question in all rotations of its options; the first text is right."""
+def rotations(base: int, *texts: str, question: str = "Q", image: bool = False) -> Rows:
+    """A question in all rotations of its options; the first text is right. Questions with `image` share one."""
     rows = []
     for k in range(len(texts)):
         turned = texts[k:] + texts[:k]
         options = dict(zip("ABCD", (*turned, "nan", "nan")[:4], strict=True))
         gold = "ABCD"[turned.index(texts[0])]
-        rows.append({"index": base + 1_000_000 * k, "question": question, "answer": gold, "category": "c"} | options)
+        shown = {"image": {"bytes": b"one picture", "path": None}} if image else {}
+        rows.append(
+            shown | {"index": base + 1_000_000 * k, "question": question, "answer": gold, "category": "c"} | options
+        )
     return rows
 
 
@@ -44,6 +47,7 @@ def count(*sources: str) -> Rows:
 TWO = mme("color", "a", "b")
 FOUR = rotations(5, "cat", "dog", "bird", "fish")
 ALIKE = rotations(5, "cat", "dog") + rotations(7, "elk", "fox")
+ONE_IMAGE = rotations(5, "cat", "dog", image=True) + rotations(7, "elk", "fox", image=True)
 CASES = [
     ("mme", TWO, "Yes No Yes No", 200, 200),
     ("mme", TWO, "Yes Yes Yes Yes", 50, 50),
@@ -62,7 +66,8 @@ CASES = [
     ("mmbench", FOUR, "cat cat cat cat", 100, 0),
     ("mmbench", FOUR[:2], "A D", 0, 100),  # rotations are missing
     ("mmbench", FOUR[::-1], "B C D A", 100, 100),
-    ("mmbench", ALIKE, "A B C C", 50, 0),  # the released grouping merges the two questions
+    ("mmbench", ONE_IMAGE, "A B C C", 50, 0),  # the released grouping merges questions with equal text and image
+    ("mmbench", ALIKE, "A B C C", 50, 50),  # without images the index tells questions apart
     ("mmvp", mmvp(1, 2, 3, 4), "A B B A", 100, 100),
     ("mmvp", mmvp(1, 2, 3, 4), "A B B B", 50, 50),
     ("mmvp", mmvp(1, 2, 3, 4), "A A B B", 0, 0),

@@ -59,7 +59,10 @@ def letter(row: Row, text: str) -> bool:
 
 def scienceqa(row: Row, text: str) -> bool:
     said = after_keywords(text).rstrip(".")
-    bare = ["".join(c for c in t if c not in string.punctuation).lower() for t in (said, row["choices"][row["answer"]])]
+    bare = [
+        "".join(c for c in t if c not in string.punctuation).lower().strip()
+        for t in (said, row["choices"][row["answer"]])
+    ]
     return bare[0] == bare[1] or said.split(".")[0] == "abcde"[row["answer"]]
 
 

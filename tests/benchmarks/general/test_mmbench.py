@@ -95,10 +95,26 @@ def test_a_missing_rotation_is_wrong_but_not_in_the_released_scorer() -> None:
 
 
 def test_the_released_grouping_merges_questions_with_equal_text_and_image() -> None:
-    rows = [row(1, "A"), row(2, "B")]
+    image = {"bytes": b"one picture", "path": None}
+    rows = [row(1, "A", image=image), row(2, "B", image=image)]
     assert grade_all("mmbench", rows, ["A", "C"], "official").score == 0
-    apart = [rows[0], row(2, "B", source="book")]
+    apart = [rows[0], row(2, "B", image=image, source="book")]
     assert grade_all("mmbench", apart, ["A", "C"], "official").score == 50
+
+
+def test_without_images_the_index_tells_questions_apart() -> None:
+    assert grade_all("mmbench", [row(1, "A"), row(2, "B")], ["A", "C"], "official").score == 50
+
+
+def test_three_rotations_are_all_where_the_last_of_four_options_stays() -> None:
+    texts = [("apple", "pear", "plum", "fig"), ("pear", "plum", "apple", "fig"), ("plum", "apple", "pear", "fig")]
+    rows = [
+        row(7 + 1_000_000 * k, "ABCD"[four.index("apple")], **dict(zip("ABCD", four, strict=True)))
+        for k, four in enumerate(texts)
+    ]
+    right = [r["answer"] for r in rows]
+    assert grade_all("mmbench", rows, right).score == 100
+    assert grade_all("mmbench", rows[:2], right[:2]).score == 0
 
 
 def test_rows_without_gold_are_withheld() -> None:

@@ -41,7 +41,7 @@ def test_sample_and_prompt() -> None:
         ("0.5", "50", UNITS, 0, 0),
         ("1,000", "1000", UNITS, 0, 1),
         ("0.0", "0", UNITS, 1, 1),
-        ("2010", "2008", YEAR, 1, 0),
+        ("2010", "2008", YEAR, 1, 1),
         ("1950", "2000", UNITS, 1, 1),
         ("Favorable.", "Favorable", UNITS, 0, 1),
         ("2010", "[2010, 2012]", UNITS, 0, 0),
@@ -105,8 +105,13 @@ def test_numbers_and_words_as_people_write_them(text: str, gold: str, fuzzy: int
         ("20.5", "20", YEAR, 1),
     ],
 )
-def test_years_are_exact_where_a_year_is_asked(text: str, gold: str, question: str, fuzzy: int) -> None:
-    assert values(text, gold, question)[1] == fuzzy
+def test_years_are_exact_where_a_year_is_asked_and_the_setting_says_so(
+    text: str, gold: str, question: str, fuzzy: int
+) -> None:
+    strict = ChartQA(exact_years=True)
+    assert strict.fuzzy(strict.to_sample(row(gold, question), 0), text).value == fuzzy
+    assert values(text, gold, question)[1] == 1
+    assert "not comparable" in strict.scoring_notes("fuzzy")[0] and ChartQA().scoring_notes("fuzzy") == ()
 
 
 def test_unparsed_is_counted() -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cambrian_eval.scoring import final
-from cambrian_eval.scoring.numbers import find, parse, parse_list
+from cambrian_eval.scoring.number import read
+from cambrian_eval.scoring.numerals import find, parse, parse_list
+from cambrian_eval.scoring.reply import Reply
 
 READ = [
     ("1,000", 1000), ("1,234,567.5", 1234567.5), ("1 000", 1000), ("$5", 5), ("€ 5", 5), ("5€", 5),
@@ -94,10 +95,10 @@ def test_any_text_is_a_finite_number_or_none(text: str) -> None:
         ("He had 3, then got 4 more.", 4),
         ("So the answer is 1,500 dollars, not 1400.", 1500), ("Answer: seven", 7), ("The total is 12", 12),
         ("The answer is x = 5", 5), ("\\boxed{42}", 42), ("The answer is not 5. The answer is 6.", 6),
-        ("none", None), ("", None),
+        ("none", 0), ("", None),
         ("There are 5 apples, not 6.", 5), ("Step 1: add.\nStep 2: 4 + 5 = 9", 9), ("The answer is -2.", -2),
     ],
 )  # fmt: skip
 def test_the_number_a_response_ends_up_with(text: str, value: float | None) -> None:
-    number = final.number(text)
+    number = read(Reply(text)).value
     assert (number.value if number else None) == value

@@ -1,7 +1,6 @@
-"""Does a reply contain the text that stands in the image? The rules of OCRBench.
+"""Does a response contain a gold text, as whole words and whole numbers? The metric of OCRBench.
 
-`released_match` is the published code's bare substring test; `careful_match` asks for whole words and whole
-numbers. Handwritten formulas are compared without blanks and with their case.
+Handwritten formulas are compared without blanks and with their case. The published substring test is in `released`.
 """
 
 from __future__ import annotations
@@ -9,8 +8,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from cambrian_eval.scoring.folding import normal
-from cambrian_eval.scoring.statement import replies
+from cambrian_eval.sample import Verdict
+from cambrian_eval.scoring.phrase import forms
+from cambrian_eval.scoring.reading import unread
+from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.scoring.text import clean, normal
 
 _SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _QUOTES = str.maketrans("‘’“”", "''\"\"")
@@ -21,26 +23,25 @@ _MATH_FENCES = (("$$", "$$"), ("$", "$"), ("\\[", "\\]"), ("\\(", "\\)"))
 _MATH_SPAN = re.compile(r"\$\$?([^$]+)\$\$?")
 
 
-def released_text(text: str, formula: bool) -> str:
-    """A text as the released code compares it: formulas without blanks, the rest in lower case."""
-    if formula:
-        return text.strip().replace("\n", " ").replace(" ", "")
-    return text.lower().strip().replace("\n", " ")
+def grade(reply: Reply, golds: tuple[str, ...], is_formula: bool) -> Verdict:
+    """1 where the response contains a gold text, or equals a gold formula."""
+    if reply.silence:
+        return unread(reply.silence)
+    found = formula(reply, golds) if is_formula else words(str(reply), golds)
+    if is_formula:
+        rule = f"the formula: {'differs from' if found is None else 'equal to'} the answer"
+    else:
+        rule = f"the answer {'does not stand' if found is None else 'stands'} in the response as whole words"
+    return Verdict(float(found is not None), reply.strip() if found is None else found, rule)
 
 
-def released_match(text: str, golds: tuple[str, ...], formula: bool, whole: bool = False) -> str | None:
-    """The first gold that is a substring of the text (with `whole`: all of it); an empty gold always is."""
-    said = released_text(text, formula)
-    for gold in golds:
-        wanted = released_text(gold, formula)
-        if (wanted == said) if whole else (wanted in said):
-            return gold
-    return None
+LONGEST = 50_000
+"""Characters of a response that are searched."""
 
 
-def careful_match(text: str, golds: tuple[str, ...]) -> str | None:
+def words(text: str, golds: tuple[str, ...]) -> str | None:
     """The first gold that stands in the text as whole words, not negated; empty golds never match."""
-    said = _fold(text)
+    said = _fold(text[:LONGEST])
     for gold in golds:
         wanted = _fold(gold)
         if wanted and _stands_alone(said, wanted):
@@ -48,11 +49,17 @@ def careful_match(text: str, golds: tuple[str, ...]) -> str | None:
     return None
 
 
-def formula_match(text: str, golds: tuple[str, ...]) -> str | None:
-    """The first gold formula that the reply, its declared answer or its only math span equals."""
+def formula(reply: Reply, golds: tuple[str, ...]) -> str | None:
+    """The first gold formula that the response, its declared answer, its box or its only math span equals."""
+    text = str(reply)[:LONGEST]
     spans = _MATH_SPAN.findall(text)
-    said = {_bare_formula(reply) for reply in (*replies(text), *(spans if len(spans) == 1 else ()))}
-    return next((gold for gold in golds if _bare_formula(gold) and _bare_formula(gold) in said), None)
+    raw = {_bare_formula(form) for form in (text, *(spans if len(spans) == 1 else ()))}
+    plain = {_bare_formula(form) for form in forms(reply)}
+    for gold in golds:
+        bare = _bare_formula(gold)
+        if bare and (bare in raw or _bare_formula(clean(gold)) in plain):
+            return gold
+    return None
 
 
 def _fold(text: str) -> str:
@@ -61,10 +68,12 @@ def _fold(text: str) -> str:
 
 
 def _stands_alone(said: str, wanted: str) -> bool:
+    """Whether the gold's words stand in the text; the last of several may go on: "Oxford Street" for "Oxford St"."""
+    open_end = " " in wanted and wanted[-1].isalpha()
     start = said.find(wanted)
     while start >= 0:
         end = start + len(wanted)
-        alone = _free_left(said, start) and _free_right(said, end)
+        alone = _free_left(said, start) and (open_end or _free_right(said, end))
         if alone and not _NEGATED.search(said[max(0, start - 40) : start]):
             return True
         start = said.find(wanted, start + 1)
@@ -92,6 +101,8 @@ def _free_right(said: str, end: int) -> bool:
 
 
 def _unspaced(outside: str, inside: str) -> bool:
+    if "가" <= outside <= "힣" and inside.isascii():  # a Korean ending glued to a foreign word
+        return True
     return not (outside.isdigit() and inside.isdigit()) and bool(_UNSPACED.match(outside) or _UNSPACED.match(inside))
 
 

@@ -1,16 +1,17 @@
-"""Numbers as people and models write them: separators, currency, percent, units, fractions, number words.
+"""Numbers as people and models write them: separators, currency, percent, units, fractions, roots, number words.
 
 `parse` reads a text that is one number; `find` lists the numbers inside a longer text; `parse_list` reads a
-list. What equality or tolerance means is left to each benchmark. Pure, no randomness, linear time.
+list. Which number is the answer is decided in `number`. Pure, linear time.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 
-from cambrian_eval.scoring.folding import normal
+from cambrian_eval.scoring.text import fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,19 @@ class Number:
     """Digits after the decimal point as written."""
     text: str = ""
     """The part of the text that was read."""
+    start: int = -1
+    """Where it begins in the folded text; -1 where the text is the number."""
+    scale: float = 1.0
+    """What a scale word such as "million" multiplied the figure by."""
+
+    @property
+    def end(self) -> int:
+        """Where it ends in the folded text."""
+        return self.start + len(self.text)
 
 
+MOST = 2000
+"""How many numbers of one text are listed."""
 MAX_LENGTH = 120
 """A text longer than this is not *one* number, whatever it holds."""
 
@@ -62,22 +74,14 @@ _SHORT_SCALES = {"k": 10**3, "m": 10**6, "mn": 10**6, "b": 10**9, "bn": 10**9, "
 _PLAIN_SUFFIXES = {"k", "K", "M", "B", "bn", "Bn", "mn"}
 """Thousands, millions and billions also where no currency stands before the number."""
 
-_VULGAR = {"¼": "1/4", "½": "1/2", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5"} | {
-    "⅘": "4/5", "⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8", "⅐": "1/7", "⅑": "1/9",
-}  # fmt: skip
-_BEFORE_FOLDING = str.maketrans(
-    {sign: " " + plain for sign, plain in _VULGAR.items()}
-    | dict.fromkeys("−‒–﹣－", "-")
-    | {"²": "^2", "³": "^3", "⁄": "/", "∕": "/", "’": "'"}
-)
-
 _DIGITS = r"(?:\d{1,3}(?:[,']\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+)"
 _DECIMAL = (
     rf"(?:{_DIGITS}(?:\.\d+)?|\.\d+)(?:\s?[x×*·]\s?10\s?\^?\s?\{{?[+-]?\d{{1,3}}\}}?|[eE][+-]?\d{{1,3}}(?![\w.]))?"
 )
 _FRACTION = r"(?:(?:\d{1,6}\s+)?\d{1,9}\s?/\s?\d{1,9}(?![\d/.])|\\[dt]?frac\s?\{\s?\d{1,9}\s?\}\s?\{\s?\d{1,9}\s?\})"
+_SURD = r"(?:\d{0,9}\s?√\s?\(?\d{1,9}\)?(?:\s?/\s?\d{1,9})?)"
 _CURRENCY = r"(?:(?:US|CA|AU|HK|NZ)?\$|[€£¥₹₩₽]|(?:USD|EUR|GBP|Rs\.?|INR)(?![a-z]))"
-_FIGURE = rf"(?:{_FRACTION}|{_DECIMAL})"
+_FIGURE = rf"(?:{_SURD}|{_FRACTION}|{_DECIMAL})"
 _WORD = "(?:" + "|".join(sorted([*_VALUES, *_SCALES], key=len, reverse=True)) + ")"
 _WORDS = rf"(?:(?:a|an)\s+(?:{'|'.join(_SCALES)}|dozen)|{_WORD}(?:(?:\s+and\s+|[\s-]+){_WORD}){{0,9}}|dozen)(?![\w-])"
 _SCALE_WORD = rf"(?:\s?(?P<scale>{'|'.join(_SCALES)})s?(?![\w-]))?"
@@ -90,30 +94,24 @@ _ONE = re.compile(
 )
 _HEAD = re.compile(
     r"^(?:(?:it|that|this|there|they|the (?:answer|result|value|total|number))(?:\s(?:is|are|was|were|equals)|'s)\s)?"
-    r"(?:[A-Za-z∠](?:[\w ()∠]{0,20})?\s?(?:=|≈|:)\s?)?"
+    r"(?:[A-Za-z∠](?:[\w ()∠]{0,20})?\s?(?:=|≈|(?<!\d):)\s?)?"
     r"(?:(?:about|around|approximately|approx\.?|roughly|nearly|almost|exactly|only|just|circa|ca\.)\s|[~≈=]\s?)*",
     re.IGNORECASE,
 )
 _UNIT = re.compile(r"^[-\s]?(?:[^\W\d_]|[°′″\"'$€£¥µΩ/²³℃℉])[^\n,;:!?=]{0,40}$")
 _NOT_A_UNIT = re.compile(
-    r"(?:^|\s)(?:or|to|not|than|and|minus|plus|times|but|per\s?cent|no|x|st|nd|rd|th)(?:\s|$)|\d\s|\s\d|/\d|"
+    r"π|(?:^|\s)(?:or|to|not|than|and|minus|plus|times|but|per\s?cent|no|x|st|nd|rd|th)(?:\s|$)|\d\s|\s\d|/\d|"
     r"^(?:st|nd|rd|th)$",
     re.IGNORECASE,
 )
 _SPACED_GROUPS = re.compile(r"(?<![\d.,])(\d{1,3}(?: \d{3})+)(?![\d,])")
 _INSIDE = re.compile(
-    rf"(?<![\w.])(?<!\d[,/])(?:(?P<before>(?<![\d)\]] )(?<![\w)\]])-)\s?)?"
+    rf"(?<![A-Za-z0-9_.À-ɏ])(?<!\d[,/])(?:(?P<before>(?<![\d)\]] )(?<![\w)\]])-)\s?)?"
     rf"(?P<one>(?:{_CURRENCY}\s?)?(?:{_FIGURE}|{_WORDS})"
     rf"(?:\s?(?:{'|'.join(_SCALES)})s?(?![\w-]))?(?:\s?(?:%|\\%|percent\b|per\s?cent\b))?)",
     re.IGNORECASE,
 )
-_AFTER_INSIDE = re.compile(r"(?:st|nd|rd|th)\b|s\b(?<=\d\ds)|/\d|_")
-
-
-def fold(text: str) -> str:
-    """The text with its signs folded: width, minus signs, vulgar fractions, powers, math marks."""
-    folded = normal("NFKC", text.translate(_BEFORE_FOLDING)) if not text.isascii() else text
-    return folded.translate(_BEFORE_FOLDING) if not folded.isascii() else folded
+_AFTER_INSIDE = re.compile(r"\s?[π√]|(?:st|nd|rd|th)\b|s\b(?<=\d\ds)|/\d|_")
 
 
 @lru_cache(maxsize=4096)
@@ -158,13 +156,15 @@ def find(text: str) -> list[Number]:
     """The numbers inside a text, in order; digits within words ("H2O", "3rd") are no numbers."""
     folded = fold(text)
     found = []
-    for match in _INSIDE.finditer(folded):
+    for match in islice(_INSIDE.finditer(folded), MOST):
         if _AFTER_INSIDE.match(folded, match.end()):
             continue
         one = _ONE.fullmatch(match["one"])
         if one is not None and (number := _number(one, match["one"], "")) is not None:
-            negative = match["before"] is not None
-            found.append(_signed(number, -1) if negative else number)
+            sign = "-" if match["before"] is not None else ""
+            start = match.start("before") if sign else match.start("one")
+            value = -number.value if sign else number.value
+            found.append(replace(number, value=value, text=folded[start : match.end()].rstrip(), start=start))
     return found
 
 
@@ -185,29 +185,31 @@ def _number(match: re.Match[str], text: str, unit: str) -> Number | None:
     value = _figure(figure) if figure else _spoken(words.lower())
     if value is None:
         return None
-    if match["scale"]:
-        value *= _SCALES[match["scale"].lower()]
+    scale = float(_SCALES[match["scale"].lower()]) if match["scale"] else 1.0
     short = match["short"] or ""
     if short in _PLAIN_SUFFIXES or (short and match["currency"]):
-        value *= _SHORT_SCALES[short.lower()]
+        scale *= _SHORT_SCALES[short.lower()]
     elif short:
         unit = f"{short.lower()} {unit}".strip()  # "5m" is a length unless a currency says otherwise
+    value *= scale
     if match["minus"] or match["minus2"]:
         value = -value
     if value != value or value in (float("inf"), float("-inf")):
         return None
     mantissa = re.split(r"[eE]|\s?[x×*·]\s?10", figure)[0] if figure else ""
-    places = len(mantissa.partition(".")[2]) if figure and "/" not in figure and "frac" not in figure else 0
+    plain = bool(figure) and not any(sign in figure for sign in ("/", "frac", "√"))
+    places = len(mantissa.partition(".")[2]) if plain else 0
     currency = (match["currency"] or "").strip()
-    return Number(value, match["percent"] is not None, unit, currency, places, text.strip())
-
-
-def _signed(number: Number, sign: int) -> Number:
-    return Number(sign * number.value, number.percent, number.unit, number.currency, number.places, "-" + number.text)
+    return Number(value, match["percent"] is not None, unit, currency, places, text.strip(), scale=scale)
 
 
 def _figure(figure: str) -> float | None:
-    """Digits, decimals, powers of ten and fractions."""
+    """Digits, decimals, powers of ten, fractions and roots."""
+    if "√" in figure:
+        before, _, after = figure.partition("√")
+        root, _, bottom = after.replace("(", "").replace(")", "").partition("/")
+        below = float(bottom) if bottom.strip() else 1.0
+        return (float(before) if before.strip() else 1.0) * float(root) ** 0.5 / below if below else None
     if "frac" in figure:
         top, bottom = re.findall(r"\d+", figure)[:2]
         return float(top) / float(bottom) if float(bottom) else None

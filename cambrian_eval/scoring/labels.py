@@ -1,31 +1,19 @@
 """Letters and pieces of a response: what is a label, what an article, what contradicts itself.
 
-The recognisers that `choices` and `declared` share; which of them is asked first is decided there.
+The recognizers that `letter` and `declared` share; which of them is asked first is decided there.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
-from cambrian_eval.scoring.negation import negated_after, negated_before
 from cambrian_eval.scoring.options import AMBIGUOUS, Table
+from cambrian_eval.scoring.wording import denied_after, negated_before
 
 MOST_CANDIDATES = 1000
 """How many letters or option texts are weighed; a response that repeats more is no answer with more to say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extraction:
-    """The option a response means. `letter` is None where it names none, or several."""
-
-    letter: str | None
-    rule: str
-    """The rule that decided, in words; where `letter` is None, why there is no answer."""
-    text: str | None = None
-    """The part of the response that decided."""
 
 
 class Undecided(Exception):
@@ -58,7 +46,7 @@ def equal(piece: str, table: Table) -> str | None:
     return hit
 
 
-SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|\n")
+SENTENCE_END = re.compile(r"[.!?;][\"')]?(?=\s|$)|\n")
 _CLAUSE_END = re.compile(
     r",\s|[.!?;](?=\s|$)|\n|\s[-(]|\s(?:because|since|as|due|which|for|and|rather|instead|not)\b",
     re.IGNORECASE,
@@ -81,7 +69,7 @@ _FUNCTION_WORD = re.compile(
 )
 _NAME = re.compile(r" +(?!The|Th[ei]|Because|Since|So\b|Reason|But\b|Not\b|Yes\b|No\b)[B-DF-HJ-NP-TV-Z][a-z]+\b")
 _NEXT_LETTER = re.compile(
-    r"[)\]\s.]*(?:,?\s*\b(?:or|and)\b|[,&/])\s*(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![A-Za-z0-9'+#-]))"
+    r"[)\]\s.]*(?:\([^()]{1,40}\)\s*)?(?:,?\s*\b(?:or|and|y|o|et|ou|e|und|oder)\b|[,&/]|和|或|及|与|と|또는)\s*(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![A-Za-z0-9'+#-]))"
 )
 
 
@@ -105,8 +93,23 @@ def is_word(char: str, text: str, end: int) -> bool:
     return char == "I" and following[:1] == " " and following.lstrip()[:1].islower()
 
 
-def label(piece: str, table: Table, any_case: bool) -> str | None:
-    """The letter at the start of a piece, where it is clearly a label and nothing contradicts it."""
+def negated_after(text: str, end: int, table: Table, letter: str) -> bool:
+    """Whether what follows denies what ends at `end`: "D is wrong", "C and D are incorrect", "A) cat is not ..."."""
+    own = table.folded.get(letter, "")
+    skipped = _LABEL_END.match(text, end)
+    if own and skipped and text[skipped.end() : skipped.end() + len(own)].casefold() == own:
+        end = skipped.end() + len(own)
+    return denied_after(text, end)
+
+
+_LABEL_END = re.compile(r"[)\].:,\s-]{0,8}")
+
+
+def label(piece: str, table: Table, any_case: bool, named: bool = False) -> str | None:
+    """The letter at the start of a piece, where it is clearly a label and nothing contradicts it.
+
+    `named` says that "option" or the like stands before it, so that "A" is no article.
+    """
     match = _LABEL.match(piece)
     if match is None:
         return None
@@ -114,7 +117,7 @@ def label(piece: str, table: Table, any_case: bool) -> str | None:
     letter = char.upper()
     closed = after[:1] in {")", "]", "}", ".", ":"} and bool(after)
     rest = piece[match.end() :]
-    if letter not in table.letters or (not closed and is_word(char, piece, match.end())):
+    if letter not in table.letters or (not closed and not named and is_word(char, piece, match.end())):
         return None
     if char.islower() and not closed:
         ended = not rest.strip() or after[:1] == ","
@@ -122,7 +125,11 @@ def label(piece: str, table: Table, any_case: bool) -> str | None:
             return None
     if piece[match.end() : match.end() + 1] == "?" or negated_after(piece, match.end(), table, letter):
         return None
-    if (other := another_letter(piece, match.end(1), table)) and other != letter:
+    ends = [match.end(1)]
+    own = table.folded[letter]
+    if own and piece[match.end() :].lstrip().casefold().startswith(own):
+        ends.append(piece.casefold().find(own, match.end()) + len(own))
+    if any((other := another_letter(piece, end, table)) and other != letter for end in ends):
         raise Undecided("more than one letter declared")
     no_conflict(letter, rest, table)
     return letter
@@ -133,10 +140,11 @@ def no_conflict(letter: str, rest: str, table: Table) -> None:
     rest = rest.lstrip(" ()]}.:,;-\t")
     for piece in pieces(rest.partition("\n")[0]):
         hit = table.equal(piece) if piece and LONE.fullmatch(piece) is None else None
-        if hit == letter:
+        if not hit or hit == AMBIGUOUS:
+            continue
+        if table.same(hit, letter):
             return
-        if hit and hit != AMBIGUOUS:
-            raise Undecided(f"letter {letter} stands beside the text of option {hit}")
+        raise Undecided(f"letter {letter} stands beside the text of option {hit}")
 
 
 _ECHO_GOES_ON = re.compile(r"\s*(?:$|[\n,;.|/]|[(\[]?[A-Za-z][)\].:]|(?:and|or)\s)")
@@ -162,16 +170,25 @@ _OR_ALSO = re.compile(r",?\s+n?or\s+(?:(?:the|an?)\s+)?[\"']?", re.IGNORECASE)
 """Between two texts of which the denial of the first covers the second: "not red or green"."""
 
 
-def texts(said: str, table: Table) -> Iterator[str]:
-    """Letters of options whose text stands in the response, negated ones left out."""
+def texts(said: str, table: Table, denied: bool = False) -> Iterator[str]:
+    """Letters of options whose text stands in the response, negated ones left out (with `denied`, only those)."""
     seen: set[str] = set()
     denied_until = -1
     for letter, start, end in sorted(islice(table.occurrences(said), MOST_CANDIDATES), key=lambda one: one[1]):
         goes_on = 0 <= denied_until < start and start - denied_until < 12
-        if negated_before(said, start, one_word_between=True) or (
-            goes_on and _OR_ALSO.fullmatch(said, denied_until, start)
-        ):
+        negated = negated_before(said, start, one_word_between=True) or (
+            goes_on and _OR_ALSO.fullmatch(said, denied_until, start) is not None
+        )
+        if negated:
             denied_until = end
-        elif letter not in seen and not negated_after(said, end, table, letter):
+        elif letter not in seen:
+            negated = negated_after(said, end, table, letter)
+        if letter not in seen and negated == denied:
             seen.add(letter)
             yield letter
+
+
+def lone_end(said: str, table: Table) -> str | None:
+    """The letter that stands alone on the last line."""
+    last = said.rstrip().rpartition("\n")[2]
+    return lone_letter(last, table) if len(last) < 12 else None

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cambrian_eval.sample import Sample
-from cambrian_eval.scoring.choices import extract, grade_choice
+from cambrian_eval.scoring.letter import grade, read
+from cambrian_eval.scoring.reading import Reading
+from cambrian_eval.scoring.reply import Reply
+
+
+def extract(text: str, given_options: dict[str, str], question: str = "") -> Reading[str]:
+    return read(Reply(text), given_options, question)
 
 
 def options(*texts: str) -> dict[str, str]:
@@ -105,7 +111,7 @@ CASES: list[tuple[dict[str, str], str, str | None]] = [
     (DIGITS, "There are 2 dogs and 1 cat.", None),
     (ANGLES, "60 degrees", "C"), (ANGLES, "It must be 60 degrees.", "C"), (options("$5", "$50"), "$50.", "B"),
     (options("1,000", "100"), "1000", "A"), (options("0.5", "5"), "0.5", "A"), (options("-1", "1"), "-1", "A"),
-    (options("cat", "dog"), "A dog, not a cat.", "B"), (options("dog", "dog", "cat"), "dog", None),
+    (options("cat", "dog"), "A dog, not a cat.", "B"), (options("dog", "dog", "cat"), "dog", "A"),
 ]  # fmt: skip
 
 MORE: list[tuple[dict[str, str], str, str | None]] = [
@@ -525,7 +531,7 @@ STILL_MORE: list[tuple[dict[str, str], str, str | None]] = [
 @pytest.mark.parametrize(("given_options", "text", "letter"), CASES + MORE + STILL_MORE)
 def test_the_option_a_careful_reader_would_take(given_options: dict[str, str], text: str, letter: str | None) -> None:
     found = extract(text, given_options)
-    assert found.letter == letter, found.rule
+    assert found.value == letter, found.rule
 
 
 WRAPPINGS = (
@@ -576,10 +582,10 @@ def test_every_wrapping_of_a_letter_is_found(words: list[str], data: st.DataObje
     given_options = options(*words)
     letter = data.draw(st.sampled_from(list(given_options)))
     wrapped = data.draw(st.sampled_from(WRAPPINGS)).format(letter)
-    assert extract(wrapped, given_options).letter == letter
+    assert extract(wrapped, given_options).value == letter
     own = given_options[letter]
     for text in (own, own.upper(), f"the {own}.", f"It is the {own}.", f"({letter}) {own}", f"{letter}. {own}"):
-        assert extract(text, given_options).letter == letter
+        assert extract(text, given_options).value == letter
 
 
 @given(WORDS, st.lists(st.sampled_from(SENTENCES), max_size=4), st.data())
@@ -589,18 +595,17 @@ def test_what_stands_before_the_answer_changes_nothing(
     given_options = options(*words)
     letter = data.draw(st.sampled_from(list(given_options)))
     answer = data.draw(st.sampled_from((f"The answer is {letter}.", f"The answer is: ({letter})", f"Answer: {letter}")))
-    assert extract(" ".join([*before, answer]), given_options).letter == letter
+    assert extract(" ".join([*before, answer]), given_options).value == letter
 
 
 @given(st.text(max_size=200), st.lists(st.text(max_size=20), max_size=5))
 def test_any_text_gives_one_of_the_letters_or_none_and_always_the_same(text: str, texts: list[str]) -> None:
     given_options = options(*texts)
     found = extract(text, given_options)
-    assert found.letter is None or found.letter in given_options
+    assert found.value is None or found.value in given_options
     assert found.rule and extract(text, given_options) == found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [
@@ -621,12 +626,12 @@ def test_any_text_gives_one_of_the_letters_or_none_and_always_the_same(text: str
 )
 def test_a_megabyte_is_read(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
-    assert extract(text, PLANT).letter in (None, "A")
-    assert extract(text + "\nThe answer is C.", PLANT).letter == "C"
+    assert extract(text, PLANT).value in (None, "A")
+    assert extract(text + "\nThe answer is C.", PLANT).value == "C"
 
 
 def test_the_verdict_compares_with_the_gold_letters() -> None:
     sample = Sample("1", 0, "Which?", answers=("C",), choices=("stem", "root", "leaf"), labels=("A", "C", "D"))
-    assert grade_choice(sample, "root").value == 1 and grade_choice(sample, "root").extracted == "C"
-    assert grade_choice(sample, "leaf").value == 0 and grade_choice(sample, "leaf").parsed
-    assert not grade_choice(sample, "B").parsed
+    assert grade(sample, "root").value == 1 and grade(sample, "root").extracted == "C"
+    assert grade(sample, "leaf").value == 0 and grade(sample, "leaf").parsed
+    assert not grade(sample, "B").parsed

@@ -1,0 +1,108 @@
+"""A response becomes a `Reply`, once: thoughts apart, the answer in a comparable form, and what is declared in it.
+
+A `Reply` is a string: its value is the answer as the model wrote it, without thoughts, so that scorers which take
+text keep working. `said` is the same answer without end marks, containers (`\\boxed{}`, `<answer>`), markdown, LaTeX,
+odd quotes and odd digits: what the readers (`letter`, `yes_no`, `number`, `phrase`) work on. All of it is computed when
+it is first asked for, in linear time; of very long responses the readers see the beginning and the end.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Self
+
+from cambrian_eval.sample import Reason
+from cambrian_eval.scoring.text import clean, contained
+from cambrian_eval.scoring.thoughts import split
+
+BEGINNING, END = 2_000, 10_000
+"""Characters at the beginning and at the end of a long response that are read."""
+
+
+class Reply(str):
+    """A response as scorers see it; equal to its answer without thoughts."""
+
+    raw: str
+    """The response, whole."""
+    thoughts: str
+    """What stands in the marks of a thought; empty where nothing does."""
+    unfinished: bool
+    """Whether a thought began and never ended; the answer is empty then."""
+    answer_start: int | None
+    """Where the answer begins in `raw`; None where a thought never ended."""
+
+    def __new__(cls, text: str, keep_thoughts: bool = False) -> Self:
+        """`keep_thoughts` takes the whole response as the answer, thoughts included."""
+        if type(text) is cls:
+            if not keep_thoughts:
+                return text
+            text = text.raw
+        parts = None if keep_thoughts else split(text)
+        whole = parts is None or (parts.start == 0 and parts.end == len(text))
+        reply = super().__new__(cls, text if whole or parts is None else text[parts.start : parts.end])
+        reply.raw = str(text)
+        reply.thoughts = parts.thoughts if parts else ""
+        reply.unfinished = parts is not None and parts.unfinished
+        reply.answer_start = None if reply.unfinished else parts.start if parts else 0
+        return reply
+
+    @cached_property
+    def said(self) -> str:
+        """The answer in comparable form."""
+        return clean(shortened(str(self)))
+
+    @cached_property
+    def own(self) -> str:
+        """`said` up to where the model goes on with a question of its own making."""
+        turn = _NEXT_TURN.search(self.said) if len(self.said) > 40 else None
+        return self.said[: turn.start()].rstrip() if turn else self.said
+
+    @cached_property
+    def bold(self) -> tuple[str, ...]:
+        """What the answer sets in bold, cleaned."""
+        return tuple(clean(found) for found in _BOLD.findall(shortened(str(self)))) if "**" in self else ()
+
+    @cached_property
+    def boxed(self) -> bool:
+        """Whether `said` is the content of a container such as `\\boxed{}`."""
+        return contained(shortened(str(self)))
+
+    @cached_property
+    def sentences(self) -> tuple[str, ...]:
+        """`own`, cut at line ends and at punctuation that ends a sentence."""
+        return sentences(self.own)
+
+    @cached_property
+    def silence(self) -> Reason | None:
+        """Why there is nothing to read, where there is nothing."""
+        if self.unfinished:
+            return "unfinished thought"
+        if not self.said:
+            return "empty"
+        return "nothing found" if "print(" in self and _PROGRAM.fullmatch(shortened(str(self)).strip()) else None
+
+
+_PROGRAM = re.compile(
+    r"(?:```\w*\s*)?(?:#|import\b|from\b|def\b|class\b|for\b|if\b|print\(|[\w, ]{1,40}=)[\s\S]*\n(?:\s*print\([^\n]*|\s*#[^\n]*|```|\s*\S{1,3})"
+    r"|print\([^\n]*"
+)
+"""A response that is a program: its result is not in it, and it was not run."""
+_NEXT_TURN = re.compile(
+    r"\n\s*(?:(?:new |next |another )?question(?: \d+)?|human|user|instruction|query|问题|题目|###[^\n:]{0,20})\s*:",
+    re.IGNORECASE,
+)
+_BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
+_SENTENCE = re.compile(
+    r"(?<=[.!?;。！？；])(?<!\b[A-Z]\.)(?<!\bSt\.)(?<!\bNo\.)(?<!\bvs\.)\s+|(?<=[。！？；])|\s*\n\s*"
+)
+
+
+def sentences(text: str) -> tuple[str, ...]:
+    """The text cut at line ends and at punctuation that ends a sentence."""
+    return tuple(piece for part in _SENTENCE.split(text) if (piece := part.strip()))
+
+
+def shortened(text: str) -> str:
+    """A very long text without its middle."""
+    return text if len(text) <= BEGINNING + END else f"{text[:BEGINNING]}\n{text[-END:]}"
