@@ -13,7 +13,7 @@ from tests.cli.test_commands import call
     [
         ["run", "--model", "chance", "--benchmark", "mmvp", "--data", "mini:2", "--out", "x", "--budget"],
         ["run", "--model", "chance", "--benchmark", "mmvp", "--data", "mini:2", "--out", "x", "--timeout"],
-        ["cvbench", "build", "--min-area"],
+        ["cvbench", "build", "--out", "x", "--min-area"],
     ],
 )
 def test_not_finite(words: list[str], value: str) -> None:
