@@ -7,6 +7,7 @@ so listing names is fast.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 from cambrian_eval.benchmark import PAPER, Benchmark
 from cambrian_eval.condition import CONDITIONS, Condition
-from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.errors import CambrianEvalError, UserError, describe, unknown
 from cambrian_eval.json_input import read_object
 from cambrian_eval.model import Adapter, Claim, Model, option_fields, parse_options
 from cambrian_eval.scorer import SCORERS, Scorer
@@ -35,16 +36,87 @@ CATEGORIES = tuple(PAPER)
 T = TypeVar("T")
 
 
+OURS = "cambrian-eval"
+"""The distribution whose entry points are built in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A plug-in that cannot be used, with its reason; it stops nothing else."""
+
+    kind: str
+    """What it was to be: benchmark, model adapter, vision condition, scorer."""
+    name: str
+    """The name it declares."""
+    reason: str
+    """Why it cannot be used, one line."""
+
+
 @cache
+def _declared(group: str) -> tuple[dict[str, EntryPoint], tuple[tuple[EntryPoint, str], ...]]:
+    """Entry points by name, and those that stay out because their name is taken, each with the reason.
+
+    A built-in name always means ours. A name that two other packages declare means neither.
+    """
+    by_name: dict[str, dict[str, EntryPoint]] = {}
+    for point in entry_points(group=group):
+        by_name.setdefault(point.name, {}).setdefault(_package(point), point)
+    found: dict[str, EntryPoint] = {}
+    refused: list[tuple[EntryPoint, str]] = []
+    for name, points in by_name.items():
+        if OURS in points:
+            found[name] = points[OURS]
+            reason = "the name is built in; rename it"
+        elif len(points) == 1:
+            found[name] = next(iter(points.values()))
+            continue
+        else:
+            reason = f"the packages {', '.join(sorted(points))} declare the same name; rename or remove one"
+        refused += [(point, reason) for package, point in points.items() if package != OURS]
+    return found, tuple(refused)
+
+
 def _points(group: str) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=group)}
+    return _declared(group)[0]
+
+
+def _package(point: EntryPoint) -> str:
+    return "unknown" if point.dist is None else point.dist.name.replace("_", "-").lower()
+
+
+def unusable() -> list[Unusable]:
+    """Every plug-in that cannot be used. Imports all of them."""
+    found = []
+    for kind, group, load in (
+        ("benchmark", BENCHMARKS, load_benchmark),
+        ("model adapter", MODELS, load_adapter),
+        ("vision condition", CONDITIONS_GROUP, _third_party_condition),
+        ("scorer", SCORERS_GROUP, _third_party_scorer),
+    ):
+        points, refused = _declared(group)
+        found += [Unusable(kind, p.name, f"{p.value} of package {_package(p)}: {reason}") for p, reason in refused]
+        for name in points:
+            try:
+                load(name)
+            except UserError as error:
+                found.append(Unusable(kind, name, str(error)))
+    return found
 
 
 def benchmark_names() -> list[str]:
-    """Names of all installed benchmarks, in the paper's order, others after."""
+    """Names of all usable benchmarks, in the paper's order, third parties' after."""
     order = [name for names in PAPER.values() for name in names]
-    found = _points(BENCHMARKS)
-    return [n for n in order if n in found] + sorted(set(found) - set(order))
+    points = _points(BENCHMARKS)
+    return [n for n in order if n in points] + sorted(n for n in set(points) - set(order) if _is_usable(n))
+
+
+@cache
+def _is_usable(benchmark: str) -> bool:
+    try:
+        load_benchmark(benchmark)
+    except UserError:
+        return False
+    return True
 
 
 def load_benchmark(name: str, **settings: Any) -> Benchmark:
@@ -52,9 +124,9 @@ def load_benchmark(name: str, **settings: Any) -> Benchmark:
     points = _points(BENCHMARKS)
     if name not in points:
         raise unknown("benchmark", name, points)
-    benchmark = _load("benchmark", points[name])(**settings)
+    benchmark = _made("benchmark", points[name], settings)
     if not isinstance(benchmark, Benchmark):
-        raise UserError(f"entry point {name!r} ({points[name].value}) is not a Benchmark")
+        raise UserError(f"benchmark {name!r} ({points[name].value}) is not a Benchmark")
     return benchmark
 
 
@@ -141,19 +213,21 @@ def _is_hub_id(spec: str) -> bool:
     return spec.count("/") == 1 and not spec.startswith((".", "/", "~")) and not spec.endswith("/")
 
 
+@cache
 def conditions() -> dict[str, Condition]:
     """All vision conditions by name: ours in their order, then third parties' by name."""
-    return extended("vision condition", CONDITIONS, Condition, CONDITIONS_GROUP)
+    return extended("vision condition", CONDITIONS, Condition, CONDITIONS_GROUP)  # type: ignore[type-abstract]
 
 
 def load_condition(name: str) -> Condition:
     """The vision condition of that name."""
-    found = conditions()
-    if name not in found:
-        if name == "random":
-            raise UserError("condition 'random' needs no run: every result carries its exact chance score")
-        raise unknown("vision condition", name, found)
-    return found[name]
+    if name == "random":
+        raise UserError("condition 'random' needs no run: every result carries its exact chance score")
+    return find("vision condition", name, CONDITIONS, Condition, CONDITIONS_GROUP)  # type: ignore[type-abstract]
+
+
+def _third_party_condition(name: str) -> Condition:
+    return _third_party("vision condition", name, CONDITIONS, Condition, CONDITIONS_GROUP)  # type: ignore[type-abstract]
 
 
 def check_conditions(names: list[str] | tuple[str, ...]) -> tuple[str, ...]:
@@ -163,51 +237,70 @@ def check_conditions(names: list[str] | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(load_condition(name).name for name in names))
 
 
+@cache
 def scorers() -> dict[str, Scorer]:
     """All deterministic scorers by name: ours in their order, then third parties' by name."""
-    return extended("scorer", SCORERS, Scorer, SCORERS_GROUP)
+    return extended("scorer", SCORERS, Scorer, SCORERS_GROUP)  # type: ignore[type-abstract]
 
 
 def load_scorer(name: str, benchmark: Benchmark | None = None) -> Scorer:
     """The scorer of that name; where a benchmark is given, one that can score it."""
-    found = scorers()
-    if name not in found:
-        raise unknown("scorer", name, found)
-    if benchmark is not None and (reason := found[name].unavailable(benchmark)) is not None:
+    scorer = find("scorer", name, SCORERS, Scorer, SCORERS_GROUP)  # type: ignore[type-abstract]
+    if benchmark is not None and (reason := scorer.unavailable(benchmark)) is not None:
         raise UserError(reason)
-    return found[name]
+    return scorer
 
 
-@cache
+def _third_party_scorer(name: str) -> Scorer:
+    return _third_party("scorer", name, SCORERS, Scorer, SCORERS_GROUP)  # type: ignore[type-abstract]
+
+
 def extended(kind: str, ours: tuple[T, ...], wanted: type[T], group: str) -> dict[str, T]:
-    """Our values by name and those of the group's entry points; a name that is taken is an error."""
+    """Our values by name and those of the group's entry points that can be used."""
     found: dict[str, T] = {getattr(value, "name"): value for value in ours}  # noqa: B009
-    for name, point in sorted(_points(group).items()):
-        value = _instance(kind, point, wanted)
-        if not name.isidentifier():
-            raise UserError(f"{kind} {name!r} ({point.value}) must be an identifier, such as my_{kind.split()[-1]}")
-        if name in found:
-            raise UserError(f"{kind} {name!r} is built in; {point.value} must use another name")
-        found[name] = value
+    for name in sorted(_points(group)):
+        try:
+            found[name] = _third_party(kind, name, ours, wanted, group)
+        except UserError:  # `unusable` tells the reason, and so does whoever asks for it by name
+            continue
     return found
+
+
+def find(kind: str, name: str, ours: tuple[T, ...], wanted: type[T], group: str) -> T:
+    """One of `extended` by its name; a plug-in that cannot be used is an error with its reason."""
+    own = {getattr(value, "name"): value for value in ours}  # noqa: B009
+    if name in own:
+        return own[name]
+    if name in _points(group):
+        return _third_party(kind, name, ours, wanted, group)
+    raise unknown(kind, name, extended(kind, ours, wanted, group))
+
+
+def _third_party(kind: str, name: str, ours: tuple[T, ...], wanted: type[T], group: str) -> T:
+    point = _points(group)[name]
+    if name in {getattr(value, "name") for value in ours}:  # noqa: B009
+        raise UserError(f"{kind} {name!r} is built in; {point.value} must use another name")
+    if not name.isidentifier():
+        raise UserError(f"{kind} {name!r} ({point.value}) must be an identifier, such as my_{kind.split()[-1]}")
+    return _instance(kind, point, wanted)
 
 
 def _instance(kind: str, point: EntryPoint, wanted: type[T]) -> T:
     """What an entry point names, made where it is a class; its `name` must be the entry point's."""
-    loaded = _load(kind, point)
-    try:
-        value = loaded() if isinstance(loaded, type) else loaded
-    except TypeError as error:  # a class with methods missing
-        raise UserError(f"entry point {point.name!r} ({point.value}): {error}") from None
+    value = _made(kind, point, {})
     if not isinstance(value, wanted):
-        raise UserError(f"entry point {point.name!r} ({point.value}) is not a {wanted.__name__}")
+        raise UserError(f"{kind} {point.name!r} ({point.value}) is not a {wanted.__name__}")
     if getattr(value, "name", None) != point.name:
-        raise UserError(f"entry point {point.name!r} ({point.value}) must be equal to the value's `name`")
+        raise UserError(f"{kind} {point.name!r} ({point.value}): the entry point must be equal to the value's `name`")
     return value
 
 
-def _load(kind: str, point: EntryPoint) -> Any:
+def _made(kind: str, point: EntryPoint, arguments: Mapping[str, Any]) -> Any:
+    """The value of an entry point; whatever a plug-in does at import or when it is made is one line."""
     try:
-        return point.load()
-    except ImportError as error:
-        raise UserError(f"{kind} {point.name!r} ({point.value}) cannot be imported: {error}") from error
+        loaded = point.load()
+        return loaded(**arguments) if isinstance(loaded, type) else loaded
+    except CambrianEvalError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{kind} {point.name!r} ({point.value}) cannot be loaded: {describe(error)}") from error

@@ -76,7 +76,7 @@ def _as_json(kind: str | None) -> dict[str, Any]:
 
 
 def _all() -> None:
-    from cambrian_eval.registry import adapter_names
+    from cambrian_eval.registry import adapter_names, unusable
 
     found = _benchmarks()
     print(f"\nmodels:   {', '.join(adapter_names())}")
@@ -87,6 +87,10 @@ def _all() -> None:
     settings = [f"{b.name}.{name}" for b in found for name in b.settings_schema]
     if settings:
         print(f"settings: {', '.join(settings)}")
+    if broken := unusable():
+        print("unusable plug-ins:")
+        for plugin in broken:
+            print(f"  {plugin.kind} {plugin.name}: {plugin.reason}")
 
 
 def _benchmarks() -> list[Benchmark]:

@@ -10,8 +10,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from cambrian_eval.errors import unknown
-from cambrian_eval.registry import extended
+from cambrian_eval.registry import extended, find
 
 from ..figure import Figure
 
@@ -29,7 +28,6 @@ def figures() -> dict[str, Figure[Any, Any]]:
 
 def load_figure(name: str) -> Figure[Any, Any]:
     """The figure of that name."""
-    found = figures()
-    if name not in found:
-        raise unknown("figure", name, found)
-    return found[name]
+    if name in (found := figures()):
+        return found[name]
+    return find("figure", name, tuple(found.values()), Figure, GROUP)  # type: ignore[type-abstract]

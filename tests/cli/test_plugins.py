@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -223,23 +223,89 @@ def test_a_report_shows_the_condition(environment: dict[str, str], run: Path, tm
     assert "mirrored" in page.lower() and "100.0" in page
 
 
-@pytest.mark.parametrize(
-    ("group", "point", "reason"),
-    [
-        ("cambrian_eval.conditions", "off = coins:Off", "vision condition 'off' is built in"),
-        ("cambrian_eval.scorers", "fuzzy = coins:Fuzzy", "scorer 'fuzzy' is built in"),
-        ("cambrian_eval.scorers", "brief = coins:Short", "must be equal to the value's `name`"),
-        ("cambrian_eval.conditions", "short = coins:Short", "is not a Condition"),
-        ("cambrian_eval.scorers", "short = nowhere:Short", "cannot be imported"),
-    ],
-)
-def test_a_wrong_entry_point_is_refused_in_one_line(tmp_path: Path, group: str, point: str, reason: str) -> None:
-    """The metadata as an installer writes it, without an installer for each case."""
-    (tmp_path / "coins.py").write_text(COINS)
-    metadata = tmp_path / "coins-1.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: coins\nVersion: 1\n")
-    (metadata / "entry_points.txt").write_text(f"[{group}]\n{point}\n")
-    done = spawn("list", env={"PYTHONPATH": str(tmp_path)})
-    assert done.returncode == 2 and reason in done.stderr, done.stderr
-    assert done.stderr.count("\n") == 1
+BROKEN = {
+    "a condition with a built-in name": ("conditions", "off = coins:Off", "vision condition 'off' is built in"),
+    "a scorer with a built-in name": ("scorers", "fuzzy = coins:Fuzzy", "scorer 'fuzzy' is built in"),
+    "a benchmark with a built-in name": ("benchmarks", "mmvp = coins:Coins", "the name is built in"),
+    "a model with a built-in name": ("models", "chance = coins:HeadsAdapter", "the name is built in"),
+    "another name": ("scorers", "brief = coins:Short", "must be equal to the value's `name`"),
+    "another kind": ("conditions", "short = coins:Short", "is not a Condition"),
+    "no such module": ("scorers", "short = nowhere:Short", "cannot be loaded: ModuleNotFoundError"),
+    "no such attribute": ("benchmarks", "gone = coins:Gone", "cannot be loaded: AttributeError"),
+    "a syntax error": ("benchmarks", "odd = broken_syntax:Odd", "cannot be loaded: SyntaxError"),
+    "an error at import": ("models", "odd = broken_import:Odd", "cannot be loaded: RuntimeError: no GPU"),
+    "an exit at import": ("benchmarks", "odd = broken_exit:Odd", "cannot be loaded: SystemExit"),
+    "an abstract class": ("scorers", "odd = broken_abstract:Odd", "cannot be loaded: TypeError"),
+    "an error when made": ("conditions", "odd = broken_init:Odd", "cannot be loaded: ZeroDivisionError"),
+    "not a class": ("benchmarks", "odd = broken_value:Odd", "is not a Benchmark"),
+}
+MODULES = {
+    "broken_syntax": "def odd(:\n",
+    "broken_import": "raise RuntimeError('no GPU')\n",
+    "broken_exit": "import sys\nsys.exit(3)\n",
+    "broken_abstract": "from cambrian_eval.scorer import Scorer\nclass Odd(Scorer):\n    name = 'odd'\n",
+    "broken_init": (
+        "from cambrian_eval.condition import Off\nclass Odd(Off):\n    name = 'odd'\n"
+        "    def __init__(self):\n        1 / 0\n"
+    ),
+    "broken_value": "Odd = 3\n",
+}
+
+
+@pytest.fixture
+def declare(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Declares entry points as an installer writes them, without an installer for each case."""
+
+    def write(group: str, point: str, package: str = "coins") -> dict[str, str]:
+        (tmp_path / "coins.py").write_text(COINS)
+        for name, content in MODULES.items():
+            (tmp_path / f"{name}.py").write_text(content)
+        metadata = tmp_path / f"{package}-1.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
+        (metadata / "entry_points.txt").write_text(f"[cambrian_eval.{group}]\n{point}\n")
+        return {"PYTHONPATH": str(tmp_path)}
+
+    return write
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BROKEN)
+def test_an_unusable_plugin_is_listed_with_its_reason_and_stops_nothing(
+    kind: str, declare: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    group, point, reason = BROKEN[kind]
+    environment = declare(group, point)
+    done = spawn("list", env=environment)
+    assert done.returncode == 0, done.stderr
+    listed = done.stdout.partition("unusable plug-ins:")[2]
+    assert reason in listed and len(listed.strip().splitlines()) == 1
+    words = ("--model", "chance", "--benchmark", "all", "--data", "mini:2", "--vision", "on,off")
+    ran = spawn("run", *words, "--out", tmp_path / "run", "--json", "--quiet", env=environment)
+    assert ran.returncode == 0, ran.stderr
+    assert len({r["benchmark"] for r in json.loads(ran.stdout)["results"]}) == 16
+
+
+def test_asking_for_an_unusable_plugin_tells_the_reason(declare: Callable[..., dict[str, str]], tmp_path: Path) -> None:
+    environment = declare("benchmarks", "odd = broken_import:Odd")
+    done = spawn(
+        "run",
+        "--model",
+        "chance",
+        "--benchmark",
+        "odd",
+        "--data-root",
+        tmp_path,
+        "--out",
+        tmp_path / "x",
+        env=environment,
+    )
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "benchmark 'odd' (broken_import:Odd) cannot be loaded: RuntimeError: no GPU" in done.stderr
+
+
+def test_two_packages_with_one_name_mean_neither(declare: Callable[..., dict[str, str]]) -> None:
+    declare("scorers", "short = coins:Short", package="first")
+    environment = declare("scorers", "short = coins:Short", package="second")
+    text = spawn("list", env=environment).stdout
+    assert text.count("the packages first, second declare the same name") == 2
