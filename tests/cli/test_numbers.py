@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.test_commands import call
+from tests.command import call
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])

@@ -75,6 +75,7 @@ def test_a_row_does_not_depend_on_how_many_are_asked_for(name: str, n: int, seed
     assert list(many[: len(few)]) == list(few)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", miniature.NAMES)
 def test_splits_and_seeds_share_no_image(name: str, rows_of: Rows, images_in: Images) -> None:
     def seen(rows: Sequence[dict[str, Any]]) -> set[bytes]:
