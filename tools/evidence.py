@@ -1,11 +1,11 @@
-"""Public predictions of real models, scored: the table of docs/evidence.md, recomputed from files that a reader downloads.
+"""Public predictions of real models, scored: the table of docs/evidence.md, recomputed from downloaded files.
 
     python tools/evidence.py DIR             # the table; DIR holds the files as DIR/OWNER/NAME/PATH
     python tools/evidence.py DIR --list      # address and SHA-256 of every file, and whether DIR has it
 
-Nothing is downloaded and no file is shipped: `evidence.json` beside this script names repository, path, commit and, where
-it is known, the SHA-256 of every file, and the score that its owner published. A file with another checksum is refused.
-Tables (.xlsx) need the package openpyxl. Rows whose files are missing are left out of the table and named.
+Nothing is downloaded and no file is shipped: `evidence.json` beside this script names repository, path, commit and,
+where it is known, the SHA-256 of every file, and the score that its owner published. A file with another checksum is
+refused. Tables (.xlsx) need the package openpyxl. Entries whose files are missing are left out and named.
 """
 
 from __future__ import annotations
@@ -143,10 +143,9 @@ def scienceqa_llava(files: Sequence[Path]) -> Iterator[Pair]:
 
 
 CONVERTERS: dict[str, Callable[[Sequence[Path]], Iterator[Pair]]] = {
-    name: converter
-    for name, converter in globals().items()
-    if name in ("mathvista", "chartqa", "mme", "ocrbench", "realworldqa", "scienceqa", "seed", "textvqa", "mmbench", "scienceqa_llava")
-}  # fmt: skip
+    one.__name__: one
+    for one in (mathvista, chartqa, mme, ocrbench, realworldqa, scienceqa, seed, textvqa, mmbench, scienceqa_llava)
+}
 
 
 def place(folder: Path, file: Row) -> Path:

@@ -269,7 +269,8 @@ def seconds(benchmark: Benchmark, scorer: str, work: Sequence[tuple[Sample, str]
 
 SHAPES = {
     "nested tags": "<think><answer>", "backslashes": "\\", "brackets": "[]()", "digits": "7", "boxes": "\\boxed{",
-    "blanks": " ", "letters": "A ", "answers": "the answer is ", "negations": "not A, ", "quotes": "\"'", "marks": "\u0301\u0316",
+    "blanks": " ", "letters": "A ", "answers": "the answer is ", "negations": "not A, ", "quotes": "\"'",
+    "marks": "\u0301\u0316",
     "sentences": "It is so. ", "lines": "A. no\n", "equations": "= 3 ", "commas": "1,", "fractions": "\\frac{1}{2}",
     "bold": "**", "options": "option A ", "so": "so ", "channels": "<|channel|>analysis", "unclosed": "<think>no ",
 }  # fmt: skip

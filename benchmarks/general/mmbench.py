@@ -123,7 +123,7 @@ def _question(sample: Sample) -> Hashable:
 
 
 def _released_key(sample: Sample) -> Hashable:
-    """Category, question, image and source; where rows come without images, the question's index stands for the image."""
+    """Category, question, image and source; without images the question's index stands for the image."""
     image = sample.image_id or (sample.images[0].sha256 if sample.images else f"question {sample.group}")
     return sample.tags["category"], sample.question, image, sample.extra["source"]
 

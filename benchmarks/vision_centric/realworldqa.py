@@ -72,7 +72,7 @@ class RealWorldQA(Benchmark):
         """By kind: letters and option texts, yes or no, equal numbers, equal words."""
         if sample.choices:
             return letter.grade(sample, reply)
-        return free_form.grade(Reply(reply), sample.answers[0], sample.question, sample.tags["kind"])
+        return free_form.grade(Reply(reply), sample.answers[0], sample.question, str(sample.tags["kind"]))
 
     def official(self, sample: Sample, reply: str) -> Verdict:
         """First blank-separated word after the keyword rule; an empty response stops the released code."""

@@ -72,8 +72,8 @@ _STANDARD = re.compile(r"(?:\bthan|\bcompared (?:to|with)|\bunlike|\brelative to
 SHORT_SENTENCE = 5
 """Words of a first sentence that is an answer by itself: "They will attract."."""
 _SAME_QUALITY = (
-    {"closer", "nearer"}, {"closest", "nearest"}, {"farther", "further"}, {"farthest", "furthest"}, {"larger", "bigger"},
-    {"largest", "biggest"}, {"taller", "higher"}, {"tallest", "highest"},
+    {"closer", "nearer"}, {"closest", "nearest"}, {"farther", "further"}, {"farthest", "furthest"},
+    {"larger", "bigger"}, {"largest", "biggest"}, {"taller", "higher"}, {"tallest", "highest"},
 )  # fmt: skip
 _PLACES = re.compile(
     r"\bwhere (?:is|are) (?:the )?([^?,]{1,60}?) (?:located |placed |positioned )?"
@@ -102,19 +102,16 @@ def subject(said: str, table: Table, question: str) -> Reading[str] | None:
     if not question or len(first_two(texts(said, table))) < 2:
         return None
     first = sentences(said)[0]
-    if (
-        len(first.split()) <= SHORT_SENTENCE
-        and not first.endswith("?")
-        and len(only := first_two(texts(first, table))) == 1
-    ):
-        if len({letter for letter, _, _ in table.occurrences(first)}) == 1:
-            return Reading(only.pop(), "the option in the short first sentence")
+    if len(first.split()) <= SHORT_SENTENCE and not first.endswith("?"):
+        named = {letter for letter, _, _ in table.occurrences(first)}
+        if len(named) == 1 and named == first_two(texts(first, table)):
+            return Reading(named.pop(), "the option in the short first sentence")
     if placed := _relation(said, table, question):
         return Reading(placed, "the place that is said of what the question asks for")
     asked = {q for m in _QUALITY.finditer(question) if (q := m.group().casefold()) not in _NO_QUALITY}
     asked |= {same for q in asked for group in _SAME_QUALITY if q in group for same in group}
     words = wording.asked_words(sentences(question)[-1]) if question.strip() else set()
-    named = wording.content(" ".join(table.cleaned.values()))
+    own = wording.content(" ".join(table.cleaned.values()))
     chosen: set[str] = set()
     for whole in sentences(said):
         piece = _CLAUSE.sub(" ", _RELATIVE.sub("", whole))
@@ -131,7 +128,7 @@ def subject(said: str, table: Table, question: str) -> Reading[str] | None:
             at = min(piece.casefold().find(q) for q in asked if q in piece.casefold())
             before = [s for s in spots if s[1] <= at]
             chosen |= {before[-1][2]} if before else {s[2] for s in spots[:1] if len(spots) == 1}
-        elif len({s[2] for s in spots}) == 1 and wording.echoes(whole, words - named) >= 0.5:
+        elif len({s[2] for s in spots}) == 1 and wording.echoes(whole, words - own) >= 0.5:
             chosen.add(spots[0][2])
     if len(chosen) == 1:
         return Reading(chosen.pop(), "the option of which the response says what is asked")

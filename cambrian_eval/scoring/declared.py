@@ -38,7 +38,8 @@ _HEADS = re.compile(
 _CHOSEN = re.compile(
     r"\b(?P<linked>i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)|my (?:guess|pick|choice) is"
     r"|(?:best|closest|correct|right|most (?:likely|suitable|appropriate|plausible))\s+"
-    r"(?:match|fit|description|candidate|one|possibility|explanation|statement|label|letter|term|part)\s+(?:is|:))(?:[ \t]*:)?",
+    r"(?:match|fit|description|candidate|one|possibility|explanation|statement|label|letter|term|part)\s+(?:is|:))"
+    r"(?:[ \t]*:)?",
     re.IGNORECASE,
 )
 _CONCLUDED = re.compile(

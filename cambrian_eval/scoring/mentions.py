@@ -196,6 +196,7 @@ _STRONG = ("the declared answer", "the conclusion", "the sentence that repeats t
 
 
 def only_text(rest: str, table: Table, question: str) -> Reading[str] | None:
+    """The only option whose text occurs; where a question asks what is not, the only one that is denied."""
     if table.values and len(rest) > LONG_WORKING:
         rest = (sentences(rest) or ("",))[-1]
     hits = first_two(texts(rest, table))
@@ -217,6 +218,7 @@ def only_text(rest: str, table: Table, question: str) -> Reading[str] | None:
 
 
 def first_two(letters: Iterable[str]) -> set[str]:
+    """The first two different letters: enough to know that there are several."""
     found: set[str] = set()
     for letter in letters:
         found.add(letter)

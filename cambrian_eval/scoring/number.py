@@ -14,7 +14,7 @@ from cambrian_eval.scoring import numerals, wording
 from cambrian_eval.scoring.numerals import Number
 from cambrian_eval.scoring.reading import Reading, nothing
 from cambrian_eval.scoring.reply import Reply, sentences
-from cambrian_eval.scoring.text import clean
+from cambrian_eval.scoring.text import clean, fold
 
 _NO_SUCH = re.compile(r"\b(?:there (?:is|are|were) no|none of the)\b", re.IGNORECASE)
 _REASON = re.compile(r",?\s(?:because|since|as)\s", re.IGNORECASE)
@@ -27,7 +27,7 @@ _COPULA = re.compile(
     re.IGNORECASE,
 )
 _NOT_BEFORE = re.compile(
-    r"(?:\bnot|n't|\brather than|\binstead of|\b(?:more|less|fewer|greater|larger|smaller|higher|lower|other) than|\bthan)"
+    r"(?:\bnot|n't|\brather than|\binstead of|\bthan)"
     r"\s+(?:\w+\s+)?[$€£]?$",
     re.IGNORECASE,
 )
@@ -55,7 +55,7 @@ class _Asked:
         self.text = text
         found = numerals.find(text)
         self.values = {n.value for n in found}
-        self.contexts = {_context(numerals.fold(text), n) for n in found}
+        self.contexts = {_context(fold(text), n) for n in found}
         self.words = wording.asked_words(last)
         kind = re.search(r"\b(?:which|what)\s+(\w+)", text, re.IGNORECASE)
         noun = kind[1].casefold().rstrip("s") if kind else ""
@@ -183,14 +183,14 @@ def _of_sentence(
 ) -> Number | None:
     """The number that a sentence is about; what follows "so" where it concludes in the middle."""
     inner = _SO.search(piece)
-    if inner and (found := _of_sentence(piece[inner.end() :], asked, bold, last=last, own=own)) is not None:
-        return found
+    if inner and (concluded := _of_sentence(piece[inner.end() :], asked, bold, last=last, own=own)) is not None:
+        return concluded
     sign, after = _after_equals(piece)
-    if sign and (found := _candidates(after, asked, dates=True, own=own)):
-        return found[0]
+    if sign and (results := _candidates(after, asked, dates=True, own=own)):
+        return results[0]
     if (ratio := _ratio(piece, asked)) is not None:
         return ratio
-    folded = numerals.fold(piece)
+    folded = fold(piece)
     found = _candidates(piece, asked, own=own)
     if len(found) == 1:
         return _single(folded, found[0], numerals.find(folded))
@@ -205,12 +205,14 @@ def _of_sentence(
     if last:
         if len(found) == 2 and " and " in folded[found[0].end : found[1].start][:25] and not inner:
             raise _Several  # "3 cars and 2 trucks"
-        return _single(folded, found[-1], found)
+        said = [n for n in found if _IS.search(folded, max(0, n.start - 24), n.start)]
+        return _single(folded, (said or found)[-1], found)
     verb = _COPULA.search(folded)
     behind = [n for n in found if verb and n.start >= verb.end()]
     return _single(folded, (behind or found)[0], found)
 
 
+_IS = re.compile(r"\b(?:is|was|equals|costs)\s+(?:(?:about|around|approximately|exactly)\s+)?[$€£]?$", re.IGNORECASE)
 _SO = re.compile(r"[,;]\s+(?:and\s+)?(?:so|therefore|thus|hence)\s", re.IGNORECASE)
 
 
@@ -237,7 +239,7 @@ def _candidates(text: str, asked: _Asked, *, dates: bool = False, own: bool = Tr
 
     With `own`, where there is no other, also the question's own in another place; with `dates` years count like others.
     """
-    folded = numerals.fold(text)
+    folded = fold(text)
     found = [n for n in numerals.find(folded) if not _NOT_BEFORE.search(folded, max(0, n.start - 40), n.start)]
     found = [n for n in found if not _is_pronoun(folded, n)]
     if asked.place and (

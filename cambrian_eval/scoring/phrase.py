@@ -1,7 +1,7 @@
 """Answers of a few words: the forms of a response that may be compared with a gold text, and how.
 
-`forms` offers the whole response, the response without its wrapping, and what it declares. `same_words` compares without
-case, punctuation and articles; `relaxed` forgives more. Pure, linear time.
+`forms` offers the whole response, the response without its wrapping, and what it declares. `same_words` compares
+without case, punctuation and articles; `relaxed` forgives more. Pure, linear time.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ def whole_or_number(sample: Sample, text: str) -> Verdict:
 
 
 def declared_or_number(stored: str, text: str) -> Verdict:
-    """MMMU's open questions: the text after the keyword equals the stored answer, or is within 5 % of the prediction."""
+    """MMMU's open questions: the text after the keyword is the stored answer, or within 5 % of the prediction."""
     said = keyword_rule(text).rstrip(".")
     return verdict(numeric_match(stored.lower(), said), said, "equal text, or within 5 % of the prediction")
 

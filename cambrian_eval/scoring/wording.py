@@ -14,7 +14,8 @@ MOST_DECLARATIONS = 20
 """How many declarations are tried, from the last backwards."""
 
 IS = (
-    r"(?:\s*(?:(?:is|was|are|were|be|being|becomes|(?:would|should|could|must|might|may|will|can|has\sto|have\sto)\sbe"
+    r"(?:\s*(?:(?:is|was|are|were|be|being|becomes|(?:would|should|could|must|might|may|will|can|has\sto"
+    r"|have\sto)\sbe"
     r"|(?:seems|appears|turns\sout)\sto\sbe|equals)\b|=>|:|=|->|→|-(?!\d)))+"
 )
 """What links "the answer" with the answer."""
@@ -24,7 +25,8 @@ DETAIL = (
 )
 """Between "the answer" and its link: "based on the Punnett square"."""
 OTHER_LANGUAGES = (
-    r"(?:正确|正確|最终|所以)?(?:答案|选项|選項)\s*(?:应该|應該|应|應)?\s*(?:是|为|為|选(?!项)|選(?!項)|:|→)+|答案(?=\s?[(\[A-Z])|答\s?:|(?:故|应|應|因此|所以)\s?(?:选|選)择?\s?:?|选择?\s?(?=[(\[]?[A-Z])"
+    r"(?:正确|正確|最终|所以)?(?:答案|选项|選項)\s*(?:应该|應該|应|應)?\s*(?:是|为|為|选(?!项)|選(?!項)|:|→)+"
+    r"|答案(?=\s?[(\[A-Z])|答\s?:|(?:故|应|應|因此|所以)\s?(?:选|選)择?\s?:?|选择?\s?(?=[(\[]?[A-Z])"
     r"|(?:正しい|最も適切な)?(?:答え|答|正解|解答|回答|選択肢)\s?(?:は|:)+"
     r"|(?:정답|답|답안|정답지)\s?(?:은|는|:)+"
     r"|\b(?:la\s)?(?:respuesta|opci[oó]n|soluci[oó]n)(?:\s(?:correcta|final))?\s?(?:es|ser[ií]a|:)+"
@@ -36,19 +38,22 @@ OTHER_LANGUAGES = (
     r"|الإجابة(?:\sالصحيحة)?\s?(?:هي|:)+"
 )
 LATIN_HEADS = (
-    "respuesta", "opci", "soluci", "resposta", "alternativa", "reponse", "réponse", "risposta", "antwort", "losung", "lösung",
+    "respuesta", "opci", "soluci", "resposta", "alternativa", "reponse", "réponse", "risposta",
+    "antwort", "losung", "lösung",
 )  # fmt: skip
 """Words of `OTHER_LANGUAGES` in Latin letters: a quick look before the pattern."""
 _ANSWER = re.compile(
     rf"\b(?:answer|ans|result|solution)\b\.?(?:\((?:s|letter)\))?[\"']?{DETAIL}{IS}"
-    r"(?:\s*(?:therefore|thus|approximately|about|roughly|around|exactly|simply|just|then|likely|probably|the\svalue)\b)*"
+    r"(?:\s*(?:therefore|thus|approximately|about|roughly|around|exactly|simply|just|then|likely|probably"
+    r"|the\svalue)\b)*"
     r"(?P<not>\s*not\b)?"
     rf"|{OTHER_LANGUAGES}",
     re.IGNORECASE,
 )
 _HEADS = ("ans", "result", "solution")
 DENIED_HEAD = re.compile(
-    r"(?:\b(?:wrong|incorrect|not|neither|nor|except|false|eliminat\w+|exclud\w+|reject\w*|rul\w+ out|unlike|cannot be|can't be"
+    r"(?:\b(?:wrong|incorrect|not|neither|nor|except|false|eliminat\w+|exclud\w+|reject\w*|rul\w+ out|unlike"
+    r"|cannot be|can't be"
     r"|each|every|evaluate|analy[sz]e|consider)|n't)"
     r"(?:[ \t]+(?:an?|the|be|think|correct|right|is|that|of|possible)){0,8}"
     r"(?:[ \t]+options?[ \t]+[(\[]?[A-Z][)\]]?(?:,|[ \t]+and|[ \t]+or|[ \t]+nor)){0,4}[ \t]*$",
@@ -90,7 +95,8 @@ def answers(text: str) -> list[str]:
 
 CONCLUDES = re.compile(
     r"(?:\W|and\s){0,20}(?:so|therefore|thus|hence|consequently|in (?:total|conclusion|summary)|overall|finally|"
-    r"as a result|based on (?:this|these|the above)|∴|=>|→|因此|所以|故|综上|よって|したがって|따라서|por (?:lo )?tanto|"
+    r"as a result|based on (?:this|these|the above)|∴|=>|→|因此|所以|故|综上|よって|したがって|따라서"
+    r"|por (?:lo )?tanto|"
     r"donc|also|daher)(?:\b|(?<=[^\x00-\x7f]))"
     r"|.{0,80}\b(?:the )?final (?:answer|number|result|value)\b",
     re.IGNORECASE,
@@ -100,24 +106,35 @@ CONCLUDES = re.compile(
 
 # --- refusal ---------------------------------------------------------------------------------------------------
 
-_MISSING = r"(?:given|provided|listed|included|available|present|shown|specified|stated|found|possible|clear|known|among|in|one\sof)"
-_UNABLE = r"(?:cannot|can't|can\snot|could\snot|couldn't|unable\sto|not\s(?:possible|able)\sto|impossible\sto|no\sway\sto|hard\sto|difficult\sto)"
+_MISSING = (
+    r"(?:given|provided|listed|included|available|present|shown|specified|stated|found|possible|clear|known"
+    r"|among|in|one\sof)"
+)
+_UNABLE = (
+    r"(?:cannot|can't|can\snot|could\snot|couldn't|unable\sto|not\s(?:possible|able)\sto|impossible\sto"
+    r"|no\sway\sto|hard\sto|difficult\sto)"
+)
 _TELL = (
-    r"(?:determine|answer|tell|say|identify|give|provide|calculate|compute|find|infer|conclude|confirm|assess|know|see|view"
-    r"|read|interpret|analy[sz]e|process|help|assist|select|choose|be\s(?:determined|answered|identified|calculated|known|found|seen|inferred|sure|certain)"
+    r"(?:determine|answer|tell|say|identify|give|provide|calculate|compute|find|infer|conclude|confirm|assess"
+    r"|know|see|view"
+    r"|read|interpret|analy[sz]e|process|help|assist|select|choose|be\s(?:determined|answered|identified"
+    r"|calculated|known|found|seen|inferred|sure|certain)"
     r"|accurately|definitively|confidently|directly)"
 )
 _REFUSAL = re.compile(
-    rf"\b(?:sorry|apologi[sz]e|i\s(?:do\snot|don't)\s(?:know|have)|no\s(?:idea|clue)|unclear|insufficient|unanswerable"
+    rf"\b(?:sorry|apologi[sz]e|i\s(?:do\snot|don't)\s(?:know|have)|no\s(?:idea|clue)|unclear|insufficient"
+    rf"|unanswerable"
     rf"|{_UNABLE}\s(?:\w+ly\s)?{_TELL}|impossible\sto\b"
     r"|not\s(?:sure|certain|clear|enough|sufficient)|(?:hard|difficult)\sto\s(?:tell|say)"
     r"|(?:does|do|did)(?:\snot|n't)\s(?:provide|contain|include|mention|specify|give|show|match)\b[^.;\n]{0,60}?"
     r"\b(?:information|details?|context|data|answer|options?|question|value|function|equation)"
     r"|(?:do|does)(?:\snot|n't)\shave\s(?:\w+\s){0,4}(?:information|details?|context|data)"
     r"|not\s(?:an?|one\sof\sthe|among\sthe|any\sof\sthe)\s(?:\w+\s){0,2}(?:options?|choices?)"
-    r"|(?:no|without)\s(?:\w+\s){0,3}(?:information|context|details?|data|image|picture|answer|options?)\b[^.,;\n]{0,20}?(?:given|provided|available|match)"
+    r"|(?:no|without)\s(?:\w+\s){0,3}(?:information|context|details?|data|image|picture|answer"
+    r"|options?)\b[^.,;\n]{0,20}?(?:given|provided|available|match)"
     r"|need\s(?:more|additional|further|to\sknow|to\ssee)\b|more\s(?:information|context|details)\s(?:is|are|would)"
-    rf"|(?:answer|option|choice|value|result|question|information|table|figure|function|text)s?\s(?:letter\s)?(?:is|are|was|were)(?:\snot|n't)\s(?:\w+ly\s)?{_MISSING}"
+    rf"|(?:answer|option|choice|value|result|question|information|table|figure|function"
+    rf"|text)s?\s(?:letter\s)?(?:is|are|was|were)(?:\snot|n't)\s(?:\w+ly\s)?{_MISSING}"
     r"|is\s(?:unknown|missing|not\s(?:given|provided|specified))|n/a|not\sapplicable"
     r"|none\sof\s(?:the|these|them|those|above)|(?:both|all|neither|none)\s(?:of|are|look|seem|options))(?:\b|$)",
     re.IGNORECASE,
@@ -168,11 +185,13 @@ _QUICK = re.compile(
     re.I,
 )
 _NEGATOR = (
-    r"(?:\b(?:not|never|neither|nor|cannot|except|exclud(?:e|es|ed|ing)|eliminat(?:e|es|ed|ing)|rul(?:e|es|ed|ing) out"
+    r"(?:\b(?:not|never|neither|nor|cannot|except|exclud(?:e|es|ed|ing)|eliminat(?:e|es|ed|ing)|rul(?:e|es|ed"
+    r"|ing) out"
     r"|rather than|instead of|other than|unlike|without|(?:any|every)thing but|all but)|n't|不是|不选)"
 )
 _FILLERS = (
-    r"(?:(?:the|an?|it|it's|is|be|that|this|option|answer|choice|letter|correct|think|believe|say|choose|pick|select|seem|look|"
+    r"(?:(?:the|an?|it|it's|is|be|that|this|option|answer|choice|letter|correct|think|believe|say|choose|pick"
+    r"|select|seem|look|"
     r"appear|like|to|any|really|either|of|have|see|contain|show|with|necessarily)\s+){0,8}"
 )
 _X = r"(?:options?\s+)?[(\[]?[A-Z][)\]]?"
@@ -187,7 +206,8 @@ _ELIMINATED = re.compile(
 _BEFORE_WORD = re.compile(rf"(?:{_NEGATOR}|\bno)\s+{_FILLERS}(?:[^\s.,;:!?]+\s+)?[(\[\"']*$", re.IGNORECASE)
 _NOT_ONLY = re.compile(r"\bnot\s+only\b", re.IGNORECASE)
 _WRONG = (
-    r"(?:n't\b|\s+not\b|\s+(?:\w+ly\s+)?(?:wrong|incorrect|false|excluded|eliminated|impossible|unlikely|inaccurate|invalid|ruled\s+out"
+    r"(?:n't\b|\s+not\b|\s+(?:\w+ly\s+)?(?:wrong|incorrect|false|excluded|eliminated|impossible|unlikely"
+    r"|inaccurate|invalid|ruled\s+out"
     r"|out\b))"
 )
 _AFTER = re.compile(

@@ -42,7 +42,8 @@ _SPOKEN |= dict.fromkeys(
 _LATIN = "|".join(sorted((w for w in _SPOKEN if ord(w[0]) < 0x2E80), key=len, reverse=True))
 _OTHER = "|".join(sorted((w for w in _SPOKEN if ord(w[0]) >= 0x2E80), key=len, reverse=True))
 _FIRST = re.compile(
-    rf"[\W_]*(?:(?:well|sure|ok|okay|of course|so|thus|therefore)[,.!:]?\s+)?(?:({_LATIN})(?![\w'-])(?!/a\b)|({_OTHER})(?=$|[\s,.!;:]))",
+    rf"[\W_]*(?:(?:well|sure|ok|okay|of course|so|thus|therefore)[,.!:]?\s+)?(?:({_LATIN})(?![\w'-])(?!/a\b)"
+    rf"|({_OTHER})(?=$|[\s,.!;:]))",
     re.IGNORECASE,
 )
 _BACK_TO_BACK = re.compile(
@@ -110,7 +111,8 @@ def read(reply: Reply, question: str = "") -> Reading[str]:
 
 _ASKS = re.compile(r"(?:is|are|was|were|does|do|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
 _HEDGED = re.compile(
-    r"\b(?:if|whether|may|might|could|possibly|perhaps|maybe|should|unclear|appears? to|seems? to|suggests?|assum\w+|likely)\b",
+    r"\b(?:if|whether|may|might|could|possibly|perhaps|maybe|should|unclear|appears? to|seems? to|suggests?"
+    r"|assum\w+|likely)\b",
     re.IGNORECASE,
 )
 _COMPARED = re.compile(r"\b(?:more|less|fewer|most|least|\w{2,}(?:er|est))\b", re.IGNORECASE)
@@ -130,18 +132,13 @@ def stance(said: str, question: str) -> str | None:
         return None
     asked_of, _, standard = asked.partition(" than ")
     compared = {quality.casefold() for quality in _COMPARED.findall(asked)}
-    best, found = SAME_STATEMENT, set()
+    best, found = SAME_STATEMENT, set[str]()
     for piece in sentences(said):
         share = wording.echoes(piece, words)
-        if (
-            share < best
-            or _HEDGED.sub(lambda m: "" if m[0] in asked else "\0", piece).count("\0")
-            or piece.endswith("?")
-        ):
+        hedged = any(m[0] not in asked for m in _HEDGED.finditer(piece))
+        if share < best or hedged or piece.endswith("?") or _turned(piece, asked_of, standard):
             continue
-        if not compared <= {quality.casefold() for quality in _COMPARED.findall(piece)} or _turned(
-            piece, asked_of, standard
-        ):
+        if not compared <= {quality.casefold() for quality in _COMPARED.findall(piece)}:
             continue
         if share > best:
             best, found = share, set()

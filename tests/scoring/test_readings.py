@@ -1,4 +1,7 @@
-"""Readings that were once wrong on replies of real models, one table for each kind. The words are made up, the shapes are real."""
+"""Readings that were once wrong on responses of real models, one table for each kind.
+
+The words are invented, the shapes are real.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,12 @@ OPTIONS = [
     (PLANT, "Die richtige Antwort ist C.", "", "C"),
     # a list header, a per-option analysis
     (TASTE, "Let's evaluate each option:\n- A. Rough: not a property\n- B. Salty: yes\n- C. Slippery: no", "", "B"),
-    (TASTE, "Let's evaluate each option:\n- A. Rough: it may be\n- B. Salty: it may be\n- C. Slippery: it may be", "", None),
+    (
+        TASTE,
+        "Let's evaluate each option:\n- A. Rough: it may be\n- B. Salty: it may be\n- C. Slippery: it may be",
+        "",
+        None,
+    ),
     (SEA, "A. rock is not alive\nB. kelp: yes\nC. jellyfish does not fit", "", "B"),
     (PLANT, "The correct answer is:\n\nA. stem\nB. root\nC. leaf\nD. flower", "", None),
     (PLANT, "The answer is:\n\nB. root\n\nA is the stem.", "", "B"),
@@ -49,7 +57,12 @@ OPTIONS = [
         None,
     ),
     (ANGLES, "So it is 145°.\n\nHowever, this value is not in the options.", "", None),
-    (("Yes", "No"), "If it is wide, the answer is (A) Yes. If not, the answer is (B) No. We cannot determine it.", "Is it?", None),
+    (
+        ("Yes", "No"),
+        "If it is wide, the answer is (A) Yes. If not, the answer is (B) No. We cannot determine it.",
+        "Is it?",
+        None,
+    ),
     # names that are lone letters
     (PLANT, "By the theorem, 12^2 + C^2 = 13^2.", "", None),
     (PLANT, "Therefore investment B has the higher return.", "Compare investments A and B.", None),
@@ -62,7 +75,12 @@ OPTIONS = [
     (THINGS, "The sofa is nearer to the camera than the table.", CLOSER, "B"),
     (COLONY, "The colony shown is Maryland. It is bordered by Virginia.", "What is the name of the colony shown?", "B"),
     (("dog", "cat", "snake"), "The snake is not a mammal. The dog and the cat are mammals.", NOT, "C"),
-    (SAMPLES, "The particles in sample A are slower. Therefore, sample B has the higher temperature than sample A.", "Which sample has the higher temperature?", "A"),
+    (
+        SAMPLES,
+        "The particles in sample A are slower. Therefore, sample B has the higher temperature than sample A.",
+        "Which sample has the higher temperature?",
+        "A",
+    ),
     # options that are named without being chosen
     (PLANT, "Option A directly relates to the source, while Option B involves the sink.", "", None),
     (PLANT, "This rules out option B.", "", None),
@@ -74,8 +92,13 @@ OPTIONS = [
     (("yes", "no"), "A: No, it is not.", "Is it?", "B"),
     (("yes", "no"), "No, Coral is not the minimum. The minimum is A.", "Is Coral the minimum?", "B"),
     # a question of the model's own making after its answer
-    (PLANT, "The part is below ground, so it takes up water.\nThe answer is B.\n\nQuestion: Which is green?\nThe answer is C.", "", "B"),
-]  # fmt: skip
+    (
+        PLANT,
+        "The part is below ground, it takes up water.\nThe answer is B.\n\nQuestion: Which is green?\nThe answer is C.",
+        "",
+        "B",
+    ),
+]
 
 
 @pytest.mark.parametrize(("texts", "reply", "question", "wanted"), OPTIONS)
@@ -97,14 +120,22 @@ NUMBERS = [
     ("3√5 / 2", "How long?", 3 * 5**0.5 / 2),
     ("I am unable to determine the age gap between the two people.", "What is the age gap?", None),
     ("There is not enough information to determine f(0).", "What is f(0)?", None),
-    ("The model has ___ dots divided into 2 equal groups.", "The model has dots divided into 2 equal groups. How many?", None),
+    (
+        "The model has ___ dots divided into 2 equal groups.",
+        "The model has dots divided into 2 equal groups. How many?",
+        None,
+    ),
     ("The gap is 10 years, with the younger being 30 and the older 40.", "What is the age gap?", 10),
-    ("The median is the average of 5 and 5. So the median is **5**. Half of the towns have 6 or more.", "What is the median?", 5),
+    (
+        "The median is the average of 5 and 5. So the median is **5**. Half of the towns have 6 or more.",
+        "What is the median?",
+        5,
+    ),
     ("The answer is an integer between 40 and 60.", "How many miles?", None),
     ("The range of the numbers is 1 to 7.", "What is the range of the numbers?", None),
     ("$1000 * 12 / 500 = $24", "What is the value?", 24),
     ("Step 3) It leads to 2/0.\nTherefore, the limit does not exist.", "What is the limit?", None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("reply", "question", "wanted"), NUMBERS)
