@@ -23,6 +23,8 @@ from tests.faults import odd_images
 from tests.faults.children import Ended, child, evaluate, measured
 from tests.faults.conftest import CleanRun, responses
 
+pytestmark = pytest.mark.slow
+
 ON = Cell("docvqa", "on")
 FORMATS = "docvqa/validation-0.parquet"
 

@@ -22,6 +22,8 @@ from cambrian_eval.endpoint.responses import ChatResponse
 from tests.judge.chat_server import Act, ChatServer, Seen, error
 from tests.judge.conftest import KEY
 
+pytestmark = pytest.mark.slow
+
 Script = Callable[[Seen, int], Act]
 
 

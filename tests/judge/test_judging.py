@@ -26,6 +26,8 @@ from cambrian_eval.scoring.judge.requests import JudgeSettings
 from tests.judge.chat_server import Act, ChatServer, Seen, error
 from tests.judge.conftest import KEY, right
 
+pytestmark = pytest.mark.slow
+
 CELL = Cell("docvqa", "on")
 Stored = Callable[..., Run]
 

@@ -27,6 +27,8 @@ from cambrian_eval.models.checkpoint_identity import identity
 from cambrian_eval.registry import resolve
 from cambrian_eval.sample import Request, Response
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 PHI3 = {"template": "phi3"}
 

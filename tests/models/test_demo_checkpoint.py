@@ -15,6 +15,8 @@ import cambrian_eval
 from cambrian_eval.demo import checkpoint, miniature
 from cambrian_eval.models.cambrian import CambrianForConditionalGeneration, CambrianProcessor
 
+pytestmark = pytest.mark.slow
+
 VISION_CENTRIC = ("mmvp", "realworldqa", "cvbench_2d", "cvbench_3d")
 LIMIT = 12_000_000
 

@@ -24,6 +24,8 @@ from cambrian_eval.running.store import Cell
 from tests.conftest import png
 from tests.judge.chat_server import Act, ChatServer, Seen, error
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-test-model-key-9QwErTy-never-on-disk"
 CELL = Cell("docvqa", "on")
 

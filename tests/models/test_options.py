@@ -18,6 +18,8 @@ from cambrian_eval.model import Model, option_fields, parse_options
 from cambrian_eval.registry import adapter_names, check_options, load_adapter, locate, resolve
 from cambrian_eval.running.store import Cell
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class ToyOptions:

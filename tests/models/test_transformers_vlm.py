@@ -21,6 +21,8 @@ from cambrian_eval.running.store import Cell
 from tests.conftest import png
 from tests.models.tiny_vlms import BUILDERS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

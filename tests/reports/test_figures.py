@@ -30,6 +30,8 @@ from cambrian_eval.reports.figures import load_figure
 from cambrian_eval.reports.scores import build, from_published
 from cambrian_eval.reports.sources import Sources, narrowed
 
+pytestmark = pytest.mark.slow
+
 PAPER = style.THEMES["paper"]
 PROVENANCE = style.Provenance("cambrian-eval plot x")
 

@@ -19,6 +19,8 @@ from cambrian_eval.reports.category_means import by_category
 from cambrian_eval.reports.runs import open_runs, read_results, score_table
 from tests.reports.conftest import BENCHMARKS, ROWS
 
+pytestmark = pytest.mark.slow
+
 app = typer.Typer()
 app.command("report")(report.report)
 app.command("analyze")(analyze.analyze)

@@ -10,6 +10,8 @@ import torch
 
 from cambrian_eval.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 Load = Callable[..., tuple[Any, Any]]
 LIMIT = 6
 

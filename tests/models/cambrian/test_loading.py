@@ -24,6 +24,8 @@ from cambrian_eval.models.cambrian import (
 )
 from cambrian_eval.models.cambrian.tensor_files import open_folder
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Path]
 
 

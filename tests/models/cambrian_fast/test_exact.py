@@ -14,6 +14,8 @@ from cambrian_eval.models.cambrian.fast import Driver, decode
 
 from .conftest import Loaded, answered
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Loaded]
 
 

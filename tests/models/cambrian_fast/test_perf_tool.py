@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .conftest import ROOT
 
 ABSENT = (
@@ -30,6 +32,7 @@ def run(code: str, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_both_sides_are_measured_and_agree(tmp_path: Path) -> None:
     code = "import perf_inference; perf_inference.main()"
     record = tmp_path / "made" / "perf.json"
