@@ -75,6 +75,8 @@ def grade(sample: Sample, reply: str, same_text: bool = False) -> Verdict:
 
 
 def _read(said: str, table: Table, question: str) -> Reading[str]:
+    if hit := table.exact.get(said):
+        return Reading(hit, "the response equals an option's text")
     if whole := lone_letter(said, table):
         return Reading(whole, "the response is one letter")
     if own := _own_line(said, table):
