@@ -32,10 +32,10 @@ LONGEST = 10_000
 
 
 def grade(reply: Reply, golds: Sequence[str]) -> Verdict:
-    """ANLS of the whole answer without thoughts, end marks and containers."""
+    """ANLS of the whole answer without thoughts, end marks, containers, markdown and quotes, or with the latter two."""
     if reply.silence:
         return unread(reply.silence)
-    value = anls(reply.said, golds)
+    value = max(anls(reply.said, golds), anls(reply.strip(), golds))
     return Verdict(
         value,
         reply.said,

@@ -67,7 +67,10 @@ def grade(sample: Sample, reply: str, same_text: bool = False) -> Verdict:
 
     With `same_text` the letter of an option with the same text as the gold one is right too.
     """
-    found = read(Reply(reply), sample.options, sample.question)
+    options = sample.options
+    if not options.keys() >= set(sample.answers):  # a table that lost the text of the gold option
+        options |= {gold: "" for gold in sample.answers if gold not in options}
+    found = read(Reply(reply), options, sample.question)
     right = found.value in sample.answers
     if same_text and found.value is not None and not right:
         right = any(sample.options[found.value] == sample.options[gold] for gold in sample.answers)
@@ -75,6 +78,8 @@ def grade(sample: Sample, reply: str, same_text: bool = False) -> Verdict:
 
 
 def _read(said: str, table: Table, question: str) -> Reading[str]:
+    if hit := table.exact.get(said):
+        return Reading(hit, "the response equals an option's text")
     if whole := lone_letter(said, table):
         return Reading(whole, "the response is one letter")
     if own := _own_line(said, table):

@@ -102,6 +102,11 @@ class Table:
         return {t.lower(): letter for t, letter in one.items()} | one
 
     @cached_property
+    def exact(self) -> dict[str, str]:
+        """Option texts of several characters as they stand, such as "(b)", which a letter must not shadow."""
+        return {text: letter for letter, text in reversed(self.cleaned.items()) if len(text) > 1}
+
+    @cached_property
     def letter_texts(self) -> frozenset[str]:
         """The letters whose option is the letter itself."""
         return frozenset(text.upper() for text in self.cleaned.values() if len(text) == 1 and text.isalpha())

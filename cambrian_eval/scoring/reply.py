@@ -16,7 +16,7 @@ from cambrian_eval.sample import Reason
 from cambrian_eval.scoring.text import clean, contained
 from cambrian_eval.scoring.thoughts import split
 
-BEGINNING, END = 2_000, 10_000
+BEGINNING, END = 2_000, 6_000
 """Characters at the beginning and at the end of a long response that are read."""
 
 

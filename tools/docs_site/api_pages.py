@@ -88,19 +88,18 @@ GROUPS = (
         tuple(
             f"cambrian_eval.scoring.{name}"
             for name in (
-                "choices",
+                "reply",
+                "thoughts",
+                "letter",
                 "options",
-                "letters",
                 "yes_no",
-                "numbers",
-                "short",
-                "phrases",
-                "open_answers",
-                "statement",
-                "final",
+                "number",
+                "phrase",
+                "free_form",
+                "relaxed",
                 "anls",
                 "vqa",
-                "ocr",
+                "containment",
                 "released",
             )
         ),
