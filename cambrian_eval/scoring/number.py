@@ -186,7 +186,7 @@ def _of_sentence(
     if inner and (concluded := _of_sentence(piece[inner.end() :], asked, bold, last=last, own=own)) is not None:
         return concluded
     sign, after = _after_equals(piece)
-    if sign and (results := _candidates(after, asked, dates=True, own=own)):
+    if sign and (results := _candidates(after, asked, dates=True)):
         return results[0]
     if (ratio := _ratio(piece, asked)) is not None:
         return ratio

@@ -39,7 +39,7 @@ class Number:
         return self.start + len(self.text)
 
 
-MOST = 2000
+MOST = 500
 """How many numbers of one text are listed."""
 MAX_LENGTH = 120
 """A text longer than this is not *one* number, whatever it holds."""

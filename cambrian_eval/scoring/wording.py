@@ -21,7 +21,7 @@ IS = (
 """What links "the answer" with the answer."""
 DETAIL = (
     r"(?:[\s,]+(?:to|for|of|in|that|based\son|according\sto|given|from|here|among|using|which|we|i|with|would)"
-    r"\b[^.:;?\n]{0,90}?)?"
+    r"\b[^.:;?\n]{0,70}?)?"
 )
 """Between "the answer" and its link: "based on the Punnett square"."""
 OTHER_LANGUAGES = (
