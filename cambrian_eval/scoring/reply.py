@@ -92,7 +92,8 @@ _PROGRAM = re.compile(
 )
 """A response that is a program: its result is not in it, and it was not run."""
 _NEXT_TURN = re.compile(
-    r"(?<![:\n])\n\s{0,6}(?:#{1,4} ?)?(?:(?:new |next |another )?question(?: \d+)?|human|user|instruction|query|问题|题目)\s*:",
+    r"(?<![:\n])\n\s{0,6}(?:#{1,4} ?)?"
+    r"(?:(?:new |next |another )?question(?: \d+)?|human|user|instruction|query|问题|题目)\s*:",
     re.IGNORECASE,
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")

@@ -104,6 +104,12 @@ CONCLUDES = re.compile(
 """The beginning of a sentence that concludes."""
 
 
+CLAUSE = re.compile(
+    r"\b(?:if|when|because|since|as|so that|due to|which|while|although|until)\b[^,.;\n]*(?:,|$)?", re.IGNORECASE
+)
+"""A subordinate clause, which says why or when and not what."""
+
+
 # --- refusal ---------------------------------------------------------------------------------------------------
 
 _MISSING = (
