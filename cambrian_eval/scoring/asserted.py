@@ -14,7 +14,7 @@ from cambrian_eval.scoring.mentions import first_two, only_letter, only_text
 from cambrian_eval.scoring.options import Table
 from cambrian_eval.scoring.reading import Reading
 from cambrian_eval.scoring.reply import sentences
-from cambrian_eval.scoring.wording import negated_before
+from cambrian_eval.scoring.wording import CLAUSE, negated_before
 
 _THAN = re.compile(
     r"\b(?P<quality>[a-z]+er|(?:more|less) [a-z]+)\b(?P<between>[^.;,\n]{0,60}?)\s+than\b[^.;,\n]{0,120}", re.IGNORECASE
@@ -69,6 +69,11 @@ _NO_QUALITY = frozenset(
 _STANDARD = re.compile(r"(?:\bthan|\bcompared (?:to|with)|\bunlike|\brelative to)\s+(?:the |an? )?$", re.IGNORECASE)
 
 
+_PRAISED = re.compile(
+    r"\s*(?:\([^()]{1,40}\)\s*)?(?:is|was) (?:the |most |likely |probably ){0,3}(?:correct|right|best|answer)\b",
+    re.IGNORECASE,
+)
+_IS_THEN = re.compile(r"\b(?:is|are)\s+(?:the |an? )?$", re.IGNORECASE)
 SHORT_SENTENCE = 5
 """Words of a first sentence that is an answer by itself: "They will attract."."""
 _SAME_QUALITY = (
@@ -99,13 +104,20 @@ _RELATIVE = re.compile(r",\s(?:which|where|who|whose|while|whereas)\b[^.;]{0,200
 
 def subject(said: str, table: Table, question: str) -> Reading[str] | None:
     """Where several options are named: the one of which a sentence says what the question asks."""
-    if not question or len(first_two(texts(said, table))) < 2:
+    if len(first_two(texts(said, table))) < 2:
         return None
     first = sentences(said)[0]
-    if len(first.split()) <= SHORT_SENTENCE and not first.endswith("?"):
+    if len(first.split()) <= SHORT_SENTENCE and not first.endswith("?") and not _DISCUSSED.match(first):
         named = {letter for letter, _, _ in table.occurrences(first)}
         if len(named) == 1 and named == first_two(texts(first, table)):
             return Reading(named.pop(), "the option in the short first sentence")
+    praised = {
+        letter
+        for letter, _, end in table.occurrences(said)
+        if _PRAISED.match(said, end) and letter in texts(said, table)
+    }
+    if len(praised) == 1:
+        return Reading(praised.pop(), "declared to be correct")
     if placed := _relation(said, table, question):
         return Reading(placed, "the place that is said of what the question asks for")
     asked = {q for m in _QUALITY.finditer(question) if (q := m.group().casefold()) not in _NO_QUALITY}
@@ -114,7 +126,9 @@ def subject(said: str, table: Table, question: str) -> Reading[str] | None:
     own = wording.content(" ".join(table.cleaned.values()))
     chosen: set[str] = set()
     for whole in sentences(said):
-        piece = _CLAUSE.sub(" ", _RELATIVE.sub("", whole))
+        piece = CLAUSE.sub(" ", _RELATIVE.sub("", whole))
+        if not table.occurrences(piece):
+            piece = whole
         if wording.refusal(piece) or (asked and not any(q in piece.casefold() for q in asked)):
             continue
         spots = sorted(
@@ -127,7 +141,9 @@ def subject(said: str, table: Table, question: str) -> Reading[str] | None:
         if asked:
             at = min(piece.casefold().find(q) for q in asked if q in piece.casefold())
             before = [s for s in spots if s[1] <= at]
-            chosen |= {before[-1][2]} if before else {s[2] for s in spots[:1] if len(spots) == 1}
+            behind = [s for s in spots if s[0] > at]
+            told = len(spots) == 1 or (behind and _IS_THEN.search(piece, at, behind[0][0]))
+            chosen |= {before[-1][2]} if before else {s[2] for s in behind[:1] if told}
         elif len({s[2] for s in spots}) == 1 and wording.echoes(whole, words - own) >= 0.5:
             chosen.add(spots[0][2])
     if len(chosen) == 1:
@@ -175,9 +191,6 @@ def stated(said: str, table: Table, question: str) -> Reading[str] | None:
     return Reading(found.pop(), "the option that the response states") if len(found) == 1 else None
 
 
-_CLAUSE = re.compile(
-    r"\b(?:if|when|because|since|as|so that|due to|which|while|although|until)\b[^,.;\n]*(?:,|$)?", re.IGNORECASE
-)
 LONGEST_PARAPHRASE = 600
 """Characters beyond which a response discusses more than its answer."""
 _VAGUE = frozenset(("also", "likel", "proba"))
@@ -196,7 +209,7 @@ def paraphrase(said: str, table: Table) -> Reading[str] | None:
     for piece in sentences(said):
         if wording.refusal(piece) or wording.denies(piece) or piece.endswith("?"):
             continue
-        clause = wording.content(_CLAUSE.sub(" ", piece))
+        clause = wording.content(CLAUSE.sub(" ", piece))
         hits = [letter for letter, group in own.items() if group and group <= clause]
         if len(hits) == 1:
             found[hits[0]] = None

@@ -36,7 +36,8 @@ _HEADS = re.compile(
     re.IGNORECASE,
 )
 _CHOSEN = re.compile(
-    r"\b(?P<linked>i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)|my (?:guess|pick|choice) is"
+    r"\b(?P<linked>i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for|lean towards?)"
+    r"|my (?:guess|pick|choice) is"
     r"|(?:best|closest|correct|right|most (?:likely|suitable|appropriate|plausible))\s+"
     r"(?:match|fit|description|candidate|one|possibility|explanation|statement|label|letter|term|part)\s+(?:is|:))"
     r"(?:[ \t]*:)?",
@@ -92,6 +93,7 @@ _CHOOSING = (
     "select",
     "go with",
     "say",
+    "lean",
     "opt for",
     "guess",
     "best",

@@ -14,7 +14,7 @@ from cambrian_eval.scoring.labels import MOST_CANDIDATES, Undecided, echoes, is_
 from cambrian_eval.scoring.options import AMBIGUOUS, Table
 from cambrian_eval.scoring.reading import Reading
 from cambrian_eval.scoring.reply import Reply, sentences
-from cambrian_eval.scoring.wording import negated_before
+from cambrian_eval.scoring.wording import CLAUSE, negated_before
 
 FUZZY_THRESHOLD = 85.0
 """Least similarity (rapidfuzz ratio, 0 to 100) at which a short response counts as a misspelt option text."""
@@ -212,6 +212,9 @@ def only_text(rest: str, table: Table, question: str) -> Reading[str] | None:
         letters = table.values.get(counted.value.value, ()) if counted.value and counted.rule in _STRONG else ()
         if len(letters) == 1:
             return Reading(letters[0], "the number that answers the question, an option's value")
+    if len(hits) > 1 and len(rest) < LONG_WORKING:
+        main = first_two(texts(CLAUSE.sub(" ", rest), table))  # without "if ...", "since ..."
+        hits = main if len(main) == 1 else hits
     if len(hits) > 1:
         raise Undecided("the texts of more than one option")
     return Reading(hits.pop(), "the only option whose text occurs") if hits else None

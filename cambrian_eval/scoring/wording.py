@@ -21,7 +21,7 @@ IS = (
 """What links "the answer" with the answer."""
 DETAIL = (
     r"(?:[\s,]+(?:to|for|of|in|that|based\son|according\sto|given|from|here|among|using|which|we|i|with|would)"
-    r"\b[^.:;?\n]{0,90}?)?"
+    r"\b[^.:;?\n]{0,70}?)?"
 )
 """Between "the answer" and its link: "based on the Punnett square"."""
 OTHER_LANGUAGES = (
@@ -102,6 +102,12 @@ CONCLUDES = re.compile(
     re.IGNORECASE,
 )
 """The beginning of a sentence that concludes."""
+
+
+CLAUSE = re.compile(
+    r"\b(?:if|when|because|since|as|so that|due to|which|while|although|until)\b[^,.;\n]*(?:,|$)?", re.IGNORECASE
+)
+"""A subordinate clause, which says why or when and not what."""
 
 
 # --- refusal ---------------------------------------------------------------------------------------------------
