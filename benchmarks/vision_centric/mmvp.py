@@ -5,7 +5,7 @@ the options as "(a) .." and "(b) ..".
 Score: pairs with both questions right, x100. A pair is questions 2p-1 and 2p by the data's own index; one
 that misses a member counts as wrong. The released code pairs by the order of the rows instead.
 Two pairs of the original (99/100 and 279/280) have their answers swapped. The published numbers were measured
-with them, so they are the default and copies that have them mended are put back; `corrected` mends them.
+with them, so they are the default and copies that have them corrected are put back; `corrected` corrects them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class MMVP(Benchmark):
     max_new_tokens = 512
     typical_chance = 25.0
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
-        "corrected": (False, "mend the answers of questions 99, 100, 279 and 280, swapped in the original"),
+        "corrected": (False, "correct the answers of questions 99, 100, 279 and 280, swapped in the original"),
     }
 
     @property

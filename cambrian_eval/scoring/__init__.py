@@ -1,6 +1,6 @@
 """From text to verdict: pure functions, no randomness, every verdict says which rule fired.
 
-`from cambrian_eval.scoring import choices` gives a module that is executed when it is first used: an adapter can be
+`from cambrian_eval.scoring import letter` gives a module that is executed when it is first used: an adapter can be
 listed or shown without compiling the patterns of its scorers.
 """
 

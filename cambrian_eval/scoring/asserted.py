@@ -63,9 +63,12 @@ def conclusion(said: str, table: Table) -> Reading[str] | None:
 _QUALITY = re.compile(
     r"\b(?:(?:more|most|less|least)\s+\w+|\w{2,}(?:er|est)|best|worst|further|farther)\b", re.IGNORECASE
 )
-_NO_QUALITY = frozenset(
-    ("number", "other", "whether", "under", "over", "after", "answer", "letter", "water", "river", "order")
+_NO_QUALITY = re.compile(
+    r"number|other|whether|under|over|after|answer|letter|water|river|order|\w*meter|cent(?:er|re)|flower|power|tower|corner"
+    r"|layer|paper|character|consumer|container|\w+ember|october|summer|winter|weather|matter|quarter|computer|rest|west|east"
+    r"|forest|interest|test|request|nest|guest"
 )
+"""Words that look like comparatives or superlatives and are none."""
 _STANDARD = re.compile(r"(?:\bthan|\bcompared (?:to|with)|\bunlike|\brelative to)\s+(?:the |an? )?$", re.IGNORECASE)
 
 
@@ -118,9 +121,11 @@ def subject(said: str, table: Table, question: str) -> Reading[str] | None:
     }
     if len(praised) == 1:
         return Reading(praised.pop(), "declared to be correct")
+    if table.values:
+        return None
     if placed := _relation(said, table, question):
         return Reading(placed, "the place that is said of what the question asks for")
-    asked = {q for m in _QUALITY.finditer(question) if (q := m.group().casefold()) not in _NO_QUALITY}
+    asked = {q for m in _QUALITY.finditer(question) if not _NO_QUALITY.fullmatch(q := m.group().casefold())}
     asked |= {same for q in asked for group in _SAME_QUALITY if q in group for same in group}
     words = wording.asked_words(sentences(question)[-1]) if question.strip() else set()
     own = wording.content(" ".join(table.cleaned.values()))

@@ -224,7 +224,7 @@ def _after_equals(piece: str) -> tuple[bool, str]:
     if last is None:
         return False, piece
     before, near, after = piece[last.end() :].partition("≈")
-    return True, before if near and numerals.find(before) else before + after
+    return True, before if near and numerals.parse(before) is not None else after if near else before
 
 
 _EQUALS = re.compile(r"=|^[^=]*?≈(?=[^=]*$)|\b(?:is )?(?:approximately )?equal to\b|\bequals\b", re.IGNORECASE)

@@ -87,7 +87,7 @@ class Reply(str):
 
 _PROGRAM = re.compile(
     r"(?:```\w*\s*)?(?:#|import\b|from\b|def\b|class\b|for\b|if\b|print\("
-    r"|[\w, ]{1,40}=)[\s\S]*\n(?:\s*print\([^\n]*|\s*#[^\n]*|```|\s*\S{1,3})"
+    r"|[\w, ]{1,40}=)[\s\S]*\n(?:\s*print\([^\n]*|\s*#[^\n]*|```|\s*(?:break|continue|pass|return\b[^\n]*|\S{1,3}))"
     r"|print\([^\n]*"
 )
 """A response that is a program: its result is not in it, and it was not run."""
