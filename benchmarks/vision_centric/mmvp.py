@@ -31,7 +31,7 @@ from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import letter, released
 
-MENDED = {99: ("B", "tusk"), 100: ("A", "tusk"), 279: ("B", "elderly"), 280: ("A", "elderly")}
+CORRECTED = {99: ("B", "tusk"), 100: ("A", "tusk"), 279: ("B", "elderly"), 280: ("A", "elderly")}
 """Question number -> the answer the original has wrong, and a word that proves it is that question."""
 _OPTIONS = re.compile(r"\s*\(a\)\s*(.*?)\s*\(b\)\s*(.*)", re.DOTALL | re.IGNORECASE)
 _COLUMNS = ("Index", "Question", "Options", "Correct Answer")
@@ -78,8 +78,8 @@ class MMVP(Benchmark):
 
     def _gold(self, number: int, gold: str, text: str) -> str:
         """The answer under the `corrected` setting, whatever the copy at hand says."""
-        right, word = MENDED.get(number, (gold, ""))
-        if number not in MENDED or word not in text.lower():
+        right, word = CORRECTED.get(number, (gold, ""))
+        if number not in CORRECTED or word not in text.lower():
             return gold
         return right if self.settings["corrected"] else "AB"[right == "A"]
 

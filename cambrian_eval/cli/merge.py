@@ -21,7 +21,7 @@ def merge(
     from cambrian_eval.running.merging import merge_runs
 
     found = merge_runs(runs, out or runs[0].absolute().parent / "merged", allow_gaps)
-    results = score_run(found.run, found.run.info["scorers"])
+    results = score_run(found.run, found.run.info["scorers"], official_raw=bool(found.run.info.get("official_raw")))
     if json:
         body = {
             "run": str(found.run.path),

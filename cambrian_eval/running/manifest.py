@@ -59,6 +59,7 @@ def describe(
         },
         "conditions": list(settings.conditions),
         "scorers": list(settings.scorers),
+        "official_raw": settings.official_raw,
         "data": {
             "kind": settings.data.text,
             "root": None if settings.data.root is None else str(settings.data.root),
@@ -127,7 +128,7 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
         raise UserError(
             f"{path} was made with other settings ({'; '.join(differences)}); use the same settings or another --out"
         )
-    merged = {**old, **{k: new[k] for k in ("model", "scorers", "data", "responses_depend_on")}}
+    merged = {**old, **{k: new[k] for k in ("model", "scorers", "official_raw", "data", "responses_depend_on")}}
     merged["conditions"] = list(dict.fromkeys([*old["conditions"], *new["conditions"]]))
     merged["benchmarks"] = {**old["benchmarks"], **new["benchmarks"]}
     merged["passes"] = [*old["passes"], *new["passes"]]

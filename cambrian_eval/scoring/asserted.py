@@ -11,7 +11,7 @@ from itertools import islice
 from cambrian_eval.scoring import wording, yes_no
 from cambrian_eval.scoring.labels import Undecided, lone_end, negated_after, texts
 from cambrian_eval.scoring.mentions import first_two, only_letter, only_text
-from cambrian_eval.scoring.options import Table
+from cambrian_eval.scoring.options import OptionTexts
 from cambrian_eval.scoring.reading import Reading
 from cambrian_eval.scoring.reply import sentences
 from cambrian_eval.scoring.wording import CLAUSE, negated_before
@@ -30,7 +30,7 @@ def without_standard(text: str, question: str) -> str | None:
     return text[: match.end("between")] + text[match.end() :]
 
 
-def polar_start(said: str, table: Table) -> Reading[str] | None:
+def polar_start(said: str, table: OptionTexts) -> Reading[str] | None:
     """ "No, it is not", also behind "A:" for "answer", where the options are yes and no."""
     if table.polar is None:
         return None
@@ -39,13 +39,13 @@ def polar_start(said: str, table: Table) -> Reading[str] | None:
     return Reading(table.polar[word], "the leading yes or no") if word else None
 
 
-def polar_echo(said: str, table: Table, question: str) -> Reading[str] | None:
+def polar_echo(said: str, table: OptionTexts, question: str) -> Reading[str] | None:
     """The question's statement, affirmed or denied, where the options are yes and no."""
     word = yes_no.stance(said, question) if table.polar is not None and question else None
     return Reading(table.polar[word], "the question's statement, affirmed or denied") if word and table.polar else None
 
 
-def conclusion(said: str, table: Table) -> Reading[str] | None:
+def conclusion(said: str, table: OptionTexts) -> Reading[str] | None:
     """What the last sentence that begins with "therefore" names, in a response of several sentences."""
     pieces = sentences(said)
     if len(pieces) < 2:
@@ -80,9 +80,15 @@ _IS_THEN = re.compile(r"\b(?:is|are)\s+(?:the |an? )?$", re.IGNORECASE)
 SHORT_SENTENCE = 5
 """Words of a first sentence that is an answer by itself: "They will attract."."""
 _SAME_QUALITY = (
-    {"closer", "nearer"}, {"closest", "nearest"}, {"farther", "further"}, {"farthest", "furthest"},
-    {"larger", "bigger"}, {"largest", "biggest"}, {"taller", "higher"}, {"tallest", "highest"},
-)  # fmt: skip
+    {"closer", "nearer"},
+    {"closest", "nearest"},
+    {"farther", "further"},
+    {"farthest", "furthest"},
+    {"larger", "bigger"},
+    {"largest", "biggest"},
+    {"taller", "higher"},
+    {"tallest", "highest"},
+)
 _PLACES = re.compile(
     r"\bwhere (?:is|are) (?:the )?([^?,]{1,60}?) (?:located |placed |positioned )?"
     r"(?:with respect to|relative to|in relation to|compared to) (?:the )?([^?,]{1,60}?)\s*[?(,.]",
@@ -90,7 +96,7 @@ _PLACES = re.compile(
 )
 
 
-def _relation(said: str, table: Table, question: str) -> str | None:
+def _relation(said: str, table: OptionTexts, question: str) -> str | None:
     """The only place that is said of the first of two things: "the dog is below the cat, so the cat is above"."""
     asked = _PLACES.search(question)
     if asked is None:
@@ -105,7 +111,7 @@ def _relation(said: str, table: Table, question: str) -> str | None:
 _RELATIVE = re.compile(r",\s(?:which|where|who|whose|while|whereas)\b[^.;]{0,200}")
 
 
-def subject(said: str, table: Table, question: str) -> Reading[str] | None:
+def subject(said: str, table: OptionTexts, question: str) -> Reading[str] | None:
     """Where several options are named: the one of which a sentence says what the question asks."""
     if len(first_two(texts(said, table))) < 2:
         return None
@@ -161,7 +167,7 @@ _AFFIRMED = re.compile(r"\b(?:yes|correct|true|right answer|matches|the answer)\
 _DENIED = re.compile(r"\b(?:no|not|incorrect|wrong|false|never|neither|cannot)\b|n't\b|不|✗|❌", re.IGNORECASE)
 
 
-def discussed(said: str, table: Table) -> Reading[str] | None:
+def discussed(said: str, table: OptionTexts) -> Reading[str] | None:
     """Where every option has a line of its own that discusses it: the only one that is affirmed."""
     lines = [(m[1].upper(), m[2]) for m in islice(_DISCUSSED.finditer(said), 50)] if "\n" in said else []
     if len(lines) < 2 or [letter for letter, _ in lines] != list(table.cleaned)[: len(lines)]:
@@ -183,7 +189,7 @@ _ASIDE = re.compile(r"\([^()]{0,300}\)|,? which (?:is|are) not\b[^.;]{0,200}")
 _IS_CORRECT = re.compile(r"\bis the (?:correct|right|best) (?:answer|option|choice)\b", re.IGNORECASE)
 
 
-def stated(said: str, table: Table, question: str) -> Reading[str] | None:
+def stated(said: str, table: OptionTexts, question: str) -> Reading[str] | None:
     """The option that the response states as the fact asked for although it says that no option fits."""
     if not question.strip() or table.values or table.polar or not _NOT_LISTED.search(said):
         return None
@@ -201,7 +207,7 @@ LONGEST_PARAPHRASE = 600
 _VAGUE = frozenset(("also", "likel", "proba"))
 
 
-def paraphrase(said: str, table: Table) -> Reading[str] | None:
+def paraphrase(said: str, table: OptionTexts) -> Reading[str] | None:
     """The only option all of whose own words stand in the main clause of a sentence."""
     if table.values or table.polar or not table.cleaned or len(said) > LONGEST_PARAPHRASE:
         return None

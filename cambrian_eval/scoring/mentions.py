@@ -11,7 +11,7 @@ from itertools import islice
 
 from cambrian_eval.scoring import number, numerals, wording
 from cambrian_eval.scoring.labels import MOST_CANDIDATES, Undecided, echoes, is_word, negated_after, texts
-from cambrian_eval.scoring.options import AMBIGUOUS, Table
+from cambrian_eval.scoring.options import AMBIGUOUS, OptionTexts
 from cambrian_eval.scoring.reading import Reading
 from cambrian_eval.scoring.reply import Reply, sentences
 from cambrian_eval.scoring.wording import CLAUSE, negated_before
@@ -30,15 +30,83 @@ _STANDALONE = re.compile(
     r"(?<![A-Za-z0-9_À-ɏ])(?<![A-Za-z]-)(?<![A-Z]\.)(?<![A-Z]\+)"
     r"(?:[(\[{<]\s?([A-Za-z])\s?[)\]}>]|([A-Z])(?![A-Za-z0-9_À-ɏ+#°]|'[A-Za-z]|-[A-Za-z]|\.[A-Z]\b))"
 )
-_STRONG_BEFORE = frozenset((
-    "also", "and", "answer", "answered", "are", "as", "be", "believe", "both", "but", "certainly", "choice",
-    "choose", "chose", "chosen", "clearly", "correct", "definitely", "doubt", "either", "favor", "favour", "final",
-    "for", "guess", "guessed", "hence", "i'd", "indicates", "is", "it's", "its", "just", "leaves", "leaving",
-    "letter", "like", "likely", "mark", "maybe", "means", "neither", "no", "nor", "not", "obviously", "only",
-    "option", "or", "perhaps", "pick", "picked", "prefer", "probably", "remaining", "right", "say", "select",
-    "selected", "selecting", "so", "suggests", "surely", "that", "that's", "then", "therefore", "think", "thus",
-    "was", "with", "would", "yes",
-))  # fmt: skip
+_STRONG_BEFORE = frozenset(
+    (
+        "also",
+        "and",
+        "answer",
+        "answered",
+        "are",
+        "as",
+        "be",
+        "believe",
+        "both",
+        "but",
+        "certainly",
+        "choice",
+        "choose",
+        "chose",
+        "chosen",
+        "clearly",
+        "correct",
+        "definitely",
+        "doubt",
+        "either",
+        "favor",
+        "favour",
+        "final",
+        "for",
+        "guess",
+        "guessed",
+        "hence",
+        "i'd",
+        "indicates",
+        "is",
+        "it's",
+        "its",
+        "just",
+        "leaves",
+        "leaving",
+        "letter",
+        "like",
+        "likely",
+        "mark",
+        "maybe",
+        "means",
+        "neither",
+        "no",
+        "nor",
+        "not",
+        "obviously",
+        "only",
+        "option",
+        "or",
+        "perhaps",
+        "pick",
+        "picked",
+        "prefer",
+        "probably",
+        "remaining",
+        "right",
+        "say",
+        "select",
+        "selected",
+        "selecting",
+        "so",
+        "suggests",
+        "surely",
+        "that",
+        "that's",
+        "then",
+        "therefore",
+        "think",
+        "thus",
+        "was",
+        "with",
+        "would",
+        "yes",
+    )
+)
 """Words before a bare letter that introduce it; after any other word it is a name ("point B")."""
 _NAMED = re.compile(r"\b(?:option|choice|letter)\s+$", re.IGNORECASE)
 _FORMULA_BEFORE = re.compile(r"[∠△^=+*/×·<>≤≥√∥⊥⊙]\s?$")
@@ -46,7 +114,7 @@ _FORMULA_AFTER = re.compile(r"\s?[\^=+*/×·<>≤≥∥⊥]")
 _JOINED = re.compile(r"[)\]\s]*(?:,|\bor\b|\band\b|\bnor\b|\bvs\b\.?|\bversus\b|/|&)\s*[(\[]?$")
 
 
-def only_letter(said: str, table: Table, question: str) -> Reading[str] | None:
+def only_letter(said: str, table: OptionTexts, question: str) -> Reading[str] | None:
     """The only stand-alone option letter that is neither negated, an article, nor the name of something."""
     if echoes(said, table):
         raise Undecided("the options are repeated without a choice")
@@ -99,7 +167,7 @@ def _names(question: str) -> set[str]:
     return set(_NAME.findall(question[-2000:])) - {"A", "I"} if question else set()
 
 
-def _no_conflict_around(said: str, letter: str, table: Table) -> None:
+def _no_conflict_around(said: str, letter: str, table: OptionTexts) -> None:
     """ "dog (A)" where A is the cat."""
     if len(said) > table.longest + 12:
         return
@@ -127,7 +195,7 @@ def _names_something(text: str, at: int) -> bool:
 _STRONG = ("the declared answer", "the conclusion", "the sentence that repeats the question")
 
 
-def only_text(rest: str, table: Table, question: str) -> Reading[str] | None:
+def only_text(rest: str, table: OptionTexts, question: str) -> Reading[str] | None:
     """The only option whose text occurs; where a question asks what is not, the only one that is denied."""
     if table.values and len(rest) > LONG_WORKING:
         rest = (sentences(rest) or ("",))[-1]
@@ -162,7 +230,7 @@ def first_two(letters: Iterable[str]) -> set[str]:
     return found
 
 
-def only_number(rest: str, table: Table) -> Reading[str] | None:
+def only_number(rest: str, table: OptionTexts) -> Reading[str] | None:
     """Where all options are numbers: the only number in the response, if it is the value of one option."""
     if not table.values or len(rest) > 2000:
         return None
@@ -173,7 +241,7 @@ def only_number(rest: str, table: Table) -> Reading[str] | None:
     return Reading(letters[0], "the only number, an option's value") if len(letters) == 1 else None
 
 
-def close_spelling(said: str, table: Table) -> Reading[str] | None:
+def close_spelling(said: str, table: OptionTexts) -> Reading[str] | None:
     """A short response that is one option's text but for its spelling."""
     piece = table.plain(said)
     longest = max((len(t) for t in table.plain_texts.values()), default=0)

@@ -14,14 +14,13 @@ from cambrian_eval.sample import Request, Response
 
 
 class Thinker:
-    """Thinks before it answers with the first guess; every fourth thought never ends."""
+    """Thinks before it answers yes; every fourth thought never ends."""
 
     name, fingerprint, max_images = "thinker", "thinker-1", 0
 
     def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
         for i, request in enumerate(requests):
-            answer = request.guesses[0] if request.guesses else "none"
-            yield Response(request.id, "<think>B, I" if i % 4 == 3 else f"<think>B?</think>\n{answer}", finish="stop")
+            yield Response(request.id, "<think>B, I" if i % 4 == 3 else "<think>B?</think>\nYes", finish="stop")
 
     def describe(self) -> dict[str, Any]:
         return {}
