@@ -16,10 +16,12 @@ import torch
 
 from cambrian_eval.errors import UserError
 
+from ..checkpoint_files import check_folder, read_json
+from ..tensor_files import WEIGHT_FILES, Stored, open_folder
+from ..weights_check import ALLOW, Allowed
 from . import prompts
 from .config import CambrianConfig, refuse_foreign
-from .folders import cached_snapshot, read_json
-from .tensor_files import WEIGHT_FILES, Stored, open_folder
+from .folders import cached_snapshot
 
 _IGNORED = ("rotary_emb.inv_freq",)
 _VOCABULARY = ("model.embed_tokens.weight", "lm_head.weight")
@@ -41,6 +43,7 @@ class Checkpoint:
         if isinstance(name, Checkpoint):
             return name
         folder = _folder(name)
+        check_folder(folder)
         return cls(str(name), folder, read_json(folder / "config.json"))
 
     def config(self) -> CambrianConfig:
@@ -104,28 +107,31 @@ def trim_vocabulary(stored: Stored, size: int) -> Stored:
     return trimmed
 
 
-def check_shapes(stored: Stored, expected: Mapping[str, torch.Size], folder: Path) -> None:
-    """Raise an error that names the first tensor that does not fit, with the shape that the configuration needs."""
+def check_shapes(stored: Stored, expected: Mapping[str, torch.Size], folder: Path, allowed: Allowed) -> None:
+    """Raise an error that names the first tensor that does not fit, with the shape that the configuration needs.
+
+    Tensors that are `allowed` may be missing or unexpected.
+    """
     for name, shape in expected.items():
         if name in stored and tuple(shape) != stored[name].shape:
             raise UserError(
                 f"{stored[name].origin}: tensor {name} has shape {list(stored[name].shape)}, "
                 f"expected {list(shape)} by config.json and its towers"
             )
-    missing = [name for name in expected if name not in stored]
+    missing = [name for name in expected if name not in stored and name not in allowed]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UserError(
             f"{folder}: tensor {missing[0]} of shape {list(expected[missing[0]])} is missing{more}; "
-            "the checkpoint is incomplete or config.json describes another one"
+            f"the checkpoint is incomplete or config.json describes another one; {ALLOW}"
         )
-    unexpected = [name for name in stored if name not in expected]
+    unexpected = [name for name in stored if name not in expected and name not in allowed]
     if unexpected:
         more = f" and {len(unexpected) - 1} more" if len(unexpected) > 1 else ""
         first = unexpected[0]
         raise UserError(
             f"{stored[first].origin}: tensor {first} of shape {list(stored[first].shape)} is unexpected{more}; "
-            "config.json describes a network without it"
+            f"config.json describes a network without it; {ALLOW}"
         )
 
 

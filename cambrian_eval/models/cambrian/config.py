@@ -22,7 +22,7 @@ IMAGE_TOKEN_ID = -200
 SAMPLER_HEADS = 16
 """Heads of every Spatial Vision Aggregator layer, whatever its width."""
 
-_PERCEPTRON = re.compile(r"mlp(\d+)x_gelu")
+_PERCEPTRON = re.compile(r"mlp(\d{1,2})x_gelu")
 _VISION_KEYS = ("mm_vision_tower_aux_list", "mm_vision_tower_aux_token_len_list")
 
 
@@ -170,6 +170,8 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
 
     def check_vision(self) -> None:
         """Refuse a combination of keys that describes no network; the error names the key."""
+        if not all(isinstance(entry, str) and entry for entry in self.mm_vision_tower_aux_list or []):
+            raise UserError("config.json: mm_vision_tower_aux_list must be a list of names or folders of vision towers")
         if not self.uses_aggregator and self.projector_depth == 0:
             raise UserError(
                 f"config.json: mm_projector_type {self.mm_projector_type!r} must be sva, linear or mlp<N>x_gelu"

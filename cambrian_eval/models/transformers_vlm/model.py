@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from cambrian_eval.models.checkpoint_identity import identity
+from cambrian_eval.models.transformers_vlm.chat_template import render, require_text
 from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint, TransformersOptions
 from cambrian_eval.sample import Finish, Request, Response, failed_response
 
@@ -65,9 +65,9 @@ class TransformersModel:
             "images": type(checkpoint.processor.image_processor).__name__,
             "decoding": "greedy",
         }
-        mark = identity(checkpoint.folder, [], self._settings)
-        self.fingerprint = "hf-" + mark.rpartition("-")[2]
+        self.fingerprint = fingerprint
         self._options = options
+        self._self_check: Any = "off"
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """Reads a window of requests, answers it batch by batch, then reads the next."""
@@ -114,8 +114,8 @@ class TransformersModel:
             return _Row(request, self._untemplated(text, len(request.images), mark), notes)
         parts = [{"type": "image"} for _ in request.images] + [{"type": "text", "text": text}]
         plain = "".join(f"{mark}\n" for _ in request.images) + text
-        chat = [{"role": "user", "content": parts if self.checkpoint.takes_parts else plain}]
-        written = str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
+        written = render(processor, parts if self.checkpoint.takes_parts else plain)
+        require_text(written, text)
         return _Row(request, written, notes)
 
     def _untemplated(self, text: str, images: int, mark: str) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 
 from cambrian_eval.errors import UserError
 
-from ..folders import cached_snapshot, read_json
-from ..tensor_files import open_folder
+from ...checkpoint_files import check_folder, read_json
+from ...tensor_files import open_folder
+from ..folders import cached_snapshot
 from . import timm
 from .clip import Clip
 from .convnext import ConvNext
@@ -97,6 +98,8 @@ def _from_name(entry: str, kind: TowerKind, folder: Path | None, allow_pickle: b
     hub_ids = kind.hub_ids(entry)
     folder = folder or next((found for found in map(cached_snapshot, hub_ids) if found is not None), None)
     released = next((kind.released[hub_id] for hub_id in hub_ids if hub_id in kind.released), None)
+    if folder is not None:
+        check_folder(folder)
     settings = released if folder is None else read_settings(folder, released, allow_pickle=allow_pickle)
     if settings is None:
         raise UserError(
@@ -118,6 +121,7 @@ def _from_name(entry: str, kind: TowerKind, folder: Path | None, allow_pickle: b
 
 
 def _from_folder(entry: str, folder: Path, allow_pickle: bool) -> TowerSpec:
+    check_folder(folder)
     settings = read_settings(folder, allow_pickle=allow_pickle)
     kind = _kind_of_settings(settings, folder)
     path = folder / "preprocessor_config.json"
