@@ -180,8 +180,8 @@ def check_options(spec: str, options: Mapping[str, Any]) -> dict[str, Any]:
 def resolve(spec: str, options: Mapping[str, Any] | None = None) -> Model:
     """The model for a `--model` spec and its adapter's options.
 
-    The settings of a run among the options (`seed`, `offline`, `rehash`) are left out where the adapter declares none of that
-    name; any other unknown option is an error.
+    The settings of a run among the options (`seed`, `offline`, `rehash`) are left out where the adapter declares
+    none of that name; any other unknown option is an error.
     """
     adapter, rest = locate(spec)
     known = option_fields(adapter)

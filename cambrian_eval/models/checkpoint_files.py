@@ -23,20 +23,18 @@ _JSON = (
 )
 _SIZES = frozenset(
     (
-        *("hidden_size", "intermediate_size", "vocab_size", "max_position_embeddings", "head_dim", "embed_dim"),
-        *(
-            "num_attention_heads",
-            "num_key_value_heads",
-            "image_size",
-            "patch_size",
-            "num_channels",
-            "vision_hidden_size",
-        ),
-        *("image_token_len", "mm_vision_tower_aux_token_len_list", "query_num_list", "num_query_group"),
-        *("hidden_sizes", "depths", "connector_depth"),
+        *("hidden_size", "hidden_sizes", "intermediate_size", "vocab_size", "max_position_embeddings", "head_dim"),
+        *("embed_dim", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "image_size", "patch_size"),
+        *("num_channels", "vision_hidden_size", "image_token_len", "mm_vision_tower_aux_token_len_list"),
+        *("query_num_list", "num_query_group", "depths"),
     )
 )
-_LAYERS = frozenset(("num_hidden_layers", "depth", "depths", "connector_depth", "num_of_vision_sampler_layers"))
+_LAYERS = frozenset(
+    (
+        *("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers", "depth"),
+        *("depths", "connector_depth", "num_of_vision_sampler_layers"),
+    )
+)
 _POSITIVE = frozenset(("rms_norm_eps", "layer_norm_eps", "layernorm_epsilon", "norm_eps", "rope_theta"))
 
 

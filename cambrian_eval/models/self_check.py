@@ -43,10 +43,10 @@ def self_check(name: str, logits: Logits, tokenizer: Any) -> dict[str, Any]:
     return {"logits": "finite", "image_changes_logits": True, "tokenizer_round_trip": True}
 
 
-def check_vocabulary(name: str, tokenizer: Any, rows: int, stated: dict[str, Any]) -> None:
-    """Refuses the tokenizer of another model: ids that the model has no embedding for, or another first and last token.
+def check_vocabulary(name: str, tokenizer: Any, rows: int, generation: Any) -> None:
+    """Refuses the tokenizer of another model: ids that the model has no embedding for, or other first and last tokens.
 
-    `rows` is the number of embeddings, `stated` the checkpoint's config.json.
+    `rows` is the number of embeddings, `generation` the model's generation configuration.
     """
     largest = max(tokenizer.get_vocab().values(), default=-1)
     if largest < 0:
@@ -56,14 +56,13 @@ def check_vocabulary(name: str, tokenizer: Any, rows: int, stated: dict[str, Any
             f"{name}: the tokenizer has ids up to {largest:,}, but the model has {rows:,} embeddings; it is the "
             f"tokenizer of another model; {OFF}"
         )
-    text = stated.get("text_config")
-    stated = {**(text if isinstance(text, dict) else {}), **stated}
-    bos, eos = stated.get("bos_token_id"), stated.get("eos_token_id")
-    stops = eos if isinstance(eos, list) else [eos]
+    bos, stops = generation.bos_token_id, generation.eos_token_id
     own_bos, own_eos = tokenizer.bos_token_id, tokenizer.eos_token_id
-    if None not in (bos, eos, own_bos, own_eos) and bos != own_bos and own_eos not in stops:
+    if None in (bos, stops, own_bos, own_eos):
+        return
+    if bos != own_bos and own_eos not in (stops if isinstance(stops, list) else [stops]):
         raise UserError(
-            f"{name}: config.json begins a text with token {bos} and ends it with {eos}, the tokenizer with {own_bos} "
+            f"{name}: the model begins a text with token {bos} and ends it with {stops}, the tokenizer with {own_bos} "
             f"and {own_eos}; it is the tokenizer of another model; {OFF}"
         )
 
@@ -101,8 +100,8 @@ def _finite(name: str, what: str, logits: Logits, image: Image | None) -> Tensor
         ) from error
     if not bool(found.isfinite().all()):
         raise UserError(
-            f"{name}: self-check: the logits for {what} contain NaN or infinite values; the weights are damaged, or the "
-            f"dtype is too narrow (try --dtype bfloat16 or float32); {OFF}"
+            f"{name}: self-check: the logits for {what} contain NaN or infinite values; the weights are damaged, "
+            f"or the dtype is too narrow (try --dtype bfloat16 or float32); {OFF}"
         )
     if bool((found == found[0]).all()):
         raise UserError(

@@ -211,7 +211,9 @@ def _entry(path: Path, name: str, about: Any, base: int) -> Entry:
     shown = name[:200]
     if not isinstance(about, dict):
         raise UserError(f"{path}: the header's entry for tensor {shown} is not an object; {_DOWNLOAD}")
-    dtype, shape, offsets = about.get("dtype"), about.get("shape"), about.get("data_offsets")
+    dtype: Any = about.get("dtype")
+    shape: Any = about.get("shape")
+    offsets: Any = about.get("data_offsets")
     if not isinstance(dtype, str):
         raise UserError(f"{path}: tensor {shown} has no dtype in the header; {_DOWNLOAD}")
     if not _are_sizes(shape):

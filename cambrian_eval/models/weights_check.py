@@ -44,7 +44,7 @@ class Allowed:
 
 
 def refuse_difference(place: object, kind: str, names: Collection[str], reason: str) -> None:
-    """Raises an error that names the first tensors of a kind (missing, unexpected, ...); returns where there is none."""
+    """Raises an error that names the first tensors of a kind (missing, unexpected, ...), if there is one."""
     if not names:
         return
     shown = ", ".join(sorted(names)[:3])
@@ -98,7 +98,7 @@ def _look_like_weights(values: Tensor) -> bool:
     if len(sizes) < 64 or not bool(torch.isfinite(sizes).all()):
         return False
     low, middle, high = torch.quantile(sizes, torch.tensor([0.05, 0.5, 0.95])).tolist()
-    return 1e-7 < middle < 8 and high > 4 * low
+    return bool(1e-7 < middle < 8 and high > 4 * low)
 
 
 def check_parameters(parameters: Iterable[tuple[str, Tensor]], place: Path, allowed: Allowed) -> None:
@@ -116,18 +116,18 @@ def check_parameters(parameters: Iterable[tuple[str, Tensor]], place: Path, allo
     by_device: dict[torch.device, list[int]] = {}
     for index, (low, _) in enumerate(found):
         by_device.setdefault(low.device, []).append(index)
-    limits: dict[int, tuple[float, float]] = {}
+    limits: dict[int, list[float]] = {}
     for indices in by_device.values():
         pairs = torch.stack([torch.stack(found[index]) for index in indices]).tolist()
-        limits.update({index: (low, high) for index, (low, high) in zip(indices, pairs, strict=True)})
+        limits.update(zip(indices, pairs, strict=True))
     zero = []
     for index, (name, is_matrix) in enumerate(names):
-        low, high = limits[index]
-        if not (abs(low) < float("inf") and abs(high) < float("inf")):  # false for NaN too
+        least, most = limits[index]
+        if not (abs(least) < float("inf") and abs(most) < float("inf")):  # false for NaN too
             raise UserError(
                 f"{place}: tensor {name} contains NaN or infinite values; download the checkpoint again, or load it "
                 "in another dtype"
             )
-        if is_matrix and low == high == 0:
+        if is_matrix and least == most == 0:
             zero.append(name)
     refuse_difference(place, "all zero", allowed.others(zero), "the checkpoint is damaged; download it again")

@@ -1,4 +1,4 @@
-"""A checkpoint's chat template: code of a stranger that writes the prompt, so it is bounded and its result is checked."""
+"""A checkpoint's chat template: foreign code that writes the prompt, so its time is bounded and its result checked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def set_template(processor: Any, template: str | None) -> None:
             ) from None
     own = processor.chat_template or getattr(processor.tokenizer, "chat_template", None)
     chosen = own.get("default") if isinstance(own, dict) else own
-    processor.chat_template = _with_fixed_date(chosen) if prints_date(chosen) else chosen
+    processor.chat_template = chosen if chosen is None or not prints_date(chosen) else _with_fixed_date(chosen)
 
 
 def prints_date(template: str | None) -> bool:
@@ -60,10 +60,8 @@ def probe(processor: Any) -> tuple[str, bool]:
     for content in ([{"type": "text", "text": _PROBE}], _PROBE):
         try:
             text = render(processor, content)
-            if isinstance(content, list):
-                with_image = render(processor, [{"type": "image"}, *content])
-            else:
-                with_image = text
+            shown = [{"type": "image"}, *content] if isinstance(content, list) else content
+            with_image = render(processor, shown)
         except Exception as error:
             reason = one_line(error, 200)
             continue

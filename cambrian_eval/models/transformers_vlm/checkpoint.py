@@ -54,8 +54,6 @@ class Checkpoint:
     """Whether prompts already begin with the beginning-of-sequence token."""
     takes_parts: bool
     """Whether the template reads a message as a list of images and text; else it takes plain text."""
-    raw: Mapping[str, Any]
-    """The content of config.json."""
     note: str | None
     """What a reader of the results should know about how the checkpoint was loaded."""
     fixed_date: bool
@@ -67,10 +65,8 @@ class Checkpoint:
         return "paligemma" in type(self.processor).__name__.lower()
 
 
-def load(spec: str, options: TransformersOptions) -> Checkpoint:
-    """The checkpoint `FOLDER`, `HUB_ID` or `HUB_ID@REVISION`, on the device the options name."""
-    folder = _folder(spec, options)
-    check_folder(folder)
+def load(folder: Path, options: TransformersOptions) -> Checkpoint:
+    """The checkpoint in a folder, on the device the options name."""
     raw = read_json(folder / "config.json")
     device = device_of(options)
     processor = _processor(folder, raw, options)
@@ -97,18 +93,18 @@ def load(spec: str, options: TransformersOptions) -> Checkpoint:
         dtype=str(model.dtype).removeprefix("torch."),
         bos_in_template=bool(tokenizer.bos_token) and written.startswith(tokenizer.bos_token),
         takes_parts=takes_parts,
-        raw=raw,
         note=_own_code(folder, raw, options),
         fixed_date=fixed_date,
     )
 
 
-def _folder(spec: str, options: TransformersOptions) -> Path:
-    """The files of a checkpoint on this machine; those of a Hub checkpoint are downloaded or found in the cache."""
+def find_folder(spec: str, options: TransformersOptions) -> Path:
+    """The files of `FOLDER`, `HUB_ID` or `HUB_ID@REVISION`, checked; those of the Hub are downloaded where absent."""
     local = Path(spec).expanduser()
     if local.is_dir():
         if not (local / "config.json").is_file():
             raise UserError(f"model folder {spec} has no config.json; name a checkpoint folder")
+        check_folder(local)
         return local
     repo, _, revision = spec.partition("@")
     if repo.count("/") > 1 or spec.startswith((".", "/", "~")):
@@ -123,6 +119,7 @@ def _folder(spec: str, options: TransformersOptions) -> Path:
     except Exception as error:
         failure = "is not in the local cache (--offline)" if options.offline else "could not be downloaded from the Hub"
         raise UserError(f"model {spec!r} {failure}: {type(error).__name__}: {one_line(error, 300)}") from error
+    check_folder(Path(found))
     return Path(found)
 
 
