@@ -8,10 +8,8 @@ from typing import Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Adapter, Claim, Model
-from cambrian_eval.models.checkpoint_identity import ContentHash
 from cambrian_eval.models.local import display_name, loading
-from cambrian_eval.models.transformers_vlm.checkpoint import TransformersOptions, find_folder, load
-from cambrian_eval.models.transformers_vlm.model import TransformersModel
+from cambrian_eval.models.transformers_vlm.options import TransformersOptions
 
 
 class TransformersAdapter(Adapter):
@@ -25,6 +23,10 @@ class TransformersAdapter(Adapter):
         """The checkpoint on the device the options name."""
         if not rest:
             raise UserError("hf: no checkpoint named; write hf:FOLDER or for example hf:llava-hf/llava-1.5-7b-hf")
+        from cambrian_eval.models.checkpoint_identity import ContentHash
+        from cambrian_eval.models.transformers_vlm.checkpoint import find_folder, load
+        from cambrian_eval.models.transformers_vlm.model import TransformersModel
+
         folder = find_folder(rest, options)
         with loading(rest), ContentHash([folder], options.rehash) as content:
             checkpoint = load(folder, options)

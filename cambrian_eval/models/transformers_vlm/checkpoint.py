@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.errors import UserError, one_line
-from cambrian_eval.model import option
 from cambrian_eval.models.checkpoint_files import check_folder, check_stop_ids, read_json
-from cambrian_eval.models.local import LocalOptions, device_of, quantization
+from cambrian_eval.models.local import device_of, quantization
 from cambrian_eval.models.tensor_files import open_file, read_entries
 from cambrian_eval.models.transformers_vlm.chat_template import prints_date, probe, set_template
+from cambrian_eval.models.transformers_vlm.options import TransformersOptions
 from cambrian_eval.models.weights_check import (
     ALLOW,
     Allowed,
@@ -30,15 +30,6 @@ from cambrian_eval.models.weights_check import (
 _NO_WEIGHTS = ("rotary_emb.inv_freq", "position_ids", "num_batches_tracked")
 """Ends of names of tensors that old checkpoints store and that follow from the configuration."""
 _FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "tokenizer*"]
-
-
-@dataclass(frozen=True)
-class TransformersOptions(LocalOptions):
-    """Options of `hf`."""
-
-    template: str | None = option(None, help="File with a Jinja chat template instead of the checkpoint's own.")
-    trust_remote_code: bool = option(False, help="Let the checkpoint run Python code of its own.")
-    offline: bool = option(False, help="Load from the local cache only; the run's own (--offline) unless set.")
 
 
 @dataclass(frozen=True)

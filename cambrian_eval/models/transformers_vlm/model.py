@@ -17,7 +17,8 @@ from cambrian_eval.image import LazyImage
 from cambrian_eval.models.checkpoint_identity import ContentHash
 from cambrian_eval.models.self_check import check_vocabulary, self_check
 from cambrian_eval.models.transformers_vlm.chat_template import TODAY, render, require_text
-from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint, TransformersOptions
+from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint
+from cambrian_eval.models.transformers_vlm.options import TransformersOptions
 from cambrian_eval.sample import Finish, Request, Response, failed_response
 
 if TYPE_CHECKING:
