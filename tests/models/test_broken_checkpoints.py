@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
-import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import resolve
+from cambrian_eval.sample import Request, Response
+from tests.models.damage import (
+    Change,
+    a_number,
+    bfloat16_called_float16,
+    byte_tokenizer,
+    cast,
+    drop,
+    entry,
+    extra,
+    fifo,
+    fill,
+    header,
+    index,
+    one_value,
+    overlapping,
+    raw_header,
+    text,
+    values,
+    weights,
+    without_offsets,
+)
 from tests.models.tiny_vlms import llava
-
-Change = Callable[[Path], None]
-State = dict[str, torch.Tensor]
-
-HEAD = "language_model.model.embed_tokens.weight"
 
 
 @pytest.fixture(scope="module")
@@ -37,161 +51,6 @@ def folder(shelf: Path, tmp_path: Path) -> Path:
     return copy
 
 
-def weights(change: Callable[[State], None]) -> Change:
-    """Rewrites the tensors."""
-
-    def apply(folder: Path) -> None:
-        state = load_file(folder / "model.safetensors")
-        change(state)
-        save_file(state, folder / "model.safetensors", {"format": "pt"})
-
-    return apply
-
-
-def drop(*parts: str) -> Change:
-    def change(state: State) -> None:
-        names = [name for name in state if any(part in name for part in parts)]
-        assert names
-        for name in names:
-            del state[name]
-
-    return weights(change)
-
-
-def fill(part: str, value: float) -> Change:
-    def change(state: State) -> None:
-        for name in [name for name in state if part in name]:
-            state[name] = torch.full_like(state[name], value)
-
-    return weights(change)
-
-
-def one_value(part: str, value: float) -> Change:
-    def change(state: State) -> None:
-        next(t for name, t in state.items() if part in name).view(-1)[-1] = value
-
-    return weights(change)
-
-
-def cast(part: str, dtype: torch.dtype) -> Change:
-    def change(state: State) -> None:
-        for name in [name for name in state if part in name]:
-            state[name] = state[name].to(dtype)
-
-    return weights(change)
-
-
-def extra(state: State) -> None:
-    state["model.surplus.weight"] = torch.ones(3, 3)
-
-
-def values(name: str, **keys: Any) -> Change:
-    """Sets keys of a JSON file; `a__b` is b inside a."""
-
-    def apply(folder: Path) -> None:
-        path = folder / name
-        content = json.loads(path.read_text()) if path.exists() else {}
-        for key, value in keys.items():
-            *outer, last = key.split("__")
-            place = content
-            for part in outer:
-                place = place[part]
-            place[last] = value
-        path.write_text(json.dumps(content))
-
-    return apply
-
-
-def text(name: str, content: str | bytes) -> Change:
-    def apply(folder: Path) -> None:
-        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-
-    return apply
-
-
-def fifo(name: str) -> Change:
-    def apply(folder: Path) -> None:
-        (folder / name).unlink(missing_ok=True)
-        os.mkfifo(folder / name)
-
-    return apply
-
-
-def header(change: Callable[[dict[str, Any]], Any]) -> Change:
-    """Rewrites the header of the weights and leaves their bytes as they are."""
-
-    def apply(folder: Path) -> None:
-        path = folder / "model.safetensors"
-        data = path.read_bytes()
-        (length,) = struct.unpack("<Q", data[:8])
-        content = json.loads(data[8 : 8 + length])
-        changed = change(content)
-        written = json.dumps(content if changed is None else changed).encode()
-        path.write_bytes(struct.pack("<Q", len(written)) + written + data[8 + length :])
-
-    return apply
-
-
-def raw_header(content: bytes) -> Change:
-    return text("model.safetensors", struct.pack("<Q", len(content)) + content)
-
-
-def entry(**keys: Any) -> Change:
-    """Changes the header's entry of one tensor."""
-
-    def change(content: dict[str, Any]) -> None:
-        content[next(name for name in content if "layernorm.weight" in name)] |= keys
-
-    return header(change)
-
-
-def overlapping(content: dict[str, Any]) -> None:
-    entries = [about for name, about in content.items() if name != "__metadata__"]
-    first = next(a for a in entries if any(b is not a and b["shape"] == a["shape"] for b in entries))
-    next(b for b in entries if b is not first and b["shape"] == first["shape"])["data_offsets"] = first["data_offsets"]
-
-
-def without_offsets(content: dict[str, Any]) -> None:
-    del content[next(name for name in content if name != "__metadata__")]["data_offsets"]
-
-
-def a_number(content: dict[str, Any]) -> None:
-    content[next(name for name in content if name != "__metadata__")] = 7
-
-
-def index(content: Any) -> Change:
-    def apply(folder: Path) -> None:
-        (folder / "model.safetensors.index.json").write_text(json.dumps(content))
-        (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
-
-    return apply
-
-
-def bfloat16_called_float16(folder: Path) -> None:
-    cast("", torch.bfloat16)(folder)
-
-    def change(content: dict[str, Any]) -> None:
-        for name, about in content.items():
-            if name != "__metadata__":
-                about["dtype"] = "F16"
-
-    header(change)(folder)
-
-
-def template(content: str) -> Change:
-    return text("chat_template.jinja", content)
-
-
-def byte_tokenizer(size: int) -> Change:
-    def apply(folder: Path) -> None:
-        path = folder / "tokenizer.json"
-        content = json.loads(path.read_text())
-        content["model"]["vocab"] |= {f"word{i}": 10_000 + i for i in range(size)}
-        path.write_text(json.dumps(content))
-
-    return apply
-
-
 DEEP = '{"a":' * 5000 + "1" + "}" * 5000
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 
@@ -203,7 +62,7 @@ WEIGHTS: dict[str, tuple[Change, str]] = {
     "unexpected": (weights(extra), r"model\.surplus\.weight is unexpected"),
     "another shape": (
         values("config.json", text_config__intermediate_size=64),
-        r"has shape \[.*config\.json describes",
+        r"has shape \[.*json describes",
     ),
     "NaN": (one_value("q_proj", float("nan")), r"q_proj.* NaN or infinite"),
     "infinite": (one_value("mlp", float("inf")), r"mlp.* NaN or infinite"),
@@ -278,8 +137,6 @@ def test_the_whole_checkpoint_loads(folder: Path) -> None:
 def test_damaged_weights(case: str, folder: Path) -> None:
     change, expected = WEIGHTS[case]
     change(folder)
-    import re
-
     message = refused(f"hf:{folder}")
     assert re.search(expected, message), message
 
@@ -288,7 +145,98 @@ def test_damaged_weights(case: str, folder: Path) -> None:
 def test_impossible_configurations(case: str, folder: Path) -> None:
     change, expected = CONFIGS[case]
     change(folder)
-    import re
-
     message = refused(f"hf:{folder}")
     assert re.search(expected, message), message
+
+
+TEMPLATES: dict[str, tuple[str, str]] = {
+    "drops the question": ("{% for m in messages %}USER: <image> ASSISTANT:{% endfor %}", r"does not show the text"),
+    "fails": ("{{ raise_exception('no') }}", r"cannot be used \(no\)"),
+    "is broken": ("{% for m in %}", r"cannot be used"),
+    "leaves the sandbox": ("{{ ''.__class__.__mro__ }}", r"cannot be used"),
+}
+
+
+@pytest.mark.parametrize("case", TEMPLATES)
+def test_chat_templates_that_cannot_be_used(case: str, folder: Path) -> None:
+    content, expected = TEMPLATES[case]
+    (folder / "chat_template.jinja").write_text(content)
+    message = refused(f"hf:{folder}")
+    assert re.search(expected, message), message
+
+
+def test_a_chat_template_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cambrian_eval.models.transformers_vlm.chat_template.SECONDS", 0.5)
+    (folder / "chat_template.jinja").write_text(LOOP)
+    assert "did not end within 0.5 seconds" in refused(f"hf:{folder}")
+
+
+def ask(model: Any, prompt: str) -> Response:
+    return next(iter(model.respond(iter([Request("a", "toy", "off", prompt, (), 0, 3, "key")]))))
+
+
+def test_a_question_that_the_template_drops_fails_alone(folder: Path) -> None:
+    own = (folder / "chat_template.jinja").read_text()
+    (folder / "chat_template.jinja").write_text(own.replace("c['text']", "c['text'][:80]"))
+    model = resolve(f"hf:{folder}", {"device": "cpu"})
+    assert ask(model, "short?").finish == "length"
+    long = ask(model, "a longer question, " * 9)
+    assert long.finish == "failed" and "left out the question" in str(long.error)
+
+
+def test_a_template_that_prints_the_date_prints_the_same_one_every_day(folder: Path) -> None:
+    own = (folder / "chat_template.jinja").read_text()
+    before = ask(resolve(f"hf:{folder}", {"device": "cpu"}), "Why?")
+    plain, dated = (
+        own.replace("{{ bos_token }}", "{{ bos_token }}" + date)
+        for date in ("26 Jul 2024, July 26, 2024-07-26 ", "{{ strftime_now('%d %b %Y, %B %-d, %Y-%m-%d') }} ")
+    )
+    (folder / "chat_template.jinja").write_text(plain)
+    expected = ask(resolve(f"hf:{folder}", {"device": "cpu"}), "Why?")
+    (folder / "chat_template.jinja").write_text(dated)
+    model = resolve(f"hf:{folder}", {"device": "cpu"})
+    found = ask(model, "Why?")
+    assert (found.text, found.prompt_tokens) == (expected.text, expected.prompt_tokens)
+    assert found.prompt_tokens != before.prompt_tokens
+    assert model.describe()["date_in_prompts"] == "fixed: 2024-07-26"
+
+
+def test_missing_and_surplus_tensors_are_allowed_by_pattern(folder: Path) -> None:
+    weights(extra)(folder)
+    drop("multi_modal_projector.linear_2")(folder)
+    patterns = "model.surplus.*, model.multi_modal_projector.*"
+    assert "multi_modal_projector" in refused(f"hf:{folder}", {"allow_missing": "model.surplus.*"})
+    assert "surplus" in refused(f"hf:{folder}", {"allow_missing": "model.multi*"})
+    first, second = (resolve(f"hf:{folder}", {"device": "cpu", "allow_missing": patterns}) for _ in range(2))
+    asked = "Which is larger?"
+    assert ask(first, asked).text == ask(second, asked).text, "what is missing is the same at every start"
+
+
+def test_a_model_that_does_not_see_is_refused_by_the_self_check(folder: Path) -> None:
+    fill("multi_modal_projector", 0.0)(folder)
+    allow = {"allow_missing": "*multi_modal_projector*"}
+    assert "two different images give exactly the same logits" in refused(f"hf:{folder}", allow)
+    model = resolve(f"hf:{folder}", {"device": "cpu", "self_check": False, **allow})
+    assert model.describe()["self_check"] == "off"
+
+
+def test_code_that_is_not_run_is_reported(folder: Path) -> None:
+    values("config.json", auto_map={"AutoConfig": "own.OwnConfig"})(folder)
+    (folder / "own.py").write_text("raise SystemExit('run')")
+    with pytest.warns(UserWarning, match="code of its own"):
+        model = resolve(f"hf:{folder}", {"device": "cpu"})
+    assert "--trust-remote-code" in model.describe()["note"]
+
+
+def test_what_is_not_the_model_does_not_change_the_fingerprint(folder: Path) -> None:
+    def fingerprint(**options: Any) -> str:
+        return resolve(f"hf:{folder}", {"device": "cpu", **options}).fingerprint
+
+    before = fingerprint()
+    (folder / "README.md").write_text("New text.")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_text("x")
+    assert fingerprint(batch_size=3) == before
+    assert fingerprint(self_check=False) == before
+    (folder / "vocab.txt").write_text("x")
+    assert fingerprint() != before

@@ -49,7 +49,9 @@ def render(processor: Any, content: str | Sequence[dict[str, Any]]) -> str:
     Raises `UserError` where the template takes too long, and what it raises itself.
     """
     chat = [{"role": "user", "content": content}]
-    return bounded(lambda: str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)))
+    return bounded(
+        lambda: str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)), SECONDS
+    )
 
 
 def probe(processor: Any) -> tuple[str, bool]:
@@ -79,7 +81,7 @@ def require_text(prompt: str, text: str) -> None:
         raise UserError("the chat template left out the question, or a part of it; name another with --template FILE")
 
 
-def bounded(work: Callable[[], T], seconds: float = SECONDS) -> T:
+def bounded(work: Callable[[], T], seconds: float) -> T:
     """The result of work that is written in Python, and an error if it takes too long; it is then ended."""
     found: list[T] = []
     errors: list[BaseException] = []

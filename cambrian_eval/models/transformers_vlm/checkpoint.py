@@ -60,11 +60,12 @@ def load(folder: Path, options: TransformersOptions) -> Checkpoint:
     """The checkpoint in a folder, on the device the options name."""
     raw = read_json(folder / "config.json")
     device = device_of(options)
+    config = _config(folder, raw, options)
     processor = _processor(folder, raw, options)
     set_template(processor, options.template)
     fixed_date = prints_date(processor.chat_template)
     written, takes_parts = probe(processor)
-    model = _model(folder, raw, options, device)
+    model = _model(folder, config, bool(raw.get("quantization_config")), options, device)
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
@@ -217,30 +218,40 @@ def _check_weights(folder: Path, quantized: bool) -> int | None:
     return total
 
 
-def _model(folder: Path, raw: Mapping[str, Any], options: TransformersOptions, device: str) -> Any:
-    """The model on its device, ready for inference: every tensor from the files, none of them damaged."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+def _config(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) -> Any:
+    """The configuration of a model that takes images and text."""
+    from transformers import AutoConfig, PreTrainedConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-    common: dict[str, Any] = {"trust_remote_code": options.trust_remote_code, "local_files_only": True}
+    path = folder / "config.json"
     try:
-        config = AutoConfig.from_pretrained(folder, **common)
-    except (OSError, ValueError, ImportError) as error:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=options.trust_remote_code, local_files_only=True)
+    except (OSError, ValueError, ImportError, TypeError) as error:
         raise UserError(
-            f"{folder / 'config.json'} names no model that this version of transformers knows: {one_line(error, 300)}"
+            f"{path} names no model that this version of transformers knows: {one_line(error, 300)}"
         ) from error
     known = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
-    if not (known or options.trust_remote_code or hasattr(config, "vision_config")):
+    if not (known or options.trust_remote_code or isinstance(getattr(config, "vision_config", None), PreTrainedConfig)):
         raise UserError(
-            f"{folder / 'config.json'}: model_type {config.model_type!r} is not an image-text-to-text model of "
-            "transformers; name a checkpoint that takes images"
+            f"{path}: model_type {config.model_type!r} is not an image-text-to-text model of transformers; name a "
+            "checkpoint that takes images"
         )
     if options.quantize is not None and raw.get("quantization_config"):
         raise UserError(f"{folder} is quantized already; leave out --quantize")
+    return config
+
+
+def _model(folder: Path, config: Any, quantized: bool, options: TransformersOptions, device: str) -> Any:
+    """The model on its device, ready for inference: every tensor from the files, none of them damaged."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+    known = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
     auto = AutoModelForImageTextToText if known else AutoModelForCausalLM
     kwargs: dict[str, Any] = {
-        **common,
+        "trust_remote_code": options.trust_remote_code,
+        "local_files_only": True,
         "config": config,
         "dtype": options.dtype or ("float32" if device == "cpu" else "bfloat16"),
         "device_map": options.device_map or {"": device},
@@ -253,7 +264,7 @@ def _model(folder: Path, raw: Mapping[str, Any], options: TransformersOptions, d
     if options.quantize is not None:
         compute = torch.float32 if device == "cpu" else torch.bfloat16
         kwargs["quantization_config"] = quantization(options.quantize, compute)
-    stored = _check_weights(folder, quantized=bool(raw.get("quantization_config")))
+    stored = _check_weights(folder, quantized)
     if stored is not None and known and not options.trust_remote_code:
         _check_size(auto, config, stored, folder)
     allowed = Allowed(options.allow_missing)
