@@ -7,7 +7,8 @@ checkpoint, and compares the tensors' names and shapes with the configuration be
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+import zlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 from cambrian_eval.errors import UserError
 
 from ..checkpoint_files import check_folder, read_json
-from ..tensor_files import WEIGHT_FILES, Stored, open_folder
+from ..tensor_files import WEIGHT_FILES, Stored, StoredTensor, open_folder
 from ..weights_check import ALLOW, Allowed
 from . import prompts
 from .config import CambrianConfig, refuse_foreign
@@ -133,6 +134,18 @@ def check_shapes(stored: Stored, expected: Mapping[str, torch.Size], folder: Pat
             f"{stored[first].origin}: tensor {first} of shape {list(stored[first].shape)} is unexpected{more}; "
             f"config.json describes a network without it; {ALLOW}"
         )
+
+
+def initial_tensor(name: str, shape: Sequence[int], dtype: torch.dtype) -> StoredTensor:
+    """In place of a tensor that may be missing: a fresh network's values, the same at every start."""
+
+    def read(wanted: torch.dtype) -> torch.Tensor:
+        if len(shape) < 2:
+            return torch.full(tuple(shape), 1.0 if name.endswith("weight") else 0.0, dtype=wanted)
+        random = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+        return (torch.randn(tuple(shape), generator=random) * 0.02).to(wanted)
+
+    return StoredTensor(tuple(shape), dtype, read, Path())
 
 
 def chosen_dtype(dtype: Any, stated: Any, stored: Stored) -> torch.dtype:

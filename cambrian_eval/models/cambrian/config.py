@@ -170,8 +170,6 @@ class CambrianConfig(PreTrainedConfig):  # type: ignore[misc]
 
     def check_vision(self) -> None:
         """Refuse a combination of keys that describes no network; the error names the key."""
-        if not all(isinstance(entry, str) and entry for entry in self.mm_vision_tower_aux_list or []):
-            raise UserError("config.json: mm_vision_tower_aux_list must be a list of names or folders of vision towers")
         if not self.uses_aggregator and self.projector_depth == 0:
             raise UserError(
                 f"config.json: mm_projector_type {self.mm_projector_type!r} must be sva, linear or mlp<N>x_gelu"
@@ -243,6 +241,9 @@ def config_class_of(config_dict: dict[str, Any]) -> type[CambrianConfig]:
 def refuse_foreign(config_dict: Mapping[str, Any], name: str) -> None:
     """Raise an error that says what a file is where it is not a Cambrian-1 configuration."""
     if all(config_dict.get(key) for key in _VISION_KEYS):
+        entries = config_dict["mm_vision_tower_aux_list"]
+        if not isinstance(entries, list) or not all(isinstance(entry, str) and entry for entry in entries):
+            raise UserError(f"{name}: mm_vision_tower_aux_list must be a list of names or folders of vision towers")
         return
     kind = str(config_dict.get("model_type", "unknown"))
     if config_dict.get("peft_type"):

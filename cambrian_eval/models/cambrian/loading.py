@@ -20,8 +20,8 @@ from cambrian_eval.errors import UserError
 
 from ..local import quantization
 from ..tensor_files import Stored
-from ..weights_check import Allowed, check_parameters, check_types, seeded
-from .checkpoint import Checkpoint, check_shapes, chosen_dtype, open_weights, trim_vocabulary
+from ..weights_check import Allowed, check_parameters, check_types
+from .checkpoint import Checkpoint, check_shapes, chosen_dtype, initial_tensor, open_weights, trim_vocabulary
 from .config import CambrianConfig
 from .tokens import load_tokenizer
 from .towers.kind import TowerSpec
@@ -87,7 +87,7 @@ class CheckpointModel(PreTrainedModel):  # type: ignore[misc]
         allowed = Allowed(allow_missing)
         expected = _expected_shapes(chosen, config)
         check_shapes(stored, expected, checkpoint.folder, allowed)
-        stored = {key: tensor for key, tensor in stored.items() if key in expected}
+        stored = {key: stored.get(key) or initial_tensor(key, shape, target) for key, shape in expected.items()}
         check_types(stored)
         if quantize is None:
             # The loader would convert whole tensors; while reading, only one small piece exists in the stored type.
@@ -98,10 +98,9 @@ class CheckpointModel(PreTrainedModel):  # type: ignore[misc]
             kwargs["attn_implementation"] = _attention(attn_implementation)
         if device_map is not None:
             kwargs |= _placement(device_map, specs, target)
-        with seeded():
-            model: CheckpointModel = super(CheckpointModel, chosen).from_pretrained(
-                None, *args, config=config, state_dict=stored, dtype=target, **kwargs
-            )
+        model: CheckpointModel = super(CheckpointModel, chosen).from_pretrained(
+            None, *args, config=config, state_dict=stored, dtype=target, **kwargs
+        )
         model.config.name_or_path = str(checkpoint.folder)
         device = model.model.image_newline.device
         for spec, side in zip(specs, config.tower_sides, strict=True):
