@@ -42,7 +42,7 @@ def run(
     data: str = typer.Option(None, help="hub, mini or mini:N. [default: hub]"),
     data_root: Path = typer.Option(None, help="Folder with one subfolder for each benchmark."),
     allow_urls: bool = typer.Option(False, help="Download images that rows name by URL."),
-    rehash: bool = typer.Option(False, help="Hash data files anew, without the cache of hashes."),
+    rehash: bool = typer.Option(False, help="Hash data and weight files anew, without the cache of hashes."),
     revision: str = typer.Option(None, help="Revision of the Hub datasets instead of the benchmark's own."),
     prompts: str = typer.Option("official", help="official (released code) or paper (appendix)."),
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),

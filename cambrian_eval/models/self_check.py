@@ -44,13 +44,15 @@ def self_check(name: str, logits: Logits, tokenizer: Any) -> dict[str, Any]:
 
 
 def check_vocabulary(name: str, tokenizer: Any, rows: int, generation: Any) -> None:
-    """Refuses the tokenizer of another model: ids that the model has no embedding for, or other first and last tokens.
+    """Refuses the tokenizer of another model: pieces without an embedding, or other first and last tokens.
 
     `rows` is the number of embeddings, `generation` the model's generation configuration.
     """
-    largest = max(tokenizer.get_vocab().values(), default=-1)
-    if largest < 0:
+    vocabulary, added = tokenizer.get_vocab(), tokenizer.get_added_vocab()
+    if not vocabulary:
         raise UserError(f"{name}: the tokenizer is empty; download the checkpoint again")
+    # Added tokens may be more than the model knows: some checkpoints name tokens that they never use.
+    largest = max((index for token, index in vocabulary.items() if token not in added), default=-1)
     if largest >= rows:
         raise UserError(
             f"{name}: the tokenizer has ids up to {largest:,}, but the model has {rows:,} embeddings; it is the "
