@@ -15,6 +15,8 @@ MAX_LAYERS = 1000
 """More layers than any model has; building so many modules takes minutes before the first error."""
 MAX_SIZE = 1 << 28
 """Larger than any width, vocabulary or position count."""
+MAX_PIXEL = 1000
+"""Larger than a mean or standard deviation of pixels, on a scale to 1 or to 255."""
 
 _JSON = (
     *("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"),
@@ -26,7 +28,8 @@ _SIZES = frozenset(
         *("hidden_size", "hidden_sizes", "intermediate_size", "vocab_size", "max_position_embeddings", "head_dim"),
         *("embed_dim", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "image_size", "patch_size"),
         *("num_channels", "vision_hidden_size", "image_token_len", "mm_vision_tower_aux_token_len_list"),
-        *("query_num_list", "num_query_group", "depths"),
+        *("query_num_list", "num_query_group", "depths", "size", "crop_size", "height", "width", "shortest_edge"),
+        "longest_edge",
     )
 )
 _LAYERS = frozenset(
@@ -63,10 +66,10 @@ def check_values(settings: Mapping[str, Any], path: Path) -> None:
             raise UserError(f"{path}: {key} is NaN; {REMEDY}")
         if key in _POSITIVE and not _is_number(value, above=0):
             raise UserError(f"{path}: {key} must be a number above 0, not {_shown(value)}; {REMEDY}")
-        if key == "image_std" and not _is_number(abs(value) if isinstance(value, float | int) else value, above=0):
+        if key == "image_std" and not (_is_number(value, above=0) and value < MAX_PIXEL):
             raise UserError(f"{path}: image_std must not contain {_shown(value)}: pixels are divided by it; {REMEDY}")
-        if key == "image_mean" and not _is_number(value, above=-math.inf):
-            raise UserError(f"{path}: image_mean must contain numbers, not {_shown(value)}; {REMEDY}")
+        if key == "image_mean" and not (_is_number(value, above=-MAX_PIXEL) and value < MAX_PIXEL):
+            raise UserError(f"{path}: image_mean must contain pixel values, not {_shown(value)}; {REMEDY}")
         if key in _SIZES | _LAYERS:
             least = 0 if key in _LAYERS and key not in _SIZES else 1
             if isinstance(value, bool) or not isinstance(value, int) or value < least:

@@ -64,6 +64,7 @@ def load_tower(
     config = kind.network_config(spec, select_layer)
     read = kind.fit(read_tower(spec.folder, kind, allow_pickle=allow_pickle), spec, config)
     check_types(read)
+    _check_size(spec, select_layer, read)
     stored = {name: tensor.cast(dtype) for name, tensor in read.items()}
     chosen = {"attn_implementation": attention} if attention is not None and kind.has_attention else {}
     with _without_transformers_report(), seeded():
@@ -81,6 +82,18 @@ def load_tower(
     kind.adjust(network)
     network.requires_grad_(False)
     return Tower(network, spec, side).eval()
+
+
+def _check_size(spec: TowerSpec, select_layer: int, stored: Stored) -> None:
+    """Refuses the configuration of a much larger tower than the one in the files, before memory is taken for it."""
+    with torch.device("meta"):
+        needed = sum(parameter.numel() for parameter in build_network(spec, select_layer).parameters())
+    found = sum(tensor.numel() for tensor in stored.values())
+    if needed > 4 * found + 1_000_000:
+        raise UserError(
+            f"{spec.folder} (vision tower {spec.entry}): config.json describes a network of {needed:,} parameters, but "
+            f"the weight file has {found:,}; they do not belong together"
+        )
 
 
 def build_network(spec: TowerSpec, select_layer: int) -> nn.Module:

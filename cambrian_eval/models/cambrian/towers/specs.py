@@ -25,6 +25,8 @@ from .siglip import Siglip
 
 KINDS: tuple[TowerKind, ...] = (Clip(), Siglip(), ConvNext(), Dinov2())
 """In the order in which the authors' code tries them on an entry."""
+MAX_SIDE = 8192
+"""Pixels; larger inputs would fill the memory before the first error."""
 TRUNK_TENSORS = tuple(kind.trunk_tensor for kind in KINDS if kind.trunk_tensor is not None)
 
 
@@ -132,7 +134,7 @@ def _from_folder(entry: str, folder: Path, allow_pickle: bool) -> TowerSpec:
         folder=folder,
         hub_ids=(),
         settings=settings,
-        side=_preprocessor_side(preprocessor) or int(settings.get("image_size") or kind.side),
+        side=_preprocessor_side(preprocessor, path) or int(settings.get("image_size") or kind.side),
         mean=_triple(preprocessor.get("image_mean"), kind.mean),
         std=_triple(preprocessor.get("image_std"), kind.std),
         multi_stage=kind.is_multi_stage(settings),
@@ -171,12 +173,14 @@ def _kind_of_settings(settings: Settings, folder: Path) -> TowerKind:
     )
 
 
-def _preprocessor_side(preprocessor: Mapping[str, Any]) -> int | None:
+def _preprocessor_side(preprocessor: Mapping[str, Any], path: Path) -> int | None:
     for key in ("crop_size", "size"):
         value = preprocessor.get(key)
         if isinstance(value, dict):
             value = value.get("height") or value.get("shortest_edge")
         if isinstance(value, int):
+            if value > MAX_SIDE:
+                raise UserError(f"{path}: {key} is {value:,}; a tower's input has a side of at most {MAX_SIDE:,}")
             return value
     return None
 
