@@ -55,7 +55,7 @@ class DataSpec:
                 raise UserError("--data mini and --data-root exclude each other; give one of them")
             if number and not (number.isdigit() and int(number) > 0):
                 raise UserError(f"--data {data}: the number of rows must be a positive integer, as in mini:200")
-            return cls(mini=int(number) if number else 48, offline=True)
+            return cls(mini=int(number) if number else 48, offline=True, rehash=rehash)
         if kind != "hub" or number:
             raise UserError(f"--data {data!r} is not known; use hub, mini or mini:N (or --data-root DIR)")
         return cls(root=root, revision=revision, offline=offline, urls=urls, rehash=rehash)
