@@ -37,6 +37,8 @@ from tests.models.damage import (
 )
 from tests.models.tiny_vlms import llava
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
