@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from cambrian_eval.registry import benchmark_names, load_benchmark
+from cambrian_eval.safe_text import csv_text
 from cambrian_eval.sample import Result
 
 from .catalogue import entry
 from .runs import NamedRun
-from .style import csv_text
 
 RESULT_COLUMNS = (
     "model",

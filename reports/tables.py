@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.results.averages import OVERALL
+from cambrian_eval.safe_text import csv_text
 
 from .catalogue import canonical, categories_of, entry
 from .category_means import COLUMNS, by_category, ranks
 from .scores import ScoreTable
-from .style import csv_text
 
 FORMATS = ("markdown", "latex", "csv", "html")
 AVERAGES = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.safe_text import printable
 from cambrian_eval.sample import Result
 
 
@@ -99,11 +101,21 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
     return text
 
 
+def say(text: str) -> None:
+    """A line on stderr, control characters written out."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def control(stream: TextIO, sequence: str) -> None:
+    """Writes a sequence that moves the cursor; only for sequences of this program."""
+    getattr(stream, "write_control", stream.write)(sequence)
+
+
 def as_json(value: Any) -> str:
     """One machine-readable object on one line."""
     import json
 
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
+    return printable(json.dumps(value, ensure_ascii=False), "json")
 
 
 def published(model: str, found: Sequence[Result]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from cambrian_eval.data.jsonl import read_objects, read_text
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_scorer
 from cambrian_eval.results.grading import decide, summarize, thought_notes
+from cambrian_eval.safe_text import csv_cell
 from cambrian_eval.sample import Result, Sample, Verdict
 from cambrian_eval.scoring.reply import Reply
 
@@ -116,13 +117,13 @@ _ARRAY = re.compile(r"""\[\s*(?:'[^']*'|"[^"]*")\s+['"]""")
 
 
 def write_verdicts(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """Verdicts as JSONL, or CSV where the name ends so."""
+    """Verdicts as JSONL, or CSV where the name ends so, its cells safe for spreadsheets."""
     try:
         with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             if path.suffix.lower() == ".csv":
                 writer = csv.DictWriter(file, list(lines[0]) if lines else [])
                 writer.writeheader()
-                writer.writerows(lines)
+                writer.writerows({name: csv_cell(value) for name, value in line.items()} for line in lines)
             else:
                 file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     except OSError as error:

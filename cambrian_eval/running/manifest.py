@@ -21,6 +21,7 @@ from cambrian_eval.model import Model
 from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.settings import Settings
 from cambrian_eval.running.store import Run
+from cambrian_eval.safe_text import name_line
 from cambrian_eval.sample import Sample
 
 PACKAGES = (
@@ -41,7 +42,7 @@ def describe(
     """What is needed to repeat the run. `responses_depend_on` must be equal when a run is resumed."""
     return {
         "model": {
-            "name": model.name,
+            "name": name_line(model.name),
             "spec": spec if isinstance(spec, str) else model.name,
             "fingerprint": model.fingerprint,
             "max_images": model.max_images,
