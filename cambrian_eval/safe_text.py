@@ -59,6 +59,12 @@ def csv_cell(value: Any) -> Any:
     return "'" + text
 
 
+def name_in_csv(text: str) -> str:
+    """A name from a cell, as one line; the apostrophe that `csv_cell` put in front is taken off."""
+    line = name_line(text)
+    return line[1:] if line.startswith("'") and csv_cell(line[1:]) == line else line
+
+
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Rows as CSV with every cell made safe; numbers in full precision, missing values empty."""
     out = io.StringIO()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-import warnings
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Any
@@ -124,13 +123,12 @@ def version(
 def main() -> None:
     """Runs the command line; never shows a traceback without `--debug`."""
     _open_descriptors()
-    _allow_warnings()
     before = sys.stdout, sys.stderr
     for stream in before:  # responses may hold what no encoding has
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     out, err = (SafeStream(s, result) for s, result in zip(before, (True, False), strict=True))
-    sys.stdout, sys.stderr = out, err  # type: ignore[assignment]
+    sys.stdout, sys.stderr = out, err
     try:
         code = _command()
         try:
@@ -179,13 +177,6 @@ def _open_descriptors() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-
-
-def _allow_warnings() -> None:
-    """Warnings of libraries stay warnings under `PYTHONWARNINGS=error`, here and in worker processes."""
-    if "error" in os.environ.get("PYTHONWARNINGS", ""):
-        os.environ["PYTHONWARNINGS"] = "default"
-        warnings.simplefilter("default")
 
 
 def _discard(*streams: SafeStream) -> None:
