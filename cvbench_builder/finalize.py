@@ -14,6 +14,7 @@ from typing import Any
 
 from cvbench_builder import dataset, derived_files, wording
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.files import inside
 from cvbench_builder.questions import content_hash
 from cvbench_builder.review import Decision, ReviewerAgreement, agreement, read_decisions
 from cvbench_builder.stats import answer_place
@@ -33,6 +34,7 @@ class ReviewSummary:
 def finalize(folder: Path, reviews: list[Path], out: Path | None) -> ReviewSummary:
     """Write the reviewed build to `out`, or replace `folder` if `out` is None."""
     rows = dataset.read_rows(folder)
+    dataset.verify(folder, rows)
     files = [read_decisions(path) for path in reviews]
     for path, decisions in zip(reviews, files, strict=True):
         _refuse_unknown_rows(path, decisions, rows)
@@ -159,7 +161,7 @@ def _copy_rows(source: Path, part: Path, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         target = part / row["filename"]
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / row["filename"], target)
+        shutil.copyfile(inside(source, row["filename"]), target)
         row["content_hash"] = content_hash(row, row["image_sha256"])
     dataset.write_rows(rows, part / dataset.ROWS)
     dataset.write_all_parquet(rows, part)
