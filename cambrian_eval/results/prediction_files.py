@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.benchmark import Benchmark, row_to_sample
+from cambrian_eval.benchmark import Benchmark, absent_answer, check_answers, row_to_sample
 from cambrian_eval.data.jsonl import read_objects, read_text
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_scorer
@@ -33,6 +33,7 @@ def grade_file(
     replies: list[Reply] = []
     verdicts: list[Verdict] = []
     lines: list[dict[str, Any]] = []
+    empty: list[tuple[str, str]] = []
     rows = _read(path)
     for number, row in rows:
         column = next((c for c in PREDICTION if c in row), None)
@@ -48,6 +49,8 @@ def grade_file(
             raise UserError(
                 f"{path} line {number}: this row is not part of {benchmark.name} (its own filter leaves it out)"
             )
+        if absent := absent_answer(benchmark, row, sample):
+            empty.append((f"line {number}", absent))
         reply = Reply(row[column])
         verdict = decide(deciding, benchmark, sample, reply, official_raw)
         replies.append(reply)
@@ -65,7 +68,7 @@ def grade_file(
             }
         )
     complete = len(rows) == benchmark.source.n_rows
-    notes = thought_notes(deciding, replies, official_raw)
+    notes = [*check_answers(benchmark, samples, empty, str(path)), *thought_notes(deciding, replies, official_raw)]
     return lines, summarize(benchmark, samples, verdicts, scorer, complete=complete, notes=notes)
 
 
