@@ -219,6 +219,11 @@ def _coerce(value: Any, default: Any, name: str) -> Any:
     return str(value)
 
 
+def _kind(sample: Sample) -> str:
+    wrong = next(t for t in (sample.question, *sample.choices, *sample.answers) if not isinstance(t, str))
+    return str(getattr(wrong, "problem", None) or type(wrong).__name__)
+
+
 def absent_answer(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> str | None:
     """The column whose gold answer is empty in a row; None where the sample has an answer."""
     held = [c for c in benchmark.gold_columns if c in row]
@@ -256,7 +261,10 @@ def check_answers(
 def row_to_sample(benchmark: Benchmark, row: Mapping[str, Any], index: int) -> Sample | None:
     """A row as a sample, with a missing or malformed column named."""
     try:
-        return benchmark.to_sample(row, index)
+        sample = benchmark.to_sample(row, index)
+        if sample is not None and not all(isinstance(t, str) for t in (sample.question, *sample.choices, *sample.answers)):
+            raise TypeError(f"the question, an option or an answer is not text: {_kind(sample)}")
+        return sample
     except KeyError as error:
         found = ", ".join(sorted(map(str, row)))
         raise UserError(f"{benchmark.name} row {index}: column {error} is missing; found: {found}") from error

@@ -70,6 +70,9 @@ class LazyImage:
         made.problem = problem
         return made
 
+    def __str__(self) -> str:
+        raise TypeError(self.problem or "bytes or an image where text is needed")
+
     def data(self) -> bytes:
         """The encoded bytes as the dataset holds them."""
         return self._read()
