@@ -262,7 +262,9 @@ def row_to_sample(benchmark: Benchmark, row: Mapping[str, Any], index: int) -> S
     """A row as a sample, with a missing or malformed column named."""
     try:
         sample = benchmark.to_sample(row, index)
-        if sample is not None and not all(isinstance(t, str) for t in (sample.question, *sample.choices, *sample.answers)):
+        if sample is not None and not all(
+            isinstance(t, str) for t in (sample.question, *sample.choices, *sample.answers)
+        ):
             raise TypeError(f"the question, an option or an answer is not text: {_kind(sample)}")
         return sample
     except KeyError as error:

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.results.averages import judges
 from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
 
@@ -165,6 +166,9 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     for which, names in incomplete.items():
         whom = "all models" if len(names) == len(runs) > 1 else ", ".join(names)
         notes.append(f"subset: the scores of {whom} on {which} cover only some rows of the published dataset")
+    shown = [r for named in runs for r in named.results if (r.scorer, r.condition) == (scorer, condition)]
+    if len(different := judges(shown)) > 1:
+        notes.append(f"these scores and their averages come from different judges: {'; '.join(different)}")
     table = build(cells, YOUR_RUNS, notes)
     return replace(
         table,

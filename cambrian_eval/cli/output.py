@@ -129,11 +129,15 @@ def published(model: str, found: Sequence[Result]) -> dict[str, float]:
 def averages(found: Sequence[Result]) -> str:
     """Category averages by the paper's formulas, for the first scorer and each condition."""
     from cambrian_eval.results.averages import averages as compute
+    from cambrian_eval.results.averages import judges
 
     lines = []
     scorer = found[0].scorer
     for condition in dict.fromkeys(r.condition for r in found):
         mine = [r for r in found if r.condition == condition and r.scorer == scorer]
+        if len(different := judges(mine)) > 1:
+            lines.append(f"averages ({condition}, {scorer}): none, the judges differ ({'; '.join(different)})")
+            continue
         scores = {r.benchmark: r.score for r in mine}
         partial = [r.benchmark for r in mine if not r.complete]
         cells = [f"{a.label} {number(a.value)}" for a in compute(scores, partial).values() if a.value is not None]

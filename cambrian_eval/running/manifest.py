@@ -105,6 +105,21 @@ def _template(benchmark: Benchmark, sample: Sample, style: PromptStyle) -> str:
     return benchmark.prompt(replace(sample, question="{question}", choices=names), style)
 
 
+RESPONSES_DEPEND_ON_VERSIONS = ("cambrian-eval", "torch", "transformers", "tokenizers", "pillow", "numpy")
+"""Packages whose version can change a response."""
+
+
+def versions_used(info: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The versions of those packages over all starts of a run; packages of which none is stored are left out."""
+    found: dict[str, list[str]] = {}
+    for one in info["passes"]:
+        stored = one.get("versions")
+        for name in RESPONSES_DEPEND_ON_VERSIONS if isinstance(stored, dict) else ():
+            if isinstance(stored.get(name), str) and stored[name] not in found.setdefault(name, []):
+                found[name].append(stored[name])
+    return {name: sorted(versions) for name, versions in found.items() if versions}
+
+
 FIXED = ("model fingerprint", "limit", "shard")
 """Settings that one run can have only once, whatever `--on-change` says."""
 
