@@ -219,11 +219,6 @@ def _coerce(value: Any, default: Any, name: str) -> Any:
     return str(value)
 
 
-def _kind(sample: Sample) -> str:
-    wrong = next(t for t in (sample.question, *sample.choices, *sample.answers) if not isinstance(t, str))
-    return str(getattr(wrong, "problem", None) or type(wrong).__name__)
-
-
 def absent_answer(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> str | None:
     """The column whose gold answer is empty in a row; None where the sample has an answer."""
     held = [c for c in benchmark.gold_columns if c in row]
@@ -262,10 +257,11 @@ def row_to_sample(benchmark: Benchmark, row: Mapping[str, Any], index: int) -> S
     """A row as a sample, with a missing or malformed column named."""
     try:
         sample = benchmark.to_sample(row, index)
-        if sample is not None and not all(
-            isinstance(t, str) for t in (sample.question, *sample.choices, *sample.answers)
-        ):
-            raise TypeError(f"the question, an option or an answer is not text: {_kind(sample)}")
+        if sample is not None:
+            for text in (sample.question, *sample.choices, *sample.answers):
+                if not isinstance(text, str):
+                    what = getattr(text, "problem", None) or type(text).__name__
+                    raise TypeError(f"the question, an option or an answer is not text: {what}")
         return sample
     except KeyError as error:
         found = ", ".join(sorted(map(str, row)))

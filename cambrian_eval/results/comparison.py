@@ -137,12 +137,13 @@ def _check_judges(a: Run, b: Run, name: str, condition_a: str, condition_b: str,
 def _check_stored(run: Run, cell: Cell, scorer: str, score: float) -> None:
     """The stored result of a cell must be the one of its verdicts."""
     for r in run.results():
-        if (r.benchmark, r.condition, r.scorer) == (cell.benchmark, cell.condition, scorer) and r.score is not None:
-            if abs(r.score - score) > 1e-6 * r.scale:
-                raise UserError(
-                    f"{run.path}: results.json has the score {r.score:g} for {cell.stem}.{scorer}, its verdicts give "
-                    f"{score:g}; score the run again: cambrian-eval score {run.path} --scorer {scorer}"
-                )
+        if (r.benchmark, r.condition, r.scorer) != (cell.benchmark, cell.condition, scorer) or r.score is None:
+            continue
+        if abs(r.score - score) > 1e-6 * r.scale:
+            raise UserError(
+                f"{run.path}: results.json has the score {r.score:g} for {cell.stem}.{scorer}, its verdicts give "
+                f"{score:g}; score the run again: cambrian-eval score {run.path} --scorer {scorer}"
+            )
 
 
 def _units(benchmark: Benchmark, samples: Sequence[Sample], verdicts: dict[str, Verdict], scorer: str) -> list[Unit]:
