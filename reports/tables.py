@@ -281,7 +281,8 @@ def _latex(made: Layout) -> str:
     spec = "l" + "".join(("|" if i in starts else "") + "r" for i in range(len(made.columns)))
     width = len(made.columns) + 1
     heads = [rf"\multicolumn{{{span}}}{{|c}}{{{latex_text(title)}}}" for title, span in _headings(made)]
-    lines = [f"% {one_line(note)}" for note in made.notes] + [rf"\begin{{tabular}}{{{spec}}}", r"\hline"]
+    notes = [one_line(note).replace("\\", _LATEX["\\"]) for note in made.notes]
+    lines = [f"% {note}" for note in notes] + [rf"\begin{{tabular}}{{{spec}}}", r"\hline"]
     if any(title for title, _ in _headings(made)):
         lines.append(" & ".join(["", *heads]) + r" \\")
     lines.append(" & ".join(["Model", *(latex_text(c.head) for c in made.columns)]) + r" \\")

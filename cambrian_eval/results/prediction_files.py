@@ -107,11 +107,13 @@ def _cell(value: str | None, where: str) -> Any:
         return json.loads(value)
     except ValueError:
         pass
+    except RecursionError:
+        raise UserError(f"{where}: a cell is nested too deeply; fix the line") from None
     if value[0] == "[" and _ARRAY.match(value):
         raise UserError(f'{where}: {value[:40]!r} is an array without commas; write lists as JSON, as in ["a", "b"]')
     try:
         return ast.literal_eval(value) if value[0] == "{" else value
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return value
 
 
