@@ -16,7 +16,7 @@ def report(
     scorer: str = typer.Option("fuzzy", help=HELP["scorer"]),
     title: str = typer.Option("Evaluation report", help="Heading of the page."),
     images: bool = typer.Option(True, "--images/--no-images", help="Thumbnails of the images."),
-    data_root: Path = typer.Option(None, help="Folder of the images, for runs made with --data-root."),
+    data_root: Path = typer.Option(None, help="Data folder of the runs, to show its images."),
     style: str = typer.Option("paper", help=HELP["style"]),
     format: str = typer.Option("pdf,svg,png", "--format", help=HELP["format"]),
 ) -> None:
