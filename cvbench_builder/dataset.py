@@ -162,11 +162,18 @@ def read_rows_file(path: Path) -> list[dict[str, Any]]:
         if missing := [c for c in _NEEDED if c not in row]:
             raise BuilderError(f"{where}: column `{missing[0]}` is missing; the file was changed")
         check_image_name(row["filename"], where)
-        rows.append(_checked(current_row(row), where))
+        try:
+            rows.append(current_row(_checked(row, where)))
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise BuilderError(f"{where}: a column has an unexpected value ({error}); the file was changed") from None
     return rows
 
 
-_NEEDED = (*(c for c in PUBLISHED if c not in ("idx", "image")), "key", "review", "content_hash")
+_NEEDED = (*(c for c in PUBLISHED if c not in ("idx", "image")), *(c for c in EXTRA if c != "classes"), "content_hash")
+
+
+def _records(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, dict) for v in value)
 
 
 def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
@@ -181,6 +188,10 @@ def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
         wrong = "review"
     elif row["type"] not in PARQUET:
         wrong = "type"
+    elif not isinstance(row["provenance"], dict) or not isinstance(row["provenance"].get("component"), str):
+        wrong = "provenance"
+    else:
+        wrong = next((c for c in ("boxes", "margins") if not _records(row[c])), wrong)
     if wrong is not None:
         raise BuilderError(f"{where}: column `{wrong}` has the value {str(row[wrong])[:80]!r}; the file was changed")
     return row
@@ -237,6 +248,9 @@ def verify(folder: Path, rows: list[dict[str, Any]]) -> None:
     digests: dict[str, str] = {}
     wanted = [ROWS, BUILD, FUNNEL, *(r["filename"] for r in rows)]
     wanted += [f"{PARQUET[kind]}/test.parquet" for kind in by_kind(rows)]
+    if (folder / "twins").exists():
+        twins = [r["filename"] for r in read_rows_file(inside(folder, f"twins/{ROWS}"))]
+        wanted += [f"twins/{name}" for name in (ROWS, *twins)]
     for name in dict.fromkeys(wanted):
         digests[name] = _sha256(inside(folder, name))
         if files.get(name) != digests[name]:

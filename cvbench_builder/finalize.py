@@ -39,6 +39,8 @@ def finalize(folder: Path, reviews: list[Path], out: Path | None) -> ReviewSumma
     for path, decisions in zip(reviews, files, strict=True):
         _refuse_unknown_rows(path, decisions, rows)
     build = dataset.read_record(folder / dataset.BUILD)
+    if not isinstance(build.get("settings"), dict):
+        raise BuilderError(f"{folder / dataset.BUILD}: `settings` is missing; the file was changed")
     kept: dict[str, dict[str, Any]] = {}
     counts: Counter[str] = Counter()
     for row in rows:
@@ -107,7 +109,10 @@ def _option(row: dict[str, Any], answer: str) -> str:
 def _with_answer(row: dict[str, Any], text: str, settings: dict[str, Any]) -> dict[str, Any]:
     choices = row["choices"]
     if text not in choices:
-        choices = task_named(row["task"]).new_choices(row, text, settings)
+        try:
+            choices = task_named(row["task"]).new_choices(row, text, settings)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BuilderError(f"row {row['key']}: no options can be made for {text!r} ({error})") from None
     changed = {**row, "choices": choices, "answer": f"({wording.letter(choices.index(text))})"}
     changed["prompt"] = wording.prompt(changed["question"], choices)
     return changed

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from cvbench_builder import dataset, draw
+from cvbench_builder.cli import app
 from tests.cvbench.conftest import run
 from tests.cvbench.test_bad_input import one_line, small_coco
 
@@ -75,6 +77,16 @@ def test_a_gold_answer_changed_after_the_build(build: Path, tmp_path: Path, colu
     assert first_row()[column] != value
     row = edit(build, lambda r: r.update({column: value}))
     assert said in one_line("finalize", build, "--review", review(tmp_path, row), "--out", tmp_path / "out")
+
+
+@pytest.mark.parametrize("column", ["task", "question", "choices", "boxes", "margins", "provenance", "review", "type"])
+@pytest.mark.parametrize("value", [None, 3, [], {}, "x", [3], {"a": 1}])
+def test_rows_of_any_shape_are_one_line(build: Path, column: str, value: object) -> None:
+    edit(build, lambda r: r.update({column: value}))
+    for command in ("stats", "review"):
+        result = CliRunner().invoke(app, [command, str(build)])
+        assert result.exit_code in (0, 2), result.exception
+        assert result.exit_code == 0 or result.output.count("error:") == 1
 
 
 def test_files_that_differ_from_the_manifest(build: Path, tmp_path: Path) -> None:
