@@ -221,9 +221,15 @@ def _coerce(value: Any, default: Any, name: str) -> Any:
 
 def absent_answer(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> str | None:
     """The column whose gold answer is empty in a row; None where the sample has an answer."""
-    held = [c for c in benchmark.gold_columns if c in row]
-    empty = next((c for c in held if _empty(row[c])), None)
-    return empty or (None if sample.answers else next(iter(held), "answer"))
+    empty = _empty_gold(benchmark, row)
+    if empty is None and not sample.answers:
+        return next((c for c in benchmark.gold_columns if c in row), "answer")
+    return empty
+
+
+def _empty_gold(benchmark: Benchmark, row: Mapping[str, Any]) -> str | None:
+    """The first gold column of a row that is empty."""
+    return next((c for c in benchmark.gold_columns if c in row and _empty(row[c])), None)
 
 
 def _empty(value: Any) -> bool:
@@ -258,7 +264,7 @@ def row_to_sample(benchmark: Benchmark, row: Mapping[str, Any], index: int) -> S
     try:
         sample = benchmark.to_sample(row, index)
         if sample is not None:
-            for text in (sample.question, *sample.choices, *sample.answers):
+            for text in (sample.question, *sample.choices, *(a for a in sample.answers if a is not None)):
                 if not isinstance(text, str):
                     what = getattr(text, "problem", None) or type(text).__name__
                     raise TypeError(f"the question, an option or an answer is not text: {what}")
@@ -266,5 +272,9 @@ def row_to_sample(benchmark: Benchmark, row: Mapping[str, Any], index: int) -> S
     except KeyError as error:
         found = ", ".join(sorted(map(str, row)))
         raise UserError(f"{benchmark.name} row {index}: column {error} is missing; found: {found}") from error
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
+    except (TypeError, ValueError, IndexError, AttributeError, UserError) as error:
+        if column := _empty_gold(benchmark, row):
+            raise UserError(f"{benchmark.name} row {index}: the gold answer (column {column!r}) is empty") from error
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"{benchmark.name} row {index}: a column has an unexpected value ({error})") from error

@@ -17,6 +17,11 @@ IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000")
 """Formats that are decoded; some of Pillow's other readers start programs."""
 
 
+def shown(text: str) -> str:
+    """A message with control characters written out, since names in it come from files."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
 def require_file(path: Path) -> Path:
     """The path of a regular file; a pipe or a device would block or never end."""
     try:

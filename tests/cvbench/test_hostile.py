@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from cvbench_builder import dataset, draw
 from cvbench_builder.cli import app
+from tests.command import call
 from tests.cvbench.conftest import run
 from tests.cvbench.test_bad_input import one_line, small_coco
 
@@ -161,3 +162,13 @@ def test_sixteen_bits_keep_their_tones(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(shown.data)
     pixels = np.asarray(Image.open(tmp_path / "b.png"))[..., 2]
     assert pixels[0, 0] == 0 and abs(int(pixels[-1, -1]) - 255) <= 1 and abs(pixels[32:].mean() - 191) < 3
+
+
+def test_control_characters_of_names_do_not_reach_the_terminal(build: Path) -> None:
+    row = edit(build, lambda r: r["provenance"].update(component="\x1b[2Jx"))
+    assert row["provenance"]["component"] == "\x1b[2Jx"
+    done = call("cvbench", "stats", build)
+    assert done.returncode == 0 and "\x1b" not in done.stdout + done.stderr
+    edit(build, lambda r: r.update(type="\x1b[2J"))
+    done = call("cvbench", "stats", build)
+    assert done.returncode == 2 and "\x1b" not in done.stderr
