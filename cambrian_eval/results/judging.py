@@ -22,6 +22,7 @@ from cambrian_eval.endpoint.budget import Budget, Price, price_of
 from cambrian_eval.endpoint.client import Endpoint
 from cambrian_eval.endpoint.responses import printable
 from cambrian_eval.errors import UserError, one_line
+from cambrian_eval.results.averages import JUDGED_BY
 from cambrian_eval.results.grading import benchmark_of, failed_verdict, responses_of, save_results, summarize_cell
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict
@@ -257,7 +258,7 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     run.save_file(f"judge/{plan.cell.stem}.jsonl", "".join(json.dumps(d) + "\n" for d in details))
     result = summarize_cell(run, benchmark_of(run, plan.cell.benchmark), plan.cell, samples, records, verdicts, SCORER)
     endpoint = judge.endpoint
-    notes = [f"judged by {endpoint.model} ({endpoint.place}), prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"]
+    notes = [f"{JUDGED_BY}{endpoint.model} ({endpoint.place}), prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"]
     if undecided := sum(v.outcome == "undecided" for v in verdicts):
         notes.append(f"undecided: {undecided} of {len(judged)} responses, counted as wrong")
     if exact := sum(p.judge_input is None and v.outcome in ("read", "unparsed") for p, v in judged):

@@ -21,6 +21,7 @@ from cambrian_eval.model import Model
 from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.settings import Settings
 from cambrian_eval.running.store import Run
+from cambrian_eval.safe_text import name_line
 from cambrian_eval.sample import Sample
 
 PACKAGES = (
@@ -41,7 +42,7 @@ def describe(
     """What is needed to repeat the run. `responses_depend_on` must be equal when a run is resumed."""
     return {
         "model": {
-            "name": model.name,
+            "name": name_line(model.name),
             "spec": spec if isinstance(spec, str) else model.name,
             "fingerprint": model.fingerprint,
             "max_images": model.max_images,
@@ -103,6 +104,21 @@ def _template(benchmark: Benchmark, sample: Sample, style: PromptStyle) -> str:
     """The prompt of the first sample with its question and options replaced by their names."""
     names = tuple(f"{{option {label}}}" for label in sample.options)
     return benchmark.prompt(replace(sample, question="{question}", choices=names), style)
+
+
+RESPONSES_DEPEND_ON_VERSIONS = ("cambrian-eval", "torch", "transformers", "tokenizers", "pillow", "numpy")
+"""Packages whose version can change a response."""
+
+
+def versions_used(info: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The versions of those packages over all starts of a run; packages of which none is stored are left out."""
+    found: dict[str, list[str]] = {}
+    for one in info["passes"]:
+        stored = one.get("versions")
+        for name in RESPONSES_DEPEND_ON_VERSIONS if isinstance(stored, dict) else ():
+            if isinstance(stored.get(name), str) and stored[name] not in found.setdefault(name, []):
+                found[name].append(stored[name])
+    return {name: sorted(versions) for name, versions in found.items() if versions}
 
 
 FIXED = ("model fingerprint", "limit", "shard")

@@ -16,6 +16,7 @@ class CostLog:
     """Tokens and cost of every response that a run has received from its judge."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.spent = 0.0
         self.requests = self.prompt_tokens = self.new_tokens = 0
         try:
@@ -45,7 +46,13 @@ class CostLog:
             "counted": response.counted,
             "cost": response.cost,
         }
-        os.write(self._handle, json.dumps(values).encode("ascii") + b"\n")
+        line = json.dumps(values).encode("ascii") + b"\n"
+        try:
+            written = os.write(self._handle, line)
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be written: {error.strerror}; responses so far are stored") from None
+        if written < len(line):
+            raise UserError(f"{self.path} cannot be written: the disk is full; responses so far are stored")
         self.spent += response.cost or 0.0
         self._count(response.prompt_tokens, response.new_tokens)
 
