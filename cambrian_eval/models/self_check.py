@@ -25,22 +25,27 @@ Logits = Callable[[str, "Image | None"], "Tensor"]
 def self_check(name: str, logits: Logits, tokenizer: Any) -> dict[str, Any]:
     """Facts for run.json: finite logits, logits that change with the image, a tokenizer that returns the prompt.
 
-    Raises `UserError` where one of these does not hold.
+    Raises `UserError` where one of these does not hold. A model that cannot process text alone is not refused: its
+    requests without an image fail with their reason.
     """
     _check_tokenizer(name, tokenizer)
     first, second = probe_images()
+    facts: dict[str, Any] = {"logits": "finite", "image_changes_logits": True, "tokenizer_round_trip": True}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = {
-            what: _finite(name, what, logits, image)
-            for what, image in (("an image", first), ("another image", second), ("text alone", None))
-        }
-    if bool((found["an image"] == found["another image"]).all()):
+        one, other = (_finite(name, what, logits, im) for what, im in (("an image", first), ("another image", second)))
+        try:
+            without = logits(QUESTION, None)
+        except Exception as error:
+            facts["text_alone"] = f"failed: {describe(error)}"
+        else:
+            _finite(name, "text alone", lambda question, image: without, None)
+    if bool((one == other).all()):
         raise UserError(
             f"{name}: self-check: two different images give exactly the same logits, so the model does not see them; "
             f"the vision weights or the configuration are wrong; {OFF}"
         )
-    return {"logits": "finite", "image_changes_logits": True, "tokenizer_round_trip": True}
+    return facts
 
 
 def check_vocabulary(name: str, tokenizer: Any, rows: int, generation: Any) -> None:

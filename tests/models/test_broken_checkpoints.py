@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.models.self_check import self_check
 from cambrian_eval.registry import resolve
 from cambrian_eval.sample import Request, Response
 from tests.models.damage import (
@@ -50,6 +51,8 @@ def folder(shelf: Path, tmp_path: Path) -> Path:
     shutil.copytree(shelf, copy)
     return copy
 
+
+pytestmark = pytest.mark.slow
 
 DEEP = '{"a":' * 5000 + "1" + "}" * 5000
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
@@ -175,7 +178,9 @@ def test_a_chat_template_that_never_ends(folder: Path, monkeypatch: pytest.Monke
 
 
 def ask(model: Any, prompt: str) -> Response:
-    return next(iter(model.respond(iter([Request("a", "toy", "off", prompt, (), 0, 3, "key")]))))
+    (found,) = model.respond(iter([Request("a", "toy", "off", prompt, (), 0, 3, "key")]))
+    assert isinstance(found, Response)
+    return found
 
 
 def test_a_question_that_the_template_drops_fails_alone(folder: Path) -> None:
@@ -243,3 +248,17 @@ def test_what_is_not_the_model_does_not_change_the_fingerprint(folder: Path) -> 
     assert fingerprint(self_check=False) == before
     (folder / "vocab.txt").write_text("x")
     assert fingerprint() != before
+
+
+def test_a_model_that_needs_an_image_passes_the_self_check(folder: Path) -> None:
+    """Text alone may fail: such requests fail one by one, with their reason."""
+    model = resolve(f"hf:{folder}", {"device": "cpu"})
+
+    def logits(question: str, image: Any) -> torch.Tensor:
+        if image is None:
+            raise ValueError("an image is needed")
+        return torch.tensor([float(image.getpixel((0, 0))[0]), 1.0])
+
+    facts = self_check("toy", logits, model.checkpoint.processor.tokenizer)  # type: ignore[attr-defined]
+    assert facts["text_alone"] == "failed: ValueError: an image is needed"
+    assert facts["image_changes_logits"] is True
