@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -56,6 +57,15 @@ pytestmark = pytest.mark.slow
 
 DEEP = '{"a":' * 5000 + "1" + "}" * 5000
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+
+
+def fewer_pieces(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    pieces = sorted(content["model"]["vocab"], key=content["model"]["vocab"].__getitem__)
+    content["model"]["vocab"] = {piece: number for number, piece in enumerate(pieces[:150])}
+    path.write_text(json.dumps(content))
+
 
 WEIGHTS: dict[str, tuple[Change, str]] = {
     "no language head": (drop("lm_head"), r"lm_head.weight is missing.*--allow-missing"),
@@ -118,6 +128,7 @@ CONFIGS: dict[str, tuple[Change, str]] = {
     "tokenizer bytes": (text("tokenizer.json", b"\xff\x00"), r"cannot be loaded"),
     "tokenizer empty": (text("tokenizer.json", "{}"), r"cannot be loaded"),
     "larger tokenizer": (byte_tokenizer(3), r"tokenizer of another model"),
+    "smaller tokenizer": (fewer_pieces, r"tokenizer has .* tokens, but the model has .* of another model"),
     "tokenizer FIFO": (fifo("tokenizer.json"), r"tokenizer\.json is not a regular file"),
     "config FIFO": (fifo("config.json"), r"config\.json"),
     "generation list": (text("generation_config.json", "[]"), r"generation_config\.json is not a JSON object"),
