@@ -67,22 +67,20 @@ def _texts(file: Any, column: str) -> list[Any]:
     image that cannot be read: an error where it is used, and nothing where its column is not.
     """
     found: list[Any] = []
-    total = 0
+    left = MOST_TEXT
     for group in range(file.num_row_groups):
-        if _chunk_size(file, group, column) > MOST_TEXT:
-            reason = f"column {column!r} has more than {MOST_TEXT} bytes"
-            found += [LazyImage.unreadable(reason)] * file.metadata.row_group(group).num_rows
-            continue
+        if _chunk_size(file, group, column) > left:
+            break
         for batch in _batches(file, group, column):
-            size = batch.nbytes
-            total += size
-            if total > MOST_TEXT:
-                found += [LazyImage.unreadable(f"column {column!r} has more than {MOST_TEXT} bytes")] * len(batch)
-            elif size <= LARGEST_TEXT:
-                found += batch.to_pylist()
-            else:
-                found += [_text_cell(batch.slice(i, 1)) for i in range(len(batch))]
-    return found
+            left -= batch.nbytes
+            if left < 0:
+                break
+            whole = batch.nbytes <= LARGEST_TEXT
+            found += batch.to_pylist() if whole else [_text_cell(batch.slice(i, 1)) for i in range(len(batch))]
+        if left < 0:
+            break
+    unread = LazyImage.unreadable(f"column {column!r} has more than {MOST_TEXT} bytes")
+    return found + [unread] * (file.metadata.num_rows - len(found))
 
 
 def _text_cell(cell: Any) -> Any:

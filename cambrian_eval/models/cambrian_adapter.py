@@ -235,7 +235,8 @@ def _self_check(name: str, checkpoint: Checkpoint, driver: Driver, processor: An
     model, rows = driver.model, int(driver.model.config.vocab_size)
     stated = checkpoint.folder / "generation_config.json"
     check_stop_ids(model.generation_config.eos_token_id, rows, stated if stated.is_file() else checkpoint.folder)
-    check_vocabulary(name, processor.tokenizer, rows, model.generation_config)
+    stored = checkpoint.raw.get("vocab_size")
+    check_vocabulary(name, processor.tokenizer, rows, model.generation_config, stored)
 
     def logits(question: str, image: Image | None) -> Tensor:
         content: list[dict[str, str]] = [{"type": "image"}] if image is not None else []

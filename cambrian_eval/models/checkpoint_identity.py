@@ -18,7 +18,12 @@ from typing import Any, Self
 from cambrian_eval.file_hashes import file_hashes
 
 _PICKLED = (".bin", ".pt", ".pth")
-_READ = frozenset((".safetensors", *_PICKLED, ".json", ".model", ".txt", ".jinja", ".py", ".tiktoken", ".vocab"))
+_READ = frozenset(
+    (
+        *(".safetensors", *_PICKLED, ".json", ".jinja", ".py"),
+        *(".model", ".txt", ".tiktoken", ".vocab", ".spm", ".bpe", ".codes"),
+    )
+)
 _IN_SUBFOLDERS = frozenset((".py", ".jinja"))
 _WITHOUT_EFFECT = frozenset(
     (

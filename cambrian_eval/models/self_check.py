@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 QUESTION = "Which color is in the middle of this image? Answer with one word."
+SMALLEST_SHARE = 0.8
+"""Share of embeddings that have a token; models have a few per cent more embeddings than tokens, to fill blocks."""
 OFF = "-M self_check=false runs it nevertheless"
 
 Logits = Callable[[str, "Image | None"], "Tensor"]
@@ -25,28 +27,35 @@ Logits = Callable[[str, "Image | None"], "Tensor"]
 def self_check(name: str, logits: Logits, tokenizer: Any) -> dict[str, Any]:
     """Facts for run.json: finite logits, logits that change with the image, a tokenizer that returns the prompt.
 
-    Raises `UserError` where one of these does not hold.
+    Raises `UserError` where one of these does not hold. A model that cannot process text alone is not refused: its
+    requests without an image fail with their reason.
     """
     _check_tokenizer(name, tokenizer)
     first, second = probe_images()
+    facts: dict[str, Any] = {"logits": "finite", "image_changes_logits": True, "tokenizer_round_trip": True}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = {
-            what: _finite(name, what, logits, image)
-            for what, image in (("an image", first), ("another image", second), ("text alone", None))
-        }
-    if bool((found["an image"] == found["another image"]).all()):
+        one, other = (_finite(name, what, logits, im) for what, im in (("an image", first), ("another image", second)))
+        try:
+            without = logits(QUESTION, None)
+        except Exception as error:
+            facts["text_alone"] = f"failed: {describe(error)}"
+        else:
+            _finite(name, "text alone", lambda question, image: without, None)
+    if bool((one == other).all()):
         raise UserError(
             f"{name}: self-check: two different images give exactly the same logits, so the model does not see them; "
             f"the vision weights or the configuration are wrong; {OFF}"
         )
-    return {"logits": "finite", "image_changes_logits": True, "tokenizer_round_trip": True}
+    return facts
 
 
-def check_vocabulary(name: str, tokenizer: Any, rows: int, generation: Any) -> None:
-    """Refuses the tokenizer of another model: pieces without an embedding, or other first and last tokens.
+def check_vocabulary(name: str, tokenizer: Any, rows: int, generation: Any, stored: int | None = None) -> None:
+    """Refuses the tokenizer of another model.
 
-    `rows` is the number of embeddings, `generation` the model's generation configuration.
+    Its pieces have no embedding, it has far fewer tokens than there are embeddings, or other first and last tokens.
+    `rows` is the number of embeddings, `stored` the number in the files where it differs, and `generation` the model's
+    generation configuration.
     """
     vocabulary, added = tokenizer.get_vocab(), tokenizer.get_added_vocab()
     if not vocabulary:
@@ -57,6 +66,12 @@ def check_vocabulary(name: str, tokenizer: Any, rows: int, generation: Any) -> N
         raise UserError(
             f"{name}: the tokenizer has ids up to {largest:,}, but the model has {rows:,} embeddings; it is the "
             f"tokenizer of another model; {OFF}"
+        )
+    known, wanted = len(set(vocabulary.values())), max(rows, stored or 0)
+    if known < SMALLEST_SHARE * wanted:
+        raise UserError(
+            f"{name}: the tokenizer has {known:,} tokens, but the model has {wanted:,} embeddings; it is the tokenizer "
+            f"of another model; {OFF}"
         )
     bos, stops = generation.bos_token_id, generation.eos_token_id
     own_bos, own_eos = tokenizer.bos_token_id, tokenizer.eos_token_id

@@ -24,7 +24,7 @@ _SWAPPED = {torch.bfloat16: torch.float16, torch.float16: torch.bfloat16}
 @contextmanager
 def seeded() -> Iterator[None]:
     """Makes tensors that a checkpoint lacks the same at every start; random numbers elsewhere are not affected."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield
 

@@ -93,6 +93,7 @@ def test_half_of_the_answers_missing(tmp_path: Path) -> None:
     assert "row 0" in line and "'answer'" in line and "4 of 8" in line
 
 
+@pytest.mark.slow
 def test_a_dictionary_that_unfolds_to_gigabytes_is_not_unfolded(tmp_path: Path) -> None:
     """400 cells share one text of 40 MB: 16 GB, in a file of a few megabytes."""
     big = pa.DictionaryArray.from_arrays(pa.array([0] * 400), pa.array(["x" * (40 << 20)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.models.self_check import self_check
 from cambrian_eval.registry import resolve
 from cambrian_eval.sample import Request, Response
 from tests.models.damage import (
@@ -53,8 +55,19 @@ def folder(shelf: Path, tmp_path: Path) -> Path:
     return copy
 
 
+pytestmark = pytest.mark.slow
+
 DEEP = '{"a":' * 5000 + "1" + "}" * 5000
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+
+
+def fewer_pieces(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    pieces = sorted(content["model"]["vocab"], key=content["model"]["vocab"].__getitem__)
+    content["model"]["vocab"] = {piece: number for number, piece in enumerate(pieces[:150])}
+    path.write_text(json.dumps(content))
+
 
 WEIGHTS: dict[str, tuple[Change, str]] = {
     "no language head": (drop("lm_head"), r"lm_head.weight is missing.*--allow-missing"),
@@ -117,6 +130,7 @@ CONFIGS: dict[str, tuple[Change, str]] = {
     "tokenizer bytes": (text("tokenizer.json", b"\xff\x00"), r"cannot be loaded"),
     "tokenizer empty": (text("tokenizer.json", "{}"), r"cannot be loaded"),
     "larger tokenizer": (byte_tokenizer(3), r"tokenizer of another model"),
+    "smaller tokenizer": (fewer_pieces, r"tokenizer has .* tokens, but the model has .* of another model"),
     "tokenizer FIFO": (fifo("tokenizer.json"), r"tokenizer\.json is not a regular file"),
     "config FIFO": (fifo("config.json"), r"config\.json"),
     "generation list": (text("generation_config.json", "[]"), r"generation_config\.json is not a JSON object"),
@@ -177,7 +191,9 @@ def test_a_chat_template_that_never_ends(folder: Path, monkeypatch: pytest.Monke
 
 
 def ask(model: Any, prompt: str) -> Response:
-    return next(iter(model.respond(iter([Request("a", "toy", "off", prompt, (), 0, 3, "key")]))))
+    (found,) = model.respond(iter([Request("a", "toy", "off", prompt, (), 0, 3, "key")]))
+    assert isinstance(found, Response)
+    return found
 
 
 def test_a_question_that_the_template_drops_fails_alone(folder: Path) -> None:
@@ -245,3 +261,17 @@ def test_what_is_not_the_model_does_not_change_the_fingerprint(folder: Path) -> 
     assert fingerprint(self_check=False) == before
     (folder / "vocab.txt").write_text("x")
     assert fingerprint() != before
+
+
+def test_a_model_that_needs_an_image_passes_the_self_check(folder: Path) -> None:
+    """Text alone may fail: such requests fail one by one, with their reason."""
+    model = resolve(f"hf:{folder}", {"device": "cpu"})
+
+    def logits(question: str, image: Any) -> torch.Tensor:
+        if image is None:
+            raise ValueError("an image is needed")
+        return torch.tensor([float(image.getpixel((0, 0))[0]), 1.0])
+
+    facts = self_check("toy", logits, model.checkpoint.processor.tokenizer)  # type: ignore[attr-defined]
+    assert facts["text_alone"] == "failed: ValueError: an image is needed"
+    assert facts["image_changes_logits"] is True

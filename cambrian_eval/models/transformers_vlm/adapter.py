@@ -23,10 +23,13 @@ class TransformersAdapter(Adapter):
         """The checkpoint on the device the options name."""
         if not rest:
             raise UserError("hf: no checkpoint named; write hf:FOLDER or for example hf:llava-hf/llava-1.5-7b-hf")
+        from transformers.utils import logging
+
         from cambrian_eval.models.checkpoint_identity import ContentHash
         from cambrian_eval.models.transformers_vlm.checkpoint import find_folder, load
         from cambrian_eval.models.transformers_vlm.model import TransformersModel
 
+        logging.disable_progress_bar()  # a run has progress bars of its own
         folder = find_folder(rest, options)
         with loading(rest), ContentHash([folder], options.rehash) as content:
             checkpoint = load(folder, options)

@@ -64,6 +64,8 @@ def probe(processor: Any) -> tuple[str, bool]:
             text = render(processor, content)
             shown = [{"type": "image"}, *content] if isinstance(content, list) else content
             with_image = render(processor, shown)
+        except UserError:  # it took too long
+            raise
         except Exception as error:
             reason = one_line(error, 200)
             continue

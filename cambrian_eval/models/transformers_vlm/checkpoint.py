@@ -65,18 +65,17 @@ def load(folder: Path, options: TransformersOptions) -> Checkpoint:
     set_template(processor, options.template)
     fixed_date = prints_date(processor.chat_template)
     written, takes_parts = probe(processor)
-    model = _model(folder, config, bool(raw.get("quantization_config")), options, device)
+    model = _model(folder, config, _is_quantized(raw), options, device)
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         # Padding is masked, so any token will do where the checkpoint names none.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
-    stated = folder / "generation_config.json"
-    check_stop_ids(
-        model.generation_config.eos_token_id,
-        model.get_input_embeddings().weight.shape[0],
-        stated if stated.is_file() else folder / "config.json",
-    )
+    rows = embedding_rows(model)
+    if rows is not None:
+        stated = folder / "generation_config.json"
+        place = stated if stated.is_file() else folder / "config.json"
+        check_stop_ids(model.generation_config.eos_token_id, rows, place)
     return Checkpoint(
         folder=folder,
         processor=processor,
@@ -236,9 +235,14 @@ def _config(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) 
             f"{path}: model_type {config.model_type!r} is not an image-text-to-text model of transformers; name a "
             "checkpoint that takes images"
         )
-    if options.quantize is not None and raw.get("quantization_config"):
+    if options.quantize is not None and _is_quantized(raw):
         raise UserError(f"{folder} is quantized already; leave out --quantize")
     return config
+
+
+def _is_quantized(raw: Mapping[str, Any]) -> bool:
+    parts = [raw, *(value for value in raw.values() if isinstance(value, dict))]
+    return any(part.get("quantization_config") or part.get("compression_config") for part in parts)
 
 
 def _model(folder: Path, config: Any, quantized: bool, options: TransformersOptions, device: str) -> Any:
@@ -311,6 +315,14 @@ def _check_report(folder: Path, info: Mapping[str, Any], allowed: Allowed) -> No
     surplus = [name for name in info.get("unexpected_keys") or () if not name.endswith(_NO_WEIGHTS)]
     reason = "config.json describes a network without it"
     refuse_difference(folder, "unexpected", allowed.others(surplus), reason)
+
+
+def embedding_rows(model: Any) -> int | None:
+    """How many tokens the model has an embedding for; None where code of the checkpoint's own does not tell."""
+    try:
+        return int(model.get_input_embeddings().weight.shape[0])
+    except (AttributeError, NotImplementedError):
+        return None
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from cambrian_eval.image import LazyImage
 from cambrian_eval.models.checkpoint_identity import ContentHash
 from cambrian_eval.models.self_check import check_vocabulary, self_check
 from cambrian_eval.models.transformers_vlm.chat_template import TODAY, render, require_text
-from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint
+from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint, embedding_rows
 from cambrian_eval.models.transformers_vlm.options import TransformersOptions
 from cambrian_eval.sample import Finish, Request, Response, failed_response
 
@@ -117,8 +117,9 @@ class TransformersModel:
     def _check(self) -> dict[str, Any]:
         """The check after loading, with the first step of the same generation as for responses."""
         processor, model = self.checkpoint.processor, self.checkpoint.model
-        rows = int(model.get_input_embeddings().weight.shape[0])
-        check_vocabulary(self.name, processor.tokenizer, rows, model.generation_config)
+        rows = embedding_rows(model)
+        if rows is not None:
+            check_vocabulary(self.name, processor.tokenizer, rows, model.generation_config)
 
         def logits(question: str, image: Image | None) -> torch.Tensor:
             shown = () if image is None else (LazyImage.from_image(image),)
