@@ -17,17 +17,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cambrian_eval.endpoint.address import place_of
+from cambrian_eval.endpoint.address import checked_url, place_of
 from cambrian_eval.endpoint.budget import Budget, Price, price_of
 from cambrian_eval.endpoint.client import Endpoint
+from cambrian_eval.endpoint.cost_log import CostLog
 from cambrian_eval.endpoint.responses import printable
 from cambrian_eval.errors import UserError, one_line
+from cambrian_eval.json_input import parse_object
 from cambrian_eval.results.grading import benchmark_of, failed_verdict, responses_of, save_results, summarize_cell
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict
 from cambrian_eval.scoring.judge.cache import CachedResponse, ResponseCache, default_folder
 from cambrian_eval.scoring.judge.certain import certain_verdict
-from cambrian_eval.scoring.judge.cost_log import CostLog
 from cambrian_eval.scoring.judge.prompt import (
     PROMPT_SHA256,
     PROMPT_VERSION,
@@ -112,7 +113,7 @@ class _CellPlan:
 def estimate(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None = None) -> JudgeEstimate:
     """Counts the requests that a scoring would send; opens no connection and needs no API key."""
     plans = _plan(run, settings, benchmarks)
-    place = place_of(settings.base_url or os.environ.get("OPENAI_BASE_URL"))
+    place = place_of(checked_url(settings.base_url or os.environ.get("OPENAI_BASE_URL") or None))
     price = price_of(settings.model, settings.price)
     cache = ResponseCache(settings.cache or default_folder(), settings.model, place)
     try:
@@ -153,20 +154,18 @@ def judge_run(
         )
     with run.writing():
         plans = _plan(run, settings, benchmarks)
-        cost_log = CostLog(run.path / "judge" / "ledger.jsonl")
-        budget = None
-        if settings.budget is not None and price is not None:
-            budget = Budget(settings.budget, price, cost_log.spent)
+        cost_log = CostLog(run.path / "judge" / "ledger.jsonl", settings.model, strict=settings.budget is not None)
         endpoint = Endpoint(
             settings.model,
             settings.base_url,
             concurrency=settings.concurrency,
             timeout=settings.timeout,
+            outage=settings.outage,
             price=price,
-            budget=budget,
+            budget=Budget(settings.budget, price, log=cost_log),
         )
         cache = ResponseCache(settings.cache or default_folder(), settings.model, endpoint.place)
-        judge = JudgeRequests(endpoint, cache, cost_log, settings, on_progress, stop)
+        judge = JudgeRequests(endpoint, cache, settings, on_progress, stop)
         try:
             judge.send(_inputs(plans, settings.model, endpoint.place))
             stored = [s for plan in plans if (s := _store_cell(run, plan, judge, price)) is not None]
@@ -174,7 +173,6 @@ def judge_run(
             run.save_file("judge/about.json", _about(endpoint, price, cost_log))
         finally:
             cache.close()
-            cost_log.close()
     progress = judge.progress
     return JudgeOutcome(
         results=tuple(result for result, _ in stored),
@@ -196,9 +194,9 @@ def decided_without_judge(run: Run, cell: Cell) -> set[str]:
         return set()
     verdicts = run.verdicts(cell, SCORER)
     try:
-        details = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        ids = {d["id"] for d in details if not d["asked"]}
-    except (ValueError, TypeError, KeyError):
+        details = [parse_object(line, str(path)) for line in path.read_bytes().splitlines()]
+        ids = {str(d["id"]) for d in details if not d["asked"]}
+    except (UserError, KeyError, OSError):
         raise UserError(f"{path} is damaged; create it again with: cambrian-eval score --scorer judge") from None
     return {i for i in ids if i in verdicts and verdicts[i].outcome in ("read", "unparsed")}
 

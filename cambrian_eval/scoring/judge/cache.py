@@ -13,12 +13,15 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+import msgspec
+
+from cambrian_eval.endpoint.responses import MAX_TOKENS
 from cambrian_eval.errors import UserError
+from cambrian_eval.json_input import parse_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,21 @@ def _parse(line: bytes) -> tuple[str, CachedResponse] | None:
     body = line[:-end] + b"}"
     if line[-end:] != b', "sum": "%08x"}' % zlib.crc32(body):
         return None
-    values: Mapping[str, Any] = json.loads(body)
-    return values["key"], CachedResponse(
-        values["text"], values["finish"], values["prompt_tokens"], values["new_tokens"]
-    )
+    try:
+        found = msgspec.convert(parse_object(body, "the line"), _Line)
+    except (UserError, msgspec.ValidationError):
+        return None
+    return found.key, CachedResponse(found.text, found.finish, found.prompt_tokens, found.new_tokens)
+
+
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
+
+
+class _Line(msgspec.Struct):
+    """A line of the file."""
+
+    key: str
+    text: str
+    finish: str
+    prompt_tokens: _Tokens
+    new_tokens: _Tokens
