@@ -334,7 +334,7 @@ class Endpoint:
                 f"{self._address()} failed {limit} requests in a row, the last with: {error.reason}; "
                 "responses so far are stored; run again to resume"
             )
-        return Failure(error.reason, outage=True)
+        return Failure(error.reason, outage=error.kind != "invalid")
 
     async def _try(self, client: AsyncOpenAI, request: ChatRequest, reservation: Reservation) -> ChatResponse:
         """One try; every error becomes a `_RequestError` or a `UserError`.

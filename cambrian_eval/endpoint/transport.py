@@ -12,7 +12,7 @@ import openai
 
 from cambrian_eval.errors import UserError
 
-MAX_BODY = 1 << 24
+MAX_BODY = 1 << 23
 """The most bytes of a response, before and after decompression."""
 MAX_REDIRECTS = 5
 

@@ -240,8 +240,10 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     """
     judged: list[tuple[_PlannedSample, Verdict]] = []
     details = []
+    served_by: set[str] = set()
     for planned in plan.samples:
         responses = [] if planned.judge_input is None else judge.responses(planned.judge_input)
+        served_by.update(r.served_by for r in responses if r.served_by)
         verdict = planned.verdict or _verdict(planned, responses, judge)
         if verdict is not None:
             judged.append((planned, verdict))
@@ -256,6 +258,8 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     result = summarize_cell(run, benchmark_of(run, plan.cell.benchmark), plan.cell, samples, records, verdicts, SCORER)
     endpoint = judge.endpoint
     notes = [f"judged by {endpoint.model} ({endpoint.place}), prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"]
+    if len(served_by) > 1:
+        notes.append(f"mixed: several models judged under this name: {', '.join(sorted(served_by))}")
     if undecided := sum(v.outcome == "undecided" for v in verdicts):
         notes.append(f"undecided: {undecided} of {len(judged)} responses, counted as wrong")
     if exact := sum(p.judge_input is None and v.outcome in ("read", "unparsed") for p, v in judged):

@@ -32,6 +32,8 @@ class CachedResponse:
     finish: str
     prompt_tokens: int
     new_tokens: int
+    served_by: str | None = None
+    """The name of the model as the endpoint reported it."""
 
 
 def default_folder() -> Path:
@@ -74,6 +76,7 @@ class ResponseCache:
             "finish": response.finish,
             "prompt_tokens": response.prompt_tokens,
             "new_tokens": response.new_tokens,
+            "served_by": response.served_by,
         }
         body = json.dumps(values).encode("ascii")
         line = body[:-1] + b', "sum": "%08x"}\n' % zlib.crc32(body)
@@ -122,7 +125,7 @@ def _parse(line: bytes) -> tuple[str, CachedResponse] | None:
         found = msgspec.convert(parse_object(body, "the line"), _Line)
     except (UserError, msgspec.ValidationError):
         return None
-    return found.key, CachedResponse(found.text, found.finish, found.prompt_tokens, found.new_tokens)
+    return found.key, CachedResponse(found.text, found.finish, found.prompt_tokens, found.new_tokens, found.served_by)
 
 
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
@@ -136,3 +139,4 @@ class _Line(msgspec.Struct):
     finish: str
     prompt_tokens: _Tokens
     new_tokens: _Tokens
+    served_by: str | None = None

@@ -132,7 +132,9 @@ class JudgeRequests:
         progress, outcome = self.progress, finished.outcome
         progress.done += 1
         if isinstance(outcome, ChatResponse):
-            cached = CachedResponse(outcome.text, outcome.finish, outcome.prompt_tokens, outcome.new_tokens)
+            cached = CachedResponse(
+                outcome.text, outcome.finish, outcome.prompt_tokens, outcome.new_tokens, outcome.served_by
+            )
             self.cache.put(finished.tag, cached)
             progress.requests += 1
             progress.prompt_tokens += outcome.prompt_tokens
