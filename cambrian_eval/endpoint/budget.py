@@ -145,7 +145,8 @@ class Budget:
 
     Every request reserves its largest possible cost before it is sent, in the cost log too, so that the limit holds
     over several commands. Estimates adapt: no request is assumed to be cheaper than the most expensive one so far. The
-    first request, and the first one with images, is therefore sent alone, while real costs are unknown.
+    first request, and the first one with images, is therefore sent alone, while real costs are unknown. From there the
+    number in flight grows by one with each response, and starts again where one cost more than was reserved for it.
     """
 
     def __init__(
@@ -155,13 +156,13 @@ class Budget:
         self.spent = spent if log is None else log.spent
         self._reserved = 0.0
         self._ratio = 1.0
-        self._most_prompt = self._most_new = 0
+        self._most_prompt, self._most_new = (0, 0) if log is None else (log.most_prompt, log.most_new)
         self._lock = threading.Lock()
-        self._n_finished = {False: 0, True: 0}
+        self._n_as_expected = {False: 0, True: 0}
 
-    def must_be_alone(self, request: ChatRequest) -> bool:
-        """Whether no other request may be in flight, because the cost of such a request is not known yet."""
-        return self.limit is not None and not self._n_finished[request.n_images > 0]
+    def may_be_sent(self, request: ChatRequest, in_flight: int) -> bool:
+        """Whether a request may be sent beside so many others, considering how well its cost is known."""
+        return self.limit is None or in_flight <= self._n_as_expected[request.n_images > 0]
 
     def reserve(self, request: ChatRequest, new_tokens: int) -> Reservation | None:
         """Reserves the largest cost of a request; None where it does not fit."""
@@ -187,7 +188,10 @@ class Budget:
             self._ratio = max(self._ratio, response.prompt_tokens / max(1, self._largest(request)))
             self._most_prompt = max(self._most_prompt, response.prompt_tokens)
             self._most_new = max(self._most_new, response.new_tokens)
-            self._n_finished[request.n_images > 0] += 1
+            if cost > reservation.amount * (1 + 1e-9):
+                self._n_as_expected = {False: 0, True: 0}
+            else:
+                self._n_as_expected[request.n_images > 0] += 1
             if self.log is not None:
                 self.log.add(reservation.id, response, None if self.price is None else counted)
             return None if self.price is None else cost

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from cambrian_eval.endpoint.address import checked_url, is_azure, key_for, place_of
 from cambrian_eval.endpoint.budget import Budget, Price, Reservation
@@ -142,7 +143,7 @@ class Endpoint:
                     if waiting is None:
                         ended = True
                         break
-                    if self.budget.must_be_alone(waiting[1]) and in_flight:
+                    if not self.budget.may_be_sent(waiting[1], in_flight):
                         break
                     reservation = self.budget.reserve(waiting[1], self._parameters.token_limit(waiting[1]))
                     if reservation is None:
@@ -298,8 +299,10 @@ class Endpoint:
         state.unreachable += error.unreachable
         tries = max(state.unreachable, self._breaker.probes)
         if error.unreachable and not self._ever_responded and tries >= MAX_UNREACHABLE:
+            proxied = ", and the proxy variables that `cambrian-eval doctor` shows" if getproxies() else ""
             raise UserError(
-                f"{self._address()} cannot be reached ({error.reason}); check the base URL and that the server runs"
+                f"{self._address()} cannot be reached ({error.reason}); "
+                f"check the base URL and that the server runs{proxied}"
             )
         if alone:
             state.count("down")

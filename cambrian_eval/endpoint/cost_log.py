@@ -57,6 +57,7 @@ class CostLog:
         self.path, self.model = path, model
         self.spent = 0.0
         self.requests = self.prompt_tokens = self.new_tokens = 0
+        self.most_prompt = self.most_new = 0
         self._torn = False
         open_amounts: dict[str, float] = {}
         try:
@@ -96,6 +97,8 @@ class CostLog:
         self.requests += 1
         self.prompt_tokens += prompt_tokens
         self.new_tokens += new_tokens
+        self.most_prompt = max(self.most_prompt, prompt_tokens)
+        self.most_new = max(self.most_new, new_tokens)
 
     def reserve(self, amount: float) -> str:
         """Writes the most that a request can cost, and returns its id; the line is in the file on return."""
