@@ -349,39 +349,48 @@ class Endpoint:
         from cambrian_eval.endpoint.transport import BadBody
 
         sent = self._parameters.arguments(request)
+        body, caught = b"", None
         reservation.in_transit = True
         try:
             raw = await asyncio.wait_for(client.chat.completions.with_raw_response.create(**sent), self.timeout)
             body = raw.http_response.content
-        except (TimeoutError, openai.APITimeoutError):
-            raise _RequestError("timeout", f"no response within {self.timeout:g} seconds") from None
-        except openai.APIStatusError as error:
-            reservation.in_transit = False
-            found = self._status_error(error)
-            found.sent = sent
-            raise found from None
-        except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            if isinstance(cause, UserError):
-                reservation.in_transit = False
-                raise cause from None
-            if isinstance(cause, BadBody):
-                raise _RequestError("invalid", str(cause)) from None
-            name = type(cause).__name__
-            unreachable = name == "ConnectError"
-            reservation.in_transit = not unreachable
-            reason = f"connection lost: {name}: {self._line(str(cause))}"
-            raise _RequestError("down", reason, unreachable=unreachable) from None
-        except UserError:
-            reservation.in_transit = False
-            raise
-        except (openai.OpenAIError, BadBody) as error:
-            raise _RequestError("invalid", self._line(f"{type(error).__name__}: {error}")) from None
+        except (TimeoutError, openai.OpenAIError, BadBody, UserError) as error:
+            caught = error
+        if caught is not None:  # raised here and not above, because a traceback would show the original with the key
+            raise self._reason(caught, sent, reservation)
         response = parse_response(body)
         if isinstance(response, str):
             raise _RequestError("invalid", self._line(response))
         facts = {name: sent[name] for name in (self._parameters.limit_name, "temperature") if name in sent}
         return replace(response, sent=facts)
+
+    def _reason(self, error: Exception, sent: Mapping[str, Any], reservation: Reservation) -> Exception:
+        """What an exception of the client means; where nothing can have been billed, nothing is in transit."""
+        import openai
+
+        from cambrian_eval.endpoint.transport import BadBody
+
+        if isinstance(error, (TimeoutError, openai.APITimeoutError)):
+            return _RequestError("timeout", f"no response within {self.timeout:g} seconds")
+        if isinstance(error, openai.APIStatusError):
+            reservation.in_transit = False
+            found = self._status_error(error)
+            found.sent = sent
+            return found
+        cause = error
+        if isinstance(error, openai.APIConnectionError) and isinstance(error.__cause__, Exception):
+            cause = error.__cause__
+        if isinstance(cause, UserError):
+            reservation.in_transit = False
+            return cause
+        if isinstance(cause, BadBody):
+            return _RequestError("invalid", self._line(str(cause)))
+        name = type(cause).__name__
+        if not isinstance(error, openai.APIConnectionError):
+            return _RequestError("invalid", self._line(f"{name}: {cause}"))
+        reservation.in_transit = name != "ConnectError"
+        reason = self._line(f"connection lost: {name}: {cause}")
+        return _RequestError("down", reason, unreachable=name == "ConnectError")
 
     def _status_error(self, error: Any) -> _RequestError:
         """The error of an HTTP status; one that concerns every request is raised as `UserError` at once."""

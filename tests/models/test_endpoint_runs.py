@@ -201,3 +201,13 @@ def test_the_command_ends_with_code_1_and_says_so_after_an_outage(docvqa_root: P
         again = subprocess.run(words, capture_output=True, text=True, check=False)
         assert again.returncode == 0
     assert json.loads((tmp_path / "run" / "results.json").read_text())["results"][0]["n_failed"] == 0
+
+
+def test_debug_output_does_not_show_a_key_that_the_server_echoes(docvqa_root: Path, tmp_path: Path) -> None:
+    escaped = "".join(f"\\u{ord(c):04x}" for c in KEY)
+    for body in (f'{{"error": {{"message": "bad {KEY}"}}}}', f'{{"error": {{"message": "bad {escaped}"}}}}'):
+        with ChatServer(lambda seen, n, body=body: Act(status=401, body=body.encode())) as server:  # type: ignore[misc]
+            words = command(tmp_path / "run", docvqa_root, server, "--debug")
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode != 0 and "HTTP 401" in done.stderr
+        assert KEY not in done.stdout + done.stderr
