@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import queue
 import threading
 import time
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.request import getproxies
 
 from cambrian_eval.endpoint.address import checked_url, is_azure, key_for, place_of
 from cambrian_eval.endpoint.budget import Budget, Price, Reservation
+from cambrian_eval.endpoint.event_loop import EventLoop
+from cambrian_eval.endpoint.failures import Abandoned, ErrorKind, ErrorReader, Failure, FinishedRequest, RequestError
 from cambrian_eval.endpoint.outage import CircuitBreaker, log
 from cambrian_eval.endpoint.parameters import ChatRequest, SupportedParameters
-from cambrian_eval.endpoint.rate_limit import MAX_RETRY_AFTER, ConcurrencyLimit, backoff, retry_after
+from cambrian_eval.endpoint.rate_limit import MAX_RETRY_AFTER, ConcurrencyLimit, backoff
 from cambrian_eval.endpoint.responses import ChatResponse, parse_response
 from cambrian_eval.errors import UserError, one_line
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ErrorKind = Literal["rate_limit", "down", "server", "invalid", "timeout", "filtered", "rejected"]
 MAX_TRIES: Mapping[ErrorKind, int] = {"down": 6, "server": 6, "invalid": 4, "timeout": 3}
 """Tries of one request by kind of error; where the endpoint is down for all requests, time is the limit instead."""
 MAX_UNREACHABLE = 4
@@ -43,41 +41,6 @@ OUTAGE = 600.0
 """Seconds that requests wait for an endpoint that does not respond, or that rejects them for their rate."""
 STOP_GRACE = 10.0
 """Seconds that requests which have been sent may still take after an interruption."""
-POLL = 0.1
-"""Seconds between two looks at whether the run was interrupted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A request without a response, and the reason in one line."""
-
-    reason: str
-    outage: bool = False
-    """Whether the endpoint was the cause and not the request, so that the request is worth another try later."""
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedRequest(Generic[T]):
-    """The outcome of one request, with the caller's tag for it."""
-
-    tag: T
-    outcome: ChatResponse | Failure
-
-
-class _RequestError(Exception):
-    """One failed try: kind of error, message, and the seconds that the endpoint asks to wait."""
-
-    sent: Mapping[str, Any]
-
-    def __init__(
-        self, kind: ErrorKind, reason: str, wait: float | None = None, status: int = 0, unreachable: bool = False
-    ) -> None:
-        super().__init__(reason)
-        self.kind, self.reason, self.wait, self.status, self.unreachable = kind, reason, wait, status, unreachable
-
-
-class _Abandoned(Exception):
-    """The requests end, and this one has no response yet."""
 
 
 class Endpoint:
@@ -102,20 +65,17 @@ class Endpoint:
         self.budget = budget or Budget(None, price)
         self._parameters = SupportedParameters(model)
         self._limit = ConcurrencyLimit(concurrency)
-        self._breaker = CircuitBreaker(outage, self._address())
-        self._ever_responded = self._gave_up = self._said_capped = False
+        key_name, self._key = key_for(self.base_url)
+        self._errors = ErrorReader(model, self.base_url, key_name, self._key, timeout)
+        self._breaker = CircuitBreaker(outage, self._errors.address)
+        self._gave_up = self._said_capped = False
         self._failed_in_a_row = self._n_active = 0
         self._ending = False
-        self._key_name, self._key = key_for(self.base_url)
 
     @property
     def place(self) -> str:
         """Host and path of a public service, or "local": the part of the address that identifies the model."""
         return place_of(self.base_url)
-
-    def redact(self, text: str) -> str:
-        """The text without the API key."""
-        return text.replace(self._key, "[key]") if len(self._key) >= 6 else text
 
     def send(
         self, requests: Iterable[tuple[T, ChatRequest]], stop: threading.Event | None = None
@@ -131,8 +91,7 @@ class Endpoint:
         fatal: BaseException | None = None
         ended = interrupted = False
         in_flight = 0
-        self._ending = False
-        loop = _EventLoop(self)
+        loop = EventLoop(self.client(), self.budget, self._begin, self._end)
         try:
             while True:
                 if not interrupted and stop is not None and stop.is_set():
@@ -161,7 +120,7 @@ class Endpoint:
                     continue
                 tag, outcome = finished
                 in_flight -= 1
-                if isinstance(outcome, _Abandoned):
+                if isinstance(outcome, Abandoned):
                     continue
                 if isinstance(outcome, BaseException):
                     if fatal is None:
@@ -171,6 +130,16 @@ class Endpoint:
                 yield FinishedRequest(tag, outcome)
         finally:
             loop.close()
+
+    def _begin(self) -> None:
+        """Called before requests run in a new event loop."""
+        self._limit.start()
+        self._breaker.start()
+        self._n_active, self._ending = 0, False
+
+    def _end(self) -> None:
+        """Called when requests end early: none is tried again."""
+        self._ending = True
 
     # -- one request, in the event loop
 
@@ -184,12 +153,12 @@ class Endpoint:
         try:
             while True:
                 if self._ending:
-                    raise _Abandoned
+                    raise Abandoned
                 try:
                     async with self._breaker.admitted(backoff), self._limit.slot():
                         state.sent_at = time.monotonic()
                         response = await self._try(client, request, reservation)
-                except _RequestError as error:
+                except RequestError as error:
                     outcome = await self._after_error(error, request, reservation, state)
                     if isinstance(outcome, ChatRequest):
                         request = outcome
@@ -199,7 +168,7 @@ class Endpoint:
                     continue
                 self._limit.succeeded()
                 self._breaker.succeeded()
-                self._ever_responded, self._failed_in_a_row, self._gave_up = True, 0, False
+                self._errors.responded, self._failed_in_a_row, self._gave_up = True, 0, False
                 self._parameters.succeeded(request, schema_dropped=has_schema and request.schema is None)
                 return self._charged(response, request, reservation, state)
         finally:
@@ -215,15 +184,15 @@ class Endpoint:
         cost = self.budget.charge(reservation, request, response)
         return replace(
             response,
-            text=self.redact(response.text),
-            served_by=None if response.served_by is None else self._line(response.served_by),
+            text=self._errors.redact(response.text),
+            served_by=None if response.served_by is None else self._errors.line(response.served_by),
             seconds=time.monotonic() - state.sent_at,
             cost=cost,
             tries=state.total + 1,
         )
 
     async def _after_error(
-        self, error: _RequestError, request: ChatRequest, reservation: Reservation, state: _Tries
+        self, error: RequestError, request: ChatRequest, reservation: Reservation, state: _Tries
     ) -> ChatResponse | Failure | ChatRequest | None:
         """What follows a failed try: a retry (None, or a changed request), an outcome, or an error for all requests."""
         kind = error.kind
@@ -241,7 +210,7 @@ class Endpoint:
         if reservation.in_transit and not self.budget.charge_lost(reservation):
             raise self.budget.error()
         if self._ending:
-            raise _Abandoned
+            raise Abandoned
         wait = error.wait
         if wait is not None and wait > self.max_retry_after:
             wait = self._capped(wait)
@@ -262,14 +231,14 @@ class Endpoint:
             self._said_capped = True
             log.warning(
                 "%s asks to wait %.6g s (Retry-After); such a request waits %g s, and the others go on",
-                self._address(),
+                self._errors.address,
                 asked,
                 self.max_retry_after,
             )
         return self.max_retry_after
 
     async def _rate_limited(
-        self, error: _RequestError, wait: float | None, reservation: Reservation, state: _Tries
+        self, error: RequestError, wait: float | None, reservation: Reservation, state: _Tries
     ) -> Failure | None:
         """After HTTP 429: fewer requests at a time, and another try until `outage` seconds have passed."""
         capped = error.wait is not None and error.wait > self.max_retry_after
@@ -287,7 +256,7 @@ class Endpoint:
         return None
 
     async def _down(
-        self, error: _RequestError, wait: float | None, reservation: Reservation, state: _Tries
+        self, error: RequestError, wait: float | None, reservation: Reservation, state: _Tries
     ) -> Failure | None:
         """After a failure that concerns all requests: they wait together until the endpoint responds again.
 
@@ -298,10 +267,10 @@ class Endpoint:
         self._breaker.failed(error.reason, wait)
         state.unreachable += error.unreachable
         tries = max(state.unreachable, self._breaker.probes)
-        if error.unreachable and not self._ever_responded and tries >= MAX_UNREACHABLE:
+        if error.unreachable and not self._errors.responded and tries >= MAX_UNREACHABLE:
             proxied = ", and the proxy variables that `cambrian-eval doctor` shows" if getproxies() else ""
             raise UserError(
-                f"{self._address()} cannot be reached ({error.reason}); "
+                f"{self._errors.address} cannot be reached ({error.reason}); "
                 f"check the base URL and that the server runs{proxied}"
             )
         if alone:
@@ -318,13 +287,13 @@ class Endpoint:
             await asyncio.sleep(max(wait or 0.0, backoff(state.total)))
         return None
 
-    def _given_up(self, error: _RequestError) -> UserError:
+    def _given_up(self, error: RequestError) -> UserError:
         return UserError(
-            f"{self._address()} was not available for {self.outage:g} seconds, the last time with: {error.reason}; "
-            "responses so far are stored; run again to resume"
+            f"{self._errors.address} was not available for {self.outage:g} seconds, "
+            f"the last time with: {error.reason}; responses so far are stored; run again to resume"
         )
 
-    def _failure(self, error: _RequestError, reservation: Reservation) -> Failure:
+    def _failure(self, error: RequestError, reservation: Reservation) -> Failure:
         """The failure of one request; an error for the whole run after many failures in a row."""
         self.budget.end(reservation)
         if error.kind == "rejected":
@@ -334,13 +303,13 @@ class Endpoint:
         limit = max(32, 2 * self.concurrency)
         if self._failed_in_a_row >= limit:
             raise UserError(
-                f"{self._address()} failed {limit} requests in a row, the last with: {error.reason}; "
+                f"{self._errors.address} failed {limit} requests in a row, the last with: {error.reason}; "
                 "responses so far are stored; run again to resume"
             )
         return Failure(error.reason, outage=error.kind != "invalid")
 
     async def _try(self, client: AsyncOpenAI, request: ChatRequest, reservation: Reservation) -> ChatResponse:
-        """One try; every error becomes a `_RequestError` or a `UserError`.
+        """One try; every error becomes a `RequestError` or a `UserError`.
 
         The reservation is in transit while a response may be on its way, and afterwards where it was lost.
         """
@@ -357,88 +326,12 @@ class Endpoint:
         except (TimeoutError, openai.OpenAIError, BadBody, UserError) as error:
             caught = error
         if caught is not None:  # raised here and not above, because a traceback would show the original with the key
-            raise self._reason(caught, sent, reservation)
+            raise self._errors.explain(caught, sent, reservation)
         response = parse_response(body)
         if isinstance(response, str):
-            raise _RequestError("invalid", self._line(response))
+            raise RequestError("invalid", self._errors.line(response))
         facts = {name: sent[name] for name in (self._parameters.limit_name, "temperature") if name in sent}
         return replace(response, sent=facts)
-
-    def _reason(self, error: Exception, sent: Mapping[str, Any], reservation: Reservation) -> Exception:
-        """What an exception of the client means; where nothing can have been billed, nothing is in transit."""
-        import openai
-
-        from cambrian_eval.endpoint.transport import BadBody
-
-        if isinstance(error, (TimeoutError, openai.APITimeoutError)):
-            return _RequestError("timeout", f"no response within {self.timeout:g} seconds")
-        if isinstance(error, openai.APIStatusError):
-            reservation.in_transit = False
-            found = self._status_error(error)
-            found.sent = sent
-            return found
-        cause = error
-        if isinstance(error, openai.APIConnectionError) and isinstance(error.__cause__, Exception):
-            cause = error.__cause__
-        if isinstance(cause, UserError):
-            reservation.in_transit = False
-            return cause
-        if isinstance(cause, BadBody):
-            return _RequestError("invalid", self._line(str(cause)))
-        name = type(cause).__name__
-        if not isinstance(error, openai.APIConnectionError):
-            return _RequestError("invalid", self._line(f"{name}: {cause}"))
-        reservation.in_transit = name != "ConnectError"
-        reason = self._line(f"connection lost: {name}: {cause}")
-        return _RequestError("down", reason, unreachable=name == "ConnectError")
-
-    def _status_error(self, error: Any) -> _RequestError:
-        """The error of an HTTP status; one that concerns every request is raised as `UserError` at once."""
-        status = int(error.status_code)
-        message = self._message(error)
-        reason = f"HTTP {status}: {message}" if message else f"HTTP {status}"
-        wait = retry_after(error.response.headers)
-        text = message.lower()
-        if status == 401:
-            remedy = f"set {self._key_name} to a valid key" if self._key else f"set {self._key_name}"
-            raise UserError(f"{self._address()} does not accept the API key (HTTP 401); {remedy}")
-        if status == 402 or "insufficient_quota" in text:
-            raise UserError(f"{self._address()} reports that the account has no credit left ({reason})")
-        if status in (400, 403, 422) and any(w in text for w in _FILTER_WORDS):
-            return _RequestError("filtered", reason)
-        if status in (403, 404) and not self._ever_responded:
-            hint = "" if "/v1" in (self.base_url or "/v1") else "; such base URLs usually end with /v1"
-            raise UserError(f"{self._address()} does not serve the model {self.model!r} ({reason}){hint}")
-        if status == 429:
-            return _RequestError("rate_limit", reason, wait)
-        if status in _DOWN:
-            return _RequestError("down", reason, wait, status)
-        if status in (408, 409, 425) or (status >= 500 and status != 501):
-            return _RequestError("server", reason, wait, status)
-        return _RequestError("rejected", reason, status=status)
-
-    def _message(self, error: Any) -> str:
-        """The message of an error body with its code, in one line without the API key."""
-        body = error.body
-        try:
-            if not isinstance(body, dict):
-                return self._line("" if body is None else str(body))
-            inner = body.get("error", body)
-            if not isinstance(inner, dict):
-                return self._line(str(inner))
-            nested = inner.get("innererror")
-            parts = [inner.get("code"), inner.get("param"), inner.get("message")]
-            parts += [nested.get("code")] if isinstance(nested, dict) else []
-            return self._line(" ".join(str(p) for p in parts if p))
-        except RecursionError:  # an error that is nested thousands of levels deep
-            return ""
-
-    def _line(self, text: str) -> str:
-        return self.redact(one_line(text))[:400]
-
-    def _address(self) -> str:
-        parts = urlsplit(self.base_url or "https://api.openai.com/v1")
-        return f"the endpoint {parts.scheme}://{parts.netloc}{parts.path}"
 
     def client(self) -> AsyncOpenAI:
         """An `openai` client for one event loop; older Azure addresses need their own kind."""
@@ -462,11 +355,6 @@ class Endpoint:
         return openai.AsyncOpenAI(api_key=self._key or "no key", base_url=self.base_url, **common)
 
 
-_DOWN = (502, 503, 504, 520, 521, 522, 523, 524, 529)
-"""HTTP statuses of an endpoint that is not available, whatever the request."""
-_FILTER_WORDS = ("content_filter", "content_policy", "responsibleaipolicy", "content management policy")
-
-
 @dataclass(slots=True)
 class _Tries:
     """The tries of one request so far."""
@@ -483,77 +371,3 @@ class _Tries:
     def count(self, kind: ErrorKind) -> None:
         """Counts one try of this kind."""
         self.tries[kind] = self.tries.get(kind, 0) + 1
-
-
-class _EventLoop:
-    """An event loop in its own thread, which runs requests while the caller waits for outcomes."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.finished: queue.SimpleQueue[tuple[Any, ChatResponse | Failure | BaseException]] = queue.SimpleQueue()
-        self.client = endpoint.client()
-        self._endpoint = endpoint
-        self._loop = asyncio.new_event_loop()
-        self._tasks: dict[asyncio.Task[ChatResponse | Failure], Reservation] = {}
-        endpoint._limit.start()
-        endpoint._breaker.start()
-        endpoint._n_active = 0
-        self._thread = threading.Thread(target=self._loop.run_forever, name="endpoint", daemon=True)
-        self._thread.start()
-
-    def submit(self, tag: Any, work: Coroutine[Any, Any, ChatResponse | Failure], reservation: Reservation) -> None:
-        def start() -> None:
-            task = self._loop.create_task(work)
-            self._tasks[task] = reservation
-            task.add_done_callback(done)
-
-        def done(task: asyncio.Task[ChatResponse | Failure]) -> None:
-            del self._tasks[task]
-            error = _Abandoned() if task.cancelled() else task.exception()
-            if error is not None:
-                with suppress(UserError):  # a full disk: another error says so
-                    self._endpoint.budget.end(reservation)
-            self.finished.put((tag, error or task.result()))
-
-        self._loop.call_soon_threadsafe(start)
-
-    def next(self, stop: threading.Event | None) -> tuple[Any, ChatResponse | Failure | BaseException] | None:
-        """The next outcome; None where `stop` is set before there is one."""
-        while True:
-            try:
-                return self.finished.get(timeout=None if stop is None else POLL)
-            except queue.Empty:
-                if stop is not None and stop.is_set():
-                    return None
-
-    def end(self, grace: float) -> None:
-        """Abandons the requests that wait; those that have been sent get so many seconds, and no retry."""
-
-        def abandon(all_of_them: bool) -> None:
-            for task, reservation in list(self._tasks.items()):
-                if all_of_them or not reservation.in_transit:
-                    task.cancel()
-
-        def begin() -> None:
-            self._endpoint._ending = True
-            abandon(False)
-            self._loop.call_later(grace, abandon, True)
-
-        self._loop.call_soon_threadsafe(begin)
-
-    def close(self) -> None:
-        """Cancels in-flight requests and closes connections."""
-
-        async def end() -> None:
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            with suppress(Exception):
-                await self.client.close()
-
-        with suppress(Exception):
-            asyncio.run_coroutine_threadsafe(end(), self._loop).result(timeout=5)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
-        if not self._thread.is_alive():
-            self._loop.close()

@@ -26,8 +26,9 @@ from cambrian_eval.endpoint.budget import (
     most_image_tokens,
     price_of,
 )
-from cambrian_eval.endpoint.client import Endpoint, Failure
+from cambrian_eval.endpoint.client import Endpoint
 from cambrian_eval.endpoint.cost_log import CostLog
+from cambrian_eval.endpoint.failures import Failure
 from cambrian_eval.endpoint.parameters import REASONING_ALLOWANCE, ChatRequest
 from cambrian_eval.endpoint.responses import ChatResponse, printable
 from cambrian_eval.errors import UserError

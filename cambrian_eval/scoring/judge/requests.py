@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.endpoint.budget import BudgetReached
-from cambrian_eval.endpoint.client import OUTAGE, Endpoint, FinishedRequest
+from cambrian_eval.endpoint.client import OUTAGE, Endpoint
+from cambrian_eval.endpoint.failures import FinishedRequest
 from cambrian_eval.endpoint.parameters import ChatRequest
 from cambrian_eval.endpoint.responses import ChatResponse
 from cambrian_eval.scoring.judge.cache import CachedResponse, ResponseCache
