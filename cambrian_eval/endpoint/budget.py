@@ -152,6 +152,8 @@ class Budget:
     def __init__(
         self, limit: float | None, price: Price | None, spent: float = 0.0, log: CostLog | None = None
     ) -> None:
+        if limit is not None and not 0 <= limit < math.inf:
+            raise UserError(f"the budget must be a finite number of US dollars of at least 0, not {limit}")
         self.limit, self.price, self.log = limit, price, log
         self.spent = spent if log is None else log.spent
         self._reserved = 0.0

@@ -26,9 +26,13 @@ def way_of(notes: Mapping[str, Any]) -> str | None:
     return f"{served_by or 'a model without a name'} ({parameters or 'parameters not recorded'}{temperature})"
 
 
-def mixture(all_notes: Iterable[Mapping[str, Any]]) -> str | None:
-    """The ways in which responses of one cell were made, where there is more than one."""
-    ways = Counter(way for notes in all_notes if (way := way_of(notes)) is not None)
+def ways_of(all_notes: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """How many responses were made in each way."""
+    return Counter(way for notes in all_notes if (way := way_of(notes)) is not None)
+
+
+def mixture(ways: Counter[str]) -> str | None:
+    """The ways in which responses were made, where there is more than one."""
     if len(ways) < 2:
         return None
     named = [f"{n} by {way}" for way, n in ways.most_common(NAMED)]

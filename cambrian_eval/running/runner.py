@@ -7,6 +7,7 @@ not score: it calls a function for each finished cell (see `results.evaluation`)
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.model import Model, Observer, Spending
 from cambrian_eval.running import manifest
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
-from cambrian_eval.running.mixtures import general, mixture
+from cambrian_eval.running.mixtures import general, mixture, ways_of
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
@@ -211,7 +212,7 @@ def _drive(
     The second value names the ways in which the responses were made, where they differ and that is not allowed.
     """
     results: list[Result] = []
-    ways: list[Mapping[str, Any]] = []
+    ways: Counter[str] = Counter()
     heartbeat.plan({t.cell: len(t.mine) for t in tasks})
     for task in tasks:
         finished = task.drive(engine, progress, heartbeat, stop)
@@ -220,8 +221,8 @@ def _drive(
         results += scored
         if not task.settings.allow_mixed:
             notes = [r.notes for r in task.store.responses(task.cell).values()]
-            ways += map(general, notes)
-            if (mixed := mixture(notes) or mixture(ways)) is not None:
+            ways += ways_of(map(general, notes))
+            if (mixed := mixture(ways_of(notes)) or mixture(ways)) is not None:
                 return results, mixed
         if not finished:
             break

@@ -341,6 +341,12 @@ def test_prices_must_be_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             price_of("m")
 
 
+@pytest.mark.parametrize("limit", [float("nan"), float("inf"), -1.0])
+def test_a_budget_that_bounds_nothing_is_refused(limit: float) -> None:
+    with pytest.raises(UserError, match="budget"):
+        Budget(limit, PRICE)
+
+
 # -- interruptions
 
 

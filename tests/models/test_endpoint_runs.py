@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cambrian_eval import UserError, run
-from cambrian_eval.running.mixtures import mixture
+from cambrian_eval.running.mixtures import mixture, ways_of
 from cambrian_eval.running.settings import RunOutcome
 from cambrian_eval.running.store import Cell
 from tests.judge.chat_server import Act, ChatServer, Seen, completion, error
@@ -104,7 +104,7 @@ def test_responses_say_what_was_sent_and_who_answered(start: Callable[..., RunOu
         done = start(server)
     notes = done.run.responses(CELL)["7"].notes
     assert notes["sent"] == {"max_tokens": notes["sent"]["max_tokens"], "temperature": 0}
-    assert notes["served_by"] == "m" and mixture(r.notes for r in done.run.responses(CELL).values()) is None
+    assert notes["served_by"] == "m" and mixture(ways_of(r.notes for r in done.run.responses(CELL).values())) is None
 
 
 def test_two_models_behind_one_name_are_an_error_and_named(start: Callable[..., RunOutcome]) -> None:
