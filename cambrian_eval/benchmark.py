@@ -119,6 +119,10 @@ class Benchmark(ABC):
     """What the headline is divided by before it enters an average (20 for MME)."""
     typical_chance: ClassVar[float]
     """Chance score on the published data; `grading.chance` computes it for given samples."""
+    gold_columns: ClassVar[tuple[str, ...]] = ("answer", "answers", "Correct Answer")
+    """Columns that hold the gold answer; those count that a row has."""
+    answers_may_be_absent: ClassVar[bool] = False
+    """Whether some samples may lack a gold answer. By default all have one, or it is withheld from all."""
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {}
     """Settings: name -> (default, what it does). Booleans, or strings with the choices named in the text."""
 
@@ -215,12 +219,62 @@ def _coerce(value: Any, default: Any, name: str) -> Any:
     return str(value)
 
 
+def absent_answer(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> str | None:
+    """The column whose gold answer is empty in a row; None where the sample has an answer."""
+    empty = _empty_gold(benchmark, row)
+    if empty is None and not sample.answers:
+        return next((c for c in benchmark.gold_columns if c in row), "answer")
+    return empty
+
+
+def _empty_gold(benchmark: Benchmark, row: Mapping[str, Any]) -> str | None:
+    """The first gold column of a row that is empty."""
+    return next((c for c in benchmark.gold_columns if c in row and _empty(row[c])), None)
+
+
+def _empty(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_empty, value))
+    return value is None or value != value or (isinstance(value, str) and not value.strip())
+
+
+def check_answers(
+    benchmark: Benchmark, samples: Sequence[Sample], absent: Sequence[tuple[str, str]], place: str
+) -> list[str]:
+    """Refuses samples of which some lack a gold answer; returns what must be said about the others.
+
+    `absent` has the place (a row or line) and the column of each empty answer; `place` names where the rows are.
+    """
+    withheld = not any(s.answers for s in samples)
+    if absent and not benchmark.answers_may_be_absent and not (withheld and len(absent) == len(samples)):
+        where, column = absent[0]
+        raise UserError(
+            f"{place}: {where}: the gold answer (column {column!r}) is empty, as in {len(absent)} of {len(samples)} "
+            "samples; fill in the answers or remove the rows"
+        )
+    lost = [s.id for s in samples if s.choices and s.guesses and not set(s.answers) <= s.options.keys()]
+    if lost and not withheld:
+        named = ", ".join(map(repr, lost[:3])) + (", ..." if len(lost) > 3 else "")
+        return [f"{benchmark.name}: the gold answer of {len(lost)} samples is not among their options: {named}"]
+    return []
+
+
 def row_to_sample(benchmark: Benchmark, row: Mapping[str, Any], index: int) -> Sample | None:
     """A row as a sample, with a missing or malformed column named."""
     try:
-        return benchmark.to_sample(row, index)
+        sample = benchmark.to_sample(row, index)
+        if sample is not None:
+            for text in (sample.question, *sample.choices, *(a for a in sample.answers if a is not None)):
+                if not isinstance(text, str):
+                    what = getattr(text, "problem", None) or type(text).__name__
+                    raise TypeError(f"the question, an option or an answer is not text: {what}")
+        return sample
     except KeyError as error:
         found = ", ".join(sorted(map(str, row)))
         raise UserError(f"{benchmark.name} row {index}: column {error} is missing; found: {found}") from error
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
+    except (TypeError, ValueError, IndexError, AttributeError, UserError) as error:
+        if column := _empty_gold(benchmark, row):
+            raise UserError(f"{benchmark.name} row {index}: the gold answer (column {column!r}) is empty") from error
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"{benchmark.name} row {index}: a column has an unexpected value ({error})") from error

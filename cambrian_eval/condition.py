@@ -103,7 +103,8 @@ class Shuffled(Condition):
     """The images of another sample.
 
     All distinct images are put in one seeded circle and each is replaced by its neighbor, so no image stands in
-    for itself, every image is shown once, and all questions about an image see the same replacement.
+    for itself, every image is shown once, and all questions about an image see the same replacement. Where the dataset
+    has copies of an image under several ids, the next image with other contents is taken.
     """
 
     name = "shuffled"
@@ -113,8 +114,9 @@ class Shuffled(Condition):
     hatch = "///"
 
     def check(self, context: Context) -> None:
-        """At least two different images are needed, unless no sample has any."""
-        if len(self._partners(context)) == 1:
+        """Every image needs a different one to be replaced by, unless no sample has any."""
+        owners = {sample.image_id or sample.id: sample for sample in reversed(context.samples) if sample.images}
+        if any(partner is owners[name] for name, partner in self._partners(context).items()):
             raise UserError("condition 'shuffled' needs at least two different images; raise --limit")
 
     def apply(self, sample: Sample, context: Context) -> Sequence[LazyImage]:
@@ -155,7 +157,34 @@ def _circle(samples: Sequence[Sample], seed: int) -> dict[str, Sample]:
         if sample.images:
             owners.setdefault(sample.image_id or sample.id, sample)
     circle = sorted(owners, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
-    return {name: owners[circle[(i + 1) % len(circle)]] for i, name in enumerate(circle)}
+    partners = {}
+    contents: dict[str, tuple[str, ...]] = {}
+
+    def content(name: str) -> tuple[str, ...]:
+        """What the images are: two ids may name copies of one image."""
+        if name not in contents:
+            contents[name] = _hashes(owners[name])
+        return contents[name]
+
+    for i, name in enumerate(circle):
+        following = (circle[(i + step) % len(circle)] for step in range(1, len(circle) + 1))
+        partners[name] = owners[next((other for other in following if not _share(content(name), content(other))), name)]
+    return partners
+
+
+def _share(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
+    return not set(a).isdisjoint(b)
+
+
+def _hashes(sample: Sample) -> tuple[str, ...]:
+    """The hashes of a sample's images; one that cannot be read is like no other."""
+    found = []
+    for i, image in enumerate(sample.images):
+        try:
+            found.append(image.sha256)
+        except (OSError, ValueError):
+            found.append(f"unreadable:{sample.id}:{i}")
+    return tuple(found)
 
 
 def _noise(image: LazyImage, seed: str, max_pixels: int) -> LazyImage:

@@ -70,6 +70,9 @@ class LazyImage:
         made.problem = problem
         return made
 
+    def __str__(self) -> str:
+        raise TypeError(self.problem or "bytes or an image where text is needed")
+
     def data(self) -> bytes:
         """The encoded bytes as the dataset holds them."""
         return self._read()
@@ -151,7 +154,15 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
         width, height = image.size
         if width * height > max_pixels:
             raise ValueError(f"image of {width} x {height} pixels exceeds the limit of {max_pixels} pixels")
-        return image.convert("RGB")
+        return _eight_bits(image).convert("RGB")
+
+
+def _eight_bits(image: Image) -> Image:
+    """An image of 16 bits a pixel in 8; Pillow's own conversion cuts all above 255 off, which is almost white."""
+    if not image.mode.startswith("I"):
+        return image
+    wide = image.convert("I")
+    return wide.point(lambda value: value * (255 / 65535)).convert("L")
 
 
 def _as_png(image: Image) -> bytes:

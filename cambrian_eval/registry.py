@@ -24,7 +24,7 @@ BENCHMARKS = "cambrian_eval.benchmarks"
 """Entry points of benchmarks: each names a `Benchmark` class."""
 MODELS = "cambrian_eval.models"
 """Entry points of model adapters: each names an `Adapter` class or object."""
-RUN_SETTINGS = ("seed", "offline")
+RUN_SETTINGS = ("seed", "offline", "rehash")
 """Settings of a run that an adapter sees only if it declares an option of that name."""
 CONDITIONS_GROUP = "cambrian_eval.conditions"
 """Entry points of vision conditions: each names a `Condition` class or object."""
@@ -180,8 +180,8 @@ def check_options(spec: str, options: Mapping[str, Any]) -> dict[str, Any]:
 def resolve(spec: str, options: Mapping[str, Any] | None = None) -> Model:
     """The model for a `--model` spec and its adapter's options.
 
-    The settings of a run among the options (`seed`, `offline`) are left out where the adapter declares none of that
-    name; any other unknown option is an error.
+    The settings of a run among the options (`seed`, `offline`, `rehash`) are left out where the adapter declares
+    none of that name; any other unknown option is an error.
     """
     adapter, rest = locate(spec)
     known = option_fields(adapter)

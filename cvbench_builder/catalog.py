@@ -156,6 +156,15 @@ class Catalog:
 _ARRAYS = [f.name for f in fields(Catalog) if f.name.startswith(("image_", "object_")) or f.name == "corners"]
 
 
+MAX_SIDE = 1_000_000
+"""Pixels of a side beyond which a stated size is wrong."""
+
+
+def plausible(width: float, height: float) -> bool:
+    """Whether a stated image size can be one."""
+    return 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE
+
+
 def from_rows(
     *,
     images: list[dict[str, Any]],

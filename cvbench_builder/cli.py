@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperCommand
 
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.files import shown
 from cvbench_builder.options import BuildCommand, inputs_from, settings_from
 
 app = typer.Typer(
@@ -45,7 +46,7 @@ def _command(name: str, cls: type[TyperCommand] = TyperCommand) -> Callable[[Cal
             except BuilderError as error:
                 if kwargs.get("debug"):
                     raise
-                typer.echo(f"error: {error}", err=True)
+                typer.echo(f"error: {shown(str(error))}", err=True)
                 raise typer.Exit(2) from None
             raise typer.Exit(code)
 
@@ -246,7 +247,7 @@ def diff(
 
 
 def _progress(line: str) -> None:
-    typer.echo(line, err=True)
+    typer.echo(shown(line), err=True)
 
 
 def _default_workers() -> int:

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.files import check_image_name, inside, parse_json, read_text
 from cvbench_builder.old_builds import current_record, current_row
+from cvbench_builder.questions import content_hash
 
 PUBLISHED = (
     "idx",
@@ -121,7 +123,7 @@ def write_parquet(rows: list[dict[str, Any]], images: Path, path: Path) -> None:
         for start in range(0, len(rows), _ROW_GROUP) if rows else ():
             chunk = []
             for row in rows[start : start + _ROW_GROUP]:
-                image = {"bytes": (images / row["filename"]).read_bytes(), "path": row["filename"]}
+                image = {"bytes": inside(images, row["filename"]).read_bytes(), "path": row["filename"]}
                 chunk.append({name: image if name == "image" else row[name] for name in (*PUBLISHED, *EXTRA)})
             writer.write_table(pa.Table.from_pylist(chunk, schema=schema()))
 
@@ -153,24 +155,55 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_rows_file(path: Path) -> list[dict[str, Any]]:
-    """The rows of a `rows.jsonl`."""
-    return [current_row(row) for row in read_jsonl(path)]
+    """The rows of a `rows.jsonl`; a row that lacks a column or names an image outside the build is refused."""
+    rows = []
+    for number, row in enumerate(read_jsonl(path), 1):
+        where = f"{path}: row {number}"
+        if missing := [c for c in _NEEDED if c not in row]:
+            raise BuilderError(f"{where}: column `{missing[0]}` is missing; the file was changed")
+        check_image_name(row["filename"], where)
+        try:
+            rows.append(current_row(_checked(row, where)))
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise BuilderError(f"{where}: a column has an unexpected value ({error}); the file was changed") from None
+    return rows
+
+
+_NEEDED = (*(c for c in PUBLISHED if c not in ("idx", "image")), *(c for c in EXTRA if c != "classes"), "content_hash")
+
+
+def _records(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, dict) for v in value)
+
+
+def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
+    """The row, if what the commands rely on has the right type."""
+    choices, answer, texts = row["choices"], row["answer"], ("key", "question", "prompt", "content_hash")
+    wrong = next((c for c in texts if not isinstance(row[c], str)), None)
+    if not isinstance(choices, list) or not choices or not all(isinstance(c, str) for c in choices):
+        wrong = "choices"
+    elif answer not in [f"({chr(ord('A') + i)})" for i in range(len(choices))]:
+        wrong = "answer"
+    elif not isinstance(row["review"], dict) or not isinstance(row["review"].get("status"), str):
+        wrong = "review"
+    elif row["type"] not in PARQUET:
+        wrong = "type"
+    elif not isinstance(row["provenance"], dict) or not isinstance(row["provenance"].get("component"), str):
+        wrong = "provenance"
+    else:
+        wrong = next((c for c in ("boxes", "margins") if not _records(row[c])), wrong)
+    if wrong is not None:
+        raise BuilderError(f"{where}: column `{wrong}` has the value {str(row[wrong])[:80]!r}; the file was changed")
+    return row
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """The object of every line; blank lines are skipped."""
     rows = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BuilderError(f"{path}: cannot be read ({error})") from None
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            raise BuilderError(f"{path}: line {number} is not valid JSON; export the file again") from None
+        row = parse_json(line, f"{path}: line {number}")
         if not isinstance(row, dict):
             raise BuilderError(f"{path}: line {number} is not a JSON object; export the file again")
         rows.append(row)
@@ -179,15 +212,15 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 def read_json(path: Path) -> Any:
     """The value in a JSON file."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BuilderError(f"{path}: cannot be read ({error})") from None
+    return parse_json(read_text(path), str(path))
 
 
 def read_record(path: Path) -> Any:
     """`build.json` or `funnel.json`, also of a build that an earlier version wrote."""
-    return current_record(read_json(path))
+    record = current_record(read_json(path))
+    if not isinstance(record, dict):
+        raise BuilderError(f"{path}: is not a JSON object; the file was changed")
+    return record
 
 
 def write_json(value: Any, path: Path) -> None:
@@ -200,6 +233,47 @@ def write_manifest(folder: Path) -> None:
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
     digests = {p.relative_to(folder).as_posix(): _sha256(p) for p in files}
     write_json({"files": digests}, folder / MANIFEST)
+
+
+def verify(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """Refuse a build whose data was changed after it was built.
+
+    Rows, images, parquet files and records must have the digests of the manifest, every row its content hash, and the
+    parquet files the questions and answers of the rows.
+    """
+    files = read_json(folder / MANIFEST)
+    files = files.get("files") if isinstance(files, dict) else None
+    if not isinstance(files, dict):
+        raise BuilderError(f"{folder / MANIFEST}: `files` is missing; the file was changed")
+    digests: dict[str, str] = {}
+    wanted = [ROWS, BUILD, FUNNEL, *(r["filename"] for r in rows)]
+    wanted += [f"{PARQUET[kind]}/test.parquet" for kind in by_kind(rows)]
+    if (folder / "twins").exists():
+        twins = [r["filename"] for r in read_rows_file(inside(folder, f"twins/{ROWS}"))]
+        wanted += [f"twins/{name}" for name in (ROWS, *twins)]
+    for name in dict.fromkeys(wanted):
+        digests[name] = _sha256(inside(folder, name))
+        if files.get(name) != digests[name]:
+            raise BuilderError(f"{folder / name}: has changed since the build was made ({MANIFEST}); build it again")
+    for row in rows:
+        sha256 = digests[row["filename"]]
+        if row["content_hash"] != content_hash(row, sha256) or row.get("image_sha256", sha256) != sha256:
+            raise BuilderError(f"{folder / ROWS}: row {row['key']} does not have its content hash; it was changed")
+    for kind, own in by_kind(rows).items():
+        _compare_parquet(folder / PARQUET[kind] / "test.parquet", own)
+
+
+def _compare_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = ["key", "question", "choices", "answer", "filename"]
+    try:
+        stored = pq.ParquetFile(path).read(columns=columns).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise BuilderError(f"{path}: cannot be read ({str(error).splitlines()[0]}); build it again") from None
+    if stored != [{c: row[c] for c in columns} for row in rows]:
+        raise BuilderError(f"{path}: has other rows than {ROWS}; build it again")
 
 
 def _sha256(path: Path) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cvbench_builder.files import IMAGE_FORMATS, MAX_IMAGE_BYTES
+
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
@@ -90,6 +92,8 @@ def render(path: Path, boxes: list[DrawnBox], *, mirror: bool = False) -> Render
 
 def _read(path: Path) -> bytes:
     try:
+        if not path.is_file() or path.stat().st_size > MAX_IMAGE_BYTES:
+            raise BrokenImage(str(path))
         return path.read_bytes()
     except OSError:
         raise BrokenImage(str(path)) from None
@@ -99,13 +103,15 @@ def _open(data: bytes, path: Path) -> PillowImage:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(io.BytesIO(data)) as opened:
+        with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as opened:
             opened.load()
             orientation = opened.getexif().get(0x0112, 1)
             plain = opened.mode == "RGB" and orientation in (None, 0, 1)
             turned: Any = opened if plain else ImageOps.exif_transpose(opened)
+            if turned.mode.startswith("I"):  # 16 bits a pixel, which `convert` would clip to white
+                turned = turned.convert("I").point(lambda value: value * (255 / 65535))
             image: PillowImage = turned.convert("RGB").copy() if turned.mode != "RGB" else turned.copy()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, KeyError, Image.DecompressionBombError):
         raise BrokenImage(str(path)) from None
     image.info = {"upright_rgb": plain}
     return image

@@ -13,6 +13,7 @@ from typing import Any
 
 from cvbench_builder import dataset
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.files import inside, read_text
 from cvbench_builder.stats import answer_text
 
 FORMATS = ("parquet", "disk", "jsonl", "vlmevalkit")
@@ -24,6 +25,7 @@ def export(folder: Path, format: str, out: Path) -> int:
     if format not in FORMATS:
         raise BuilderError(f"--format {format}: unknown; one of {', '.join(FORMATS)}")
     rows = dataset.read_rows(folder)
+    dataset.verify(folder, rows)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BuilderError(f"{out}: already exists; choose another --out")
     with dataset.replacing(out) as part:
@@ -60,12 +62,14 @@ def _parquet(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
             for row in batch.to_pylist()
         )
         _same("parquet", own, back, (*_COMPARED, *dataset.EXTRA))
-    card = (folder / "README.md").read_text(encoding="utf-8")
+    card = read_text(inside(folder, "README.md"))
     for kind, name in dataset.PARQUET.items():
         card = card.replace(f"{name}/*.parquet", f"test_{kind.lower()}.parquet")
     (part / "README.md").write_text(card, encoding="utf-8")
     if (folder / "figures").is_dir():
-        shutil.copytree(folder / "figures", part / "figures")
+        (part / "figures").mkdir()
+        for figure in sorted((folder / "figures").iterdir()):
+            shutil.copyfile(inside(folder, f"figures/{figure.name}"), part / "figures" / figure.name)
 
 
 def _disk(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
@@ -94,7 +98,7 @@ def _jsonl(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
             for row in own:
                 target = part / row["filename"]
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / row["filename"], target)
+                shutil.copyfile(inside(folder, row["filename"]), target)
                 names = [n for n in (*dataset.PUBLISHED, *dataset.EXTRA) if n != "image"]
                 handle.write(json.dumps({n: row[n] for n in names}, ensure_ascii=False) + "\n")
         back = ({**r, "image": (part / r["filename"]).read_bytes()} for r in dataset.read_jsonl(path))
@@ -111,7 +115,7 @@ def _vlmevalkit(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
             writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
             writer.writerow(head)
             for row in own:
-                image = base64.b64encode((folder / row["filename"]).read_bytes()).decode()
+                image = base64.b64encode(inside(folder, row["filename"]).read_bytes()).decode()
                 options = [*row["choices"], *[""] * (len(letters) - len(row["choices"]))]
                 writer.writerow(
                     [

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from cvbench_builder.files import IMAGE_FORMATS, inside
 from cvbench_builder.stats import answer_text, margin
 
 _INK, _BAR, _ACCENT, _FAINT = "#222222", "#4c72b0", "#c44e52", "#bbbbbb"
@@ -53,7 +54,7 @@ def _examples(plt: Any, folder: Path, rows: list[dict[str, Any]], path: Path) ->
     chosen = [g[i] for i in range(_EXAMPLES) for g in groups.values() if i < len(g)][:_EXAMPLES]
     figure, axes = plt.subplots(1, len(chosen), figsize=(3.6 * len(chosen), 4.6), squeeze=False, layout="constrained")
     for axis, row in zip(axes[0], chosen, strict=True):
-        with Image.open(folder / row["filename"]) as image:
+        with Image.open(inside(folder, row["filename"]), formats=IMAGE_FORMATS) as image:
             small = image.convert("RGB")
             small.thumbnail((640, 640))
             axis.imshow(small)

@@ -14,6 +14,7 @@ from typing import Any
 
 from cvbench_builder import dataset, derived_files, wording
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.files import inside
 from cvbench_builder.questions import content_hash
 from cvbench_builder.review import Decision, ReviewerAgreement, agreement, read_decisions
 from cvbench_builder.stats import answer_place
@@ -33,10 +34,13 @@ class ReviewSummary:
 def finalize(folder: Path, reviews: list[Path], out: Path | None) -> ReviewSummary:
     """Write the reviewed build to `out`, or replace `folder` if `out` is None."""
     rows = dataset.read_rows(folder)
+    dataset.verify(folder, rows)
     files = [read_decisions(path) for path in reviews]
     for path, decisions in zip(reviews, files, strict=True):
         _refuse_unknown_rows(path, decisions, rows)
     build = dataset.read_record(folder / dataset.BUILD)
+    if not isinstance(build.get("settings"), dict):
+        raise BuilderError(f"{folder / dataset.BUILD}: `settings` is missing; the file was changed")
     kept: dict[str, dict[str, Any]] = {}
     counts: Counter[str] = Counter()
     for row in rows:
@@ -105,7 +109,10 @@ def _option(row: dict[str, Any], answer: str) -> str:
 def _with_answer(row: dict[str, Any], text: str, settings: dict[str, Any]) -> dict[str, Any]:
     choices = row["choices"]
     if text not in choices:
-        choices = task_named(row["task"]).new_choices(row, text, settings)
+        try:
+            choices = task_named(row["task"]).new_choices(row, text, settings)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BuilderError(f"row {row['key']}: no options can be made for {text!r} ({error})") from None
     changed = {**row, "choices": choices, "answer": f"({wording.letter(choices.index(text))})"}
     changed["prompt"] = wording.prompt(changed["question"], choices)
     return changed
@@ -159,7 +166,7 @@ def _copy_rows(source: Path, part: Path, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         target = part / row["filename"]
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / row["filename"], target)
+        shutil.copyfile(inside(source, row["filename"]), target)
         row["content_hash"] = content_hash(row, row["image_sha256"])
     dataset.write_rows(rows, part / dataset.ROWS)
     dataset.write_all_parquet(rows, part)

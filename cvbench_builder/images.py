@@ -15,6 +15,7 @@ import numpy as np
 
 from cvbench_builder.catalog import Catalog, Floats, ImageFlag, Ints
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.files import IMAGE_FORMATS, MAX_IMAGE_BYTES
 
 SWAPS_SIDES = frozenset({5, 6, 7, 8})
 
@@ -51,9 +52,9 @@ def _by_pillow(path: Path) -> Header:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
             return Header(image.width, image.height, int(image.getexif().get(0x0112, 1) or 1))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, KeyError, Image.DecompressionBombError):
         raise UnreadableImage(str(path)) from None
 
 
@@ -84,8 +85,11 @@ def _jpeg(path: Path) -> Header | None:
 class ImageFolder:
     """The images under some folders, listed once."""
 
-    def __init__(self, roots: list[Path]) -> None:
+    def __init__(self, roots: list[Path], follow_links: bool = False) -> None:
         self.roots = roots
+        self.follow_links = follow_links
+        self.left_out: list[Path] = []
+        """Files and folders behind links that lead out of the image folder."""
         for root in roots:
             if not root.is_dir():
                 raise BuilderError(f"{root}: no such image folder")
@@ -95,10 +99,22 @@ class ImageFolder:
         if folder not in self._listed:
             try:
                 with os.scandir(folder) as entries:
-                    self._listed[folder] = {e.name: e.stat().st_size for e in entries if e.is_file()}
+                    found = [e for e in entries if e.is_file()]
+                if found and not self._leads_out(folder):
+                    kept = [e for e in found if not (e.is_symlink() and self._leads_out(Path(e.path)))]
+                    self._listed[folder] = {e.name: e.stat().st_size for e in kept}
+                else:
+                    self._listed[folder] = {}
             except OSError:
                 self._listed[folder] = {}
         return self._listed[folder]
+
+    def _leads_out(self, path: Path) -> bool:
+        """Whether a path ends outside the image folders, all links followed, and links are not allowed."""
+        if self.follow_links or any(path.resolve().is_relative_to(root.resolve()) for root in self.roots):
+            return False
+        self.left_out.append(path)
+        return True
 
     def find(self, name: str) -> Path | None:
         """The file with this name; the folders of the official layout in `name` may be absent on disk."""
@@ -111,9 +127,9 @@ class ImageFolder:
                     return root.joinpath(*tail)
         return None
 
-    def empty(self, path: Path) -> bool:
-        """Whether a file is empty or missing."""
-        return self._sizes(path.parent).get(path.name, 0) == 0
+    def size(self, path: Path) -> int:
+        """Bytes of a file; 0 where it is missing."""
+        return self._sizes(path.parent).get(path.name, 0)
 
 
 def check(catalog: Catalog, folder: ImageFolder) -> tuple[Catalog, dict[str, Path], list[str]]:
@@ -135,7 +151,7 @@ def check(catalog: Catalog, folder: ImageFolder) -> tuple[Catalog, dict[str, Pat
             missing.append(name)
             continue
         try:
-            header = None if folder.empty(path) else read_header(path)
+            header = read_header(path) if 0 < folder.size(path) <= MAX_IMAGE_BYTES else None
         except (UnreadableImage, OSError):
             header = None
         if header is None:

@@ -13,6 +13,7 @@ import numpy as np
 from cvbench_builder.cache import NOTHING_KEPT, Cache
 from cvbench_builder.catalog import Catalog, ImageFlag
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.files import read_text
 from cvbench_builder.images import ImageFolder, check, count_by_flag
 from cvbench_builder.settings import Meta, declared
 from cvbench_builder.sources import ade20k, ade20k_instances, coco, omni3d
@@ -44,6 +45,7 @@ class Inputs:
     omni3d: Annotated[tuple[Path, ...], Meta("Omni3D JSON files of any components.")] = ()
     omni3d_images: Annotated[tuple[Path, ...], Meta("Folders that the file paths of Omni3D are relative to.")] = ()
     exclude: Annotated[Path | None, Meta("File with source_filename values to leave out, one per line.")] = None
+    follow_links: Annotated[bool, Meta("Use images behind links that lead out of their image folder.")] = False
     cache: Cache = NOTHING_KEPT
     workers: int = 1
 
@@ -73,7 +75,7 @@ def load(inputs: Inputs, progress: Progress, *, need_images: bool) -> list[Sourc
             continue
         if not roots and need_images:
             raise BuilderError(f"{catalog.file}: the images of this file are needed; give their folder with {flag}")
-        source = _with_images(catalog, roots) if roots else Source(catalog, {}, ())
+        source = _with_images(catalog, roots, inputs.follow_links) if roots else Source(catalog, {}, ())
         sources[same] = _exclude(source, excluded)
         for reason, n in sorted({**catalog.skipped, **count_by_flag(source.catalog.image_flags)}.items()):
             progress(f"{Path(catalog.file).name}: {n} x {reason}")
@@ -124,8 +126,13 @@ def _catalogs(inputs: Inputs, progress: Progress) -> Iterator[tuple[Catalog, lis
         yield catalog, list(inputs.omni3d_images), "--omni3d-images"
 
 
-def _with_images(catalog: Catalog, roots: list[Path]) -> Source:
-    checked, paths, missing = check(catalog, ImageFolder(roots))
+def _with_images(catalog: Catalog, roots: list[Path], follow_links: bool) -> Source:
+    folder = ImageFolder(roots, follow_links)
+    checked, paths, missing = check(catalog, folder)
+    if missing and folder.left_out:
+        raise BuilderError(
+            f"{folder.left_out[0]}: is a link that leads out of the image folder; add --follow-links to use it"
+        )
     if len(missing) > _WRONG_FOLDER * len(catalog):
         other = "val" if "train" in catalog.split else "train" if "val" in catalog.split else "another"
         raise BuilderError(
@@ -148,10 +155,7 @@ def _exclude(source: Source, names: frozenset[str]) -> Source:
 def _excluded(path: Path | None) -> frozenset[str]:
     if path is None:
         return frozenset()
-    try:
-        return frozenset(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise BuilderError(f"{path}: cannot be read ({error})") from None
+    return frozenset(line.strip() for line in read_text(path).splitlines() if line.strip())
 
 
 def _stop_if_missing(sources: list[Source]) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.files import require_file
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,12 @@ def collector_off() -> Iterator[None]:
 
 def map_file(path: Path) -> Any:
     """The file's bytes as a read-only memory map."""
+    require_file(path)
     try:
         with path.open("rb") as handle:
             return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:
         raise BuilderError(f"{path}: the file is empty; download it again") from None
-    except IsADirectoryError:
-        raise BuilderError(f"{path}: is a folder; a JSON file is needed") from None
-    except FileNotFoundError:
-        raise BuilderError(f"{path}: no such file") from None
     except OSError as error:
         raise BuilderError(f"{path}: cannot be read ({error.strerror})") from None
 
@@ -104,6 +102,8 @@ def read_lists(path: Path, lists: dict[str, RecordType]) -> dict[str, Any]:
     with collector_off():
         try:
             return _read_typed(data, lists)
+        except RecursionError:
+            raise _too_deep(path) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             _explain_or_pass(path, data, error)
         return _from_tree(path, _read_tree(path, data), lists)
@@ -146,10 +146,16 @@ def _explain_or_pass(path: Path, data: Any, error: Exception) -> None:
 def _read_tree(path: Path, data: Any) -> Any:
     try:
         return json.loads(data[:])
+    except RecursionError:
+        raise _too_deep(path) from None
     except json.JSONDecodeError as error:
         raise _json_error(path, data, error.pos) from None
     except UnicodeDecodeError:
         raise BuilderError(f"{path}: the text is not UTF-8; convert the file or download it again") from None
+
+
+def _too_deep(path: Path) -> BuilderError:
+    return BuilderError(f"{path}: lists or objects are nested too deeply; is this the right file for this flag?")
 
 
 def _json_error(path: Path, data: Any, position: int) -> BuilderError:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.safe_text import csv_text
 
 from . import assignment, clustering, pca, style
 from .catalogue import OTHER, entry, paper_category
@@ -168,28 +169,28 @@ def files(found: Analysis) -> dict[str, str]:
     c = found.correlations
     means = c.mean_with_others()
     contents = {
-        "correlation_matrix.csv": style.csv_text(
+        "correlation_matrix.csv": csv_text(
             ("benchmark", *c.benchmarks),
             [(b, *map(float, c.matrix[i])) for i, b in enumerate(c.benchmarks)],
         ),
-        "mean_correlation.csv": style.csv_text(("benchmark", "mean_r"), [(b, means[b]) for b in c.benchmarks]),
-        "explained_variance.csv": style.csv_text(
+        "mean_correlation.csv": csv_text(("benchmark", "mean_r"), [(b, means[b]) for b in c.benchmarks]),
+        "explained_variance.csv": csv_text(
             ("component", "explained"),
             [(f"pc{k + 1}", float(v)) for k, v in enumerate(found.components.explained)],
         ),
-        "clusters.csv": style.csv_text(
+        "clusters.csv": csv_text(
             ("benchmark", "category", *(m.method for m in found.clusterings)),
             [(b, entry(b).category, *(m.labels[i] for m in found.clusterings)) for i, b in enumerate(found.clustered)],
         ),
-        "cluster_quality.csv": style.csv_text(
+        "cluster_quality.csv": csv_text(
             ("method", "how", "purity", "matched", "adjusted_rand", "silhouette", "stability"),
             [
                 (m.method, clustering.METHODS[m.method], m.purity, m.matched, m.rand, m.silhouette, m.stability)
                 for m in found.clusterings
             ],
         ),
-        "together.csv": style.csv_text(("method", "benchmark_a", "benchmark_b", "together"), _together(found)),
-        "assignment.csv": style.csv_text(
+        "together.csv": csv_text(("method", "benchmark_a", "benchmark_b", "together"), _together(found)),
+        "assignment.csv": csv_text(
             ("benchmark", "paper", "assigned", "by", "confidence", "preferred_by_data", "mean_r", "margin", "agrees"),
             [
                 (
@@ -210,7 +211,7 @@ def files(found: Analysis) -> dict[str, str]:
         "analysis.json": json.dumps(as_values(found), indent=2, ensure_ascii=False) + "\n",
     }
     if found.table is not None:
-        contents["scores.csv"] = style.csv_text(
+        contents["scores.csv"] = csv_text(
             ("model", *found.table.benchmarks),
             [(m, *map(float, found.table.values[i])) for i, m in enumerate(found.table.models)],
         )

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from cambrian_eval.registry import benchmark_names, load_benchmark
+from cambrian_eval.safe_text import MAX_NAME, csv_text
 from cambrian_eval.sample import Result
 
 from .catalogue import entry
 from .runs import NamedRun
-from .style import csv_text
 
 RESULT_COLUMNS = (
     "model",
@@ -182,4 +182,4 @@ def _seconds(text: str | None) -> float | None:
 
 def sanitized(name: str) -> str:
     """A model's name as a file name: everything but letters, digits, "_", "." and "-" becomes "__"."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "__", name).strip("._") or "model"
+    return re.sub(r"[^A-Za-z0-9_.-]+", "__", name).strip("._")[:MAX_NAME] or "model"

@@ -18,6 +18,9 @@ from .runs import NamedRun
 from .scores import ScoreTable, build, combine
 from .sources import Sources
 
+PAGE = "report.html"
+MARK = b'<meta name="generator" content="cambrian-eval'
+"""What the head of every report has."""
 LARGE = 150 << 20
 """A page of more characters than this is slow to open and to share."""
 
@@ -30,6 +33,8 @@ class Options:
     images: bool = True
     theme: str = "paper"
     formats: tuple[str, ...] = style.FORMATS
+    data_root: Path | None = None
+    """Where the images of runs over a data folder are."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class _Drawn:
 
 def write(sources: Sources, out: Path, options: Options, command: str) -> WrittenReport:
     """Everything a report of runs has."""
+    _refuse_foreign(out / PAGE)
     runs, scores = sources.opened, sources.table
     theme, web = style.theme_named(options.theme), style.theme_named("web")
     drawn, absent = _figures(sources, theme, web)
@@ -74,7 +80,7 @@ def write(sources: Sources, out: Path, options: Options, command: str) -> Writte
     where: dict[str, object] = {}
     blocks: list[dict[str, str]] = []
     if options.images and data.images:
-        where, blocks, missing = images.gathered(runs, data.images, out)
+        where, blocks, missing = images.gathered(runs, data.images, out, options.data_root)
         notes += missing
     page = ReportPage(
         options.title,
@@ -87,8 +93,21 @@ def write(sources: Sources, out: Path, options: Options, command: str) -> Writte
     text = render(page, runs, data, where, blocks)
     if len(text) > LARGE:
         notes.append(f"report.html has {len(text) >> 20} MB; report fewer runs at once for a page that opens quickly")
-    written.append(style.write(out / "report.html", text))
+    written.append(style.write(out / PAGE, text))
     return WrittenReport(tuple(written), tables.write(layout, "markdown"), findings, tuple(notes))
+
+
+def _refuse_foreign(path: Path) -> None:
+    """A page that no report wrote is not replaced."""
+    if not path.is_symlink() and not path.exists():
+        return
+    try:
+        with path.open("rb") as file:
+            ours = MARK in file.read(4096)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); choose another --out") from error
+    if not ours:
+        raise UserError(f"{path} was not written by this command; choose another --out")
 
 
 def _figures(sources: Sources, theme: style.Theme, web: style.Theme) -> tuple[list[_Drawn], list[str]]:
@@ -146,8 +165,11 @@ def _exports(runs: Sequence[NamedRun], out: Path, scorer: str) -> list[Path]:
         style.write(out / "results.csv", exports.results_csv(runs)),
         style.write(out / "breakdown.csv", exports.breakdown_csv(runs)),
     ]
+    stems: dict[str, int] = {}
     for named in runs:
         stem = exports.sanitized(named.name)
+        stems[stem] = stems.get(stem, 0) + 1
+        stem += f"-{stems[stem]}" if stems[stem] > 1 else ""
         values = json.dumps(exports.lm_eval(named), indent=2, ensure_ascii=False) + "\n"
         written.append(style.write(out / "lm-eval" / f"{stem}.json", values))
         card = exports.model_index(named, scorer)

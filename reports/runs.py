@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.results.averages import judges
 from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
 
 from .attributes import attribute_named
 from .catalogue import canonical, conditions_in_order, entry, scorers_in_order
-from .scores import ScoreTable, build, number
+from .scores import ScoreTable, build, csv_rows, number
 
 YOUR_RUNS = "your runs"
 """What tables and figures call the runs a command was given."""
@@ -78,10 +79,8 @@ def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
 
 def read_results(path: Path) -> list[Scored]:
     """Models from a long CSV with a column `condition`, as `report` writes it (exports/results.csv)."""
-    try:
-        records = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a UTF-8 CSV file ({error}); name a CSV of results") from error
+    head, *rows = csv_rows(path) or [[]]
+    records = [dict(zip_longest(head, row[: len(head)], fillvalue="")) for row in rows if any(row)]
     needed = ("model", "benchmark", "condition", "score")
     absent = [c for c in needed if not records or c not in records[0]]
     if absent:
@@ -94,10 +93,11 @@ def read_results(path: Path) -> list[Scored]:
         if not record["model"] or not record["benchmark"]:
             raise UserError(f"{path} line {line}: model or benchmark is empty; fill in both")
         result = _result(record, cell)
+        model = record["model"]
         key = result.benchmark, result.condition, result.scorer
-        if key in found.setdefault(record["model"], {}):
-            raise UserError(f"{path} line {line}: {record['model']} has two scores for {' '.join(key)}; keep one")
-        found[record["model"]][key] = result
+        if key in found.setdefault(model, {}):
+            raise UserError(f"{path} line {line}: {model} has two scores for {' '.join(key)}; keep one")
+        found[model][key] = result
     return [Scored(name, tuple(results.values())) for name, results in found.items()]
 
 
@@ -130,7 +130,7 @@ def _name(run: Run) -> str:
     if not isinstance(name, str) or not name:
         raise UserError(f"{run.path / 'run.json'}: model.name is missing; restore the file")
     # A checkpoint folder is shown by its last part, a Hub id as a whole.
-    return Path(name).name if name.startswith(("/", ".", "~")) else name
+    return (Path(name).name or name) if name.startswith(("/", ".", "~")) else name
 
 
 def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str = "on") -> ScoreTable:
@@ -166,6 +166,9 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     for which, names in incomplete.items():
         whom = "all models" if len(names) == len(runs) > 1 else ", ".join(names)
         notes.append(f"subset: the scores of {whom} on {which} cover only some rows of the published dataset")
+    shown = [r for named in runs for r in named.results if (r.scorer, r.condition) == (scorer, condition)]
+    if len(different := judges(shown)) > 1:
+        notes.append(f"these scores and their averages come from different judges: {'; '.join(different)}")
     table = build(cells, YOUR_RUNS, notes)
     return replace(
         table,

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.safe_text import name_in_csv
 
 from .attributes import attribute_named
 from .catalogue import SIXTEEN, canonical, in_order
@@ -93,16 +94,23 @@ def build(cells: Mapping[str, Mapping[str, float]], source: str, notes: Iterable
     )
 
 
+def csv_rows(path: Path) -> list[list[str]]:
+    """The cells of a CSV file, each as one line of printable characters."""
+    try:
+        if not path.is_file():
+            raise UserError(f"{path} is not a file; name a CSV of scores")
+        text = path.read_text(encoding="utf-8-sig")
+        return [[name_in_csv(cell) for cell in row] for row in csv.reader(text.splitlines())]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as a UTF-8 CSV file ({error}); name a CSV of scores") from error
+
+
 def read_csv(path: Path) -> ScoreTable:
     """A table from a CSV: wide (model, then a column per benchmark) or long (model, benchmark, score)."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a UTF-8 CSV file ({error}); name a CSV of scores") from error
-    rows = [r for r in csv.reader(text.splitlines()) if any(c.strip() for c in r)]
+    rows = [r for r in csv_rows(path) if any(r)]
     if len(rows) < 2:
         raise UserError(f"{path}: has no rows; the first line names the columns, each further line is a model")
-    head = [c.strip() for c in rows[0]]
+    head = rows[0]
     lower = [c.lower() for c in head]
     if len(set(lower)) != len(lower):
         twice = next(c for c in head if lower.count(c.lower()) > 1)
@@ -110,7 +118,7 @@ def read_csv(path: Path) -> ScoreTable:
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(head):
             raise UserError(f"{path} line {number}: {len(row)} cells under {len(head)} columns; quote commas in names")
-    records = [dict(zip(lower, (c.strip() for c in row), strict=True)) for row in rows[1:]]
+    records = [dict(zip(lower, row, strict=True)) for row in rows[1:]]
     if {"model", "benchmark", "score"} <= set(lower):
         return _long(path, records)
     return _wide(path, head, records)

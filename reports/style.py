@@ -7,7 +7,6 @@ What is drawn is left to `figures`.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import logging
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.safe_text import csv_text
 
 from .catalogue import OTHER
 
@@ -252,16 +252,6 @@ class Provenance:
     command: str
     inputs: Mapping[str, str] = field(default_factory=dict)
     """File -> SHA-256."""
-
-
-def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Rows as CSV; numbers in full precision, missing values empty."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow(["" if v is None or v != v else repr(float(v)) if isinstance(v, float) else v for v in row])
-    return out.getvalue()
 
 
 def render(drawing: Drawing, kind: str, theme: Theme) -> bytes:

@@ -12,13 +12,13 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.errors import UserError, one_line, unknown
 from cambrian_eval.results.averages import OVERALL
+from cambrian_eval.safe_text import csv_text
 
 from .catalogue import canonical, categories_of, entry
 from .category_means import COLUMNS, by_category, ranks
 from .scores import ScoreTable
-from .style import csv_text
 
 FORMATS = ("markdown", "latex", "csv", "html")
 AVERAGES = {
@@ -228,7 +228,7 @@ def _markdown(made: Layout) -> str:
                 text = number(cell, made.intervals).replace("*", "\\*")
                 cells.append(f"**{text}**" if cell.bold else text)
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    lines += [""] + [f"{note}  " for note in made.notes] if made.notes else []
+    lines += [""] + [f"{one_line(note)}  " for note in made.notes] if made.notes else []
     return "\n".join(line.rstrip() if not line.startswith("|") else line for line in lines) + "\n"
 
 
@@ -268,7 +268,7 @@ def latex_text(text: str) -> str:
             parts.append(character)
         else:
             plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-            parts.append("".join(_LATEX.get(c, c) for c in plain) or "?")
+            parts.append("".join(_LATEX.get(c, c) for c in plain if c.isprintable()) or "?")
     return "".join(parts)
 
 
@@ -281,7 +281,8 @@ def _latex(made: Layout) -> str:
     spec = "l" + "".join(("|" if i in starts else "") + "r" for i in range(len(made.columns)))
     width = len(made.columns) + 1
     heads = [rf"\multicolumn{{{span}}}{{|c}}{{{latex_text(title)}}}" for title, span in _headings(made)]
-    lines = [f"% {note}" for note in made.notes] + [rf"\begin{{tabular}}{{{spec}}}", r"\hline"]
+    notes = [one_line(note).replace("\\", _LATEX["\\"]) for note in made.notes]
+    lines = [f"% {note}" for note in notes] + [rf"\begin{{tabular}}{{{spec}}}", r"\hline"]
     if any(title for title, _ in _headings(made)):
         lines.append(" & ".join(["", *heads]) + r" \\")
     lines.append(" & ".join(["Model", *(latex_text(c.head) for c in made.columns)]) + r" \\")

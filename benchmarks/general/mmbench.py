@@ -139,7 +139,7 @@ def _circular(graded: Sequence[Graded], rows: list[int], scorer: str) -> Unit:
 
 
 def _rotations(options: Sequence[tuple[str, ...]]) -> int:
-    """How many rotations the data set has of a question: as many as it has options that change their place.
+    """How many rotations the dataset has of a question: as many as it has options that change their place.
 
     In 53 questions the last of four options stays where it is, so there are three. A single row shows no change.
     """

@@ -1,6 +1,6 @@
 """MathVista (testmini): mathematical reasoning over images (Lu et al., 2023); 540 questions with choices of 1,000.
 
-Prompt: the data set's own query (hint, question, choices "(A) ...") and a sentence: reasoning first for choices, a
+Prompt: the dataset's own query (hint, question, choices "(A) ...") and a sentence: reasoning first for choices, a
 word or phrase otherwise. The paper shows the bare question and the reasoning sentence for everything.
 Score: accuracy over 1,000 questions. Choices: the option read out with care. Numbers: what follows the last
 "answer is", a box, the conclusion, or the sentence that repeats the question; integers exactly, decimals after rounding

@@ -1,6 +1,6 @@
 """ScienceQA-Image: school science questions with two to five options (Lu et al., 2022), test rows with an image.
 
-Prompt: hint and question on one line, options "A. ...", and the data set's own sentence; the paper uses the letter
+Prompt: hint and question on one line, options "A. ...", and the dataset's own sentence; the paper uses the letter
 sentence instead. Lecture and solution are never shown.
 Score: accuracy over the 2,017 rows that have an image. A letter beside another option's text is wrong.
 Released scorer: after the keyword rule, the response equals the gold option's text but for punctuation, or what
@@ -59,7 +59,7 @@ class ScienceQA(Benchmark):
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
-        """The paper puts the letter sentence where the released code has the data set's own."""
+        """The paper puts the letter sentence where the released code has the dataset's own."""
         hint = f"{sample.extra['hint']} " if sample.extra["hint"] else ""
         listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
         return f"{hint}{sample.question}{listed}\n{LETTER_SENTENCE if style == 'paper' else SENTENCE}"

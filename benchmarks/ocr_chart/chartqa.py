@@ -40,7 +40,7 @@ class ChartQA(Benchmark):
         return HubSource("lmms-lab/ChartQA", "test", 2500, ("type", "question", "answer", "image"))
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
-        """One question; the data set has no ids."""
+        """One question; the dataset has no ids."""
         return Sample(
             id=str(index),
             index=index,

@@ -22,9 +22,14 @@ FORMULA = "Handwritten Mathematical Expression Recognition"
 RECOGNITION = frozenset(
     f"{kind} Recognition"
     for kind in (
-        "Regular Text", "Irregular Text", "Artistic Text", "Handwriting", "Digit String", "Non-Semantic Text",
+        "Regular Text",
+        "Irregular Text",
+        "Artistic Text",
+        "Handwriting",
+        "Digit String",
+        "Non-Semantic Text",
     )
-)  # fmt: skip
+)
 
 
 class OCRBench(Benchmark):

@@ -1,6 +1,6 @@
 """TextVQA: questions about text in photographs, ten human answers each (Singh et al., 2019).
 
-Prompt: the question, a line with the data set's OCR tokens (unless `ocr_tokens` is off), and "Answer the
+Prompt: the question, a line with the dataset's OCR tokens (unless `ocr_tokens` is off), and "Answer the
 question using a single word or phrase." Numbers with and without the tokens must not be compared.
 Score: a normalised answer given by k of the ten people is worth min(1, 0.3 k); mean over questions, x100.
 """
@@ -29,12 +29,12 @@ class TextVQA(Benchmark):
     max_new_tokens = 512
     typical_chance = 0.0
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
-        "ocr_tokens": (True, "put the data set's OCR tokens into the prompt, as the released code does"),
+        "ocr_tokens": (True, "put the dataset's OCR tokens into the prompt, as the released code does"),
     }
 
     @property
     def source(self) -> HubSource:
-        """The validation split; not every copy of the data set has OCR tokens."""
+        """The validation split; not every copy of the dataset has OCR tokens."""
         wanted = ("question_id", "image_id", "question", "image", "answers")
         tokens = ("ocr_tokens",) if self.settings["ocr_tokens"] else ()
         return HubSource("lmms-lab/textvqa", "validation", 5000, wanted + tokens)
@@ -75,5 +75,5 @@ class TextVQA(Benchmark):
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Whether the prompt carried text read from the image."""
         if self.settings["ocr_tokens"]:
-            return ("prompts carry the data set's OCR tokens, also where the image is withheld",)
+            return ("prompts carry the dataset's OCR tokens, also where the image is withheld",)
         return ("prompts carry no OCR tokens; not comparable with numbers that were measured with them",)

@@ -28,12 +28,12 @@ class CVBench(Benchmark):
     paper = "Tong et al. Cambrian-1: A Fully Open, Vision-Centric Exploration of Multimodal LLMs. NeurIPS 2024"
     max_new_tokens = 512
     kind: ClassVar[str]
-    """"2D" or "3D": the config of the data set and the `type` of its rows."""
+    """"2D" or "3D": the config of the dataset and the `type` of its rows."""
     n_rows: ClassVar[int]
 
     @property
     def source(self) -> HubSource:
-        """One config of the published data set."""
+        """One config of the published dataset."""
         return HubSource("nyu-visionx/CV-Bench", "test", self.n_rows, COLUMNS, config=self.kind, revision=REVISION)
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample | None:

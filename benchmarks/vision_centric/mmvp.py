@@ -5,7 +5,7 @@ the options as "(a) .." and "(b) ..".
 Score: pairs with both questions right, x100. A pair is questions 2p-1 and 2p by the data's own index; one
 that misses a member counts as wrong. The released code pairs by the order of the rows instead.
 Two pairs of the original (99/100 and 279/280) have their answers swapped. The published numbers were measured
-with them, so they are the default and copies that have them mended are put back; `corrected` mends them.
+with them, so they are the default and copies that have them corrected are put back; `corrected` corrects them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import letter, released
 
-MENDED = {99: ("B", "tusk"), 100: ("A", "tusk"), 279: ("B", "elderly"), 280: ("A", "elderly")}
+CORRECTED = {99: ("B", "tusk"), 100: ("A", "tusk"), 279: ("B", "elderly"), 280: ("A", "elderly")}
 """Question number -> the answer the original has wrong, and a word that proves it is that question."""
 _OPTIONS = re.compile(r"\s*\(a\)\s*(.*?)\s*\(b\)\s*(.*)", re.DOTALL | re.IGNORECASE)
 _COLUMNS = ("Index", "Question", "Options", "Correct Answer")
@@ -48,7 +48,7 @@ class MMVP(Benchmark):
     max_new_tokens = 512
     typical_chance = 25.0
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
-        "corrected": (False, "mend the answers of questions 99, 100, 279 and 280, swapped in the original"),
+        "corrected": (False, "correct the answers of questions 99, 100, 279 and 280, swapped in the original"),
     }
 
     @property
@@ -78,8 +78,8 @@ class MMVP(Benchmark):
 
     def _gold(self, number: int, gold: str, text: str) -> str:
         """The answer under the `corrected` setting, whatever the copy at hand says."""
-        right, word = MENDED.get(number, (gold, ""))
-        if number not in MENDED or word not in text.lower():
+        right, word = CORRECTED.get(number, (gold, ""))
+        if number not in CORRECTED or word not in text.lower():
             return gold
         return right if self.settings["corrected"] else "AB"[right == "A"]
 

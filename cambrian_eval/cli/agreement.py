@@ -59,7 +59,7 @@ def agreement(
     found = agreement_of(stored, a, b, output.benchmarks(benchmark) if benchmark else None, vision)
     text = _formatted(found, a, b, str(run), str(stored.info["model"]["name"]), format, show)
     if out is None:
-        print(text.encode("utf-8", "replace").decode("utf-8"))
+        print(text)
         return
     try:
         out.write_text(text + "\n", "utf-8", "replace")
@@ -85,12 +85,9 @@ def _formatted(found: Sequence[ScorerAgreement], a: str, b: str, run: str, model
 
 
 def _csv(found: Sequence[ScorerAgreement]) -> str:
-    import csv
-    import io
+    from cambrian_eval.safe_text import csv_text
 
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(_HEADING)
+    rows = []
     for r in found:
         c, p = r.confusion, r.published
         low_high = [*(r.interval or (None, None))]
@@ -98,8 +95,8 @@ def _csv(found: Sequence[ScorerAgreement]) -> str:
         row = [r.benchmark, r.condition, r.n, r.score_a, r.score_b, r.difference, *low_high, c.raw, *kappas]
         row += [c.both_right, c.only_a, c.only_b, c.both_wrong, r.undecided, r.failed]
         row += [None, None, None] if p is None else [p.a, p.b, p.difference]
-        writer.writerow(["" if v is None else v for v in row])
-    return buffer.getvalue().rstrip("\n")
+        rows.append(row)
+    return csv_text(_HEADING, rows).rstrip("\n")
 
 
 def _table(found: Sequence[ScorerAgreement], a: str, b: str, model: str, show: int) -> str:

@@ -20,8 +20,10 @@ def inspect(
     name = model.removeprefix("cambrian:")
 
     from cambrian_eval.models.cambrian.inspect import describe_checkpoint
+    from cambrian_eval.models.local import loading
 
-    found = describe_checkpoint(name, sizes, towers_root)
+    with loading(name):
+        found = describe_checkpoint(name, sizes, towers_root)
     if json:
         print(output.as_json(found))
         return

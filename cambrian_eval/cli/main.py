@@ -10,13 +10,15 @@ import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import typer
 from typer.core import TyperGroup
 
+from cambrian_eval.cli import output
 from cambrian_eval.errors import CambrianEvalError, unknown
+from cambrian_eval.safe_text import SafeStream
 
 COMMANDS = {
     "list": ("cambrian_eval.cli.list_:list_", "Benchmarks, models, vision conditions and scorers."),
@@ -120,32 +122,71 @@ def version(
 
 def main() -> None:
     """Runs the command line; never shows a traceback without `--debug`."""
-    for stream in (sys.stdout, sys.stderr):  # responses may hold what no encoding has
+    _open_descriptors()
+    before = sys.stdout, sys.stderr
+    for stream in before:  # responses may hold what no encoding has
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    out, err = (SafeStream(s, result) for s, result in zip(before, (True, False), strict=True))
+    sys.stdout, sys.stderr = out, err
+    try:
+        code = _command()
+        try:
+            out.flush()
+        except CambrianEvalError as error:
+            code = _end(f"error: {error}", 2)
+        err.flush()
+        _discard(out, err)
+    finally:
+        sys.stdout, sys.stderr = before
+    sys.exit(code)
+
+
+def _command() -> int:
+    """Runs the command and returns the exit code, with every error as one line."""
     debug = "--debug" in sys.argv[1:]
     arguments = [a for a in sys.argv[1:] if a != "--debug" or "cvbench" in sys.argv]
     try:
-        sys.exit(app(args=arguments, standalone_mode=False))
+        return int(app(args=arguments, standalone_mode=False) or 0)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(2)
+        return 2
     except click.ClickException as error:
-        _end(f"error: {_one_line(error)}", 2)
+        return _end(f"error: {_one_line(error)}", 2)
     except CambrianEvalError as error:
         if debug:
             raise
-        _end(f"error: {error}", 2)
+        return _end(f"error: {error}", 2)
     except (KeyboardInterrupt, click.Abort):
-        _end("interrupted", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return _end("interrupted", 130)
     except Exception as error:
         if debug:
             raise
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        _end(f"internal error: {text} (please report it; --debug shows where)", 2)
+        return _end(f"internal error: {text} (please report it; --debug shows where)", 2)
+
+
+def _open_descriptors() -> None:
+    """Opens closed standard streams on the null device, so that no file of a run gets one of their numbers."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(opened)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _discard(*streams: SafeStream) -> None:
+    """What a stream without a reader still holds goes to the null device when Python ends."""
+    for stream in streams:
+        if stream.reader_gone:
+            try:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            except (OSError, ValueError):
+                continue
 
 
 def _one_line(error: click.ClickException) -> str:
@@ -155,6 +196,6 @@ def _one_line(error: click.ClickException) -> str:
     return text if context is None else f"{text.rstrip('.')}; see {context.command_path} --help"
 
 
-def _end(text: str, code: int) -> NoReturn:
-    print(text, file=sys.stderr)
-    sys.exit(code)
+def _end(text: str, code: int) -> int:
+    output.say(text)
+    return code

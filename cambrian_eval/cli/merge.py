@@ -11,6 +11,7 @@ def merge(
     runs: list[Path] = typer.Argument(help="Run folders."),
     out: Path = typer.Option(None, help="Folder of the merged run. [default: `merged` beside the first run]"),
     allow_gaps: bool = typer.Option(False, help="Merge even if some samples have no response."),
+    allow_versions: bool = typer.Option(False, help="Merge runs made with different package versions, with a note."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
 ) -> None:
     """Merge runs into one, after checking settings, samples, overlap and gaps."""
@@ -20,8 +21,8 @@ def merge(
     from cambrian_eval.results.grading import score_run
     from cambrian_eval.running.merging import merge_runs
 
-    found = merge_runs(runs, out or runs[0].absolute().parent / "merged", allow_gaps)
-    results = score_run(found.run, found.run.info["scorers"])
+    found = merge_runs(runs, out or runs[0].absolute().parent / "merged", allow_gaps, allow_versions)
+    results = score_run(found.run, found.run.info["scorers"], official_raw=bool(found.run.info.get("official_raw")))
     if json:
         body = {
             "run": str(found.run.path),

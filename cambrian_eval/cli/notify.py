@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cambrian_eval.cli.output import say
+
 if TYPE_CHECKING:
     from cambrian_eval.running.settings import RunOutcome
 
@@ -62,7 +64,7 @@ class Notice:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            print(f"warning: --notify-command did not run: {error}", file=sys.stderr)
+            say(f"warning: --notify-command did not run: {error}")
             return
         if done.returncode:
             print(f"warning: --notify-command ended with exit code {done.returncode}", file=sys.stderr)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.safe_text import printable
 from cambrian_eval.sample import Result
 
 
@@ -99,11 +101,21 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
     return text
 
 
+def say(text: str) -> None:
+    """A line on stderr, control characters written out."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def control(stream: TextIO, sequence: str) -> None:
+    """Writes a sequence that moves the cursor; only for sequences of this program."""
+    getattr(stream, "write_control", stream.write)(sequence)
+
+
 def as_json(value: Any) -> str:
     """One machine-readable object on one line."""
     import json
 
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
+    return printable(json.dumps(value, ensure_ascii=False), "json")
 
 
 def published(model: str, found: Sequence[Result]) -> dict[str, float]:
@@ -117,11 +129,15 @@ def published(model: str, found: Sequence[Result]) -> dict[str, float]:
 def averages(found: Sequence[Result]) -> str:
     """Category averages by the paper's formulas, for the first scorer and each condition."""
     from cambrian_eval.results.averages import averages as compute
+    from cambrian_eval.results.averages import judges
 
     lines = []
     scorer = found[0].scorer
     for condition in dict.fromkeys(r.condition for r in found):
         mine = [r for r in found if r.condition == condition and r.scorer == scorer]
+        if len(different := judges(mine)) > 1:
+            lines.append(f"averages ({condition}, {scorer}): none, the judges differ ({'; '.join(different)})")
+            continue
         scores = {r.benchmark: r.score for r in mine}
         partial = [r.benchmark for r in mine if not r.complete]
         cells = [f"{a.label} {number(a.value)}" for a in compute(scores, partial).values() if a.value is not None]

@@ -6,7 +6,9 @@ import sys
 import time
 from typing import Any
 
+from cambrian_eval.cli.output import say
 from cambrian_eval.running.store import Cell
+from cambrian_eval.safe_text import printable
 from cambrian_eval.sample import Result
 
 
@@ -52,7 +54,7 @@ class Lines:
     def say(self, text: str) -> None:
         """Prints a line at once, so that it appears in a log; nothing when quiet."""
         if not self._quiet:
-            print(text, file=sys.stderr, flush=True)
+            say(text)
 
     def close(self) -> None:
         """Does nothing: there is nothing to close."""
@@ -100,7 +102,7 @@ class Bars:
 
     def say(self, text: str) -> None:
         """Prints a line above the bars, its square brackets taken as they are."""
-        self._bars.console.print(text, markup=False, highlight=False)
+        self._bars.console.print(printable(text), markup=False, highlight=False)
 
     def close(self) -> None:
         """Stops drawing and leaves the bars on the screen."""

@@ -16,6 +16,7 @@ def report(
     scorer: str = typer.Option("fuzzy", help=HELP["scorer"]),
     title: str = typer.Option("Evaluation report", help="Heading of the page."),
     images: bool = typer.Option(True, "--images/--no-images", help="Thumbnails of the images."),
+    data_root: Path = typer.Option(None, help="Data folder of the runs, to show its images."),
     style: str = typer.Option("paper", help=HELP["style"]),
     format: str = typer.Option("pdf,svg,png", "--format", help=HELP["format"]),
 ) -> None:
@@ -26,7 +27,7 @@ def report(
     from cambrian_eval.reports.sources import Sources
 
     styles.theme_named(style)
-    options = reports.Options(title, images, style, styles.formats_named(format))
+    options = reports.Options(title, images, style, styles.formats_named(format), data_root)
     found = reports.write(Sources(tuple(runs), scorer=scorer), out, options, command_line(context))
     print(found.table)
     for line in found.findings:

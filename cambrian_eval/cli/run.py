@@ -42,7 +42,7 @@ def run(
     data: str = typer.Option(None, help="hub, mini or mini:N. [default: hub]"),
     data_root: Path = typer.Option(None, help="Folder with one subfolder for each benchmark."),
     allow_urls: bool = typer.Option(False, help="Download images that rows name by URL."),
-    rehash: bool = typer.Option(False, help="Hash data files anew, without the cache of hashes."),
+    rehash: bool = typer.Option(False, help="Hash data and weight files anew, without the cache of hashes."),
     revision: str = typer.Option(None, help="Revision of the Hub datasets instead of the benchmark's own."),
     prompts: str = typer.Option("official", help="official (released code) or paper (appendix)."),
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),
@@ -75,7 +75,7 @@ def run(
     model_options: list[str] = typer.Option(
         [], "-M", metavar="NAME=VALUE", help="An option of the model; repeatable; see `list models --options KIND`."
     ),
-    dtype: str = typer.Option(None, help="Short for -M dtype=...; so are the options from here to --allow-pickle."),
+    dtype: str = typer.Option(None, help="Short for -M dtype=...; so are the options from here to --allow-missing."),
     device: str = typer.Option(None, help="cpu, cuda, cuda:1 or mps."),
     device_map: str = typer.Option(None, help="auto spreads the model over several devices."),
     batch_size: str = typer.Option(None, help="Requests per batch, or auto."),
@@ -94,6 +94,7 @@ def run(
     ),
     trust_remote_code: bool = typer.Option(None, help="Let a checkpoint run Python code of its own."),
     allow_pickle: bool = typer.Option(None, help="Read pickled .bin weights, with the restricted loader."),
+    allow_missing: str = typer.Option(None, help="Patterns of tensors that a checkpoint may lack or have in excess."),
     offline: bool = typer.Option(False, help="Open no connection; use caches only."),
     config: Path = typer.Option(
         None, is_eager=True, callback=_config, help="TOML file with these options; -M options go into a table [model]."
@@ -166,6 +167,7 @@ def run(
         outage=outage,
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
+        allow_missing=allow_missing,
     )
     options = {
         **context.meta.get(__name__, {}),

@@ -85,7 +85,6 @@ def _score(
     quiet: bool,
 ) -> None:
     """Scores with rules first, then with the judge. Exit code 1 if the judge did not finish, 130 if interrupted."""
-    import sys
     from dataclasses import asdict
 
     from cambrian_eval.cli import output
@@ -109,7 +108,7 @@ def _score(
         if not json:
             print(_cost(outcome))
         if outcome.stopped is not None:
-            print(f"the judge did not finish: {outcome.stopped}", file=sys.stderr)
+            output.say(f"the judge did not finish: {outcome.stopped}")
             raise typer.Exit(130 if interrupted else 1)
 
 

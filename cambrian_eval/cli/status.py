@@ -31,9 +31,9 @@ def status(
     while True:
         seen = watcher.look()
         if redraw:
-            print("\x1b[H\x1b[2J", end="")
+            output.control(sys.stdout, "\x1b[H\x1b[2J")
         print(output.as_json(asdict(seen)) if json else _in_words(seen), flush=True)
-        if not watch or not seen.running:
+        if not watch or not seen.running or getattr(sys.stdout, "reader_gone", False):
             return
         time.sleep(interval)
 

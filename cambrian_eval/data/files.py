@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,18 @@ from cambrian_eval.data.cells import image_cell
 from cambrian_eval.data.jsonl import read_objects
 from cambrian_eval.data.table import Table
 from cambrian_eval.errors import UserError, one_line
-from cambrian_eval.image import IMAGE_COLUMN, LazyImage
+from cambrian_eval.image import IMAGE_COLUMN, MAX_BYTES, LazyImage
 
 KEPT_BYTES = 192 << 20
 """Encoded images kept from row groups read lately."""
 LARGE_GROUP = 128 << 20
 """A row group with more image bytes than this is spilled instead of read whole."""
+LARGEST_GROUP = 1 << 30
+"""A row group whose image cells unfold to more bytes than this is not read."""
+LARGEST_TEXT = 16 << 20
+"""Bytes of a cell that holds no image."""
+MOST_TEXT = 2 << 30
+"""Bytes of a column of one file that holds no images."""
 
 
 def read_parquet(files: Sequence[Path], root: Path, urls: bool = False) -> Table:
@@ -34,22 +40,70 @@ def read_parquet(files: Sequence[Path], root: Path, urls: bool = False) -> Table
     for number, path in enumerate(files):
         try:
             file = reader.open(path)
+            found = file.schema_arrow.names
+            if twice := sorted({n for n in found if found.count(n) > 1}):
+                raise UserError(f"{path}: column {twice[0]!r} occurs twice; remove one of them")
             images = [f.name for f in file.schema_arrow if _holds_images(f.type)]
-            text = [n for n in file.schema_arrow.names if n not in images]
-            table = file.read(columns=text)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise UserError(f"{path} is not a readable Parquet file: {error}") from error
-        names = set(text) | set(images)
-        if number and names != set(columns):
-            raise UserError(f"{path} has other columns than {files[0].name}; one folder must hold one table")
-        for name in text:
-            values = table.column(name).to_pylist()
-            columns.setdefault(name, []).extend(
-                [image_cell(v, (root,), urls) for v in values] if IMAGE_COLUMN.fullmatch(name) else values
-            )
-        for name in images:
-            columns.setdefault(name, []).extend(reader.promises(path, name))
+            text = [n for n in found if n not in images]
+            if number and set(found) != set(columns):
+                raise UserError(f"{path} has other columns than {files[0].name}; one folder must hold one table")
+            for name in text:
+                values = _texts(file, name)
+                columns.setdefault(name, []).extend(
+                    [image_cell(v, (root,), urls) for v in values] if IMAGE_COLUMN.fullmatch(name) else values
+                )
+            for name in images:
+                columns.setdefault(name, []).extend(reader.promises(path, name))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            reason = one_line(error, 200)
+            raise UserError(f"{path} is not a readable Parquet file: {reason}; download or write it again") from error
     return Table(columns)
+
+
+def _texts(file: Any, column: str) -> list[Any]:
+    """The values of a column that holds no images, read in batches whose size is bounded.
+
+    A few bytes of a file can unfold to gigabytes (compression, dictionaries). A cell that is too large becomes an
+    image that cannot be read: an error where it is used, and nothing where its column is not.
+    """
+    found: list[Any] = []
+    total = 0
+    for group in range(file.num_row_groups):
+        if _chunk_size(file, group, column) > MOST_TEXT:
+            reason = f"column {column!r} has more than {MOST_TEXT} bytes"
+            found += [LazyImage.unreadable(reason)] * file.metadata.row_group(group).num_rows
+            continue
+        for batch in _batches(file, group, column):
+            size = batch.nbytes
+            total += size
+            if total > MOST_TEXT:
+                found += [LazyImage.unreadable(f"column {column!r} has more than {MOST_TEXT} bytes")] * len(batch)
+            elif size <= LARGEST_TEXT:
+                found += batch.to_pylist()
+            else:
+                found += [_text_cell(batch.slice(i, 1)) for i in range(len(batch))]
+    return found
+
+
+def _text_cell(cell: Any) -> Any:
+    """The value of an array of length 1, unless it is too large."""
+    if cell.nbytes > LARGEST_TEXT:
+        return LazyImage.unreadable(f"a cell of {cell.nbytes} bytes, more than the limit of {LARGEST_TEXT}")
+    return cell.to_pylist()[0]
+
+
+def _chunk_size(file: Any, group: int, column: str) -> int:
+    """Bytes of one column in a row group after decompression; values in dictionaries count once."""
+    meta = file.metadata.row_group(group)
+    chunks = [meta.column(i) for i in range(meta.num_columns)]
+    return sum(c.total_uncompressed_size for c in chunks if c.path_in_schema.split(".")[0] == column)
+
+
+def _batches(file: Any, group: int, column: str) -> Iterator[Any]:
+    """The arrays of one column in a row group, so few rows at a time that even repeated values fit into memory."""
+    rows = min(1024, max(1, 2 * LARGE_GROUP // max(1, _chunk_size(file, group, column))))
+    for batch in file.iter_batches(batch_size=rows, row_groups=[group], columns=[column]):
+        yield batch.column(0)
 
 
 def _holds_images(kind: Any) -> bool:
@@ -83,10 +137,7 @@ class _GroupReader:
         file = self._files[path]
         found: list[Any] = []
         for group in range(file.num_row_groups):
-            meta = file.metadata.row_group(group)
-            sizes = [meta.column(i) for i in range(meta.num_columns)]
-            size = sum(c.total_uncompressed_size for c in sizes if c.path_in_schema.split(".")[0] == column)
-            if size > LARGE_GROUP:
+            if _chunk_size(file, group, column) > LARGE_GROUP:
                 found.extend(_spill(file, group, column, self._bytes))
                 continue
             for row, shape in enumerate(self._shapes(path, group, column)):
@@ -125,19 +176,17 @@ class _GroupReader:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key][0]
-            values: list[Any] = self._files[path].read_row_group(group, columns=[column]).column(column).to_pylist()
-            self._kept[key] = values, sum(_weight(v) for v in values)
+            values: list[Any] = []
+            size = 0
+            for array in _batches(self._files[path], group, column):
+                size += array.nbytes
+                if size > LARGEST_GROUP:
+                    raise ValueError(f"{path.name}: row group {group} unfolds to more than {LARGEST_GROUP} bytes")
+                values += array.to_pylist()
+            self._kept[key] = values, size
             while len(self._kept) > 1 and sum(size for _, size in self._kept.values()) > KEPT_BYTES:
                 self._kept.popitem(last=False)
             return values
-
-
-def _weight(value: Any) -> int:
-    if isinstance(value, list):
-        return sum(map(_weight, value))
-    if isinstance(value, dict):
-        return len(value.get("bytes") or b"")
-    return len(value or b"")
 
 
 def _bytes(value: Any, name: str, roots: Sequence[Path], urls: bool) -> bytes:
@@ -158,6 +207,8 @@ def _spill(file: Any, group: int, column: str, read: Callable[[Any, str], bytes]
     known: dict[bytes, tuple[int, int]] = {}
 
     def keep(data: bytes) -> LazyImage:
+        if len(data) > MAX_BYTES:
+            return LazyImage.unreadable(f"an image of {len(data)} bytes, more than the limit of {MAX_BYTES}")
         digest = hashlib.sha256(data).digest()
         if digest not in known:
             store.seek(0, 2)
@@ -166,8 +217,8 @@ def _spill(file: Any, group: int, column: str, read: Callable[[Any, str], bytes]
         return LazyImage(_reader(store, lock, *known[digest]))
 
     found: list[Any] = []
-    for batch in file.iter_batches(batch_size=32, row_groups=[group], columns=[column]):
-        for value in batch.column(0).to_pylist():
+    for array in _batches(file, group, column):
+        for value in array.to_pylist():
             if isinstance(value, list):
                 found.append([keep(read(v, column)) for v in value])
             else:

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from cambrian_eval.data.hashes import file_hashes
 from cambrian_eval.data.table import Row
+from cambrian_eval.file_hashes import file_hashes
 
 
 def rows_fingerprint(rows: Sequence[Row]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.benchmark import Benchmark, HubSource, Join, row_to_sample
+from cambrian_eval.benchmark import Benchmark, HubSource, Join, absent_answer, check_answers, row_to_sample
 from cambrian_eval.data.cells import confined
 from cambrian_eval.data.fingerprints import folder_fingerprint, rows_fingerprint
 from cambrian_eval.data.joins import joined
@@ -53,9 +53,9 @@ class DataSpec:
         if kind == "mini":
             if root is not None:
                 raise UserError("--data mini and --data-root exclude each other; give one of them")
-            if number and not (number.isdigit() and int(number) > 0):
+            if number and not (number.isascii() and number.isdigit() and len(number) < 10 and int(number) > 0):
                 raise UserError(f"--data {data}: the number of rows must be a positive integer, as in mini:200")
-            return cls(mini=int(number) if number else 48, offline=True)
+            return cls(mini=int(number) if number else 48, offline=True, rehash=rehash)
         if kind != "hub" or number:
             raise UserError(f"--data {data!r} is not known; use hub, mini or mini:N (or --data-root DIR)")
         return cls(root=root, revision=revision, offline=offline, urls=urls, rehash=rehash)
@@ -95,9 +95,16 @@ def load_samples(benchmark: Benchmark, spec: DataSpec, limit: int | None = None)
     """All samples of a benchmark, or about the first `limit` (whole pairs and groups)."""
     rows, provenance = _rows(benchmark, spec)
     _check_columns(benchmark, rows, provenance["from"])
-    samples = [s for i, row in enumerate(rows) if (s := row_to_sample(benchmark, row, i)) is not None]
+    samples: list[Sample] = []
+    absent: list[tuple[str, str]] = []
+    for i, row in enumerate(rows):
+        sample = row_to_sample(benchmark, row, i)
+        if sample is not None:
+            samples.append(sample)
+            if column := absent_answer(benchmark, row, sample):
+                absent.append((f"row {i}", column))
     _check_ids(benchmark, samples)
-    warnings = []
+    warnings = check_answers(benchmark, samples, absent, f"{benchmark.name} ({provenance['from']})")
     declared = benchmark.source.n_rows
     complete = spec.mini is None and len(rows) == declared
     if spec.mini is None and len(rows) != declared:

@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Adapter, Claim, Model, option
-from cambrian_eval.models.local import LocalOptions, device_of, display_name
+from cambrian_eval.models.local import LocalOptions, device_of, display_name, loading
 from cambrian_eval.sample import Request, Response, failed_response
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from .cambrian.checkpoint import Checkpoint
     from .cambrian.fast import Driver, Generated, Question
 
 BATCHES_DIFFER = (
@@ -158,41 +162,47 @@ class CambrianAdapter(Adapter):
         from .cambrian import CambrianForConditionalGeneration, CambrianProcessor
         from .cambrian.checkpoint import Checkpoint
         from .cambrian.fast import Driver
-        from .checkpoint_identity import identity
+        from .checkpoint_identity import ContentHash
 
         logging.disable_progress_bar()  # a run has progress bars of its own
         checkpoint = Checkpoint.open(rest)
         _set_arithmetic(dtype, options.deterministic)
-        processor = CambrianProcessor.from_pretrained(
-            checkpoint,
-            template=options.template,
-            towers_root=options.towers_root,
-            allow_pickle=options.allow_pickle,
-        )
-        model = CambrianForConditionalGeneration.from_pretrained(
-            checkpoint,
-            dtype=dtype,
-            device_map=options.device_map or {"": device},
-            attn_implementation=options.attention,
-            quantize=options.quantize,
-            towers_root=options.towers_root,
-            allow_pickle=options.allow_pickle,
-        )
-        driver = Driver(
-            model,
-            processor,
-            batch_size=options.batch_size,
-            vision_cache_bytes=None if options.vision_cache_gb is None else int(options.vision_cache_gb * 1e9),
-            deterministic=options.deterministic,
-        )
-        settings = {
-            "dtype": str(model.dtype).removeprefix("torch."),
-            "template": processor.template.name,
-            "attention": options.attention or "sdpa",
-            "quantize": options.quantize,
-        }
-        fingerprint = identity(checkpoint.folder, [spec.folder for spec in processor.towers], settings)
-        return CambrianModel(display_name(rest), fingerprint, processor, driver, _facts(driver, settings, options))
+        with loading(rest):
+            processor = CambrianProcessor.from_pretrained(
+                checkpoint,
+                template=options.template,
+                towers_root=options.towers_root,
+                allow_pickle=options.allow_pickle,
+            )
+            folders = [checkpoint.folder, *(spec.folder for spec in processor.towers)]
+            with ContentHash(folders, options.rehash) as content:
+                model = CambrianForConditionalGeneration.from_pretrained(
+                    checkpoint,
+                    dtype=dtype,
+                    device_map=options.device_map or {"": device},
+                    attn_implementation=options.attention,
+                    quantize=options.quantize,
+                    towers_root=options.towers_root,
+                    allow_pickle=options.allow_pickle,
+                    allow_missing=options.allow_missing,
+                )
+                driver = Driver(
+                    model,
+                    processor,
+                    batch_size=options.batch_size,
+                    vision_cache_bytes=None if options.vision_cache_gb is None else int(options.vision_cache_gb * 1e9),
+                    deterministic=options.deterministic,
+                )
+                checked = _self_check(rest, checkpoint, driver, processor) if options.self_check else "off"
+                settings = {
+                    "dtype": str(model.dtype).removeprefix("torch."),
+                    "template": processor.template.name,
+                    "attention": options.attention or "sdpa",
+                    "quantize": options.quantize,
+                }
+                fingerprint = content.identity("cambrian", {**settings, "allow_missing": options.allow_missing})
+        facts = _facts(driver, settings, options) | {"self_check": checked}
+        return CambrianModel(display_name(rest), fingerprint, processor, driver, facts)
 
     def fetch(self, rest: str) -> list[str]:
         """The checkpoint first, because its config names the towers; of each repository one form of the weights."""
@@ -212,6 +222,31 @@ class CambrianAdapter(Adapter):
                 folder = snapshot_download(repository.hub_id, allow_patterns=[*repository.patterns, weights])
                 done[repository.hub_id] = f"{repository.hub_id}: {folder}"
         return list(done.values()) or [f"{rest}: everything it needs is in the cache"]
+
+
+def _self_check(name: str, checkpoint: Checkpoint, driver: Driver, processor: Any) -> dict[str, Any]:
+    """The check after loading, with the network's own `generate`."""
+    import torch
+
+    from .cambrian.fast.alone import inputs_alone
+    from .checkpoint_files import check_stop_ids
+    from .self_check import check_vocabulary, self_check
+
+    model, rows = driver.model, int(driver.model.config.vocab_size)
+    stated = checkpoint.folder / "generation_config.json"
+    check_stop_ids(model.generation_config.eos_token_id, rows, stated if stated.is_file() else checkpoint.folder)
+    check_vocabulary(name, processor.tokenizer, rows, model.generation_config)
+
+    def logits(question: str, image: Image | None) -> Tensor:
+        content: list[dict[str, str]] = [{"type": "image"}] if image is not None else []
+        chat = [{"role": "user", "content": [*content, {"type": "text", "text": question}]}]
+        prompt = processor.apply_chat_template(chat, add_generation_prompt=True)
+        with torch.inference_mode():
+            inputs = inputs_alone(model, processor, processor.token_ids(prompt), image)
+            found: Tensor = model(**inputs, logits_to_keep=1).logits
+        return found[0, -1]
+
+    return self_check(name, logits, processor.tokenizer)
 
 
 def _facts(driver: Driver, settings: Mapping[str, Any], options: CambrianOptions) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.errors import UserError
+from cambrian_eval.errors import CambrianEvalError, UserError, describe
 from cambrian_eval.model import option
 
 
@@ -28,6 +29,28 @@ class LocalOptions:
     template: str | None = option(None, help="Chat template instead of the checkpoint's own.")
     deterministic: bool = option(False, help="Responses do not depend on which requests share a batch; slower.")
     allow_pickle: bool = option(False, help="Read pickled .bin weights, with torch's restricted loader only.")
+    allow_missing: str | None = option(
+        None, help="Patterns (a.*,b.*) of tensors that may be missing, unexpected or all zero; else that is an error."
+    )
+    self_check: bool = option(True, help="Check after loading that logits are finite and depend on the image.")
+    rehash: bool = option(False, help="Hash weights anew, without the cache of hashes; as --rehash, unless set.")
+
+
+@contextmanager
+def loading(checkpoint: str) -> Iterator[None]:
+    """Turns whatever a library raises while it reads a checkpoint into one line.
+
+    The tokenizers library reports some damaged files by a `BaseException`.
+    """
+    try:
+        yield
+    except (CambrianEvalError, ImportError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise UserError(
+            f"the checkpoint {checkpoint} cannot be loaded: {describe(error)}; its files are damaged, or do not belong "
+            "together"
+        ) from error
 
 
 def display_name(checkpoint: str) -> str:

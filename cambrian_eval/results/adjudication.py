@@ -6,7 +6,6 @@ Over all responses they are lower bounds, because responses on which the scorers
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.json_input import read_object
 from cambrian_eval.results.agreement import ScorerAgreement, mean_difference
 from cambrian_eval.results.statistics import wilson
 
@@ -83,13 +83,8 @@ def page(found: Sequence[ScorerAgreement], a: str, b: str, run: str, model: str,
 
 def read_marks(path: Path, a: str, b: str) -> dict[str, str]:
     """The marks in an exported file, by `Disagreement.key`."""
-    try:
-        stored = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); export the marks again") from None
-    if not isinstance(stored, dict) or stored.get("kind") != KIND or not isinstance(stored.get("marks"), dict):
+    stored = read_object(path, "export the marks again")
+    if stored.get("kind") != KIND or not isinstance(stored.get("marks"), dict):
         raise UserError(f"{path} contains no marks; use the button 'export marks' of the adjudication page")
     if (stored.get("a"), stored.get("b")) != (a, b):
         raise UserError(
@@ -98,7 +93,7 @@ def read_marks(path: Path, a: str, b: str) -> dict[str, str]:
         )
     marks: Mapping[Any, Any] = stored["marks"]
     for key, mark in marks.items():
-        if mark not in MARKS:
+        if not isinstance(mark, str) or mark not in MARKS:
             raise UserError(f"{path}: the mark {mark!r} of {key} is not one of {', '.join(MARKS)}")
     return {str(k): str(v) for k, v in marks.items()}
 

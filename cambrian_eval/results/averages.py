@@ -16,6 +16,8 @@ from cambrian_eval.registry import average_divisor
 if TYPE_CHECKING:
     from cambrian_eval.sample import Result
 
+JUDGED_BY = "judged by "
+"""How the note of a result begins that names its judge."""
 OVERALL = "overall"
 """Name of the average over all sixteen."""
 
@@ -58,6 +60,12 @@ def averages(scores: Mapping[str, float | None], incomplete: Collection[str] = (
     return {name: _average(name, members, scores, incomplete) for name, members in formulas.items()}
 
 
+def judges(results: Iterable[Result]) -> list[str]:
+    """Which LLM judges decided the results, as their notes name them; empty for rules."""
+    named = (note.removeprefix(JUDGED_BY) for r in results for note in r.notes if note.startswith(JUDGED_BY))
+    return list(dict.fromkeys(named))
+
+
 def by_run(results: Iterable[Result]) -> list[dict[str, Any]]:
     """The averages of every condition and scorer among the results, as plain JSON; none without a score."""
     cells: dict[tuple[str, str], list[Result]] = {}
@@ -65,6 +73,8 @@ def by_run(results: Iterable[Result]) -> list[dict[str, Any]]:
         cells.setdefault((result.condition, result.scorer), []).append(result)
     found = []
     for (condition, scorer), mine in cells.items():
+        if len(judges(mine)) > 1:
+            continue  # an average over two judges is a score of neither
         scores = {r.benchmark: r.score for r in mine}
         for average in averages(scores, [r.benchmark for r in mine if not r.complete]).values():
             if average.value is not None:

@@ -9,7 +9,9 @@ from cambrian_eval.benchmark import Benchmark, Graded, Unit
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import check_conditions
 from cambrian_eval.results import statistics
+from cambrian_eval.results.averages import judges
 from cambrian_eval.results.grading import benchmark_of
+from cambrian_eval.running.manifest import versions_used
 from cambrian_eval.running.store import Cell, Run
 from cambrian_eval.sample import Sample, Verdict, clusters
 
@@ -49,10 +51,14 @@ def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
 def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
     """Settings other than model and condition that differ between the two runs, as text."""
     found = []
-    for key in ("prompts", "max_new_tokens"):
+    for key in ("prompts", "max_new_tokens", "seed", "max_pixels"):
         left, right = (run.info.get("responses_depend_on", {}).get(key) for run in (a, b))
         if left != right:
             found.append(f"{key} {left} in a, {right} in b")
+    versions_a, versions_b = versions_used(a.info), versions_used(b.info)
+    for package in versions_a.keys() & versions_b.keys():
+        if versions_a[package] != versions_b[package]:
+            found.append(f"{package} {', '.join(versions_a[package])} in a, {', '.join(versions_b[package])} in b")
     for name in names:
         left, right = (run.info["benchmarks"][name].get("settings", {}) for run in (a, b))
         found += [f"{name}.{k} {left.get(k)} in a, {v} in b" for k, v in right.items() if left.get(k) != v]
@@ -79,6 +85,9 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
         raise UserError(f"{name}: the two runs have no sample in common")
     if not any(s.answers for s in shared):
         return None
+    if condition_a == condition_b:
+        _check_images(a, b, Cell(name, condition_a), [s.id for s in shared])
+    _check_judges(a, b, name, condition_a, condition_b, scorer)
     benchmark = benchmark_of(a, name)
     units_a = _units(benchmark, shared, verdicts_a, scorer)
     units_b = _units(benchmark, shared, verdicts_b, scorer)
@@ -86,7 +95,55 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
     paired = statistics.paired(units_a, units_b, weights, clusters(shared), len(shared))
     if paired is None:
         raise UserError(f"{name}: the common samples contribute nothing to the headline metric")
+    for run, condition, verdicts, score in (
+        (a, condition_a, verdicts_a, paired.a),
+        (b, condition_b, verdicts_b, paired.b),
+    ):
+        if len(verdicts) == len(shared):
+            _check_stored(run, Cell(name, condition), scorer, score)
     return Comparison(name, paired, 1.0, len(verdicts_a) - len(shared), len(verdicts_b) - len(shared))
+
+
+def _check_images(a: Run, b: Run, cell: Cell, ids: Sequence[str]) -> None:
+    """Under a condition that shows the sample's own images, both models must have been shown the same ones.
+
+    A model that takes fewer images was shown the first of them. Images that a condition makes or chooses may differ
+    with its seed, which `differing` reports.
+    """
+    if cell.condition != "on":
+        return
+    left, right = a.responses(cell), b.responses(cell)
+    pairs = [(i, left[i].images, right[i].images) for i in ids if i in left and i in right]
+    other = [i for i, x, y in pairs if any(p != q for p, q in zip(x, y, strict=False))]
+    if other:
+        raise UserError(
+            f"{cell.benchmark}: {len(other)} samples (first: {other[0]!r}) were shown other images in {b.path}; "
+            "the runs used different data, so they are not compared"
+        )
+
+
+def _check_judges(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> None:
+    named = [
+        judges(r for r in run.results() if (r.benchmark, r.condition, r.scorer) == (name, condition, scorer))
+        for run, condition in ((a, condition_a), (b, condition_b))
+    ]
+    if named[0] and named[1] and named[0] != named[1]:
+        raise UserError(
+            f"{name}: the judges differ ({', '.join(named[0])} in {a.path}, {', '.join(named[1])} in {b.path}); "
+            "judge both runs with one judge"
+        )
+
+
+def _check_stored(run: Run, cell: Cell, scorer: str, score: float) -> None:
+    """The stored result of a cell must be the one of its verdicts."""
+    for r in run.results():
+        if (r.benchmark, r.condition, r.scorer) != (cell.benchmark, cell.condition, scorer) or r.score is None:
+            continue
+        if abs(r.score - score) > 1e-6 * r.scale:
+            raise UserError(
+                f"{run.path}: results.json has the score {r.score:g} for {cell.stem}.{scorer}, its verdicts give "
+                f"{score:g}; score the run again: cambrian-eval score {run.path} --scorer {scorer}"
+            )
 
 
 def _units(benchmark: Benchmark, samples: Sequence[Sample], verdicts: dict[str, Verdict], scorer: str) -> list[Unit]:

@@ -24,6 +24,7 @@ from cambrian_eval.endpoint.cost_log import CostLog
 from cambrian_eval.endpoint.responses import printable
 from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.json_input import parse_object
+from cambrian_eval.results.averages import JUDGED_BY
 from cambrian_eval.results.grading import benchmark_of, failed_verdict, responses_of, save_results, summarize_cell
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict
@@ -257,7 +258,7 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     run.save_file(f"judge/{plan.cell.stem}.jsonl", "".join(json.dumps(d) + "\n" for d in details))
     result = summarize_cell(run, benchmark_of(run, plan.cell.benchmark), plan.cell, samples, records, verdicts, SCORER)
     endpoint = judge.endpoint
-    notes = [f"judged by {endpoint.model} ({endpoint.place}), prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"]
+    notes = [f"{JUDGED_BY}{endpoint.model} ({endpoint.place}), prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"]
     if len(served_by) > 1:
         notes.append(f"mixed: several models judged under this name: {', '.join(sorted(served_by))}")
     if undecided := sum(v.outcome == "undecided" for v in verdicts):

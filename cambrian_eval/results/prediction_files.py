@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.benchmark import Benchmark, row_to_sample
+from cambrian_eval.benchmark import Benchmark, absent_answer, check_answers, row_to_sample
 from cambrian_eval.data.jsonl import read_objects, read_text
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_scorer
 from cambrian_eval.results.grading import decide, summarize, thought_notes
+from cambrian_eval.safe_text import csv_cell
 from cambrian_eval.sample import Result, Sample, Verdict
 from cambrian_eval.scoring.reply import Reply
 
@@ -32,6 +33,7 @@ def grade_file(
     replies: list[Reply] = []
     verdicts: list[Verdict] = []
     lines: list[dict[str, Any]] = []
+    empty: list[tuple[str, str]] = []
     rows = _read(path)
     for number, row in rows:
         column = next((c for c in PREDICTION if c in row), None)
@@ -47,6 +49,8 @@ def grade_file(
             raise UserError(
                 f"{path} line {number}: this row is not part of {benchmark.name} (its own filter leaves it out)"
             )
+        if absent := absent_answer(benchmark, row, sample):
+            empty.append((f"line {number}", absent))
         reply = Reply(row[column])
         verdict = decide(deciding, benchmark, sample, reply, official_raw)
         replies.append(reply)
@@ -64,7 +68,7 @@ def grade_file(
             }
         )
     complete = len(rows) == benchmark.source.n_rows
-    notes = thought_notes(deciding, replies, official_raw)
+    notes = [*check_answers(benchmark, samples, empty, str(path)), *thought_notes(deciding, replies, official_raw)]
     return lines, summarize(benchmark, samples, verdicts, scorer, complete=complete, notes=notes)
 
 
@@ -103,11 +107,13 @@ def _cell(value: str | None, where: str) -> Any:
         return json.loads(value)
     except ValueError:
         pass
+    except RecursionError:
+        raise UserError(f"{where}: a cell is nested too deeply; fix the line") from None
     if value[0] == "[" and _ARRAY.match(value):
         raise UserError(f'{where}: {value[:40]!r} is an array without commas; write lists as JSON, as in ["a", "b"]')
     try:
         return ast.literal_eval(value) if value[0] == "{" else value
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return value
 
 
@@ -116,13 +122,13 @@ _ARRAY = re.compile(r"""\[\s*(?:'[^']*'|"[^"]*")\s+['"]""")
 
 
 def write_verdicts(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """Verdicts as JSONL, or CSV where the name ends so."""
+    """Verdicts as JSONL, or CSV where the name ends so, its cells safe for spreadsheets."""
     try:
         with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             if path.suffix.lower() == ".csv":
                 writer = csv.DictWriter(file, list(lines[0]) if lines else [])
                 writer.writeheader()
-                writer.writerows(lines)
+                writer.writerows({name: csv_cell(value) for name, value in line.items()} for line in lines)
             else:
                 file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     except OSError as error:

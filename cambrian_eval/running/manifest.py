@@ -21,6 +21,7 @@ from cambrian_eval.model import Model
 from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.settings import Settings
 from cambrian_eval.running.store import Run
+from cambrian_eval.safe_text import name_line
 from cambrian_eval.sample import Sample
 
 PACKAGES = (
@@ -41,7 +42,7 @@ def describe(
     """What is needed to repeat the run. `responses_depend_on` must be equal when a run is resumed."""
     return {
         "model": {
-            "name": model.name,
+            "name": name_line(model.name),
             "spec": spec if isinstance(spec, str) else model.name,
             "fingerprint": model.fingerprint,
             "max_images": model.max_images,
@@ -59,6 +60,7 @@ def describe(
         },
         "conditions": list(settings.conditions),
         "scorers": list(settings.scorers),
+        "official_raw": settings.official_raw,
         "data": {
             "kind": settings.data.text,
             "root": None if settings.data.root is None else str(settings.data.root),
@@ -104,6 +106,21 @@ def _template(benchmark: Benchmark, sample: Sample, style: PromptStyle) -> str:
     return benchmark.prompt(replace(sample, question="{question}", choices=names), style)
 
 
+RESPONSES_DEPEND_ON_VERSIONS = ("cambrian-eval", "torch", "transformers", "tokenizers", "pillow", "numpy")
+"""Packages whose version can change a response."""
+
+
+def versions_used(info: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The versions of those packages over all starts of a run; packages of which none is stored are left out."""
+    found: dict[str, list[str]] = {}
+    for one in info["passes"]:
+        stored = one.get("versions")
+        for name in RESPONSES_DEPEND_ON_VERSIONS if isinstance(stored, dict) else ():
+            if isinstance(stored.get(name), str) and stored[name] not in found.setdefault(name, []):
+                found[name].append(stored[name])
+    return {name: sorted(versions) for name, versions in found.items() if versions}
+
+
 FIXED = ("model fingerprint", "limit", "shard")
 """Settings that one run can have only once, whatever `--on-change` says."""
 
@@ -127,7 +144,7 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
         raise UserError(
             f"{path} was made with other settings ({'; '.join(differences)}); use the same settings or another --out"
         )
-    merged = {**old, **{k: new[k] for k in ("model", "scorers", "data", "responses_depend_on")}}
+    merged = {**old, **{k: new[k] for k in ("model", "scorers", "official_raw", "data", "responses_depend_on")}}
     merged["conditions"] = list(dict.fromkeys([*old["conditions"], *new["conditions"]]))
     merged["benchmarks"] = {**old["benchmarks"], **new["benchmarks"]}
     merged["passes"] = [*old["passes"], *new["passes"]]

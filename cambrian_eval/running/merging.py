@@ -13,6 +13,7 @@ from typing import Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import benchmark_names, conditions
+from cambrian_eval.running.manifest import versions_used
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open, open_run
 
@@ -36,8 +37,11 @@ class Merged:
     """Samples that have a response in no source."""
 
 
-def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False) -> Merged:
-    """One run out of several, not scored yet. Nothing is written before every check has passed."""
+def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False, allow_versions: bool = False) -> Merged:
+    """One run out of several, not scored yet. Nothing is written before every check has passed.
+
+    With `allow_versions`, runs made with different package versions are merged, and the results say so.
+    """
     folders = [p for p in dict.fromkeys(Path(p) for p in paths) if p.resolve() != out.resolve()]
     if not folders:
         raise UserError("no runs to merge; name their folders")
@@ -45,13 +49,21 @@ def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False) -> Me
     for run in runs:
         _check_alone(run)
     _check_settings(runs)
+    mixture = _version_differences(runs)
+    if mixture and not allow_versions:
+        raise UserError(
+            f"the runs were made with different versions ({'; '.join(mixture)}), which can change responses; make them "
+            "with the same versions, or give --allow-versions to merge them with a note"
+        )
     owners = _owners(runs)
     responses = {cell: _joined(cell, owners[cell]) for cell in owners}
+    for cell in owners:
+        _check_images(cell, owners[cell])
     missing = _check_gaps(responses, owners, runs, allow_gaps)
     target = _target(out, responses)
     with target.writing():
         target.clear_responses()
-        target.save_info(_info(runs))
+        target.save_info(_info(runs, mixture))
         for cell, records in responses.items():
             _write(target, cell, records, owners[cell][0])
     everything = [r for records in responses.values() for r in records.values()]
@@ -94,6 +106,32 @@ def _check_settings(runs: Sequence[Run]) -> None:
                 f"{runs[0].path} and {run.path} were made with different settings ({'; '.join(differences)}); "
                 "only runs of one model with the same settings can be merged"
             )
+
+
+def _version_differences(runs: Sequence[Run]) -> list[str]:
+    """Packages that can change responses and whose version differs between the runs."""
+    used = [versions_used(run.info) for run in runs]
+    found = []
+    for name in dict.fromkeys(package for one in used for package in one):
+        versions = dict.fromkeys(", ".join(one[name]) for one in used if name in one)
+        if len(versions) > 1:
+            found.append(f"{name} {' and '.join(versions)}")
+    return found
+
+
+def _check_images(cell: Cell, runs: Sequence[Run]) -> None:
+    """Samples whose image is named by its hash must have been asked with that image."""
+    if cell.condition != "on":
+        return
+    names = {s.id: s.image_id for s in runs[0].samples(cell.benchmark)}
+    for run in runs:
+        for identity, record in run.responses(cell).items():
+            kind, colon, digest = (names.get(identity) or "").partition(":")
+            if (kind, colon) == ("sha256", ":") and record.images and not record.images[0].startswith(digest):
+                raise UserError(
+                    f"{run.path} was made from other images: that of sample {identity!r} of {cell.benchmark} does not "
+                    "have the hash in the samples file; it cannot be merged"
+                )
 
 
 def _differences(a: dict[str, Any], b: dict[str, Any], ignored: set[str]) -> list[str]:
@@ -187,7 +225,7 @@ def _target(out: Path, responses: dict[Cell, dict[str, Record]]) -> Run:
     return target
 
 
-def _info(runs: Sequence[Run]) -> dict[str, Any]:
+def _info(runs: Sequence[Run], mixture: Sequence[str]) -> dict[str, Any]:
     """run.json of the whole: the first run's, with all benchmarks and conditions, and no shard any more."""
     infos = [run.info for run in runs]
     whole = {k: v for k, v in infos[0].items() if k not in ("schema", "passes")}
@@ -197,6 +235,10 @@ def _info(runs: Sequence[Run]) -> dict[str, Any]:
     whole["benchmarks"] = {name: about for info in reversed(infos) for name, about in info["benchmarks"].items()}
     order = dict.fromkeys(name for info in infos for name in info["benchmarks"])
     whole["benchmarks"] = {name: whole["benchmarks"][name] for name in order}
+    if mixture:
+        note = f"merged from runs with different versions: {'; '.join(mixture)}"
+        for about in whole["benchmarks"].values():
+            about["warnings"] = [*about["warnings"], note]
     whole["merged_from"] = [
         {"run": str(run.path), "shard": info["responses_depend_on"].get("shard")}
         for run, info in zip(runs, infos, strict=True)

@@ -135,7 +135,7 @@ def execute(
         _check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")
-    known = {"seed": settings.seed, "offline": settings.offline, **(options or {})}
+    known = {"seed": settings.seed, "offline": settings.offline, "rehash": settings.data.rehash, **(options or {})}
     if isinstance(engine, Loader):
         chosen = engine.open(model, known)
     else:

@@ -33,6 +33,7 @@ import msgspec
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.json_input import parse_object, read_object
+from cambrian_eval.safe_text import name_line
 from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
 from cambrian_eval.scoring.reply import Reply
 
@@ -171,6 +172,7 @@ class Run:
         if "answers_depend_on" in found:  # schema 1
             found["responses_depend_on"] = found.pop("answers_depend_on")
         _convert(found, str(path), _RunFile)
+        found["model"]["name"] = name_line(found["model"]["name"])
         return found
 
     def save_info(self, info: Mapping[str, Any]) -> None:

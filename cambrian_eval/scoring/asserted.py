@@ -11,10 +11,10 @@ from itertools import islice
 from cambrian_eval.scoring import wording, yes_no
 from cambrian_eval.scoring.labels import Undecided, lone_end, negated_after, texts
 from cambrian_eval.scoring.mentions import first_two, only_letter, only_text
-from cambrian_eval.scoring.options import Table
+from cambrian_eval.scoring.options import OptionTexts
 from cambrian_eval.scoring.reading import Reading
 from cambrian_eval.scoring.reply import sentences
-from cambrian_eval.scoring.wording import negated_before
+from cambrian_eval.scoring.wording import CLAUSE, negated_before
 
 _THAN = re.compile(
     r"\b(?P<quality>[a-z]+er|(?:more|less) [a-z]+)\b(?P<between>[^.;,\n]{0,60}?)\s+than\b[^.;,\n]{0,120}", re.IGNORECASE
@@ -30,7 +30,7 @@ def without_standard(text: str, question: str) -> str | None:
     return text[: match.end("between")] + text[match.end() :]
 
 
-def polar_start(said: str, table: Table) -> Reading[str] | None:
+def polar_start(said: str, table: OptionTexts) -> Reading[str] | None:
     """ "No, it is not", also behind "A:" for "answer", where the options are yes and no."""
     if table.polar is None:
         return None
@@ -39,13 +39,13 @@ def polar_start(said: str, table: Table) -> Reading[str] | None:
     return Reading(table.polar[word], "the leading yes or no") if word else None
 
 
-def polar_echo(said: str, table: Table, question: str) -> Reading[str] | None:
+def polar_echo(said: str, table: OptionTexts, question: str) -> Reading[str] | None:
     """The question's statement, affirmed or denied, where the options are yes and no."""
     word = yes_no.stance(said, question) if table.polar is not None and question else None
     return Reading(table.polar[word], "the question's statement, affirmed or denied") if word and table.polar else None
 
 
-def conclusion(said: str, table: Table) -> Reading[str] | None:
+def conclusion(said: str, table: OptionTexts) -> Reading[str] | None:
     """What the last sentence that begins with "therefore" names, in a response of several sentences."""
     pieces = sentences(said)
     if len(pieces) < 2:
@@ -63,18 +63,32 @@ def conclusion(said: str, table: Table) -> Reading[str] | None:
 _QUALITY = re.compile(
     r"\b(?:(?:more|most|less|least)\s+\w+|\w{2,}(?:er|est)|best|worst|further|farther)\b", re.IGNORECASE
 )
-_NO_QUALITY = frozenset(
-    ("number", "other", "whether", "under", "over", "after", "answer", "letter", "water", "river", "order")
+_NO_QUALITY = re.compile(
+    r"number|other|whether|under|over|after|answer|letter|water|river|order|\w*meter|cent(?:er|re)|flower|power|tower|corner"
+    r"|layer|paper|character|consumer|container|\w+ember|october|summer|winter|weather|matter|quarter|computer|rest|west|east"
+    r"|forest|interest|test|request|nest|guest"
 )
+"""Words that look like comparatives or superlatives and are none."""
 _STANDARD = re.compile(r"(?:\bthan|\bcompared (?:to|with)|\bunlike|\brelative to)\s+(?:the |an? )?$", re.IGNORECASE)
 
 
+_PRAISED = re.compile(
+    r"\s*(?:\([^()]{1,40}\)\s*)?(?:is|was) (?:the |most |likely |probably ){0,3}(?:correct|right|best|answer)\b",
+    re.IGNORECASE,
+)
+_IS_THEN = re.compile(r"\b(?:is|are)\s+(?:the |an? )?$", re.IGNORECASE)
 SHORT_SENTENCE = 5
 """Words of a first sentence that is an answer by itself: "They will attract."."""
 _SAME_QUALITY = (
-    {"closer", "nearer"}, {"closest", "nearest"}, {"farther", "further"}, {"farthest", "furthest"},
-    {"larger", "bigger"}, {"largest", "biggest"}, {"taller", "higher"}, {"tallest", "highest"},
-)  # fmt: skip
+    {"closer", "nearer"},
+    {"closest", "nearest"},
+    {"farther", "further"},
+    {"farthest", "furthest"},
+    {"larger", "bigger"},
+    {"largest", "biggest"},
+    {"taller", "higher"},
+    {"tallest", "highest"},
+)
 _PLACES = re.compile(
     r"\bwhere (?:is|are) (?:the )?([^?,]{1,60}?) (?:located |placed |positioned )?"
     r"(?:with respect to|relative to|in relation to|compared to) (?:the )?([^?,]{1,60}?)\s*[?(,.]",
@@ -82,7 +96,7 @@ _PLACES = re.compile(
 )
 
 
-def _relation(said: str, table: Table, question: str) -> str | None:
+def _relation(said: str, table: OptionTexts, question: str) -> str | None:
     """The only place that is said of the first of two things: "the dog is below the cat, so the cat is above"."""
     asked = _PLACES.search(question)
     if asked is None:
@@ -97,24 +111,35 @@ def _relation(said: str, table: Table, question: str) -> str | None:
 _RELATIVE = re.compile(r",\s(?:which|where|who|whose|while|whereas)\b[^.;]{0,200}")
 
 
-def subject(said: str, table: Table, question: str) -> Reading[str] | None:
+def subject(said: str, table: OptionTexts, question: str) -> Reading[str] | None:
     """Where several options are named: the one of which a sentence says what the question asks."""
-    if not question or len(first_two(texts(said, table))) < 2:
+    if len(first_two(texts(said, table))) < 2:
         return None
     first = sentences(said)[0]
-    if len(first.split()) <= SHORT_SENTENCE and not first.endswith("?"):
+    if len(first.split()) <= SHORT_SENTENCE and not first.endswith("?") and not _DISCUSSED.match(first):
         named = {letter for letter, _, _ in table.occurrences(first)}
         if len(named) == 1 and named == first_two(texts(first, table)):
             return Reading(named.pop(), "the option in the short first sentence")
+    praised = {
+        letter
+        for letter, _, end in table.occurrences(said)
+        if _PRAISED.match(said, end) and letter in texts(said, table)
+    }
+    if len(praised) == 1:
+        return Reading(praised.pop(), "declared to be correct")
+    if table.values:
+        return None
     if placed := _relation(said, table, question):
         return Reading(placed, "the place that is said of what the question asks for")
-    asked = {q for m in _QUALITY.finditer(question) if (q := m.group().casefold()) not in _NO_QUALITY}
+    asked = {q for m in _QUALITY.finditer(question) if not _NO_QUALITY.fullmatch(q := m.group().casefold())}
     asked |= {same for q in asked for group in _SAME_QUALITY if q in group for same in group}
     words = wording.asked_words(sentences(question)[-1]) if question.strip() else set()
     own = wording.content(" ".join(table.cleaned.values()))
     chosen: set[str] = set()
     for whole in sentences(said):
-        piece = _CLAUSE.sub(" ", _RELATIVE.sub("", whole))
+        piece = CLAUSE.sub(" ", _RELATIVE.sub("", whole))
+        if not table.occurrences(piece):
+            piece = whole
         if wording.refusal(piece) or (asked and not any(q in piece.casefold() for q in asked)):
             continue
         spots = sorted(
@@ -127,7 +152,9 @@ def subject(said: str, table: Table, question: str) -> Reading[str] | None:
         if asked:
             at = min(piece.casefold().find(q) for q in asked if q in piece.casefold())
             before = [s for s in spots if s[1] <= at]
-            chosen |= {before[-1][2]} if before else {s[2] for s in spots[:1] if len(spots) == 1}
+            behind = [s for s in spots if s[0] > at]
+            told = len(spots) == 1 or (behind and _IS_THEN.search(piece, at, behind[0][0]))
+            chosen |= {before[-1][2]} if before else {s[2] for s in behind[:1] if told}
         elif len({s[2] for s in spots}) == 1 and wording.echoes(whole, words - own) >= 0.5:
             chosen.add(spots[0][2])
     if len(chosen) == 1:
@@ -140,7 +167,7 @@ _AFFIRMED = re.compile(r"\b(?:yes|correct|true|right answer|matches|the answer)\
 _DENIED = re.compile(r"\b(?:no|not|incorrect|wrong|false|never|neither|cannot)\b|n't\b|不|✗|❌", re.IGNORECASE)
 
 
-def discussed(said: str, table: Table) -> Reading[str] | None:
+def discussed(said: str, table: OptionTexts) -> Reading[str] | None:
     """Where every option has a line of its own that discusses it: the only one that is affirmed."""
     lines = [(m[1].upper(), m[2]) for m in islice(_DISCUSSED.finditer(said), 50)] if "\n" in said else []
     if len(lines) < 2 or [letter for letter, _ in lines] != list(table.cleaned)[: len(lines)]:
@@ -162,7 +189,7 @@ _ASIDE = re.compile(r"\([^()]{0,300}\)|,? which (?:is|are) not\b[^.;]{0,200}")
 _IS_CORRECT = re.compile(r"\bis the (?:correct|right|best) (?:answer|option|choice)\b", re.IGNORECASE)
 
 
-def stated(said: str, table: Table, question: str) -> Reading[str] | None:
+def stated(said: str, table: OptionTexts, question: str) -> Reading[str] | None:
     """The option that the response states as the fact asked for although it says that no option fits."""
     if not question.strip() or table.values or table.polar or not _NOT_LISTED.search(said):
         return None
@@ -175,15 +202,12 @@ def stated(said: str, table: Table, question: str) -> Reading[str] | None:
     return Reading(found.pop(), "the option that the response states") if len(found) == 1 else None
 
 
-_CLAUSE = re.compile(
-    r"\b(?:if|when|because|since|as|so that|due to|which|while|although|until)\b[^,.;\n]*(?:,|$)?", re.IGNORECASE
-)
 LONGEST_PARAPHRASE = 600
 """Characters beyond which a response discusses more than its answer."""
 _VAGUE = frozenset(("also", "likel", "proba"))
 
 
-def paraphrase(said: str, table: Table) -> Reading[str] | None:
+def paraphrase(said: str, table: OptionTexts) -> Reading[str] | None:
     """The only option all of whose own words stand in the main clause of a sentence."""
     if table.values or table.polar or not table.cleaned or len(said) > LONGEST_PARAPHRASE:
         return None
@@ -196,7 +220,7 @@ def paraphrase(said: str, table: Table) -> Reading[str] | None:
     for piece in sentences(said):
         if wording.refusal(piece) or wording.denies(piece) or piece.endswith("?"):
             continue
-        clause = wording.content(_CLAUSE.sub(" ", piece))
+        clause = wording.content(CLAUSE.sub(" ", piece))
         hits = [letter for letter, group in own.items() if group and group <= clause]
         if len(hits) == 1:
             found[hits[0]] = None

@@ -16,7 +16,7 @@ from cambrian_eval.scoring.labels import (
     pieces,
     texts,
 )
-from cambrian_eval.scoring.options import Table
+from cambrian_eval.scoring.options import OptionTexts
 from cambrian_eval.scoring.reading import Reading
 from cambrian_eval.scoring.wording import (
     DENIED_HEAD,
@@ -36,7 +36,8 @@ _HEADS = re.compile(
     re.IGNORECASE,
 )
 _CHOSEN = re.compile(
-    r"\b(?P<linked>i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for)|my (?:guess|pick|choice) is"
+    r"\b(?P<linked>i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for|lean towards?)"
+    r"|my (?:guess|pick|choice) is"
     r"|(?:best|closest|correct|right|most (?:likely|suitable|appropriate|plausible))\s+"
     r"(?:match|fit|description|candidate|one|possibility|explanation|statement|label|letter|term|part)\s+(?:is|:))"
     r"(?:[ \t]*:)?",
@@ -92,6 +93,7 @@ _CHOOSING = (
     "select",
     "go with",
     "say",
+    "lean",
     "opt for",
     "guess",
     "best",
@@ -112,7 +114,7 @@ _FILLER = re.compile(
 _TAIL = 400
 
 
-def declared(said: str, table: Table) -> Reading[str] | None:
+def declared(said: str, table: OptionTexts) -> Reading[str] | None:
     """The last "answer is ..." that names an option; bare "option X" counts where it is the only one."""
     found = _declarations(said)
     bare: dict[str, str] = {}
@@ -148,13 +150,13 @@ def declared(said: str, table: Table) -> Reading[str] | None:
 _LINES = re.compile(r"\s*\n\s*[-•\s]{0,6}[(\[]?([A-Z])[)\].:][^\n]*(?:\n[^\S\n]*){1,3}[-•\s]{0,6}[(\[]?([A-Z])[)\].:]")
 
 
-def _opens_list(said: str, at: int, table: Table) -> bool:
+def _opens_list(said: str, at: int, table: OptionTexts) -> bool:
     """Whether what follows is a list of options on lines of their own: "let's look at each option:"."""
     match = _LINES.match(said, at, at + 2000)
     return match is not None and match[1] != match[2] and {match[1], match[2]} <= table.letters
 
 
-def _option_after(said: str, at: int, table: Table, linked: bool, named: bool) -> str | None:
+def _option_after(said: str, at: int, table: OptionTexts, linked: bool, named: bool) -> str | None:
     """The option that what follows a declaration names: a letter, an option's text, or the only text in it."""
     tail = said[at : at + _TAIL].lstrip()
     line = tail.partition("\n")[0]
@@ -190,7 +192,7 @@ _NAMED = re.compile(r"\s*(?:the\s+)?(?:option|choice|letter)\b", re.IGNORECASE)
 _LIST_GOES_ON = re.compile(r"\s*(?:,|&|/|\band\b|\bor\b)\s*(?:(?:and|or)\s+)?(?:(?:the|an?)\s+)?", re.IGNORECASE)
 
 
-def _no_list(letter: str, rest: str, table: Table) -> None:
+def _no_list(letter: str, rest: str, table: OptionTexts) -> None:
     """An option's text followed by "and" or a comma and another's is a list, not an answer."""
     joined = _LIST_GOES_ON.match(rest)
     if joined is None:

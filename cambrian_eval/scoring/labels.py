@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from cambrian_eval.scoring.options import AMBIGUOUS, Table
+from cambrian_eval.scoring.options import AMBIGUOUS, OptionTexts
 from cambrian_eval.scoring.wording import denied_after, negated_before
 
 MOST_CANDIDATES = 1000
@@ -23,7 +23,7 @@ class Undecided(Exception):
 LONE = re.compile(r"[^\w]*([A-Za-z])[^\w]*")
 
 
-def lone_letter(piece: str, table: Table) -> str | None:
+def lone_letter(piece: str, table: OptionTexts) -> str | None:
     """The letter where the piece is one valid letter but for punctuation."""
     match = LONE.fullmatch(piece)
     if match is None or piece.strip().casefold() in table.longer_symbols:
@@ -38,7 +38,7 @@ def lone_letter(piece: str, table: Table) -> str | None:
     return letter
 
 
-def equal(piece: str, table: Table) -> str | None:
+def equal(piece: str, table: OptionTexts) -> str | None:
     """The letter of the one option whose text the piece is."""
     hit = table.equal(piece)
     if hit == AMBIGUOUS:
@@ -73,7 +73,7 @@ _NEXT_LETTER = re.compile(
 )
 
 
-def another_letter(line: str, at: int, table: Table) -> str | None:
+def another_letter(line: str, at: int, table: OptionTexts) -> str | None:
     """The letter joined to the one before `at` by "or", "and", a comma."""
     match = _NEXT_LETTER.match(line, at)
     if match is None:
@@ -93,7 +93,7 @@ def is_word(char: str, text: str, end: int) -> bool:
     return char == "I" and following[:1] == " " and following.lstrip()[:1].islower()
 
 
-def negated_after(text: str, end: int, table: Table, letter: str) -> bool:
+def negated_after(text: str, end: int, table: OptionTexts, letter: str) -> bool:
     """Whether what follows denies what ends at `end`: "D is wrong", "C and D are incorrect", "A) cat is not ..."."""
     own = table.folded.get(letter, "")
     skipped = _LABEL_END.match(text, end)
@@ -105,7 +105,7 @@ def negated_after(text: str, end: int, table: Table, letter: str) -> bool:
 _LABEL_END = re.compile(r"[)\].:,\s-]{0,8}")
 
 
-def label(piece: str, table: Table, any_case: bool, named: bool = False) -> str | None:
+def label(piece: str, table: OptionTexts, any_case: bool, named: bool = False) -> str | None:
     """The letter at the start of a piece, where it is clearly a label and nothing contradicts it.
 
     `named` says that "option" or the like stands before it, so that "A" is no article.
@@ -135,7 +135,7 @@ def label(piece: str, table: Table, any_case: bool, named: bool = False) -> str 
     return letter
 
 
-def no_conflict(letter: str, rest: str, table: Table) -> None:
+def no_conflict(letter: str, rest: str, table: OptionTexts) -> None:
     """A letter followed by exactly another option's text contradicts itself."""
     rest = rest.lstrip(" ()]}.:,;-\t")
     for piece in pieces(rest.partition("\n")[0]):
@@ -151,7 +151,7 @@ _ECHO_GOES_ON = re.compile(r"\s*(?:$|[\n,;.|/]|[(\[]?[A-Za-z][)\].:]|(?:and|or)\
 _ECHO = re.compile(r"(?:^|\s)[(\[]?([A-Za-z])[)\].:]+\s*")
 
 
-def echoes(said: str, table: Table) -> bool:
+def echoes(said: str, table: OptionTexts) -> bool:
     """Whether the response repeats the list of options instead of choosing."""
     echoed = set()
     for match in _ECHO.finditer(said):
@@ -170,7 +170,7 @@ _OR_ALSO = re.compile(r",?\s+n?or\s+(?:(?:the|an?)\s+)?[\"']?", re.IGNORECASE)
 """Between two texts of which the denial of the first covers the second: "not red or green"."""
 
 
-def texts(said: str, table: Table, denied: bool = False) -> Iterator[str]:
+def texts(said: str, table: OptionTexts, denied: bool = False) -> Iterator[str]:
     """Letters of options whose text stands in the response, negated ones left out (with `denied`, only those)."""
     seen: set[str] = set()
     denied_until = -1
@@ -188,7 +188,7 @@ def texts(said: str, table: Table, denied: bool = False) -> Iterator[str]:
             yield letter
 
 
-def lone_end(said: str, table: Table) -> str | None:
+def lone_end(said: str, table: OptionTexts) -> str | None:
     """The letter that stands alone on the last line."""
     last = said.rstrip().rpartition("\n")[2]
     return lone_letter(last, table) if len(last) < 12 else None

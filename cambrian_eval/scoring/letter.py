@@ -34,7 +34,7 @@ from cambrian_eval.scoring.labels import (
     texts,
 )
 from cambrian_eval.scoring.mentions import close_spelling, first_two, only_letter, only_number, only_text
-from cambrian_eval.scoring.options import AMBIGUOUS, Table, table_of
+from cambrian_eval.scoring.options import AMBIGUOUS, OptionTexts, table_of
 from cambrian_eval.scoring.reading import Reading, nothing
 from cambrian_eval.scoring.reply import Reply
 from cambrian_eval.scoring.wording import after_refusal
@@ -77,7 +77,7 @@ def grade(sample: Sample, reply: str, same_text: bool = False) -> Verdict:
     return found.verdict(right)
 
 
-def _read(said: str, table: Table, question: str) -> Reading[str]:
+def _read(said: str, table: OptionTexts, question: str) -> Reading[str]:
     if hit := table.exact.get(said):
         return Reading(hit, "the response equals an option's text")
     if whole := lone_letter(said, table):
@@ -113,7 +113,7 @@ _NOT_APPLICABLE = re.compile(r"\W*n/a\W*", re.IGNORECASE)
 _LINE = re.compile(r"[(\[]?([A-Za-z])[)\].:]+\s+(.+)")
 
 
-def _own_line(said: str, table: Table) -> str | None:
+def _own_line(said: str, table: OptionTexts) -> str | None:
     """The letter where the response is one line of the list of options, as it stands there."""
     match = _LINE.fullmatch(said) if len(said) <= table.longest + 8 else None
     letter = match[1].upper() if match else ""
@@ -126,7 +126,7 @@ def _own_line(said: str, table: Table) -> str | None:
 _START = re.compile(r"[(\[{<\"']*([A-Za-z])(?:[)\]}>.:]+(?:\s|$|(?=\w))|\s*\n|\s+-+\s)")
 
 
-def _label_at_start(said: str, table: Table) -> Reading[str] | None:
+def _label_at_start(said: str, table: OptionTexts) -> Reading[str] | None:
     """A response that begins with a label: "B. because", "(b) dog", a letter alone on the first line."""
     match = _START.match(said)
     line = said.partition("\n")[0]
@@ -154,7 +154,7 @@ _SAYS = re.compile(
 )
 
 
-def _letter_and_text(line: str, table: Table) -> Reading[str] | None:
+def _letter_and_text(line: str, table: OptionTexts) -> Reading[str] | None:
     """ "B dog": a bare letter, a blank and that very option's text; another option's text is a contradiction."""
     match = re.match(r"([A-Za-z])[\s,;-]+", line)
     if match is None or match[1].upper() not in table.letters:
@@ -170,7 +170,7 @@ def _letter_and_text(line: str, table: Table) -> Reading[str] | None:
     return None
 
 
-def _lone_line(said: str, table: Table) -> Reading[str] | None:
+def _lone_line(said: str, table: OptionTexts) -> Reading[str] | None:
     """The last line alone is a letter, an option's text, or a label with its text."""
     head, _, last = said.rstrip().rpartition("\n")
     if not head.strip():

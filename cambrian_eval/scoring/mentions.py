@@ -11,10 +11,10 @@ from itertools import islice
 
 from cambrian_eval.scoring import number, numerals, wording
 from cambrian_eval.scoring.labels import MOST_CANDIDATES, Undecided, echoes, is_word, negated_after, texts
-from cambrian_eval.scoring.options import AMBIGUOUS, Table
+from cambrian_eval.scoring.options import AMBIGUOUS, OptionTexts
 from cambrian_eval.scoring.reading import Reading
 from cambrian_eval.scoring.reply import Reply, sentences
-from cambrian_eval.scoring.wording import negated_before
+from cambrian_eval.scoring.wording import CLAUSE, negated_before
 
 FUZZY_THRESHOLD = 85.0
 """Least similarity (rapidfuzz ratio, 0 to 100) at which a short response counts as a misspelt option text."""
@@ -31,81 +31,81 @@ _STANDALONE = re.compile(
     r"(?:[(\[{<]\s?([A-Za-z])\s?[)\]}>]|([A-Z])(?![A-Za-z0-9_À-ɏ+#°]|'[A-Za-z]|-[A-Za-z]|\.[A-Z]\b))"
 )
 _STRONG_BEFORE = frozenset(
-    [
-        "is",
-        "was",
-        "are",
-        "be",
-        "it's",
-        "its",
-        "that's",
+    (
+        "also",
+        "and",
         "answer",
-        "option",
+        "answered",
+        "are",
+        "as",
+        "be",
+        "believe",
+        "both",
+        "but",
+        "certainly",
         "choice",
-        "letter",
         "choose",
         "chose",
         "chosen",
+        "clearly",
+        "correct",
+        "definitely",
+        "doubt",
+        "either",
+        "favor",
+        "favour",
+        "final",
+        "for",
+        "guess",
+        "guessed",
+        "hence",
+        "i'd",
+        "indicates",
+        "is",
+        "it's",
+        "its",
+        "just",
+        "leaves",
+        "leaving",
+        "letter",
+        "like",
+        "likely",
+        "mark",
+        "maybe",
+        "means",
+        "neither",
+        "no",
+        "nor",
+        "not",
+        "obviously",
+        "only",
+        "option",
+        "or",
+        "perhaps",
         "pick",
         "picked",
+        "prefer",
+        "probably",
+        "remaining",
+        "right",
+        "say",
         "select",
         "selected",
         "selecting",
-        "with",
-        "and",
-        "or",
-        "either",
-        "both",
-        "neither",
-        "nor",
-        "not",
         "so",
-        "thus",
-        "therefore",
-        "hence",
-        "that",
-        "think",
-        "believe",
-        "say",
-        "guess",
-        "guessed",
-        "probably",
-        "likely",
-        "definitely",
-        "clearly",
-        "maybe",
-        "perhaps",
-        "certainly",
-        "surely",
-        "correct",
-        "right",
-        "final",
-        "as",
-        "then",
-        "but",
-        "only",
-        "just",
-        "would",
-        "also",
-        "obviously",
-        "yes",
-        "no",
-        "mark",
-        "answered",
-        "i'd",
-        "prefer",
-        "favor",
-        "favour",
         "suggests",
-        "indicates",
-        "means",
-        "leaving",
-        "leaves",
-        "remaining",
-        "like",
-        "doubt",
-        "for",
-    ]
+        "surely",
+        "that",
+        "that's",
+        "then",
+        "therefore",
+        "think",
+        "thus",
+        "was",
+        "with",
+        "would",
+        "yes",
+    )
 )
 """Words before a bare letter that introduce it; after any other word it is a name ("point B")."""
 _NAMED = re.compile(r"\b(?:option|choice|letter)\s+$", re.IGNORECASE)
@@ -114,7 +114,7 @@ _FORMULA_AFTER = re.compile(r"\s?[\^=+*/×·<>≤≥∥⊥]")
 _JOINED = re.compile(r"[)\]\s]*(?:,|\bor\b|\band\b|\bnor\b|\bvs\b\.?|\bversus\b|/|&)\s*[(\[]?$")
 
 
-def only_letter(said: str, table: Table, question: str) -> Reading[str] | None:
+def only_letter(said: str, table: OptionTexts, question: str) -> Reading[str] | None:
     """The only stand-alone option letter that is neither negated, an article, nor the name of something."""
     if echoes(said, table):
         raise Undecided("the options are repeated without a choice")
@@ -167,7 +167,7 @@ def _names(question: str) -> set[str]:
     return set(_NAME.findall(question[-2000:])) - {"A", "I"} if question else set()
 
 
-def _no_conflict_around(said: str, letter: str, table: Table) -> None:
+def _no_conflict_around(said: str, letter: str, table: OptionTexts) -> None:
     """ "dog (A)" where A is the cat."""
     if len(said) > table.longest + 12:
         return
@@ -195,7 +195,7 @@ def _names_something(text: str, at: int) -> bool:
 _STRONG = ("the declared answer", "the conclusion", "the sentence that repeats the question")
 
 
-def only_text(rest: str, table: Table, question: str) -> Reading[str] | None:
+def only_text(rest: str, table: OptionTexts, question: str) -> Reading[str] | None:
     """The only option whose text occurs; where a question asks what is not, the only one that is denied."""
     if table.values and len(rest) > LONG_WORKING:
         rest = (sentences(rest) or ("",))[-1]
@@ -212,6 +212,9 @@ def only_text(rest: str, table: Table, question: str) -> Reading[str] | None:
         letters = table.values.get(counted.value.value, ()) if counted.value and counted.rule in _STRONG else ()
         if len(letters) == 1:
             return Reading(letters[0], "the number that answers the question, an option's value")
+    if len(hits) > 1 and len(rest) < LONG_WORKING:
+        main = first_two(texts(CLAUSE.sub(" ", rest), table))  # without "if ...", "since ..."
+        hits = main if len(main) == 1 else hits
     if len(hits) > 1:
         raise Undecided("the texts of more than one option")
     return Reading(hits.pop(), "the only option whose text occurs") if hits else None
@@ -227,7 +230,7 @@ def first_two(letters: Iterable[str]) -> set[str]:
     return found
 
 
-def only_number(rest: str, table: Table) -> Reading[str] | None:
+def only_number(rest: str, table: OptionTexts) -> Reading[str] | None:
     """Where all options are numbers: the only number in the response, if it is the value of one option."""
     if not table.values or len(rest) > 2000:
         return None
@@ -238,7 +241,7 @@ def only_number(rest: str, table: Table) -> Reading[str] | None:
     return Reading(letters[0], "the only number, an option's value") if len(letters) == 1 else None
 
 
-def close_spelling(said: str, table: Table) -> Reading[str] | None:
+def close_spelling(said: str, table: OptionTexts) -> Reading[str] | None:
     """A short response that is one option's text but for its spelling."""
     piece = table.plain(said)
     longest = max((len(t) for t in table.plain_texts.values()), default=0)

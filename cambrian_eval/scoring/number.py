@@ -186,7 +186,7 @@ def _of_sentence(
     if inner and (concluded := _of_sentence(piece[inner.end() :], asked, bold, last=last, own=own)) is not None:
         return concluded
     sign, after = _after_equals(piece)
-    if sign and (results := _candidates(after, asked, dates=True, own=own)):
+    if sign and (results := _candidates(after, asked, dates=True)):
         return results[0]
     if (ratio := _ratio(piece, asked)) is not None:
         return ratio
@@ -221,10 +221,13 @@ def _after_equals(piece: str) -> tuple[bool, str]:
     last = None
     for last in _EQUALS.finditer(piece):  # noqa: B007
         pass
-    return (True, piece[last.end() :]) if last else (False, piece)
+    if last is None:
+        return False, piece
+    before, near, after = piece[last.end() :].partition("≈")
+    return True, before if near and numerals.parse(before) is not None else after if near else before
 
 
-_EQUALS = re.compile(r"[=≈]|\b(?:is )?(?:approximately )?equal to\b|\bequals\b", re.IGNORECASE)
+_EQUALS = re.compile(r"=|^[^=]*?≈(?=[^=]*$)|\b(?:is )?(?:approximately )?equal to\b|\bequals\b", re.IGNORECASE)
 
 
 def _counted(folded: str, found: list[Number], asked: _Asked) -> list[Number]:

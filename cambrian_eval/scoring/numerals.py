@@ -39,15 +39,33 @@ class Number:
         return self.start + len(self.text)
 
 
-MOST = 2000
+MOST = 500
 """How many numbers of one text are listed."""
 MAX_LENGTH = 120
 """A text longer than this is not *one* number, whatever it holds."""
 
 _ONES = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-]  # fmt: skip
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _VALUES = {word: i for i, word in enumerate(_ONES)} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
@@ -60,7 +78,9 @@ _DIGITS = r"(?:\d{1,3}(?:[,']\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+)"
 _DECIMAL = (
     rf"(?:{_DIGITS}(?:\.\d+)?|\.\d+)(?:\s?[x×*·]\s?10\s?\^?\s?\{{?[+-]?\d{{1,3}}\}}?|[eE][+-]?\d{{1,3}}(?![\w.]))?"
 )
-_FRACTION = r"(?:(?:\d{1,6}\s+)?\d{1,9}\s?/\s?\d{1,9}(?![\d/.])|\\[dt]?frac\s?\{\s?\d{1,9}\s?\}\s?\{\s?\d{1,9}\s?\})"
+_FRACTION = (
+    r"(?:(?:\d{1,6}\s+)?\d{1,9}\s?/\s?\d{1,9}(?![\d/]|\.\d)|\\[dt]?frac\s?\{\s?\d{1,9}\s?\}\s?\{\s?\d{1,9}\s?\})"
+)
 _SURD = r"(?:\d{0,9}\s?√\s?\(?\d{1,9}\)?(?:\s?/\s?\d{1,9})?)"
 _CURRENCY = r"(?:(?:US|CA|AU|HK|NZ)?\$|[€£¥₹₩₽]|(?:USD|EUR|GBP|Rs\.?|INR)(?![a-z]))"
 _FIGURE = rf"(?:{_SURD}|{_FRACTION}|{_DECIMAL})"

@@ -17,6 +17,8 @@ from cambrian_eval.scoring.reading import unread
 from cambrian_eval.scoring.reply import Reply
 from cambrian_eval.scoring.text import clean, squeezed
 
+ROUNDING = 0.01
+"""The largest relative difference that counts as rounding: 2499.9 is 2500, and 2.4 is not 2."""
 _SINGLE_LETTERS = {letter: "" for letter in LETTERS[:9]}
 
 
@@ -43,9 +45,10 @@ def grade(golds: Sequence[str], reply: Reply, question: str = "") -> Verdict:
 
 
 def equal(said: Number, wanted: Number) -> bool:
-    """Equal within half a unit of the gold's last place; a fraction and zero have no last place."""
+    """Equal within half a unit of the gold's last place and within 1 %; a fraction and zero have no last place."""
     whole = bool(wanted.value) and not any(sign in wanted.text for sign in ("/", "frac", "√"))
-    slack = max(0.5 * 10.0**-wanted.places, 1e-6) if whole else 1e-6
+    rounding = min(0.5 * 10.0**-wanted.places, ROUNDING * abs(wanted.value))
+    slack = max(rounding, 1e-6) if whole else 1e-6
     return abs(said.value - wanted.value) <= slack + 1e-12 * abs(wanted.value)
 
 

@@ -76,7 +76,7 @@ MOST_OCCURRENCES = 1000
 """How many times one option text is looked for in a response."""
 
 
-class Table:
+class OptionTexts:
     """One set of options, prepared for comparison; what a response does not need is never computed."""
 
     def __init__(self, options: tuple[tuple[str, str], ...]) -> None:
@@ -251,9 +251,9 @@ class Table:
 
 
 @lru_cache(maxsize=8192)
-def table_of(options: tuple[tuple[str, str], ...]) -> Table:
+def table_of(options: tuple[tuple[str, str], ...]) -> OptionTexts:
     """The table of one set of options."""
-    return Table(options)
+    return OptionTexts(options)
 
 
 _NEGATION_WORD = re.compile(r"\b(?:not|no|never|without|neither|non)\b|n't\b")

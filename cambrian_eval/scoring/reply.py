@@ -16,7 +16,9 @@ from cambrian_eval.sample import Reason
 from cambrian_eval.scoring.text import clean, contained
 from cambrian_eval.scoring.thoughts import split
 
-BEGINNING, END = 2_000, 6_000
+SHORTEST_TURN = 16
+"""Characters that a model writes at least before a question of its own making."""
+BEGINNING, END = 1_500, 4_500
 """Characters at the beginning and at the end of a long response that are read."""
 
 
@@ -55,7 +57,7 @@ class Reply(str):
     @cached_property
     def own(self) -> str:
         """`said` up to where the model goes on with a question of its own making."""
-        turn = _NEXT_TURN.search(self.said) if len(self.said) > 40 else None
+        turn = _NEXT_TURN.search(self.said, SHORTEST_TURN) if len(self.said) > SHORTEST_TURN else None
         return self.said[: turn.start()].rstrip() if turn else self.said
 
     @cached_property
@@ -85,12 +87,13 @@ class Reply(str):
 
 _PROGRAM = re.compile(
     r"(?:```\w*\s*)?(?:#|import\b|from\b|def\b|class\b|for\b|if\b|print\("
-    r"|[\w, ]{1,40}=)[\s\S]*\n(?:\s*print\([^\n]*|\s*#[^\n]*|```|\s*\S{1,3})"
+    r"|[\w, ]{1,40}=)[\s\S]*\n(?:\s*print\([^\n]*|\s*#[^\n]*|```|\s*(?:break|continue|pass|return\b[^\n]*|\S{1,3}))"
     r"|print\([^\n]*"
 )
 """A response that is a program: its result is not in it, and it was not run."""
 _NEXT_TURN = re.compile(
-    r"\n\s*(?:(?:new |next |another )?question(?: \d+)?|human|user|instruction|query|问题|题目|###[^\n:]{0,20})\s*:",
+    r"(?<![:\n])\n\s{0,6}(?:#{1,4} ?)?"
+    r"(?:(?:new |next |another )?question(?: \d+)?|human|user|instruction|query|问题|题目)\s*:",
     re.IGNORECASE,
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")

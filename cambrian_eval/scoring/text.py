@@ -23,9 +23,24 @@ _MARKUP = str.maketrans(
     )
 )
 _VULGAR = {
-    "¼": "1/4", "½": "1/2", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5", "⅘": "4/5",
-    "⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8", "⅐": "1/7", "⅑": "1/9",
-}  # fmt: skip
+    "¼": "1/4",
+    "½": "1/2",
+    "¾": "3/4",
+    "⅓": "1/3",
+    "⅔": "2/3",
+    "⅕": "1/5",
+    "⅖": "2/5",
+    "⅗": "3/5",
+    "⅘": "4/5",
+    "⅙": "1/6",
+    "⅚": "5/6",
+    "⅛": "1/8",
+    "⅜": "3/8",
+    "⅝": "5/8",
+    "⅞": "7/8",
+    "⅐": "1/7",
+    "⅑": "1/9",
+}
 _SIGNS = str.maketrans(
     {sign: " " + plain for sign, plain in _VULGAR.items()}
     | dict.fromkeys("−‒–﹣－", "-")
@@ -124,11 +139,38 @@ _DEGREE = re.compile(r"\s?\^\s?\{?\s?\\(?:circ|degree)\s?\}?|\\degree\b")
 _ESCAPED = re.compile(r"\\([%$#&_{}])")
 _COMMAND = re.compile(r"\\([A-Za-z]{2,15})")
 _COMMANDS = {
-    "times": "×", "cdot": "·", "div": "÷", "pm": "±", "angle": "∠", "triangle": "△", "odot": "⊙", "pi": "π",
-    "theta": "θ", "alpha": "α", "beta": "β", "approx": "≈", "simeq": "≈", "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥",
-    "ne": "≠", "neq": "≠", "infty": "∞", "rightarrow": "→", "to": "→", "therefore": "∴", "because": "∵", "sqrt": "√",
-    "Rightarrow": "=>", "implies": "=>", "mu": "μ", "Omega": "Ω", "ldots": "...", "dots": "...",
-}  # fmt: skip
+    "times": "×",
+    "cdot": "·",
+    "div": "÷",
+    "pm": "±",
+    "angle": "∠",
+    "triangle": "△",
+    "odot": "⊙",
+    "pi": "π",
+    "theta": "θ",
+    "alpha": "α",
+    "beta": "β",
+    "approx": "≈",
+    "simeq": "≈",
+    "le": "≤",
+    "leq": "≤",
+    "ge": "≥",
+    "geq": "≥",
+    "ne": "≠",
+    "neq": "≠",
+    "infty": "∞",
+    "rightarrow": "→",
+    "to": "→",
+    "therefore": "∴",
+    "because": "∵",
+    "sqrt": "√",
+    "Rightarrow": "=>",
+    "implies": "=>",
+    "mu": "μ",
+    "Omega": "Ω",
+    "ldots": "...",
+    "dots": "...",
+}
 
 
 def _plain_math(text: str) -> str:

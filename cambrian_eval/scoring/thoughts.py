@@ -12,6 +12,7 @@ Marks are found as they stand here, in lower case and in capitals, in one pass o
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -164,16 +165,23 @@ def _table() -> _Table:
             name = form.opening.casefold()
             openings[name] = (*openings.get(name, ()), form.closing)
     marks = {mark for form in forms for mark in (form.opening, form.closing) if mark}
-    written: dict[str, list[str]] = {}
-    for way in sorted({way for mark in marks for way in _written(mark)}, key=len, reverse=True):
-        written.setdefault(way[0], []).append(re.escape(way[1:]))
+    written = {way for mark in marks for way in _written(mark)}
     return _Table(
-        re.compile("|".join(f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in written.items())),
+        re.compile(_any_of(sorted(written, reverse=True))),
         "".join(sorted({mark[0] for mark in marks})),
         openings,
         frozenset(form.opening.casefold() for form in forms if form.answer),
         frozenset(form.closing.casefold() for form in forms if form.answer),
     )
+
+
+def _any_of(words: Sequence[str]) -> str:
+    """A pattern for sorted words, longest first, in which words that begin alike share their beginning."""
+    groups: dict[str, list[str]] = {}
+    for word in words:
+        groups.setdefault(word[:1], []).append(word[1:])
+    parts = [re.escape(first) + (_any_of(rest) if first else "") for first, rest in groups.items()]
+    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
 
 
 MOST_MARKS = 1000

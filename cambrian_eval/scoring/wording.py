@@ -21,7 +21,7 @@ IS = (
 """What links "the answer" with the answer."""
 DETAIL = (
     r"(?:[\s,]+(?:to|for|of|in|that|based\son|according\sto|given|from|here|among|using|which|we|i|with|would)"
-    r"\b[^.:;?\n]{0,90}?)?"
+    r"\b[^.:;?\n]{0,70}?)?"
 )
 """Between "the answer" and its link: "based on the Punnett square"."""
 OTHER_LANGUAGES = (
@@ -38,9 +38,18 @@ OTHER_LANGUAGES = (
     r"|الإجابة(?:\sالصحيحة)?\s?(?:هي|:)+"
 )
 LATIN_HEADS = (
-    "respuesta", "opci", "soluci", "resposta", "alternativa", "reponse", "réponse", "risposta",
-    "antwort", "losung", "lösung",
-)  # fmt: skip
+    "respuesta",
+    "opci",
+    "soluci",
+    "resposta",
+    "alternativa",
+    "reponse",
+    "réponse",
+    "risposta",
+    "antwort",
+    "losung",
+    "lösung",
+)
 """Words of `OTHER_LANGUAGES` in Latin letters: a quick look before the pattern."""
 _ANSWER = re.compile(
     rf"\b(?:answer|ans|result|solution)\b\.?(?:\((?:s|letter)\))?[\"']?{DETAIL}{IS}"
@@ -102,6 +111,12 @@ CONCLUDES = re.compile(
     re.IGNORECASE,
 )
 """The beginning of a sentence that concludes."""
+
+
+CLAUSE = re.compile(
+    r"\b(?:if|when|because|since|as|so that|due to|which|while|although|until)\b[^,.;\n]*(?:,|$)?", re.IGNORECASE
+)
+"""A subordinate clause, which says why or when and not what."""
 
 
 # --- refusal ---------------------------------------------------------------------------------------------------
@@ -253,86 +268,86 @@ def denies(sentence: str) -> bool:
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _SMALL = frozenset(
-    [
+    (
         "a",
+        "am",
         "an",
-        "the",
-        "is",
+        "and",
+        "answer",
         "are",
-        "was",
-        "were",
+        "as",
+        "at",
+        "based",
         "be",
         "been",
         "being",
-        "am",
-        "do",
-        "does",
-        "did",
-        "done",
-        "has",
-        "have",
-        "had",
-        "having",
+        "by",
         "can",
         "could",
-        "would",
-        "should",
-        "will",
-        "may",
-        "might",
-        "must",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "by",
+        "did",
+        "do",
+        "does",
+        "done",
+        "figure",
+        "following",
         "for",
-        "with",
         "from",
-        "as",
-        "and",
-        "or",
-        "nor",
-        "that",
-        "this",
-        "these",
-        "those",
+        "had",
+        "has",
+        "have",
+        "having",
+        "how",
+        "if",
+        "image",
+        "in",
+        "is",
         "it",
         "its",
-        "there",
+        "likely",
+        "many",
+        "may",
+        "might",
+        "most",
+        "much",
+        "must",
+        "nor",
+        "of",
+        "on",
+        "one",
+        "or",
+        "photo",
+        "picture",
+        "please",
+        "question",
+        "should",
+        "shown",
+        "so",
+        "than",
+        "that",
+        "the",
         "their",
+        "then",
+        "there",
+        "these",
         "they",
-        "which",
+        "this",
+        "those",
+        "to",
+        "using",
+        "was",
+        "were",
         "what",
+        "when",
+        "where",
+        "which",
         "who",
         "whom",
         "whose",
-        "when",
-        "where",
         "why",
-        "how",
-        "many",
-        "much",
-        "if",
-        "then",
-        "than",
-        "so",
-        "image",
-        "picture",
-        "photo",
-        "shown",
-        "figure",
-        "please",
-        "answer",
-        "question",
-        "following",
-        "based",
-        "using",
-        "one",
-        "most",
-        "likely",
-    ]
+        "will",
+        "with",
+        "would",
+    )
 )
 ASKS_NOT = re.compile(r"\b(?:NOT|not|EXCEPT|except|incorrect|false|wrong|least likely|isn't|aren't|doesn't|don't)\b")
 """A question with this word may ask which option does not fit."""

@@ -20,6 +20,7 @@ from cvbench_builder import catalog as catalogs
 from cvbench_builder.catalog import Catalog, ClassName, ImageFlag, ObjectFlag
 from cvbench_builder.class_names import class_name, clean
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.files import IMAGE_FORMATS, require_file
 
 _SPLITS = ("validation", "training")
 
@@ -106,8 +107,10 @@ def read_image(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     annotation = _annotation(path)
     try:
         height, width = (int(v) for v in _as_list(annotation["imsize"])[:2])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise BuilderError(f"{path}: `imsize` must be [height, width, 3]") from None
+    if not catalogs.plausible(width, height):
+        raise BuilderError(f"{path}: `imsize` is {height} x {width} pixels, which no image has")
     name = str(annotation.get("filename") or path.with_suffix(".jpg").name)
     scene = "/".join(str(s) for s in _as_list(annotation.get("scene")))
     image = {"id": path.stem, "name": name, "scene": scene, "width": width, "height": height, "flags": ImageFlag(0)}
@@ -123,13 +126,15 @@ def read_image(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def _annotation(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
+    data = require_file(path).read_bytes()
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         text = data.decode("latin-1")  # part of the release has this encoding
     try:
         tree = json.loads(text)
+    except RecursionError:
+        raise BuilderError(f"{path}: lists or objects are nested too deeply; download it again") from None
     except json.JSONDecodeError as error:
         offset = len(text[: error.pos].encode())
         state = "is incomplete and ends" if offset >= len(text.rstrip().encode()) else "is not valid"
@@ -207,9 +212,9 @@ def _regions(path: Path, size: tuple[int, int]) -> Regions | str | None:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
             pixels = np.asarray(image.convert("RGB")).astype(np.int64)
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, KeyError, Image.DecompressionBombError):
         return None
     if pixels.shape[:2] != size:
         return "size"

@@ -106,7 +106,7 @@ def from_parsed(
     row_of: dict[int | str, int] = {}
     rows: list[dict[str, Any]] = []
     for image in images:
-        if not image.file_name or not (image.width > 0 and image.height > 0):
+        if not image.file_name or not catalogs.plausible(image.width, image.height):
             raise BuilderError(
                 f"{path}: image {image.id}: `file_name`, `width` and `height` are needed; is this an instances file?"
             )

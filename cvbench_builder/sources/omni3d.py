@@ -143,7 +143,7 @@ def _images(path: Path, images: list[Any], component: str) -> tuple[list[dict[st
     row_of: dict[int | str, int] = {}
     rows: list[dict[str, Any]] = []
     for image in images:
-        if not image.file_path or not (image.width > 0 and image.height > 0):
+        if not image.file_path or not catalogs.plausible(image.width, image.height):
             raise BuilderError(f"{path}: image {image.id}: `file_path`, `width` and `height` are needed")
         scene, frame = scene_of(component, image.file_path)
         flags = ImageFlag.ROTATED if image.src_90_rotate or image.src_flagged else ImageFlag(0)

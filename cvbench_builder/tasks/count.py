@@ -228,7 +228,7 @@ class Count(ImageTask):
 
     def free_option(self, answer: str) -> str | None:
         """Any number."""
-        return str(int(answer)) if answer.isdigit() else None
+        return str(int(answer)) if answer.isascii() and answer.isdigit() and len(answer) < 7 else None
 
     def new_choices(self, row: Row, answer: str, settings: dict[str, Any]) -> list[str]:
         """The options that a question with this answer has."""

@@ -1,7 +1,8 @@
 """Thumbnails of the images that models were shown, found in the data of a run.
 
-A run stores hashes, not images: the dataset is opened as the run names it (never over the network) and its
-images are matched by hash. Few images go into the page itself, many into files beside it.
+A run stores hashes, not images: the dataset is opened again (never over the network) and its images are matched by
+hash. A run may come from somebody else, so no folder that run.json names is opened: the caller names the data root.
+Few images go into the page itself, many into files beside it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import base64
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from cambrian_eval.data.rows import DataSpec, load_samples
 from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.image import LazyImage
 from cambrian_eval.results.grading import benchmark_of
+from cambrian_eval.running.store import Run
 
 from ..catalogue import entry
 from ..runs import NamedRun
@@ -30,10 +33,12 @@ EMBEDDED = 400
 BLOCK = 25
 """Embedded images in one lazily parsed block."""
 FOLDER = "images"
+MOST_DRAWN = 10_000
+"""Rows of the miniature suite that are drawn again for one benchmark."""
 
 
 def gathered(
-    runs: Sequence[NamedRun], wanted: frozenset[str], out: Path
+    runs: Sequence[NamedRun], wanted: frozenset[str], out: Path, root: Path | None = None
 ) -> tuple[dict[str, Any], list[dict[str, str]], list[str]]:
     """The index entry that says where images are, blocks of embedded ones, and notes on what could not be found.
 
@@ -41,7 +46,7 @@ def gathered(
     """
     found: dict[str, bytes] = {}
     if len(wanted) <= EMBEDDED:
-        notes = find(runs, wanted, found.__setitem__)
+        notes = find(runs, wanted, found.__setitem__, root)
         hashes = sorted(found)
         blocks = [
             {h[:24]: base64.b64encode(found[h]).decode("ascii") for h in hashes[i : i + BLOCK]}
@@ -54,12 +59,17 @@ def gathered(
         write(out / FOLDER / f"{digest[:24]}.jpg", data)
         names.add(digest[:24])
 
-    notes = find(runs, wanted, keep)
+    notes = find(runs, wanted, keep, root)
     return {"files": FOLDER, "known": sorted(names)}, [], notes
 
 
-def find(runs: Sequence[NamedRun], wanted: frozenset[str], keep: Callable[[str, bytes], None]) -> list[str]:
-    """Hands a JPEG thumbnail of each wanted image to `keep`, once; returns notes on what could not be found."""
+def find(
+    runs: Sequence[NamedRun], wanted: frozenset[str], keep: Callable[[str, bytes], None], root: Path | None = None
+) -> list[str]:
+    """Hands a JPEG thumbnail of each wanted image to `keep`, once; returns notes on what could not be found.
+
+    `root` is the data root of runs whose rows came from a folder.
+    """
     notes: list[str] = []
     kept: set[str] = set()
     done: set[tuple[str, str]] = set()
@@ -70,8 +80,7 @@ def find(runs: Sequence[NamedRun], wanted: frozenset[str], keep: Callable[[str, 
             if key in done:
                 continue
             try:
-                limit = info["responses_depend_on"].get("limit")
-                loaded = load_samples(benchmark_of(named.run, name), _spec(info), limit)
+                loaded = load_samples(benchmark_of(named.run, name), _spec(named.run, name, root))
             except (UserError, OSError, ImportError) as error:
                 reason = one_line(error)
                 notes.append(f"no images of {entry(name).short} from {named.run.path.name}: {reason}")
@@ -109,13 +118,18 @@ def _thumbnails(
     return unreadable
 
 
-def _spec(info: Mapping[str, Any]) -> DataSpec:
-    """Where the run's rows came from, without the network."""
-    kind, _, number = str(info["data"]["kind"]).partition(":")
-    if kind == "mini":
-        return DataSpec(mini=int(number), offline=True)
-    root = info["data"].get("root")
-    return DataSpec(root=None if root is None else Path(root), offline=True)
+def _spec(run: Run, benchmark: str, root: Path | None) -> DataSpec:
+    """Where the run's rows are, without the network and never more of them than the run has samples."""
+    data = run.info.get("data")
+    kind = str(data.get("kind")) if isinstance(data, dict) else "unknown"
+    if kind == "folder":
+        if root is None:
+            raise UserError("the rows came from a folder; name it with --data-root to show its images")
+        return DataSpec(root=root, offline=True)
+    spec = DataSpec.parse(kind, None, offline=True)
+    if spec.mini is None:
+        return spec
+    return replace(spec, mini=min(spec.mini, len(run.samples(benchmark)) + 1, MOST_DRAWN))
 
 
 def thumbnail(image: LazyImage) -> bytes:

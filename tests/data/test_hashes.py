@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cambrian_eval.data.fingerprints import folder_fingerprint
-from cambrian_eval.data.hashes import file_hashes
+from cambrian_eval.file_hashes import file_hashes
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,8 @@ from cambrian_eval.demo.sources import bodies, scenes
 from cambrian_eval.demo.sources.outlines import area, outlines
 from cambrian_eval.demo.sources.render import render
 
+pytestmark = pytest.mark.slow
+
 
 def plain(color: Any) -> Any:
     return color

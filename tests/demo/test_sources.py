@@ -17,6 +17,8 @@ from cambrian_eval.demo.miniature.canvas import COLORS
 from cambrian_eval.demo.sources import draw
 from cambrian_eval.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 COMPONENTS = ("Hypersim", "SUNRGBD", "nuScenes")
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def call(*words: Any) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("cambrian-eval")), *map(str, words)]

@@ -23,7 +23,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.image import LazyImage
 from cambrian_eval.model import Model
 from cambrian_eval.models.cambrian_adapter import CambrianModel
-from cambrian_eval.models.checkpoint_identity import identity
+from cambrian_eval.models.checkpoint_identity import content_hash
 from cambrian_eval.registry import resolve
 from cambrian_eval.sample import Request, Response
 
@@ -186,7 +186,7 @@ class TestFingerprint:
 
     def test_weights_are_and_their_place_is_not(self, checkpoint: Callable[..., Path], tmp_path: Path) -> None:
         def of(folder: Path) -> str:
-            return identity(folder / "checkpoint", [folder / "siglip"], {"dtype": "float32"})
+            return content_hash([folder / "checkpoint", folder / "siglip"])
 
         first = checkpoint(0).parent
         assert of(first) != of(checkpoint(1).parent)
@@ -199,23 +199,45 @@ class TestFingerprint:
         weights.write_bytes(data)
         assert of(copy) != of(first)
 
-    def test_large_files_are_told_apart_by_every_tensor(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_else_changes_it_and_what_does_not(self, checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+        folder = tmp_path / "checkpoint"
+        shutil.copytree(checkpoint(), folder)
+        before = content_hash([folder])
+        harmless = ("README.md", "LICENSE.txt", ".gitattributes", ".git/config.json", "trainer_state.json", "a.png")
+        for name in harmless:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text("x")
+            assert content_hash([folder]) == before, name
+        names = (
+            *("spiece.model", "sentencepiece.bpe.model", "merges.txt", "vocab.txt", "vocab.json", "qwen.tiktoken"),
+            *("chat_template.jinja", "chat_template.json", "additional_chat_templates/tools.jinja"),
+            *("processor_config.json", "preprocessor_config.json", "modeling_own.py", "layers/attention.py"),
+        )
+        seen = {before}
+        for name in names:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text("x")
+            seen.add(content_hash([folder]))
+            (folder / name).write_text("y")
+            seen.add(content_hash([folder]))
+        assert len(seen) == 1 + 2 * len(names)
+
+    def test_one_bit_in_the_middle_of_a_large_file_changes_it(self, tmp_path: Path) -> None:
         from safetensors.torch import save_file
 
-        monkeypatch.setattr("cambrian_eval.models.checkpoint_identity.WHOLE_FILE", 0)
-        tensors = {f"t{n}": torch.zeros(3000 + n) for n in range(40)}
-        save_file(tensors, tmp_path / "model.safetensors")
-        before = identity(tmp_path, [], {})
-        for name in ("t0", "t17", "t39"):
-            changed = {**tensors, name: tensors[name] + 1}
-            save_file(changed, tmp_path / "model.safetensors")
-            assert identity(tmp_path, [], {}) != before
-        save_file(tensors, tmp_path / "model.safetensors")
-        assert identity(tmp_path, [], {}) == before
+        path = tmp_path / "model.safetensors"
+        save_file({"t": torch.zeros(12_000_000)}, path)
+        before = content_hash([tmp_path])
+        with path.open("r+b") as file:
+            file.seek(23_456_789)
+            file.write(b"\x01")
+        assert content_hash([tmp_path]) != before
 
 
 def test_facts_for_the_record(model: CambrianModel, checkpoint: Callable[..., Path]) -> None:
     facts = json.loads(json.dumps(dict(model.describe())))
+    assert facts["self_check"] == {"logits": "finite", "image_changes_logits": True, "tokenizer_round_trip": True}
+    assert create(str(checkpoint()), {**PHI3, "self_check": "false"}).describe()["self_check"] == "off"
     assert facts["dtype"] == "float32" and facts["template"] == "phi3" and facts["device"] == "cpu"
     assert facts["parameters"] == sum(p.numel() for p in model.driver.model.parameters())
     assert "note" not in facts

@@ -110,7 +110,7 @@ def test_pickled_weights_execute_nothing(poisoned: Path, tmp_path: Path, allowed
 
 
 def test_pickled_tensors_of_the_cambrian_network_execute_nothing(tmp_path: Path) -> None:
-    from cambrian_eval.models.cambrian.tensor_files import open_file
+    from cambrian_eval.models.tensor_files import open_file
 
     path = tmp_path / "pytorch_model.bin"
     path.write_bytes(pickle.dumps({"w": Payload(tmp_path / "mark")}))

@@ -7,7 +7,8 @@ checkpoint, and compares the tensors' names and shapes with the configuration be
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+import zlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ import torch
 
 from cambrian_eval.errors import UserError
 
+from ..checkpoint_files import check_folder, read_json
+from ..tensor_files import WEIGHT_FILES, Stored, StoredTensor, open_folder
+from ..weights_check import ALLOW, Allowed
 from . import prompts
 from .config import CambrianConfig, refuse_foreign
-from .folders import cached_snapshot, read_json
-from .tensor_files import WEIGHT_FILES, Stored, open_folder
+from .folders import cached_snapshot
 
 _IGNORED = ("rotary_emb.inv_freq",)
 _VOCABULARY = ("model.embed_tokens.weight", "lm_head.weight")
@@ -41,6 +44,7 @@ class Checkpoint:
         if isinstance(name, Checkpoint):
             return name
         folder = _folder(name)
+        check_folder(folder)
         return cls(str(name), folder, read_json(folder / "config.json"))
 
     def config(self) -> CambrianConfig:
@@ -104,29 +108,44 @@ def trim_vocabulary(stored: Stored, size: int) -> Stored:
     return trimmed
 
 
-def check_shapes(stored: Stored, expected: Mapping[str, torch.Size], folder: Path) -> None:
-    """Raise an error that names the first tensor that does not fit, with the shape that the configuration needs."""
+def check_shapes(stored: Stored, expected: Mapping[str, torch.Size], folder: Path, allowed: Allowed) -> None:
+    """Raise an error that names the first tensor that does not fit, with the shape that the configuration needs.
+
+    Tensors that are `allowed` may be missing or unexpected.
+    """
     for name, shape in expected.items():
         if name in stored and tuple(shape) != stored[name].shape:
             raise UserError(
                 f"{stored[name].origin}: tensor {name} has shape {list(stored[name].shape)}, "
                 f"expected {list(shape)} by config.json and its towers"
             )
-    missing = [name for name in expected if name not in stored]
+    missing = [name for name in expected if name not in stored and name not in allowed]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UserError(
             f"{folder}: tensor {missing[0]} of shape {list(expected[missing[0]])} is missing{more}; "
-            "the checkpoint is incomplete or config.json describes another one"
+            f"the checkpoint is incomplete or config.json describes another one; {ALLOW}"
         )
-    unexpected = [name for name in stored if name not in expected]
+    unexpected = [name for name in stored if name not in expected and name not in allowed]
     if unexpected:
         more = f" and {len(unexpected) - 1} more" if len(unexpected) > 1 else ""
         first = unexpected[0]
         raise UserError(
             f"{stored[first].origin}: tensor {first} of shape {list(stored[first].shape)} is unexpected{more}; "
-            "config.json describes a network without it"
+            f"config.json describes a network without it; {ALLOW}"
         )
+
+
+def initial_tensor(name: str, shape: Sequence[int], dtype: torch.dtype) -> StoredTensor:
+    """In place of a tensor that may be missing: a fresh network's values, the same at every start."""
+
+    def read(wanted: torch.dtype) -> torch.Tensor:
+        if len(shape) < 2:
+            return torch.full(tuple(shape), 1.0 if name.endswith("weight") else 0.0, dtype=wanted)
+        random = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+        return (torch.randn(tuple(shape), generator=random) * 0.02).to(wanted)
+
+    return StoredTensor(tuple(shape), dtype, read, Path())
 
 
 def chosen_dtype(dtype: Any, stated: Any, stored: Stored) -> torch.dtype:

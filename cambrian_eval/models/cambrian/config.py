@@ -22,7 +22,7 @@ IMAGE_TOKEN_ID = -200
 SAMPLER_HEADS = 16
 """Heads of every Spatial Vision Aggregator layer, whatever its width."""
 
-_PERCEPTRON = re.compile(r"mlp(\d+)x_gelu")
+_PERCEPTRON = re.compile(r"mlp(\d{1,2})x_gelu")
 _VISION_KEYS = ("mm_vision_tower_aux_list", "mm_vision_tower_aux_token_len_list")
 
 
@@ -241,6 +241,9 @@ def config_class_of(config_dict: dict[str, Any]) -> type[CambrianConfig]:
 def refuse_foreign(config_dict: Mapping[str, Any], name: str) -> None:
     """Raise an error that says what a file is where it is not a Cambrian-1 configuration."""
     if all(config_dict.get(key) for key in _VISION_KEYS):
+        entries = config_dict["mm_vision_tower_aux_list"]
+        if not isinstance(entries, list) or not all(isinstance(entry, str) and entry for entry in entries):
+            raise UserError(f"{name}: mm_vision_tower_aux_list must be a list of names or folders of vision towers")
         return
     kind = str(config_dict.get("model_type", "unknown"))
     if config_dict.get("peft_type"):

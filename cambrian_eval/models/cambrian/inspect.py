@@ -15,12 +15,13 @@ import torch
 
 from cambrian_eval.errors import UserError
 
+from ..checkpoint_files import read_json
+from ..tensor_files import Stored, open_folder
 from .checkpoint import Checkpoint
 from .config import CambrianConfig
-from .folders import cached_snapshot, read_json
+from .folders import cached_snapshot
 from .geometry import valid_region
 from .model import model_class
-from .tensor_files import Stored, open_folder
 from .tokens import load_tokenizer
 from .towers.kind import TowerSpec
 from .towers.network import build_network

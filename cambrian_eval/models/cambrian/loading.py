@@ -19,9 +19,10 @@ from transformers import GenerationConfig, PreTrainedModel
 from cambrian_eval.errors import UserError
 
 from ..local import quantization
-from .checkpoint import Checkpoint, check_shapes, chosen_dtype, open_weights, trim_vocabulary
+from ..tensor_files import Stored
+from ..weights_check import Allowed, check_parameters, check_types
+from .checkpoint import Checkpoint, check_shapes, chosen_dtype, initial_tensor, open_weights, trim_vocabulary
 from .config import CambrianConfig
-from .tensor_files import Stored
 from .tokens import load_tokenizer
 from .towers.kind import TowerSpec
 from .towers.network import load_tower
@@ -55,13 +56,15 @@ class CheckpointModel(PreTrainedModel):  # type: ignore[misc]
         quantize: str | None = None,
         towers_root: str | Path | None = None,
         allow_pickle: bool = True,
+        allow_missing: str | None = None,
         **kwargs: Any,
     ) -> Any:
         """Load a checkpoint from a local folder or the Hub cache.
 
         `dtype` is float32, bfloat16, float16 or auto (the one that config.json states); `device_map` as in
         transformers; `attn_implementation` sdpa, flash_attention_2 or eager; `quantize` 4bit or 8bit; `towers_root` a
-        folder with tower weights; `allow_pickle` whether `.bin` weights may be read.
+        folder with tower weights; `allow_pickle` whether `.bin` weights may be read; `allow_missing` patterns of
+        tensors that may be missing (they are then random, the same each time), unexpected, or zero.
         """
         for key in _HUB_ARGUMENTS:
             kwargs.pop(key, None)
@@ -81,7 +84,11 @@ class CheckpointModel(PreTrainedModel):  # type: ignore[misc]
         chosen = cls.class_for(config)
         target = chosen_dtype(dtype, config.dtype, stored)
         config.dtype = target
-        check_shapes(stored, _expected_shapes(chosen, config), checkpoint.folder)
+        allowed = Allowed(allow_missing)
+        expected = _expected_shapes(chosen, config)
+        check_shapes(stored, expected, checkpoint.folder, allowed)
+        stored = {key: stored.get(key) or initial_tensor(key, shape, target) for key, shape in expected.items()}
+        check_types(stored)
         if quantize is None:
             # The loader would convert whole tensors; while reading, only one small piece exists in the stored type.
             stored = {key: tensor.cast(target) for key, tensor in stored.items()}
@@ -106,8 +113,10 @@ class CheckpointModel(PreTrainedModel):  # type: ignore[misc]
                     device,
                     attention=attn_implementation,
                     allow_pickle=allow_pickle,
+                    allowed=allowed,
                 )
             )
+        check_parameters(model.named_parameters(), checkpoint.folder, allowed)
         _set_generation(model, generation_config, checkpoint)
         return model
 

@@ -95,7 +95,11 @@ class SentencePieceTokenizer:
     def get_vocab(self) -> dict[str, int]:
         """Every piece and added token with its id; an added token that is also a piece keeps its added id."""
         base = {self.pieces.id_to_piece(index): index for index in range(self.pieces.vocab_size())}
-        return base | {content: added.index for content, added in self.added.items()}
+        return base | self.get_added_vocab()
+
+    def get_added_vocab(self) -> dict[str, int]:
+        """Every added token with its id."""
+        return {content: added.index for content, added in self.added.items()}
 
     def __call__(self, text: str) -> dict[str, list[int]]:
         """Ids of a text with the BOS and EOS that the tokenizer adds by default, and their mask."""

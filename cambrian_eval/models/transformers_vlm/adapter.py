@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Adapter, Claim, Model
-from cambrian_eval.models.local import display_name
-from cambrian_eval.models.transformers_vlm.checkpoint import TransformersOptions, load
-from cambrian_eval.models.transformers_vlm.model import TransformersModel
+from cambrian_eval.models.local import display_name, loading
+from cambrian_eval.models.transformers_vlm.options import TransformersOptions
 
 
 class TransformersAdapter(Adapter):
@@ -23,10 +23,18 @@ class TransformersAdapter(Adapter):
         """The checkpoint on the device the options name."""
         if not rest:
             raise UserError("hf: no checkpoint named; write hf:FOLDER or for example hf:llava-hf/llava-1.5-7b-hf")
-        checkpoint = load(rest, options)
-        model = TransformersModel(display_name(rest), checkpoint, options)
-        if checkpoint.processor.chat_template is None and not checkpoint.is_paligemma:
-            raise UserError(f"{rest} has no chat template; name a file with one: --template FILE")
+        from cambrian_eval.models.checkpoint_identity import ContentHash
+        from cambrian_eval.models.transformers_vlm.checkpoint import find_folder, load
+        from cambrian_eval.models.transformers_vlm.model import TransformersModel
+
+        folder = find_folder(rest, options)
+        with loading(rest), ContentHash([folder], options.rehash) as content:
+            checkpoint = load(folder, options)
+            if checkpoint.processor.chat_template is None and not checkpoint.is_paligemma:
+                raise UserError(f"{rest} has no chat template; name a file with one: --template FILE")
+            model = TransformersModel(display_name(rest), checkpoint, options, content)
+        if checkpoint.note is not None:
+            warnings.warn(f"{rest}: {checkpoint.note}", stacklevel=2)
         return model
 
     def recognizes(self, name: str, config: Mapping[str, Any] | None) -> Claim:

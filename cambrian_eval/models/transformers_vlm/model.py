@@ -11,11 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cambrian_eval.models.checkpoint_identity import identity
-from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint, TransformersOptions
+from cambrian_eval.image import LazyImage
+from cambrian_eval.models.checkpoint_identity import ContentHash
+from cambrian_eval.models.self_check import check_vocabulary, self_check
+from cambrian_eval.models.transformers_vlm.chat_template import TODAY, render, require_text
+from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint
+from cambrian_eval.models.transformers_vlm.options import TransformersOptions
 from cambrian_eval.sample import Finish, Request, Response, failed_response
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
 
 WINDOW = 8
 """How many batches of requests are sorted by length at a time."""
@@ -49,7 +57,7 @@ class TransformersModel:
 
     max_images: int | None = None
 
-    def __init__(self, name: str, checkpoint: Checkpoint, options: TransformersOptions) -> None:
+    def __init__(self, name: str, checkpoint: Checkpoint, options: TransformersOptions, content: ContentHash) -> None:
         self.name = name
         self.checkpoint = checkpoint
         # A batch of one is the only one whose arithmetic depends on its request alone.
@@ -65,9 +73,10 @@ class TransformersModel:
             "images": type(checkpoint.processor.image_processor).__name__,
             "decoding": "greedy",
         }
-        mark = identity(checkpoint.folder, [], self._settings)
-        self.fingerprint = "hf-" + mark.rpartition("-")[2]
         self._options = options
+        self._self_check = self._check() if options.self_check else "off"
+        more = {"class": type(checkpoint.model).__name__, "allow_missing": options.allow_missing}
+        self.fingerprint = content.identity("hf", {**self._settings, **more})
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """Reads a window of requests, answers it batch by batch, then reads the next."""
@@ -88,6 +97,9 @@ class TransformersModel:
         import transformers
 
         model = self.checkpoint.model
+        facts: dict[str, Any] = {} if self.checkpoint.note is None else {"note": self.checkpoint.note}
+        if self.checkpoint.fixed_date:
+            facts["date_in_prompts"] = f"fixed: {TODAY:%Y-%m-%d}"
         return {
             "kind": f"transformers {type(model).__name__}",
             **self._settings,
@@ -98,7 +110,24 @@ class TransformersModel:
             "processor": type(self.checkpoint.processor).__name__,
             "torch": torch.__version__,
             "transformers": transformers.__version__,
+            "self_check": self._self_check,
+            **facts,
         }
+
+    def _check(self) -> dict[str, Any]:
+        """The check after loading, with the first step of the same generation as for responses."""
+        processor, model = self.checkpoint.processor, self.checkpoint.model
+        rows = int(model.get_input_embeddings().weight.shape[0])
+        check_vocabulary(self.name, processor.tokenizer, rows, model.generation_config)
+
+        def logits(question: str, image: Image | None) -> torch.Tensor:
+            shown = () if image is None else (LazyImage.from_image(image),)
+            row = self._row(Request("self-check", "", "", question, shown, 0, 1, ""))
+            made = self._generated(self._inputs([row]), 1, output_logits=True, return_dict_in_generate=True)
+            found: torch.Tensor = made.logits[0]
+            return found
+
+        return self_check(self.name, logits, processor.tokenizer)
 
     # -- a request in the model's chat template
 
@@ -114,8 +143,8 @@ class TransformersModel:
             return _Row(request, self._untemplated(text, len(request.images), mark), notes)
         parts = [{"type": "image"} for _ in request.images] + [{"type": "text", "text": text}]
         plain = "".join(f"{mark}\n" for _ in request.images) + text
-        chat = [{"role": "user", "content": parts if self.checkpoint.takes_parts else plain}]
-        written = str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
+        written = render(processor, parts if self.checkpoint.takes_parts else plain)
+        require_text(written, text)
         return _Row(request, written, notes)
 
     def _untemplated(self, text: str, images: int, mark: str) -> str:
@@ -203,13 +232,22 @@ class TransformersModel:
 
     def _generate(self, batch: Sequence[_Row], inputs: Any) -> list[Response]:
         """One pass of generation."""
-        import torch
-
         began = time.perf_counter()
         length = int(inputs["input_ids"].shape[1])
         limit = batch[0].request.max_new_tokens
+        out = self._generated(inputs, limit)
+        seconds = (time.perf_counter() - began) / len(batch)
+        prompts = inputs["attention_mask"].sum(dim=1).tolist()
+        return [
+            self._response(row, new, limit, prompt, seconds)
+            for row, new, prompt in zip(batch, out[:, length:].tolist(), prompts, strict=True)
+        ]
+
+    def _generated(self, inputs: Any, limit: int, **more: Any) -> Any:
+        import torch
+
         with torch.inference_mode():
-            out = self.checkpoint.model.generate(
+            return self.checkpoint.model.generate(
                 **inputs,
                 max_new_tokens=limit,
                 do_sample=False,
@@ -218,13 +256,8 @@ class TransformersModel:
                 top_p=None,
                 top_k=None,
                 pad_token_id=self.checkpoint.processor.tokenizer.pad_token_id,
+                **more,
             )
-        seconds = (time.perf_counter() - began) / len(batch)
-        prompts = inputs["attention_mask"].sum(dim=1).tolist()
-        return [
-            self._response(row, new, limit, prompt, seconds)
-            for row, new, prompt in zip(batch, out[:, length:].tolist(), prompts, strict=True)
-        ]
 
     def _response(self, row: _Row, new: list[int], limit: int, prompt: int, seconds: float) -> Response:
         end = next((i for i, token in enumerate(new) if token in self._ends), None)

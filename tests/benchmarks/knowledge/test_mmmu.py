@@ -101,3 +101,22 @@ def test_malformed_options_are_an_error() -> None:
 )  # fmt: skip
 def test_open_answers(gold: str, text: str, value: int) -> None:
     assert grade("mmmu", open_row(gold), text).value == value
+
+
+@pytest.mark.parametrize(
+    ("gold", "said", "right"),
+    [
+        ("2500", "2499.9", True),  # rounds to the gold, and is within 1 %
+        ("551", "550.6", True),
+        ("8.4", "8.42", True),
+        ("2", "2.0", True),
+        ("2", "2.4", False),  # rounds to the gold, but is 20 % away
+        ("2", "1.5", False),
+        ("0.3", "0.33", False),
+        ("2500", "2499.4", False),
+        ("24/7", "3.43", False),  # a fraction has no last place
+    ],
+)
+def test_open_answers_may_be_rounded(gold: str, said: str, right: bool) -> None:
+    row = {"id": "validation_Math_1", "question": "How many?", "options": "[]", "answer": gold, "question_type": "open"}
+    assert grade("mmmu", row, said).value == right

@@ -11,6 +11,8 @@ from cambrian_eval.benchmark import Graded
 from cambrian_eval.demo import miniature
 from cambrian_eval.registry import load_benchmark
 
+pytestmark = pytest.mark.slow
+
 Rows = Callable[[str, int, str], Sequence[dict[str, Any]]]
 
 

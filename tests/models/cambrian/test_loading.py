@@ -22,7 +22,7 @@ from cambrian_eval.models.cambrian import (
     CambrianPhi3ForCausalLM,
     CambrianProcessor,
 )
-from cambrian_eval.models.cambrian.tensor_files import open_folder
+from cambrian_eval.models.tensor_files import open_folder
 
 pytestmark = pytest.mark.slow
 

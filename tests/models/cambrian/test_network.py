@@ -21,6 +21,8 @@ from cambrian_eval.models.cambrian.geometry import valid_map, valid_region
 
 from .test_sva import Array, _gelu, _norm, sampler_reference
 
+pytestmark = pytest.mark.slow
+
 
 def _dense(x: Array, w: dict[str, Array], name: str) -> Array:
     return x @ w[name + ".weight"].T + w[name + ".bias"]

@@ -320,7 +320,7 @@ def test_whole_models_of_the_hub(maker: ModuleType, tmp_path: Path) -> None:
 def test_reading_converts_and_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from threading import Thread
 
-    from cambrian_eval.models.cambrian import tensor_files
+    from cambrian_eval.models import tensor_files
 
     monkeypatch.setattr(tensor_files, "_PIECE", 256)
     made = {"a": torch.randn(37, 11), "b": torch.randn(5).bfloat16(), "c": torch.tensor(3.5), "d": torch.arange(4)}

@@ -12,6 +12,8 @@ from cambrian_eval.models.cambrian.fast import Driver, Failure, Generated, Image
 
 from .conftest import Loaded, answered, show
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Loaded]
 
 

@@ -7,29 +7,36 @@ one in some thousands of tokens, is computed again here.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from .questions import Question
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 
 @torch.inference_mode()
 def ask_alone(model: Any, processor: Any, question: Question) -> tuple[int, ...]:
     """The new ids of one question, including the stop id where there was one; nothing is shared or batched."""
-    device = model.get_input_embeddings().weight.device
-    extra: dict[str, Any] = {}
-    if question.image is not None:
-        image = question.image.load()
-        extra["pixel_values"] = [pixels.to(device) for pixels in processor.pixels([image])]
-        extra["image_sizes"] = [image.size]
-    ids = torch.tensor([question.ids], device=device)
+    image = None if question.image is None else question.image.load()
     new = model.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
+        **inputs_alone(model, processor, question.ids, image),
         max_new_tokens=question.limit,
         do_sample=False,
         pad_token_id=0,
-        **extra,
     )
     return tuple(new[0].tolist())
+
+
+def inputs_alone(model: Any, processor: Any, ids: Sequence[int], image: Image | None) -> dict[str, Any]:
+    """What the network needs for one prompt, on its device."""
+    device = model.get_input_embeddings().weight.device
+    tokens = torch.tensor([list(ids)], device=device)
+    inputs: dict[str, Any] = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    if image is not None:
+        inputs["pixel_values"] = [pixels.to(device) for pixels in processor.pixels([image])]
+        inputs["image_sizes"] = [image.size]
+    return inputs

@@ -9,7 +9,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from cambrian_eval.errors import UserError
 
-from ..tensor_files import Stored
+from ...tensor_files import Stored
 from .kind import CLIP_MEAN, CLIP_STD, NestedVisionKind, Settings, TowerSpec, entry_without_side
 
 _RELEASED: Mapping[str, Settings] = {

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers import ConvNextConfig, ConvNextModel
 
+from ...tensor_files import Stored, StoredTensor
 from ..sva import resample_map
-from ..tensor_files import Stored, StoredTensor
 from . import timm
 from .kind import CLIP_MEAN, CLIP_STD, Settings, TowerKind, TowerSpec
 

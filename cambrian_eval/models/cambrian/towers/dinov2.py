@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import Dinov2Config, Dinov2Model
 
-from ..tensor_files import Stored, StoredTensor
+from ...tensor_files import Stored, StoredTensor
 from .kind import Settings, TowerKind, TowerSpec, entry_without_side
 
 _POSITIONS = "embeddings.position_embeddings"

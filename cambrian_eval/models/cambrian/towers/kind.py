@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from cambrian_eval.errors import UserError
 
+from ...tensor_files import Stored
 from ..sva import resample_grid
-from ..tensor_files import Stored
 
 Triple = tuple[float, float, float]
 Settings = Mapping[str, Any]

@@ -18,7 +18,8 @@ from transformers.utils import logging as transformers_logging
 
 from cambrian_eval.errors import UserError
 
-from ..tensor_files import Stored, open_folder
+from ...tensor_files import Stored, open_folder
+from ...weights_check import ALLOW, Allowed, check_types, seeded
 from . import timm
 from .kind import TowerKind, TowerSpec
 from .specs import TRUNK_TENSORS
@@ -53,16 +54,20 @@ def load_tower(
     *,
     attention: str | None = None,
     allow_pickle: bool = True,
+    allowed: Allowed | None = None,
 ) -> Tower:
     """Read a tower's weights straight into `dtype` on `device`. `side` is the side of its token grid."""
+    allowed = allowed or Allowed(None)
     if spec.folder is None:
         raise UserError(f"the weights of the vision tower {spec.entry} were not found")
     kind = spec.kind
     config = kind.network_config(spec, select_layer)
     read = kind.fit(read_tower(spec.folder, kind, allow_pickle=allow_pickle), spec, config)
+    check_types(read)
+    _check_size(spec, select_layer, read)
     stored = {name: tensor.cast(dtype) for name, tensor in read.items()}
     chosen = {"attn_implementation": attention} if attention is not None and kind.has_attention else {}
-    with _without_transformers_report():
+    with _without_transformers_report(), seeded():
         network, info = kind.classes[0].from_pretrained(
             None,
             config=config,
@@ -73,10 +78,22 @@ def load_tower(
             ignore_mismatched_sizes=True,
             **chosen,
         )
-    _check(info, network, spec, stored)
+    _check(info, network, spec, stored, allowed)
     kind.adjust(network)
     network.requires_grad_(False)
     return Tower(network, spec, side).eval()
+
+
+def _check_size(spec: TowerSpec, select_layer: int, stored: Stored) -> None:
+    """Refuses the configuration of a much larger tower than the one in the files, before memory is taken for it."""
+    with torch.device("meta"):
+        needed = sum(parameter.numel() for parameter in build_network(spec, select_layer).parameters())
+    found = sum(tensor.numel() for tensor in stored.values())
+    if needed > 4 * found + 1_000_000:
+        raise UserError(
+            f"{spec.folder} (vision tower {spec.entry}): config.json describes a network of {needed:,} parameters, but "
+            f"the weight file has {found:,}; they do not belong together"
+        )
 
 
 def build_network(spec: TowerSpec, select_layer: int) -> nn.Module:
@@ -108,7 +125,7 @@ def _without_transformers_report() -> Iterator[None]:
         transformers_logging.set_verbosity(before)
 
 
-def _check(info: dict[str, Any], network: nn.Module, spec: TowerSpec, stored: Stored) -> None:
+def _check(info: dict[str, Any], network: nn.Module, spec: TowerSpec, stored: Stored, allowed: Allowed) -> None:
     """Name the first tensor that is missing, unexpected or of another shape, as files call it."""
     surplus = [name for name in info.get("unexpected_keys") or [] if "position_ids" not in name]
     if not (surplus or info.get("mismatched_keys") or info.get("missing_keys")):
@@ -121,12 +138,15 @@ def _check(info: dict[str, Any], network: nn.Module, spec: TowerSpec, stored: St
             raise UserError(
                 f"{head}: tensor {name} has shape {_shape(stored[name].shape)}, expected {_shape(expected[name])}"
             )
-    missing = sorted(expected.keys() - stored.keys())
+    missing = allowed.others(expected.keys() - stored.keys())
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise UserError(f"{head}: tensor {missing[0]} of shape {_shape(expected[missing[0]])} is missing{more}")
-    unknown = sorted(stored.keys() - expected.keys()) or sorted(surplus)
-    raise UserError(f"{head}: tensor {unknown[0]} is not expected; does its config.json match its weights?")
+        raise UserError(
+            f"{head}: tensor {missing[0]} of shape {_shape(expected[missing[0]])} is missing{more}; {ALLOW}"
+        )
+    unknown = allowed.others((stored.keys() - expected.keys()) or surplus)
+    if unknown:
+        raise UserError(f"{head}: tensor {unknown[0]} is not expected; does its config.json match its weights? {ALLOW}")
 
 
 def _names_in_files(network: nn.Module, prefix: str) -> dict[str, tuple[int, ...]]:

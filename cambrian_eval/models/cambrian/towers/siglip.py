@@ -11,7 +11,7 @@ from transformers import SiglipVisionConfig, SiglipVisionModel
 
 from cambrian_eval.errors import UserError
 
-from ..tensor_files import Stored, StoredTensor
+from ...tensor_files import Stored, StoredTensor
 from . import timm
 from .kind import NestedVisionKind, Settings
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from cambrian_eval.errors import UserError
 
-from ..folders import cached_snapshot, read_json
-from ..tensor_files import open_folder
+from ...checkpoint_files import check_folder, read_json
+from ...tensor_files import open_folder
+from ..folders import cached_snapshot
 from . import timm
 from .clip import Clip
 from .convnext import ConvNext
@@ -24,6 +25,8 @@ from .siglip import Siglip
 
 KINDS: tuple[TowerKind, ...] = (Clip(), Siglip(), ConvNext(), Dinov2())
 """In the order in which the authors' code tries them on an entry."""
+MAX_SIDE = 8192
+"""Pixels; larger inputs would fill the memory before the first error."""
 TRUNK_TENSORS = tuple(kind.trunk_tensor for kind in KINDS if kind.trunk_tensor is not None)
 
 
@@ -97,6 +100,8 @@ def _from_name(entry: str, kind: TowerKind, folder: Path | None, allow_pickle: b
     hub_ids = kind.hub_ids(entry)
     folder = folder or next((found for found in map(cached_snapshot, hub_ids) if found is not None), None)
     released = next((kind.released[hub_id] for hub_id in hub_ids if hub_id in kind.released), None)
+    if folder is not None:
+        check_folder(folder)
     settings = released if folder is None else read_settings(folder, released, allow_pickle=allow_pickle)
     if settings is None:
         raise UserError(
@@ -118,6 +123,7 @@ def _from_name(entry: str, kind: TowerKind, folder: Path | None, allow_pickle: b
 
 
 def _from_folder(entry: str, folder: Path, allow_pickle: bool) -> TowerSpec:
+    check_folder(folder)
     settings = read_settings(folder, allow_pickle=allow_pickle)
     kind = _kind_of_settings(settings, folder)
     path = folder / "preprocessor_config.json"
@@ -128,7 +134,7 @@ def _from_folder(entry: str, folder: Path, allow_pickle: bool) -> TowerSpec:
         folder=folder,
         hub_ids=(),
         settings=settings,
-        side=_preprocessor_side(preprocessor) or int(settings.get("image_size") or kind.side),
+        side=_preprocessor_side(preprocessor, path) or int(settings.get("image_size") or kind.side),
         mean=_triple(preprocessor.get("image_mean"), kind.mean),
         std=_triple(preprocessor.get("image_std"), kind.std),
         multi_stage=kind.is_multi_stage(settings),
@@ -167,12 +173,14 @@ def _kind_of_settings(settings: Settings, folder: Path) -> TowerKind:
     )
 
 
-def _preprocessor_side(preprocessor: Mapping[str, Any]) -> int | None:
+def _preprocessor_side(preprocessor: Mapping[str, Any], path: Path) -> int | None:
     for key in ("crop_size", "size"):
         value = preprocessor.get(key)
         if isinstance(value, dict):
             value = value.get("height") or value.get("shortest_edge")
         if isinstance(value, int):
+            if value > MAX_SIDE:
+                raise UserError(f"{path}: {key} is {value:,}; a tower's input has a side of at most {MAX_SIDE:,}")
             return value
     return None
 

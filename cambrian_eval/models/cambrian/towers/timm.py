@@ -9,8 +9,8 @@ from typing import Any
 
 from cambrian_eval.errors import UserError
 
-from ..folders import read_json
-from ..tensor_files import Stored
+from ...checkpoint_files import read_json
+from ...tensor_files import Stored
 from .kind import Settings
 
 TRUNK = "visual.trunk."

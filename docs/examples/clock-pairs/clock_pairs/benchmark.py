@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, Graded, HubSource, PromptStyle, Unit
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import choices
+from cambrian_eval.scoring import letter
 
 COLUMNS = ("id", "pair", "question", "options", "answer", "dial", "image")
 
@@ -57,9 +57,9 @@ class ClockPairs(Benchmark):
         listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
         return f"{sample.question}{listed}\n{LETTER_SENTENCE}"
 
-    def fuzzy(self, sample: Sample, text: str) -> Verdict:
+    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """Reads letters, option texts and sentences such as "The answer is B"."""
-        return choices.grade_choice(sample, text)
+        return letter.grade(sample, reply)
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Pairs for the headline, and single questions for `question_accuracy`."""

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,24 +18,36 @@ from pathlib import Path
 from cambrian_eval.cache_folder import cache_folder
 
 WORKERS = max(2, min(8, os.cpu_count() or 1))
+BLOCK = 1 << 20
+"""Bytes read at a time."""
 FRESH_NS = 2_000_000_000
 """A file changed less than this long ago is hashed anew: a second change may not show in its time."""
 
 
-def file_hashes(paths: Sequence[Path], rehash: bool = False) -> dict[Path, str]:
-    """The SHA-256 of each file. `rehash` ignores what is remembered."""
+class Stopped(Exception):
+    """Hashing ended early, because it was told to."""
+
+
+def file_hashes(paths: Sequence[Path], rehash: bool = False, stop: threading.Event | None = None) -> dict[Path, str]:
+    """The SHA-256 of each file. `rehash` ignores what is remembered; after `stop` is set, `Stopped` is raised."""
+    stop = stop or threading.Event()
     with _cache() as cache:
         known = {} if rehash else _known(cache, paths)
         missing = [p for p in paths if p not in known]
         with ThreadPoolExecutor(WORKERS) as pool:
-            known.update(zip(missing, pool.map(_hash, missing), strict=True))
+            known.update(zip(missing, pool.map(lambda path: _hash(path, stop), missing), strict=True))
         _remember(cache, {p: known[p] for p in missing})
     return {p: known[p] for p in paths}
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _hash(path: Path, stop: threading.Event) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(BLOCK):
+            if stop.is_set():
+                raise Stopped
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _identity(path: Path) -> tuple[str, int, int, int]:

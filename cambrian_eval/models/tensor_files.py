@@ -6,12 +6,12 @@ count beside the half-precision weights made from it, and pickled files through 
 
 from __future__ import annotations
 
-import json
+import math
 import pickle
 import struct
 import threading
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import RawIOBase
 from pathlib import Path
@@ -20,7 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cambrian_eval.errors import UserError
+from cambrian_eval.errors import UserError, one_line
+from cambrian_eval.json_input import parse_object, read_object
 
 _DTYPES = {
     "F64": torch.float64,
@@ -28,15 +29,23 @@ _DTYPES = {
     "F16": torch.float16,
     "BF16": torch.bfloat16,
     "I64": torch.int64,
+    "U64": torch.uint64,
     "I32": torch.int32,
+    "U32": torch.uint32,
     "I16": torch.int16,
+    "U16": torch.uint16,
     "I8": torch.int8,
     "U8": torch.uint8,
     "BOOL": torch.bool,
+    "C64": torch.complex64,
     "F8_E4M3": torch.float8_e4m3fn,
     "F8_E5M2": torch.float8_e5m2,
+    "F8_E8M0": torch.float8_e8m0fnu,
 }
 
+_DOWNLOAD = "download or copy it again"
+_MAX_HEADER = 100_000_000
+"""Bytes of a safetensors header, as the format bounds it."""
 
 _PIECE = 1 << 23
 """Bytes read at a time where a tensor is converted while reading: all that exists at once in the stored type."""
@@ -107,7 +116,7 @@ WEIGHT_FILES = (
 def open_folder(folder: Path, what: str, *, allow_pickle: bool = True) -> Stored:
     """All tensors of a folder's weight file, sharded or not. `what` names the folder's content in errors."""
     for name in WEIGHT_FILES:
-        if (folder / name).is_file():
+        if (folder / name).exists():
             return open_file(folder / name, allow_pickle=allow_pickle)
     others = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
     if len(others) == 1:
@@ -121,6 +130,8 @@ def open_file(path: Path, *, allow_pickle: bool = True) -> Stored:
 
     Pickled files (`.bin`) are refused without `allow_pickle`; torch's restricted loader reads them either way.
     """
+    if not path.is_file():
+        raise UserError(f"{path} is not a regular file; {_DOWNLOAD}")
     if path.name.endswith(".index.json"):
         return _open_index(path, allow_pickle)
     if path.suffix == ".safetensors":
@@ -131,10 +142,15 @@ def open_file(path: Path, *, allow_pickle: bool = True) -> Stored:
 
 
 def _open_index(path: Path, allow_pickle: bool) -> Stored:
-    weight_map: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+    weight_map = read_object(path, _DOWNLOAD).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise UserError(f"{path} has no weight_map from tensors to files; {_DOWNLOAD}")
+    wrong = next((name for name, shard in weight_map.items() if not _is_file_name(shard)), None)
+    if wrong is not None:
+        raise UserError(f"{path}: weight_map gives no file of this folder for tensor {wrong[:200]}; {_DOWNLOAD}")
     shards: dict[str, Stored] = {}
     for name in sorted(set(weight_map.values())):
-        if not (path.parent / name).is_file():
+        if not (path.parent / name).exists():
             raise UserError(f"{path} names the shard {name}, which does not exist; download the checkpoint again")
         shards[name] = open_file(path.parent / name, allow_pickle=allow_pickle)
     lost = [name for name, shard in weight_map.items() if name not in shards[shard]]
@@ -143,31 +159,88 @@ def _open_index(path: Path, allow_pickle: bool) -> Stored:
     return {name: tensor for shard in shards.values() for name, tensor in shard.items()}
 
 
-def read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """A safetensors file's header and the offset of its first byte of data."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length))
-    except (struct.error, ValueError, MemoryError, OverflowError):
-        raise UserError(f"{path} is not a readable safetensors file; download or copy it again") from None
+def _is_file_name(name: Any) -> bool:
+    return isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and "\0" not in name
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A tensor as a safetensors header describes it."""
+
+    name: str
+    dtype: str
+    """In the letters of safetensors."""
+    shape: tuple[int, ...]
+    start: int
+    """Offset of its first byte in the file."""
+    stop: int
+
+
+def read_entries(path: Path) -> list[Entry]:
+    """The tensors of a safetensors file, in the order of their bytes; every offset lies in the file and fits.
+
+    A header that is not one of the format, offsets that overlap or lie outside the file, and sizes that contradict
+    shape and type are one line each.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is not a regular file; {_DOWNLOAD}")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
+        if length > min(size - 8, _MAX_HEADER):
+            raise UserError(f"{path} is not a readable safetensors file: its header is cut or too long; {_DOWNLOAD}")
+        header = parse_object(file.read(length), f"the header of {path}", _DOWNLOAD)
+    base = 8 + length
     header.pop("__metadata__", None)
-    return header, 8 + length
+    entries = sorted((_entry(path, name, about, base) for name, about in header.items()), key=lambda e: e.start)
+    for entry in entries:
+        if entry.stop > size:
+            raise UserError(f"{path} ends inside tensor {entry.name}; it is truncated, {_DOWNLOAD}")
+    end = base
+    for before, entry in zip([None, *entries], entries, strict=False):
+        if entry.start < end and before is not None and entry.stop > entry.start:
+            raise UserError(f"{path}: tensors {before.name} and {entry.name} overlap; {_DOWNLOAD}")
+        end = max(end, entry.stop)
+    if size > end:
+        raise UserError(f"{path} has {size - end:,} bytes after its last tensor; {_DOWNLOAD}")
+    return entries
+
+
+def _entry(path: Path, name: str, about: Any, base: int) -> Entry:
+    shown = name[:200]
+    if not isinstance(about, dict):
+        raise UserError(f"{path}: the header's entry for tensor {shown} is not an object; {_DOWNLOAD}")
+    dtype: Any = about.get("dtype")
+    shape: Any = about.get("shape")
+    offsets: Any = about.get("data_offsets")
+    if not isinstance(dtype, str):
+        raise UserError(f"{path}: tensor {shown} has no dtype in the header; {_DOWNLOAD}")
+    if not _are_sizes(shape):
+        raise UserError(f"{path}: the shape of tensor {shown} is not a list of sizes; {_DOWNLOAD}")
+    if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise UserError(f"{path}: data_offsets of tensor {shown} are not a start and an end in bytes; {_DOWNLOAD}")
+    known = _DTYPES.get(dtype)
+    needed = None if known is None else math.prod(shape) * known.itemsize
+    if needed is not None and needed != offsets[1] - offsets[0]:
+        raise UserError(
+            f"{path}: tensor {shown} of shape {list(shape)} and type {dtype} needs {needed:,} bytes, but the header "
+            f"gives it {offsets[1] - offsets[0]:,}; {_DOWNLOAD}"
+        )
+    return Entry(name, dtype, tuple(shape), base + offsets[0], base + offsets[1])
+
+
+def _are_sizes(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is int and 0 <= value < 1 << 63 for value in values)
 
 
 def _open_safetensors(path: Path) -> Stored:
-    header, base = read_header(path)
-    size = path.stat().st_size
     tensors: Stored = {}
-    for name, entry in header.items():
-        start, stop = entry["data_offsets"]
-        if base + stop > size:
-            raise UserError(f"{path} ends inside tensor {name}; it is truncated, download or copy it again")
-        dtype = _DTYPES.get(entry["dtype"])
+    for entry in read_entries(path):
+        dtype = _DTYPES.get(entry.dtype)
         if dtype is None:
-            raise UserError(f"{path}: tensor {name} has the unsupported type {entry['dtype']}")
-        shape = tuple(entry["shape"])
-        tensors[name] = _file_tensor(path, base + start, dtype, shape)
+            raise UserError(f"{path}: tensor {entry.name} has the unsupported type {entry.dtype}")
+        tensors[entry.name] = _file_tensor(path, entry.start, dtype, entry.shape)
     return tensors
 
 
@@ -228,11 +301,13 @@ def _open_pickle(path: Path) -> Stored:
     try:
         # Only the zip format can be mapped; older files are read whole.
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).splitlines()[0][:160]
+    except (pickle.UnpicklingError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, EOFError) as error:
+        reason = one_line(error, 160)
         raise UserError(f"{path} cannot be read as plain weights ({reason}); use a safetensors file") from None
-    if isinstance(state.get("state_dict"), dict):
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
+    if not isinstance(state, dict):
+        raise UserError(f"{path} has no table of tensors; use a safetensors file")
     return {
         name: StoredTensor(tuple(tensor.shape), tensor.dtype, _converter(tensor), path)
         for name, tensor in state.items()
