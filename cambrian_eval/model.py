@@ -10,10 +10,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from types import NoneType
 from typing import Any, ClassVar, Protocol, get_args, get_type_hints, runtime_checkable
 
@@ -51,6 +53,24 @@ class Observer(Protocol):
 
     def observe(self, benchmark: str, samples: Sequence[Sample]) -> None:
         """Called before the first request of a benchmark and condition, with all its samples, gold answers included."""
+        ...
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A model that may wait for long without working (for an endpoint that is not available)."""
+
+    def stop_on(self, stop: threading.Event) -> None:
+        """Called before each `respond`. Once the event is set, requests that wait are left without a response."""
+        ...
+
+
+@runtime_checkable
+class Spending(Protocol):
+    """A model whose requests cost money."""
+
+    def record_costs(self, path: Path) -> None:
+        """Called before the first request of a run: what this file records is spent, and further costs go there."""
         ...
 
 

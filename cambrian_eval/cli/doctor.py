@@ -41,6 +41,8 @@ def doctor(json: bool = typer.Option(False, "--json", help="One JSON object inst
         print(f"{name}: {value}")
     for name, present in found["keys"].items():
         print(f"{name}: {'set' if present else 'not set (needed for API models and the judge)'}")
+    for name, value in found["proxies"].items():
+        print(f"proxy for {name}: {value}")
     missing = [f"{p['name']} ({p['for']})" for p in found["packages"] if not p["version"]]
     print(f"missing: {'; '.join(missing) or 'nothing'}")
 
@@ -84,5 +86,20 @@ def examine() -> dict[str, Any]:
         "packages": [{"name": n, "version": installed(n), "for": why} for n, why in NEEDS],
         "devices": devices,
         "caches": caches,
+        "proxies": proxies(),
         "keys": {"OPENAI_API_KEY": bool(os.environ.get("OPENAI_API_KEY"))},
     }
+
+
+def proxies() -> dict[str, str]:
+    """The proxies that connections to endpoints and to the Hub use, without user and password; `no` lists exceptions.
+
+    They come from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in capital or small letters.
+    """
+    from urllib.request import getproxies
+
+    def bare(url: str) -> str:
+        scheme, separator, rest = url.rpartition("//")
+        return scheme + separator + rest.rpartition("@")[2]
+
+    return {name: value if name == "no" else bare(value) for name, value in sorted(getproxies().items())}

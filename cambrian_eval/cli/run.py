@@ -57,6 +57,9 @@ def run(
     on_change: str = typer.Option(
         "refuse", help="When resuming with changed rows or prompts: refuse, ask (request again) or reuse."
     ),
+    allow_mixed: bool = typer.Option(
+        False, help="Accept responses by different models or parameters behind one name; results name them."
+    ),
     workers: int = typer.Option(None, min=1, help="Threads that decode images ahead of the model."),
     engine: str = typer.Option("local", help="local (this process) or ray (many GPUs, many machines)."),
     replicas: int = typer.Option(None, min=1, help="Copies of the model with ray. [default: as many as fit]"),
@@ -86,6 +89,9 @@ def run(
     concurrency: int = typer.Option(None, min=1, help="Maximum number of requests in flight. [default: 16]"),
     budget: float = typer.Option(None, min=0, help="Maximum cost at an endpoint in US dollars."),
     timeout: float = typer.Option(None, min=0.1, help="Seconds to wait for a response of an endpoint. [default: 120]"),
+    outage: float = typer.Option(
+        None, min=0, help="Seconds to wait for an endpoint that is not available. [default: 600]"
+    ),
     trust_remote_code: bool = typer.Option(None, help="Let a checkpoint run Python code of its own."),
     allow_pickle: bool = typer.Option(None, help="Read pickled .bin weights, with the restricted loader."),
     allow_missing: str = typer.Option(None, help="Patterns of tensors that a checkpoint may lack or have in excess."),
@@ -137,6 +143,7 @@ def run(
         max_pixels=max_pixels,
         max_failures=max_failures,
         retry_failed=retry_failed,
+        allow_mixed=allow_mixed,
         on_change=on_change,  # type: ignore[arg-type]
         benchmark_settings=output.settings(set_),
         shard=None if shard is None else Shard.parse(shard),
@@ -157,6 +164,7 @@ def run(
         concurrency=concurrency,
         budget=budget,
         timeout=timeout,
+        outage=outage,
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
         allow_missing=allow_missing,
@@ -248,7 +256,7 @@ def _stop_on_interrupt(say: Callable[[str], None]) -> threading.Event:
 
 def _exit_code(outcome: RunOutcome, max_failures: float) -> int:
     rate = outcome.n_failed / outcome.n if outcome.n else 0.0
-    return 130 if outcome.interrupted else 1 if rate > max_failures else 0
+    return 130 if outcome.interrupted else 1 if rate > max_failures or outcome.n_outage else 0
 
 
 def _report(outcome: RunOutcome, model: str, json: bool, code: int, max_failures: float) -> None:
@@ -276,7 +284,13 @@ def _report(outcome: RunOutcome, model: str, json: bool, code: int, max_failures
         print(f"run: {outcome.run.path}")
         if outcome.interrupted:
             print("interrupted; run the same command again to resume", file=sys.stderr)
-    if code == 1:
+    if outcome.n_outage:
+        print(
+            f"{outcome.n_outage} samples failed because the endpoint was not available; "
+            "run the same command again to request them",
+            file=sys.stderr,
+        )
+    elif code == 1:
         print(
             f"{outcome.n_failed} of {outcome.n} samples failed (more than {max_failures:.1%} allowed)",
             file=sys.stderr,

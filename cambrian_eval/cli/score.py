@@ -30,6 +30,7 @@ def score(
     ),
     judge_retry_undecided: bool = typer.Option(False, help="Send undecided responses to the judge again."),
     judge_timeout: float = typer.Option(60.0, min=0.1, help="Seconds to wait for a response of the judge."),
+    judge_outage: float = typer.Option(600.0, min=0, help="Seconds to wait for a judge that is not available."),
     judge_max_tokens: int = typer.Option(64, min=1, help="Token limit of a response of the judge."),
     judge_cache: Path = typer.Option(None, help="Folder of the judge's cached responses. [default: the user's cache]"),
     official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
@@ -60,6 +61,7 @@ def score(
             budget=judge_budget,
             price=judge_price,
             timeout=judge_timeout,
+            outage=judge_outage,
             max_new_tokens=judge_max_tokens,
             only_unclear=judge_only_unclear,
             retry_undecided=judge_retry_undecided,
@@ -111,7 +113,7 @@ def _score(
 
 
 def _judge(run: Run, settings: JudgeSettings, only: list[str] | None, quiet: bool) -> tuple[JudgeOutcome, bool]:
-    """The outcome of the judge, and whether Ctrl-C was pressed: in-flight requests then finish first."""
+    """The outcome of the judge, and whether Ctrl-C was pressed (or SIGTERM came): in-flight requests then finish."""
     import signal
     import sys
     import threading
@@ -134,12 +136,13 @@ def _judge(run: Run, settings: JudgeSettings, only: list[str] | None, quiet: boo
 
     on_progress = show if not quiet and sys.stderr.isatty() else lambda progress: None
     in_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, interrupt) if in_main else None
+    signals = (signal.SIGINT, signal.SIGTERM) if in_main else ()
+    before = {number: signal.signal(number, interrupt) for number in signals}
     try:
         return judge_run(run, settings, only, on_progress, stop), stop.is_set()
     finally:
-        if in_main:
-            signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _cost(outcome: JudgeOutcome) -> str:

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from cambrian_eval.errors import UserError
+from cambrian_eval.errors import UserError, one_line
 
 
 def place_of(base_url: str | None) -> str:
@@ -27,13 +27,24 @@ def is_azure(base_url: str) -> bool:
     return (urlsplit(base_url).hostname or "").endswith((".openai.azure.com", ".cognitiveservices.azure.com"))
 
 
+def is_openai(base_url: str | None) -> bool:
+    """Whether the provider is OpenAI, whose rules for counting the tokens of an image are known."""
+    return base_url is None or is_azure(base_url) or urlsplit(base_url).hostname == "api.openai.com"
+
+
 def checked_url(url: str | None) -> str | None:
     """The URL unchanged; an error unless it is http(s) with a host and without user, password and query."""
     if url is None:
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f"base URL {url.split('@')[-1]!r} is not an http(s) address, such as http://localhost:8000/v1")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna")
+    except ValueError:  # no valid port (such as one above 65535), brackets or name
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        shown = one_line(url.split("@")[-1].split("?")[0], 100)
+        raise UserError(f"base URL {shown!r} is not an http(s) address, such as http://localhost:8000/v1")
     if parts.username or parts.password or parts.query:
         raise UserError(
             "the base URL must not contain a user, a password or a query, because it is stored with the run; "

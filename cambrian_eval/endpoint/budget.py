@@ -6,7 +6,7 @@ Prices are US dollars per million tokens, list prices of 2025. `CAMBRIAN_EVAL_PR
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import re
 import threading
@@ -14,7 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cambrian_eval.endpoint.cost_log import CostLog
+from cambrian_eval.endpoint.parameters import ChatRequest
+from cambrian_eval.endpoint.responses import ChatResponse
 from cambrian_eval.errors import UserError
+from cambrian_eval.json_input import read_object
 
 PRICES_FILE = "CAMBRIAN_EVAL_PRICES"
 
@@ -79,13 +83,14 @@ def _from_file() -> Mapping[str, Price]:
     path = os.environ.get(PRICES_FILE)
     if not path:
         return {}
+    stored = read_object(Path(path), f"{PRICES_FILE} names it")
     try:
-        stored = json.loads(Path(path).read_text("utf-8"))
-        return {name: Price(float(i), float(o)) for name, (i, o) in stored.items()}
-    except OSError as error:
-        raise UserError(f"{path} (named by {PRICES_FILE}) cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, AttributeError):
-        raise UserError(f'{path} (named by {PRICES_FILE}) is not of the form {{"model": [input, output]}}') from None
+        prices = {name: Price(float(i), float(o)) for name, (i, o) in stored.items()}
+    except (ValueError, TypeError, OverflowError):
+        prices = {"": Price(-1.0, -1.0)}
+    if any(not (0 <= value < math.inf) for price in prices.values() for value in (price.input, price.output)):
+        raise UserError(f'{path} (named by {PRICES_FILE}) is not of the form {{"model": [input, output]}}')
+    return prices
 
 
 def estimated_tokens(text: str) -> int:
@@ -102,59 +107,141 @@ def image_tokens(width: int, height: int) -> int:
     return 85 + 170 * max(1, tiles)
 
 
+_PATCHES = ("gpt-4.1-mini", "gpt-4.1-nano", "gpt-5-mini", "gpt-5-nano", "o4-mini")
+"""Models whose images are counted in patches of 32 pixels, 1,536 at most, times a factor of 2.46 at most."""
+
+
+def most_image_tokens(model: str, width: int, height: int) -> int:
+    """The most tokens that the provider of a model may count for an image."""
+    name = _DATED.sub("", model.rsplit("/", 1)[-1])
+    tiles = image_tokens(width, height)
+    if name == "gpt-4o-mini":
+        return 2833 + (tiles - 85) // 170 * 5667
+    if name in _PATCHES:
+        return math.ceil(2.46 * min(1536, -(-width // 32) * -(-height // 32)))
+    return tiles if name in _LIST else max(tiles, min(16384, -(-width // 28) * -(-height // 28)))
+
+
 class BudgetReached(UserError):
     """The next request could cost more than what is left of the budget."""
 
 
-class Budget:
-    """Admits a request only if its largest possible cost fits into the budget.
+@dataclass(slots=True)
+class Reservation:
+    """What one request may cost at most, until its cost is known."""
 
-    Every request reserves its estimated cost before it is sent. Estimates adapt: no request is assumed to be cheaper
-    than the most expensive one so far. The first request is therefore sent alone, while real costs are unknown.
+    id: str | None
+    """Its id in the cost log; None where there is none."""
+    amount: float
+    """US dollars; 0 where the price is not known."""
+    in_transit: bool = False
+    """Whether the request has been sent and its response may be billed."""
+    settled: bool = False
+    """Whether its cost is known."""
+
+
+class Budget:
+    """Counts costs, and admits a request only if its largest possible cost fits into the limit.
+
+    Every request reserves its largest possible cost before it is sent, in the cost log too, so that the limit holds
+    over several commands. Estimates adapt: no request is assumed to be cheaper than the most expensive one so far. The
+    first request, and the first one with images, is therefore sent alone, while real costs are unknown. From there the
+    number in flight grows by one with each response, and starts again where one cost more than was reserved for it.
     """
 
-    def __init__(self, limit: float, price: Price, spent: float = 0.0) -> None:
-        self.limit, self.price, self.spent = limit, price, spent
+    def __init__(
+        self, limit: float | None, price: Price | None, spent: float = 0.0, log: CostLog | None = None
+    ) -> None:
+        if limit is not None and not 0 <= limit < math.inf:
+            raise UserError(f"the budget must be a finite number of US dollars of at least 0, not {limit}")
+        self.limit, self.price, self.log = limit, price, log
+        self.spent = spent if log is None else log.spent
         self._reserved = 0.0
         self._ratio = 1.0
-        self._most_prompt = self._most_new = 0
+        self._most_prompt, self._most_new = (0, 0) if log is None else (log.most_prompt, log.most_new)
         self._lock = threading.Lock()
-        self.n_finished = 0
+        self._n_as_expected = {False: 0, True: 0}
 
-    def reserve(self, prompt_tokens: int, new_tokens: int) -> float | None:
-        """Reserves the cost of a request of this estimated size and returns it; None where it does not fit."""
+    def may_be_sent(self, request: ChatRequest, in_flight: int) -> bool:
+        """Whether a request may be sent beside so many others, considering how well its cost is known."""
+        return self.limit is None or in_flight <= self._n_as_expected[request.n_images > 0]
+
+    def reserve(self, request: ChatRequest, new_tokens: int) -> Reservation | None:
+        """Reserves the largest cost of a request; None where it does not fit."""
         with self._lock:
-            prompt = max(prompt_tokens * self._ratio, self._most_prompt)
-            amount = self.price.cost(prompt, max(new_tokens, self._most_new))
-            if self.spent + self._reserved + amount > self.limit:
+            prompt = max(self._largest(request) * self._ratio, self._most_prompt)
+            amount = self._cost(prompt, max(new_tokens, self._most_new))
+            if self.limit is not None and self.spent + self._reserved + amount > self.limit:
                 return None
+            made = Reservation(self.log.reserve(amount) if self.log is not None and amount else None, amount)
             self._reserved += amount
-            return amount
+            return made
 
-    def charge(self, amount: float, estimate: int, prompt_tokens: int, new_tokens: int) -> None:
-        """Replaces a reserved amount by the real cost of the request."""
-        with self._lock:
-            self._reserved -= amount
-            self.spent += self.price.cost(prompt_tokens, new_tokens)
-            self._ratio = max(self._ratio, prompt_tokens / max(1, estimate))
-            self._most_prompt = max(self._most_prompt, prompt_tokens)
-            self._most_new = max(self._most_new, new_tokens)
-            self.n_finished += 1
+    def charge(self, reservation: Reservation, request: ChatRequest, response: ChatResponse) -> float | None:
+        """Replaces a reservation by the real cost, and returns this; None where the price is not known.
 
-    def charge_lost(self, amount: float) -> bool:
-        """Counts a lost response, which may be billed, as spent. False where a retry does not fit into the budget."""
+        Where the endpoint does not count tokens, the budget counts the whole reservation.
+        """
         with self._lock:
+            cost = self._cost(response.prompt_tokens, response.new_tokens)
+            counted = max(cost, reservation.amount) if self.limit is not None and not response.counted else cost
+            self._settle(reservation)
+            self.spent += counted
+            self._ratio = max(self._ratio, response.prompt_tokens / max(1, self._largest(request)))
+            self._most_prompt = max(self._most_prompt, response.prompt_tokens)
+            self._most_new = max(self._most_new, response.new_tokens)
+            if cost > reservation.amount * (1 + 1e-9):
+                self._n_as_expected = {False: 0, True: 0}
+            else:
+                self._n_as_expected[request.n_images > 0] += 1
+            if self.log is not None:
+                self.log.add(reservation.id, response, None if self.price is None else counted)
+            return None if self.price is None else cost
+
+    def charge_lost(self, reservation: Reservation) -> bool:
+        """Counts a lost response, which may be billed, as spent, and reserves the same amount for a retry.
+
+        False where the retry does not fit into the limit; the reservation is then settled.
+        """
+        with self._lock:
+            amount, reservation.in_transit = reservation.amount, False
             self.spent += amount
-            return self.spent + self._reserved <= self.limit
+            fits = self.limit is None or self.spent + self._reserved <= self.limit
+            if self.log is not None and amount:
+                self.log.lose(reservation.id, amount)
+                if fits:
+                    reservation.id = self.log.reserve(amount)
+            if not fits:
+                self._settle(reservation)
+            return fits
 
-    def release(self, amount: float) -> None:
-        """Releases a reserved amount; the request cost nothing."""
+    def end(self, reservation: Reservation) -> None:
+        """Settles the reservation of a request without a response: nothing was billed unless it was in transit."""
         with self._lock:
-            self._reserved -= amount
+            if reservation.settled:
+                return
+            self._settle(reservation)
+            if reservation.in_transit:
+                self.spent += reservation.amount
+            if self.log is not None and reservation.id is not None:
+                if reservation.in_transit:
+                    self.log.lose(reservation.id, reservation.amount)
+                else:
+                    self.log.release(reservation.id)
+
+    def _settle(self, reservation: Reservation) -> None:
+        reservation.settled = True
+        self._reserved -= reservation.amount
+
+    def _largest(self, request: ChatRequest) -> int:
+        return max(request.prompt_tokens, request.most_prompt_tokens)
+
+    def _cost(self, prompt_tokens: float, new_tokens: float) -> float:
+        return 0.0 if self.price is None else self.price.cost(prompt_tokens, new_tokens)
 
     def error(self) -> BudgetReached:
         """The error to raise where a request does not fit: what was spent, and how to continue."""
         return BudgetReached(
-            f"the budget of ${self.limit:.6g} is reached (${self.spent:.4f} spent); "
-            "responses so far are stored; run again with a larger budget to resume"
+            f"the budget of ${self.limit or 0.0:.6g} is reached (${self.spent:.4f} spent, lost responses and those of "
+            "earlier commands included); responses so far are stored; run again with a larger budget to resume"
         )

@@ -2,7 +2,8 @@
 
 Reasoning models count their thoughts against the token limit and accept no temperature, some servers support no JSON
 schema, some models no system role. The first request uses the parameters that fit the model's name. An error that
-names a parameter changes it for all requests that follow.
+names a parameter changes it for all requests that follow, but only before the first success: once a request has
+succeeded, the parameters of a model are known, and an error is about its own request alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any
 REASONING_ALLOWANCE = 4096
 """Additional tokens for a reasoning model, because its thoughts count against the limit of the response."""
 _REASONING = re.compile(r"(?:o[1-9](?:$|-)|gpt-5(?!.*chat)|gpt-oss)")
-_UNKNOWN = "unsupported|not supported|unrecognized|unknown|unexpected|extra|instead|not permitted"
+_UNKNOWN = (
+    "unsupported|not support|unrecognized|unknown|unexpected|extra|instead|not permitted|not allowed|only the default"
+)
 _FORMAT = "response_format|json_schema|json_object|json mode|json schema|guided|structured"
 _NO_SYSTEM = r"system\b.*(role|message)|role.*system"
 
@@ -30,6 +33,10 @@ class ChatRequest:
     """The largest number of tokens of the response, thoughts not counted."""
     prompt_tokens: int
     """An estimate, for budgets and for endpoints that report no token counts."""
+    most_prompt_tokens: int = 0
+    """The most tokens that the provider may count, for budgets; images cost more at some providers than estimated."""
+    n_images: int = 0
+    """Number of images."""
     schema: Mapping[str, Any] | None = None
     """The JSON schema of the response, for endpoints that support one."""
 
@@ -43,7 +50,7 @@ class SupportedParameters:
         self.limit_name = "max_completion_tokens" if self.reasoning else "max_tokens"
         self.temperature = not self.reasoning
         self.schema = self.system = True
-        self.schema_confirmed = False
+        self.schema_confirmed = self.confirmed = False
         self._rejected: set[str] = set()
 
     def token_limit(self, request: ChatRequest) -> int:
@@ -69,6 +76,8 @@ class SupportedParameters:
         in flight when the first error arrived fail for the same reason.
         """
         text = message.lower()
+        if self.confirmed and self._unchanged(sent):
+            return False
         for name, other in (("max_tokens", "max_completion_tokens"), ("max_completion_tokens", "max_tokens")):
             if name in sent and name in text and re.search(_UNKNOWN, text):
                 if self.limit_name == name and other not in self._rejected:
@@ -76,7 +85,7 @@ class SupportedParameters:
                     self.limit_name = other
                     self.reasoning = self.reasoning or other == "max_completion_tokens"
                 return self.limit_name != name
-        if "temperature" in sent and "temperature" in text:
+        if "temperature" in sent and "temperature" in text and re.search(_UNKNOWN, text):
             self.temperature = False
             return True
         if "response_format" in sent and re.search(_FORMAT, text):
@@ -87,12 +96,23 @@ class SupportedParameters:
             return True
         return False
 
+    def _unchanged(self, sent: Mapping[str, Any]) -> bool:
+        """Whether a request would be sent with the same parameters again."""
+        system = sent["messages"][0]["role"] == "system"
+        return (
+            self.limit_name in sent
+            and self.temperature == ("temperature" in sent)
+            and (self.schema or "response_format" not in sent)
+            and (self.system or not system)
+        )
+
     def schema_unconfirmed(self, request: ChatRequest) -> bool:
         """Whether the request is sent with a schema although none has succeeded at this endpoint."""
         return request.schema is not None and self.schema and not self.schema_confirmed
 
     def succeeded(self, request: ChatRequest, schema_dropped: bool) -> None:
         """Records a successful request; `schema_dropped` where it succeeded only without its schema."""
+        self.confirmed = True
         if schema_dropped and not self.schema_confirmed:
             self.schema = False
         self.schema_confirmed = self.schema_confirmed or (request.schema is not None and self.schema)

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 
-MAX_RETRY_AFTER = 600.0
-"""The longest `Retry-After` in seconds that is waited for; with a longer one the request fails."""
+MAX_RETRY_AFTER = 300.0
+"""The longest `Retry-After` in seconds that is waited for, unless another is chosen."""
 
 
 class ConcurrencyLimit:
@@ -84,7 +84,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         except ValueError:
             try:
                 seconds = parsedate_to_datetime(text).timestamp() - time.time()
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 continue
         if seconds == seconds:
             return max(0.0, seconds)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cambrian_eval.errors import UserError
+from cambrian_eval.json_input import parse_object
+
+MAX_TOKENS = 10**9
+"""More tokens than this in one response are not believed."""
 FinishReason = Literal["stop", "length", "refused", "filtered"]
 
 
@@ -28,17 +32,17 @@ class ChatResponse:
     cost: float | None = None
     """US dollars; None where the price is not known."""
     tries: int = 1
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    """The parameters that the request was sent with: the token limit, and the temperature if one was sent."""
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse_response(body: bytes) -> ChatResponse | str:
     """The response in a body, or the reason why the body is not valid."""
     try:
-        found = json.loads(body)
-    except ValueError:
-        return "the response is not valid JSON"
-    if not isinstance(found, dict):
-        return "the response is not a JSON object"
+        found = parse_object(body, "the response", "the endpoint must send a chat completion")
+    except UserError as problem:
+        return str(problem)
     choices = found.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         error = found.get("error")
@@ -50,6 +54,9 @@ def parse_response(body: bytes) -> ChatResponse | str:
     usage = found.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     details = usage.get("completion_tokens_details")
+    details = details if isinstance(details, dict) else {}
+    if any(_count(values, name) > MAX_TOKENS for values in (usage, details) for name in _COUNTS):
+        return f"the response reports more than {MAX_TOKENS} tokens"
     text, finish = _content(message, choices[0].get("finish_reason"))
     counted = _count(usage, "prompt_tokens") > 0
     return ChatResponse(
@@ -57,10 +64,13 @@ def parse_response(body: bytes) -> ChatResponse | str:
         finish=finish,
         prompt_tokens=_count(usage, "prompt_tokens"),
         new_tokens=_count(usage, "completion_tokens"),
-        reasoning_tokens=_count(details, "reasoning_tokens") if isinstance(details, dict) else 0,
+        reasoning_tokens=_count(details, "reasoning_tokens"),
         counted=counted,
         served_by=found.get("model") if isinstance(found.get("model"), str) else None,
     )
+
+
+_COUNTS = ("prompt_tokens", "completion_tokens", "reasoning_tokens")
 
 
 def _content(message: Mapping[str, Any], reason: Any) -> tuple[str, FinishReason]:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from cambrian_eval.errors import CambrianEvalError, ContractError
 from cambrian_eval.image import MAX_PIXELS
-from cambrian_eval.model import Model
+from cambrian_eval.model import Interruptible, Model
 from cambrian_eval.sample import Request, Response, failed_response
 
 PIXELS_AHEAD = 1 << 28
@@ -90,6 +90,8 @@ class LocalEngine:
     def respond(self, model: Model, stream: RequestStream) -> Iterator[Completed]:
         """The model's responses to all requests of the stream."""
         requests: Iterator[Request] = iter(stream)
+        if isinstance(model, Interruptible):
+            model.stop_on(stream.stop)
         while True:
             try:
                 for response in model.respond(requests):
@@ -106,6 +108,8 @@ class LocalEngine:
                     return
                 continue
             yield from stream.take_failed()
+            if stream.stop.is_set() and isinstance(model, Interruptible):
+                return
             if stream.in_flight:
                 first, n = next(iter(stream.in_flight)), len(stream.in_flight)
                 raise ContractError(f"model {model.name} returned no response for request {first!r} ({n} in total)")
@@ -161,7 +165,7 @@ class RequestStream:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
         self._ahead: deque[tuple[Job, Future[Request]]] = deque()
         self._lookahead, self._max_busy = lookahead, 2 * workers
-        self._stop = stop
+        self.stop = stop
         self._lock = threading.Lock()
         self._busy = self._pixels = 0
         self._failed: list[Completed] = []
@@ -173,7 +177,7 @@ class RequestStream:
         return self
 
     def __next__(self) -> Request:
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             self._fill()
             if not self._ahead:
                 break

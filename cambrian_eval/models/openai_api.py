@@ -11,12 +11,24 @@ import base64
 import hashlib
 import io
 import json
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cambrian_eval.endpoint.budget import PRICES_FILE, Budget, estimated_tokens, image_tokens, price_of
-from cambrian_eval.endpoint.client import Endpoint, Failure
+from cambrian_eval.endpoint.address import is_openai
+from cambrian_eval.endpoint.budget import (
+    PRICES_FILE,
+    Budget,
+    estimated_tokens,
+    image_tokens,
+    most_image_tokens,
+    price_of,
+)
+from cambrian_eval.endpoint.client import Endpoint
+from cambrian_eval.endpoint.cost_log import CostLog
+from cambrian_eval.endpoint.failures import Failure
 from cambrian_eval.endpoint.parameters import REASONING_ALLOWANCE, ChatRequest
 from cambrian_eval.endpoint.responses import ChatResponse, printable
 from cambrian_eval.errors import UserError
@@ -42,15 +54,29 @@ class ApiModel:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self._stop: threading.Event | None = None
         self.name = endpoint.model
         identity = [_VERSION, endpoint.model, endpoint.place, "temperature 0", REASONING_ALLOWANCE, MOST_BYTES]
         self.fingerprint = "openai-" + hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """As many requests at a time as the concurrency allows; responses in the order of arrival."""
-        chats = ((_InFlight(r.id, notes), chat) for r, (chat, notes) in ((r, chat_of(r)) for r in requests))
-        for finished in self.endpoint.send(chats):
-            yield _response(finished.tag, finished.outcome, self.endpoint.model)
+        counted_as = self.endpoint.model if is_openai(self.endpoint.base_url) else ""
+        made = ((r, chat_of(r, counted_as)) for r in requests)
+        chats = ((_InFlight(r.id, notes), chat) for r, (chat, notes) in made)
+        for finished in self.endpoint.send(chats, self._stop):
+            yield _response(finished.tag, finished.outcome)
+
+    def stop_on(self, stop: threading.Event) -> None:
+        """Once the event is set, requests that wait for the endpoint are left without a response."""
+        self._stop = stop
+
+    def record_costs(self, path: Path) -> None:
+        """Counts what earlier commands have spent on a run, and records further costs in the same file."""
+        if self.endpoint.price is not None:
+            limit = self.endpoint.budget.limit
+            log = CostLog(path, self.endpoint.model, strict=limit is not None)
+            self.endpoint.budget = Budget(limit, self.endpoint.price, log=log)
 
     def describe(self) -> Mapping[str, Any]:
         """The endpoint without its key, the temperature, the tokens allowed for reasoning, and the list price."""
@@ -80,7 +106,9 @@ class OpenAIOptions:
     base_url: str | None = option(None, help="Address of the endpoint. [default: OPENAI_BASE_URL, else api.openai.com]")
     concurrency: int = option(16, minimum=1, help="Maximum number of requests in flight.")
     timeout: float = option(120.0, minimum=0.1, help="Seconds to wait for one response.")
-    budget: float | None = option(None, minimum=0, help="Maximum cost in US dollars.")
+    outage: float = option(600.0, minimum=0, help="Seconds to wait for an endpoint that is not available.")
+    max_retry_after: float = option(300.0, minimum=0, help="Longest Retry-After in seconds that is waited for.")
+    budget: float | None = option(None, minimum=0, help="Maximum cost of the run in US dollars, over all commands.")
     offline: bool = option(False, help="The run's own (--offline); refused, because the endpoint needs a connection.")
 
 
@@ -109,28 +137,36 @@ class OpenAIAdapter(Adapter):
             options.base_url,
             concurrency=options.concurrency,
             timeout=options.timeout,
+            outage=options.outage,
+            max_retry_after=options.max_retry_after,
             price=price,
             budget=None if options.budget is None or price is None else Budget(options.budget, price),
         )
         return ApiModel(endpoint)
 
 
-def chat_of(request: Request) -> tuple[ChatRequest, dict[str, Any]]:
-    """The chat message of a request, and what was changed in its images."""
+def chat_of(request: Request, counted_as: str = "") -> tuple[ChatRequest, dict[str, Any]]:
+    """The chat message of a request, and what was changed in its images.
+
+    `counted_as` is the model whose rule for the tokens of an image applies; empty where no rule is known.
+    """
     prompt = printable(request.prompt)
     tokens = estimated_tokens(prompt) + 8
     if not request.images:
         return ChatRequest(({"role": "user", "content": prompt},), request.max_new_tokens, tokens), {}
     parts: list[dict[str, Any]] = []
     reencoded = []
+    most = tokens
     for image in request.images:
         mime, data, note = encoded(image)
         url = f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
         parts.append({"type": "image_url", "image_url": {"url": url}})
         tokens += image_tokens(*image.load().size)
+        most += most_image_tokens(counted_as, *image.load().size)
         reencoded += [note] if note else []
     parts.append({"type": "text", "text": prompt})
-    chat = ChatRequest(({"role": "user", "content": parts},), request.max_new_tokens, tokens)
+    messages = ({"role": "user", "content": parts},)
+    chat = ChatRequest(messages, request.max_new_tokens, tokens, most, len(request.images))
     return chat, {"reencoded": reencoded} if reencoded else {}
 
 
@@ -163,9 +199,11 @@ def _saved(image: Image.Image, kind: str, **settings: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _response(request: _InFlight, outcome: ChatResponse | Failure, model: str) -> Response:
+def _response(request: _InFlight, outcome: ChatResponse | Failure) -> Response:
+    """The response to store; its notes say what was sent and which model answered."""
     if isinstance(outcome, Failure):
-        return Response(request.id, "", finish="failed", error=outcome.reason, notes=request.notes)
+        cause = {"outage": True} if outcome.outage else {}
+        return Response(request.id, "", finish="failed", error=outcome.reason, notes={**request.notes, **cause})
     notes: dict[str, Any] = {**request.notes, **outcome.notes}
     for name, value in (("cost", outcome.cost), ("reasoning_tokens", outcome.reasoning_tokens or None)):
         if value is not None:
@@ -174,7 +212,9 @@ def _response(request: _InFlight, outcome: ChatResponse | Failure, model: str) -
         notes["tries"] = outcome.tries
     if not outcome.counted and outcome.finish != "filtered":
         notes["tokens_estimated"] = True
-    if outcome.served_by and outcome.served_by != model:
+    if outcome.sent:
+        notes["sent"] = dict(outcome.sent)
+    if outcome.served_by:
         notes["served_by"] = outcome.served_by
     return Response(
         request.id,

@@ -44,6 +44,7 @@ def run(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     allow_urls: bool = False,
     on_change: OnChange = "refuse",
+    allow_mixed: bool = False,
     shard: str | None = None,
     options: Mapping[str, Any] | None = None,
     engine: Engine | None = None,
@@ -70,6 +71,7 @@ def run(
         retry_failed=retry_failed,
         benchmark_settings=settings or {},
         on_change=on_change,
+        allow_mixed=allow_mixed,
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
     )

@@ -17,6 +17,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_benchmark, load_scorer, scorers
 from cambrian_eval.results import statistics
 from cambrian_eval.results.averages import by_run
+from cambrian_eval.running.mixtures import mixture, ways_of
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
 from cambrian_eval.scorer import Scorer
@@ -194,6 +195,10 @@ def summarize_cell(
     notes = [*more_notes, *(str(w) for w in about["warnings"])]
     if broken := [r for r in records if r.finish == "failed"]:
         notes.append(f"{len(broken)} samples failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
+    if lost := sum(r.outage for r in records):
+        notes.append(f"{lost} samples failed in an outage of the endpoint; run again to request them")
+    if (mixed := mixture(ways_of(r.notes for r in records))) is not None:
+        notes.append(f"mixed: the responses were made in different ways: {mixed}")
     if (dropped := sum(bool(r.notes.get("images_dropped")) for r in records)) > 0:
         takes = run.info["model"]["max_images"]
         fewer = "no images" if takes == 0 else f"at most {takes}"

@@ -17,18 +17,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cambrian_eval.endpoint.address import place_of
+from cambrian_eval.endpoint.address import checked_url, place_of
 from cambrian_eval.endpoint.budget import Budget, Price, price_of
 from cambrian_eval.endpoint.client import Endpoint
+from cambrian_eval.endpoint.cost_log import CostLog
 from cambrian_eval.endpoint.responses import printable
 from cambrian_eval.errors import UserError, one_line
+from cambrian_eval.json_input import parse_object
 from cambrian_eval.results.averages import JUDGED_BY
 from cambrian_eval.results.grading import benchmark_of, failed_verdict, responses_of, save_results, summarize_cell
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict
 from cambrian_eval.scoring.judge.cache import CachedResponse, ResponseCache, default_folder
 from cambrian_eval.scoring.judge.certain import certain_verdict
-from cambrian_eval.scoring.judge.cost_log import CostLog
 from cambrian_eval.scoring.judge.prompt import (
     PROMPT_SHA256,
     PROMPT_VERSION,
@@ -113,7 +114,7 @@ class _CellPlan:
 def estimate(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None = None) -> JudgeEstimate:
     """Counts the requests that a scoring would send; opens no connection and needs no API key."""
     plans = _plan(run, settings, benchmarks)
-    place = place_of(settings.base_url or os.environ.get("OPENAI_BASE_URL"))
+    place = place_of(checked_url(settings.base_url or os.environ.get("OPENAI_BASE_URL") or None))
     price = price_of(settings.model, settings.price)
     cache = ResponseCache(settings.cache or default_folder(), settings.model, place)
     try:
@@ -154,20 +155,18 @@ def judge_run(
         )
     with run.writing():
         plans = _plan(run, settings, benchmarks)
-        cost_log = CostLog(run.path / "judge" / "ledger.jsonl")
-        budget = None
-        if settings.budget is not None and price is not None:
-            budget = Budget(settings.budget, price, cost_log.spent)
+        cost_log = CostLog(run.path / "judge" / "ledger.jsonl", settings.model, strict=settings.budget is not None)
         endpoint = Endpoint(
             settings.model,
             settings.base_url,
             concurrency=settings.concurrency,
             timeout=settings.timeout,
+            outage=settings.outage,
             price=price,
-            budget=budget,
+            budget=Budget(settings.budget, price, log=cost_log),
         )
         cache = ResponseCache(settings.cache or default_folder(), settings.model, endpoint.place)
-        judge = JudgeRequests(endpoint, cache, cost_log, settings, on_progress, stop)
+        judge = JudgeRequests(endpoint, cache, settings, on_progress, stop)
         try:
             judge.send(_inputs(plans, settings.model, endpoint.place))
             stored = [s for plan in plans if (s := _store_cell(run, plan, judge, price)) is not None]
@@ -175,7 +174,6 @@ def judge_run(
             run.save_file("judge/about.json", _about(endpoint, price, cost_log))
         finally:
             cache.close()
-            cost_log.close()
     progress = judge.progress
     return JudgeOutcome(
         results=tuple(result for result, _ in stored),
@@ -197,9 +195,9 @@ def decided_without_judge(run: Run, cell: Cell) -> set[str]:
         return set()
     verdicts = run.verdicts(cell, SCORER)
     try:
-        details = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        ids = {d["id"] for d in details if not d["asked"]}
-    except (ValueError, TypeError, KeyError):
+        details = [parse_object(line, str(path)) for line in path.read_bytes().splitlines()]
+        ids = {str(d["id"]) for d in details if not d["asked"]}
+    except (UserError, KeyError, OSError):
         raise UserError(f"{path} is damaged; create it again with: cambrian-eval score --scorer judge") from None
     return {i for i in ids if i in verdicts and verdicts[i].outcome in ("read", "unparsed")}
 
@@ -243,8 +241,10 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     """
     judged: list[tuple[_PlannedSample, Verdict]] = []
     details = []
+    served_by: set[str] = set()
     for planned in plan.samples:
         responses = [] if planned.judge_input is None else judge.responses(planned.judge_input)
+        served_by.update(r.served_by for r in responses if r.served_by)
         verdict = planned.verdict or _verdict(planned, responses, judge)
         if verdict is not None:
             judged.append((planned, verdict))
@@ -259,6 +259,8 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     result = summarize_cell(run, benchmark_of(run, plan.cell.benchmark), plan.cell, samples, records, verdicts, SCORER)
     endpoint = judge.endpoint
     notes = [f"{JUDGED_BY}{endpoint.model} ({endpoint.place}), prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"]
+    if len(served_by) > 1:
+        notes.append(f"mixed: several models judged under this name: {', '.join(sorted(served_by))}")
     if undecided := sum(v.outcome == "undecided" for v in verdicts):
         notes.append(f"undecided: {undecided} of {len(judged)} responses, counted as wrong")
     if exact := sum(p.judge_input is None and v.outcome in ("read", "unparsed") for p, v in judged):

@@ -7,6 +7,7 @@ not score: it calls a function for each finished cell (see `results.evaluation`)
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,10 @@ from cambrian_eval.condition import Context
 from cambrian_eval.data.rows import Loaded, load_samples
 from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.model import Model, Observer
+from cambrian_eval.model import Model, Observer, Spending
 from cambrian_eval.running import manifest
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
+from cambrian_eval.running.mixtures import general, mixture, ways_of
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
@@ -121,6 +123,8 @@ def execute(
         options = registry.check_options(model, options or {})
     elif options:
         raise UserError(f"model {model.name!r} is loaded already; options can only be set for a --model spec")
+    if isinstance(engine, Loader) and (options or {}).get("budget") is not None:
+        raise UserError("a budget holds for one process; leave out --budget, or use --engine local")
     store = create_or_open(out)
     stop = stop or threading.Event()
     loaded: dict[str, Loaded] = {}
@@ -150,16 +154,24 @@ def execute(
             ]
             changed = _check_stored(store, tasks, loaded, settings, progress)
             store.save_info(info)
+            if isinstance(chosen, Spending):
+                chosen.record_costs(store.path / "costs.jsonl")
             for benchmark in plan:
                 if changed[benchmark.name] or not store.has_samples(benchmark.name):
                     store.save_samples(benchmark.name, loaded[benchmark.name].samples)
-            results = _drive(tasks, engine, progress, score, Heartbeat(store, engine.state), stop)
+            results, mixed = _drive(tasks, engine, progress, score, Heartbeat(store, engine.state), stop)
             save(store, results)
             manifest.close_pass(store, interrupted=stop.is_set())
     finally:
         if isinstance(engine, Loader):
             engine.close()
-    return RunOutcome(store, tuple(results), sum(t.n for t in tasks), sum(t.n_failed for t in tasks), stop.is_set())
+    if mixed is not None:
+        raise UserError(
+            f"{store.path} holds responses that were made in different ways: {mixed}; an average over them is not the "
+            "score of one model; use another --out, or --allow-mixed to accept it (the results name it)"
+        )
+    n_failed, n_outage = sum(t.n_failed for t in tasks), sum(t.n_outage for t in tasks)
+    return RunOutcome(store, tuple(results), sum(t.n for t in tasks), n_failed, stop.is_set(), n_outage)
 
 
 def _check_stored(
@@ -194,18 +206,27 @@ def _drive(
     score: Score,
     heartbeat: Heartbeat,
     stop: threading.Event,
-) -> list[Result]:
-    """Cell by cell: responses, then scores; ends early where `stop` is set."""
+) -> tuple[list[Result], str | None]:
+    """Cell by cell: responses, then scores; ends early where `stop` is set, or where responses are a mixture.
+
+    The second value names the ways in which the responses were made, where they differ and that is not allowed.
+    """
     results: list[Result] = []
+    ways: Counter[str] = Counter()
     heartbeat.plan({t.cell: len(t.mine) for t in tasks})
     for task in tasks:
         finished = task.drive(engine, progress, heartbeat, stop)
         scored = score(task.store, task.benchmark, task.cell) if finished else []
         progress.finish(task.cell, scored[0] if scored else None)
         results += scored
+        if not task.settings.allow_mixed:
+            notes = [r.notes for r in task.store.responses(task.cell).values()]
+            ways += ways_of(map(general, notes))
+            if (mixed := mixture(ways_of(notes)) or mixture(ways)) is not None:
+                return results, mixed
         if not finished:
             break
-    return results
+    return results, None
 
 
 def check(settings: Settings) -> list[Benchmark]:
@@ -265,7 +286,7 @@ class _CellRun:
         self.settings, self.model, self.samples = settings, model, samples
         self.mine = samples if settings.shard is None else settings.shard.of(samples)
         self.max_new_tokens = settings.max_new_tokens or benchmark.max_new_tokens
-        self.n = self.n_failed = 0
+        self.n = self.n_failed = self.n_outage = 0
         self.stale: set[str] = set()
         self.condition = registry.load_condition(cell.condition)
         self.context = Context(samples, settings.seed, settings.max_pixels)
@@ -274,7 +295,7 @@ class _CellRun:
     def drive(self, engine: Engine, progress: Progress, heartbeat: Heartbeat, stop: threading.Event) -> bool:
         """Requests what is pending; True when every sample of the cell (in this run's shard) has its response."""
         stored = self.store.responses(self.cell)
-        done = {i: r.finish == "failed" for i, r in stored.items() if i not in self.stale}
+        done = {i: r.finish == "failed" for i, r in stored.items() if i not in self.stale and not r.outage}
         if self.settings.retry_failed:
             done = {i: broken for i, broken in done.items() if not broken}
         known = {s.id for s in self.mine}
@@ -303,7 +324,7 @@ class _CellRun:
 
     def changes(self) -> list[Change]:
         """The stored responses that belong to other requests than those of this command."""
-        records = self.store.responses(self.cell)
+        records = {i: r for i, r in self.store.responses(self.cell).items() if not r.outage}
         if not records:
             return []
         return changed_requests(self.cell, self.mine, records, lambda sample: self._preparation(sample)(False))
@@ -320,6 +341,7 @@ class _CellRun:
         append(Record.of(response, request.key if request else "", prompt, hashes))
         self.n += 1
         self.n_failed += response.finish == "failed"
+        self.n_outage += bool(response.notes.get("outage"))
 
     def _preparation(self, sample: Sample) -> Callable[[bool], Request]:
         def prepare(decode: bool) -> Request:

@@ -49,6 +49,8 @@ class Settings:
     """Whether the official scorer reads thoughts too."""
     on_change: OnChange = "refuse"
     """What happens to stored responses whose request differs from the one of this command."""
+    allow_mixed: bool = False
+    """Whether responses by different models or parameters behind one name are accepted; results name them."""
     shard: Shard | None = None
     """The part of every benchmark that this run covers; None = all of it."""
     offline: bool = False
@@ -69,3 +71,5 @@ class RunOutcome:
     """Those among them that failed."""
     interrupted: bool
     """Whether it was stopped before the end; the same call resumes it."""
+    n_outage: int = 0
+    """The failed samples whose endpoint was not available; the same call requests them again."""

@@ -65,6 +65,11 @@ class Record:
     answer_start: int | None = 0
     """Where the answer begins in the text, behind the thoughts; None where a thought never ended."""
 
+    @property
+    def outage(self) -> bool:
+        """Whether the request failed because its endpoint was not available; it is requested again on resume."""
+        return self.finish == "failed" and bool(self.notes.get("outage"))
+
     @classmethod
     def of(cls, response: Response, key: str, prompt: str, images: Sequence[str]) -> Record:
         """The record of a response, with the request's key, prompt and image hashes beside it."""

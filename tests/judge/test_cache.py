@@ -73,3 +73,32 @@ def test_an_unusable_folder_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="--judge-cache"):
         ResponseCache(tmp_path / "file", "m", "p")
+
+
+def checked(values: str) -> bytes:
+    """A line with a right checksum, whatever it contains."""
+    import zlib
+
+    body = values.encode()
+    return body[:-1] + b', "sum": "%08x"}\n' % zlib.crc32(body)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "{}",
+        '{"key": 1, "text": "x", "finish": "stop", "prompt_tokens": 1, "new_tokens": 1}',
+        '{"key": "h", "text": null, "finish": "stop", "prompt_tokens": 1, "new_tokens": 1}',
+        '{"key": "h", "text": "x", "finish": "stop", "prompt_tokens": 1' + "0" * 400 + ', "new_tokens": 1}',
+        '{"key": "h", "text": "x", "finish": "stop", "prompt_tokens": -1, "new_tokens": 1}',
+        '{"key": ' + "[" * 5000 + "]" * 5000 + "}",
+    ],
+)
+def test_a_hostile_line_with_a_right_checksum_costs_only_itself(tmp_path: Path, values: str) -> None:
+    cache = ResponseCache(tmp_path, "m", "p")
+    cache.put("a", response("one"))
+    with cache.path.open("ab") as file:
+        file.write(checked(values))
+    cache.put("b", response("two"))
+    fresh = ResponseCache(tmp_path, "m", "p")
+    assert (fresh.get("a"), fresh.get("b"), fresh.get("h")) == (response("one"), response("two"), None)

@@ -23,7 +23,7 @@ from cambrian_eval.results.judging import estimate, judge_run
 from cambrian_eval.running.store import Cell
 from cambrian_eval.scoring.judge.prompt import PROMPT_SHA256
 from cambrian_eval.scoring.judge.requests import JudgeSettings
-from tests.judge.chat_server import Act, ChatServer, Seen, error
+from tests.judge.chat_server import Act, ChatServer, Seen, completion, error
 from tests.judge.conftest import KEY, right
 
 pytestmark = pytest.mark.slow
@@ -374,3 +374,46 @@ def test_after_an_interrupt_in_flight_requests_finish_and_the_command_resumes_la
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0 and "50.0" in done.stdout
         assert len(server.seen) == 60, "no request is sent twice"
+
+
+def test_a_hostile_reply_leaves_one_response_undecided_and_stops_no_later_command(stored: Stored) -> None:
+    replies = {
+        "answer 0": '{"verdict": ' + "[" * 5000 + "]" * 5000 + "}",
+        "answer 2": '{"verdict": "CORRECT", "verdict": "INCORRECT"}',
+        "answer 4": "\ud800",
+    }
+
+    def script(seen: Seen, n: int) -> Act:
+        return Act(replies[seen.case["response"]]) if seen.case["response"] in replies else honest(seen, n)
+
+    run = stored(8)
+    with ChatServer(script) as server:
+        for _ in range(3):
+            done = judge_run(run, settings(server, price="1,1"))
+            assert done.undecided == 3 and done.stopped is None
+        agreement_of(run, "fuzzy", "judge")
+        server.script = honest
+        assert judge_run(run, settings(server, retry_undecided=True)).undecided == 0
+
+
+def test_two_models_behind_the_judges_name_are_named_on_the_result(stored: Stored) -> None:
+    def script(seen: Seen, n: int) -> Act:
+        return Act(body=completion(honest(seen, n), "judge-a" if n < 4 else "judge-b"))
+
+    run = stored(8)
+    with ChatServer(script) as server:
+        judge_run(run, settings(server))
+        again = judge_run(run, settings(server))
+    assert again.requests == 0 and any("judge-a, judge-b" in note for note in again.results[0].notes)
+
+
+def test_a_torn_or_wrong_ledger_stops_no_command_without_a_budget(stored: Stored) -> None:
+    run = stored(4)
+    with ChatServer(honest) as server:
+        judge_run(run, settings(server, price="1,1"))
+        ledger = run.path / "judge" / "ledger.jsonl"
+        with ledger.open("ab") as file:
+            file.write(b'{"cost": -100}\n{"cost": "x"}\n{"request": "torn')
+        assert judge_run(run, settings(server, price="1,1")).stopped is None
+        with pytest.raises(UserError, match=r"ledger\.jsonl line \d+: .*budget"):
+            judge_run(run, settings(server, price="1,1", budget=1.0))

@@ -13,12 +13,15 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+import msgspec
+
+from cambrian_eval.endpoint.responses import MAX_TOKENS
 from cambrian_eval.errors import UserError
+from cambrian_eval.json_input import parse_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class CachedResponse:
     finish: str
     prompt_tokens: int
     new_tokens: int
+    served_by: str | None = None
+    """The name of the model as the endpoint reported it."""
 
 
 def default_folder() -> Path:
@@ -71,6 +76,7 @@ class ResponseCache:
             "finish": response.finish,
             "prompt_tokens": response.prompt_tokens,
             "new_tokens": response.new_tokens,
+            "served_by": response.served_by,
         }
         body = json.dumps(values).encode("ascii")
         line = body[:-1] + b', "sum": "%08x"}\n' % zlib.crc32(body)
@@ -115,7 +121,22 @@ def _parse(line: bytes) -> tuple[str, CachedResponse] | None:
     body = line[:-end] + b"}"
     if line[-end:] != b', "sum": "%08x"}' % zlib.crc32(body):
         return None
-    values: Mapping[str, Any] = json.loads(body)
-    return values["key"], CachedResponse(
-        values["text"], values["finish"], values["prompt_tokens"], values["new_tokens"]
-    )
+    try:
+        found = msgspec.convert(parse_object(body, "the line"), _Line)
+    except (UserError, msgspec.ValidationError):
+        return None
+    return found.key, CachedResponse(found.text, found.finish, found.prompt_tokens, found.new_tokens, found.served_by)
+
+
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
+
+
+class _Line(msgspec.Struct):
+    """A line of the file."""
+
+    key: str
+    text: str
+    finish: str
+    prompt_tokens: _Tokens
+    new_tokens: _Tokens
+    served_by: str | None = None

@@ -18,6 +18,8 @@ from typing import Any
 from cambrian_eval.endpoint.budget import estimated_tokens
 from cambrian_eval.endpoint.parameters import ChatRequest
 from cambrian_eval.endpoint.responses import printable
+from cambrian_eval.errors import UserError
+from cambrian_eval.json_input import parse_object
 from cambrian_eval.sample import Sample
 
 PROMPT_VERSION = "1"
@@ -133,7 +135,7 @@ def judge_request(values: Mapping[str, Any], max_new_tokens: int, retry: bool = 
         ({"role": "system", "content": system}, {"role": "user", "content": user}),
         max_new_tokens,
         _system_tokens() + estimated_tokens(user) + 12,
-        SCHEMA,
+        schema=SCHEMA,
     )
 
 
@@ -154,8 +156,8 @@ def parse_verdict(response: str) -> bool | None:
     text = fenced[1].strip() if fenced else text
     if text.startswith("{"):
         try:
-            found = json.loads(text, object_pairs_hook=_unique_names)
-        except ValueError:
+            found = parse_object(text, "the response")  # a name that occurs twice is refused: no clear verdict
+        except UserError:
             return None
         text = found["verdict"] if isinstance(found.get("verdict"), str) else ""
     return {"CORRECT": True, "INCORRECT": False}.get(text.strip().strip("\"'*`_").removesuffix(".").strip("*").upper())
@@ -163,13 +165,6 @@ def parse_verdict(response: str) -> bool | None:
 
 _THOUGHTS = re.compile(r"\A<think>.*?</think>", re.DOTALL)
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
-
-
-def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; an error where a name occurs twice, because such a response has no clear verdict."""
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError("a name occurs twice")
-    return dict(pairs)
 
 
 def _as_text(values: Mapping[str, Any]) -> str:

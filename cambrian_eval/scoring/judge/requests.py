@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.endpoint.budget import BudgetReached
-from cambrian_eval.endpoint.client import Endpoint, FinishedRequest
+from cambrian_eval.endpoint.client import OUTAGE, Endpoint
+from cambrian_eval.endpoint.failures import FinishedRequest
 from cambrian_eval.endpoint.parameters import ChatRequest
 from cambrian_eval.endpoint.responses import ChatResponse
 from cambrian_eval.scoring.judge.cache import CachedResponse, ResponseCache
-from cambrian_eval.scoring.judge.cost_log import CostLog
 from cambrian_eval.scoring.judge.prompt import cache_key, judge_request, parse_verdict
 
 RETRY_MAX_NEW_TOKENS = 4096
@@ -36,6 +36,8 @@ class JudgeSettings:
     """`INPUT,OUTPUT` in dollars per million tokens, where the built-in price is missing or outdated."""
     timeout: float = 60.0
     """Seconds to wait for one response."""
+    outage: float = OUTAGE
+    """Seconds to wait for an endpoint that is not available."""
     max_new_tokens: int = 64
     """Token limit of a response."""
     only_unclear: bool = False
@@ -60,18 +62,17 @@ class JudgeProgress:
 
 
 class JudgeRequests:
-    """Sends requests to a judge through its cache and cost log, and gives access to the responses."""
+    """Sends requests to a judge through its cache, and gives access to the responses."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         cache: ResponseCache,
-        cost_log: CostLog,
         settings: JudgeSettings,
         on_progress: Callable[[JudgeProgress], None],
         stop: threading.Event | None,
     ) -> None:
-        self.endpoint, self.cache, self.cost_log, self.settings = endpoint, cache, cost_log, settings
+        self.endpoint, self.cache, self.settings = endpoint, cache, settings
         self.on_progress, self.stop = on_progress, stop
         self.progress = JudgeProgress()
         self.cached = 0
@@ -132,9 +133,10 @@ class JudgeRequests:
         progress, outcome = self.progress, finished.outcome
         progress.done += 1
         if isinstance(outcome, ChatResponse):
-            cached = CachedResponse(outcome.text, outcome.finish, outcome.prompt_tokens, outcome.new_tokens)
+            cached = CachedResponse(
+                outcome.text, outcome.finish, outcome.prompt_tokens, outcome.new_tokens, outcome.served_by
+            )
             self.cache.put(finished.tag, cached)
-            self.cost_log.add(finished.tag, self.endpoint.model, outcome)
             progress.requests += 1
             progress.prompt_tokens += outcome.prompt_tokens
             progress.new_tokens += outcome.new_tokens
