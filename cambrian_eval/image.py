@@ -151,7 +151,16 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
         width, height = image.size
         if width * height > max_pixels:
             raise ValueError(f"image of {width} x {height} pixels exceeds the limit of {max_pixels} pixels")
-        return image.convert("RGB")
+        return (_as_8_bits(image) if image.mode.startswith("I") else image).convert("RGB")
+
+
+def _as_8_bits(image: Image) -> Image:
+    """A gray image of 16 bits with its range kept; Pillow's own conversion clips it to white."""
+    wide = image.convert("I")
+    _, most = wide.getextrema()
+    if image.mode == "I" and most <= 255:  # type: ignore[operator]
+        return wide
+    return wide.point(lambda value: value * (1 / 256)).convert("L")
 
 
 def _as_png(image: Image) -> bytes:
