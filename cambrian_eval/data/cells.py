@@ -27,7 +27,8 @@ LONGEST_NAME = 255
 """Characters beyond which a text without a dot, of base64 characters alone, is taken for base64 and not for a name."""
 _STARTS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "SUkq", "TU0AK")
 """How the base64 text of JPEG, PNG, GIF, WebP and TIFF begins."""
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-][A-Za-z0-9+/_\s-]*={0,2}\s*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-][A-Za-z0-9+/_\s-]*+={0,2}+\s*+")
+"""Possessive, so that a text that does not match costs one pass."""
 
 
 def image_cell(value: Any, roots: Sequence[Path], urls: bool = False) -> Any:

@@ -53,7 +53,7 @@ class DataSpec:
         if kind == "mini":
             if root is not None:
                 raise UserError("--data mini and --data-root exclude each other; give one of them")
-            if number and not (number.isdigit() and int(number) > 0):
+            if number and not (number.isascii() and number.isdigit() and int(number[:9]) > 0):
                 raise UserError(f"--data {data}: the number of rows must be a positive integer, as in mini:200")
             return cls(mini=int(number) if number else 48, offline=True)
         if kind != "hub" or number:
@@ -97,6 +97,7 @@ def load_samples(benchmark: Benchmark, spec: DataSpec, limit: int | None = None)
     _check_columns(benchmark, rows, provenance["from"])
     samples = [s for i, row in enumerate(rows) if (s := row_to_sample(benchmark, row, i)) is not None]
     _check_ids(benchmark, samples)
+    _check_answers(benchmark, samples)
     warnings = []
     declared = benchmark.source.n_rows
     complete = spec.mini is None and len(rows) == declared
@@ -162,6 +163,16 @@ def _check_ids(benchmark: Benchmark, samples: Sequence[Sample]) -> None:
                 "ids must be unique"
             )
         seen[sample.id] = sample.index
+
+
+def _check_answers(benchmark: Benchmark, samples: Sequence[Sample]) -> None:
+    """A dataset withholds all gold answers or none: a few absent ones would count as wrong responses."""
+    without = [s.index for s in samples if not s.answers]
+    if without and len(without) < len(samples):
+        raise UserError(
+            f"{benchmark.name} row {without[0]}: the gold answer is missing, as in {len(without)} of {len(samples)} "
+            "rows; add the answers or remove the rows"
+        )
 
 
 def _rows(benchmark: Benchmark, spec: DataSpec) -> tuple[Sequence[Row], dict[str, Any]]:

@@ -101,13 +101,13 @@ def _cell(value: str | None, where: str) -> Any:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     if value[0] == "[" and _ARRAY.match(value):
         raise UserError(f'{where}: {value[:40]!r} is an array without commas; write lists as JSON, as in ["a", "b"]')
     try:
         return ast.literal_eval(value) if value[0] == "{" else value
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return value
 
 
