@@ -53,7 +53,7 @@ class DataSpec:
         if kind == "mini":
             if root is not None:
                 raise UserError("--data mini and --data-root exclude each other; give one of them")
-            if number and not (number.isascii() and number.isdigit() and int(number[:9]) > 0):
+            if number and not (len(number) < 10 and number.isascii() and number.isdigit() and int(number) > 0):
                 raise UserError(f"--data {data}: the number of rows must be a positive integer, as in mini:200")
             return cls(mini=int(number) if number else 48, offline=True)
         if kind != "hub" or number:
