@@ -32,6 +32,7 @@ def grade_file(
     replies: list[Reply] = []
     verdicts: list[Verdict] = []
     lines: list[dict[str, Any]] = []
+    places: dict[str, int] = {}
     rows = _read(path)
     for number, row in rows:
         column = next((c for c in PREDICTION if c in row), None)
@@ -47,6 +48,9 @@ def grade_file(
             raise UserError(
                 f"{path} line {number}: this row is not part of {benchmark.name} (its own filter leaves it out)"
             )
+        if sample.id in places:
+            raise UserError(f"{path} line {number}: id {sample.id!r} is also on line {places[sample.id]}; keep one")
+        places[sample.id] = number
         reply = Reply(row[column])
         verdict = decide(deciding, benchmark, sample, reply, official_raw)
         replies.append(reply)
@@ -83,6 +87,9 @@ def _csv_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     rows = []
     try:
+        names = list(reader.fieldnames or ())
+        if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
+            raise UserError(f"{path}: the heading has the column {twice!r} twice; keep one of them")
         for row in reader:
             where = f"{path} line {reader.line_num}"
             if None in row:

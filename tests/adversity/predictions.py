@@ -131,7 +131,7 @@ def import_path(make: Callable[[Path], Any], tmp: Path) -> Seen:
 
 PATHS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "is missing": (lambda p: None, "cannot be read|No such file"),
-    "is a folder": (lambda p: p.mkdir(), "cannot be read|directory|file"),
+    "is a folder": (lambda p: p.mkdir(), "not a regular file"),
     "is a link to itself": (lambda p: p.symlink_to(p.name), "cannot be read|link"),
     "is a pipe": (os.mkfifo, "not a.*file"),
     "is /dev/zero": (lambda p: p.symlink_to("/dev/zero"), "not a.*file"),
