@@ -224,7 +224,7 @@ def row_to_sample(benchmark: Benchmark, row: Mapping[str, Any], index: int) -> S
     except KeyError as error:
         found = ", ".join(sorted(map(str, row)))
         raise UserError(f"{benchmark.name} row {index}: column {error} is missing; found: {found}") from error
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
+    except (TypeError, ValueError, ArithmeticError, IndexError, AttributeError) as error:
         raise UserError(f"{benchmark.name} row {index}: a column has an unexpected value ({error})") from error
     if sample is not None and (problem := _problem(benchmark, row, sample)) is not None:
         raise UserError(f"{benchmark.name} row {index}: {problem}; fix the row")
@@ -255,6 +255,8 @@ def _problem(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> st
     texts = (sample.question, sample.id, *sample.answers, *sample.choices)
     if not all(isinstance(text, str) for text in texts):
         return "an answer or an option is not text"
+    if not all(isinstance(label, (str, tuple)) for label in sample.tags.values()):
+        return "a column for the breakdown is not text"
     try:
         "".join(texts).encode("utf-8")
     except UnicodeEncodeError:

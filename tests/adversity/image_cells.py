@@ -134,6 +134,7 @@ BAD_TEXTS: dict[str, tuple[Any, str]] = {
     "the empty file": ("empty.png", "image"),
     "a text file": ("notes.txt", "not an image"),
     "a pipe": ("pipe.png", "not a regular file"),
+    "a file larger than the memory": ("giant.png", "more than the limit"),
     "a truncated PNG": ("short.png", "image|truncated"),
     "an http URL": ("http://example.org/a.png", "--allow-urls"),
     "an https URL": ("https://example.org/a.png", "--allow-urls"),
@@ -180,6 +181,8 @@ def _extras(folder: Path) -> None:
     (folder / "notes.txt").write_text("not an image")
     (folder / "short.png").write_bytes(gray(BAD)[:40])
     os.mkfifo(folder / "pipe.png")
+    (folder / "giant.png").touch()
+    os.truncate(folder / "giant.png", 1 << 40)
 
 
 def in_lines(form: Form, only: int | None, tmp: Path, **more: Any) -> Seen:

@@ -134,6 +134,7 @@ PATHS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "is a folder": (lambda p: p.mkdir(), "not a regular file"),
     "is a link to itself": (lambda p: p.symlink_to(p.name), "cannot be read|link"),
     "is a pipe": (os.mkfifo, "not a.*file"),
+    "is larger than the memory": (lambda p: (p.touch(), os.truncate(p, 1 << 40)), "more than 1073741824 bytes"),
     "is /dev/zero": (lambda p: p.symlink_to("/dev/zero"), "not a.*file"),
 }
 
@@ -204,7 +205,7 @@ def grades() -> dict[str, tuple[str, str | bytes, Expected]]:
         "a CSV that is Excel": ("a.csv", b"PK\x03\x04" + bytes(range(128, 256)), Refused("UTF-8")),
         "a CSV with minus signs in brackets": ("a.csv", _csv(_with_predictions(Question="[" + "-" * 100_000 + "1]")), Handled()),
         "a CSV with deep brackets": ("a.csv", _csv(_with_predictions(Question="[" * 50_000 + "]" * 50_000)), Handled()),
-        "a CSV with deep braces": ("a.csv", _csv(_with_predictions(note="{" * 50_000 + "}" * 50_000)) if False else "x\n", Refused("line 2|no rows")),
+        "a CSV with deep braces": ("a.csv", _csv(_with_predictions(Question="{" * 50_000 + "}" * 50_000)), Handled()),
         "JSONL without predictions": ("a.jsonl", _without("prediction"), Refused('line 1: the row has no "prediction"')),
         "JSONL without questions": ("a.jsonl", _without("Question"), Refused("line 1: mmvp row 0: column 'Question'")),
         "JSONL without answers": ("a.jsonl", _without("Correct Answer"), Refused("line 1: mmvp row 0: column 'Correct Answer'")),

@@ -80,8 +80,10 @@ def verdicts(name: str, text: str) -> dict[str, Any]:
 
 
 def scores_nothing(name: str, text: str, tmp: Path) -> Seen:
-    """All scorers give 0, and `fuzzy` read no answer of the sample's."""
+    """All scorers give 0."""
     found = verdicts(name, text)
+    if name == "docvqa":  # the challenge's script divides by the raw lengths, so blanks score there; it is documented
+        found.pop("official")
     return Seen(0, score=100.0 * max(v.value for v in found.values()))
 
 

@@ -283,6 +283,18 @@ def _link(target: str, name: str, beside: bool = True) -> Callable[[Path], None]
     return make
 
 
+def _giant(name: str) -> Callable[[Path], None]:
+    """A sparse file of a tebibyte, whose content is zeros; the JSONL reader must not begin to read it."""
+
+    def make(tmp: Path) -> None:
+        path = tmp / "data/docvqa" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+        os.truncate(path, 1 << 40)
+
+    return make
+
+
 def _two_parquet(second: dict[str, Any]) -> Callable[[Path], None]:
     def make(tmp: Path) -> None:
         folder = tmp / "data/docvqa"
@@ -351,6 +363,7 @@ ROOTS: dict[str, tuple[Callable[[Path], Any], Expected]] = {
     "has images alone": (_write("0.png", gray(0)), Refused("holds neither")),
     "has CSV alone": (_write("rows.csv", b"question\nWhat?\n"), Refused("holds neither")),
     "has a folder named like a file": (_folder("data/docvqa/rows.jsonl"), Refused("holds neither")),
+    "has rows larger than the memory": (_giant("rows.jsonl"), Refused("more than 1073741824 bytes")),
     "has a pipe alone": (_fifo("rows.jsonl", False), Refused("holds neither")),
     "has a pipe beside its rows": (_fifo("pipe.jsonl", True), Handled()),
     "has a link to nothing beside its rows": (_link("gone", "gone.jsonl"), Handled()),

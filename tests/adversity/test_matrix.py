@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.adversity import image_cells, options, predictions, responses, rows, run_folders
+from tests.adversity import image_cells, options, plugins, predictions, responses, rows, run_folders
 from tests.adversity.situation import Situation
 
-TABLE: list[Situation] = [s for area in (image_cells, rows, options, run_folders, predictions, responses) for s in area.table()]
+TABLE: list[Situation] = [s for area in (image_cells, rows, options, run_folders, predictions, responses, plugins) for s in area.table()]
 
 
 def test_the_table_is_large_and_its_names_are_unique() -> None:
