@@ -255,8 +255,11 @@ def _problem(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> st
     texts = (sample.question, sample.id, *sample.answers, *sample.choices)
     if not all(isinstance(text, str) for text in texts):
         return "an answer or an option is not text"
-    if not all(isinstance(label, (str, tuple)) for label in sample.tags.values()):
+    labels = [x for tag in sample.tags.values() for x in (tag if isinstance(tag, tuple) else (tag,))]
+    if not all(isinstance(label, str) for label in labels):
         return "a column for the breakdown is not text"
+    if not all(name is None or isinstance(name, str) for name in (sample.image_id, sample.group)):
+        return "the name of the image or of the group is not text"
     try:
         "".join(texts).encode("utf-8")
     except UnicodeEncodeError:

@@ -28,5 +28,7 @@ def folder_fingerprint(folder: Path, rehash: bool = False) -> str:
     hashes = file_hashes([p for p in files if sizes[p] <= LARGEST], rehash)
     digest = hashlib.sha256()
     for path in files:
-        digest.update(f"{path.relative_to(folder)}\0{hashes.get(path, sizes[path])}\0".encode("utf-8", "surrogateescape"))
+        digest.update(
+            f"{path.relative_to(folder)}\0{hashes.get(path, sizes[path])}\0".encode("utf-8", "surrogateescape")
+        )
     return digest.hexdigest()[:32]

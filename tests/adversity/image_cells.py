@@ -123,7 +123,9 @@ ENCODED: dict[str, Callable[[int], bytes]] = {
     "PNG of 16 bits": png_of_16_bits,
     "a progressive JPEG": lambda i: gray(i, "JPEG", progressive=True),
     "a PNG with text behind its end": lambda i: gray(i) + b"<html>" * 100,
-    "a PNG with EXIF rotation": lambda i: gray(i, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"),
+    "a PNG with EXIF rotation": lambda i: gray(
+        i, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    ),
 }
 BAD_TEXTS: dict[str, tuple[Any, str]] = {
     "null": (None, "image"),
@@ -150,8 +152,14 @@ BAD_TEXTS: dict[str, tuple[Any, str]] = {
     "millions of equals signs": ("A" + "=" * 4_000_000, "base64"),
     "millions of slashes": ("/" * 4_000_000 + "!", "base64"),
     "a name longer than the system allows": ("x" * 300 + ".png", "name|long|image"),
-    "base64 of an SVG": ("data:image/svg+xml;base64," + b64(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "not an image"),
-    "base64 of an EPS": ("data:application/postscript;base64," + b64(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "not an image"),
+    "base64 of an SVG": (
+        "data:image/svg+xml;base64," + b64(b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        "not an image",
+    ),
+    "base64 of an EPS": (
+        "data:application/postscript;base64," + b64(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
+        "not an image",
+    ),
     "base64 of a PDF": ("data:application/pdf;base64," + b64(b"%PDF-1.4\n1 0 obj\n"), "not an image"),
 }
 BAD_JSON: dict[str, tuple[Any, str]] = {
@@ -172,6 +180,16 @@ BAD_JSON: dict[str, tuple[Any, str]] = {
     "a list of numbers": ([1, 2, 3], "int"),
     "a list of nothing that exists": (["gone.png"], "gone.png|No such file"),
 }
+
+
+def constant(cell: Any) -> Form:
+    """The same cell in every row."""
+    return lambda folder, i: cell
+
+
+def encoded(encode: Callable[[int], bytes]) -> Form:
+    """The bytes of an encoding, as `datasets` stores them."""
+    return lambda folder, i: {"bytes": encode(i), "path": None}
 
 
 def _extras(folder: Path) -> None:
@@ -290,7 +308,9 @@ COLUMNS: Mapping[str, tuple[Callable[[], Any], Callable[[int], Any], str | None]
 }
 
 
-def joined_tables(images: Callable[[int], dict[str, Any]], n: int, image_id: Callable[[int], Any], tmp: Path, **more: Any) -> Seen:
+def joined_tables(
+    images: Callable[[int], dict[str, Any]], n: int, image_id: Callable[[int], Any], tmp: Path, **more: Any
+) -> Seen:
     """GQA's questions and its table of images."""
     from tests.adversity.situation import WORDS
 
@@ -326,24 +346,26 @@ def table() -> list[Situation]:
         found.append(Situation(f"saved image: {name}", partial(in_saved, form, None), Handled(100.0)))
     found.append(Situation("saved image: Pillow", saved_pillow, Handled(100.0)))
     for name, encode in ENCODED.items():
-        form = (lambda encode: lambda f, i: {"bytes": encode(i), "path": None})(encode)
+        form = encoded(encode)
         found.append(Situation(f"encoded image: {name}", partial(in_parquet, form, None), Handled(100.0)))
     for name, (cell, reason) in {**BAD_TEXTS, **BAD_JSON}.items():
-        form = (lambda cell: lambda f, i: cell)(cell)
+        form = constant(cell)
         found.append(
             Situation(f"JSONL, one bad image: {name}", partial(in_lines, form, BAD, **FEW), Failed(1, reason, 75.0))
         )
     for name, (cell, reason) in BAD_TEXTS.items():
-        form = (lambda cell: lambda f, i: cell)(cell)
+        form = constant(cell)
         found.append(
             Situation(f"Parquet, one bad image: {name}", partial(in_parquet, form, BAD, **FEW), Failed(1, reason, 75.0))
         )
     for name in ("null", "an http URL", "a data URL without base64", "a path to nothing", "a text file", "a pipe"):
         cell, reason = BAD_TEXTS[name]
-        form = (lambda cell: lambda f, i: cell)(cell)
-        found.append(Situation(f"saved, one bad image: {name}", partial(in_saved, form, BAD, **FEW), Failed(1, reason, 75.0)))
+        form = constant(cell)
+        found.append(
+            Situation(f"saved, one bad image: {name}", partial(in_saved, form, BAD, **FEW), Failed(1, reason, 75.0))
+        )
     for name in ("null", "an http URL", "a data URL without base64", "base64 with foreign characters"):
-        form = (lambda cell: lambda f, i: cell)(BAD_TEXTS[name][0])
+        form = constant(BAD_TEXTS[name][0])
         refusal = Refused(r"1 of 4 samples cannot be asked with vision on.*--vision off")
         found.append(Situation(f"JSONL, one bad image, none allowed: {name}", partial(in_lines, form, BAD), refusal))
         found.append(
@@ -354,7 +376,7 @@ def table() -> list[Situation]:
             )
         )
     for name, (cell, _) in BAD_JSON.items():
-        form = (lambda cell: lambda f, i: cell)(cell)
+        form = constant(cell)
         if name not in ("a list of nothing that exists",):
             refusal = Refused(r"4 of 4 samples cannot be asked with vision on.*--vision off")
             found.append(Situation(f"JSONL, all images bad: {name}", partial(in_lines, form, None), refusal))
@@ -366,12 +388,42 @@ def table() -> list[Situation]:
         Situation("joined: numbers", partial(joined_tables, _joined(int), N, int), Handled(100.0)),
         Situation("joined: texts to numbers", partial(joined_tables, _joined(int), N, str), Handled(100.0)),
         Situation("joined: numbers to texts", partial(joined_tables, _joined(str), N, int), Handled(100.0)),
-        Situation("joined: one image too few", partial(joined_tables, _joined(str), N - 1, str, **FEW), Failed(1, "no row with id '3'", 75.0)),
-        Situation("joined: half of the images", partial(joined_tables, _joined(str), N // 2, str), Refused("2 of 4 samples cannot be asked")),
-        Situation("joined: no id fits", partial(joined_tables, _joined(lambda i: f"n{i}"), N, str), Refused("4 of 4 samples cannot be asked")),
-        Situation("joined: another name of the id", partial(joined_tables, lambda i: {"imageId": str(i), "image": {"bytes": gray(i)}}, N, str), Refused("'id'.*missing")),
-        Situation("joined: no image column", partial(joined_tables, lambda i: {"id": str(i), "other": 1}, N, str), Refused("image")),
-        Situation("joined: null images", partial(joined_tables, lambda i: {"id": str(i), "image": None}, N, str), Refused("4 of 4 samples cannot be asked")),
-        Situation("joined: the same id twice", partial(joined_tables, lambda i: {"id": str(i % 3), "image": {"bytes": gray(i)}}, N + 0, lambda i: str(i % 3)), Refused("several rows with id '0'")),
+        Situation(
+            "joined: one image too few",
+            partial(joined_tables, _joined(str), N - 1, str, **FEW),
+            Failed(1, "no row with id '3'", 75.0),
+        ),
+        Situation(
+            "joined: half of the images",
+            partial(joined_tables, _joined(str), N // 2, str),
+            Refused("2 of 4 samples cannot be asked"),
+        ),
+        Situation(
+            "joined: no id fits",
+            partial(joined_tables, _joined(lambda i: f"n{i}"), N, str),
+            Refused("4 of 4 samples cannot be asked"),
+        ),
+        Situation(
+            "joined: another name of the id",
+            partial(joined_tables, lambda i: {"imageId": str(i), "image": {"bytes": gray(i)}}, N, str),
+            Refused("'id'.*missing"),
+        ),
+        Situation(
+            "joined: no image column",
+            partial(joined_tables, lambda i: {"id": str(i), "other": 1}, N, str),
+            Refused("image"),
+        ),
+        Situation(
+            "joined: null images",
+            partial(joined_tables, lambda i: {"id": str(i), "image": None}, N, str),
+            Refused("4 of 4 samples cannot be asked"),
+        ),
+        Situation(
+            "joined: the same id twice",
+            partial(
+                joined_tables, lambda i: {"id": str(i % 3), "image": {"bytes": gray(i)}}, N + 0, lambda i: str(i % 3)
+            ),
+            Refused("several rows with id '0'"),
+        ),
     ]
     return found

@@ -51,7 +51,9 @@ def of_bytes(content: bytes, n: int, seed: int = 0) -> Iterator[bytes]:
                 case 4:
                     made[place:end] = bytes(end - place)
                 case 5:
-                    made[place:place] = rng.choice((b"{", b"[" * 300, b'"', b"\n", b"\xff", b"\0", b"-", b"1e999", b"\\ud800"))
+                    made[place:place] = rng.choice(
+                        (b"{", b"[" * 300, b'"', b"\n", b"\xff", b"\0", b"-", b"1e999", b"\\ud800")
+                    )
                 case _:
                     made[place:end] = b"\xff" * (end - place)
         yield bytes(made)

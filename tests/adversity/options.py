@@ -126,7 +126,6 @@ MODELS = {
     "/no/such/folder": "unknown model",
     ".": "no config.json",
     "a/b/c": "unknown model",
-    "cambrian:/no/such/folder": "/no/such/folder",
 }
 BENCHMARKS = {
     "": "no benchmark named",
@@ -152,9 +151,18 @@ DATA = {
 }
 CONFIGS: dict[str, tuple[str, Expected]] = {
     "good": ('benchmark = ["mmvp"]\nmodel = "chance"\ndata = "mini:2"\n', Handled()),
-    "with dashes and underscores": ('benchmark = "mmvp"\nmodel = "chance"\ndata = "mini:2"\nmax-failures = 0.5\nmax_pixels = 10000000\n', Handled()),
-    "with a table for the model": ('benchmark = "mmvp"\ndata = "mini:2"\n[model]\nspec = "chance"\nseed = 3\n', Handled()),
-    "with settings": ('benchmark = "mmvp"\nmodel = "chance"\ndata = "mini:2"\n[set.mmvp]\ncorrected = true\n', Handled()),
+    "with dashes and underscores": (
+        'benchmark = "mmvp"\nmodel = "chance"\ndata = "mini:2"\nmax-failures = 0.5\nmax_pixels = 10000000\n',
+        Handled(),
+    ),
+    "with a table for the model": (
+        'benchmark = "mmvp"\ndata = "mini:2"\n[model]\nspec = "chance"\nseed = 3\n',
+        Handled(),
+    ),
+    "with settings": (
+        'benchmark = "mmvp"\nmodel = "chance"\ndata = "mini:2"\n[set.mmvp]\ncorrected = true\n',
+        Handled(),
+    ),
     "with a byte order mark": ('\ufeffbenchmark = "mmvp"\nmodel = "chance"\ndata = "mini:2"\n', Handled()),
     "without a model": ('benchmark = "mmvp"\n', Refused("no model named")),
     "without a benchmark": ('model = "chance"\n', Refused("no benchmark named")),
@@ -174,8 +182,14 @@ CONFIGS: dict[str, tuple[str, Expected]] = {
     "with a table as text": ("[benchmark]\nname = 'mmvp'\n", Refused("benchmark must be")),
     "with a list as settings": ("set = [1]\n", Refused("set must be a table")),
     "with a flat table of settings": ("[set]\ncorrected = true\n", Refused("set must be a table")),
-    "with an unknown setting": ('benchmark = "mmvp"\nmodel = "chance"\ndata = "mini:2"\n[set.mmvp]\ncorrect = 1\n', Refused("correct")),
-    "with an unknown option of the model": ('benchmark = "mmvp"\ndata = "mini:2"\n[model]\nspec = "chance"\nsead = 3\n', Refused("sead")),
+    "with an unknown setting": (
+        'benchmark = "mmvp"\nmodel = "chance"\ndata = "mini:2"\n[set.mmvp]\ncorrect = 1\n',
+        Refused("correct"),
+    ),
+    "with an unknown option of the model": (
+        'benchmark = "mmvp"\ndata = "mini:2"\n[model]\nspec = "chance"\nsead = 3\n',
+        Refused("sead"),
+    ),
     "with a number as model": ("benchmark = 'mmvp'\ndata = 'mini:2'\nmodel = 7\n", Refused("7")),
     "with a date": ("seed = 2026-01-01\n", Refused("seed must be a whole number")),
     "with deep tables": ("x = " + "[" * 20_000 + "]" * 20_000, Refused("config.toml")),
@@ -193,7 +207,10 @@ OUT: dict[str, tuple[Callable[[Path], object], Expected]] = {
     "a folder in folders that do not exist": (lambda p: None, Handled()),
     "a file": (lambda p: p.write_text("x"), Refused("is a file; --out needs a folder")),
     "an empty file": (lambda p: p.write_text(""), Refused("is a file; --out needs a folder")),
-    "a folder with a file of another program": (lambda p: (p.mkdir(), (p / "x").write_text("")), Refused("is not a run folder.*'x'")),
+    "a folder with a file of another program": (
+        lambda p: (p.mkdir(), (p / "x").write_text("")),
+        Refused("is not a run folder.*'x'"),
+    ),
     "a folder with a folder": (lambda p: (p / "x").mkdir(parents=True), Refused("is not a run folder.*'x'")),
     "a folder with a lock alone": (lambda p: (p.mkdir(), (p / "lock").write_text("process 1 on x")), Handled()),
     "a folder with a temporary file alone": (lambda p: (p.mkdir(), (p / ".run.json.1.tmp").write_text("{")), Handled()),

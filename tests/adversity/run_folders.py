@@ -181,7 +181,10 @@ def _del(*keys: str) -> Change:
 
 
 RUN_JSON: dict[str, Change] = {
-    **{f"lacks {key}": _del(key) for key in ("schema", "model", "responses_depend_on", "conditions", "scorers", "benchmarks", "passes")},
+    **{
+        f"lacks {key}": _del(key)
+        for key in ("schema", "model", "responses_depend_on", "conditions", "scorers", "benchmarks", "passes")
+    },
     "is of a newer version": _set(99, "schema"),
     "has text as schema": _set("2", "schema"),
     "has a list as model": _set([], "model"),
@@ -280,7 +283,12 @@ CHANGES: dict[str, tuple[dict[str, Any], int, dict[str, Any], Expected]] = {
     "an edited answer, asked again": ({"answers": ["nothing"]}, N, {"on_change": "ask"}, Handled(75.0)),
     "an edited answer, kept": ({"answers": ["nothing"]}, N, {"on_change": "reuse"}, Handled(75.0)),
     "another image": ({"image": base64.b64encode(gray(5)).decode()}, N, {}, REFUSAL),
-    "another image, asked again": ({"image": base64.b64encode(gray(5)).decode()}, N, {"on_change": "ask"}, Handled(75.0)),
+    "another image, asked again": (
+        {"image": base64.b64encode(gray(5)).decode()},
+        N,
+        {"on_change": "ask"},
+        Handled(75.0),
+    ),
     "another image, kept": ({"image": base64.b64encode(gray(5)).decode()}, N, {"on_change": "reuse"}, Handled(100.0)),
     "another id": ({"questionId": "new"}, N, {}, REFUSAL),
     "one row more": ({}, N + 1, {}, REFUSAL),
@@ -291,7 +299,12 @@ CHANGES: dict[str, tuple[dict[str, Any], int, dict[str, Any], Expected]] = {
     "another seed": ({}, N, {"seed": 1}, Refused("seed: 0 there, 1 now")),
     "another seed, asked again": ({}, N, {"seed": 1, "on_change": "ask"}, Handled(100.0)),
     "another limit": ({}, N, {"limit": 2}, Refused("limit: None there, 2 now")),
-    "another limit, although asked again": ({}, N, {"limit": 2, "on_change": "ask"}, Refused("limit: None there, 2 now")),
+    "another limit, although asked again": (
+        {},
+        N,
+        {"limit": 2, "on_change": "ask"},
+        Refused("limit: None there, 2 now"),
+    ),
     "another token limit": ({}, N, {"max_new_tokens": 5}, Refused("max_new_tokens: None there, 5 now")),
     "another token limit, asked again": ({}, N, {"max_new_tokens": 5, "on_change": "ask"}, Handled(100.0)),
     "another prompt style": ({}, N, {"prompts": "paper"}, Refused("prompts: 'official' there, 'paper' now")),
@@ -363,7 +376,11 @@ MERGES: dict[str, tuple[Callable[[Path], list[Any]], Expected]] = {
     ),
     "a half with a broken run.json": (_but(lambda t: cut(t / "b/run.json")), Refused("run.json")),
     "a half of an unknown benchmark": (
-        _but(lambda t: edit_json(lambda v: v["benchmarks"].update({"../../x": v["benchmarks"]["docvqa"]}))(t / "b/run.json")),
+        _but(
+            lambda t: edit_json(lambda v: v["benchmarks"].update({"../../x": v["benchmarks"]["docvqa"]}))(
+                t / "b/run.json"
+            )
+        ),
         Refused("'../../x', which is not installed here"),
     ),
     "a half of an unknown condition": (
@@ -423,5 +440,7 @@ def table() -> list[Situation]:
     for name, (prepare, expected) in MERGES.items():
         found.append(Situation(f"merge {name}", partial(merged, prepare), expected))
     found.append(Situation("two writers", partial(_two_writers, False), Refused("is being written by")))
-    found.append(Situation("two writers, the lock removed", partial(_two_writers, True), Refused("is being written by")))
+    found.append(
+        Situation("two writers, the lock removed", partial(_two_writers, True), Refused("is being written by"))
+    )
     return found

@@ -1,8 +1,8 @@
 """What a situation is, how it is performed, and how its end is compared with the expected one.
 
-A situation ends in one of three ways. It is handled: the score is the one derived by hand. Some samples fail, with their
-reason, and the score counts them as 0. Or it is refused: exit code 2 and one line that says what is wrong. Nothing else
-is allowed: no traceback, no internal error, no other number.
+A situation ends in one of three ways. It is handled: the score is the one derived by hand. Some samples fail, with
+their reason, and the score counts them as 0. Or it is refused: exit code 2 and one line that says what is wrong.
+Nothing else is allowed: no traceback, no internal error, no other number.
 """
 
 from __future__ import annotations
