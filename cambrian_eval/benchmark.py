@@ -10,9 +10,11 @@ Scores are written in one general form so that the bootstrap can resample any of
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Number
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -272,9 +274,60 @@ def row_to_sample(benchmark: Benchmark, row: Mapping[str, Any], index: int) -> S
     except KeyError as error:
         found = ", ".join(sorted(map(str, row)))
         raise UserError(f"{benchmark.name} row {index}: column {error} is missing; found: {found}") from error
-    except (TypeError, ValueError, IndexError, AttributeError, UserError) as error:
+    except (TypeError, ValueError, ArithmeticError, IndexError, AttributeError, UserError) as error:
         if column := _empty_gold(benchmark, row):
             raise UserError(f"{benchmark.name} row {index}: the gold answer (column {column!r}) is empty") from error
         if isinstance(error, UserError):
             raise
         raise UserError(f"{benchmark.name} row {index}: a column has an unexpected value ({error})") from error
+    if sample is not None and (problem := _problem(benchmark, row, sample)) is not None:
+        raise UserError(f"{benchmark.name} row {index}: {problem}; fix the row")
+    return sample
+
+
+_GOLD = re.compile(r"(correct )?answers?", re.IGNORECASE)
+"""Columns that hold gold answers."""
+_OPTIONS = ("options", "choices")
+"""Columns that hold a list of options."""
+
+
+def _problem(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> str | None:
+    """Why a sample cannot be asked or scored although its adapter made it: a cell that is no text, or half a text."""
+    asked = next((row[name] for name in ("question", "Question") if name in row), sample.question)
+    for question in (asked, sample.question):
+        if not isinstance(question, str):
+            return f"the question is {_kind(question)}, not text"
+    if not isinstance(sample.id, str) or not sample.id.strip() or sample.id in ("None", "nan"):
+        return "the id is missing"
+    if any(isinstance(value, (dict, list)) and str(value) == sample.id for value in row.values()):
+        return "the id is not a text or a number"
+    for name in benchmark.source.columns:
+        if name in row and name in _OPTIONS and isinstance(row[name], (dict, int, float)):
+            return f"{name!r} is {_kind(row[name])}, not a list"
+        if name in row and sample.answers and _GOLD.fullmatch(name) and not _is_gold(row[name]):
+            return f"the gold answer in {name!r} is missing or not text"
+    texts = (sample.question, sample.id, *sample.answers, *sample.choices)
+    if not all(isinstance(text, str) for text in texts):
+        return "an answer or an option is not text"
+    labels = [x for tag in sample.tags.values() for x in (tag if isinstance(tag, tuple) else (tag,))]
+    if not all(isinstance(label, str) for label in labels):
+        return "a column for the breakdown is not text"
+    if not all(name is None or isinstance(name, str) for name in (sample.image_id, sample.group)):
+        return "the name of the image or of the group is not text"
+    try:
+        "".join(texts).encode("utf-8")
+    except UnicodeEncodeError:
+        return "a text holds a lone surrogate, which is half of a character"
+    return None
+
+
+def _is_gold(value: Any) -> bool:
+    """Whether a cell holds a gold answer: text, a number, or a list of those."""
+    if isinstance(value, (str, Number)):
+        return bool(value == value)  # not NaN
+    members = list(value) if hasattr(value, "__iter__") and not isinstance(value, (Mapping, bytes)) else []
+    return bool(members) and all(m is not None and not isinstance(m, (Mapping, list, bytes)) for m in members)
+
+
+def _kind(value: Any) -> str:
+    return "null" if value is None else f"a {type(value).__name__}"

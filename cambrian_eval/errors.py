@@ -7,7 +7,10 @@ from collections.abc import Iterable
 
 
 class CambrianEvalError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors raised on purpose. Its text is one line, whatever a library put into it."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class UserError(CambrianEvalError):
@@ -26,9 +29,9 @@ def one_line(error: object, most: int | None = None) -> str:
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """An error for a name that does not exist, with the nearest names that do."""
     names = sorted(known)
-    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name[:80].lower(), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"
-    return UserError(f"unknown {kind} {name!r}; {hint}")
+    return UserError(f"unknown {kind} {name[:80]!r}; {hint}")
 
 
 def describe(error: BaseException, max_chars: int = 300) -> str:

@@ -158,10 +158,13 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
 
 
 def _eight_bits(image: Image) -> Image:
-    """An image of 16 bits a pixel in 8; Pillow's own conversion cuts all above 255 off, which is almost white."""
+    """A gray image of 16 bits a pixel in 8; Pillow's own conversion cuts off all above 255, which is almost white."""
     if not image.mode.startswith("I"):
         return image
     wide = image.convert("I")
+    _, most = wide.getextrema()
+    if image.mode == "I" and most <= 255:  # type: ignore[operator]
+        return wide.convert("L")
     return wide.point(lambda value: value * (255 / 65535)).convert("L")
 
 

@@ -16,9 +16,13 @@ def defaults(path: Path, command: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     import tomllib
 
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise UserError(f"--config {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"--config {path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except RecursionError:
+        raise UserError(f"--config {path} is nested too deep; fix the file") from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"--config {path} is not valid TOML ({error}); fix the file") from None
     options = {o.lstrip("-").replace("-", "_"): p for p in command.params for o in p.opts if o.startswith("--")}

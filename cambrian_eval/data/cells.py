@@ -23,9 +23,12 @@ LONGEST_PATH = 4096
 """Characters beyond which a text cannot be a path."""
 URL_TIMEOUT = 30.0
 """Seconds to wait for an image behind a URL."""
-_STARTS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "Qk0", "SUkq", "TU0AK")
-"""How the base64 text of JPEG, PNG, GIF, WebP, BMP and TIFF begins."""
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-][A-Za-z0-9+/_\s-]*={0,2}\s*")
+LONGEST_NAME = 255
+"""Characters beyond which a text without a dot, of base64 characters alone, is taken for base64 and not for a name."""
+_STARTS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "SUkq", "TU0AK")
+"""How the base64 text of JPEG, PNG, GIF, WebP and TIFF begins."""
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-][A-Za-z0-9+/_\s-]*+={0,2}+\s*+")
+"""Possessive, so that a text that does not match costs one pass."""
 
 
 def image_cell(value: Any, roots: Sequence[Path], urls: bool = False) -> Any:
@@ -79,7 +82,7 @@ def _from_text(text: str, roots: Sequence[Path], urls: bool) -> LazyImage | None
         return LazyImage(lambda: _download(text), name=text)
     if scheme == "file":
         return _from_path(unquote(urlsplit(text).path), roots)
-    if text.startswith(_STARTS) or len(text) > LONGEST_PATH:
+    if text.startswith(_STARTS) or len(text) > LONGEST_PATH or (len(text) > LONGEST_NAME and _BASE64.fullmatch(text)):
         return _from_base64(text)
     return _from_path(text, roots)
 

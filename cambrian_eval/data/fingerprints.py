@@ -9,6 +9,9 @@ from pathlib import Path
 from cambrian_eval.data.table import Row
 from cambrian_eval.file_hashes import file_hashes
 
+LARGEST = 1 << 36
+"""Bytes beyond which a file is not hashed: no benchmark has such a file, and reading a sparse one would not end."""
+
 
 def rows_fingerprint(rows: Sequence[Row]) -> str:
     """Hash of everything in rows that are small enough to be held in memory, images included."""
@@ -19,10 +22,13 @@ def rows_fingerprint(rows: Sequence[Row]) -> str:
 
 
 def folder_fingerprint(folder: Path, rehash: bool = False) -> str:
-    """Hash of the names and contents of all files in a folder."""
+    """Hash of the names and contents of all files in a folder; of one above `LARGEST`, the size."""
     files = sorted(p for p in folder.rglob("*") if p.is_file())
-    hashes = file_hashes(files, rehash)
+    sizes = {p: p.stat().st_size for p in files}
+    hashes = file_hashes([p for p in files if sizes[p] <= LARGEST], rehash)
     digest = hashlib.sha256()
     for path in files:
-        digest.update(f"{path.relative_to(folder)}\0{hashes[path]}\0".encode("utf-8", "surrogateescape"))
+        digest.update(
+            f"{path.relative_to(folder)}\0{hashes.get(path, sizes[path])}\0".encode("utf-8", "surrogateescape")
+        )
     return digest.hexdigest()[:32]

@@ -19,11 +19,22 @@ def joined(rows: Sequence[Row], images: Sequence[Row], join: Join) -> Table:
     for table, key in ((rows, join.key), (images, join.foreign_key)):
         if key not in columns_of(table):
             raise UserError(f"column {key!r} is missing; found: {', '.join(columns_of(table))}")
-    where = {str(row[join.foreign_key]): row for row in images}
+    where = _by_key(images, join.foreign_key)
     columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in columns_of(rows)}
     for name in join.columns:
         columns[name] = [_cell(where.get(str(row[join.key])), name, row[join.key], join) for row in rows]
     return Table(columns)
+
+
+def _by_key(images: Sequence[Row], key: str) -> dict[str, Row]:
+    """The rows of the images table by their key; a key that two rows have names no image."""
+    found: dict[str, Row] = {}
+    for row in images:
+        name = str(row[key])
+        if name in found:
+            raise UserError(f"the images table has several rows with {key} {name!r}; keep one of them")
+        found[name] = row
+    return found
 
 
 def _cell(row: Row | None, name: str, key: Any, join: Join) -> Any:

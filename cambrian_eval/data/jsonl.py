@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.json_input import parse_object
+from cambrian_eval.json_input import MAX_BYTES, parse_object
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, with or without a byte order mark."""
+    """The text of a regular UTF-8 file of at most `MAX_BYTES`, with or without a byte order mark."""
     try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise UserError(f"{path} is not a regular file")
+        if about.st_size > MAX_BYTES:
+            raise UserError(f"{path} has more than {MAX_BYTES} bytes; split the file")
         return path.read_text("utf-8-sig")
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error

@@ -17,7 +17,7 @@ from cambrian_eval.data.cells import confined
 from cambrian_eval.data.fingerprints import folder_fingerprint, rows_fingerprint
 from cambrian_eval.data.joins import joined
 from cambrian_eval.data.table import Row, Table, columns_of
-from cambrian_eval.errors import UserError
+from cambrian_eval.errors import UserError, describe
 from cambrian_eval.sample import Sample
 
 
@@ -143,8 +143,8 @@ def _with_image_id(sample: Sample) -> Sample:
         return sample
     try:
         return replace(sample, image_id=f"sha256:{sample.images[0].sha256[:24]}")
-    except (OSError, ValueError) as error:
-        sample.images[0].problem = str(error)
+    except Exception as error:  # whatever the library that reads the table raises: the sample fails for it
+        sample.images[0].problem = describe(error)
         return replace(sample, image_id=f"unreadable:{sample.id}")
 
 
@@ -214,7 +214,17 @@ def _config_folder(folder: Path, config: str | None, need: bool = False) -> Path
 
 
 def _read_folder(folder: Path, split: str, skip: Join | None, urls: bool) -> Sequence[Row]:
-    """Whatever table the folder holds, in the order Parquet, JSONL, `save_to_disk`."""
+    """Whatever table the folder holds; what the library that reads it cannot read is one line."""
+    try:
+        return _read_table(folder, split, skip, urls)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        raise UserError(f"{folder} holds a table that cannot be read ({describe(error)}); copy it again") from error
+
+
+def _read_table(folder: Path, split: str, skip: Join | None, urls: bool) -> Sequence[Row]:
+    """The table of a folder, in the order `save_to_disk`, Parquet, JSONL."""
     from cambrian_eval.data.files import read_jsonl, read_parquet, read_saved
 
     inside = [p for p in sorted(folder.rglob("*")) if p.is_file()]

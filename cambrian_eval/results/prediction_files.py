@@ -87,6 +87,9 @@ def _csv_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     rows = []
     try:
+        names = list(reader.fieldnames or ())
+        if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
+            raise UserError(f"{path}: the heading has the column {twice!r} twice; keep one of them")
         for row in reader:
             where = f"{path} line {reader.line_num}"
             if None in row:

@@ -47,7 +47,7 @@ def changed_requests(
         record = records[sample.id]
         try:
             made = request(sample)
-        except (OSError, ValueError):
+        except Exception:  # an image that cannot be read any more, for whatever reason
             return Change(cell, sample.id, "images")
         if made.key == record.key:
             return None

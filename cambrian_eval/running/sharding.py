@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from cambrian_eval.errors import UserError
 from cambrian_eval.sample import Sample, clusters
 
+MOST = 100_000
+"""The largest number of shards."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -26,9 +29,9 @@ class Shard:
     @classmethod
     def parse(cls, text: str) -> Shard:
         """`2/4` from the command line."""
-        match = re.fullmatch(r"([0-9]+)/([0-9]+)", text.strip())
-        if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            raise UserError(f"--shard {text!r} is not of the form i/n with 1 <= i <= n, for example 1/4")
+        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
+        if match is None or not 1 <= int(match[1]) <= int(match[2]) <= MOST:
+            raise UserError(f"--shard {text!r} is not of the form i/n with 1 <= i <= n <= {MOST}, for example 1/4")
         return cls(int(match[1]), int(match[2]))
 
     @property

@@ -196,7 +196,13 @@ class Run:
         path = self.path / "samples" / f"{benchmark}.jsonl"
         if not path.is_file():
             raise UserError(f"{self.path} holds no samples of {benchmark!r}; it has: {', '.join(self.benchmarks())}")
-        return [_typed(_sample_values, line, where, Sample) for line, where in _lines(path)]
+        found: dict[str, Sample] = {}
+        for line, where in _lines(path):
+            sample = _typed(_sample_values, line, where, Sample)
+            if sample.id in found:
+                raise UserError(f"{where}: the sample {sample.id!r} is there twice; {CHANGED}")
+            found[sample.id] = sample
+        return list(found.values())
 
     def samples_content(self, benchmark: str) -> bytes:
         """The samples file: equal contents mean equal samples in equal order."""
@@ -337,8 +343,9 @@ class Run:
 
     def _holder(self) -> str:
         """Which process the lock file names; empty where there is none."""
+        path = self.path / "lock"
         try:
-            return (self.path / "lock").read_bytes()[:4096].decode("utf-8", "replace").strip()
+            return path.read_bytes()[:4096].decode("utf-8", "replace").strip() if path.is_file() else ""
         except OSError:
             return ""
 
@@ -375,7 +382,7 @@ class Run:
             notes = [f"removed a stale lock of {held}"] if held else []
             try:
                 since = time.strftime("%Y-%m-%d %H:%M:%S")
-                path.write_text(f"process {os.getpid()} on {socket.gethostname()} since {since}")
+                _replace(path, f"process {os.getpid()} on {socket.gethostname()} since {since}", durable=False)
                 for left in filter(_is_temporary, sorted(self.path.rglob("*.tmp"))):
                     left.unlink()
                 notes += [note for file in sorted((self.path / "responses").glob("*.jsonl")) if (note := _repair(file))]
@@ -384,7 +391,7 @@ class Run:
             try:
                 yield notes
             finally:
-                path.write_text("")
+                _replace(path, "", durable=False)
         finally:
             os.close(handle)
 
@@ -586,6 +593,8 @@ def _is_temporary(path: Path) -> bool:
 
 def _repair(path: Path) -> str | None:
     """Moves torn and damaged lines out of a response file; returns a note about them."""
+    if not path.is_file():
+        raise UserError(f"{path} is not a regular file; remove it")
     content = path.read_bytes()
     lines = content.split(b"\n")
     tail = lines.pop()

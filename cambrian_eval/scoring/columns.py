@@ -10,7 +10,7 @@ def python_list(stored: str) -> list[str]:
     """The items of a list written as Python text."""
     try:
         items = ast.literal_eval(stored.strip())
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
         raise ValueError(f"{stored[:60]!r} is not a list in Python notation") from error
     if not isinstance(items, (list, tuple)):
         raise ValueError(f"{stored[:60]!r} is not a list in Python notation")
