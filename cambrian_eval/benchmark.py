@@ -251,8 +251,8 @@ def check_answers(
     if absent and not benchmark.answers_may_be_absent and not (withheld and len(absent) == len(samples)):
         where, column = absent[0]
         raise UserError(
-            f"{place}: {where}: the gold answer (column {column!r}) is empty, as in {len(absent)} of {len(samples)} "
-            "samples; fill in the answers or remove the rows"
+            f"{benchmark.name} {where}: the gold answer (column {column!r}) is empty, as in {len(absent)} of "
+            f"{len(samples)} samples of {place}; fill in the answers or remove the rows"
         )
     lost = [s.id for s in samples if s.choices and s.guesses and not set(s.answers) <= s.options.keys()]
     if lost and not withheld:
@@ -262,26 +262,24 @@ def check_answers(
 
 
 def row_to_sample(benchmark: Benchmark, row: Mapping[str, Any], index: int) -> Sample | None:
-    """A row as a sample, with a missing or malformed column named."""
+    """A row as a sample; a missing or malformed column is named.
+
+    An empty gold answer is no error here: `check_answers` decides, when all rows are known.
+    """
+    where = f"{benchmark.name} row {index}"
     try:
         sample = benchmark.to_sample(row, index)
-        if sample is not None:
-            for text in (sample.question, *sample.choices, *(a for a in sample.answers if a is not None)):
-                if not isinstance(text, str):
-                    what = getattr(text, "problem", None) or type(text).__name__
-                    raise TypeError(f"the question, an option or an answer is not text: {what}")
-        return sample
     except KeyError as error:
         found = ", ".join(sorted(map(str, row)))
-        raise UserError(f"{benchmark.name} row {index}: column {error} is missing; found: {found}") from error
+        raise UserError(f"{where}: column {error} is missing; found: {found}") from error
     except (TypeError, ValueError, ArithmeticError, IndexError, AttributeError, UserError) as error:
         if column := _empty_gold(benchmark, row):
-            raise UserError(f"{benchmark.name} row {index}: the gold answer (column {column!r}) is empty") from error
+            raise UserError(f"{where}: the gold answer (column {column!r}) is empty") from error
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{benchmark.name} row {index}: a column has an unexpected value ({error})") from error
+        raise UserError(f"{where}: a column has an unexpected value ({error})") from error
     if sample is not None and (problem := _problem(benchmark, row, sample)) is not None:
-        raise UserError(f"{benchmark.name} row {index}: {problem}; fix the row")
+        raise UserError(f"{where}: {problem}; fix the row")
     return sample
 
 
@@ -304,11 +302,12 @@ def _problem(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> st
     for name in benchmark.source.columns:
         if name in row and name in _OPTIONS and isinstance(row[name], (dict, int, float)):
             return f"{name!r} is {_kind(row[name])}, not a list"
-        if name in row and sample.answers and _GOLD.fullmatch(name) and not _is_gold(row[name]):
-            return f"the gold answer in {name!r} is missing or not text"
-    texts = (sample.question, sample.id, *sample.answers, *sample.choices)
-    if not all(isinstance(text, str) for text in texts):
-        return "an answer or an option is not text"
+        if name in row and _GOLD.fullmatch(name) and not _empty(row[name]) and not _is_gold(row[name]):
+            return f"the gold answer in {name!r} is not text"
+    texts = (sample.question, sample.id, *(a for a in sample.answers if a is not None), *sample.choices)
+    for text in texts:
+        if not isinstance(text, str):
+            return f"an answer or an option is not text: {getattr(text, 'problem', None) or type(text).__name__}"
     labels = [x for tag in sample.tags.values() for x in (tag if isinstance(tag, tuple) else (tag,))]
     if not all(isinstance(label, str) for label in labels):
         return "a column for the breakdown is not text"

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,15 @@ def grade_file(
             }
         )
     complete = len(rows) == benchmark.source.n_rows
-    notes = [*check_answers(benchmark, samples, empty, str(path)), *thought_notes(deciding, replies, official_raw)]
+    twice = [name for name, n in Counter(s.id for s in samples).items() if n > 1]
+    repeated = (
+        [f"{len(twice)} ids occur on several lines and count each time, for example {twice[0]!r}"] if twice else []
+    )
+    notes = [
+        *repeated,
+        *check_answers(benchmark, samples, empty, str(path)),
+        *thought_notes(deciding, replies, official_raw),
+    ]
     return lines, summarize(benchmark, samples, verdicts, scorer, complete=complete, notes=notes)
 
 

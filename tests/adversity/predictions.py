@@ -289,11 +289,6 @@ def grades() -> dict[str, tuple[str, str | bytes, Expected]]:
             _jsonl(_with_predictions(Question=None)),
             Refused("line 2: mmvp row 1"),
         ),
-        "JSONL with an index twice": (
-            "a.jsonl",
-            _jsonl(_with_predictions(Index=1)),
-            Refused("line 2.*(twice|same id|also)"),
-        ),
         "JSONL with a key twice": (
             "a.jsonl",
             '{"prediction": "A", "prediction": "B"}\n',
