@@ -70,14 +70,10 @@ def grade_file(
         )
     complete = len(rows) == benchmark.source.n_rows
     twice = [name for name, n in Counter(s.id for s in samples).items() if n > 1]
-    repeated = (
-        [f"{len(twice)} ids occur on several lines and count each time, for example {twice[0]!r}"] if twice else []
-    )
-    notes = [
-        *repeated,
-        *check_answers(benchmark, samples, empty, str(path)),
-        *thought_notes(deciding, replies, official_raw),
-    ]
+    notes = check_answers(benchmark, samples, empty, str(path))
+    if twice:
+        notes.append(f"{len(twice)} ids occur on several lines and count each time, for example {twice[0]!r}")
+    notes += thought_notes(deciding, replies, official_raw)
     return lines, summarize(benchmark, samples, verdicts, scorer, complete=complete, notes=notes)
 
 
@@ -117,10 +113,8 @@ def _cell(value: str | None, where: str) -> Any:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):  # not JSON: a text
         pass
-    except RecursionError:
-        raise UserError(f"{where}: a cell is nested too deeply; fix the line") from None
     if value[0] == "[" and _ARRAY.match(value):
         raise UserError(f'{where}: {value[:40]!r} is an array without commas; write lists as JSON, as in ["a", "b"]')
     try:
