@@ -25,7 +25,7 @@ class Options:
     b: str = option("official", "Another scorer.")
 
 
-class ScorerAgreement(Figure["ScorerPairs", Options]):
+class AgreementFigure(Figure["ScorerPairs", Options]):
     """A line from one score to the other, sorted by difference; kappa beside it where samples are known."""
 
     name = "agreement"
@@ -101,4 +101,4 @@ class ScorerAgreement(Figure["ScorerPairs", Options]):
         return {f"agreement-{other}": Options(sources.scorer, other) for other in scorers_in_order(found)}
 
 
-FIGURE = ScorerAgreement()
+FIGURE = AgreementFigure()
