@@ -36,18 +36,14 @@ class AI2D(Benchmark):
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; rows have no id of their own."""
         options = columns.options(row["options"])
-        gold = int(row["answer"])
-        if not 0 <= gold < len(options):
-            raise ValueError(f"answer {row['answer']!r} is not the index of one of {len(options)} options")
-        letters = tuple(LETTERS[: len(options)])
         return Sample(
             id=str(index),
             index=index,
             question=row["question"],
-            answers=(letters[gold],),
+            answers=(columns.letter_at(row["answer"], options),),
             choices=options,
             images=images(row.get("image")),
-            guesses=letters,
+            guesses=tuple(LETTERS[: len(options)]),
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:

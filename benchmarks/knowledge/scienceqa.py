@@ -42,18 +42,14 @@ class ScienceQA(Benchmark):
         if "image" in row and row["image"] is None:
             return None
         options = columns.options(row["choices"])
-        gold = int(row["answer"])
-        if not 0 <= gold < len(options):
-            raise ValueError(f"answer {gold} is not the index of one of {len(options)} choices")
-        letters = tuple(LETTERS[: len(options)])
         return Sample(
             id=str(index),
             index=index,
             question=row["question"],
-            answers=(letters[gold],),
+            answers=(columns.letter_at(row["answer"], options),),
             choices=options,
             images=images(row.get("image")),
-            guesses=letters,
+            guesses=tuple(LETTERS[: len(options)]),
             tags={"choices": str(len(options))} | _tags(row),
             extra={"hint": row.get("hint") or ""},
         )

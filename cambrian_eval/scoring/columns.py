@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import Any
+
+from cambrian_eval.sample import LETTERS
 
 
 def python_list(stored: str) -> list[str]:
@@ -24,6 +27,18 @@ def options(stored: Any) -> tuple[str, ...]:
     (('cat', 'dog'), ('3', '2'))
     """
     return tuple(python_list(stored)) if isinstance(stored, str) else tuple(str(item) for item in stored)
+
+
+def letter_at(stored: Any, options: Sequence[str]) -> str:
+    """The letter of the option whose index, from 0, a column holds.
+
+    >>> letter_at("1", ("cat", "dog"))
+    'B'
+    """
+    index = int(stored)
+    if not 0 <= index < len(options):
+        raise ValueError(f"answer {stored!r} is not the index of one of {len(options)} options")
+    return LETTERS[index]
 
 
 def golds(stored: Any) -> tuple[str, ...]:
