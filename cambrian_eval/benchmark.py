@@ -329,4 +329,5 @@ def _is_gold(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    return "null" if value is None else f"a {type(value).__name__}"
+    """What a cell holds instead of text; an unreadable image tells its own reason."""
+    return getattr(value, "problem", None) or ("null" if value is None else f"a {type(value).__name__}")
