@@ -36,6 +36,8 @@ from tests.adversity.run_folders import copied
 from tests.adversity.situation import ask, gray, lines, page
 from tests.conftest import write_parquet
 
+pytestmark = pytest.mark.slow
+
 CALLS = 300_000
 """Function calls that reading a small file may take."""
 BRIEF = settings(max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -9,6 +9,8 @@ import pytest
 from tests.adversity import image_cells, options, plugins, predictions, responses, rows, run_folders
 from tests.adversity.situation import Situation
 
+pytestmark = pytest.mark.slow
+
 AREAS = (image_cells, rows, options, run_folders, predictions, responses, plugins)
 TABLE: list[Situation] = [situation for area in AREAS for situation in area.table()]
 

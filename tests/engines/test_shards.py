@@ -22,6 +22,8 @@ from cambrian_eval.sample import Sample
 from tests.conftest import Scripted, answer_number, docvqa_row, png, write_parquet
 from tests.engines.models import Raises
 
+pytestmark = pytest.mark.slow
+
 names = st.one_of(st.none(), st.sampled_from("abcdefgh"))
 
 

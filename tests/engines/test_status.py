@@ -21,6 +21,8 @@ from cambrian_eval.running.status import Watcher
 from cambrian_eval.running.store import open_run
 from tests.engines.models import Plain, Raises
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parents[2]
 SLOW = """
 import sys
