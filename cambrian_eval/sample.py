@@ -163,6 +163,8 @@ class Result:
     """Responses that an LLM judge gave no verdict on; they score 0."""
     n_unfinished: int = 0
     """Of the unparsed responses, those whose thought never ends."""
+    synthetic: bool = False
+    """Whether the rows were drawn by a program (the miniature suite): such a score says nothing about the benchmark."""
 
 
 def failed_response(request_id: str, error: BaseException, notes: Mapping[str, Any] | None = None) -> Response:

@@ -18,7 +18,7 @@ from cambrian_eval.registry import load_benchmark, load_scorer, scorers
 from cambrian_eval.results import statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.running.mixtures import mixture, ways_of
-from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
 from cambrian_eval.scorer import Scorer
 from cambrian_eval.scoring.reading import unread
@@ -217,7 +217,7 @@ def summarize_cell(
         )
     complete = bool(about["complete"]) and len(samples) == about["samples"]
     made = summarize(benchmark, samples, verdicts, scorer, condition=cell.condition, complete=complete, notes=notes)
-    return replace(made, images=carried)
+    return replace(made, images=carried, synthetic=is_synthetic(about))
 
 
 def _images_carried(records: Sequence[Record]) -> dict[str, int]:
