@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian_eval.benchmark import Benchmark, Graded
 from cambrian_eval.errors import UserError
 from cambrian_eval.results import statistics
-from cambrian_eval.results.grading import benchmark_of
+from cambrian_eval.results.grading import benchmark_of, samples_of
 from cambrian_eval.results.judging import SCORER, decided_without_judge
 from cambrian_eval.results.published_scores import nearest
 from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
@@ -156,7 +156,7 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
     benchmark = benchmark_of(run, cell.benchmark)
     verdicts_a, verdicts_b = run.verdicts(cell, a), run.verdicts(cell, b)
     records = run.responses(cell)
-    samples = [s for s in run.samples(cell.benchmark) if s.id in verdicts_a and s.id in verdicts_b]
+    samples = [s for s in samples_of(run, cell) if s.id in verdicts_a and s.id in verdicts_b]
     left, right = [verdicts_a[s.id] for s in samples], [verdicts_b[s.id] for s in samples]
     withheld = not any(s.answers for s in samples)
     failed = [x.outcome == "failed" for x in left]

@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
+from cambrian_eval.condition import graded_samples
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import load_benchmark, load_scorer, scorers
+from cambrian_eval.registry import load_benchmark, load_condition, load_scorer, scorers
 from cambrian_eval.results import statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.running.mixtures import mixture, ways_of
@@ -131,8 +132,14 @@ def save_results(run: Run, results: Iterable[Result]) -> None:
 def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[Record]]:
     """Samples that have a response, in dataset order, with their responses."""
     records = run.responses(cell)
-    samples = [s for s in run.samples(cell.benchmark) if s.id in records]
+    samples = [s for s in samples_of(run, cell) if s.id in records]
     return samples, [records[s.id] for s in samples]
+
+
+def samples_of(run: Run, cell: Cell) -> list[Sample]:
+    """The samples of a cell with the gold answers that hold under its condition, in dataset order."""
+    benchmark = benchmark_of(run, cell.benchmark)
+    return graded_samples(load_condition(cell.condition), run.samples(cell.benchmark), benchmark)
 
 
 def verdicts_of(
@@ -205,7 +212,10 @@ def summarize_cell(
         notes.append(f"{dropped} samples had images left out: the model takes {fewer}")
     if (cut := sum(r.finish == "length" for r in records)) > 0:
         notes.append(f"{cut} responses reached the limit of {about['max_new_tokens']} new tokens")
-    if len(samples) < about["samples"]:
+    left_out = about["samples"] - len(samples_of(run, cell))
+    if left_out:
+        notes.append(f"{left_out} samples are left out: their answers under condition {cell.condition!r} are not known")
+    if len(samples) + left_out < about["samples"]:
         notes.append(f"partial: {len(samples)} of {about['samples']} samples have a response")
     carried = _images_carried(records)
     if cell.condition == "on" and carried["0"]:
