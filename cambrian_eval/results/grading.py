@@ -13,10 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
+from cambrian_eval.decoding import in_words
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_benchmark, load_scorer, scorers
 from cambrian_eval.results import repeats, statistics
 from cambrian_eval.results.averages import by_run
+from cambrian_eval.running.manifest import MAY_BE_ABSENT
 from cambrian_eval.running.mixtures import mixture, ways_of
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
@@ -194,10 +196,13 @@ def summarize_cell(
     more_notes: Sequence[str] = (),
 ) -> Result:
     """The result of a cell from the responses and verdicts of each repeat, with what a reader must know about it."""
-    about = run.info["benchmarks"][cell.benchmark]
+    info = run.info
+    about = info["benchmarks"][cell.benchmark]
     records = [record for row in repeated for record in row]
     kind = "samples" if len(repeated) == 1 else "responses"
     notes = [*more_notes, *(str(w) for w in about["warnings"])]
+    if info["responses_depend_on"].keys() & set(MAY_BE_ABSENT):
+        notes.append(f"decoding: {in_words(info)}")
     if broken := [r for r in records if r.finish == "failed"]:
         notes.append(f"{len(broken)} {kind} failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if lost := sum(r.outage for r in records):
@@ -205,7 +210,7 @@ def summarize_cell(
     if (mixed := mixture(ways_of(r.notes for r in records))) is not None:
         notes.append(f"mixed: the responses were made in different ways: {mixed}")
     if (dropped := sum(bool(r.notes.get("images_dropped")) for r in records)) > 0:
-        takes = run.info["model"]["max_images"]
+        takes = info["model"]["max_images"]
         fewer = "no images" if takes == 0 else f"at most {takes}"
         notes.append(f"{dropped} {kind} had images left out: the model takes {fewer}")
     if (cut := sum(r.finish == "length" for r in records)) > 0:
