@@ -39,12 +39,13 @@ class Browsable:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """One view's stored responses and verdicts on one benchmark."""
+    """One view's stored responses and verdicts on one benchmark; of repeats the first."""
 
     records: dict[str, Record]
     verdicts: dict[str, dict[str, Verdict]]
     answers: dict[str, tuple[str, ...]]
     """Gold answers of the samples for which the condition changes them."""
+    repeats: int
 
 
 def outcome(sample: Sample, verdict: Verdict | None, record: Record | None) -> str:
@@ -105,7 +106,7 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
 
 def _stored(named: NamedRun, cell: Cell, scorers: Sequence[str]) -> _Stored:
     verdicts = {s: named.run.verdicts(cell, s) for s in scorers}
-    return _Stored(named.run.responses(cell), verdicts, _changed_answers(named, cell))
+    return _Stored(named.run.responses(cell), verdicts, _changed_answers(named, cell), named.run.repeats)
 
 
 def _changed_answers(named: NamedRun, cell: Cell) -> dict[str, tuple[str, ...]]:
@@ -153,6 +154,12 @@ def _row(sample: Sample, answers: Sequence[_Stored], scorers: Sequence[str]) -> 
             cell["e"] = record.error
         if record.new_tokens is not None:
             cell["n"] = record.new_tokens
+        if record.thoughts and record.thoughts not in record.text:
+            cell["h"] = record.thoughts
+        if record.thought_tokens is not None:
+            cell["k"] = record.thought_tokens
+        if have.repeats > 1:
+            cell["r"] = have.repeats
         if record.seconds is not None:
             cell["t"] = round(record.seconds, 3)
         if record.images:
