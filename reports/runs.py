@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.results import circumstances
 from cambrian_eval.results.averages import judges
 from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
@@ -169,6 +170,11 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     shown = [r for named in runs for r in named.results if (r.scorer, r.condition) == (scorer, condition)]
     if len(different := judges(shown)) > 1:
         notes.append(f"these scores and their averages come from different judges: {'; '.join(different)}")
+    made: dict[str, list[str]] = {}
+    for named in runs:
+        for text in circumstances.notes(named.run.info):
+            made.setdefault(text, []).append(named.name)
+    notes += [f"{', '.join(names)}: {text}" for text, names in made.items()]
     table = build(cells, YOUR_RUNS, notes)
     return replace(
         table,

@@ -10,6 +10,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.registry import check_conditions
 from cambrian_eval.results import statistics
 from cambrian_eval.results.averages import judges
+from cambrian_eval.results.circumstances import differences
 from cambrian_eval.results.grading import benchmark_of
 from cambrian_eval.running.manifest import versions_used
 from cambrian_eval.running.store import Cell, Run
@@ -55,6 +56,7 @@ def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
         left, right = (run.info.get("responses_depend_on", {}).get(key) for run in (a, b))
         if left != right:
             found.append(f"{key} {left} in a, {right} in b")
+    found += differences(a.info, b.info)
     versions_a, versions_b = versions_used(a.info), versions_used(b.info)
     for package in versions_a.keys() & versions_b.keys():
         if versions_a[package] != versions_b[package]:

@@ -15,7 +15,7 @@ from typing import Any
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_benchmark, load_scorer, scorers
-from cambrian_eval.results import statistics
+from cambrian_eval.results import circumstances, statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.running.mixtures import mixture, ways_of
 from cambrian_eval.running.store import Cell, Record, Run
@@ -192,7 +192,7 @@ def summarize_cell(
 ) -> Result:
     """The result of a cell, with what a reader must know about it."""
     about = run.info["benchmarks"][cell.benchmark]
-    notes = [*more_notes, *(str(w) for w in about["warnings"])]
+    notes = [*circumstances.notes(run.info), *more_notes, *(str(w) for w in about["warnings"])]
     if broken := [r for r in records if r.finish == "failed"]:
         notes.append(f"{len(broken)} samples failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if lost := sum(r.outage for r in records):

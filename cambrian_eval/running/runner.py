@@ -188,7 +188,7 @@ def execute(
 def _check_decoding(model: Model, settings: Settings, progress: Progress) -> None:
     """Refuses decoding that the model does not honour, by name, before the first request."""
     can, reasons = honours(model), declines(model)
-    for name, written in asked(settings.decoding, settings.system, settings.thinking).items():
+    for name, written in asked(settings.decoding, settings.system, settings.thinking, settings.order).items():
         if name not in can:
             reason = reasons.get(name) or f"it honours: {', '.join(sorted(can)) or 'greedy decoding alone'}"
             raise UserError(f"model {model.name} cannot be run with {written}: {reason}")
@@ -363,7 +363,7 @@ class _CellRun:
         return changed_requests(self.cell, self.mine, records, lambda sample, n: self._preparation(sample, n)(False))
 
     def _prompt(self, sample: Sample) -> str:
-        return self.benchmark.prompt(sample, self.settings.prompts)
+        return self.settings.prompt(self.benchmark, sample)
 
     def _store(self, append: Callable[[Record], None], completed: Completed, sample: Sample, repeat: int) -> None:
         request, response = completed.request, completed.response
@@ -385,7 +385,7 @@ class _CellRun:
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)
             settings = self.settings
             parts = {"max_new_tokens": self.max_new_tokens, "seed": settings.seed}
-            parts |= facts(settings.decoding, settings.system, settings.thinking)
+            parts |= facts(settings.decoding, settings.system, settings.thinking, settings.order)
             parts |= {"repeat": repeat} if repeat else {}
             hashes = tuple(p.sha256 for p in images)
             prompt = self._prompt(sample)
@@ -401,6 +401,7 @@ class _CellRun:
                 decoding=settings.decoding,
                 system=settings.system,
                 thinking=settings.thinking,
+                order=settings.order,
                 repeat=repeat,
             )
 
