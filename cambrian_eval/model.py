@@ -129,6 +129,13 @@ class Adapter(ABC):
         """
         return Claim.NONE
 
+    def written(self, rest: str, options: Any, request: Request) -> str:
+        """The exact text that the model is given for a request, in its chat template; loads no weights.
+
+        An adapter without such a text leaves this method out.
+        """
+        raise UserError(f"model {self.name!r} does not show how it writes a prompt; leave out --model")
+
     def fetch(self, rest: str) -> list[str]:
         """Download what the model needs into the cache; returns one line for each download."""
         raise UserError(f"model {self.name!r} has nothing to download")

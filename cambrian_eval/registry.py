@@ -18,6 +18,7 @@ from cambrian_eval.condition import CONDITIONS, Condition
 from cambrian_eval.errors import CambrianEvalError, UserError, describe, unknown
 from cambrian_eval.json_input import read_object
 from cambrian_eval.model import Adapter, Claim, Model, option_fields, parse_options
+from cambrian_eval.sample import Request
 from cambrian_eval.scorer import SCORERS, Scorer
 
 BENCHMARKS = "cambrian_eval.benchmarks"
@@ -198,6 +199,15 @@ def resolve(spec: str, options: Mapping[str, Any] | None = None) -> Model:
     if not isinstance(model, Model):
         raise UserError(f"model adapter {adapter.name!r} does not make a Model")
     return model
+
+
+def written(spec: str, options: Mapping[str, Any], request: Request) -> str:
+    """The exact text that a model is given for a request; loads no weights."""
+    adapter, rest = locate(spec)
+    try:
+        return adapter.written(rest, parse_options(adapter, options), request)
+    except ImportError as error:
+        raise UserError(f"model {spec!r} cannot be imported: {error}") from error
 
 
 def _claim(name: str, spec: str, config: Mapping[str, Any] | None) -> Claim:

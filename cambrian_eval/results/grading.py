@@ -17,7 +17,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_benchmark, load_scorer, scorers
 from cambrian_eval.results import circumstances, statistics
 from cambrian_eval.results.averages import by_run
-from cambrian_eval.running.mixtures import mixture, ways_of
+from cambrian_eval.running.mixtures import mixture, other_names, ways_of
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
 from cambrian_eval.scorer import Scorer
@@ -199,6 +199,9 @@ def summarize_cell(
         notes.append(f"{lost} samples failed in an outage of the endpoint; run again to request them")
     if (mixed := mixture(ways_of(r.notes for r in records))) is not None:
         notes.append(f"mixed: the responses were made in different ways: {mixed}")
+    details = run.info["model"].get("details") or {}
+    if names := other_names((r.notes for r in records), details.get("model")):
+        notes.append(f"the server was asked for {details['model']} and answered as {', '.join(names)}")
     if (dropped := sum(bool(r.notes.get("images_dropped")) for r in records)) > 0:
         takes = run.info["model"]["max_images"]
         fewer = "no images" if takes == 0 else f"at most {takes}"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -187,17 +187,21 @@ def _checked(file: _File, raw: Mapping[str, Any], path: Path, name: str, digest:
     return recipe
 
 
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`(?: - at `\$\.?(.*)`)?")
-_WRONG = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
+_MESSAGE = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
+_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`")
+_UNKNOWN_NAME = re.compile(r"Invalid enum value '(.*)'")
+_TABLES = {"": _File, "thinking": _Thinking, "sources": Source, "templates": _Template}
+_NAMES = {"order": Order, "prompts": PromptStyle, "thinking.mode": Mode}
 
 
 def _explained(text: str, path: Path) -> UserError:
     """A message of msgspec in the words of the file: the field, what is wrong with it, and the nearest names."""
-    if found := _UNKNOWN.fullmatch(text):
-        name, place = found[1], found[2] or ""
-        known = {"": _File, "thinking": _Thinking, "sources[...]": Source}.get(place, _Template)
-        inside = f" in [{place.replace('[...]', '')}]" if place else ""
-        return UserError(f"{path}: {unknown(f'field{inside}', name, known.__struct_fields__)}")
-    found = _WRONG.fullmatch(text)
-    reason, place = (found[1], found[2]) if found else (text, None)
+    found = _MESSAGE.fullmatch(text)
+    reason, place = (found[1], found[2] or "") if found else (text, "")
+    table = re.split(r"[.\[]", place)[0]
+    if (field := _UNKNOWN_FIELD.fullmatch(reason)) and table in _TABLES:
+        inside = f" in [{table}]" if table else ""
+        return UserError(f"{path}: {unknown(f'field{inside}', field[1], _TABLES[table].__struct_fields__)}")
+    if (name := _UNKNOWN_NAME.fullmatch(reason)) and place in _NAMES:
+        return UserError(f"{path}: {unknown(place, name[1], get_args(_NAMES[place]))}")
     return UserError(f"{path}: {place or 'the file'}: {reason}; fix the file")
