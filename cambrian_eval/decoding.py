@@ -168,13 +168,18 @@ _FIELDS = {field.name: field for field in dataclasses.fields(Decoding)}
 _HINTS = get_type_hints(Decoding)
 
 
-NEUTRAL = {"top_p": 1.0, "min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0, "repetition_penalty": 1.0, "num_beams": 1}
+NEUTRAL = {
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "repetition_penalty": 1.0,
+    "num_beams": 1,
+}
 """Values that change nothing, which every model honours. They are sent nevertheless: servers have other defaults."""
 
 
-def asked(
-    decoding: Decoding, system: str | None, thinking: Thinking, order: Order = "image_first"
-) -> dict[str, str]:
+def asked(decoding: Decoding, system: str | None, thinking: Thinking, order: Order = "image_first") -> dict[str, str]:
     """What a request needs of its model beyond greedy decoding: name -> how a user writes it."""
     settings = {name: value for name, value in decoding.as_dict().items() if NEUTRAL.get(name) != value}
     found = {name: f"-G {name}={value}" for name, value in settings.items() if name != "max_new_tokens"}
@@ -189,9 +194,7 @@ def asked(
     return found
 
 
-def facts(
-    decoding: Decoding, system: str | None, thinking: Thinking, order: Order = "image_first"
-) -> dict[str, Any]:
+def facts(decoding: Decoding, system: str | None, thinking: Thinking, order: Order = "image_first") -> dict[str, Any]:
     """What differs from greedy decoding with the template's own system prompt: for request keys and run.json."""
     settings = decoding.as_dict()
     settings.pop("max_new_tokens", None)  # it is stated beside them, as the limit of the answer

@@ -50,7 +50,8 @@ class Model(Protocol):
 def honours(model: Model) -> frozenset[str]:
     """What a model does with the decoding of its requests beyond greedy: its attribute `decodes`, else nothing.
 
-    Names of `Decoding` settings, `system` (a system prompt), `thinking_on`, `thinking_off`, `thinking_budget` and `text_first` (images after the text).
+    Names of `Decoding` settings, `system` (a system prompt), `thinking_on`, `thinking_off`, `thinking_budget` and
+    `text_first` (images after the text).
     """
     return frozenset(getattr(model, "decodes", ()))
 

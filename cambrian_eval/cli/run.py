@@ -47,7 +47,9 @@ def run(
     rehash: bool = typer.Option(False, help="Hash data and weight files anew, without the cache of hashes."),
     revision: str = typer.Option(None, help="Revision of the Hub datasets instead of the benchmark's own."),
     recipe: str = typer.Option(
-        None, metavar="NAME|FILE", help="Decoding, thinking and prompts of a model; see `list recipes`. [default: paper]"
+        None,
+        metavar="NAME|FILE",
+        help="Decoding, thinking and prompts of a model; see `list recipes`. [default: paper]",
     ),
     prompts: str = typer.Option(None, help="official (released code) or paper (appendix). [default: official]"),
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),

@@ -46,7 +46,7 @@ def test_values_are_those_of_the_documents() -> None:
     assert catalog.load("qwen3-vl-thinking").thinking == Thinking("auto", 40960)
     assert catalog.load("qwen3.5-instruct").thinking == Thinking("off")
     assert catalog.load("paper").decoding == Decoding()
-    assert [recipe.name for recipe in catalog.all_recipes()][0] == "paper"
+    assert catalog.all_recipes()[0].name == "paper"
 
 
 def test_templates_are_filled_in_for_questions_of_their_kind() -> None:

@@ -14,12 +14,11 @@ from typing import Any, get_args
 import msgspec
 
 from cambrian_eval.benchmark import PromptStyle
-from cambrian_eval.decoding import GREEDY, Decoding, Mode, Thinking, parse
+from cambrian_eval.decoding import GREEDY, Decoding, Mode, Order, Thinking, parse
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.models.recipes import templates
 from cambrian_eval.models.recipes.templates import Template
 from cambrian_eval.registry import benchmark_names
-from cambrian_eval.sample import Order
 
 MAX_BYTES = 1 << 20
 """Larger recipe files are refused before they are read."""
@@ -61,11 +60,11 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prompts: PromptStyle | None = None
     order: Order | None = None
     system: str | None = None
-    decoding: dict[str, Any] = {}  # noqa: RUF012 - msgspec copies defaults
+    decoding: dict[str, Any] = {}
     thinking: _Thinking = _Thinking()
-    processor: dict[str, bool | int | float | str] = {}  # noqa: RUF012
-    templates: dict[str, _Template] = {}  # noqa: RUF012
-    sources: list[Source] = []  # noqa: RUF012
+    processor: dict[str, bool | int | float | str] = {}
+    templates: dict[str, _Template] = {}
+    sources: list[Source] = []
 
 
 @dataclass(frozen=True)
