@@ -202,6 +202,8 @@ class Endpoint:
         state.total += 1
         if kind == "rejected":
             state.changes += 1
+            if (option := self._parameters.refused(error.reason, error.sent, request)) is not None:
+                raise UserError(f"{self._errors.address} rejects {option} ({error.reason}); leave it out")
             if state.changes <= MAX_PARAMETER_CHANGES and self._parameters.learn(error.reason, error.sent):
                 return None
             if self._parameters.schema_unconfirmed(request):
@@ -330,8 +332,7 @@ class Endpoint:
         response = parse_response(body)
         if isinstance(response, str):
             raise RequestError("invalid", self._errors.line(response))
-        facts = {name: sent[name] for name in (self._parameters.limit_name, "temperature") if name in sent}
-        return replace(response, sent=facts)
+        return replace(response, sent=self._parameters.facts(sent))
 
     def client(self) -> AsyncOpenAI:
         """An `openai` client for one event loop; older Azure addresses need their own kind."""
