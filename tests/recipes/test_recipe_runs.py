@@ -12,9 +12,7 @@ import pytest
 import cambrian_eval
 from cambrian_eval.decoding import SETTINGS, Decoding, Thinking
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import RECIPES
 from cambrian_eval.results.lengths import lengths
-from cambrian_eval.running.mixtures import other_names
 from cambrian_eval.running.store import Cell, open_run
 from cambrian_eval.sample import Request, Response
 from tests.command import call
@@ -81,9 +79,10 @@ def test_everything_in_a_recipe_reaches_the_model(own: str, tmp_path: Path) -> N
     depends = info["responses_depend_on"]
     assert depends["order"] == "text_first" and depends["templates"] == {"mme": {"open": "Question: {question}"}}
     # a benchmark without a template of its own gets its own prompt in the recipe's style
-    assert sent(tmp_path / "gqa", recipe=own, benchmark="gqa").prompt == sent(
-        tmp_path / "plain", benchmark="gqa", prompts="paper"
-    ).prompt
+    assert (
+        sent(tmp_path / "gqa", recipe=own, benchmark="gqa").prompt
+        == sent(tmp_path / "plain", benchmark="gqa", prompts="paper").prompt
+    )
 
 
 def test_what_is_set_beside_a_recipe_wins(own: str, tmp_path: Path) -> None:
@@ -187,13 +186,3 @@ def test_compare_names_the_recipe_s_differences_and_measures_lengths(own: str, t
     assert as_json["lengths"][0]["tokens"] == [1.0, 2.0] and "temperature 0 in a, 0.7 in b" in str(as_json)
     same = call("compare", tmp_path / "a", tmp_path / "a").stdout
     assert "also differ" not in same
-
-
-def test_a_server_that_answers_as_another_model_is_named() -> None:
-    notes = [{"served_by": "gpt-4o-2024-08-06"}, {"served_by": "other"}, {}]
-    assert other_names(notes, "gpt-4o") == ["other"]
-    assert other_names(notes, None) == [] == other_names([{}], "m")
-
-
-def test_recipes_come_with_the_package() -> None:
-    assert (RECIPES / "paper.toml").is_file()
