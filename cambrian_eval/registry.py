@@ -281,6 +281,14 @@ def recipe_files() -> dict[str, Path]:
     return found
 
 
+def recipe_file(name: str) -> Path | None:
+    """The file of the recipe of that name; None where there is none. A plug-in that cannot be used is an error."""
+    own = RECIPES / f"{name}.toml"
+    if own.parent == RECIPES and own.is_file():
+        return own
+    return _third_party_recipe(name) if name in _points(RECIPES_GROUP) else None
+
+
 def _third_party_recipe(name: str) -> Path:
     point = _points(RECIPES_GROUP)[name]
     if (RECIPES / f"{name}.toml").is_file():

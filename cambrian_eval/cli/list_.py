@@ -103,12 +103,19 @@ def _all() -> None:
 
 def _recipes() -> None:
     """What each recipe is for, and its sources; `show --recipe` prints its values."""
-    from cambrian_eval.models.recipes.catalog import all_recipes
+    from cambrian_eval.errors import UserError
+    from cambrian_eval.models.recipes.recipe import read
+    from cambrian_eval.registry import recipe_files
 
-    recipes = all_recipes()
-    width = max(len(recipe.name) for recipe in recipes)
-    for recipe in recipes:
-        print(f"{recipe.name:<{width}}  {recipe.summary}")
+    files = recipe_files()
+    width = max(map(len, files))
+    for name, path in files.items():
+        try:
+            recipe = read(path, name)
+        except UserError as error:  # a third party's
+            print(f"{name:<{width}}  cannot be used: {error}")
+            continue
+        print(f"{name:<{width}}  {recipe.summary}")
         for source in recipe.sources:
             print(f"{'':<{width}}  source: {source.document} ({source.date})")
     print("cambrian-eval show --recipe NAME prints the values, each with its source")
