@@ -194,6 +194,23 @@ def asked(decoding: Decoding, system: str | None, thinking: Thinking, order: Ord
     return found
 
 
+def in_words(info: Mapping[str, Any]) -> str:
+    """The decoding that run.json states, in words: "greedy", or what differs from it."""
+    stored = info.get("responses_depend_on", {})
+    settings, thinking, system = (stored.get(name) for name in ("decoding", "thinking", "system"))
+    found = [f"{name}={value}" for name, value in (settings or {}).items()] or ["greedy"]
+    if stored.get("max_new_tokens") is not None:
+        found.append(f"max_new_tokens={stored['max_new_tokens']}")
+    if thinking:
+        found.append(f"thinking {thinking.get('mode', 'auto')}")
+        found += [f"thoughts of at most {thinking['budget']} tokens"] if "budget" in thinking else []
+    if system is not None:
+        found.append(f"system prompt {system!r}")
+    if info.get("repeats", 1) > 1:
+        found.append(f"{info['repeats']} repeats")
+    return ", ".join(found)
+
+
 def facts(decoding: Decoding, system: str | None, thinking: Thinking, order: Order = "image_first") -> dict[str, Any]:
     """What differs from greedy decoding with the template's own system prompt: for request keys and run.json."""
     settings = decoding.as_dict()

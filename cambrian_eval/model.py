@@ -61,6 +61,15 @@ def declines(model: Model) -> Mapping[str, str]:
     return dict(getattr(model, "declines", {}))
 
 
+def refuse_unhonoured(model: Model, asked: Mapping[str, str]) -> None:
+    """Raises `UserError` for the first name that the model does not honour; `asked` has what a user types for each."""
+    can, reasons = honours(model), declines(model)
+    for name, written in asked.items():
+        if name not in can:
+            reason = reasons.get(name) or f"it honours: {', '.join(sorted(can)) or 'greedy decoding alone'}"
+            raise UserError(f"model {model.name} cannot be run with {written}: {reason}")
+
+
 @runtime_checkable
 class Observer(Protocol):
     """A model that sees a benchmark's samples before its requests (the blind baselines do)."""

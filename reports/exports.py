@@ -60,7 +60,7 @@ def results_csv(runs: Sequence[NamedRun]) -> str:
                     r.n_failed,
                     r.n_unparsed,
                     "yes" if r.complete else "no",
-                    "; ".join(r.notes),
+                    "; ".join(r.remarks),
                 )
             )
     return csv_text(RESULT_COLUMNS, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -26,29 +26,32 @@ class Lengths:
 
 
 def lengths(a: Run, b: Run, cells_a: Sequence[Cell], cells_b: Sequence[Cell]) -> list[Lengths]:
-    """The lengths in pairs of cells of the same benchmarks."""
+    """The lengths in pairs of cells of the same benchmarks; every repeat counts."""
     found = []
     for x, y in zip(cells_a, cells_b, strict=True):
-        left, right = _answered(a.responses(x)), _answered(b.responses(y))
-        pairs = [(left[i], right[i]) for i in left if i in right]
-        if pairs:
-            sides = list(zip(*pairs, strict=True))
-            tokens, thoughts, characters = (
-                tuple(map(measure, sides))
-                for measure in (
-                    lambda side: _mean([r.new_tokens for r in side]),
-                    lambda side: _mean([r.thought_tokens for r in side]),
-                    lambda side: fmean(len(r.text) for r in side),
+        left, right = _answered(a, x), _answered(b, y)
+        shared = {r.id for r in left} & {r.id for r in right}
+        if shared:
+            sides = [[r for r in side if r.id in shared] for side in (left, right)]
+            found.append(
+                Lengths(
+                    x.benchmark,
+                    len(shared),
+                    tokens=(_mean(sides[0], "new_tokens"), _mean(sides[1], "new_tokens")),
+                    characters=(fmean(len(r.text) for r in sides[0]), fmean(len(r.text) for r in sides[1])),
+                    thought_tokens=(_mean(sides[0], "thought_tokens"), _mean(sides[1], "thought_tokens")),
                 )
             )
-            found.append(Lengths(x.benchmark, len(pairs), tokens, characters, thoughts))  # type: ignore[arg-type]
     return found
 
 
-def _answered(records: Mapping[str, Record]) -> dict[str, Record]:
-    return {i: r for i, r in records.items() if r.finish != "failed"}
+def _answered(run: Run, cell: Cell) -> list[Record]:
+    return [r for r in run.all_responses(cell).values() if r.finish != "failed"]
 
 
-def _mean(values: Sequence[int | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return fmean(known) if known and len(known) == len(values) else None
+def _mean(records: Sequence[Record], name: str) -> float | None:
+    """The mean of a count; thoughts that are absent from some responses count 0 where others have them."""
+    known = [value for r in records if (value := getattr(r, name)) is not None]
+    if not known or (name == "new_tokens" and len(known) < len(records)):
+        return None
+    return sum(known) / len(records)

@@ -20,7 +20,7 @@ from cambrian_eval.data.rows import Loaded, load_samples
 from cambrian_eval.decoding import asked, facts
 from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.model import Model, Observer, Spending, declines, honours
+from cambrian_eval.model import Model, Observer, Spending, honours, refuse_unhonoured
 from cambrian_eval.running import manifest
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
 from cambrian_eval.running.mixtures import general, mixture, ways_of
@@ -151,7 +151,9 @@ def execute(
     else:
         chosen = registry.resolve(model, known) if isinstance(model, str) else model
     try:
-        _check_decoding(chosen, settings, progress)
+        refuse_unhonoured(chosen, asked(settings.decoding, settings.system, settings.thinking, settings.order))
+        if settings.repeats > 1 and "temperature" in honours(chosen) and not settings.decoding.samples:
+            progress.say("warning: --repeats with greedy decoding gives equal responses; set -G temperature=...")
         with store.writing() as repairs:
             for text in repairs:
                 progress.say(text)
@@ -183,19 +185,6 @@ def execute(
         )
     n_failed, n_outage = sum(t.n_failed for t in tasks), sum(t.n_outage for t in tasks)
     return RunOutcome(store, tuple(results), sum(t.n for t in tasks), n_failed, stop.is_set(), n_outage)
-
-
-def _check_decoding(model: Model, settings: Settings, progress: Progress) -> None:
-    """Refuses decoding that the model does not honour, by name, before the first request."""
-    can, reasons = honours(model), declines(model)
-    for name, written in asked(settings.decoding, settings.system, settings.thinking, settings.order).items():
-        if name not in can:
-            reason = reasons.get(name) or f"it honours: {', '.join(sorted(can)) or 'greedy decoding alone'}"
-            raise UserError(f"model {model.name} cannot be run with {written}: {reason}")
-    if settings.repeats > 1 and "seed" in can and not settings.decoding.samples:
-        progress.say(
-            f"warning: --repeats {settings.repeats} with greedy decoding gives equal responses; set -G temperature"
-        )
 
 
 def _check_stored(

@@ -14,6 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from cambrian_eval.decoding import in_words
 from cambrian_eval.results.circumstances import recipe_of
 from cambrian_eval.sample import Result
 
@@ -115,7 +116,7 @@ def _detail(named: NamedRun, r: Result) -> tuple[str, ...]:
         str(r.n_unparsed),
         str(r.n_undecided),
         "yes" if r.complete else "no",
-        "; ".join(r.notes),
+        "; ".join(r.remarks),
     )
 
 
@@ -131,4 +132,5 @@ def _settings(named: NamedRun) -> tuple[str, ...]:
         recipe_of(info),
         str(depends.get("prompts", "")),
         str(depends.get("seed", "")),
+        in_words(info),
     )

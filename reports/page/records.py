@@ -38,10 +38,11 @@ class Browsable:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """One view's stored responses and verdicts on one benchmark."""
+    """One view's stored responses and verdicts on one benchmark; of repeats the first."""
 
     records: dict[str, Record]
     verdicts: dict[str, dict[str, Verdict]]
+    repeats: int
 
 
 def outcome(sample: Sample, verdict: Verdict | None, record: Record | None) -> str:
@@ -101,7 +102,7 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
 
 
 def _stored(named: NamedRun, cell: Cell, scorers: Sequence[str]) -> _Stored:
-    return _Stored(named.run.responses(cell), {s: named.run.verdicts(cell, s) for s in scorers})
+    return _Stored(named.run.responses(cell), {s: named.run.verdicts(cell, s) for s in scorers}, named.run.repeats)
 
 
 def _samples(runs: Sequence[NamedRun], benchmark: str) -> Iterator[Sample]:
@@ -139,6 +140,12 @@ def _row(sample: Sample, answers: Sequence[_Stored], scorers: Sequence[str]) -> 
             cell["e"] = record.error
         if record.new_tokens is not None:
             cell["n"] = record.new_tokens
+        if record.thoughts and record.thoughts not in record.text:
+            cell["h"] = record.thoughts
+        if record.thought_tokens is not None:
+            cell["k"] = record.thought_tokens
+        if have.repeats > 1:
+            cell["r"] = have.repeats
         if record.seconds is not None:
             cell["t"] = round(record.seconds, 3)
         if record.images:
