@@ -54,4 +54,4 @@ def _mean(records: Sequence[Record], name: str) -> float | None:
     known = [value for r in records if (value := getattr(r, name)) is not None]
     if not known or (name == "new_tokens" and len(known) < len(records)):
         return None
-    return sum(known) / len(records)
+    return float(sum(known)) / len(records)
