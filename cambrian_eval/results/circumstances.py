@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cambrian_eval.decoding import AUTO, GREEDY
+from cambrian_eval.decoding import AUTO, GREEDY, in_words
 from cambrian_eval.errors import one_line
 
 PAPER = "paper"
@@ -46,7 +46,7 @@ def notes(info: Mapping[str, Any]) -> list[str]:
     """What a reader of a score must know: the recipe, and whatever is not the paper's."""
     name = (info.get("recipe") or {}).get("name", PAPER)
     if name != PAPER:
-        return [f"recipe: {recipe_of(info)}"]
+        return [f"recipe: {recipe_of(info)}", f"decoding: {in_words(info)}"]
     usual, mine = values({}), values(info)
     other = [f"{name} {value}" for name, value in mine.items() if usual.get(name) != value]
     decoding = [text for text in other if text.split()[0] in _DECODING]

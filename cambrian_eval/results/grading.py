@@ -194,21 +194,22 @@ def summarize_cell(
     more_notes: Sequence[str] = (),
 ) -> Result:
     """The result of a cell from the responses and verdicts of each repeat, with what a reader must know about it."""
-    about = run.info["benchmarks"][cell.benchmark]
+    info = run.info
+    about = info["benchmarks"][cell.benchmark]
     records = [record for row in repeated for record in row]
     kind = "samples" if len(repeated) == 1 else "responses"
-    notes = [*circumstances.notes(run.info), *more_notes, *(str(w) for w in about["warnings"])]
+    notes = [*circumstances.notes(info), *more_notes, *(str(w) for w in about["warnings"])]
     if broken := [r for r in records if r.finish == "failed"]:
         notes.append(f"{len(broken)} {kind} failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if lost := sum(r.outage for r in records):
         notes.append(f"{lost} {kind} failed in an outage of the endpoint; run again to request them")
     if (mixed := mixture(ways_of(r.notes for r in records))) is not None:
         notes.append(f"mixed: the responses were made in different ways: {mixed}")
-    details = run.info["model"].get("details") or {}
+    details = info["model"].get("details") or {}
     if names := other_names((r.notes for r in records), details.get("model")):
         notes.append(f"the server was asked for {details['model']} and answered as {', '.join(names)}")
     if (dropped := sum(bool(r.notes.get("images_dropped")) for r in records)) > 0:
-        takes = run.info["model"]["max_images"]
+        takes = info["model"]["max_images"]
         fewer = "no images" if takes == 0 else f"at most {takes}"
         notes.append(f"{dropped} {kind} had images left out: the model takes {fewer}")
     if (cut := sum(r.finish == "length" for r in records)) > 0:
