@@ -106,6 +106,10 @@ AUTO = Thinking()
 """As the model and its chat template do; thoughts end at `THOUGHT_TOKENS`."""
 
 
+Order = Literal["image_first", "text_first"]
+"""Whether the images of a request come before its text, as models are usually trained, or after it."""
+
+
 def parse(values: Mapping[str, Any], base: Decoding = GREEDY, where: str = "-G") -> Decoding:
     """`base` with settings from texts (command line) or typed values (TOML, Python); names and values are checked.
 
@@ -164,15 +168,29 @@ _FIELDS = {field.name: field for field in dataclasses.fields(Decoding)}
 _HINTS = get_type_hints(Decoding)
 
 
-def asked(decoding: Decoding, system: str | None, thinking: Thinking) -> dict[str, str]:
+NEUTRAL = {
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "repetition_penalty": 1.0,
+    "num_beams": 1,
+}
+"""Values that change nothing, which every model honours. They are sent nevertheless: servers have other defaults."""
+
+
+def asked(decoding: Decoding, system: str | None, thinking: Thinking, order: Order = "image_first") -> dict[str, str]:
     """What a request needs of its model beyond greedy decoding: name -> how a user writes it."""
-    found = {name: f"-G {name}={value}" for name, value in decoding.as_dict().items() if name != "max_new_tokens"}
+    settings = {name: value for name, value in decoding.as_dict().items() if NEUTRAL.get(name) != value}
+    found = {name: f"-G {name}={value}" for name, value in settings.items() if name != "max_new_tokens"}
     if system is not None:
         found["system"] = "--system-prompt"
     if thinking.mode != "auto":
         found[f"thinking_{thinking.mode}"] = f"--thinking {thinking.mode}"
     if thinking.budget is not None:
         found["thinking_budget"] = "--thinking-budget"
+    if order == "text_first":
+        found[order] = "the recipe's order of text_first"
     return found
 
 
@@ -193,9 +211,10 @@ def in_words(info: Mapping[str, Any]) -> str:
     return ", ".join(found)
 
 
-def facts(decoding: Decoding, system: str | None, thinking: Thinking) -> dict[str, Any]:
+def facts(decoding: Decoding, system: str | None, thinking: Thinking, order: Order = "image_first") -> dict[str, Any]:
     """What differs from greedy decoding with the template's own system prompt: for request keys and run.json."""
     settings = decoding.as_dict()
     settings.pop("max_new_tokens", None)  # it is stated beside them, as the limit of the answer
     parts = {"decoding": settings, "system": system, "thinking": thinking.as_dict()}
+    parts["order"] = None if order == "image_first" else order
     return {name: value for name, value in parts.items() if value not in ({}, None)}

@@ -50,7 +50,8 @@ class Model(Protocol):
 def honours(model: Model) -> frozenset[str]:
     """What a model does with the decoding of its requests beyond greedy: its attribute `decodes`, else nothing.
 
-    Names of `Decoding` settings, `system` (a system prompt), `thinking_on`, `thinking_off` and `thinking_budget`.
+    Names of `Decoding` settings, `system` (a system prompt), `thinking_on`, `thinking_off`, `thinking_budget` and
+    `text_first` (images after the text).
     """
     return frozenset(getattr(model, "decodes", ()))
 
@@ -137,6 +138,13 @@ class Adapter(ABC):
         `config` is the content of config.json where `name` is a folder, and None where it is a Hub id.
         """
         return Claim.NONE
+
+    def written(self, rest: str, options: Any, request: Request) -> str:
+        """The exact text that the model is given for a request, in its chat template; loads no weights.
+
+        An adapter without such a text leaves this method out.
+        """
+        raise UserError(f"model {self.name!r} does not show how it writes a prompt; leave out --model")
 
     def fetch(self, rest: str) -> list[str]:
         """Download what the model needs into the cache; returns one line for each download."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Thinking
+from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Order, Thinking
 from cambrian_eval.errors import describe
 from cambrian_eval.image import LazyImage
 
@@ -75,7 +75,7 @@ class Request:
     condition: str
     """The vision condition the images were chosen under."""
     prompt: str
-    """The user's text, complete, without any image mark; a model adapter puts the images in front."""
+    """The user's text, complete, without any image mark; a model adapter puts the images where `order` says."""
     images: tuple[LazyImage, ...]
     """The images the model may look at, already decoded; empty under `off`."""
     images_dropped: int
@@ -90,6 +90,8 @@ class Request:
     """The system prompt; None = the one of the model's chat template, if any."""
     thinking: Thinking = AUTO
     """Whether and how long the model thinks first."""
+    order: Order = "image_first"
+    """Whether the images come before the text or after it."""
     repeat: int = 0
     """Which response to the same question this is, from 0."""
 

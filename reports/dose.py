@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cambrian_eval.benchmark import Graded
 from cambrian_eval.condition import Dose
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import conditions
 from cambrian_eval.results import statistics
-from cambrian_eval.results.grading import benchmark_of, samples_of
+from cambrian_eval.results.comparison import cell_units
+from cambrian_eval.results.grading import benchmark_of
 from cambrian_eval.running.store import Cell
 from cambrian_eval.sample import clusters
 
@@ -124,9 +124,8 @@ def _curve(named: NamedRun, benchmark: str, scorer: str, doses: Sequence[str]) -
     if not samples or not any(s.answers for s in samples):
         return None
     cluster_of = clusters(samples)
-    for condition, verdicts in have.items():
-        asked = [s for s in samples_of(run, Cell(benchmark, condition)) if s.id in shared]
-        units = declared.units([Graded(s, verdicts[s.id]) for s in asked], scorer)
+    for condition in have:
+        units = cell_units(declared, samples, run, Cell(benchmark, condition), scorer)
         weights = declared.metrics(sorted({u.stratum for u in units})).get("score", {})
         tables[condition] = statistics.cluster_table(units, weights, cluster_of, keep_empty=True)
     n_clusters = max(cluster_of) + 1

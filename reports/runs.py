@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import benchmark_names, load_benchmark
+from cambrian_eval.results import circumstances
 from cambrian_eval.results.averages import judges
 from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
@@ -187,6 +188,11 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     shown = [r for named in runs for r in named.results if (r.scorer, r.condition) == (scorer, condition)]
     if len(different := judges(shown)) > 1:
         notes.append(f"these scores and their averages come from different judges: {'; '.join(different)}")
+    made: dict[str, list[str]] = {}
+    for named in runs:
+        for text in circumstances.notes(named.run.info):
+            made.setdefault(text, []).append(named.name)
+    notes += [f"{', '.join(names)}: {text}" for text, names in made.items()]
     label = label_of(runs)
     table = build(cells, label, notes)
     return replace(

@@ -1,8 +1,8 @@
 """`openai:NAME`: any OpenAI-compatible multimodal chat endpoint as a model.
 
 OpenAI, Azure, vLLM, SGLang, Ollama and others, through the official client. Turns a request into a chat message
-(images first, as data URLs) and what comes back into a `Response`; `endpoint` does retries, rate limits, budget and
-key.
+(images as data URLs, before the text unless a recipe says otherwise) and what comes back into a `Response`; `endpoint`
+does retries, rate limits, budget and key.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from cambrian_eval.endpoint.responses import ChatResponse, printable
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import LazyImage
 from cambrian_eval.model import Adapter, Model, option
+from cambrian_eval.models.transformers_vlm.processor_settings import parse
 from cambrian_eval.sample import Finish, Request, Response
 from cambrian_eval.scoring.thoughts import bare, split
 
@@ -53,25 +54,29 @@ class ApiModel:
 
     max_images: int | None = None
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, processor: Mapping[str, Any] | None = None) -> None:
         openai = is_openai(endpoint.base_url)
         modes, reason = thinking_modes(endpoint.model, openai)
-        self.decodes = frozenset((*DECODING, *(() if openai else EXTENSIONS), "system", "thinking_budget")) | modes
+        self.decodes = (
+            frozenset((*DECODING, *(() if openai else EXTENSIONS), "system", "thinking_budget", "text_first")) | modes
+        )
         self.declines = {
             **dict.fromkeys(EXTENSIONS, "OpenAI's own endpoints have no such setting"),
             **dict.fromkeys(("thinking_on", "thinking_off"), reason),
             "num_beams": "chat endpoints have no beam search",
         }
         self.endpoint = endpoint
+        self.processor = dict(processor or {})
         self._stop: threading.Event | None = None
         self.name = endpoint.model
         identity = [_VERSION, endpoint.model, endpoint.place, "temperature 0", REASONING_ALLOWANCE, MOST_BYTES]
+        identity += [self.processor] if self.processor else []
         self.fingerprint = "openai-" + hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """As many requests at a time as the concurrency allows; responses in the order of arrival."""
         counted_as = self.endpoint.model if is_openai(self.endpoint.base_url) else ""
-        made = ((r, chat_of(r, counted_as)) for r in requests)
+        made = ((r, chat_of(r, counted_as, self.processor)) for r in requests)
         chats = ((_InFlight(r.id, notes), chat) for r, (chat, notes) in made)
         for finished in self.endpoint.send(chats, self._stop):
             yield _response(finished.tag, finished.outcome)
@@ -116,6 +121,9 @@ class OpenAIOptions:
     timeout: float = option(120.0, minimum=0.1, help="Seconds to wait for one response.")
     outage: float = option(600.0, minimum=0, help="Seconds to wait for an endpoint that is not available.")
     max_retry_after: float = option(300.0, minimum=0, help="Longest Retry-After in seconds that is waited for.")
+    processor: str | None = option(
+        None, help="Settings of the model's image processor, for servers such as vLLM; -P sets them one by one."
+    )
     budget: float | None = option(None, minimum=0, help="Maximum cost of the run in US dollars, over all commands.")
     offline: bool = option(False, help="The run's own (--offline); refused, because the endpoint needs a connection.")
 
@@ -150,10 +158,26 @@ class OpenAIAdapter(Adapter):
             price=price,
             budget=None if options.budget is None or price is None else Budget(options.budget, price),
         )
-        return ApiModel(endpoint)
+        processor = parse(options.processor or "")
+        if processor and is_openai(endpoint.base_url):
+            named = ", ".join(processor)
+            raise UserError(f"openai:{rest}: OpenAI's own endpoints take no settings of an image processor ({named})")
+        return ApiModel(endpoint, processor)
+
+    def written(self, rest: str, options: OpenAIOptions, request: Request) -> str:
+        """The messages as they are sent, with the data of images left out."""
+        chat, _ = chat_of(request)
+        shown = json.loads(json.dumps(chat.messages))
+        for part in (p for message in shown if isinstance(message["content"], list) for p in message["content"]):
+            if "image_url" in part:
+                head, _, data = part["image_url"]["url"].partition(",")
+                part["image_url"]["url"] = f"{head},({len(data) * 3 // 4:,} bytes)"
+        return json.dumps(shown, ensure_ascii=False, indent=2)
 
 
-def chat_of(request: Request, counted_as: str = "") -> tuple[ChatRequest, dict[str, Any]]:
+def chat_of(
+    request: Request, counted_as: str = "", processor: Mapping[str, Any] | None = None
+) -> tuple[ChatRequest, dict[str, Any]]:
     """The chat message of a request, and what was changed in its images.
 
     `counted_as` is the model whose rule for the tokens of an image applies; empty where no rule is known.
@@ -175,6 +199,7 @@ def chat_of(request: Request, counted_as: str = "") -> tuple[ChatRequest, dict[s
             decoding=request.decoding,
             thinking=request.thinking,
             repeat=request.repeat,
+            processor=processor or {},
         )
 
     if not request.images:
@@ -189,7 +214,8 @@ def chat_of(request: Request, counted_as: str = "") -> tuple[ChatRequest, dict[s
         tokens += image_tokens(*image.load().size)
         most += most_image_tokens(counted_as, *image.load().size)
         reencoded += [note] if note else []
-    parts.append({"type": "text", "text": prompt})
+    text = {"type": "text", "text": prompt}
+    parts = [text, *parts] if request.order == "text_first" else [*parts, text]
     return chat(parts, most, len(request.images)), {"reencoded": reencoded} if reencoded else {}
 
 

@@ -10,8 +10,9 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.registry import check_conditions
 from cambrian_eval.results import repeats, statistics
 from cambrian_eval.results.averages import judges
+from cambrian_eval.results.circumstances import differences
 from cambrian_eval.results.grading import benchmark_of
-from cambrian_eval.running.manifest import MAY_BE_ABSENT, versions_used
+from cambrian_eval.running.manifest import versions_used
 from cambrian_eval.running.store import Cell, Run
 from cambrian_eval.sample import Sample, Verdict, clusters
 
@@ -51,10 +52,11 @@ def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
 def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
     """Settings other than model and condition that differ between the two runs, as text."""
     found = []
-    for key in ("prompts", "max_new_tokens", "seed", "max_pixels", *MAY_BE_ABSENT):
+    for key in ("prompts", "max_new_tokens", "seed", "max_pixels"):
         left, right = (run.info.get("responses_depend_on", {}).get(key) for run in (a, b))
         if left != right:
-            found.append(f"{key} {_in_words(key, left)} in a, {_in_words(key, right)} in b")
+            found.append(f"{key} {left} in a, {right} in b")
+    found += differences(a.info, b.info)
     if a.repeats != b.repeats:
         found.append(f"repeats {a.repeats} in a, {b.repeats} in b")
     versions_a, versions_b = versions_used(a.info), versions_used(b.info)
@@ -65,15 +67,6 @@ def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
         left, right = (run.info["benchmarks"][name].get("settings", {}) for run in (a, b))
         found += [f"{name}.{k} {left.get(k)} in a, {v} in b" for k, v in right.items() if left.get(k) != v]
     return found
-
-
-def _in_words(key: str, value: object) -> str:
-    """A setting of a run in words; what is not set is the default."""
-    if value is None and key in MAY_BE_ABSENT:
-        return {"decoding": "greedy", "system": "of the template", "thinking": "auto"}[key]
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={entry}" for name, entry in value.items())
-    return repr(value) if isinstance(value, str) and " " in value else str(value)
 
 
 def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> Comparison | None:
@@ -100,8 +93,8 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
         _check_images(a, b, Cell(name, condition_a), [s.id for s in shared])
     _check_judges(a, b, name, condition_a, condition_b, scorer)
     benchmark = benchmark_of(a, name)
-    units_a = _units(benchmark, shared, a, Cell(name, condition_a), scorer)
-    units_b = _units(benchmark, shared, b, Cell(name, condition_b), scorer)
+    units_a = cell_units(benchmark, shared, a, Cell(name, condition_a), scorer)
+    units_b = cell_units(benchmark, shared, b, Cell(name, condition_b), scorer)
     weights = benchmark.metrics(sorted({u.stratum for u in units_a})).get("score", {})
     paired = statistics.paired(units_a, units_b, weights, clusters(shared), len(shared))
     if paired is None:
@@ -157,7 +150,7 @@ def _check_stored(run: Run, cell: Cell, scorer: str, score: float) -> None:
             )
 
 
-def _units(benchmark: Benchmark, samples: Sequence[Sample], run: Run, cell: Cell, scorer: str) -> list[Unit]:
+def cell_units(benchmark: Benchmark, samples: Sequence[Sample], run: Run, cell: Cell, scorer: str) -> list[Unit]:
     """The units of a cell, their values the means over the run's repeats."""
     verdicts = run.all_verdicts(cell, scorer)
     numbers = sorted({number for _, number in verdicts})

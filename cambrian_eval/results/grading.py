@@ -14,13 +14,11 @@ from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
 from cambrian_eval.condition import graded_samples
-from cambrian_eval.decoding import in_words
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_benchmark, load_condition, load_scorer, scorers
-from cambrian_eval.results import repeats, statistics
+from cambrian_eval.results import circumstances, repeats, statistics
 from cambrian_eval.results.averages import by_run
-from cambrian_eval.running.manifest import MAY_BE_ABSENT
-from cambrian_eval.running.mixtures import mixture, ways_of
+from cambrian_eval.running.mixtures import mixture, other_names, ways_of
 from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
 from cambrian_eval.scorer import Scorer
@@ -207,15 +205,16 @@ def summarize_cell(
     about = info["benchmarks"][cell.benchmark]
     records = [record for row in repeated for record in row]
     kind = "samples" if len(repeated) == 1 else "responses"
-    notes = [*more_notes, *(str(w) for w in about["warnings"])]
-    if info["responses_depend_on"].keys() & set(MAY_BE_ABSENT):
-        notes.append(f"decoding: {in_words(info)}")
+    notes = [*circumstances.notes(info), *more_notes, *(str(w) for w in about["warnings"])]
     if broken := [r for r in records if r.finish == "failed"]:
         notes.append(f"{len(broken)} {kind} failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if lost := sum(r.outage for r in records):
         notes.append(f"{lost} {kind} failed in an outage of the endpoint; run again to request them")
     if (mixed := mixture(ways_of(r.notes for r in records))) is not None:
         notes.append(f"mixed: the responses were made in different ways: {mixed}")
+    details = info["model"].get("details") or {}
+    if names := other_names((r.notes for r in records), details.get("model")):
+        notes.append(f"the server was asked for {details['model']} and answered as {', '.join(names)}")
     if (dropped := sum(bool(r.notes.get("images_dropped")) for r in records)) > 0:
         takes = info["model"]["max_images"]
         fewer = "no images" if takes == 0 else f"at most {takes}"

@@ -152,7 +152,7 @@ def execute(
     else:
         chosen = registry.resolve(model, known) if isinstance(model, str) else model
     try:
-        refuse_unhonoured(chosen, asked(settings.decoding, settings.system, settings.thinking))
+        refuse_unhonoured(chosen, asked(settings.decoding, settings.system, settings.thinking, settings.order))
         if settings.repeats > 1 and "temperature" in honours(chosen) and not settings.decoding.samples:
             progress.say("warning: --repeats with greedy decoding gives equal responses; set -G temperature=...")
         with store.writing() as repairs:
@@ -355,7 +355,7 @@ class _CellRun:
         return changed_requests(self.cell, self.mine, records, lambda sample, n: self._preparation(sample, n)(False))
 
     def _prompt(self, sample: Sample) -> str:
-        return self.benchmark.prompt(sample, self.settings.prompts)
+        return self.settings.prompt(self.benchmark, sample)
 
     def _store(self, append: Callable[[Record], None], completed: Completed, sample: Sample, repeat: int) -> None:
         request, response = completed.request, completed.response
@@ -377,7 +377,7 @@ class _CellRun:
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)
             settings = self.settings
             parts = {"max_new_tokens": self.max_new_tokens, "seed": settings.seed}
-            parts |= facts(settings.decoding, settings.system, settings.thinking)
+            parts |= facts(settings.decoding, settings.system, settings.thinking, settings.order)
             parts |= {"repeat": repeat} if repeat else {}
             hashes = tuple(p.sha256 for p in images)
             prompt = self.condition.words(self._prompt(sample), sample)
@@ -393,6 +393,7 @@ class _CellRun:
                 decoding=settings.decoding,
                 system=settings.system,
                 thinking=settings.thinking,
+                order=settings.order,
                 repeat=repeat,
             )
 

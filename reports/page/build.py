@@ -15,6 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from cambrian_eval.decoding import in_words
+from cambrian_eval.results.circumstances import recipe_of
 from cambrian_eval.sample import Result
 
 from ..catalogue import condition_style, entry
@@ -131,6 +132,7 @@ def _settings(named: NamedRun) -> tuple[str, ...]:
         str(info["model"].get("spec", "")),
         str(info["model"].get("fingerprint", "")),
         str(info.get("data", {}).get("kind", "")),
+        recipe_of(info),
         str(depends.get("prompts", "")),
         str(depends.get("seed", "")),
         in_words(info),
