@@ -130,9 +130,6 @@ class CambrianOptions(LocalOptions):
     )
     template: str | None = option(None, help="Conversation template instead of the checkpoint's own.")
     towers_root: str | None = option(None, help="Folder with local weights of the vision towers.")
-    vision_cache_gb: float | None = option(
-        None, none="auto", minimum=0, help="Memory for encoded images, in units of 10^9 bytes."
-    )
 
 
 class CambrianAdapter(Adapter):

@@ -33,6 +33,9 @@ class LocalOptions:
         None, help="Patterns (a.*,b.*) of tensors that may be missing, unexpected or all zero; else that is an error."
     )
     self_check: bool = option(True, help="Check after loading that logits are finite and depend on the image.")
+    vision_cache_gb: float | None = option(
+        None, none="auto", minimum=0, help="Memory for encoded images, in units of 10^9 bytes."
+    )
     rehash: bool = option(False, help="Hash weights anew, without the cache of hashes; as --rehash, unless set.")
 
 
