@@ -159,8 +159,10 @@ class CambrianAdapter(Adapter):
         from .cambrian import CambrianForConditionalGeneration, CambrianProcessor
         from .cambrian.checkpoint import Checkpoint
         from .cambrian.fast import Driver
+        from .adapters import apply_adapter, find_adapter
         from .checkpoint_identity import ContentHash
 
+        adapter = find_adapter(options.adapter)
         logging.disable_progress_bar()  # a run has progress bars of its own
         checkpoint = Checkpoint.open(rest)
         _set_arithmetic(dtype, options.deterministic)
@@ -171,7 +173,7 @@ class CambrianAdapter(Adapter):
                 towers_root=options.towers_root,
                 allow_pickle=options.allow_pickle,
             )
-            folders = [checkpoint.folder, *(spec.folder for spec in processor.towers)]
+            folders = [checkpoint.folder, *(spec.folder for spec in processor.towers), adapter]
             with ContentHash(folders, options.rehash) as content:
                 model = CambrianForConditionalGeneration.from_pretrained(
                     checkpoint,
@@ -183,6 +185,11 @@ class CambrianAdapter(Adapter):
                     allow_pickle=options.allow_pickle,
                     allow_missing=options.allow_missing,
                 )
+                more = {}
+                if adapter is not None:
+                    merge = options.quantize is None
+                    applied = apply_adapter(model, adapter, merge=merge, allow_pickle=options.allow_pickle)
+                    more = {"adapter": applied}
                 driver = Driver(
                     model,
                     processor,
@@ -198,8 +205,8 @@ class CambrianAdapter(Adapter):
                     "quantize": options.quantize,
                 }
                 fingerprint = content.identity("cambrian", {**settings, "allow_missing": options.allow_missing})
-        facts = _facts(driver, settings, options) | {"self_check": checked}
-        return CambrianModel(display_name(rest), fingerprint, processor, driver, facts)
+        facts = _facts(driver, settings, options) | more | {"self_check": checked}
+        return CambrianModel(display_name(rest, options.adapter), fingerprint, processor, driver, facts)
 
     def fetch(self, rest: str) -> list[str]:
         """The checkpoint first, because its config names the towers; of each repository one form of the weights."""

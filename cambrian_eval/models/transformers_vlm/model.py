@@ -65,8 +65,16 @@ class TransformersModel:
 
     max_images: int | None = None
 
-    def __init__(self, name: str, checkpoint: Checkpoint, options: TransformersOptions, content: ContentHash) -> None:
+    def __init__(
+        self,
+        name: str,
+        checkpoint: Checkpoint,
+        options: TransformersOptions,
+        content: ContentHash,
+        facts: Mapping[str, Any],
+    ) -> None:
         self.name = name
+        self._facts = dict(facts)
         self.checkpoint = checkpoint
         # A batch of one is the only one whose arithmetic depends on its request alone.
         self._fixed = 1 if options.deterministic else options.batch_size
@@ -106,9 +114,9 @@ class TransformersModel:
         import transformers
 
         model = self.checkpoint.model
-        facts: dict[str, Any] = {} if self.checkpoint.note is None else {"note": self.checkpoint.note}
+        facts = self._facts if self.checkpoint.note is None else self._facts | {"note": self.checkpoint.note}
         if self.checkpoint.fixed_date:
-            facts["date_in_prompts"] = f"fixed: {TODAY:%Y-%m-%d}"
+            facts = facts | {"date_in_prompts": f"fixed: {TODAY:%Y-%m-%d}"}
         return {
             "kind": f"transformers {type(model).__name__}",
             **self._settings,
