@@ -16,6 +16,7 @@ from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.models.checkpoint_files import check_folder, check_stop_ids, read_json
 from cambrian_eval.models.local import device_of, quantization
 from cambrian_eval.models.tensor_files import open_file, read_entries
+from cambrian_eval.models.transformers_vlm.architectures import unknown
 from cambrian_eval.models.transformers_vlm.chat_template import prints_date, probe, set_template
 from cambrian_eval.models.transformers_vlm.options import TransformersOptions
 from cambrian_eval.models.weights_check import (
@@ -219,10 +220,12 @@ def _check_weights(folder: Path, quantized: bool) -> int | None:
 
 def _config(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) -> Any:
     """The configuration of a model that takes images and text."""
-    from transformers import AutoConfig, PreTrainedConfig
+    from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-    path = folder / "config.json"
+    path, model_type = folder / "config.json", raw.get("model_type")
+    if isinstance(model_type, str) and model_type not in CONFIG_MAPPING and not options.trust_remote_code:
+        raise UserError(f"{path}: {unknown(model_type, raw)}")
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=options.trust_remote_code, local_files_only=True)
     except (OSError, ValueError, ImportError, TypeError) as error:

@@ -149,9 +149,10 @@ class TransformersModel:
     def _share(self) -> tuple[SharedImages | None, str]:
         """The sharing of work on images, where it is exact: for the architecture, and for this checkpoint if checked."""
         checkpoint, given = self.checkpoint, self._options.vision_cache_gb
-        kind = sharing_of(checkpoint.model)
-        if kind is None or given == 0:
-            return None, "off: vision_cache_gb is 0" if kind else "off: not known to be exact for this architecture"
+        if given == 0:
+            return None, "off: vision_cache_gb is 0"
+        if (kind := sharing_of(checkpoint.model)) is None:
+            return None, "off: not known to be exact for this architecture"
         limit = None if given is None else int(given * 1e9)
         shared = SharedImages(checkpoint.model, checkpoint.processor, kind == "prompt", limit)
         if self._options.self_check:
