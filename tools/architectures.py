@@ -154,7 +154,7 @@ def _is_exact(model: Any, kind: Sharing, count: int) -> bool:
         plain += _ids(checkpoint, made)
     shared = SharedImages(checkpoint.model, checkpoint.processor, kind == "prompt")
     try:
-        return plain == _ids(checkpoint, shared.encode(shared.inputs(texts, shown, special)))
+        return plain == _ids(checkpoint, shared.encode(shared.inputs(texts, shown, special, prompt=True)))
     except Exception:  # an architecture that reads its features in another way may raise anything
         return False
     finally:

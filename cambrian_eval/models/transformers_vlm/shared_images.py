@@ -55,7 +55,7 @@ class _Unit:
 class _Prefix:
     """Keys and values of a prompt up to its last image, and Qwen's offset of the positions behind it."""
 
-    length: int
+    ids: Tensor
     cache: Any
     offset: Tensor | None
 
@@ -105,8 +105,8 @@ class _ImageProcessor:
 class SharedImages:
     """Prepares batches in which the work on images is shared, and keeps the features of the latest images."""
 
-    def __init__(self, model: Any, processor: Any, prefixes: bool, limit: int | None = None) -> None:
-        self.model, self.processor, self.prefixes = model, processor, prefixes
+    def __init__(self, model: Any, processor: Any, prompts: bool, limit: int | None = None) -> None:
+        self.model, self.processor, self.prompts = model, processor, prompts
         self._limit = _default_limit(model.device) if limit is None else limit
         self._arguments = [n for n in inspect.signature(model.base_model.get_image_features).parameters if n != "kwargs"]
         self._images = _ImageProcessor(processor.image_processor)
@@ -119,11 +119,16 @@ class SharedImages:
         """Gives the processor its own image processor back."""
         self.processor.image_processor = self._images.wrapped
 
-    def inputs(self, texts: Sequence[str], images: Sequence[Sequence[LazyImage]], special: bool) -> dict[str, Any]:
-        """The padded inputs of a batch of rows with images; `encode` makes them ready for `generate`."""
+    def inputs(
+        self, texts: Sequence[str], images: Sequence[Sequence[LazyImage]], special: bool, *, prompt: bool
+    ) -> dict[str, Any]:
+        """The padded inputs of a batch of rows with images; `encode` makes them ready for `generate`.
+
+        With `prompt`, rows about the same images share the beginning of their prompt.
+        """
         units = [self._unit(tuple(image.sha256 for image in shown)) for shown in images]
         rows = [self._row(*row, special) for row in zip(texts, images, units, strict=True)]
-        prefix = self._shared_prefix(rows, units)
+        prefix = self._shared_prefix(rows, units) if prompt and self.prompts else None
         length = 0 if prefix is None else prefix["input_ids"].shape[1]
         batch = _padded(rows, int(self.processor.tokenizer.pad_token_id), length)
         device = self.model.device
@@ -172,7 +177,7 @@ class SharedImages:
 
     def _shared_prefix(self, rows: Sequence[Mapping[str, Tensor]], units: Sequence[_Unit]) -> dict[str, Tensor] | None:
         """The inputs up to the last image, if all rows are about the same images."""
-        if not self.prefixes or len(rows) < FEWEST_ROWS or any(unit is not units[0] for unit in units):
+        if any(unit is not units[0] for unit in units):
             return None
         ids = rows[0]["input_ids"][0]
         places = (ids == self.model.config.image_token_id).nonzero()
@@ -193,7 +198,8 @@ class SharedImages:
         unit.pending = None
 
     def _prefix(self, unit: _Unit, inputs: Mapping[str, Tensor]) -> _Prefix:
-        if unit.prefix is None:
+        ids = inputs["input_ids"]
+        if unit.prefix is None or not torch.equal(unit.prefix.ids, ids):
             if self._latest is not None:
                 self._latest.prefix = None  # those of one unit are kept, which may have hundreds of megabytes
             base = self.model.base_model
@@ -203,11 +209,14 @@ class SharedImages:
                 max_new_tokens=1,
                 do_sample=False,
                 num_beams=1,
+                repetition_penalty=1.0,
+                temperature=None,
+                top_p=None,
+                top_k=None,
                 pad_token_id=self.processor.tokenizer.pad_token_id,
                 return_dict_in_generate=True,
             )
-            length = inputs["input_ids"].shape[1]
-            unit.prefix = _Prefix(length, made.past_key_values, getattr(base, "rope_deltas", None))
+            unit.prefix = _Prefix(ids, made.past_key_values, getattr(base, "rope_deltas", None))
             self._latest = unit
         return unit.prefix
 
