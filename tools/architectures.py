@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from cambrian_eval.models.transformers_vlm.architectures import (
     FILE,
+    SHARED,
     Architecture,
     Sharing,
     Table,
@@ -132,9 +133,10 @@ def _images(seed: int, count: int) -> tuple[Any, ...]:
 
 def _sharing(model: Any, most: int) -> Sharing | None:
     """The most that questions can share with the same token ids as one by one in the plain way."""
-    if not takes_features(model.checkpoint.model):
+    loaded = model.checkpoint.model
+    if not takes_features(type(loaded)):
         return None
-    kinds: tuple[Sharing, ...] = ("prompt", "features") if has_plain_cache(model.checkpoint.model) else ("features",)
+    kinds: tuple[Sharing, ...] = ("prompt", "features") if has_plain_cache(loaded.config) else ("features",)
     return next((kind for kind in kinds if all(_is_exact(model, kind, n) for n in range(1, most + 1))), None)
 
 
@@ -209,10 +211,9 @@ def lines(found: Table) -> Iterator[str]:
     yield ""
     yield "| architecture | batch = single | several images | needs torchvision | shared by questions about an image | thinks by default |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    shared = {None: "nothing", "features": "vision features", "prompt": "vision features, beginning of the prompt"}
     for name, row in tried.items():
         marks = (row.batch, row.several_images, row.torchvision)
-        cells = [f"`{name}`", *(_yes(mark) for mark in marks), shared[row.shared], row.thinking or "see the checkpoint"]
+        cells = [f"`{name}`", *(_yes(mark) for mark in marks), SHARED[row.shared] if row.shared else "nothing", row.thinking or "see the checkpoint"]
         yield f"| {' | '.join(cells)} |"
     yield ""
     yield "Only built from their default configuration with few layers, and not run (nothing is shared):"

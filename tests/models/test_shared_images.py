@@ -113,7 +113,7 @@ def test_a_checkpoint_that_gives_other_logits_is_not_shared(shelf: Path, monkeyp
     """The comparison after loading, with an architecture whose table row would be wrong."""
     from cambrian_eval.models.transformers_vlm import model as module
 
-    monkeypatch.setattr(module, "sharing_of", lambda model: "prompt")
+    monkeypatch.setattr(module, "sharing_of", lambda model_class, config: "prompt")
     model = resolve(f"hf:{shelf / 'gemma3'}", {"batch_size": 4})
     assert model.describe()["shared_images"].startswith("off: the logits of the self-check differ")
     plain = resolve(f"hf:{shelf / 'gemma3'}", {"batch_size": 4, "vision_cache_gb": 0})

@@ -15,7 +15,10 @@ from typing import Any, Literal
 import msgspec
 
 Sharing = Literal["prompt", "features"]
-"""Vision features and the beginning of the prompt, or vision features only."""
+SHARED: Mapping[Sharing, str] = {
+    "prompt": "vision features and beginning of the prompt",
+    "features": "vision features",
+}
 
 
 class Architecture(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,26 +55,25 @@ def table() -> Table:
     return msgspec.json.decode(FILE.read_bytes(), type=Table)
 
 
-def sharing_of(model: Any) -> Sharing | None:
-    """What questions about the same images may share with this model."""
-    row = table().architectures.get(str(model.config.model_type))
-    if row is None or row.shared is None or not takes_features(model):
+def sharing_of(model_class: type[Any], config: Any) -> Sharing | None:
+    """What questions about the same images may share with a model of this class and configuration."""
+    row = table().architectures.get(str(config.model_type))
+    if row is None or row.shared is None or not takes_features(model_class):
         return None
-    return row.shared if row.shared == "features" or has_plain_cache(model) else "features"
+    return row.shared if row.shared == "features" or has_plain_cache(config) else "features"
 
 
-def takes_features(model: Any) -> bool:
-    """Whether this version of transformers lets the model be given ready vision features."""
-    return "mm_encoder_outputs" in inspect.signature(model.forward).parameters and hasattr(
-        model.base_model, "get_image_features"
-    )
+def takes_features(model_class: type[Any]) -> bool:
+    """Whether this version of transformers lets such a model be given ready vision features."""
+    takes = "mm_encoder_outputs" in inspect.signature(model_class.forward).parameters
+    return takes and hasattr(model_class, "get_image_features")
 
 
-def has_plain_cache(model: Any) -> bool:
+def has_plain_cache(config: Any) -> bool:
     """Whether all layers keep the keys and values of all positions: no sliding windows, no recurrent states."""
     from transformers.cache_utils import DynamicCache, DynamicLayer
 
-    layers = DynamicCache(config=model.config.get_text_config(decoder=True)).layers
+    layers = DynamicCache(config=config.get_text_config(decoder=True)).layers
     return all(type(layer) is DynamicLayer for layer in layers)
 
 

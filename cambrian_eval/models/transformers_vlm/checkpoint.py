@@ -62,14 +62,14 @@ def load(folder: Path, options: TransformersOptions) -> Checkpoint:
     """The checkpoint in a folder, on the device the options name."""
     raw = read_json(folder / "config.json")
     device = device_of(options)
-    config = _config(folder, raw, options)
+    config = read_config(folder, raw, options)
     processor = _processor(folder, raw, options)
     if options.processor is not None:
         processor_settings.apply(processor, processor_settings.parse(options.processor), folder)
     set_template(processor, options.template)
     fixed_date = prints_date(processor.chat_template)
     written, takes_parts = probe(processor)
-    model = _model(folder, config, _is_quantized(raw), options, device)
+    model = _model(folder, config, is_quantized(raw), options, device)
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
@@ -221,7 +221,7 @@ def _check_weights(folder: Path, quantized: bool) -> int | None:
     return total
 
 
-def _config(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) -> Any:
+def read_config(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) -> Any:
     """The configuration of a model that takes images and text."""
     from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
@@ -241,12 +241,12 @@ def _config(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) 
             f"{path}: model_type {config.model_type!r} is not an image-text-to-text model of transformers; name a "
             "checkpoint that takes images"
         )
-    if options.quantize is not None and _is_quantized(raw):
+    if options.quantize is not None and is_quantized(raw):
         raise UserError(f"{folder} is quantized already; leave out --quantize")
     return config
 
 
-def _is_quantized(raw: Mapping[str, Any]) -> bool:
+def is_quantized(raw: Mapping[str, Any]) -> bool:
     parts = [raw, *(value for value in raw.values() if isinstance(value, dict))]
     return any(part.get("quantization_config") or part.get("compression_config") for part in parts)
 

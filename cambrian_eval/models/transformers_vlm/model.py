@@ -18,7 +18,7 @@ from cambrian_eval.image import LazyImage
 from cambrian_eval.models.checkpoint_identity import ContentHash
 from cambrian_eval.models.sampling import HONOURED, Choice, cut_at_stop, needed, stream_of
 from cambrian_eval.models.self_check import QUESTION, check_vocabulary, probe_images, self_check
-from cambrian_eval.models.transformers_vlm.architectures import sharing_of
+from cambrian_eval.models.transformers_vlm.architectures import SHARED, sharing_of
 from cambrian_eval.models.transformers_vlm.chat_template import (
     TODAY,
     render,
@@ -190,7 +190,7 @@ class TransformersModel:
         checkpoint, given = self.checkpoint, self._options.vision_cache_gb
         if given == 0:
             return None, "off: vision_cache_gb is 0"
-        if (kind := sharing_of(checkpoint.model)) is None:
+        if (kind := sharing_of(type(checkpoint.model), checkpoint.model.config)) is None:
             return None, "off: not known to be exact for this architecture"
         limit = None if given is None else int(given * 1e9)
         shared = SharedImages(checkpoint.model, checkpoint.processor, kind == "prompt", limit)
@@ -203,7 +203,7 @@ class TransformersModel:
             if not float(gap) <= (1e-3 if checkpoint.dtype == "float32" else 0.05):
                 shared.close()
                 return None, f"off: the logits of the self-check differ by {float(gap):.2g} of the largest"
-        return shared, {"prompt": "vision features and beginning of the prompt", "features": "vision features"}[kind]
+        return shared, SHARED[kind]
 
     def _first_logits(self, inputs: Any) -> torch.Tensor:
         made = self._generated(inputs, 1, output_logits=True, return_dict_in_generate=True)
