@@ -58,7 +58,9 @@ QUESTIONS = ("first question?", "a longer second question, is it not?", "third",
 
 def survey(model_type: str, name: str) -> Architecture:
     """What can be said without a checkpoint."""
-    return Architecture(name, _builds(model_type, name), _needs_torchvision(model_type), thinking=THINKING.get(model_type))
+    return Architecture(
+        name, _builds(model_type, name), _needs_torchvision(model_type), thinking=THINKING.get(model_type)
+    )
 
 
 def _builds(model_type: str, name: str) -> str:
@@ -113,7 +115,8 @@ def trial(folder: Path) -> dict[str, Any]:
     alone = {response.id: response for request in asked for response in model.respond(iter([request]))}
     several = all(response.finish != "failed" for key, response in alone.items() if key.startswith("2-"))
     equal = all(
-        (response.text, response.finish) == (together[key].text, together[key].finish) for key, response in alone.items()
+        (response.text, response.finish) == (together[key].text, together[key].finish)
+        for key, response in alone.items()
     )
     return {"batch": equal, "several_images": several, "shared": _sharing(model, 2 if several else 1)}
 
@@ -176,9 +179,7 @@ def _ids(checkpoint: Any, inputs: Mapping[str, Any]) -> list[list[int]]:
     """New tokens of each row, up to the first that ends a response."""
     length, words = inputs["input_ids"].shape[1], checkpoint.processor.tokenizer
     with torch.inference_mode():
-        out = checkpoint.model.generate(
-            **inputs, max_new_tokens=8, do_sample=False, pad_token_id=words.pad_token_id
-        )
+        out = checkpoint.model.generate(**inputs, max_new_tokens=8, do_sample=False, pad_token_id=words.pad_token_id)
     rows = out[:, length:].tolist()
     return [row[: row.index(words.eos_token_id)] if words.eos_token_id in row else row for row in rows]
 
@@ -213,7 +214,12 @@ def lines(found: Table) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- |"
     for name, row in tried.items():
         marks = (row.batch, row.several_images, row.torchvision)
-        cells = [f"`{name}`", *(_yes(mark) for mark in marks), SHARED[row.shared] if row.shared else "nothing", row.thinking or "see the checkpoint"]
+        cells = [
+            f"`{name}`",
+            *(_yes(mark) for mark in marks),
+            SHARED[row.shared] if row.shared else "nothing",
+            row.thinking or "see the checkpoint",
+        ]
         yield f"| {' | '.join(cells)} |"
     yield ""
     yield "Only built from their default configuration with few layers, and not run (nothing is shared):"

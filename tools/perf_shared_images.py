@@ -53,8 +53,13 @@ VISION = {
 
 def llava(folder: Path, size: str) -> None:
     """LLaVA-1.5's input size and 576 image tokens."""
-    from transformers import CLIPImageProcessorPil, CLIPVisionConfig, LlamaConfig, LlavaConfig
-    from transformers import LlavaForConditionalGeneration
+    from transformers import (
+        CLIPImageProcessorPil,
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+    )
 
     words = _words("<image>")
     config = LlavaConfig(

@@ -15,7 +15,7 @@ def inspect(
     towers_root: str = typer.Option(None, help="Folder with local vision-tower weights."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
 ) -> None:
-    """Show what a checkpoint is: sizes, template, memory, missing files; for hf: models, what was tested and is shared."""
+    """Show sizes, template, memory and missing files of a checkpoint; for hf:, what was tested and is shared."""
     from cambrian_eval.cli import output
     from cambrian_eval.registry import locate
 

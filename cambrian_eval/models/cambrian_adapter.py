@@ -184,10 +184,10 @@ class CambrianAdapter(Adapter):
 
         from transformers.utils import logging
 
+        from .adapters import apply_adapter, find_adapter
         from .cambrian import CambrianForConditionalGeneration, CambrianProcessor
         from .cambrian.checkpoint import Checkpoint
         from .cambrian.fast import Driver
-        from .adapters import apply_adapter, find_adapter
         from .checkpoint_identity import ContentHash
 
         adapter = find_adapter(options.adapter)

@@ -86,7 +86,14 @@ def qwen3_5(folder: Path) -> Path:
 def glm4v(folder: Path) -> Path:
     from transformers import Glm4vConfig, Glm4vForConditionalGeneration, Glm4vImageProcessorPil
 
-    marks = ("<|begin_of_image|>", "<|image|>", "<|end_of_image|>", "<|begin_of_video|>", "<|video|>", "<|end_of_video|>")
+    marks = (
+        "<|begin_of_image|>",
+        "<|image|>",
+        "<|end_of_image|>",
+        "<|begin_of_video|>",
+        "<|video|>",
+        "<|end_of_video|>",
+    )
     words = tokenizer(*marks)
     names = ("image_start", "image", "image_end", "video_start", "video", "video_end")
     ids = {f"{n}_token_id": i for n, i in zip(names, words.convert_tokens_to_ids(list(marks)), strict=True)}
@@ -203,8 +210,13 @@ def idefics2(folder: Path) -> Path:
 
 
 def ovis2(folder: Path) -> Path:
-    from transformers import Ovis2Config, Ovis2ForConditionalGeneration, Ovis2ImageProcessorPil, Ovis2VisionConfig
-    from transformers import Qwen2Config
+    from transformers import (
+        Ovis2Config,
+        Ovis2ForConditionalGeneration,
+        Ovis2ImageProcessorPil,
+        Ovis2VisionConfig,
+        Qwen2Config,
+    )
 
     words = tokenizer("<image>", "<IMG_ATOM>", *(f"<ind{i}>" for i in range(5)))
     config = Ovis2Config(

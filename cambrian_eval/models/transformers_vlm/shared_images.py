@@ -108,7 +108,9 @@ class SharedImages:
     def __init__(self, model: Any, processor: Any, prompts: bool, limit: int | None = None) -> None:
         self.model, self.processor, self.prompts = model, processor, prompts
         self._limit = _default_limit(model.device) if limit is None else limit
-        self._arguments = [n for n in inspect.signature(model.base_model.get_image_features).parameters if n != "kwargs"]
+        self._arguments = [
+            n for n in inspect.signature(model.base_model.get_image_features).parameters if n != "kwargs"
+        ]
         self._images = _ImageProcessor(processor.image_processor)
         processor.image_processor = self._images
         self._units: OrderedDict[tuple[str, ...], _Unit] = OrderedDict()
