@@ -20,8 +20,7 @@ from typing import Any
 import msgspec
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cambrian_eval.models.transformers_vlm.architectures import (
     FILE,
@@ -34,6 +33,7 @@ from cambrian_eval.models.transformers_vlm.architectures import (
     takes_features,
 )
 
+ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/models.md"
 BEGIN, END = "<!-- tools/architectures.py -->", "<!-- end of tools/architectures.py -->"
 LAYERS = ("num_hidden_layers", "depth", "num_layers", "n_layers", "encoder_layers", "decoder_layers")
@@ -210,8 +210,9 @@ def lines(found: Table) -> Iterator[str]:
     rest = {name: row for name, row in found.architectures.items() if row.batch is None}
     yield f"transformers {found.transformers}. Run on tiny checkpoints with random weights, in float32:"
     yield ""
-    yield "| architecture | batch = single | several images | needs torchvision | shared by questions about an image | thinks by default |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    titles = ("architecture", "batch = single", "several images", "needs torchvision", "shared", "thinks by default")
+    yield f"| {' | '.join(titles)} |"
+    yield f"|{' --- |' * len(titles)}"
     for name, row in tried.items():
         marks = (row.batch, row.several_images, row.torchvision)
         cells = [

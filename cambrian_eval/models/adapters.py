@@ -55,9 +55,7 @@ def apply_adapter(model: Any, folder: Path, *, merge: bool = True, allow_pickle:
         raise UserError(f"{folder / 'adapter_config.json'} is not a configuration of peft: {one_line(error)}") from None
     kind = str(getattr(config.peft_type, "value", config.peft_type))
     if config.is_prompt_learning or kind == "ADAPTION_PROMPT":
-        raise UserError(
-            f"{folder}: adapters of type {kind} are not supported; use one whose weights can be merged (LoRA)"
-        )
+        raise UserError(f"{folder}: adapters of type {kind} are not supported; use one that can be merged (LoRA)")
     tensors = _stored(next(folder / name for name in _WEIGHTS if (folder / name).is_file()), allow_pickle)
     connector = _stored(folder / _CONNECTOR, allow_pickle) if (folder / _CONNECTOR).is_file() else {}
     # The task only decides which methods peft's wrapper has, and the wrapper is not kept.
@@ -69,7 +67,7 @@ def apply_adapter(model: Any, folder: Path, *, merge: bool = True, allow_pickle:
         except ValueError as error:
             raise _misfit(folder, one_line(error, 300)) from None
         try:
-            found = set_peft_model_state_dict(wrapped, tensors)
+            found: Any = set_peft_model_state_dict(wrapped, tensors)
         except KeyError as error:
             raise _misfit(folder, f"tensor {error.args[0]} is missing in it") from None
         except RuntimeError as error:

@@ -185,7 +185,7 @@ def test_an_adapter_that_does_not_fit_names_its_tensors(base: Path, tmp_path: Pa
     assert "NaN" in damaged("nan", lambda t: {n: x * float("nan") for n, x in t.items()})
     config = tmp_path / "lora" / "adapter_config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"target_modules": ["of_another_model"]}))
-    with pytest.raises(UserError, match="does not fit the base model: .*of_another_model"):
+    with pytest.raises(UserError, match=r"does not fit the base model: .*of_another_model"):
         resolve(f"hf:{base}", {"adapter": str(tmp_path / "lora")})
 
 
@@ -199,7 +199,7 @@ def test_what_is_no_adapter_is_one_line(base: Path, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=words):
             find_adapter(adapter)
     (tmp_path / "bare" / "adapter_config.json").write_text('{"peft_type": "LORA"')
-    with pytest.raises(UserError, match="no adapter_model.safetensors"):
+    with pytest.raises(UserError, match=r"no adapter_model\.safetensors"):
         find_adapter(str(tmp_path / "bare"))
     (tmp_path / "bare" / "adapter_model.safetensors").write_bytes(b"")
     for text, words in (

@@ -247,6 +247,7 @@ def read_config(folder: Path, raw: Mapping[str, Any], options: TransformersOptio
 
 
 def is_quantized(raw: Mapping[str, Any]) -> bool:
+    """Whether a configuration says that the weights are quantized."""
     parts = [raw, *(value for value in raw.values() if isinstance(value, dict))]
     return any(part.get("quantization_config") or part.get("compression_config") for part in parts)
 

@@ -186,7 +186,7 @@ class TransformersModel:
         return self_check(self.name, logits, processor.tokenizer)
 
     def _share(self) -> tuple[SharedImages | None, str]:
-        """The sharing of work on images, where it is exact: for the architecture, and for this checkpoint if checked."""
+        """The sharing of work on images, if it is exact for the architecture and, where checked, this checkpoint."""
         checkpoint, given = self.checkpoint, self._options.vision_cache_gb
         if given == 0:
             return None, "off: vision_cache_gb is 0"
@@ -308,7 +308,7 @@ class TransformersModel:
         return found
 
     def _shares_prompt(self, rows: Sequence[_Row], start: int) -> bool:
-        """Whether the rows from here on are about the same images, so that their prompt's beginning is computed once."""
+        """Whether the rows from here on are about the same images, so that they share their prompt's beginning."""
         if self._shared is None or not self._shared.prompts or self._fixed in range(FEWEST_ROWS):
             return False
         first, last = rows[start], rows[min(start + FEWEST_ROWS, len(rows)) - 1]
