@@ -1,4 +1,4 @@
-"""Measures the endpoint client: requests per second of processor time, beside a bare aiohttp loop and the openai client.
+"""Measures the endpoint client beside a bare aiohttp loop and the openai client, by processor time.
 
     python tools/perf_endpoint.py [--concurrency 1,16,64,256] [--requests 400] [--repeats 3] [--json]
 
@@ -42,8 +42,12 @@ COMPLETION = json.dumps(
         "usage": {"prompt_tokens": 100, "completion_tokens": 2, "total_tokens": 102},
     }
 ).encode()
-REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(COMPLETION) + COMPLETION
-PROMPT = "Which of the following is left of the table?\n(A) lamp\n(B) chair\nAnswer with the option's letter. Number {}."
+REPLY = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(COMPLETION) + COMPLETION
+)
+PROMPT = (
+    "Which of the following is left of the table?\n(A) lamp\n(B) chair\nAnswer with the option's letter. Number {}."
+)
 
 
 class Server(asyncio.Protocol):

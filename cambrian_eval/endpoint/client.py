@@ -102,7 +102,7 @@ class Endpoint:
                 if not interrupted and stop is not None and stop.is_set():
                     ended = interrupted = True
                     loop.end(STOP_GRACE)
-                while in_flight < self.concurrency and not ended and loop.finished.empty():
+                while in_flight < self._limit.allowed and not ended and loop.finished.empty():
                     waiting = waiting or next(source, None)
                     if waiting is None:
                         ended = True
@@ -171,7 +171,7 @@ class Endpoint:
                     if outcome is not None:
                         return outcome
                     continue
-                self._limit.succeeded()
+                self._limit.succeeded(time.monotonic() - state.sent_at)
                 self._breaker.succeeded()
                 self._errors.responded, self._failed_in_a_row, self._gave_up = True, 0, False
                 self._parameters.succeeded(request, schema_dropped=has_schema and request.schema is None)
@@ -224,6 +224,8 @@ class Endpoint:
         if kind == "down":
             return await self._down(error, wait, reservation, state)
         state.count(kind)
+        if kind == "timeout":
+            self._limit.overloaded(state.sent_at)
         if kind == "server" and state.tries[kind] == 2 and self._parameters.schema_unconfirmed(request):
             return replace(request, schema=None)  # some servers crash on a schema instead of rejecting it
         if state.tries[kind] >= MAX_TRIES[kind]:
@@ -247,7 +249,7 @@ class Endpoint:
     ) -> Failure | None:
         """After HTTP 429: fewer requests at a time, and another try until `outage` seconds have passed."""
         capped = error.wait is not None and error.wait > self.max_retry_after
-        self._limit.rate_limited(state.sent_at, None if capped else wait)
+        self._limit.overloaded(state.sent_at, None if capped else wait)
         state.count("rate_limit")
         now = time.monotonic()
         state.limited_since = state.limited_since or now

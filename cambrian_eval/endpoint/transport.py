@@ -30,7 +30,15 @@ MAX_REDIRECTS = 5
 KEEP_ALIVE = 4.0
 """Seconds that an idle connection is kept; common servers close theirs after 5."""
 _REDIRECTS = (301, 302, 303, 307, 308)
-_OWN_HEADERS = ("accept", "accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding")
+_OWN_HEADERS = (
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "transfer-encoding",
+)
 """Headers that belong to one request or connection."""
 
 

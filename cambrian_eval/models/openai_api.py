@@ -1,21 +1,20 @@
 """`openai:NAME`: any OpenAI-compatible multimodal chat endpoint as a model.
 
-OpenAI, Azure, vLLM, SGLang, Ollama and others, through the official client. Turns a request into a chat message
+OpenAI, Azure, vLLM, SGLang, Ollama and others. Turns a request into a chat message
 (images first, as data URLs) and what comes back into a `Response`; `endpoint` does retries, rate limits, budget and
 key.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import json
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cambrian_eval.endpoint.address import is_openai
 from cambrian_eval.endpoint.budget import (
@@ -32,17 +31,10 @@ from cambrian_eval.endpoint.failures import Failure
 from cambrian_eval.endpoint.parameters import REASONING_ALLOWANCE, ChatRequest
 from cambrian_eval.endpoint.responses import ChatResponse, printable
 from cambrian_eval.errors import UserError
-from cambrian_eval.image import LazyImage
 from cambrian_eval.model import Adapter, Model, option
-from cambrian_eval.sample import Request, Response
+from cambrian_eval.models.image_parts import MOST_BYTES, ImageParts
+from cambrian_eval.sample import Request, Response, failed_response
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
-MOST_BYTES = 15_000_000
-"""Size of the largest image that is sent unchanged; as base64 it stays under the usual limit of 20 MB."""
-_PLAIN_MODES = {"1", "L", "LA", "P", "RGB", "RGBA"}
 _VERSION = 1
 """Part of the fingerprint: increased whenever the same request would be sent in another form."""
 
@@ -51,9 +43,11 @@ class ApiModel:
     """A model behind an endpoint. Decodes greedily as far as the endpoint allows (temperature 0)."""
 
     max_images: int | None = None
+    reads_pixels = False
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self._parts = ImageParts()
         self._stop: threading.Event | None = None
         self.name = endpoint.model
         identity = [_VERSION, endpoint.model, endpoint.place, "temperature 0", REASONING_ALLOWANCE, MOST_BYTES]
@@ -61,11 +55,23 @@ class ApiModel:
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """As many requests at a time as the concurrency allows; responses in the order of arrival."""
-        counted_as = self.endpoint.model if is_openai(self.endpoint.base_url) else ""
-        made = ((r, chat_of(r, counted_as)) for r in requests)
-        chats = ((_InFlight(r.id, notes), chat) for r, (chat, notes) in made)
-        for finished in self.endpoint.send(chats, self._stop):
+        failed: deque[Response] = deque()
+        for finished in self.endpoint.send(self._chats(requests, failed), self._stop):
+            while failed:
+                yield failed.popleft()
             yield _response(finished.tag, finished.outcome)
+        yield from failed
+
+    def _chats(self, requests: Iterator[Request], failed: deque[Response]) -> Iterator[tuple[_InFlight, ChatRequest]]:
+        """The requests as chats; those whose images cannot be sent are `failed`."""
+        counted_as = self.endpoint.model if is_openai(self.endpoint.base_url) else ""
+        for request in requests:
+            try:
+                chat, notes = chat_of(request, self._parts, counted_as)
+            except Exception as error:  # Pillow raises many kinds for damaged images
+                failed.append(failed_response(request.id, error))
+            else:
+                yield _InFlight(request.id, notes), chat
 
     def stop_on(self, stop: threading.Event) -> None:
         """Once the event is set, requests that wait for the endpoint are left without a response."""
@@ -145,7 +151,7 @@ class OpenAIAdapter(Adapter):
         return ApiModel(endpoint)
 
 
-def chat_of(request: Request, counted_as: str = "") -> tuple[ChatRequest, dict[str, Any]]:
+def chat_of(request: Request, parts: ImageParts, counted_as: str = "") -> tuple[ChatRequest, dict[str, Any]]:
     """The chat message of a request, and what was changed in its images.
 
     `counted_as` is the model whose rule for the tokens of an image applies; empty where no rule is known.
@@ -154,49 +160,14 @@ def chat_of(request: Request, counted_as: str = "") -> tuple[ChatRequest, dict[s
     tokens = estimated_tokens(prompt) + 8
     if not request.images:
         return ChatRequest(({"role": "user", "content": prompt},), request.max_new_tokens, tokens), {}
-    parts: list[dict[str, Any]] = []
-    reencoded = []
-    most = tokens
-    for image in request.images:
-        mime, data, note = encoded(image)
-        url = f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
-        parts.append({"type": "image_url", "image_url": {"url": url}})
-        tokens += image_tokens(*image.load().size)
-        most += most_image_tokens(counted_as, *image.load().size)
-        reencoded += [note] if note else []
-    parts.append({"type": "text", "text": prompt})
-    messages = ({"role": "user", "content": parts},)
+    images = [parts.of(image) for image in request.images]
+    content = [*(image.part for image in images), {"type": "text", "text": prompt}]
+    most = tokens + sum(most_image_tokens(counted_as, *image.size) for image in images)
+    tokens += sum(image_tokens(*image.size) for image in images)
+    messages = ({"role": "user", "content": content},)
     chat = ChatRequest(messages, request.max_new_tokens, tokens, most, len(request.images))
+    reencoded = [image.note for image in images if image.note]
     return chat, {"reencoded": reencoded} if reencoded else {}
-
-
-def encoded(image: LazyImage, most: int = MOST_BYTES) -> tuple[str, bytes, str | None]:
-    """MIME type and bytes of an image as it is sent, and what was changed where they are not the original bytes."""
-    from PIL import Image
-
-    data = image.data()
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            kind, mode, moving = opened.format or "unknown", opened.mode, getattr(opened, "n_frames", 1) > 1
-    except OSError:
-        kind, mode, moving = "unknown", "", False
-    if kind in ACCEPTED and mode in _PLAIN_MODES and not moving and len(data) <= most:
-        return ACCEPTED[kind], data, None
-    pixels = image.load()
-    png = _saved(pixels, "PNG")
-    if len(png) <= most:
-        return "image/png", png, f"{kind} as PNG"
-    jpeg = _saved(pixels, "JPEG", quality=95)
-    while len(jpeg) > most and min(pixels.size) > 64:
-        pixels = pixels.resize((pixels.width * 3 // 4, pixels.height * 3 // 4), Image.Resampling.LANCZOS)
-        jpeg = _saved(pixels, "JPEG", quality=95)
-    return "image/jpeg", jpeg, f"{kind} as JPEG of {pixels.width} x {pixels.height} pixels"
-
-
-def _saved(image: Image.Image, kind: str, **settings: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format=kind, **settings)
-    return buffer.getvalue()
 
 
 def _response(request: _InFlight, outcome: ChatResponse | Failure) -> Response:
