@@ -102,7 +102,7 @@ def score_cell(
     A scorer that cannot score the benchmark (`official` without released code) is left out.
     """
     samples, records = responses_of(run, cell)
-    replies = [Reply(record.text) for record in records]
+    replies = [record.reply for record in records]
     results = []
     for name in usable_scorers(benchmark, names):
         verdicts = verdicts_of(benchmark, samples, records, name, replies, official_raw=official_raw)
@@ -147,7 +147,7 @@ def verdicts_of(
     """Verdicts by a deterministic scorer; a failed request scores 0 whatever the scorer."""
     scorer = load_scorer(name, benchmark)
     verdicts = []
-    for sample, record, reply in zip(samples, records, replies or [Reply(r.text) for r in records], strict=True):
+    for sample, record, reply in zip(samples, records, replies or [r.reply for r in records], strict=True):
         if record.finish == "failed":
             verdicts.append(failed_verdict(record.error))
             continue

@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -41,6 +41,8 @@ T = TypeVar("T")
 
 SCHEMA = 2
 """Number of the layout; older ones are read, a newer one is not."""
+MOST_REPEATS = 1000
+"""The most responses to one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,12 @@ class Record:
     notes: Mapping[str, Any]
     answer_start: int | None = 0
     """Where the answer begins in the text, behind the thoughts; None where a thought never ended."""
+    thoughts: str = ""
+    """What the model thought first; the text has it too where the model did not tell it apart."""
+    thought_tokens: int | None = None
+    """Tokens of the thoughts, which `new_tokens` does not count."""
+    repeat: int = 0
+    """Which response to the request this is, from 0."""
 
     @property
     def outage(self) -> bool:
@@ -71,22 +79,35 @@ class Record:
         return self.finish == "failed" and bool(self.notes.get("outage"))
 
     @classmethod
-    def of(cls, response: Response, key: str, prompt: str, images: Sequence[str]) -> Record:
-        """The record of a response, with the request's key, prompt and image hashes beside it."""
+    def of(cls, response: Response, key: str, prompt: str, images: Sequence[str], repeat: int = 0) -> Record:
+        """The record of a response, with the request's key, prompt and image hashes beside it.
+
+        Thoughts in the text are told apart here, once. The id is the sample's.
+        """
+        reply = Reply(response.text)
+        cut = response.finish == "length" and reply.unfinished
         return cls(
-            response.id,
+            response.id.removesuffix(f"#{repeat}") if repeat else response.id,
             key,
             prompt,
             tuple(images),
             response.text,
-            response.finish,
+            "unfinished_thought" if cut else response.finish,
             response.error,
             response.prompt_tokens,
             response.new_tokens,
             response.seconds,
             dict(response.notes),
-            Reply(response.text).answer_start,
+            None if response.finish == "unfinished_thought" else reply.answer_start,
+            response.thoughts or reply.thoughts,
+            response.thought_tokens,
+            repeat,
         )
+
+    @property
+    def reply(self) -> Reply:
+        """The response as scorers see it."""
+        return Reply(self.text, thoughts=self.thoughts, unfinished=self.finish == "unfinished_thought")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +134,7 @@ def _dumps(value: Any) -> bytes:
 def encode(record: Record) -> bytes:
     """A record as its line, checksum last."""
     values = {name: getattr(record, name) for name in _RECORD_FIELDS}
+    values |= {name: value for name, empty in _OPTIONAL.items() if (value := getattr(record, name)) != empty}
     try:
         body = _dumps(values)
     except TypeError:  # a lone surrogate in a response is not valid UTF-8; a JSON escape can hold it
@@ -120,7 +142,9 @@ def encode(record: Record) -> bytes:
     return body[:-1] + b',"sum":"%08x"}\n' % zlib.crc32(body)
 
 
-_RECORD_FIELDS = tuple(f.name for f in fields(Record))
+_OPTIONAL: Mapping[str, Any] = {"thoughts": "", "thought_tokens": None, "repeat": 0}
+"""Fields that a line has only where they say something."""
+_RECORD_FIELDS = tuple(f.name for f in fields(Record) if f.name not in _OPTIONAL)
 _SUM = len(b',"sum":"00000000"}')
 
 
@@ -156,6 +180,11 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def repeats(self) -> int:
+        """How many responses the run has to each request."""
+        return int(self.info.get("repeats", 1))
 
     @property
     def info(self) -> dict[str, Any]:
@@ -244,15 +273,19 @@ class Run:
     def _responses_path(self, cell: Cell) -> Path:
         return self.path / "responses" / f"{cell.stem}.jsonl"
 
-    def responses(self, cell: Cell) -> dict[str, Record]:
-        """The stored responses of a cell by sample id; damaged lines are skipped."""
-        found: dict[str, Record] = {}
+    def responses(self, cell: Cell, repeat: int = 0) -> dict[str, Record]:
+        """The stored responses of a cell by sample id, of one repeat."""
+        return {identity: r for (identity, number), r in self.all_responses(cell).items() if number == repeat}
+
+    def all_responses(self, cell: Cell) -> dict[tuple[str, int], Record]:
+        """The stored responses of a cell by sample id and repeat; damaged lines are skipped."""
+        found: dict[tuple[str, int], Record] = {}
         path = self._responses_path(cell)
         if path.is_file():
             with path.open("rb") as lines:
                 for line in lines:
                     if line.endswith(b"\n") and (record := decode(line[:-1])) is not None:
-                        found[record.id] = record
+                        found[record.id, record.repeat] = record
         return found
 
     def writer(self, cell: Cell) -> ResponseWriter:
@@ -504,6 +537,7 @@ class _RunFile(msgspec.Struct):
     scorers: list[str]
     benchmarks: dict[str, _BenchmarkInfo]
     passes: list[_Pass]
+    repeats: Annotated[int, msgspec.Meta(ge=1, le=MOST_REPEATS)] = 1
 
 
 CHANGED = "another program has changed the file"
