@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from cambrian_eval.cli import output
-from cambrian_eval.errors import CambrianEvalError, unknown
+from cambrian_eval.errors import CambrianEvalError, UserError, unknown
 from cambrian_eval.safe_text import SafeStream
 
 COMMANDS = {
@@ -158,7 +158,8 @@ def _command() -> int:
     except CambrianEvalError as error:
         if debug:
             raise
-        return _end(f"error: {error}", 2)
+        details = error.details if isinstance(error, UserError) else ()
+        return _end("\n".join((*(f"  {line}" for line in details), f"error: {error}")), 2)
     except (KeyboardInterrupt, click.Abort):
         return _end("interrupted", 130)
     except Exception as error:

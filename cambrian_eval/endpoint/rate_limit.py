@@ -24,9 +24,9 @@ ROUND = 32
 class ConcurrencyLimit:
     """The number of requests that may be in flight, which adapts to the endpoint up to a maximum.
 
-    It starts at `START` and doubles with each round of responses while throughput grows with it; then it is halved once,
-    and grows by one a round. It is halved on HTTP 429 and on a timeout, and reduced by a quarter where more requests in
-    flight have made the endpoint so slow that it finishes fewer than half as many a second.
+    It starts at `START` and doubles with each round of responses while throughput grows with it; then it is halved
+    once, and grows by one a round. It is halved on HTTP 429 and on a timeout, and reduced by a quarter where more
+    requests in flight have made the endpoint so slow that it finishes fewer than half as many a second.
     """
 
     def __init__(self, maximum: int) -> None:
@@ -37,13 +37,15 @@ class ConcurrencyLimit:
         self._reduced_at = 0.0
         self._doubling = maximum > START
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._forget()
+        self._n, self._beside, self._seconds = 0, 0, 0.0
+        self._best = (0.0, 0.0)
 
     def start(self) -> None:
         """Called before requests run in a new event loop."""
         self._waiting.clear()
         self.in_flight = 0
-        self._forget()  # other requests take another time
+        self._n, self._beside, self._seconds = 0, 0, 0.0
+        self._best = (0.0, 0.0)  # other requests take another time
 
     @property
     def allowed(self) -> int:
@@ -120,11 +122,6 @@ class ConcurrencyLimit:
 
     def _reduce(self, factor: float) -> None:
         self.limit, self._doubling = max(1.0, self.limit * factor), False
-
-    def _forget(self) -> None:
-        """Forgets what was measured."""
-        self._n, self._beside, self._seconds = 0, 0, 0.0
-        self._best = (0.0, 0.0)
 
 
 def backoff(tries: int) -> float:

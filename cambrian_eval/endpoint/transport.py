@@ -8,6 +8,7 @@ organization, Azure); it builds one request, and those that follow are sent like
 from __future__ import annotations
 
 import io
+import ipaddress
 import os
 import ssl
 import zlib
@@ -133,6 +134,8 @@ class Connections:
 def proxy_for(url: str) -> str | None:
     """The HTTP proxy that the environment names for an address; an error where it is not usable."""
     parts = urlsplit(url)
+    if _is_loopback(parts.hostname or ""):
+        return None  # a server on this machine
     found = getproxies()
     proxy = found.get(parts.scheme) or found.get("all")
     if not proxy or proxy_bypass(parts.netloc):
@@ -150,6 +153,14 @@ def proxy_for(url: str) -> str | None:
         f"a proxy in the environment is not usable ({shown}: only http:// and https:// proxies are); "
         "see `cambrian-eval doctor` for the proxy variables that are set"
     )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
 
 
 def _trusted() -> ssl.SSLContext:

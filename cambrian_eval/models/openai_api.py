@@ -20,6 +20,7 @@ from cambrian_eval.endpoint.address import is_openai
 from cambrian_eval.endpoint.budget import (
     PRICES_FILE,
     Budget,
+    Price,
     estimated_tokens,
     image_tokens,
     most_image_tokens,
@@ -109,8 +110,12 @@ class _InFlight:
 class OpenAIOptions:
     """Options of `openai`."""
 
-    base_url: str | None = option(None, help="Address of the endpoint. [default: OPENAI_BASE_URL, else api.openai.com]")
-    concurrency: int = option(16, minimum=1, help="Maximum number of requests in flight.")
+    base_url: str | None = option(
+        None,
+        help="Address of the endpoint, or of several replicas, separated by commas. "
+        "[default: OPENAI_BASE_URL, else api.openai.com]",
+    )
+    concurrency: int = option(16, minimum=1, help="Maximum number of requests in flight at each address.")
     timeout: float = option(120.0, minimum=0.1, help="Seconds to wait for one response.")
     outage: float = option(600.0, minimum=0, help="Seconds to wait for an endpoint that is not available.")
     max_retry_after: float = option(300.0, minimum=0, help="Longest Retry-After in seconds that is waited for.")
@@ -138,9 +143,20 @@ class OpenAIAdapter(Adapter):
                 f'no price is known for {rest!r}, so budget cannot be kept; put {{"{rest}": [input, output]}} '
                 f"(US dollars per million tokens) into a JSON file and name it in {PRICES_FILE}"
             )
+        addresses = [None] if options.base_url is None else [a.strip() for a in options.base_url.split(",")]
+        if options.budget is not None and len(addresses) > 1:
+            raise UserError("a budget holds for one address; leave out --budget, or give one base URL")
+        members = [self._at(address, rest, options, price) for address in addresses]
+        if len(members) == 1:
+            return members[0]
+        from cambrian_eval.models.spread import SpreadModel
+
+        return SpreadModel(members)
+
+    def _at(self, address: str | None, name: str, options: OpenAIOptions, price: Price | None) -> ApiModel:
         endpoint = Endpoint(
-            rest,
-            options.base_url,
+            name,
+            address,
             concurrency=options.concurrency,
             timeout=options.timeout,
             outage=options.outage,

@@ -44,7 +44,7 @@ def describe(
     return {
         "model": {
             "name": name_line(model.name),
-            "spec": spec if isinstance(spec, str) else model.name,
+            "spec": _spec(spec, model),
             "fingerprint": model.fingerprint,
             "max_images": model.max_images,
             "details": dict(model.describe()),
@@ -82,6 +82,13 @@ def describe(
             }
         ],
     }
+
+
+def _spec(spec: str | Model, model: Model) -> str:
+    """The `--model` spec, completed by the model's name where it names none (`openai:` with `--serve`)."""
+    if not isinstance(spec, str):
+        return model.name
+    return f"{spec}{model.name}" if spec.endswith(":") else spec
 
 
 def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded) -> dict[str, Any]:
