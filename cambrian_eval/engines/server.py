@@ -32,6 +32,7 @@ POLL = 0.25
 """Seconds between two questions whether a server is ready."""
 SAY_EVERY = 10.0
 """Seconds between two lines about a server that is not ready."""
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _PASSING = re.compile(r"(\w+)=(.*)", re.DOTALL)
 _SECRET_FLAG = re.compile(r"--[\w-]*(key|token|secret|password)[\w-]*", re.IGNORECASE)
 _SECRET_NAME = re.compile(r".*(_KEY|_TOKEN|_SECRET|_PASSWORD)$")
@@ -172,6 +173,10 @@ class Server:
         """Its base URL."""
         return f"http://{HOST}:{self.port}/v1"
 
+    @property
+    def _names_model(self) -> bool:
+        return self.command.kind is not None and self.command.kind.names_model
+
     def wait(self) -> int:
         """Its exit code, once it has ended and its log is read."""
         code = self._process.wait()
@@ -195,7 +200,7 @@ class Server:
 
     def models(self, key: str, wanted: str) -> list[str]:
         """The names that `/v1/models` lists, or the one that its command has."""
-        if self.command.kind is not None and self.command.kind.names_model:
+        if self._names_model:
             named = self.command.model or wanted
             if not named:
                 raise UserError("--serve: name the model behind `serve`, or with --model")
@@ -226,6 +231,8 @@ class Server:
             status, _ = self._get("/health", key)
             if status not in (200, 401, 403, 404, 405):
                 return False
+            if self._names_model:
+                return status == 200
             status, _ = self._get("/v1/models", key)
         except (OSError, http.client.HTTPException):
             return False
@@ -259,7 +266,7 @@ class Server:
                 file.write(line)
                 file.flush()
                 if line.strip():
-                    self.lines.append(one_line(line, 300))
+                    self.lines.append(_COLOR.sub("", line).rstrip()[:300])
 
 
 def _free_port() -> int:
