@@ -23,7 +23,7 @@ from cambrian_eval.endpoint.budget import Budget, Price, Reservation
 from cambrian_eval.endpoint.event_loop import EventLoop
 from cambrian_eval.endpoint.failures import Abandoned, ErrorKind, ErrorReader, Failure, FinishedRequest, RequestError
 from cambrian_eval.endpoint.outage import CircuitBreaker, log
-from cambrian_eval.endpoint.parameters import ChatRequest, SupportedParameters
+from cambrian_eval.endpoint.parameters import ChatRequest, SupportedParameters, body_of
 from cambrian_eval.endpoint.rate_limit import MAX_RETRY_AFTER, ConcurrencyLimit, backoff
 from cambrian_eval.endpoint.responses import ChatResponse, parse_response
 from cambrian_eval.errors import UserError
@@ -207,6 +207,8 @@ class Endpoint:
         state.total += 1
         if kind == "rejected":
             state.changes += 1
+            if (option := self._parameters.refused(error.reason, error.sent, request)) is not None:
+                raise UserError(f"{self._errors.address} rejects {option} ({error.reason}); leave it out")
             if state.changes <= MAX_PARAMETER_CHANGES and self._parameters.learn(error.reason, error.sent):
                 return None
             if self._parameters.schema_unconfirmed(request):
@@ -328,7 +330,7 @@ class Endpoint:
         caught = None
         reservation.in_transit = True
         try:
-            reply = await connections.post(orjson.dumps(sent))
+            reply = await connections.post(orjson.dumps(body_of(sent)))
         except (aiohttp.ClientError, OSError, BadBody, UserError) as error:  # a timeout is an OSError
             caught = error
         if caught is not None:  # raised here and not above, because a traceback would show the original with the key
@@ -339,8 +341,7 @@ class Endpoint:
         response = parse_response(reply.body)
         if isinstance(response, str):
             raise RequestError("invalid", self._errors.line(response))
-        facts = {name: sent[name] for name in (self._parameters.limit_name, "temperature") if name in sent}
-        return replace(response, sent=facts)
+        return replace(response, sent=self._parameters.facts(sent))
 
     async def connect(self) -> Connections:
         """New connections to the endpoint, for the running event loop."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.errors import UserError
@@ -40,12 +40,24 @@ class _Tag:
 
     id: str
     notes: Mapping[str, Any]
+    stops: tuple[str, ...]
 
 
 class CambrianModel:
-    """A loaded checkpoint that answers requests greedily, in batches, with each image encoded once."""
+    """A loaded checkpoint that answers requests in batches, with each image encoded once."""
 
     max_images: int | None = 1
+    decodes = frozenset(
+        (
+            *("temperature", "top_p", "top_k", "min_p", "seed", "stop", "system", "thinking_off"),
+            *("repetition_penalty", "presence_penalty", "frequency_penalty"),
+        )
+    )
+    declines: Mapping[str, str] = {
+        "num_beams": "its batches have no beam search; leave it out",
+        "thinking_on": "Cambrian-1 does not think before it answers",
+        "thinking_budget": "Cambrian-1 does not think before it answers",
+    }
 
     def __init__(self, name: str, fingerprint: str, processor: Any, driver: Driver, facts: Mapping[str, Any]) -> None:
         self.name = name
@@ -75,11 +87,12 @@ class CambrianModel:
         """Facts for run.json."""
         return self._facts
 
-    def prompt(self, text: str, has_image: bool) -> str:
-        """A question in the checkpoint's template, after its image."""
+    def prompt(self, text: str, has_image: bool, system: str | None = None) -> str:
+        """A question in the checkpoint's template, after its image; `system` replaces the template's own prompt."""
         content: list[dict[str, str]] = [{"type": "image"}] if has_image else []
         content.append({"type": "text", "text": text})
-        chat = [{"role": "user", "content": content}]
+        chat: list[dict[str, Any]] = [] if system is None else [{"role": "system", "content": system}]
+        chat.append({"role": "user", "content": content})
         return str(self.processor.apply_chat_template(chat, add_generation_prompt=True))
 
     def _questions(self, requests: Iterator[Request], refused: list[Response]) -> Iterator[Question]:
@@ -92,6 +105,7 @@ class CambrianModel:
     def _question(self, request: Request) -> Question:
         from .cambrian.fast import ImageSource, Question
         from .cambrian.prompts import IMAGE_MARK
+        from .sampling import stream_of
 
         if len(request.images) > 1:
             raise UserError(f"request {request.id!r} has {len(request.images)} images; Cambrian-1 takes one")
@@ -104,16 +118,30 @@ class CambrianModel:
             image = request.images[0]
             pixels = image.load()
             source = ImageSource(image.sha256, pixels.size, lambda: pixels)
-        ids = self.processor.token_ids(self.prompt(text, source is not None))
-        return Question(_Tag(request.id, notes), tuple(ids), request.max_new_tokens, source)
+        system = None if request.system is None else request.system.replace(IMAGE_MARK, "")
+        ids = self.processor.token_ids(self.prompt(text, source is not None, system))
+        tag = _Tag(request.id, notes, request.decoding.stop)
+        return Question(
+            tag, tuple(ids), request.max_new_tokens, source, replace(request.decoding, stop=()), stream_of(request)
+        )
+
+    def _text(self, ids: list[int]) -> str:
+        return str(self.processor.tokenizer.decode(ids, skip_special_tokens=True))
 
     def _response(self, result: Generated, seconds: float) -> Response:
+        from .sampling import cut_at_stop, tokens_up_to
+
+        ids, stops = list(result.ids), result.tag.stops
+        text, stopped = self._text(ids), result.stopped
+        if stops and (end := cut_at_stop(text, stops)) is not None:
+            ids = ids[: tokens_up_to(ids, stops, self._text)]
+            text, stopped = text[:end], True
         return Response(
             result.tag.id,
-            self.processor.decode(list(result.ids)),
-            finish="stop" if result.stopped else "length",
+            text.strip(),
+            finish="stop" if stopped else "length",
             prompt_tokens=result.prompt_tokens,
-            new_tokens=len(result.ids),
+            new_tokens=len(ids),
             seconds=round(seconds, 6),
             notes=result.tag.notes,
         )
@@ -261,7 +289,6 @@ def _facts(driver: Driver, settings: Mapping[str, Any], options: CambrianOptions
         "kind": "Cambrian-1",
         **settings,
         "device": str(driver.device),
-        "decoding": "greedy",
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "towers": [spec.entry for spec in model.tower_specs],
         "batch_size": options.batch_size or "auto",

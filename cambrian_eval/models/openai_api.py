@@ -29,24 +29,33 @@ from cambrian_eval.endpoint.budget import (
 from cambrian_eval.endpoint.client import Endpoint
 from cambrian_eval.endpoint.cost_log import CostLog
 from cambrian_eval.endpoint.failures import Failure
-from cambrian_eval.endpoint.parameters import REASONING_ALLOWANCE, ChatRequest
+from cambrian_eval.endpoint.parameters import DECODING, EXTENSIONS, REASONING_ALLOWANCE, ChatRequest, thinking_modes
 from cambrian_eval.endpoint.responses import ChatResponse, printable
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Adapter, Model, option
 from cambrian_eval.models.image_parts import MOST_BYTES, ImageParts
-from cambrian_eval.sample import Request, Response, failed_response
+from cambrian_eval.sample import Finish, Request, Response, failed_response
+from cambrian_eval.scoring.thoughts import bare, split
 
 _VERSION = 1
 """Part of the fingerprint: increased whenever the same request would be sent in another form."""
 
 
 class ApiModel:
-    """A model behind an endpoint. Decodes greedily as far as the endpoint allows (temperature 0)."""
+    """A model behind an endpoint. Greedy decoding is temperature 0, as far as the endpoint allows it."""
 
     max_images: int | None = None
     reads_pixels = False
 
     def __init__(self, endpoint: Endpoint) -> None:
+        openai = is_openai(endpoint.base_url)
+        modes, reason = thinking_modes(endpoint.model, openai)
+        self.decodes = frozenset((*DECODING, *(() if openai else EXTENSIONS), "system", "thinking_budget")) | modes
+        self.declines = {
+            **dict.fromkeys(EXTENSIONS, "OpenAI's own endpoints have no such setting"),
+            **dict.fromkeys(("thinking_on", "thinking_off"), reason),
+            "num_beams": "chat endpoints have no beam search",
+        }
         self.endpoint = endpoint
         self._parts = ImageParts()
         self._stop: threading.Event | None = None
@@ -92,7 +101,6 @@ class ApiModel:
             "kind": "OpenAI-compatible chat endpoint",
             "model": self.endpoint.model,
             "place": self.endpoint.place,
-            "temperature": 0,
             "reasoning_allowance": REASONING_ALLOWANCE,
             "price_per_million_tokens": None if price is None else [price.input, price.output],
         }
@@ -174,16 +182,31 @@ def chat_of(request: Request, parts: ImageParts, counted_as: str = "") -> tuple[
     """
     prompt = printable(request.prompt)
     tokens = estimated_tokens(prompt) + 8
+    first: tuple[Mapping[str, Any], ...] = ()
+    if request.system is not None:
+        system = printable(request.system)
+        first, tokens = ({"role": "system", "content": system},), tokens + estimated_tokens(system) + 4
+
+    def chat(content: Any, most: int = 0, images: int = 0) -> ChatRequest:
+        return ChatRequest(
+            (*first, {"role": "user", "content": content}),
+            request.max_new_tokens,
+            tokens,
+            most,
+            images,
+            decoding=request.decoding,
+            thinking=request.thinking,
+            repeat=request.repeat,
+        )
+
     if not request.images:
-        return ChatRequest(({"role": "user", "content": prompt},), request.max_new_tokens, tokens), {}
+        return chat(prompt), {}
     images = [parts.of(image) for image in request.images]
-    content = [*(image.part for image in images), {"type": "text", "text": prompt}]
     most = tokens + sum(most_image_tokens(counted_as, *image.size) for image in images)
     tokens += sum(image_tokens(*image.size) for image in images)
-    messages = ({"role": "user", "content": content},)
-    chat = ChatRequest(messages, request.max_new_tokens, tokens, most, len(request.images))
+    content = [*(image.part for image in images), {"type": "text", "text": prompt}]
     reencoded = [image.note for image in images if image.note]
-    return chat, {"reencoded": reencoded} if reencoded else {}
+    return chat(content, most, len(images)), {"reencoded": reencoded} if reencoded else {}
 
 
 def _response(request: _InFlight, outcome: ChatResponse | Failure) -> Response:
@@ -203,12 +226,32 @@ def _response(request: _InFlight, outcome: ChatResponse | Failure) -> Response:
         notes["sent"] = dict(outcome.sent)
     if outcome.served_by:
         notes["served_by"] = outcome.served_by
+    text, thoughts, finish = _apart(outcome)
+    new_tokens, thought_tokens = outcome.new_tokens, outcome.reasoning_tokens or None
+    if thought_tokens is None and thoughts:
+        # Not counted by the endpoint: by their part of the text.
+        thought_tokens = round(new_tokens * len(thoughts) / (len(thoughts) + len(text)))
+        notes["thought_tokens_estimated"] = True
     return Response(
         request.id,
-        outcome.text,
-        finish=outcome.finish,
+        text,
+        finish=finish,
         prompt_tokens=outcome.prompt_tokens,
-        new_tokens=outcome.new_tokens,
+        new_tokens=max(0, new_tokens - (thought_tokens or 0)),
         seconds=round(outcome.seconds, 4),
         notes=notes,
+        thoughts=thoughts,
+        thought_tokens=thought_tokens,
     )
+
+
+def _apart(outcome: ChatResponse) -> tuple[str, str, Finish]:
+    """Answer, thoughts and finish; servers without a parser for thoughts return them in the text."""
+    if outcome.thoughts:
+        return outcome.text, outcome.thoughts, outcome.finish
+    parts = split(outcome.text)
+    if parts.unfinished:
+        return "", bare(parts.thoughts), "unfinished_thought"
+    if not parts.thoughts:
+        return outcome.text, "", outcome.finish
+    return outcome.text[parts.start : parts.end], bare(parts.thoughts), outcome.finish

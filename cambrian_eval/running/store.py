@@ -36,6 +36,7 @@ from cambrian_eval.json_input import parse_object, read_object
 from cambrian_eval.safe_text import name_line
 from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
 from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.scoring.thoughts import bare
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ class Record:
             response.seconds,
             dict(response.notes),
             None if response.finish == "unfinished_thought" else reply.answer_start,
-            response.thoughts or reply.thoughts,
+            response.thoughts or bare(reply.thoughts),
             response.thought_tokens,
             repeat,
         )

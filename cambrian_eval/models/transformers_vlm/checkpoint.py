@@ -16,6 +16,7 @@ from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.models.checkpoint_files import check_folder, check_stop_ids, read_json
 from cambrian_eval.models.local import device_of, quantization
 from cambrian_eval.models.tensor_files import open_file, read_entries
+from cambrian_eval.models.transformers_vlm import processor_settings
 from cambrian_eval.models.transformers_vlm.chat_template import prints_date, probe, set_template
 from cambrian_eval.models.transformers_vlm.options import TransformersOptions
 from cambrian_eval.models.weights_check import (
@@ -62,6 +63,8 @@ def load(folder: Path, options: TransformersOptions) -> Checkpoint:
     device = device_of(options)
     config = _config(folder, raw, options)
     processor = _processor(folder, raw, options)
+    if options.processor is not None:
+        processor_settings.apply(processor, processor_settings.parse(options.processor), folder)
     set_template(processor, options.template)
     fixed_date = prints_date(processor.chat_template)
     written, takes_parts = probe(processor)

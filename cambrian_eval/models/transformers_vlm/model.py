@@ -1,7 +1,7 @@
 """A transformers model that answers requests, through its processor and chat template.
 
 Turns a request into a prompt, groups requests into batches (left padding; rows of one batch have the same number of
-images and the same limit) and turns generated tokens into a `Response`. Decoding is greedy.
+images, the same limit and the same decoding) and turns generated tokens into a `Response`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,31 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.image import LazyImage
 from cambrian_eval.models.checkpoint_identity import ContentHash
+from cambrian_eval.models.sampling import HONOURED, Choice, cut_at_stop, needed, stream_of
 from cambrian_eval.models.self_check import check_vocabulary, self_check
-from cambrian_eval.models.transformers_vlm.chat_template import TODAY, render, require_text
+from cambrian_eval.models.transformers_vlm.chat_template import (
+    TODAY,
+    render,
+    require_text,
+    system_content,
+    system_forms,
+)
 from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint, embedding_rows
 from cambrian_eval.models.transformers_vlm.options import TransformersOptions
+from cambrian_eval.models.transformers_vlm.thinking import (
+    Limits,
+    Progress,
+    Switch,
+    may_think,
+    opened_by,
+    switch_of,
+)
 from cambrian_eval.sample import Finish, Request, Response, failed_response
 
 if TYPE_CHECKING:
@@ -42,9 +57,10 @@ class _Row:
     notes: Mapping[str, Any]
 
     @property
-    def kind(self) -> tuple[int, int]:
-        """Number of images and limit; equal in all rows of a batch."""
-        return len(self.request.images), self.request.max_new_tokens
+    def kind(self) -> tuple[int, int, str]:
+        """Number of images, limits and decoding; equal in all rows of a batch."""
+        asked = self.request
+        return len(asked.images), asked.max_new_tokens, repr((asked.decoding, asked.thinking))
 
     @property
     def size(self) -> int:
@@ -71,12 +87,30 @@ class TransformersModel:
             "attention": options.attention or "default",
             "quantize": options.quantize,
             "images": type(checkpoint.processor.image_processor).__name__,
-            "decoding": "greedy",
         }
+        if options.processor is not None:
+            self._settings["processor_settings"] = options.processor
         self._options = options
+        processor = checkpoint.processor
+        self._penalty = checkpoint.model.generation_config.repetition_penalty
+        self._thinks = may_think(processor)
+        probe: Any = [{"type": "text", "text": "?"}] if checkpoint.takes_parts else "?"
+        templated = processor.chat_template is not None
+        self._system_parts = system_forms(processor, probe)
+        self._switch = switch_of(processor, probe) if templated else Switch({}, "it has no chat template")
+        self.decodes = HONOURED | {"num_beams"} | self._switch.honoured
+        self.decodes |= {"thinking_budget"} if self._thinks else frozenset()
+        self.decodes |= {"system"} if self._system_parts is not None else frozenset()
+        self.declines = {
+            "system": "its chat template takes no system prompt",
+            "thinking_on": self._switch.reason,
+            "thinking_off": self._switch.reason,
+            "thinking_budget": "neither its chat template nor its vocabulary has the mark of a thought",
+        }
         self._self_check = self._check() if options.self_check else "off"
         more = {"class": type(checkpoint.model).__name__, "allow_missing": options.allow_missing}
-        self.fingerprint = content.identity("hf", {**self._settings, **more})
+        # Decoding is part of every request key; the fingerprint states the default, as it always has.
+        self.fingerprint = content.identity("hf", {**self._settings, "decoding": "greedy", **more})
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """Reads a window of requests, answers it batch by batch, then reads the next."""
@@ -100,6 +134,10 @@ class TransformersModel:
         facts: dict[str, Any] = {} if self.checkpoint.note is None else {"note": self.checkpoint.note}
         if self.checkpoint.fixed_date:
             facts["date_in_prompts"] = f"fixed: {TODAY:%Y-%m-%d}"
+        if self._penalty not in (None, 1.0):
+            facts["repetition_penalty"] = f"{self._penalty} (generation_config.json), unless -G sets another"
+        if self._thinks:
+            facts["thinking"] = ", ".join(sorted(self._switch.honoured)) or "as the model does; no switch"
         return {
             "kind": f"transformers {type(model).__name__}",
             **self._settings,
@@ -144,7 +182,12 @@ class TransformersModel:
             return _Row(request, self._untemplated(text, len(request.images), mark), notes)
         parts = [{"type": "image"} for _ in request.images] + [{"type": "text", "text": text}]
         plain = "".join(f"{mark}\n" for _ in request.images) + text
-        written = render(processor, parts if self.checkpoint.takes_parts else plain)
+        system = None
+        if request.system is not None:
+            system = system_content(request.system.replace(mark, ""), bool(self._system_parts))
+        mode = request.thinking.mode
+        switch = {} if mode == "auto" else self._switch.values[mode == "on"]
+        written = render(processor, parts if self.checkpoint.takes_parts else plain, system, switch)
         require_text(written, text)
         return _Row(request, written, notes)
 
@@ -232,17 +275,39 @@ class TransformersModel:
             self._batch = min(self._most, self._batch * 2)
 
     def _generate(self, batch: Sequence[_Row], inputs: Any) -> list[Response]:
-        """One pass of generation."""
+        """One pass of generation; the rows share their limits and decoding."""
         began = time.perf_counter()
         length = int(inputs["input_ids"].shape[1])
-        limit = batch[0].request.max_new_tokens
-        out = self._generated(inputs, limit)
+        first = batch[0].request
+        limit = first.max_new_tokens + (first.thinking.limit if self._thinks else 0)
+        decoding = first.decoding
+        if decoding.repetition_penalty is None and self._penalty is not None:
+            decoding = replace(decoding, repetition_penalty=float(self._penalty))
+        more: dict[str, Any] = {"num_beams": decoding.num_beams or 1}
+        if needed(decoding):
+            masks = inputs["attention_mask"].bool()
+            prompts = [ids[mask].tolist() for ids, mask in zip(inputs["input_ids"], masks, strict=True)]
+            more["logits_processor"] = [
+                Choice(decoding, [stream_of(row.request) for row in batch], prompts, length, limit)
+            ]
+        rows: list[Progress | None] = [None] * len(batch)
+        if more["num_beams"] == 1 and (self._thinks or decoding.stop):
+            limited = [self._progress(row) for row in batch]
+            more["stopping_criteria"] = [Limits(limited, self._ends, self.checkpoint.processor.tokenizer)]
+            rows = list(limited)
+        out = self._generated(inputs, limit, **more)
         seconds = (time.perf_counter() - began) / len(batch)
-        prompts = inputs["attention_mask"].sum(dim=1).tolist()
+        counts = inputs["attention_mask"].sum(dim=1).tolist()
         return [
-            self._response(row, new, limit, prompt, seconds)
-            for row, new, prompt in zip(batch, out[:, length:].tolist(), prompts, strict=True)
+            self._response(row, new, limit, prompt, seconds, progress)
+            for row, new, prompt, progress in zip(batch, out[:, length:].tolist(), counts, rows, strict=True)
         ]
+
+    def _progress(self, row: _Row) -> Progress:
+        request = row.request
+        limit = request.thinking.limit if self._thinks else 0
+        opened = opened_by(row.text) if self._thinks else None
+        return Progress(request.max_new_tokens, limit, opened, request.decoding.stop)
 
     def _generated(self, inputs: Any, limit: int, **more: Any) -> Any:
         import torch
@@ -252,7 +317,7 @@ class TransformersModel:
                 **inputs,
                 max_new_tokens=limit,
                 do_sample=False,
-                num_beams=1,
+                repetition_penalty=1.0,  # ours does not look at padding, so that batches do not matter
                 temperature=None,
                 top_p=None,
                 top_k=None,
@@ -260,20 +325,40 @@ class TransformersModel:
                 **more,
             )
 
-    def _response(self, row: _Row, new: list[int], limit: int, prompt: int, seconds: float) -> Response:
+    def _response(
+        self, row: _Row, new: list[int], limit: int, prompt: int, seconds: float, progress: Progress | None
+    ) -> Response:
+        """The response in the new tokens of a row; with `progress`, as its own limits ended it."""
+        tokenizer = self.checkpoint.processor.tokenizer
+        if progress is not None:  # what follows is padding
+            new = new[: len(progress.ids) + (progress.ended is None)]
         end = next((i for i, token in enumerate(new) if token in self._ends), None)
         kept = new if end is None else new[:end]
         finish: Finish = "length" if end is None and len(new) >= limit else "stop"
-        text = self.checkpoint.processor.tokenizer.decode(kept, skip_special_tokens=True).strip()
         count = len(new) if end is None else end + 1
+        thoughts, thought_tokens = "", None
+        if progress is not None:
+            finish = progress.ended or "stop"
+        if progress is not None and progress.thinks:
+            text, thoughts, thought_tokens = progress.answer(tokenizer), progress.thoughts(tokenizer), progress.start
+            if progress.closing is not None:
+                finish, thought_tokens = "unfinished_thought", len(kept)
+            count -= thought_tokens
+        else:
+            text = str(tokenizer.decode(kept, skip_special_tokens=True))
+        stops = row.request.decoding.stop
+        if stops and (at := cut_at_stop(text, stops)) is not None:
+            text, finish = text[:at], "stop"
         return Response(
             row.request.id,
-            text,
+            text.strip(),
             finish=finish,
             prompt_tokens=int(prompt),
             new_tokens=count,
             seconds=round(seconds, 6),
             notes=dict(row.notes),
+            thoughts=thoughts,
+            thought_tokens=thought_tokens,
         )
 
 
