@@ -129,11 +129,11 @@ class ServeEngine:
         server.wait()
         if self._closing:
             return
-        error = server.ended("in the middle of the run; responses so far are stored; run again to resume")
+        error = server.ended("in the middle of the run")
         if isinstance(model, SpreadModel):
             model.lose(number, str(error))
         else:
-            self._ended = error
+            self._ended = UserError(f"{error}; responses so far are stored; run again to resume", error.details)
             self._halted.set()
 
 

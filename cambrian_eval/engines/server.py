@@ -214,7 +214,7 @@ class Server:
 
     def ended(self, when: str) -> UserError:
         """What to say where the server ended by itself; the error has the end of its log."""
-        return self._error(f"the server ended with code {self.wait()} {when} ({self.command.shown})")
+        return self._error(f"the server ended with code {self.wait()} {when}")
 
     def stop(self) -> None:
         """Ends the server with all its processes, and waits for that."""
