@@ -37,6 +37,7 @@ COMMANDS = {
     "cvbench": ("cvbench_builder.cli:app", "Build, review and audit CV-Bench from source annotations."),
     "status": ("cambrian_eval.cli.status:status", "Progress of a run, from another terminal."),
     "merge": ("cambrian_eval.cli.merge:merge", "Merge the shards of a run, with every check."),
+    "cache": ("cambrian_eval.cli.cache:app", "What a response cache holds, and removing from it."),
     "inspect": ("cambrian_eval.cli.inspect_:inspect", "What a Cambrian checkpoint contains, and what is missing."),
     "fetch": ("cambrian_eval.cli.fetch:fetch", "Download datasets and models into the cache."),
     "doctor": ("cambrian_eval.cli.doctor:doctor", "Versions, devices, caches, and missing packages."),

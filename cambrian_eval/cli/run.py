@@ -90,6 +90,9 @@ def run(
     ),
     serve_timeout: float = typer.Option(3600.0, min=1, help="Seconds to wait until the server is ready."),
     shard: str = typer.Option(None, help="i/n: run only the i-th of n parts; `merge` joins them."),
+    cache: Path = typer.Option(
+        None, help="File of responses shared between runs: only requests that are not in it are sent."
+    ),
     notify_command: str = typer.Option(
         None, help="Shell command to run at the end, with CAMBRIAN_EVAL_* variables in its environment."
     ),
@@ -178,6 +181,7 @@ def run(
         benchmark_settings=output.settings(set_),
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
+        cache=cache,
     )
     flags = dict(
         dtype=dtype,
@@ -324,6 +328,7 @@ def _report(outcome: RunOutcome, model: str, json: bool, code: int, max_failures
             "exit_code": code,
             "samples": outcome.n,
             "failed": outcome.n_failed,
+            **({} if outcome.n_cached is None else {"cached": outcome.n_cached}),
         }
         found = {"results": [asdict(r) for r in outcome.results], "averages": by_run(outcome.results)}
         print(output.as_json({**body, **found}))

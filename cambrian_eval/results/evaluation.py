@@ -45,6 +45,7 @@ def run(
     max_pixels: int = MAX_PIXELS,
     max_failures: float = 0.01,
     retry_failed: bool = False,
+    cache: str | Path | None = None,
     offline: bool = False,
     revision: str | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -85,6 +86,7 @@ def run(
         allow_mixed=allow_mixed,
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
+        cache=None if cache is None else Path(cache),
     )
     return evaluate(model, chosen, Path(out), options, engine, progress, stop)
 

@@ -170,10 +170,12 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
     return merged
 
 
-def close_pass(store: Run, interrupted: bool) -> None:
+def close_pass(store: Run, interrupted: bool, cached: int | None = None) -> None:
     """Writes down when and how this start of the run ended."""
     info = store.info
     info["passes"][-1].update(end=now(), interrupted=interrupted)
+    if cached is not None:
+        info["passes"][-1]["cached"] = cached
     store.save_info(info)
 
 
