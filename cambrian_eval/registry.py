@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cambrian_eval.benchmark import PAPER, Benchmark
-from cambrian_eval.condition import CONDITIONS, Condition
+from cambrian_eval.condition import Condition, Dose
+from cambrian_eval.conditions import CONDITIONS
 from cambrian_eval.errors import CambrianEvalError, UserError, describe, unknown
 from cambrian_eval.json_input import read_object
 from cambrian_eval.model import Adapter, Claim, Model, option_fields, parse_options
@@ -235,7 +236,12 @@ def conditions() -> dict[str, Condition]:
 
 
 def load_condition(name: str) -> Condition:
-    """The vision condition of that name."""
+    """The vision condition of that name; `NAME:AMOUNT` for one that takes an amount."""
+    base, colon, amount = name.partition(":")
+    if colon and isinstance(dose := conditions().get(base), Dose):
+        return dose.at(amount)
+    if isinstance(dose := conditions().get(name), Dose):
+        raise UserError(f"condition {name!r} needs an amount, as in {name}:N; it is {dose.amounts}")
     if name == "random":
         raise UserError("condition 'random' needs no run: every result carries its exact chance score")
     return find("vision condition", name, CONDITIONS, Condition, CONDITIONS_GROUP)  # type: ignore[type-abstract]

@@ -200,6 +200,8 @@ class Result:
     """Responses that an LLM judge gave no verdict on; they score 0."""
     n_unfinished: int = 0
     """Of the unparsed responses, those whose thought never ends."""
+    synthetic: bool = False
+    """Whether the rows were drawn by a program (the miniature suite): such a score says nothing about the benchmark."""
     tokens: Mapping[str, float] = field(default_factory=dict)
     """Mean tokens of an "answer" and of its "thoughts", where the model counts them."""
     repeats: Repeats | None = None

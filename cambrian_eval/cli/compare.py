@@ -26,7 +26,7 @@ def compare(
     from cambrian_eval.cli import output
     from cambrian_eval.results.comparison import compare_runs, differing
     from cambrian_eval.results.lengths import lengths
-    from cambrian_eval.running.store import Cell, open_run
+    from cambrian_eval.running.store import Cell, is_synthetic, open_run
 
     first, second = open_run(a), open_run(b)
     found = compare_runs(first, second, vision, vision_b or vision, scorer)
@@ -53,6 +53,8 @@ def compare(
     _print_lengths(long)
     if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in names]:
         print(f"note: not compared (missing in one run, or the gold answers are withheld): {', '.join(left)}")
+    if drawn := [name for name in names if is_synthetic(first.info["benchmarks"][name])]:
+        print(f"note: synthetic data, no score of the published benchmark: {', '.join(sorted(drawn))}")
     if settings:
         print(f"note: the runs also differ in these settings: {'; '.join(settings)}")
     for c in found:

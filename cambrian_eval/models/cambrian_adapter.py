@@ -155,9 +155,6 @@ class CambrianOptions(LocalOptions):
     )
     template: str | None = option(None, help="Conversation template instead of the checkpoint's own.")
     towers_root: str | None = option(None, help="Folder with local weights of the vision towers.")
-    vision_cache_gb: float | None = option(
-        None, none="auto", minimum=0, help="Memory for encoded images, in units of 10^9 bytes."
-    )
 
 
 class CambrianAdapter(Adapter):
@@ -184,11 +181,13 @@ class CambrianAdapter(Adapter):
 
         from transformers.utils import logging
 
+        from .adapters import apply_adapter, find_adapter
         from .cambrian import CambrianForConditionalGeneration, CambrianProcessor
         from .cambrian.checkpoint import Checkpoint
         from .cambrian.fast import Driver
         from .checkpoint_identity import ContentHash
 
+        adapter = find_adapter(options.adapter)
         logging.disable_progress_bar()  # a run has progress bars of its own
         checkpoint = Checkpoint.open(rest)
         _set_arithmetic(dtype, options.deterministic)
@@ -199,7 +198,7 @@ class CambrianAdapter(Adapter):
                 towers_root=options.towers_root,
                 allow_pickle=options.allow_pickle,
             )
-            folders = [checkpoint.folder, *(spec.folder for spec in processor.towers)]
+            folders = [checkpoint.folder, *(spec.folder for spec in processor.towers), adapter]
             with ContentHash(folders, options.rehash) as content:
                 model = CambrianForConditionalGeneration.from_pretrained(
                     checkpoint,
@@ -211,6 +210,11 @@ class CambrianAdapter(Adapter):
                     allow_pickle=options.allow_pickle,
                     allow_missing=options.allow_missing,
                 )
+                more = {}
+                if adapter is not None:
+                    merge = options.quantize is None
+                    applied = apply_adapter(model, adapter, merge=merge, allow_pickle=options.allow_pickle)
+                    more = {"adapter": applied}
                 driver = Driver(
                     model,
                     processor,
@@ -226,8 +230,8 @@ class CambrianAdapter(Adapter):
                     "quantize": options.quantize,
                 }
                 fingerprint = content.identity("cambrian", {**settings, "allow_missing": options.allow_missing})
-        facts = _facts(driver, settings, options) | {"self_check": checked}
-        return CambrianModel(display_name(rest), fingerprint, processor, driver, facts)
+        facts = _facts(driver, settings, options) | more | {"self_check": checked}
+        return CambrianModel(display_name(rest, options.adapter), fingerprint, processor, driver, facts)
 
     def written(self, rest: str, options: CambrianOptions, request: Request) -> str:
         """The prompt in the checkpoint's conversation template; needs its configuration and tokenizer alone."""

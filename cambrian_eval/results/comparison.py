@@ -93,8 +93,8 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
         _check_images(a, b, Cell(name, condition_a), [s.id for s in shared])
     _check_judges(a, b, name, condition_a, condition_b, scorer)
     benchmark = benchmark_of(a, name)
-    units_a = _units(benchmark, shared, a, Cell(name, condition_a), scorer)
-    units_b = _units(benchmark, shared, b, Cell(name, condition_b), scorer)
+    units_a = cell_units(benchmark, shared, a, Cell(name, condition_a), scorer)
+    units_b = cell_units(benchmark, shared, b, Cell(name, condition_b), scorer)
     weights = benchmark.metrics(sorted({u.stratum for u in units_a})).get("score", {})
     paired = statistics.paired(units_a, units_b, weights, clusters(shared), len(shared))
     if paired is None:
@@ -150,7 +150,7 @@ def _check_stored(run: Run, cell: Cell, scorer: str, score: float) -> None:
             )
 
 
-def _units(benchmark: Benchmark, samples: Sequence[Sample], run: Run, cell: Cell, scorer: str) -> list[Unit]:
+def cell_units(benchmark: Benchmark, samples: Sequence[Sample], run: Run, cell: Cell, scorer: str) -> list[Unit]:
     """The units of a cell, their values the means over the run's repeats."""
     verdicts = run.all_verdicts(cell, scorer)
     numbers = sorted({number for _, number in verdicts})

@@ -13,12 +13,13 @@ from dataclasses import replace
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
+from cambrian_eval.condition import graded_samples
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import load_benchmark, load_scorer, scorers
+from cambrian_eval.registry import load_benchmark, load_condition, load_scorer, scorers
 from cambrian_eval.results import circumstances, repeats, statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.running.mixtures import mixture, other_names, ways_of
-from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
 from cambrian_eval.scorer import Scorer
 from cambrian_eval.scoring.reading import unread
@@ -134,8 +135,14 @@ def save_results(run: Run, results: Iterable[Result]) -> None:
 def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[list[Record]]]:
     """Samples that have a response in every repeat, in dataset order, with the responses of each repeat."""
     records, numbers = run.all_responses(cell), range(run.repeats)
-    samples = [s for s in run.samples(cell.benchmark) if all((s.id, n) in records for n in numbers)]
+    samples = [s for s in samples_of(run, cell) if all((s.id, n) in records for n in numbers)]
     return samples, [[records[s.id, n] for s in samples] for n in numbers]
+
+
+def samples_of(run: Run, cell: Cell) -> list[Sample]:
+    """The samples of a cell with the gold answers that hold under its condition, in dataset order."""
+    benchmark = benchmark_of(run, cell.benchmark)
+    return graded_samples(load_condition(cell.condition), run.samples(cell.benchmark), benchmark)
 
 
 def verdicts_of(
@@ -214,7 +221,10 @@ def summarize_cell(
         notes.append(f"{dropped} {kind} had images left out: the model takes {fewer}")
     if (cut := sum(r.finish == "length" for r in records)) > 0:
         notes.append(f"{cut} responses reached the limit of {about['max_new_tokens']} new tokens")
-    if len(samples) < about["samples"]:
+    left_out = about["samples"] - len(samples_of(run, cell))
+    if left_out:
+        notes.append(f"{left_out} samples are left out: their answers under condition {cell.condition!r} are not known")
+    if len(samples) + left_out < about["samples"]:
         notes.append(f"partial: {len(samples)} of {about['samples']} samples have a response")
     carried = _images_carried(repeated[0])
     if cell.condition == "on" and carried["0"]:
@@ -229,7 +239,7 @@ def summarize_cell(
     made = summarize(
         benchmark, samples, first, scorer, *further, condition=cell.condition, complete=complete, notes=notes
     )
-    return replace(made, images=carried, tokens=_mean_tokens(records))
+    return replace(made, images=carried, tokens=_mean_tokens(records), synthetic=is_synthetic(about))
 
 
 def _mean_tokens(records: Sequence[Record]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import benchmark_names, conditions
+from cambrian_eval.registry import benchmark_names, load_condition
 from cambrian_eval.running.manifest import versions_used
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open, open_run
@@ -85,8 +85,10 @@ def _check_alone(run: Run) -> None:
         if benchmark not in known:
             raise UserError(f"{run.path / 'run.json'} names benchmark {benchmark!r}, which is not installed here")
     for condition in run.info.get("conditions", []):
-        if condition not in conditions():
-            raise UserError(f"{run.path / 'run.json'} names vision condition {condition!r}, which does not exist")
+        try:
+            load_condition(condition)
+        except UserError as error:
+            raise UserError(f"{run.path / 'run.json'}: {error}") from error
 
 
 def _check_settings(runs: Sequence[Run]) -> None:

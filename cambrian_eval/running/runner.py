@@ -15,7 +15,7 @@ from typing import Any, Protocol, get_args, runtime_checkable
 
 from cambrian_eval import registry
 from cambrian_eval.benchmark import Benchmark, PromptStyle
-from cambrian_eval.condition import Context
+from cambrian_eval.condition import Context, graded_samples
 from cambrian_eval.data.rows import Loaded, load_samples
 from cambrian_eval.decoding import asked, facts
 from cambrian_eval.engines.local import Completed, Job
@@ -129,6 +129,7 @@ def execute(
     run is still locked.
     """
     plan = check(settings)
+    settings = replace(settings, conditions=registry.check_conditions(settings.conditions))
     if isinstance(model, str):
         options = registry.check_options(model, options or {})
     elif options:
@@ -297,11 +298,13 @@ class _CellRun:
     ) -> None:
         self.store, self.cell, self.benchmark = store, cell, benchmark
         self.settings, self.model, self.samples = settings, model, samples
-        self.mine = samples if settings.shard is None else settings.shard.of(samples)
+        self.condition = registry.load_condition(cell.condition)
+        mine = samples if settings.shard is None else settings.shard.of(samples)
+        known = {s.id for s in graded_samples(self.condition, samples, benchmark)}
+        self.mine = [s for s in mine if s.id in known]
         self.max_new_tokens = settings.answer_limit(benchmark)
         self.n = self.n_failed = self.n_outage = 0
         self.stale: set[tuple[str, int]] = set()
-        self.condition = registry.load_condition(cell.condition)
         self.context = Context(samples, settings.seed, settings.max_pixels)
         self.needs_images = self.condition.needs_images and not settings.images_optional and model.max_images != 0
 
@@ -377,7 +380,7 @@ class _CellRun:
             parts |= facts(settings.decoding, settings.system, settings.thinking, settings.order)
             parts |= {"repeat": repeat} if repeat else {}
             hashes = tuple(p.sha256 for p in images)
-            prompt = self._prompt(sample)
+            prompt = self.condition.words(self._prompt(sample), sample)
             return Request(
                 id=request_id(sample.id, repeat),
                 benchmark=self.cell.benchmark,

@@ -24,7 +24,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -341,7 +341,11 @@ class Run:
         if not path.is_file():
             return []
         stored = read_object(path, CHANGED)
-        return list(_convert(stored, str(path), _Results).results)
+        about = self.info["benchmarks"]
+        return [
+            replace(r, synthetic=r.synthetic or is_synthetic(about.get(r.benchmark, {})))
+            for r in _convert(stored, str(path), _Results).results
+        ]
 
     def merged_results(self, results: Iterable[Result]) -> list[Result]:
         """The stored results with these added or replaced by benchmark, condition and scorer."""
@@ -493,6 +497,12 @@ def open_run(path: str | Path) -> Run:
     run = Run(folder)
     run.info  # noqa: B018 - checks the file
     return run
+
+
+def is_synthetic(about: Mapping[str, Any]) -> bool:
+    """Whether a benchmark's entry in run.json says that its rows were drawn by a program."""
+    data = about.get("data", {})
+    return bool(data.get("synthetic")) or data.get("kind") == "mini"  # runs of earlier versions have the kind alone
 
 
 def sample_values(sample: Sample) -> dict[str, Any]:

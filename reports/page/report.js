@@ -126,6 +126,7 @@
     }
     if (cell.i) cell.i.forEach((digest, k) => box.append(shown(digest, "Image " + (k + 1) + " shown to the model", conditionOf(v))));
     else box.append(make("p", { class: "note" }, "No image was shown to the model."));
+    if (cell.a) box.append(make("p", { class: "note" }, "Answer under this condition: " + cell.a.join(" | ")));
     box.append(...block("Prompt", row.p[cell.p]), ...block("Response", cell.x));
     if (cell.h) box.append(...block("Thoughts", cell.h));
     const list = make("dl", {});

@@ -264,7 +264,7 @@ MODULES = {
     "broken_exit": "import sys\nsys.exit(3)\n",
     "broken_abstract": "from cambrian_eval.scorer import Scorer\nclass Odd(Scorer):\n    name = 'odd'\n",
     "broken_init": (
-        "from cambrian_eval.condition import Off\nclass Odd(Off):\n    name = 'odd'\n"
+        "from cambrian_eval.conditions import Off\nclass Odd(Off):\n    name = 'odd'\n"
         "    def __init__(self):\n        1 / 0\n"
     ),
     "broken_value": "Odd = 3\n",

@@ -26,18 +26,25 @@ class TransformersAdapter(Adapter):
             raise UserError("hf: no checkpoint named; write hf:FOLDER or for example hf:llava-hf/llava-1.5-7b-hf")
         from transformers.utils import logging
 
+        from cambrian_eval.models.adapters import apply_adapter, find_adapter
         from cambrian_eval.models.checkpoint_identity import ContentHash
         from cambrian_eval.models.transformers_vlm.checkpoint import find_folder, load
         from cambrian_eval.models.transformers_vlm.model import TransformersModel
         from cambrian_eval.models.transformers_vlm.writing import is_paligemma
 
         logging.disable_progress_bar()  # a run has progress bars of its own
+        adapter = find_adapter(options.adapter)
         folder = find_folder(rest, options)
-        with loading(rest), ContentHash([folder], options.rehash) as content:
+        with loading(rest), ContentHash([folder, adapter], options.rehash) as content:
             checkpoint = load(folder, options)
             if checkpoint.processor.chat_template is None and not is_paligemma(checkpoint.processor):
                 raise UserError(f"{rest} has no chat template; name a file with one: --template FILE")
-            model = TransformersModel(display_name(rest), checkpoint, options, content)
+            facts: dict[str, Any] = {}
+            if adapter is not None:
+                merge = getattr(checkpoint.model, "hf_quantizer", None) is None
+                applied = apply_adapter(checkpoint.model, adapter, merge=merge, allow_pickle=options.allow_pickle)
+                facts = {"adapter": applied}
+            model = TransformersModel(display_name(rest, options.adapter), checkpoint, options, content, facts)
         if checkpoint.note is not None:
             warnings.warn(f"{rest}: {checkpoint.note}", stacklevel=2)
         return model
