@@ -53,6 +53,8 @@ class ChatRequest:
     """Whether and how long the model thinks; the budget is added to the token limit."""
     repeat: int = 0
     """Which response this is; added to the seed."""
+    key: str = ""
+    """The request key, for what outlives a process; empty where nothing does."""
 
 
 def effort(model: str, mode: Mode) -> str | None:

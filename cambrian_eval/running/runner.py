@@ -20,7 +20,7 @@ from cambrian_eval.data.rows import Loaded, load_samples
 from cambrian_eval.decoding import asked, facts
 from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.model import Model, Observer, Spending, declines, honours
+from cambrian_eval.model import Model, Observer, Resumable, Spending, declines, honours
 from cambrian_eval.running import manifest
 from cambrian_eval.running.cache import ResponseCache, answered
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
@@ -171,6 +171,8 @@ def execute(
             store.save_info(info)
             if isinstance(chosen, Spending):
                 chosen.record_costs(store.path / "costs.jsonl")
+            if isinstance(chosen, Resumable):
+                chosen.keep_in(store.path / "batches")
             for benchmark in plan:
                 if changed[benchmark.name] or not store.has_samples(benchmark.name):
                     store.save_samples(benchmark.name, loaded[benchmark.name].samples)

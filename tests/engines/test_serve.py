@@ -167,7 +167,7 @@ def test_no_process_is_left_however_the_run_ends(docvqa_root: Path, tmp_path: Pa
     words = arguments(docvqa_root, tmp_path / "run", server("--children", children, "--delay", 0.3), "--concurrency", 2)
     process = subprocess.Popen([*COMMAND, *map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     responses = tmp_path / "run/responses/docvqa.on.jsonl"
-    until(lambda: responses.is_file() and responses.stat().st_size or process.poll() is not None)
+    until(lambda: (responses.is_file() and responses.stat().st_size) or process.poll() is not None)
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == (-9 if number == signal.SIGKILL else 130)
