@@ -46,7 +46,12 @@ def run(
     allow_urls: bool = typer.Option(False, help="Download images that rows name by URL."),
     rehash: bool = typer.Option(False, help="Hash data and weight files anew, without the cache of hashes."),
     revision: str = typer.Option(None, help="Revision of the Hub datasets instead of the benchmark's own."),
-    prompts: str = typer.Option("official", help="official (released code) or paper (appendix)."),
+    recipe: str = typer.Option(
+        None,
+        metavar="NAME|FILE",
+        help="Decoding, thinking and prompts of a model; see `list recipes`. [default: paper]",
+    ),
+    prompts: str = typer.Option(None, help="official (released code) or paper (appendix). [default: official]"),
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),
     official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     limit: int = typer.Option(None, min=1, help="Run only the first N samples of each benchmark; pairs stay whole."),
@@ -56,7 +61,9 @@ def run(
     decoding: list[str] = typer.Option(
         [], "-G", metavar="NAME=VALUE", help="Decoding: temperature, top_p, top_k, seed, stop, ...; repeatable."
     ),
-    thinking: str = typer.Option("auto", help="on, off, or auto (as the model and its chat template do)."),
+    thinking: str = typer.Option(
+        None, help="on, off, or auto (as the model and its chat template do). [default: auto]"
+    ),
     thinking_budget: int = typer.Option(None, min=1, help="Maximum length of a thought. [default: 4096]"),
     system_prompt: str = typer.Option(None, metavar="TEXT|@FILE", help="System prompt instead of the template's own."),
     repeats: int = typer.Option(1, min=1, max=1000, help="Responses to each request; scores are means over them."),
@@ -105,6 +112,7 @@ def run(
     batch_size: str = typer.Option(None, help="Requests per batch, or auto."),
     attention: str = typer.Option(None, help="sdpa, flash_attention_2 or eager."),
     quantize: str = typer.Option(None, help="4bit or 8bit (needs bitsandbytes)."),
+    adapter: str = typer.Option(None, help="Folder of a LoRA adapter (peft) for the model."),
     towers_root: str = typer.Option(None, help="Folder with local weights of the vision towers."),
     template: str = typer.Option(None, help="Chat template instead of the checkpoint's own."),
     vision_cache_gb: float = typer.Option(None, min=0, help="Memory for encoded images, in GB."),
@@ -136,9 +144,10 @@ def run(
     from cambrian_eval.cli.notify import Notice
     from cambrian_eval.cli.progress import progress
     from cambrian_eval.data.rows import DataSpec
-    from cambrian_eval.decoding import Thinking, parse
     from cambrian_eval.decoding import options as decoding_options
     from cambrian_eval.errors import UserError
+    from cambrian_eval.models.recipes.applied import Given, applied, processor_options
+    from cambrian_eval.models.recipes.catalog import load
     from cambrian_eval.registry import locate
     from cambrian_eval.results.evaluation import evaluate
     from cambrian_eval.running.settings import Settings
@@ -160,19 +169,23 @@ def run(
     if out is None:
         raise UserError("no run folder named; give --out FOLDER")
     where = DataSpec.parse(data or "hub", data_root, revision, offline, allow_urls, rehash)
+    chosen = None if recipe is None else load(recipe)
+    given = Given(
+        prompts=prompts,  # type: ignore[arg-type]
+        decoding={**context.meta.get(DECODING, {}), **decoding_options(decoding)},
+        max_new_tokens=max_new_tokens,
+        system=None if system_prompt is None else text_or_file(system_prompt, "--system-prompt"),
+        thinking=thinking,  # type: ignore[arg-type]
+        thinking_budget=thinking_budget,
+    )
     settings = Settings(
         benchmarks=tuple(output.benchmarks(benchmark, where.offered)),
         conditions=tuple(output.names(vision or "on")),
         data=where,
-        prompts=prompts,  # type: ignore[arg-type]
         scorers=tuple(output.names(scorer)),
         official_raw=official_raw,
         limit=limit,
         seed=seed,
-        max_new_tokens=max_new_tokens,
-        decoding=parse({**context.meta.get(DECODING, {}), **decoding_options(decoding)}),
-        system=None if system_prompt is None else text_or_file(system_prompt, "--system-prompt"),
-        thinking=Thinking(thinking, thinking_budget),  # type: ignore[arg-type]
         repeats=repeats,
         max_pixels=max_pixels,
         max_failures=max_failures,
@@ -183,6 +196,7 @@ def run(
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
         cache=cache,
+        **applied(chosen, given),
     )
     flags = dict(
         dtype=dtype,
@@ -191,6 +205,7 @@ def run(
         batch_size=batch_size,
         attention=attention,
         quantize=quantize,
+        adapter=adapter,
         towers_root=towers_root,
         template=template,
         vision_cache_gb=vision_cache_gb,
@@ -211,6 +226,7 @@ def run(
         **({"processor": ",".join(processor)} if processor else {}),
         **_named_values(model_options),
     }
+    options |= processor_options(model, chosen, options)
     shown = progress(quiet)
     stop = _stop_on_interrupt(shown.say)
     if serve is not None:

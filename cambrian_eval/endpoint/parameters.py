@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cambrian_eval.decoding import AUTO, GREEDY, THOUGHT_TOKENS, Decoding, Mode, Thinking
@@ -27,6 +27,8 @@ DECODING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "se
 """Decoding settings that the protocol has."""
 EXTENSIONS = ("top_k", "min_p", "repetition_penalty")
 """Decoding settings that servers such as vLLM and SGLang add to it."""
+PROCESSOR = "mm_processor_kwargs"
+"""Where vLLM takes settings of the image processor."""
 _FORMAT = "response_format|json_schema|json_object|json mode|json schema|guided|structured"
 _NO_SYSTEM = r"system\b.*(role|message)|role.*system"
 
@@ -53,6 +55,8 @@ class ChatRequest:
     """Whether and how long the model thinks; the budget is added to the token limit."""
     repeat: int = 0
     """Which response this is; added to the seed."""
+    processor: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the model's image processor, as vLLM takes them (`mm_processor_kwargs`)."""
     key: str = ""
     """The request key, for what outlives a process; empty where nothing does."""
 
@@ -84,6 +88,8 @@ def wanted(model: str, request: ChatRequest) -> dict[str, Any]:
     if "seed" in found:
         found["seed"] += request.repeat
     extra = {name: asked[name] for name in EXTENSIONS if name in asked}
+    if request.processor:
+        extra[PROCESSOR] = dict(request.processor)
     if request.thinking.mode != "auto":
         think = request.thinking.mode == "on"
         if not _REASONING.match(model.rsplit("/", 1)[-1].lower()):
@@ -164,6 +170,8 @@ class SupportedParameters:
         for name in request.decoding.as_dict():
             if name in {**sent, **sent.get("extra_body", {})} and re.search(rf"\b{name}\b", text):
                 return f"-G {name}={getattr(request.decoding, name)}"
+        if request.processor and any(name in text for name in (PROCESSOR, *request.processor)):
+            return " ".join(f"-P {name}={value}" for name, value in request.processor.items())
         if request.thinking.mode != "auto" and re.search(_THINKING, text):
             return f"--thinking {request.thinking.mode}"
         return None

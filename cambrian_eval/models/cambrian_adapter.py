@@ -57,6 +57,7 @@ class CambrianModel:
         "num_beams": "its batches have no beam search; leave it out",
         "thinking_on": "Cambrian-1 does not think before it answers",
         "thinking_budget": "Cambrian-1 does not think before it answers",
+        "text_first": "Cambrian-1 was trained with the image before the question",
     }
 
     def __init__(self, name: str, fingerprint: str, processor: Any, driver: Driver, facts: Mapping[str, Any]) -> None:
@@ -89,11 +90,7 @@ class CambrianModel:
 
     def prompt(self, text: str, has_image: bool, system: str | None = None) -> str:
         """A question in the checkpoint's template, after its image; `system` replaces the template's own prompt."""
-        content: list[dict[str, str]] = [{"type": "image"}] if has_image else []
-        content.append({"type": "text", "text": text})
-        chat: list[dict[str, Any]] = [] if system is None else [{"role": "system", "content": system}]
-        chat.append({"role": "user", "content": content})
-        return str(self.processor.apply_chat_template(chat, add_generation_prompt=True))
+        return str(self.processor.apply_chat_template(_chat(text, has_image, system), add_generation_prompt=True))
 
     def _questions(self, requests: Iterator[Request], refused: list[Response]) -> Iterator[Question]:
         for request in requests:
@@ -158,9 +155,6 @@ class CambrianOptions(LocalOptions):
     )
     template: str | None = option(None, help="Conversation template instead of the checkpoint's own.")
     towers_root: str | None = option(None, help="Folder with local weights of the vision towers.")
-    vision_cache_gb: float | None = option(
-        None, none="auto", minimum=0, help="Memory for encoded images, in units of 10^9 bytes."
-    )
 
 
 class CambrianAdapter(Adapter):
@@ -187,11 +181,13 @@ class CambrianAdapter(Adapter):
 
         from transformers.utils import logging
 
+        from .adapters import apply_adapter, find_adapter
         from .cambrian import CambrianForConditionalGeneration, CambrianProcessor
         from .cambrian.checkpoint import Checkpoint
         from .cambrian.fast import Driver
         from .checkpoint_identity import ContentHash
 
+        adapter = find_adapter(options.adapter)
         logging.disable_progress_bar()  # a run has progress bars of its own
         checkpoint = Checkpoint.open(rest)
         _set_arithmetic(dtype, options.deterministic)
@@ -202,7 +198,7 @@ class CambrianAdapter(Adapter):
                 towers_root=options.towers_root,
                 allow_pickle=options.allow_pickle,
             )
-            folders = [checkpoint.folder, *(spec.folder for spec in processor.towers)]
+            folders = [checkpoint.folder, *(spec.folder for spec in processor.towers), adapter]
             with ContentHash(folders, options.rehash) as content:
                 model = CambrianForConditionalGeneration.from_pretrained(
                     checkpoint,
@@ -214,6 +210,11 @@ class CambrianAdapter(Adapter):
                     allow_pickle=options.allow_pickle,
                     allow_missing=options.allow_missing,
                 )
+                more = {}
+                if adapter is not None:
+                    merge = options.quantize is None
+                    applied = apply_adapter(model, adapter, merge=merge, allow_pickle=options.allow_pickle)
+                    more = {"adapter": applied}
                 driver = Driver(
                     model,
                     processor,
@@ -229,8 +230,21 @@ class CambrianAdapter(Adapter):
                     "quantize": options.quantize,
                 }
                 fingerprint = content.identity("cambrian", {**settings, "allow_missing": options.allow_missing})
-        facts = _facts(driver, settings, options) | {"self_check": checked}
-        return CambrianModel(display_name(rest), fingerprint, processor, driver, facts)
+        facts = _facts(driver, settings, options) | more | {"self_check": checked}
+        return CambrianModel(display_name(rest, options.adapter), fingerprint, processor, driver, facts)
+
+    def written(self, rest: str, options: CambrianOptions, request: Request) -> str:
+        """The prompt in the checkpoint's conversation template; needs its configuration and tokenizer alone."""
+        from .cambrian import prompts
+        from .cambrian.checkpoint import Checkpoint
+        from .cambrian.tokens import load_tokenizer
+
+        if request.order != "image_first":
+            raise UserError(f"model {rest} cannot be run with text_first: {CambrianModel.declines['text_first']}")
+        checkpoint = Checkpoint.open(rest)
+        own = checkpoint.template(checkpoint.config(), load_tokenizer(checkpoint.folder).get_vocab())
+        chosen = own if options.template is None else prompts.template(options.template)
+        return prompts.render_chat(chosen, _chat(request.prompt, bool(request.images), request.system), True)
 
     def fetch(self, rest: str) -> list[str]:
         """The checkpoint first, because its config names the towers; of each repository one form of the weights."""
@@ -250,6 +264,14 @@ class CambrianAdapter(Adapter):
                 folder = snapshot_download(repository.hub_id, allow_patterns=[*repository.patterns, weights])
                 done[repository.hub_id] = f"{repository.hub_id}: {folder}"
         return list(done.values()) or [f"{rest}: everything it needs is in the cache"]
+
+
+def _chat(text: str, has_image: bool, system: str | None) -> list[dict[str, Any]]:
+    """A question as a chat: after its image, and after a system prompt where one is set."""
+    content: list[dict[str, str]] = [{"type": "image"}] if has_image else []
+    content.append({"type": "text", "text": text})
+    chat: list[dict[str, Any]] = [] if system is None else [{"role": "system", "content": system}]
+    return [*chat, {"role": "user", "content": content}]
 
 
 def _self_check(name: str, checkpoint: Checkpoint, driver: Driver, processor: Any) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """`openai:NAME`: any OpenAI-compatible multimodal chat endpoint as a model.
 
-OpenAI, Azure, vLLM, SGLang, Ollama and others. Turns a request into a chat message
-(images first, as data URLs) and what comes back into a `Response`; `endpoint` does retries, rate limits, budget and
-key.
+OpenAI, Azure, vLLM, SGLang, Ollama and others. Turns a request into a chat message (images as data URLs, before the
+text unless a recipe says otherwise) and what comes back into a `Response`; `endpoint` does retries, rate limits, budget
+and key.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from cambrian_eval.endpoint.address import is_openai
 from cambrian_eval.endpoint.batch import PRICE, BatchEndpoint
@@ -35,6 +37,7 @@ from cambrian_eval.endpoint.responses import ChatResponse, printable
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Adapter, Model, option
 from cambrian_eval.models.image_parts import MOST_BYTES, ImageParts
+from cambrian_eval.models.transformers_vlm.processor_settings import parse
 from cambrian_eval.sample import Finish, Request, Response, failed_response
 from cambrian_eval.scoring.thoughts import bare, split
 
@@ -48,20 +51,24 @@ class ApiModel:
     max_images: int | None = None
     reads_pixels = False
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, processor: Mapping[str, Any] | None = None) -> None:
         openai = is_openai(endpoint.base_url)
         modes, reason = thinking_modes(endpoint.model, openai)
-        self.decodes = frozenset((*DECODING, *(() if openai else EXTENSIONS), "system", "thinking_budget")) | modes
+        self.decodes = (
+            frozenset((*DECODING, *(() if openai else EXTENSIONS), "system", "thinking_budget", "text_first")) | modes
+        )
         self.declines = {
             **dict.fromkeys(EXTENSIONS, "OpenAI's own endpoints have no such setting"),
             **dict.fromkeys(("thinking_on", "thinking_off"), reason),
             "num_beams": "chat endpoints have no beam search",
         }
         self.endpoint = endpoint
+        self.processor = dict(processor or {})
         self._parts = ImageParts()
         self._stop: threading.Event | None = None
         self.name = endpoint.model
         identity = [_VERSION, endpoint.model, endpoint.place, "temperature 0", REASONING_ALLOWANCE, MOST_BYTES]
+        identity += [self.processor] if self.processor else []
         self.fingerprint = "openai-" + hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
@@ -78,7 +85,7 @@ class ApiModel:
         counted_as = self.endpoint.model if is_openai(self.endpoint.base_url) else ""
         for request in requests:
             try:
-                chat, notes = chat_of(request, self._parts, counted_as)
+                chat, notes = chat_of(request, self._parts, counted_as, self.processor)
             except Exception as error:  # Pillow raises many kinds for damaged images
                 failed.append(failed_response(request.id, error))
             else:
@@ -134,6 +141,9 @@ class OpenAIOptions:
     timeout: float = option(120.0, minimum=0.1, help="Seconds to wait for one response.")
     outage: float = option(600.0, minimum=0, help="Seconds to wait for an endpoint that is not available.")
     max_retry_after: float = option(300.0, minimum=0, help="Longest Retry-After in seconds that is waited for.")
+    processor: str | None = option(
+        None, help="Settings of the model's image processor, for servers such as vLLM; -P sets them one by one."
+    )
     budget: float | None = option(None, minimum=0, help="Maximum cost of the run in US dollars, over all commands.")
     batch_api: bool = option(False, help="Send requests through the provider's batch API: hours, at half the price.")
     batch_poll: float = option(30.0, minimum=0.01, help="Seconds between two questions about a batch.")
@@ -188,10 +198,26 @@ class OpenAIAdapter(Adapter):
         )
         if isinstance(endpoint, BatchEndpoint):
             endpoint.poll = options.batch_poll
-        return ApiModel(endpoint)
+        processor = parse(options.processor or "")
+        if processor and is_openai(endpoint.base_url):
+            named = ", ".join(processor)
+            raise UserError(f"openai:{name}: OpenAI's own endpoints take no settings of an image processor ({named})")
+        return ApiModel(endpoint, processor)
+
+    def written(self, rest: str, options: OpenAIOptions, request: Request) -> str:
+        """The messages as they are sent, with the data of images left out."""
+        chat, _ = chat_of(request, ImageParts())
+        shown = orjson.loads(orjson.dumps(chat.messages))
+        for part in (p for message in shown if isinstance(message["content"], list) for p in message["content"]):
+            if "image_url" in part:
+                head, _, data = part["image_url"]["url"].partition(",")
+                part["image_url"]["url"] = f"{head},({len(data) * 3 // 4:,} bytes)"
+        return json.dumps(shown, ensure_ascii=False, indent=2)
 
 
-def chat_of(request: Request, parts: ImageParts, counted_as: str = "") -> tuple[ChatRequest, dict[str, Any]]:
+def chat_of(
+    request: Request, parts: ImageParts, counted_as: str = "", processor: Mapping[str, Any] | None = None
+) -> tuple[ChatRequest, dict[str, Any]]:
     """The chat message of a request, and what was changed in its images.
 
     `counted_as` is the model whose rule for the tokens of an image applies; empty where no rule is known.
@@ -213,6 +239,7 @@ def chat_of(request: Request, parts: ImageParts, counted_as: str = "") -> tuple[
             decoding=request.decoding,
             thinking=request.thinking,
             repeat=request.repeat,
+            processor=processor or {},
             key=request.key,
         )
 
@@ -221,7 +248,9 @@ def chat_of(request: Request, parts: ImageParts, counted_as: str = "") -> tuple[
     images = [parts.of(image) for image in request.images]
     most = tokens + sum(most_image_tokens(counted_as, *image.size) for image in images)
     tokens += sum(image_tokens(*image.size) for image in images)
-    content = [*(image.part for image in images), {"type": "text", "text": prompt}]
+    shown = [image.part for image in images]
+    text = {"type": "text", "text": prompt}
+    content = [text, *shown] if request.order == "text_first" else [*shown, text]
     reencoded = [image.note for image in images if image.note]
     return chat(content, most, len(images)), {"reencoded": reencoded} if reencoded else {}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval import decoding
-from cambrian_eval.benchmark import Benchmark, PromptStyle
+from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.data.rows import Loaded
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Model
@@ -58,7 +58,8 @@ def describe(
             "max_new_tokens": settings.own_limit,
             "max_pixels": settings.max_pixels,
             "shard": None if settings.shard is None else settings.shard.text,
-            **decoding.facts(settings.decoding, settings.system, settings.thinking),
+            **decoding.facts(settings.decoding, settings.system, settings.thinking, settings.order),
+            **({"templates": {n: t.as_dict() for n, t in settings.templates.items()}} if settings.templates else {}),
         },
         **({} if settings.repeats == 1 else {"repeats": settings.repeats}),
         **({} if settings.recipe is None else {"recipe": dict(settings.recipe)}),
@@ -92,10 +93,10 @@ def _spec(spec: str | Model, model: Model) -> str:
 
 
 def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded) -> dict[str, Any]:
-    template = _template(benchmark, loaded.samples[0], settings.prompts)
+    template = _template(benchmark, loaded.samples[0], settings)
     prompts = sha256()
     for sample in loaded.samples:
-        prompts.update(benchmark.prompt(sample, settings.prompts).encode("utf-8", "surrogatepass") + b"\0")
+        prompts.update(settings.prompt(benchmark, sample).encode("utf-8", "surrogatepass") + b"\0")
     return {
         "title": benchmark.title,
         "category": benchmark.category,
@@ -111,10 +112,10 @@ def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded
     }
 
 
-def _template(benchmark: Benchmark, sample: Sample, style: PromptStyle) -> str:
+def _template(benchmark: Benchmark, sample: Sample, settings: Settings) -> str:
     """The prompt of the first sample with its question and options replaced by their names."""
     names = tuple(f"{{option {label}}}" for label in sample.options)
-    return benchmark.prompt(replace(sample, question="{question}", choices=names), style)
+    return settings.prompt(benchmark, replace(sample, question="{question}", choices=names))
 
 
 RESPONSES_DEPEND_ON_VERSIONS = ("cambrian-eval", "torch", "transformers", "tokenizers", "pillow", "numpy")
@@ -132,7 +133,7 @@ def versions_used(info: Mapping[str, Any]) -> dict[str, list[str]]:
     return {name: sorted(versions) for name, versions in found.items() if versions}
 
 
-MAY_BE_ABSENT = ("decoding", "system", "thinking")
+MAY_BE_ABSENT = ("decoding", "system", "thinking", "order", "templates")
 """Settings that are stored only where they differ from the default."""
 FIXED = ("model fingerprint", "limit", "shard")
 """Settings that one run can have only once, whatever `--on-change` says."""
@@ -164,6 +165,8 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
         )
     merged = {**old, **{k: new[k] for k in ("model", "scorers", "official_raw", "data", "responses_depend_on")}}
     merged |= {k: new[k] for k in ("repeats", "recipe") if k in new}
+    if "recipe" not in new:
+        merged.pop("recipe", None)
     merged["conditions"] = list(dict.fromkeys([*old["conditions"], *new["conditions"]]))
     merged["benchmarks"] = {**old["benchmarks"], **new["benchmarks"]}
     merged["passes"] = [*old["passes"], *new["passes"]]

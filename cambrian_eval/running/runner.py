@@ -15,12 +15,12 @@ from typing import Any, Protocol, get_args, runtime_checkable
 
 from cambrian_eval import registry
 from cambrian_eval.benchmark import Benchmark, PromptStyle
-from cambrian_eval.condition import Context
+from cambrian_eval.condition import Context, graded_samples
 from cambrian_eval.data.rows import Loaded, load_samples
 from cambrian_eval.decoding import asked, facts
 from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.model import Model, Observer, Resumable, Spending, declines, honours
+from cambrian_eval.model import Model, Observer, Resumable, Spending, honours, refuse_unhonoured
 from cambrian_eval.running import manifest
 from cambrian_eval.running.cache import ResponseCache, answered
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
@@ -130,6 +130,7 @@ def execute(
     run is still locked.
     """
     plan = check(settings)
+    settings = replace(settings, conditions=registry.check_conditions(settings.conditions))
     if isinstance(model, str):
         options = registry.check_options(model, options or {})
     elif options:
@@ -153,7 +154,9 @@ def execute(
     else:
         chosen = registry.resolve(model, known) if isinstance(model, str) else model
     try:
-        _check_decoding(chosen, settings, progress)
+        refuse_unhonoured(chosen, asked(settings.decoding, settings.system, settings.thinking, settings.order))
+        if settings.repeats > 1 and "temperature" in honours(chosen) and not settings.decoding.samples:
+            progress.say("warning: --repeats with greedy decoding gives equal responses; set -G temperature=...")
         if cache is not None and isinstance(chosen, Observer):
             raise UserError(f"model {chosen.name} cannot use --cache: its responses depend on other samples too")
         with store.writing() as repairs:
@@ -192,19 +195,6 @@ def execute(
         )
     n_failed, n_outage = sum(t.n_failed for t in tasks), sum(t.n_outage for t in tasks)
     return RunOutcome(store, tuple(results), sum(t.n for t in tasks), n_failed, stop.is_set(), n_outage, n_cached)
-
-
-def _check_decoding(model: Model, settings: Settings, progress: Progress) -> None:
-    """Refuses decoding that the model does not honour, by name, before the first request."""
-    can, reasons = honours(model), declines(model)
-    for name, written in asked(settings.decoding, settings.system, settings.thinking).items():
-        if name not in can:
-            reason = reasons.get(name) or f"it honours: {', '.join(sorted(can)) or 'greedy decoding alone'}"
-            raise UserError(f"model {model.name} cannot be run with {written}: {reason}")
-    if settings.repeats > 1 and "seed" in can and not settings.decoding.samples:
-        progress.say(
-            f"warning: --repeats {settings.repeats} with greedy decoding gives equal responses; set -G temperature"
-        )
 
 
 def _check_stored(
@@ -319,11 +309,13 @@ class _CellRun:
         self.cache, self.n_cached = cache, 0
         self.store, self.cell, self.benchmark = store, cell, benchmark
         self.settings, self.model, self.samples = settings, model, samples
-        self.mine = samples if settings.shard is None else settings.shard.of(samples)
+        self.condition = registry.load_condition(cell.condition)
+        mine = samples if settings.shard is None else settings.shard.of(samples)
+        known = {s.id for s in graded_samples(self.condition, samples, benchmark)}
+        self.mine = [s for s in mine if s.id in known]
         self.max_new_tokens = settings.answer_limit(benchmark)
         self.n = self.n_failed = self.n_outage = 0
         self.stale: set[tuple[str, int]] = set()
-        self.condition = registry.load_condition(cell.condition)
         self.context = Context(samples, settings.seed, settings.max_pixels)
         self.needs_images = self.condition.needs_images and not settings.images_optional and model.max_images != 0
 
@@ -386,7 +378,7 @@ class _CellRun:
         return changed_requests(self.cell, self.mine, records, lambda sample, n: self._preparation(sample, n)(False))
 
     def _prompt(self, sample: Sample) -> str:
-        return self.benchmark.prompt(sample, self.settings.prompts)
+        return self.settings.prompt(self.benchmark, sample)
 
     def _store(self, append: Callable[[Record], None], completed: Completed, sample: Sample, repeat: int) -> None:
         request, response = completed.request, completed.response
@@ -408,10 +400,10 @@ class _CellRun:
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)
             settings = self.settings
             parts = {"max_new_tokens": self.max_new_tokens, "seed": settings.seed}
-            parts |= facts(settings.decoding, settings.system, settings.thinking)
+            parts |= facts(settings.decoding, settings.system, settings.thinking, settings.order)
             parts |= {"repeat": repeat} if repeat else {}
             hashes = tuple(p.sha256 for p in images)
-            prompt = self._prompt(sample)
+            prompt = self.condition.words(self._prompt(sample), sample)
             return Request(
                 id=request_id(sample.id, repeat),
                 benchmark=self.cell.benchmark,
@@ -424,6 +416,7 @@ class _CellRun:
                 decoding=settings.decoding,
                 system=settings.system,
                 thinking=settings.thinking,
+                order=settings.order,
                 repeat=repeat,
             )
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, PromptStyle
 from cambrian_eval.data.rows import DataSpec
-from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Thinking
+from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Order, Thinking
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import MAX_PIXELS
+from cambrian_eval.models.recipes.templates import Template, prompt
 from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import MOST_REPEATS, Run
-from cambrian_eval.sample import Result
+from cambrian_eval.sample import Result, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,14 @@ class Settings:
     """A system prompt instead of the chat template's own."""
     thinking: Thinking = AUTO
     """Whether and how long the model thinks before it answers."""
+    order: Order = "image_first"
+    """Whether images come before the text or after it."""
+    templates: Mapping[str, Template] = field(default_factory=dict)
+    """Prompts by benchmark, instead of the benchmarks' own."""
     repeats: int = 1
     """How many responses to each request; with more than one, scores are means over them."""
     recipe: Mapping[str, Any] | None = None
-    """Name, content hash and values of the recipe that these settings came from, for run.json."""
+    """Name, content hash and values of the recipe that these settings came from, and those that flags changed."""
     max_pixels: int = MAX_PIXELS
     """Images with more pixels than this count as failed."""
     max_failures: float = 0.01
@@ -70,6 +75,10 @@ class Settings:
     """The response cache; None = none."""
     offline: bool = False
     """Whether the model must be loaded from caches alone."""
+
+    def prompt(self, benchmark: Benchmark, sample: Sample) -> str:
+        """The prompt of a sample."""
+        return prompt(benchmark, sample, self.prompts, self.templates)
 
     def answer_limit(self, benchmark: Benchmark) -> int:
         """The most tokens of an answer to a benchmark."""

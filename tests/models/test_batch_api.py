@@ -94,7 +94,7 @@ def test_what_a_batch_does_not_answer_is_asked_again(docvqa_root: Path, tmp_path
 
 @pytest.mark.parametrize(
     ("kind", "fault"),
-    [("upload", 503), ("create", 429), ("create", "before"), ("create", "after"), ("state", 500), ("content", "before")],
+    [("upload", 503), ("create", 429), ("create", "before"), ("create", "after"), ("state", 500), ("content", 503)],
 )
 def test_a_call_that_fails_is_repeated_and_makes_no_second_batch(
     docvqa_root: Path, tmp_path: Path, kind: str, fault: str | int

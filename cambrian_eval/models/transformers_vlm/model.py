@@ -1,7 +1,8 @@
 """A transformers model that answers requests, through its processor and chat template.
 
 Turns a request into a prompt, groups requests into batches (left padding; rows of one batch have the same number of
-images, the same limit and the same decoding) and turns generated tokens into a `Response`.
+images, the same limit and the same decoding; those about the same images are neighbours and share the work on them)
+and turns generated tokens into a `Response`.
 """
 
 from __future__ import annotations
@@ -10,30 +11,20 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.image import LazyImage
 from cambrian_eval.models.checkpoint_identity import ContentHash
 from cambrian_eval.models.sampling import HONOURED, Choice, cut_at_stop, needed, stream_of
-from cambrian_eval.models.self_check import check_vocabulary, self_check
-from cambrian_eval.models.transformers_vlm.chat_template import (
-    TODAY,
-    render,
-    require_text,
-    system_content,
-    system_forms,
-)
+from cambrian_eval.models.self_check import QUESTION, check_vocabulary, probe_images, self_check
+from cambrian_eval.models.transformers_vlm.architectures import SHARED, sharing_of
+from cambrian_eval.models.transformers_vlm.chat_template import TODAY
 from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint, embedding_rows
 from cambrian_eval.models.transformers_vlm.options import TransformersOptions
-from cambrian_eval.models.transformers_vlm.thinking import (
-    Limits,
-    Progress,
-    Switch,
-    may_think,
-    opened_by,
-    switch_of,
-)
+from cambrian_eval.models.transformers_vlm.shared_images import FEWEST_ROWS, MOST_ROWS, SharedImages
+from cambrian_eval.models.transformers_vlm.thinking import Limits, Progress, opened_by
+from cambrian_eval.models.transformers_vlm.writing import Writer
 from cambrian_eval.sample import Finish, Request, Response, failed_response
 
 if TYPE_CHECKING:
@@ -63,6 +54,11 @@ class _Row:
         return len(asked.images), asked.max_new_tokens, repr((asked.decoding, asked.thinking))
 
     @property
+    def images(self) -> tuple[str, ...]:
+        """The content of its images; equal in rows that share the work on them."""
+        return tuple(image.sha256 for image in self.request.images)
+
+    @property
     def size(self) -> int:
         pixels = sum(w * h for w, h in (p.load().size for p in self.request.images))
         return len(self.text) + pixels // 256
@@ -73,8 +69,16 @@ class TransformersModel:
 
     max_images: int | None = None
 
-    def __init__(self, name: str, checkpoint: Checkpoint, options: TransformersOptions, content: ContentHash) -> None:
+    def __init__(
+        self,
+        name: str,
+        checkpoint: Checkpoint,
+        options: TransformersOptions,
+        content: ContentHash,
+        facts: Mapping[str, Any],
+    ) -> None:
         self.name = name
+        self._facts = dict(facts)
         self.checkpoint = checkpoint
         # A batch of one is the only one whose arithmetic depends on its request alone.
         self._fixed = 1 if options.deterministic else options.batch_size
@@ -91,23 +95,14 @@ class TransformersModel:
         if options.processor is not None:
             self._settings["processor_settings"] = options.processor
         self._options = options
-        processor = checkpoint.processor
+        self._shared: SharedImages | None = None
         self._penalty = checkpoint.model.generation_config.repetition_penalty
-        self._thinks = may_think(processor)
-        probe: Any = [{"type": "text", "text": "?"}] if checkpoint.takes_parts else "?"
-        templated = processor.chat_template is not None
-        self._system_parts = system_forms(processor, probe)
-        self._switch = switch_of(processor, probe) if templated else Switch({}, "it has no chat template")
-        self.decodes = HONOURED | {"num_beams"} | self._switch.honoured
-        self.decodes |= {"thinking_budget"} if self._thinks else frozenset()
-        self.decodes |= {"system"} if self._system_parts is not None else frozenset()
-        self.declines = {
-            "system": "its chat template takes no system prompt",
-            "thinking_on": self._switch.reason,
-            "thinking_off": self._switch.reason,
-            "thinking_budget": "neither its chat template nor its vocabulary has the mark of a thought",
-        }
+        self._writer = Writer.of(checkpoint.processor, checkpoint.takes_parts)
+        self._thinks = self._writer.thinks
+        self.decodes = HONOURED | {"num_beams"} | self._writer.decodes
+        self.declines = self._writer.declines
         self._self_check = self._check() if options.self_check else "off"
+        self._shared, self._sharing = self._share()
         more = {"class": type(checkpoint.model).__name__, "allow_missing": options.allow_missing}
         # Decoding is part of every request key; the fingerprint states the default, as it always has.
         self.fingerprint = content.identity("hf", {**self._settings, "decoding": "greedy", **more})
@@ -122,8 +117,7 @@ class TransformersModel:
                     rows.append(self._row(request))
                 except Exception as error:
                     yield failed_response(request.id, error)
-            rows.sort(key=lambda row: (row.kind, row.size), reverse=True)
-            yield from self._in_batches(rows)
+            yield from self._in_batches(_ordered(rows))
 
     def describe(self) -> Mapping[str, Any]:
         """Model class, processor, device, batch size, and the versions that responses depend on."""
@@ -131,13 +125,15 @@ class TransformersModel:
         import transformers
 
         model = self.checkpoint.model
-        facts: dict[str, Any] = {} if self.checkpoint.note is None else {"note": self.checkpoint.note}
+        facts = self._facts if self.checkpoint.note is None else self._facts | {"note": self.checkpoint.note}
         if self.checkpoint.fixed_date:
-            facts["date_in_prompts"] = f"fixed: {TODAY:%Y-%m-%d}"
+            facts = facts | {"date_in_prompts": f"fixed: {TODAY:%Y-%m-%d}"}
         if self._penalty not in (None, 1.0):
-            facts["repetition_penalty"] = f"{self._penalty} (generation_config.json), unless -G sets another"
+            text = f"{self._penalty} (generation_config.json), unless -G sets another"
+            facts = facts | {"repetition_penalty": text}
         if self._thinks:
-            facts["thinking"] = ", ".join(sorted(self._switch.honoured)) or "as the model does; no switch"
+            honoured = ", ".join(sorted(self._writer.switch.honoured))
+            facts = facts | {"thinking": honoured or "as the model does; no switch"}
         return {
             "kind": f"transformers {type(model).__name__}",
             **self._settings,
@@ -149,6 +145,7 @@ class TransformersModel:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "self_check": self._self_check,
+            "shared_images": self._sharing,
             **facts,
         }
 
@@ -162,42 +159,41 @@ class TransformersModel:
         def logits(question: str, image: Image | None) -> torch.Tensor:
             shown = () if image is None else (LazyImage.from_image(image),)
             row = self._row(Request("self-check", "", "", question, shown, 0, 1, ""))
-            made = self._generated(self._inputs([row]), 1, output_logits=True, return_dict_in_generate=True)
-            found: torch.Tensor = made.logits[0]
-            return found
+            return self._first_logits(self._inputs([row]))
 
         return self_check(self.name, logits, processor.tokenizer)
+
+    def _share(self) -> tuple[SharedImages | None, str]:
+        """The sharing of work on images, if it is exact for the architecture and, where checked, this checkpoint."""
+        checkpoint, given = self.checkpoint, self._options.vision_cache_gb
+        if given == 0:
+            return None, "off: vision_cache_gb is 0"
+        if (kind := sharing_of(type(checkpoint.model), checkpoint.model.config)) is None:
+            return None, "off: not known to be exact for this architecture"
+        limit = None if given is None else int(given * 1e9)
+        shared = SharedImages(checkpoint.model, checkpoint.processor, kind == "prompt", limit)
+        if self._options.self_check:
+            images = (LazyImage.from_image(probe_images()[0]),)
+            asked = [Request("self-check", "", "", QUESTION * n, images, 0, 1, "") for n in range(1, FEWEST_ROWS + 1)]
+            rows = [self._row(request) for request in asked]
+            plain, self._shared = self._first_logits(self._inputs(rows)), shared
+            gap = (self._first_logits(self._inputs(rows)) - plain).abs().max() / plain.abs().max()
+            if not float(gap) <= (1e-3 if checkpoint.dtype == "float32" else 0.05):
+                shared.close()
+                return None, f"off: the logits of the self-check differ by {float(gap):.2g} of the largest"
+        return shared, SHARED[kind]
+
+    def _first_logits(self, inputs: Any) -> torch.Tensor:
+        made = self._generated(inputs, 1, output_logits=True, return_dict_in_generate=True)
+        found: torch.Tensor = made.logits[0]
+        return found.float()
 
     # -- a request in the model's chat template
 
     def _row(self, request: Request) -> _Row:
-        """The request's prompt in the chat template, images in front; an image mark in its text is removed."""
-        processor = self.checkpoint.processor
-        text, notes = request.prompt, dict[str, Any]()
-        mark = getattr(processor, "image_token", None) or "<image>"
-        if marks := text.count(mark):
-            # The processor would take the mark for a second image.
-            text, notes = text.replace(mark, ""), {"image_marks_removed": marks}
-        if self._settings["template"] is None:
-            return _Row(request, self._untemplated(text, len(request.images), mark), notes)
-        parts = [{"type": "image"} for _ in request.images] + [{"type": "text", "text": text}]
-        plain = "".join(f"{mark}\n" for _ in request.images) + text
-        system = None
-        if request.system is not None:
-            system = system_content(request.system.replace(mark, ""), bool(self._system_parts))
-        mode = request.thinking.mode
-        switch = {} if mode == "auto" else self._switch.values[mode == "on"]
-        written = render(processor, parts if self.checkpoint.takes_parts else plain, system, switch)
-        require_text(written, text)
-        return _Row(request, written, notes)
-
-    def _untemplated(self, text: str, images: int, mark: str) -> str:
-        """The prompt of a model without a chat template. PaliGemma expects a task word before the question."""
-        if self.checkpoint.is_paligemma:
-            if not images:
-                return f"{self.checkpoint.processor.tokenizer.bos_token}answer en {text}\n"
-            return f"{mark * images}answer en {text}"
-        return f"{mark * images}{text}"
+        """The request's prompt in the chat template."""
+        text, notes = self._writer.write(request)
+        return _Row(request, text, notes)
 
     def _inputs(self, rows: Sequence[_Row]) -> Any:
         """The tensors of a batch on the model's device. Rows without images need the tokenizer alone."""
@@ -208,6 +204,10 @@ class TransformersModel:
             made = processor.tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=special)
             if "token_type_ids" in processor.model_input_names:
                 made["token_type_ids"] = made["input_ids"].new_zeros(made["input_ids"].shape)
+        elif self._shared is not None:
+            return self._shared.inputs(
+                texts, [row.request.images for row in rows], special, prompt=self._shares_prompt(rows, 0)
+            )
         else:
             images = [[p.load() for p in row.request.images] for row in rows]
             made = processor(text=texts, images=images, padding=True, return_tensors="pt", add_special_tokens=special)
@@ -248,8 +248,28 @@ class TransformersModel:
                 del rows[: len(batch)]
 
     def _next(self, rows: Sequence[_Row]) -> list[_Row]:
-        """The first rows that form a batch."""
-        return [row for row in rows[: self._batch] if row.kind == rows[0].kind]
+        """The first rows that form a batch: of one kind, and all about the same images where enough of them are."""
+        if not rows:
+            return []
+        most = self._batch if self._fixed else min(self._most, max(self._batch, MOST_ROWS))
+        if self._shares_prompt(rows, 0):
+            return list(takewhile(lambda row: row.images == rows[0].images and row.kind == rows[0].kind, rows[:most]))
+        found: list[_Row] = []
+        for index, row in enumerate(rows[: self._batch]):
+            if row.kind != rows[0].kind or self._shares_prompt(rows, index):
+                break
+            found.append(row)
+        return found
+
+    def _shares_prompt(self, rows: Sequence[_Row], start: int) -> bool:
+        """Whether the rows from here on are about the same images, so that they share their prompt's beginning."""
+        if self._shared is None or not self._shared.prompts or self._fixed in range(FEWEST_ROWS):
+            return False
+        first, last = rows[start], rows[min(start + FEWEST_ROWS, len(rows)) - 1]
+        if (first.request.decoding.num_beams or 1) > 1 or first.request.order == "text_first":
+            return False  # generate would not repeat keys and values for its beams; text that differs comes first
+        alike = len(rows) - start >= FEWEST_ROWS and first.images == last.images and first.kind == last.kind
+        return bool(first.images) and alike
 
     def _one_by_one(self, batch: Sequence[_Row], error: Exception) -> list[Response]:
         """The rows of a batch that raised an error, each alone; those that raise one again fail."""
@@ -314,7 +334,7 @@ class TransformersModel:
 
         with torch.inference_mode():
             return self.checkpoint.model.generate(
-                **inputs,
+                **(inputs if self._shared is None else self._shared.encode(inputs)),
                 max_new_tokens=limit,
                 do_sample=False,
                 repetition_penalty=1.0,  # ours does not look at padding, so that batches do not matter
@@ -360,6 +380,15 @@ class TransformersModel:
             thoughts=thoughts,
             thought_tokens=thought_tokens,
         )
+
+
+def _ordered(rows: Sequence[_Row]) -> list[_Row]:
+    """Rows of one kind together, the largest first, and those about the same images next to each other."""
+    largest: dict[Any, int] = {}
+    for row in rows:
+        group = row.kind, row.images
+        largest[group] = max(largest.get(group, 0), row.size)
+    return sorted(rows, key=lambda row: (row.kind, largest[row.kind, row.images], row.images, row.size), reverse=True)
 
 
 def _ends(checkpoint: Checkpoint) -> frozenset[int]:
