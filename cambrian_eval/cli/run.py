@@ -195,8 +195,8 @@ def run(
         benchmark_settings=output.settings(set_),
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
-        cache=cache,
         **applied(chosen, given),
+        cache=cache,
     )
     flags = dict(
         dtype=dtype,

@@ -248,8 +248,7 @@ def chat_of(
     images = [parts.of(image) for image in request.images]
     most = tokens + sum(most_image_tokens(counted_as, *image.size) for image in images)
     tokens += sum(image_tokens(*image.size) for image in images)
-    shown = [image.part for image in images]
-    text = {"type": "text", "text": prompt}
+    shown, text = [image.part for image in images], {"type": "text", "text": prompt}
     content = [text, *shown] if request.order == "text_first" else [*shown, text]
     reencoded = [image.note for image in images if image.note]
     return chat(content, most, len(images)), {"reencoded": reencoded} if reencoded else {}

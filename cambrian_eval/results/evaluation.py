@@ -87,8 +87,8 @@ def run(
         allow_mixed=allow_mixed,
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
-        cache=None if cache is None else Path(cache),
         **applied(recipe_used, given),
+        cache=None if cache is None else Path(cache),
     )
     if isinstance(model, str):
         options = {**(options or {}), **processor_options(model, recipe_used, options or {})}
