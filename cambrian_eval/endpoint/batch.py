@@ -170,8 +170,10 @@ class _Sender(Generic[T]):
         self.log.begin(batch)
         self._say(batch, f"{len(keys):,} requests, {size / 1e6:.1f} MB{self._estimate(prompts, amount)}")
         self.tries.update(keys)
-        self.log.uploaded(batch, file_id := self.provider.upload(path))
-        path.unlink()
+        try:
+            self.log.uploaded(batch, file_id := self.provider.upload(path))
+        finally:
+            path.unlink()
         self.log.created(batch, self.provider.create(file_id, name))
         self.mine.append(batch)
         return True

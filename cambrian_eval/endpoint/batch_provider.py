@@ -22,6 +22,7 @@ MAX_OUTPUT = 1 << 31
 """The most bytes of results that are read."""
 MARK = "cambrian_eval"
 """The name of our mark in the metadata of a batch."""
+NO_BATCHES = "has no batch API; leave out --batch-api"
 
 
 class Provider:
@@ -38,7 +39,7 @@ class Provider:
             with path.open("rb") as content:
                 return self._client.files.create(file=(f"{path.stem}.jsonl", content), purpose="batch").id
 
-        return self._call(upload, first=True)
+        return self._call(upload, NO_BATCHES)
 
     def create(self, file: str, name: str) -> str:
         """The id of the batch of a file; made once, also where the reply to an earlier try was lost."""
@@ -57,7 +58,7 @@ class Provider:
             )
             return made.id
 
-        return self._call(create, first=True)
+        return self._call(create, NO_BATCHES)
 
     def find(self, name: str) -> str | None:
         """The id of the batch with our mark; None where there is none."""
@@ -65,7 +66,8 @@ class Provider:
 
     def state(self, batch: str) -> Any:
         """The provider's facts about a batch."""
-        return self._call(lambda: self._client.batches.retrieve(batch))
+        unknown = f"does not know the batch {batch} of this run; use the key of its account, or another --out"
+        return self._call(lambda: self._client.batches.retrieve(batch), unknown)
 
     def download(self, file: str, path: Path) -> None:
         """Writes a file of the provider to disk."""
@@ -87,8 +89,8 @@ class Provider:
                 return one.id
         return None
 
-    def _call(self, work: Callable[[], R], first: bool = False) -> R:
-        """The result of a call; `first` where an unknown path means that there is no batch API."""
+    def _call(self, work: Callable[[], R], unknown: str = "") -> R:
+        """The result of a call; `unknown` is what it means where its path does not exist."""
         import openai
 
         errors, outage = self._endpoint.errors, self._endpoint.outage
@@ -102,8 +104,8 @@ class Provider:
                 status, caught = error.status_code, errors.line(f"HTTP {error.status_code}: {error.message}")
                 if status == 401:
                     fatal = "does not accept the API key (HTTP 401)"
-                elif first and status in (404, 405, 501):
-                    fatal = f"has no batch API (HTTP {status}); leave out --batch-api"
+                elif unknown and status in (404, 405, 501):
+                    fatal = f"{unknown} (HTTP {status})"
                 elif status < 500 and status not in (408, 409, 429):
                     fatal = f"does not accept the batch ({caught})"
             except openai.OpenAIError as error:

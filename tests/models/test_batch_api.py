@@ -187,11 +187,16 @@ def test_what_the_provider_refuses_is_one_line(docvqa_root: Path, tmp_path: Path
         "--quiet",
         "--batch-api",
     ]
-    cases = [(404, "has no batch API (HTTP 404); leave out --batch-api"), (401, "API key"), (400, "fault Bearer [key]")]
+    cases = [(404, "has no batch API; leave out --batch-api (HTTP 404)"), (401, "API key"), (400, "fault Bearer [key]")]
     for status, text in cases:
         with BatchServer(fault=lambda kind, n, status=status: status) as server:  # type: ignore[misc]
             line = refused(*words, "--base-url", server.url, "--out", tmp_path / f"{status}")
         assert text in line and KEY not in line
+    with (
+        BatchServer(fault=lambda kind, n: 404 if kind == "state" else None) as server,
+        pytest.raises(UserError, match="does not know the batch batch_0 of this run"),
+    ):
+        start(docvqa_root, tmp_path / "gone", server)
     with BatchServer() as server:
         server.status = "failed"
         with pytest.raises(UserError, match="refused the batch batch_0: the model does not exist"):
