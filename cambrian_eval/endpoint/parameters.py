@@ -57,6 +57,8 @@ class ChatRequest:
     """Which response this is; added to the seed."""
     processor: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the model's image processor, as vLLM takes them (`mm_processor_kwargs`)."""
+    key: str = ""
+    """The request key, for what outlives a process; empty where nothing does."""
 
 
 def effort(model: str, mode: Mode) -> str | None:

@@ -20,16 +20,17 @@ from cambrian_eval.data.rows import Loaded, load_samples
 from cambrian_eval.decoding import asked, facts
 from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.model import Model, Observer, Spending, honours, refuse_unhonoured
+from cambrian_eval.model import Model, Observer, Resumable, Spending, honours, refuse_unhonoured
 from cambrian_eval.running import manifest
 from cambrian_eval.running.cache import ResponseCache, answered
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
 from cambrian_eval.running.mixtures import general, mixture, ways_of
+from cambrian_eval.running.progress import CountsTokens, Progress
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open
-from cambrian_eval.sample import Request, Response, Result, Sample, request_id, request_key
+from cambrian_eval.sample import Request, Result, Sample, request_id, request_key
 
 Score = Callable[[Run, Benchmark, Cell], list[Result]]
 """What scores a finished cell: stores its verdicts and gives its results."""
@@ -62,55 +63,6 @@ class Loader(Protocol):
     def close(self) -> None:
         """Releases what `open` started; called however the run ends."""
         ...
-
-
-class Progress(Protocol):
-    """Receives events of a run; the command line draws progress bars from them."""
-
-    def start(self, cell: Cell, total: int, done: int) -> None:
-        """A cell of `total` samples begins, `done` of them completed by earlier starts."""
-        ...
-
-    def advance(self, cell: Cell, failed: bool) -> None:
-        """One more response of the cell is stored."""
-        ...
-
-    def finish(self, cell: Cell, result: Result | None) -> None:
-        """The cell ends, with its result by the first scorer; None where responses are still missing."""
-        ...
-
-    def say(self, text: str) -> None:
-        """A warning, or a note about a repaired file, in one line."""
-        ...
-
-
-@runtime_checkable
-class CountsTokens(Protocol):
-    """A progress that shows how many tokens models write."""
-
-    def count(self, response: Response) -> None:
-        """A response of the present cell, before `advance`."""
-        ...
-
-
-class Silent:
-    """Progress for callers that want none."""
-
-    def start(self, cell: Cell, total: int, done: int) -> None:
-        """Ignores the event."""
-        return None
-
-    def advance(self, cell: Cell, failed: bool) -> None:
-        """Ignores the event."""
-        return None
-
-    def finish(self, cell: Cell, result: Result | None) -> None:
-        """Ignores the event; the result is in the `RunOutcome`."""
-        return None
-
-    def say(self, text: str) -> None:
-        """Ignores the text; warnings about the data are also in run.json."""
-        return None
 
 
 def execute(
@@ -174,6 +126,8 @@ def execute(
             store.save_info(info)
             if isinstance(chosen, Spending):
                 chosen.record_costs(store.path / "costs.jsonl")
+            if isinstance(chosen, Resumable):
+                chosen.keep_in(store.path / "batches")
             for benchmark in plan:
                 if changed[benchmark.name] or not store.has_samples(benchmark.name):
                     store.save_samples(benchmark.name, loaded[benchmark.name].samples)

@@ -190,7 +190,10 @@ def test_ctrl_c_ends_the_wait_for_a_server(docvqa_root: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_transformers_serve_and_a_checkpoint(docvqa_root: Path, tmp_path: Path) -> None:
+def test_transformers_serve_and_a_checkpoint(
+    docvqa_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
         if os.environ.get("CI") == "true":
             pytest.fail("transformers serve must be tested in CI: install cambrian-eval[serve]")
