@@ -88,6 +88,14 @@ class Interruptible(Protocol):
         ...
 
 
+def reads_pixels(model: Model) -> bool:
+    """Whether the images of a model's requests are decoded ahead; False for a model with `reads_pixels = False`.
+
+    Such a model gets images whose header is read and whose bytes are not decoded (`LazyImage.header` and `data`).
+    """
+    return bool(getattr(model, "reads_pixels", True))
+
+
 @runtime_checkable
 class Spending(Protocol):
     """A model whose requests cost money."""

@@ -81,13 +81,25 @@ def run(
     ),
     workers: int = typer.Option(None, min=1, help="Threads that decode images ahead of the model."),
     engine: str = typer.Option("local", help="local (this process) or ray (many GPUs, many machines)."),
-    replicas: int = typer.Option(None, min=1, help="Copies of the model with ray. [default: as many as fit]"),
+    replicas: int = typer.Option(
+        None, min=1, help="Copies of the model with ray (default: as many as fit), or servers."
+    ),
     gpus_per_replica: float = typer.Option(None, min=0, help="GPUs for each replica; 0 = CPU. [default: 1 if any]"),
     ray_address: str = typer.Option(None, help="Address of a running cluster (auto, HOST:PORT). [default: start one]"),
     replica_timeout: float = typer.Option(
         600.0, min=0.1, help="Seconds without a response before a replica is replaced."
     ),
+    serve: str = typer.Option(
+        None,
+        metavar="COMMAND",
+        help="Start this OpenAI-compatible server, run the model that it serves, and stop it; "
+        "{port} in it is replaced by a free port.",
+    ),
+    serve_timeout: float = typer.Option(3600.0, min=1, help="Seconds to wait until the server is ready."),
     shard: str = typer.Option(None, help="i/n: run only the i-th of n parts; `merge` joins them."),
+    cache: Path = typer.Option(
+        None, help="File of responses shared between runs: only requests that are not in it are sent."
+    ),
     notify_command: str = typer.Option(
         None, help="Shell command to run at the end, with CAMBRIAN_EVAL_* variables in its environment."
     ),
@@ -144,6 +156,8 @@ def run(
         from cambrian_eval.data.hub import go_offline
 
         go_offline()
+    if serve is not None:
+        model = f"openai:{(model or '').removeprefix('openai:')}"
     if model is None and benchmark is None and data is None and data_root is None:
         model, benchmark, data, vision, out = "demo", "all", "mini", vision or "on,off", out or Path("runs/demo")
         print(DEMO, file=sys.stderr)
@@ -181,6 +195,7 @@ def run(
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
         **applied(chosen, given),
+        cache=cache,
     )
     flags = dict(
         dtype=dtype,
@@ -211,17 +226,27 @@ def run(
     }
     options |= processor_options(model, chosen, options)
     shown = progress(quiet)
-    driver = _engine(
-        engine,
-        workers,
-        shown.say,
-        replicas=replicas,
-        gpus_per_replica=gpus_per_replica,
-        address=ray_address,
-        timeout=replica_timeout,
-        repeat=not locate(model)[0].paid,
-    )
     stop = _stop_on_interrupt(shown.say)
+    if serve is not None:
+        _refuse_ray(engine, ray_address)
+        from cambrian_eval.engines.serve import ServeEngine
+        from cambrian_eval.running.store import SERVER_LOGS
+
+        logs = out / SERVER_LOGS
+        driver: Engine = ServeEngine(
+            serve, logs, shown.say, stop, replicas, gpus_per_replica, workers, timeout=serve_timeout
+        )
+    else:
+        driver = _engine(
+            engine,
+            workers,
+            shown.say,
+            replicas=replicas,
+            gpus_per_replica=gpus_per_replica,
+            address=ray_address,
+            timeout=replica_timeout,
+            repeat=not locate(model)[0].paid,
+        )
     notice = Notice(notify_command, out)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # libraries and models that print must not mix with results
@@ -232,7 +257,7 @@ def run(
     finally:
         shown.close()
     code = _exit_code(outcome, max_failures)
-    _report(outcome, model, json, code, max_failures)
+    _report(outcome, outcome.run.info["model"]["spec"], json, code, max_failures)
     notice.ended(outcome, code)
     raise typer.Exit(code)
 
@@ -266,10 +291,20 @@ def _engine(name: str, workers: int | None, say: Callable[[str], None], **of_ray
         ("--ray-address", of_ray["address"]),
     ):
         if value is not None:
-            raise UserError(f"{flag} {value} needs --engine ray")
+            also = "" if flag == "--ray-address" else " or --serve"
+            raise UserError(f"{flag} {value} needs --engine ray{also}")
     from cambrian_eval.engines.local import LocalEngine
 
     return LocalEngine() if workers is None else LocalEngine(workers=workers)
+
+
+def _refuse_ray(engine: str, address: str | None) -> None:
+    """With `--serve` the engine is the server."""
+    from cambrian_eval.errors import UserError
+
+    if engine != "local" or address is not None:
+        flag = f"--engine {engine}" if address is None else f"--ray-address {address}"
+        raise UserError(f"--serve starts servers on this machine; leave out {flag}")
 
 
 def _stop_on_interrupt(say: Callable[[str], None]) -> threading.Event:
@@ -309,6 +344,7 @@ def _report(outcome: RunOutcome, model: str, json: bool, code: int, max_failures
             "exit_code": code,
             "samples": outcome.n,
             "failed": outcome.n_failed,
+            **({} if outcome.n_cached is None else {"cached": outcome.n_cached}),
         }
         found = {"results": [asdict(r) for r in outcome.results], "averages": by_run(outcome.results)}
         print(output.as_json({**body, **found}))

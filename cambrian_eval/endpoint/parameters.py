@@ -204,6 +204,11 @@ class SupportedParameters:
         self.schema_confirmed = self.schema_confirmed or (request.schema is not None and self.schema)
 
 
+def body_of(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a request with these arguments: what only some servers know stands beside the others."""
+    return {**{name: value for name, value in sent.items() if name != "extra_body"}, **sent.get("extra_body", {})}
+
+
 def _without_system(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The messages with the system text at the start of the first user message, for models without a system role."""
     system = "\n\n".join(str(m["content"]) for m in messages if m["role"] == "system")

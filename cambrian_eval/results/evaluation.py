@@ -48,6 +48,7 @@ def run(
     max_pixels: int = MAX_PIXELS,
     max_failures: float = 0.01,
     retry_failed: bool = False,
+    cache: str | Path | None = None,
     offline: bool = False,
     revision: str | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -86,6 +87,7 @@ def run(
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
         **applied(recipe_used, given),
+        cache=None if cache is None else Path(cache),
     )
     if isinstance(model, str):
         options = {**(options or {}), **processor_options(model, recipe_used, options or {})}

@@ -44,7 +44,7 @@ def describe(
     return {
         "model": {
             "name": name_line(model.name),
-            "spec": spec if isinstance(spec, str) else model.name,
+            "spec": _spec(spec, model),
             "fingerprint": model.fingerprint,
             "max_images": model.max_images,
             "details": dict(model.describe()),
@@ -83,6 +83,13 @@ def describe(
             }
         ],
     }
+
+
+def _spec(spec: str | Model, model: Model) -> str:
+    """The `--model` spec, completed by the model's name where it names none (`openai:` with `--serve`)."""
+    if not isinstance(spec, str):
+        return model.name
+    return f"{spec}{model.name}" if spec.endswith(":") else spec
 
 
 def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded) -> dict[str, Any]:
@@ -166,10 +173,12 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
     return merged
 
 
-def close_pass(store: Run, interrupted: bool) -> None:
+def close_pass(store: Run, interrupted: bool, cached: int | None = None) -> None:
     """Writes down when and how this start of the run ended."""
     info = store.info
     info["passes"][-1].update(end=now(), interrupted=interrupted)
+    if cached is not None:
+        info["passes"][-1]["cached"] = cached
     store.save_info(info)
 
 

@@ -22,6 +22,7 @@ from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.model import Model, Observer, Spending, honours, refuse_unhonoured
 from cambrian_eval.running import manifest
+from cambrian_eval.running.cache import ResponseCache, answered
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
 from cambrian_eval.running.mixtures import general, mixture, ways_of
 from cambrian_eval.running.settings import RunOutcome, Settings
@@ -146,6 +147,7 @@ def execute(
         _check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")
+    cache = None if settings.cache is None else ResponseCache(settings.cache)
     known = {"seed": settings.seed, "offline": settings.offline, "rehash": settings.data.rehash, **(options or {})}
     if isinstance(engine, Loader):
         chosen = engine.open(model, known)
@@ -155,6 +157,8 @@ def execute(
         refuse_unhonoured(chosen, asked(settings.decoding, settings.system, settings.thinking, settings.order))
         if settings.repeats > 1 and "temperature" in honours(chosen) and not settings.decoding.samples:
             progress.say("warning: --repeats with greedy decoding gives equal responses; set -G temperature=...")
+        if cache is not None and isinstance(chosen, Observer):
+            raise UserError(f"model {chosen.name} cannot use --cache: its responses depend on other samples too")
         with store.writing() as repairs:
             for text in repairs:
                 progress.say(text)
@@ -162,7 +166,7 @@ def execute(
             if (store.path / "run.json").is_file():
                 info = manifest.continued(store.info, info, store.path, settings.on_change)
             tasks = [
-                _CellRun(store, Cell(b.name, condition), b, loaded[b.name].samples, settings, chosen)
+                _CellRun(store, Cell(b.name, condition), b, loaded[b.name].samples, settings, chosen, cache)
                 for b in plan
                 for condition in settings.conditions
             ]
@@ -175,8 +179,11 @@ def execute(
                     store.save_samples(benchmark.name, loaded[benchmark.name].samples)
             results, mixed = _drive(tasks, engine, progress, score, Heartbeat(store, engine.state), stop)
             save(store, results)
-            manifest.close_pass(store, interrupted=stop.is_set())
+            n_cached = None if cache is None else sum(t.n_cached for t in tasks)
+            manifest.close_pass(store, interrupted=stop.is_set(), cached=n_cached)
     finally:
+        if cache is not None:
+            cache.close()
         if isinstance(engine, Loader):
             engine.close()
     if mixed is not None:
@@ -185,7 +192,7 @@ def execute(
             "score of one model; use another --out, or --allow-mixed to accept it (the results name it)"
         )
     n_failed, n_outage = sum(t.n_failed for t in tasks), sum(t.n_outage for t in tasks)
-    return RunOutcome(store, tuple(results), sum(t.n for t in tasks), n_failed, stop.is_set(), n_outage)
+    return RunOutcome(store, tuple(results), sum(t.n for t in tasks), n_failed, stop.is_set(), n_outage, n_cached)
 
 
 def _check_stored(
@@ -295,7 +302,9 @@ class _CellRun:
         samples: Sequence[Sample],
         settings: Settings,
         model: Model,
+        cache: ResponseCache | None,
     ) -> None:
+        self.cache, self.n_cached = cache, 0
         self.store, self.cell, self.benchmark = store, cell, benchmark
         self.settings, self.model, self.samples = settings, model, samples
         self.condition = registry.load_condition(cell.condition)
@@ -327,16 +336,28 @@ class _CellRun:
             asked = {request_id(s.id, n): (s, n) for s, n in pending}
             if len(asked) < len(pending):
                 raise UserError(f"{self.cell.benchmark}: ids such as 'x' and 'x#1' cannot be repeated; rename them")
-            jobs = (Job(i, self._preparation(s, n), self.settings.max_pixels) for i, (s, n) in list(asked.items()))
             writer = self.store.writer(self.cell)
+
+            def take(completed: Completed) -> None:
+                self._store(writer.append, completed, *asked.pop(completed.response.id))
+                broken = completed.response.finish == "failed"
+                if isinstance(progress, CountsTokens):
+                    progress.count(completed.response)
+                progress.advance(self.cell, broken)
+                heartbeat.beat(broken)
+
             try:
-                for completed in engine.run(self.model, jobs, stop):
-                    self._store(writer.append, completed, *asked.pop(completed.response.id))
-                    broken = completed.response.finish == "failed"
-                    if isinstance(progress, CountsTokens):
-                        progress.count(completed.response)
-                    progress.advance(self.cell, broken)
-                    heartbeat.beat(broken)
+                if self.cache is not None:
+                    makers = [self._preparation(s, n) for s, n in asked.values()]
+                    for completed in answered(self.cache, makers):
+                        take(completed)
+                        self.n_cached += 1
+                    progress.say(f"{self.cell.stem}: {self.n_cached} of {len(pending)} responses from the cache")
+                jobs = (Job(i, self._preparation(s, n), self.settings.max_pixels) for i, (s, n) in [*asked.items()])
+                for completed in engine.run(self.model, jobs, stop) if asked else ():
+                    take(completed)
+                    if self.cache is not None and completed.request is not None:
+                        self.cache.put(completed.request.key, self.model.name, completed.response)
             finally:
                 writer.close()
         heartbeat.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, PromptStyle
@@ -70,6 +71,8 @@ class Settings:
     """Whether responses by different models or parameters behind one name are accepted; results name them."""
     shard: Shard | None = None
     """The part of every benchmark that this run covers; None = all of it."""
+    cache: Path | None = None
+    """The response cache; None = none."""
     offline: bool = False
     """Whether the model must be loaded from caches alone."""
 
@@ -113,3 +116,5 @@ class RunOutcome:
     """Whether it was stopped before the end; the same call resumes it."""
     n_outage: int = 0
     """The failed samples whose endpoint was not available; the same call requests them again."""
+    n_cached: int | None = None
+    """The responses that came from the cache in this start; None without a cache."""

@@ -476,12 +476,16 @@ class ResponseWriter:
             os.close(self._handle)
 
 
+SERVER_LOGS = "servers"
+"""The folder of a run with the logs of the servers that it started; it may be there before the run."""
+
+
 def create_or_open(path: Path) -> Run:
     """The run in a folder that is empty, absent, or a run already."""
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; --out needs a folder")
     if path.is_dir() and not (path / "run.json").is_file():
-        others = sorted(p.name for p in path.iterdir() if p.name != "lock" and not _is_temporary(p))
+        others = sorted(p.name for p in path.iterdir() if p.name not in ("lock", SERVER_LOGS) and not _is_temporary(p))
         if others:
             raise UserError(f"{path} is not a run folder (no run.json; it holds {others[0]!r}); give an empty folder")
     if (path / "run.json").is_file():
