@@ -160,7 +160,7 @@ class _Sender(Generic[T]):
                 file.write(line)
                 keys.append(key)
                 amount, size, prompts = amount + most, size + len(line), prompts + request.prompt_tokens
-                sent = sent or parameters.facts(arguments)
+                sent = sent or parameters.facts(arguments, request)
         if not keys or self.stop.is_set():
             path.unlink()
             return False

@@ -72,7 +72,7 @@ class Endpoint:
         key_name, self._key = key_for(self.base_url)
         self.errors = ErrorReader(model, self.base_url, key_name, self._key, timeout)
         self._breaker = CircuitBreaker(outage, self.errors.address)
-        self._gave_up = self._said_capped = False
+        self._gave_up = self._said_capped = self._said_thinks = False
         self._failed_in_a_row = self._n_active = 0
         self._ending = False
         self._target: Target | None = None
@@ -161,7 +161,7 @@ class Endpoint:
                     raise Abandoned
                 try:
                     async with self._breaker.admitted(backoff), self._limit.slot():
-                        state.sent_at = time.monotonic()
+                        state.sent_at, limit = time.monotonic(), self.parameters.token_limit(request)
                         response = await self._try(connections, request, reservation)
                 except RequestError as error:
                     outcome = await self._after_error(error, request, reservation, state)
@@ -175,9 +175,23 @@ class Endpoint:
                 self._breaker.succeeded()
                 self.errors.responded, self._failed_in_a_row, self._gave_up = True, 0, False
                 self.parameters.succeeded(request, schema_dropped=has_schema and request.schema is None)
+                # A response that costs something is not thrown away.
+                if self.price is None and self.parameters.cut_in_thought(response, request, limit):
+                    state.total += 1
+                    self._say_thinks(request)
+                    continue
                 return self._charged(response, request, reservation, state)
         finally:
             self._n_active -= 1
+
+    def _say_thinks(self, request: ChatRequest) -> None:
+        if not self._said_thinks:
+            self._said_thinks = True
+            log.warning(
+                "%s thinks before it answers; requests get %d more tokens for that (--thinking-budget)",
+                self.model,
+                request.thinking.limit,
+            )
 
     def _charged(
         self, response: ChatResponse, request: ChatRequest, reservation: Reservation, state: _Tries
@@ -341,7 +355,7 @@ class Endpoint:
         response = parse_response(reply.body)
         if isinstance(response, str):
             raise RequestError("invalid", self.errors.line(response))
-        return replace(response, sent=self.parameters.facts(sent))
+        return replace(response, sent=self.parameters.facts(sent, request))
 
     async def connect(self) -> Connections:
         """New connections to the endpoint, for the running event loop."""

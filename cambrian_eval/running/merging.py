@@ -263,10 +263,11 @@ def _write(target: Run, cell: Cell, records: Responses, source: Run) -> None:
     """Samples and responses, in dataset order."""
     samples = source.samples(cell.benchmark)
     target.copy_samples(cell.benchmark, source)
+    numbers = range(source.repeats)
     writer = target.writer(cell)
     try:
         for sample in samples:
-            for number in range(source.repeats):
+            for number in numbers:
                 if (sample.id, number) in records:
                     writer.append(records[sample.id, number])
     finally:
