@@ -111,7 +111,7 @@ def test_another_system_prompt_does_not_meet_the_beginning_of_an_earlier_one(she
 
 def test_a_checkpoint_that_gives_other_logits_is_not_shared(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison after loading, with an architecture whose table row would be wrong."""
-    from cambrian_eval.models.transformers_vlm import model as module
+    from cambrian_eval.models.transformers_vlm import shared_images as module
 
     monkeypatch.setattr(module, "sharing_of", lambda model_class, config: "prompt")
     model = resolve(f"hf:{shelf / 'gemma3'}", {"batch_size": 4})
