@@ -50,8 +50,10 @@ def texts(model: Any, asked: list[Request]) -> dict[str, tuple[str, str, int | N
     return {r.id: (r.text, r.finish, r.prompt_tokens) for r in model.respond(iter(asked))}
 
 
-@pytest.mark.parametrize("name", ["llava", "qwen3_vl", "gemma3"])
-@pytest.mark.parametrize("options", [{}, {"batch_size": 3}, {"deterministic": True}])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("qwen3_vl", {}), ("gemma3", {}), ("llava", {}), ("llava", {"batch_size": 3}), ("llava", {"deterministic": True})],
+)
 def test_responses_are_those_of_the_plain_way(shelf: Path, name: str, options: dict[str, Any]) -> None:
     asked = questions()
     shared = resolve(f"hf:{shelf / name}", options)
