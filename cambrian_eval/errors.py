@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class CambrianEvalError(Exception):
@@ -15,6 +15,11 @@ class CambrianEvalError(Exception):
 
 class UserError(CambrianEvalError):
     """The input, a flag or the environment is wrong; the message names the problem and the remedy."""
+
+    def __init__(self, text: object = "", details: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.details = tuple(details)
+        """Lines that the command line shows before the message, such as the end of a log."""
 
 
 class ContractError(CambrianEvalError):

@@ -10,6 +10,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.registry import benchmark_names, load_benchmark
+from cambrian_eval.results import circumstances
 from cambrian_eval.results.averages import judges
 from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
@@ -20,6 +22,8 @@ from .scores import ScoreTable, build, csv_rows, number
 
 YOUR_RUNS = "your runs"
 """What tables and figures call the runs a command was given."""
+SYNTHETIC = "synthetic data"
+"""What is written beside every score on rows that a program drew."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,11 @@ class Scored:
             if (r.benchmark, r.condition, r.scorer) == (benchmark, condition, scorer):
                 return r
         return None
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any of the scores is on rows that a program drew."""
+        return any(r.synthetic for r in self.results)
 
     @property
     def conditions(self) -> list[str]:
@@ -73,8 +82,14 @@ def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
             raise UserError(
                 f"{run.path} has no results yet; finish the run, or score it: cambrian-eval score {run.path}"
             )
-        found.append(NamedRun(name, results, run))
+        synthetic = any(r.synthetic for r in results)
+        found.append(NamedRun(f"{name} ({SYNTHETIC})" if synthetic else name, results, run))
     return found
+
+
+def label_of(runs: Sequence[NamedRun]) -> str:
+    """What captions and headings call these runs: synthetic data is named there too."""
+    return f"{YOUR_RUNS}, {SYNTHETIC}" if any(named.synthetic for named in runs) else YOUR_RUNS
 
 
 def read_results(path: Path) -> list[Scored]:
@@ -138,10 +153,11 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     cells: dict[str, dict[str, float]] = {}
     intervals: dict[tuple[str, str], tuple[float, float]] = {}
     notes: list[str] = []
-    incomplete: dict[str, list[str]] = {}
+    subsets: dict[str, list[str]] = {}
     for named in runs:
         cells[named.name] = {}
-        partial, withheld = [], []
+        partial: list[Result] = []
+        withheld: list[str] = []
         for r in named.results:
             if (r.scorer, r.condition) != (scorer, condition):
                 continue
@@ -152,31 +168,46 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
             if r.interval is not None:
                 intervals[named.name, r.benchmark] = r.interval
             if not r.complete:
-                partial.append(r.benchmark)
+                partial.append(r)
         if not cells[named.name]:
             raise UserError(
                 f"{named.run.path} has no scores under scorer {scorer!r} and vision {condition!r}; it has scorers "
                 f"{', '.join(named.scorers)} and conditions {', '.join(named.conditions)}"
             )
-        if partial:
-            which = "all benchmarks" if len(partial) == len(cells[named.name]) else ", ".join(partial)
-            incomplete.setdefault(which, []).append(named.name)
+        if partial and not named.synthetic:
+            subsets.setdefault(", ".join(map(_subset, partial)), []).append(named.name)
         if withheld:
             notes.append(f"{named.name}: no scores for {', '.join(withheld)}, whose answers are withheld")
-    for which, names in incomplete.items():
-        whom = "all models" if len(names) == len(runs) > 1 else ", ".join(names)
-        notes.append(f"subset: the scores of {whom} on {which} cover only some rows of the published dataset")
+    for which, names in subsets.items():
+        notes.append(f"subset: {'all models' if len(names) == len(runs) > 1 else ', '.join(names)}: {which}")
+    if drawn := [named.name for named in runs if named.synthetic]:
+        notes.append(
+            f"{SYNTHETIC}: the rows of {', '.join(drawn)} were drawn by a program; these scores say nothing about the "
+            "published benchmarks"
+        )
     shown = [r for named in runs for r in named.results if (r.scorer, r.condition) == (scorer, condition)]
     if len(different := judges(shown)) > 1:
         notes.append(f"these scores and their averages come from different judges: {'; '.join(different)}")
-    table = build(cells, YOUR_RUNS, notes)
+    made: dict[str, list[str]] = {}
+    for named in runs:
+        for text in circumstances.notes(named.run.info):
+            made.setdefault(text, []).append(named.name)
+    notes += [f"{', '.join(names)}: {text}" for text, names in made.items()]
+    label = label_of(runs)
+    table = build(cells, label, notes)
     return replace(
         table,
         own=frozenset(cells),
         intervals=intervals,
-        groups={name: YOUR_RUNS.capitalize() for name in cells},
+        groups={name: label.capitalize() for name in cells},
         attributes={named.name: _attributes(named.run.info) for named in runs},
     )
+
+
+def _subset(r: Result) -> str:
+    """How much of a benchmark a result covers, in words."""
+    whole = load_benchmark(r.benchmark).source.n_rows if r.benchmark in benchmark_names() else None
+    return f"{entry(r.benchmark).short} {r.n:,}" + (f" of {whole:,} rows" if whole else " rows")
 
 
 def _attributes(info: Mapping[str, object]) -> dict[str, float]:

@@ -57,6 +57,7 @@ class CambrianModel:
         "num_beams": "its batches have no beam search; leave it out",
         "thinking_on": "Cambrian-1 does not think before it answers",
         "thinking_budget": "Cambrian-1 does not think before it answers",
+        "text_first": "Cambrian-1 was trained with the image before the question",
     }
 
     def __init__(self, name: str, fingerprint: str, processor: Any, driver: Driver, facts: Mapping[str, Any]) -> None:
@@ -89,11 +90,7 @@ class CambrianModel:
 
     def prompt(self, text: str, has_image: bool, system: str | None = None) -> str:
         """A question in the checkpoint's template, after its image; `system` replaces the template's own prompt."""
-        content: list[dict[str, str]] = [{"type": "image"}] if has_image else []
-        content.append({"type": "text", "text": text})
-        chat: list[dict[str, Any]] = [] if system is None else [{"role": "system", "content": system}]
-        chat.append({"role": "user", "content": content})
-        return str(self.processor.apply_chat_template(chat, add_generation_prompt=True))
+        return str(self.processor.apply_chat_template(_chat(text, has_image, system), add_generation_prompt=True))
 
     def _questions(self, requests: Iterator[Request], refused: list[Response]) -> Iterator[Question]:
         for request in requests:
@@ -236,6 +233,19 @@ class CambrianAdapter(Adapter):
         facts = _facts(driver, settings, options) | more | {"self_check": checked}
         return CambrianModel(display_name(rest, options.adapter), fingerprint, processor, driver, facts)
 
+    def written(self, rest: str, options: CambrianOptions, request: Request) -> str:
+        """The prompt in the checkpoint's conversation template; needs its configuration and tokenizer alone."""
+        from .cambrian import prompts
+        from .cambrian.checkpoint import Checkpoint
+        from .cambrian.tokens import load_tokenizer
+
+        if request.order != "image_first":
+            raise UserError(f"model {rest} cannot be run with text_first: {CambrianModel.declines['text_first']}")
+        checkpoint = Checkpoint.open(rest)
+        own = checkpoint.template(checkpoint.config(), load_tokenizer(checkpoint.folder).get_vocab())
+        chosen = own if options.template is None else prompts.template(options.template)
+        return prompts.render_chat(chosen, _chat(request.prompt, bool(request.images), request.system), True)
+
     def fetch(self, rest: str) -> list[str]:
         """The checkpoint first, because its config names the towers; of each repository one form of the weights."""
         from fnmatch import fnmatch
@@ -254,6 +264,14 @@ class CambrianAdapter(Adapter):
                 folder = snapshot_download(repository.hub_id, allow_patterns=[*repository.patterns, weights])
                 done[repository.hub_id] = f"{repository.hub_id}: {folder}"
         return list(done.values()) or [f"{rest}: everything it needs is in the cache"]
+
+
+def _chat(text: str, has_image: bool, system: str | None) -> list[dict[str, Any]]:
+    """A question as a chat: after its image, and after a system prompt where one is set."""
+    content: list[dict[str, str]] = [{"type": "image"}] if has_image else []
+    content.append({"type": "text", "text": text})
+    chat: list[dict[str, Any]] = [] if system is None else [{"role": "system", "content": system}]
+    return [*chat, {"role": "user", "content": content}]
 
 
 def _self_check(name: str, checkpoint: Checkpoint, driver: Driver, processor: Any) -> dict[str, Any]:

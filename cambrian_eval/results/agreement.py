@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from cambrian_eval.benchmark import Benchmark, Graded
 from cambrian_eval.errors import UserError
 from cambrian_eval.results import statistics
-from cambrian_eval.results.grading import benchmark_of
+from cambrian_eval.results.grading import benchmark_of, samples_of
 from cambrian_eval.results.judging import SCORER, decided_without_judge
 from cambrian_eval.results.published_scores import nearest
-from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.sample import clusters as clusters_of
 
@@ -156,7 +156,7 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
     benchmark = benchmark_of(run, cell.benchmark)
     verdicts_a, verdicts_b = run.verdicts(cell, a), run.verdicts(cell, b)
     records = run.responses(cell)
-    samples = [s for s in run.samples(cell.benchmark) if s.id in verdicts_a and s.id in verdicts_b]
+    samples = [s for s in samples_of(run, cell) if s.id in verdicts_a and s.id in verdicts_b]
     left, right = [verdicts_a[s.id] for s in samples], [verdicts_b[s.id] for s in samples]
     withheld = not any(s.answers for s in samples)
     failed = [x.outcome == "failed" for x in left]
@@ -179,6 +179,7 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
         if use and _is_correct(x) != _is_correct(y)
     )
     total = counts.sum(axis=0)
+    synthetic = is_synthetic(run.info["benchmarks"][cell.benchmark])
     without_judge = set() if SCORER not in (a, b) else decided_without_judge(run, cell)
     return ScorerAgreement(
         benchmark=cell.benchmark,
@@ -193,7 +194,7 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
         failed=sum(failed),
         undecided=sum(u and not f for u, f in zip(undecided, failed, strict=True)),
         disagreements=differing,
-        published=published_pair(model, cell, a, b),
+        published=None if synthetic else published_pair(model, cell, a, b),
         divisor=benchmark.average_divisor,
         notes=_notes(run, cell, samples, (*left, *right), without_judge, withheld),
     )

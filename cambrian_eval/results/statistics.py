@@ -87,6 +87,39 @@ def interval(table: ClusterTable, seed: int = 0, resamples: int = RESAMPLES) -> 
     return percentile_interval(table.metric(draws))
 
 
+def repeat_interval(
+    tables: Sequence[ClusterTable], seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[float, float] | None:
+    """The interval of the mean over repeats (one table for each, with equal counts); None with fewer than two clusters.
+
+    The mean of R repeats over C clusters has the variance s_B^2 / C, where s_B^2 is the variance of the clusters' means
+    over their repeats: it contains the variance between images and 1 / R of the variance between repeats, s_W^2.
+    Resampling whole clusters estimates it. By chance these means may differ less than their repeats alone explain;
+    then the repeats of each cluster are resampled instead, which estimates s_W^2 / (R C). The variance is the larger:
+
+        V = max(s_B^2, s_W^2 / R) / C
+    """
+    import numpy as np
+
+    stacked, counts, weights = np.stack([t.sums for t in tables]), tables[0].counts, tables[0].weights
+    n_repeats, n_clusters = stacked.shape[:2]
+    draws = cluster_draws(n_clusters, resamples, seed)
+    if draws is None or not weights.size:
+        return None
+    mean = ClusterTable(stacked.mean(axis=0), counts, weights)
+    between = mean.metric(draws)
+    rng = np.random.default_rng(seed)
+    rows = np.arange(n_clusters)
+    within = np.empty(resamples)
+    for i in range(resamples):
+        chosen = stacked[rng.integers(0, n_repeats, (n_repeats, n_clusters)), rows]
+        within[i] = (chosen.mean(axis=0).sum(axis=0) / counts.sum(axis=0)) @ weights
+    # Resampling R values with replacement has (R - 1) / R of the variance that their mean has.
+    center = float(mean.metric(np.ones((1, n_clusters)))[0])
+    within = center + (within - center) * math.sqrt(n_repeats / (n_repeats - 1))
+    return percentile_interval(between if np.nanvar(between) >= within.var() else within)
+
+
 def cluster_draws(n: int, resamples: int = RESAMPLES, seed: int = 0) -> Array | None:
     """How often each of n clusters is drawn in each resample (rows sum to n); None for fewer than two clusters."""
     import numpy as np

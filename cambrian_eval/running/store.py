@@ -24,7 +24,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -36,6 +36,7 @@ from cambrian_eval.json_input import parse_object, read_object
 from cambrian_eval.safe_text import name_line
 from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
 from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.scoring.thoughts import bare
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ class Record:
             response.seconds,
             dict(response.notes),
             None if response.finish == "unfinished_thought" else reply.answer_start,
-            response.thoughts or reply.thoughts,
+            response.thoughts or bare(reply.thoughts),
             response.thought_tokens,
             repeat,
         )
@@ -300,21 +301,33 @@ class Run:
 
     # -- verdicts and results
 
-    def save_verdicts(self, cell: Cell, scorer: str, ids: Sequence[str], verdicts: Sequence[Verdict]) -> None:
-        """Replaces the verdicts of this scorer on the cell, one for each id."""
+    def save_verdicts(
+        self,
+        cell: Cell,
+        scorer: str,
+        ids: Sequence[str],
+        verdicts: Sequence[Verdict],
+        *further: Sequence[Verdict],
+    ) -> None:
+        """Replaces the verdicts of this scorer on the cell, one for each id; `further` are those of further repeats."""
         lines = b"".join(
-            _dumps({"id": i, **_verdict_values(_printable(v))}) + b"\n" for i, v in zip(ids, verdicts, strict=True)
+            _dumps({"id": i, **({"repeat": n} if n else {}), **_verdict_values(_printable(v))}) + b"\n"
+            for n, row in enumerate((verdicts, *further))
+            for i, v in zip(ids, row, strict=True)
         )
         _replace(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", lines)
 
-    def verdicts(self, cell: Cell, scorer: str) -> dict[str, Verdict]:
-        """The verdicts of a scorer by sample id; empty where that scorer has not run."""
+    def verdicts(self, cell: Cell, scorer: str, repeat: int = 0) -> dict[str, Verdict]:
+        """The verdicts of a scorer by sample id, of one repeat; empty where that scorer has not run."""
+        return {i: verdict for (i, number), verdict in self.all_verdicts(cell, scorer).items() if number == repeat}
+
+    def all_verdicts(self, cell: Cell, scorer: str) -> dict[tuple[str, int], Verdict]:
+        """The verdicts of a scorer by sample id and repeat."""
         path = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl"
         if not path.is_file():
             return {}
-        return {
-            v.id: v.verdict for line, where in _lines(path) for v in [_typed(_stored_verdict, line, where, _Stored)]
-        }
+        stored = (_typed(_stored_verdict, line, where, _Stored) for line, where in _lines(path))
+        return {(v.id, v.repeat): v.verdict for v in stored}
 
     def scorers(self, cell: Cell) -> list[str]:
         """Names of the scorers whose verdicts on the cell are stored, sorted."""
@@ -328,7 +341,11 @@ class Run:
         if not path.is_file():
             return []
         stored = read_object(path, CHANGED)
-        return list(_convert(stored, str(path), _Results).results)
+        about = self.info["benchmarks"]
+        return [
+            replace(r, synthetic=r.synthetic or is_synthetic(about.get(r.benchmark, {})))
+            for r in _convert(stored, str(path), _Results).results
+        ]
 
     def merged_results(self, results: Iterable[Result]) -> list[Result]:
         """The stored results with these added or replaced by benchmark, condition and scorer."""
@@ -459,12 +476,16 @@ class ResponseWriter:
             os.close(self._handle)
 
 
+SERVER_LOGS = "servers"
+"""The folder of a run with the logs of the servers that it started; it may be there before the run."""
+
+
 def create_or_open(path: Path) -> Run:
     """The run in a folder that is empty, absent, or a run already."""
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; --out needs a folder")
     if path.is_dir() and not (path / "run.json").is_file():
-        others = sorted(p.name for p in path.iterdir() if p.name != "lock" and not _is_temporary(p))
+        others = sorted(p.name for p in path.iterdir() if p.name not in ("lock", SERVER_LOGS) and not _is_temporary(p))
         if others:
             raise UserError(f"{path} is not a run folder (no run.json; it holds {others[0]!r}); give an empty folder")
     if (path / "run.json").is_file():
@@ -482,6 +503,12 @@ def open_run(path: str | Path) -> Run:
     return run
 
 
+def is_synthetic(about: Mapping[str, Any]) -> bool:
+    """Whether a benchmark's entry in run.json says that its rows were drawn by a program."""
+    data = about.get("data", {})
+    return bool(data.get("synthetic")) or data.get("kind") == "mini"  # runs of earlier versions have the kind alone
+
+
 def sample_values(sample: Sample) -> dict[str, Any]:
     """A sample as plain JSON, its images by their number."""
     values: dict[str, Any] = {f.name: getattr(sample, f.name) for f in fields(Sample) if f.name != "images"}
@@ -493,6 +520,7 @@ class _Stored(msgspec.Struct):
 
     id: str
     verdict: Verdict
+    repeat: int = 0
 
 
 class _Results(msgspec.Struct):
@@ -572,12 +600,12 @@ def _sample_values(values: dict[str, Any]) -> dict[str, Any]:
 
 def _stored_verdict(values: dict[str, Any]) -> dict[str, Any]:
     """A stored verdict; old files have `parsed`, and the rule begins with the outcome."""
-    identity = values.pop("id", None)
+    identity, repeat = values.pop("id", None), values.pop("repeat", 0)
     if "parsed" in values:
         rule = str(values.get("rule"))
         started = next((name for start, name in _OLD_OUTCOMES.items() if rule.startswith(start)), "unparsed")
         values["outcome"] = "read" if values.pop("parsed") else started
-    return {"id": identity, "verdict": values}
+    return {"id": identity, "repeat": repeat, "verdict": values}
 
 
 _OLD_OUTCOMES = {"failed: ": "failed", "undecided: ": "undecided", "the answer is withheld": "withheld"}

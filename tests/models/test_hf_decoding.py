@@ -189,6 +189,7 @@ def test_what_a_template_cannot_do_is_refused(shelf: Path, docvqa_root: Path, tm
         (("--thinking-budget", 9), "has the mark of a thought"),
         (("-P", "max_pixls=3"), "max_pixls"),
         (("-P", "crop_size.height=tall"), "must be a number"),
+        (("-P", "crop_size.height=0"), "at least 1"),
         (("-P", "crop_size.depth=3"), "crop_size.height, crop_size.width"),
     ):
         done = call(*words, "--out", tmp_path / "run", *more)
@@ -215,6 +216,8 @@ def test_processor_settings_change_the_image_and_the_fingerprint(shelf: Path) ->
     assert tokens[1] < tokens[0] and large.fingerprint != small.fingerprint
     table = load(shelf / "qwen2_5_vl", processor="size.longest_edge=1568")
     assert answers(table, [asked])[asked.id].prompt_tokens == tokens[1]
+    with pytest.raises(UserError, match="smallest size 784 is above the largest, 500"):
+        load(shelf / "qwen2_5_vl", processor="max_pixels=500")
 
 
 def test_a_run_records_and_resumes_sampling(shelf: Path, docvqa_root: Path, tmp_path: Path) -> None:

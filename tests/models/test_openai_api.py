@@ -18,7 +18,7 @@ from PIL import Image
 from cambrian_eval import Request, UserError, run
 from cambrian_eval.image import LazyImage
 from cambrian_eval.model import Model
-from cambrian_eval.models.openai_api import encoded
+from cambrian_eval.models.image_parts import encoded
 from cambrian_eval.registry import resolve
 from cambrian_eval.running.store import Cell
 from tests.conftest import png

@@ -68,6 +68,7 @@ def share_beginning(rows: Sequence[Row]) -> bool:
     """Whether enough of the first rows are about the same images for computing their prompt's beginning once."""
     if len(rows) < FEWEST_ROWS or not rows[0].images:
         return False
-    if (rows[0].request.decoding.num_beams or 1) > 1:
-        return False  # generate would not repeat the keys and values for its beams
+    first = rows[0].request
+    if (first.decoding.num_beams or 1) > 1 or first.order == "text_first":
+        return False  # generate would not repeat keys and values for its beams; text that differs comes first
     return all((row.kind, row.images) == (rows[0].kind, rows[0].images) for row in rows[1:FEWEST_ROWS])

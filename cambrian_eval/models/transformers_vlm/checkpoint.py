@@ -52,18 +52,13 @@ class Checkpoint:
     fixed_date: bool
     """Whether the template prints the current date, which is then a fixed one."""
 
-    @property
-    def is_paligemma(self) -> bool:
-        """Whether prompts follow PaliGemma's task format, which has no chat template."""
-        return "paligemma" in type(self.processor).__name__.lower()
-
 
 def load(folder: Path, options: TransformersOptions) -> Checkpoint:
     """The checkpoint in a folder, on the device the options name."""
     raw = read_json(folder / "config.json")
     device = device_of(options)
     config = read_config(folder, raw, options)
-    processor = _processor(folder, raw, options)
+    processor = load_processor(folder, raw, options)
     if options.processor is not None:
         processor_settings.apply(processor, processor_settings.parse(options.processor), folder)
     set_template(processor, options.template)
@@ -118,7 +113,7 @@ def find_folder(spec: str, options: TransformersOptions) -> Path:
     return Path(found)
 
 
-def _processor(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) -> Any:
+def load_processor(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) -> Any:
     """The checkpoint's processor; where torchvision is absent, without its video part."""
     from transformers import AutoProcessor
     from transformers.utils import is_torchvision_available

@@ -19,24 +19,12 @@ from cambrian_eval.models.checkpoint_identity import ContentHash
 from cambrian_eval.models.sampling import HONOURED, Choice, cut_at_stop, needed, stream_of
 from cambrian_eval.models.self_check import check_vocabulary, self_check
 from cambrian_eval.models.transformers_vlm.batching import MOST_ROWS, next_batch, ordered, share_beginning
-from cambrian_eval.models.transformers_vlm.chat_template import (
-    TODAY,
-    render,
-    require_text,
-    system_content,
-    system_forms,
-)
+from cambrian_eval.models.transformers_vlm.chat_template import TODAY
 from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint, embedding_rows
 from cambrian_eval.models.transformers_vlm.options import TransformersOptions
 from cambrian_eval.models.transformers_vlm.shared_images import SharedImages, choose
-from cambrian_eval.models.transformers_vlm.thinking import (
-    Limits,
-    Progress,
-    Switch,
-    may_think,
-    opened_by,
-    switch_of,
-)
+from cambrian_eval.models.transformers_vlm.thinking import Limits, Progress, opened_by
+from cambrian_eval.models.transformers_vlm.writing import Writer
 from cambrian_eval.sample import Finish, Request, Response, failed_response
 
 if TYPE_CHECKING:
@@ -108,22 +96,11 @@ class TransformersModel:
             self._settings["processor_settings"] = options.processor
         self._options = options
         self._shared: SharedImages | None = None
-        processor = checkpoint.processor
         self._penalty = checkpoint.model.generation_config.repetition_penalty
-        self._thinks = may_think(processor)
-        probe: Any = [{"type": "text", "text": "?"}] if checkpoint.takes_parts else "?"
-        templated = processor.chat_template is not None
-        self._system_parts = system_forms(processor, probe)
-        self._switch = switch_of(processor, probe) if templated else Switch({}, "it has no chat template")
-        self.decodes = HONOURED | {"num_beams"} | self._switch.honoured
-        self.decodes |= {"thinking_budget"} if self._thinks else frozenset()
-        self.decodes |= {"system"} if self._system_parts is not None else frozenset()
-        self.declines = {
-            "system": "its chat template takes no system prompt",
-            "thinking_on": self._switch.reason,
-            "thinking_off": self._switch.reason,
-            "thinking_budget": "neither its chat template nor its vocabulary has the mark of a thought",
-        }
+        self._writer = Writer.of(checkpoint.processor, checkpoint.takes_parts)
+        self._thinks = self._writer.thinks
+        self.decodes = HONOURED | {"num_beams"} | self._writer.decodes
+        self.declines = self._writer.declines
         self._self_check = self._check() if options.self_check else "off"
         self._shared, self._sharing = choose(checkpoint, options, self._logits_of)
         more = {"class": type(checkpoint.model).__name__, "allow_missing": options.allow_missing}
@@ -155,7 +132,8 @@ class TransformersModel:
             text = f"{self._penalty} (generation_config.json), unless -G sets another"
             facts = facts | {"repetition_penalty": text}
         if self._thinks:
-            facts = facts | {"thinking": ", ".join(sorted(self._switch.honoured)) or "as the model does; no switch"}
+            honoured = ", ".join(sorted(self._writer.switch.honoured))
+            facts = facts | {"thinking": honoured or "as the model does; no switch"}
         return {
             "kind": f"transformers {type(model).__name__}",
             **self._settings,
@@ -198,33 +176,9 @@ class TransformersModel:
     # -- a request in the model's chat template
 
     def _row(self, request: Request) -> _Row:
-        """The request's prompt in the chat template, images in front; an image mark in its text is removed."""
-        processor = self.checkpoint.processor
-        text, notes = request.prompt, dict[str, Any]()
-        mark = getattr(processor, "image_token", None) or "<image>"
-        if marks := text.count(mark):
-            # The processor would take the mark for a second image.
-            text, notes = text.replace(mark, ""), {"image_marks_removed": marks}
-        if self._settings["template"] is None:
-            return _Row(request, self._untemplated(text, len(request.images), mark), notes)
-        parts = [{"type": "image"} for _ in request.images] + [{"type": "text", "text": text}]
-        plain = "".join(f"{mark}\n" for _ in request.images) + text
-        system = None
-        if request.system is not None:
-            system = system_content(request.system.replace(mark, ""), bool(self._system_parts))
-        mode = request.thinking.mode
-        switch = {} if mode == "auto" else self._switch.values[mode == "on"]
-        written = render(processor, parts if self.checkpoint.takes_parts else plain, system, switch)
-        require_text(written, text)
-        return _Row(request, written, notes)
-
-    def _untemplated(self, text: str, images: int, mark: str) -> str:
-        """The prompt of a model without a chat template. PaliGemma expects a task word before the question."""
-        if self.checkpoint.is_paligemma:
-            if not images:
-                return f"{self.checkpoint.processor.tokenizer.bos_token}answer en {text}\n"
-            return f"{mark * images}answer en {text}"
-        return f"{mark * images}{text}"
+        """The request's prompt in the chat template."""
+        text, notes = self._writer.write(request)
+        return _Row(request, text, notes)
 
     def _inputs(self, rows: Sequence[_Row]) -> Any:
         """The tensors of a batch on the model's device. Rows without images need the tokenizer alone."""

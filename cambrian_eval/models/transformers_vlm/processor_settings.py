@@ -54,9 +54,17 @@ def apply(processor: Any, settings: Mapping[str, Any], folder: object) -> None:
     except Exception as error:
         named = ", ".join(f"{name}={value}" for name, value in settings.items())
         raise UserError(f"the image processor of {folder} does not take -P {named}: {describe(error)}") from error
+    size = dict(getattr(processor.image_processor, "size", None) or {})
+    least, most = size.get("shortest_edge"), size.get("longest_edge")
+    if changed and least and most and least > most:
+        raise UserError(
+            f"-P: the smallest size {least} is above the largest, {most}; set both, such as min and max_pixels"
+        )
 
 
 def _check(name: str, value: Any, before: Any) -> None:
-    """Refuses text where the setting is none; the image processor itself would fail with every image."""
+    """Refuses what the image processor itself would fail with at every image: text for a number, a size below 1."""
     if isinstance(value, str) and not isinstance(before, str):
         raise UserError(f"-P {name} must be a number, true or false, not {value!r}")
+    if name.endswith(("_pixels", "_edge", "height", "width")) and not (type(value) is int and value >= 1):
+        raise UserError(f"-P {name} must be a whole number of at least 1, not {value!r}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cambrian_eval.models.sampling import cut_at_stop
 from cambrian_eval.models.transformers_vlm.chat_template import render
-from cambrian_eval.scoring.thoughts import MARKS
+from cambrian_eval.scoring.thoughts import MARKS, bare
 
 if TYPE_CHECKING:
     import torch
@@ -147,11 +147,7 @@ class Progress:
         """The text of the thoughts, without marks at their ends."""
         ids = self.ids if self.closing is not None else self.ids[: self.start]
         text = str(tokenizer.decode(ids, skip_special_tokens=False))
-        text = text.removesuffix(self.rest).strip() if self.rest else text.strip()
-        for mark in MARKS:
-            if mark.opening and not mark.answer:
-                text = text.removeprefix(mark.opening).removesuffix(mark.closing).strip()
-        return text
+        return bare(text.removesuffix(self.rest) if self.rest else text)
 
 
 class Limits:
