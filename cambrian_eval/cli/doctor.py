@@ -20,6 +20,7 @@ NEEDS = (
     ("pycocotools", "building CV-Bench"),
     ("ray", "many GPUs: pip install 'cambrian-eval[ray]'"),
     ("bitsandbytes", "--quantize: pip install bitsandbytes"),
+    ("peft", "--adapter: pip install 'cambrian-eval[peft]'"),
     ("flash_attn", "--attention flash_attention_2"),
 )
 

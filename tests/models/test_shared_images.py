@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import torch
 from cambrian_eval import Request
 from cambrian_eval.image import LazyImage
 from cambrian_eval.registry import resolve
+from tests.command import call, refused
 from tests.conftest import png
 from tests.models.tiny_vlms import gemma3, llava, qwen3_vl
 
@@ -64,6 +67,16 @@ def test_responses_are_those_of_the_plain_way(shelf: Path, name: str, options: d
     found = texts(shared, asked)
     assert found == texts(plain, asked)
     assert {finish for _, finish, _ in found.values()} <= {"stop", "length"}
+
+
+def test_inspect_says_what_is_shared(shelf: Path) -> None:
+    for name, shared in (("qwen3_vl", "vision features and beginning of the prompt"), ("gemma3", "vision features")):
+        shown = call("inspect", str(shelf / name))
+        assert shown.returncode == 0 and re.search(rf"shared images +{shared}\n", shown.stdout)
+        found = json.loads(call("inspect", f"hf:{shelf / name}", "--json").stdout)
+        assert (found["model_type"], found["shared_images"], found["batch_equals_single"]) == (name, shared, True)
+    assert "chance is not one" in refused("inspect", "chance")
+    assert "cambrian-eval fetch --model hf:nobody/nothing" in refused("inspect", "hf:nobody/nothing")
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[int]:

@@ -95,6 +95,8 @@ class _ImageProcessor:
         return made
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         return getattr(self.wrapped, name)
 
     @contextmanager
