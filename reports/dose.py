@@ -129,31 +129,32 @@ def _curve(named: NamedRun, benchmark: str, scorer: str, doses: Sequence[str]) -
         weights = declared.metrics(sorted({u.stratum for u in units})).get("score", {})
         tables[condition] = statistics.cluster_table(units, weights, cluster_of, keep_empty=True)
     n_clusters = max(cluster_of) + 1
-    draws = statistics.cluster_draws(n_clusters)
-    whole = _ones(n_clusters)
+    drawn: dict[str, Array] = {}
+    if n_clusters > 1:
+        drawn = dict(zip(tables, statistics.Draws(n_clusters).metrics(*tables.values()), strict=True))
     unchanged = _dose(doses[0].partition(":")[0]).unchanged
     at = {"on": unchanged, **{c: amount_of(c) or 0.0 for c in doses}}
     ordered = sorted(at, key=lambda c: abs(at[c] - unchanged))
     points = []
     for condition in ordered:
-        bounds = None if draws is None else statistics.percentile_interval(tables[condition].metric(draws))
+        bounds = statistics.percentile_interval(drawn[condition]) if drawn else None
         low, high = bounds or (None, None)
-        points.append(Point(at[condition], float(tables[condition].metric(whole)[0]), low, high))
-    off = float(tables["off"].metric(whole)[0]) if "off" in tables else None
+        points.append(Point(at[condition], tables[condition].metric, low, high))
+    off = tables["off"].metric if "off" in tables else None
     result = named.result(benchmark, "on", scorer)
     half = None
     if off is not None and points[0].score > off:
         amounts = [at[c] for c in ordered]
         amount = _crossing(amounts, [p.score for p in points], off)
         half = HalfDose(amount, None, None)
-        if draws is not None:
-            lines = [tables[c].metric(draws) for c in ordered]
-            drawn = [
+        if drawn:
+            lines = [drawn[c] for c in ordered]
+            halves = [
                 _crossing(amounts, [float(line[i]) for line in lines], float(level))
-                for i, level in enumerate(tables["off"].metric(draws))
+                for i, level in enumerate(drawn["off"])
                 if lines[0][i] > level
             ]
-            half = HalfDose(amount, *_quantiles(drawn))
+            half = HalfDose(amount, *_quantiles(halves))
     chance = None if result is None else result.chance
     return Curve(named.name, benchmark, len(samples), tuple(points), off, chance, half)
 
@@ -168,20 +169,14 @@ def _crossing(amounts: Sequence[float], scores: Sequence[float], off: float) -> 
     return math.inf
 
 
-def _quantiles(drawn: Sequence[float]) -> tuple[float | None, float | None]:
+def _quantiles(halves: Sequence[float]) -> tuple[float | None, float | None]:
     """The central 95 % of half doses, of which some may be infinite: order statistics, nothing interpolated."""
-    if not drawn:
+    if not halves:
         return None, None
-    ordered = sorted(drawn)
+    ordered = sorted(halves)
     tail = (1 - statistics.LEVEL) / 2
     last = len(ordered) - 1
     return ordered[math.floor(tail * last)], ordered[math.ceil((1 - tail) * last)]
-
-
-def _ones(n: int) -> Array:
-    import numpy as np
-
-    return np.ones((1, n))
 
 
 def findings(found: Curves) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ def compare(
         rows.append(
             [
                 *(c.benchmark, str(p.n), f"{p.a:.1f}", f"{p.b:.1f}", f"{p.difference:+.1f}", span),
-                *(f"{p.p_value:.4f}", f"{c.p_holm:.4f}", p.test, output.number(p.detectable)),
+                *(output.probability(p.p_value), output.probability(c.p_holm), p.test, output.number(p.detectable)),
             ]
         )
     print(f"a = {a} ({vision}), b = {b} ({vision_b or vision}), scorer {scorer}")

@@ -62,6 +62,11 @@ def number(value: float | None, digits: int = 1) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def probability(value: float) -> str:
+    """A p-value; never 0, because none is."""
+    return "< 0.0001" if value < 0.00005 else f"{value:.4f}"
+
+
 def results(found: Sequence[Result], published: dict[str, float] | None = None) -> str:
     """Results as the table that `run` and `score` print."""
     from cambrian_eval.registry import load_benchmark

@@ -145,7 +145,7 @@ def run(
     from cambrian_eval.data.rows import DataSpec
     from cambrian_eval.decoding import options as decoding_options
     from cambrian_eval.errors import UserError
-    from cambrian_eval.models.recipes.applied import Given, applied, processor_options
+    from cambrian_eval.models.recipes.applied import Given, applied, processor_options, processor_settings
     from cambrian_eval.models.recipes.catalog import load
     from cambrian_eval.registry import locate
     from cambrian_eval.results.evaluation import evaluate
@@ -176,6 +176,7 @@ def run(
         system=None if system_prompt is None else text_or_file(system_prompt, "--system-prompt"),
         thinking=thinking,  # type: ignore[arg-type]
         thinking_budget=thinking_budget,
+        processor=processor_settings({"processor": ",".join(processor)}),
     )
     settings = Settings(
         benchmarks=tuple(output.benchmarks(benchmark, where.offered)),

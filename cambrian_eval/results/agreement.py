@@ -164,7 +164,7 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
     decided = [not (f or u or withheld) for f, u in zip(failed, undecided, strict=True)]
     clusters = clusters_of(samples)
     counts = _confusion_by_cluster(left, right, decided, clusters)
-    draws = statistics.cluster_draws(len(counts))
+    draws = statistics.Draws(len(counts)) if len(counts) > 1 else None
     scores = [_score(benchmark, samples, v, s, clusters) for v, s in ((left, a), (right, b))]
     if withheld or None in scores:
         score_a = score_b = interval = None
@@ -172,7 +172,8 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
         (score_a, table_a), (score_b, table_b) = (s for s in scores if s is not None)
         interval = None
         if draws is not None:
-            interval = statistics.percentile_interval(table_b.metric(draws) - table_a.metric(draws))
+            drawn_a, drawn_b = draws.metrics(table_a, table_b)
+            interval = statistics.percentile_interval(drawn_b - drawn_a)
     differing = tuple(
         _disagreement(cell, s, records[s.id], x, y)
         for s, x, y, use in zip(samples, left, right, decided, strict=True)
@@ -190,7 +191,7 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
         difference=None if score_a is None or score_b is None else score_b - score_a,
         interval=interval,
         confusion=Confusion(*(int(v) for v in total)),
-        kappa_interval=None if draws is None else statistics.percentile_interval(_kappas(draws @ counts)),
+        kappa_interval=None if draws is None else statistics.percentile_interval(_kappas(draws.sums(counts))),
         failed=sum(failed),
         undecided=sum(u and not f for u, f in zip(undecided, failed, strict=True)),
         disagreements=differing,

@@ -14,7 +14,7 @@ from cambrian_eval.engines.local import LocalEngine
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import MAX_PIXELS
 from cambrian_eval.model import Model
-from cambrian_eval.models.recipes.applied import Given, applied, processor_options
+from cambrian_eval.models.recipes.applied import Given, applied, processor_options, processor_settings
 from cambrian_eval.models.recipes.catalog import load
 from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
 from cambrian_eval.running.changes import OnChange
@@ -67,7 +67,8 @@ def run(
     settings of `-G`, such as `{"temperature": 0.7}`. `recipe` is a name or a file; what is set beside it wins.
     """
     recipe_used = None if recipe is None else load(recipe)
-    given = Given(prompts, decoding or {}, max_new_tokens, system, thinking, thinking_budget)
+    images = processor_settings(options or {})
+    given = Given(prompts, decoding or {}, max_new_tokens, system, thinking, thinking_budget, images)
     root = None if data_root is None else Path(data_root)
     chosen = Settings(
         benchmarks=tuple(dict.fromkeys(benchmarks)),

@@ -137,11 +137,15 @@ def test_beams_are_those_of_generate(shelf: Path) -> None:
     model = load(shelf / "llava", batch_size=2)
     asked = [request(i, images=1, decoding=Decoding(num_beams=3)) for i in range(2)]
     found = answers(model, asked)
+    processor, network = model.checkpoint.processor, model.checkpoint.model
     for one in asked:
-        inputs = model._inputs([model._row(one)])
-        out = model.checkpoint.model.generate(**inputs, max_new_tokens=8, num_beams=3, do_sample=False)
+        chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": one.prompt}]}]
+        text = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+        image = one.images[0].load()
+        inputs = processor(text=text, images=[image], return_tensors="pt", add_special_tokens=False)
+        out = network.generate(**inputs, max_new_tokens=8, num_beams=3, do_sample=False)
         new = out[0, inputs["input_ids"].shape[1] :]
-        assert found[one.id].text == model.checkpoint.processor.tokenizer.decode(new, skip_special_tokens=True).strip()
+        assert found[one.id].text == processor.tokenizer.decode(new, skip_special_tokens=True).strip()
 
 
 def test_thoughts_and_answer_have_limits_of_their_own(shelf: Path) -> None:
@@ -179,6 +183,36 @@ def test_a_thought_that_the_template_begins(shelf: Path, tmp_path: Path) -> None
     found = answers(model, [request(0), request(1, thinking=Thinking(budget=2))])
     assert (found["0-0"].text, found["0-0"].thoughts, found["0-0"].thought_tokens) == ("Yes", "abc", 4)
     assert (found["1-0"].text, found["1-0"].thoughts, found["1-0"].finish) == ("", "ab", "unfinished_thought")
+
+
+@pytest.mark.parametrize(
+    ("line", "on", "off"),
+    [
+        ("{% if not thinking | default(true) %}<think></think>{% endif %}", "", "<think></think>"),
+        ("{% if no_think %}/no_think{% endif %}", "", "/no_think"),
+        ("{% generation %}{% if enable_reasoning %}<think>{% endif %}{% endgeneration %}", "<think>", ""),
+    ],
+)
+def test_switches_under_other_names(shelf: Path, tmp_path: Path, line: str, on: str, off: str) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(shelf / "thinker", folder)
+    template = (folder / "chat_template.jinja").read_text()
+    (folder / "chat_template.jinja").write_text(template.replace(SWITCH, line))
+    model = load(folder, self_check=False)
+    for mode, expected in (("on", on), ("off", off)):
+        row = model._row(request(0, thinking=Thinking(mode)))  # type: ignore[arg-type]
+        assert row.text.endswith(f"assistant\n{expected}")
+
+
+def test_a_template_may_tell_the_model_its_budget(shelf: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "told"
+    shutil.copytree(shelf / "thinker", folder)
+    template = (folder / "chat_template.jinja").read_text()
+    line = "{% if thinking_budget is defined %}At most {{ thinking_budget }} tokens.{% endif %}"
+    (folder / "chat_template.jinja").write_text(line + template)
+    model = load(folder, self_check=False)
+    assert model._row(request(0, thinking=Thinking(budget=70))).text.startswith("At most 70 tokens.")
+    assert model._row(request(0)).text.startswith("<s>")
 
 
 def test_what_a_template_cannot_do_is_refused(shelf: Path, docvqa_root: Path, tmp_path: Path) -> None:

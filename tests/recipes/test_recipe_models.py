@@ -37,7 +37,7 @@ def test_a_server_is_sent_everything_in_a_recipe(tmp_path: Path) -> None:
     image, text = body["messages"][-1]["content"]
     assert image["type"] == "image_url" and text["text"].startswith("Question: ")
     assert text["text"].endswith("\nPlease select the correct answer from the options above. \n")
-    assert f"recipe: {QWEN}" in done.stdout
+    assert f"recipe: {QWEN} (changed: processor.max_pixels)" in done.stdout
     assert open_run(tmp_path / "run").info["recipe"]["name"] == QWEN
 
 

@@ -31,6 +31,8 @@ class Given:
     """`--thinking`."""
     thinking_budget: int | None = None
     """`--thinking-budget`."""
+    processor: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """`-P`, see `processor_settings`."""
 
 
 def applied(recipe: Recipe | None, given: Given) -> dict[str, Any]:
@@ -51,14 +53,18 @@ def applied(recipe: Recipe | None, given: Given) -> dict[str, Any]:
     if recipe is None:
         return found
     found |= {"order": recipe.order or "image_first", "templates": dict(recipe.templates)}
-    return {**found, "recipe": {**recipe.record(), "changed": _changed(recipe, found)}}
+    return {**found, "recipe": {**recipe.record(), "changed": _changed(recipe, found, given.processor)}}
+
+
+def processor_settings(options: Mapping[str, Any]) -> dict[str, str]:
+    """The settings in a model's option `processor`, by name."""
+    return dict(text.partition("=")[::2] for text in str(options.get("processor") or "").split(",") if text)
 
 
 def processor_options(spec: str, recipe: Recipe | None, options: Mapping[str, Any]) -> dict[str, str]:
     """The model's option `processor`: the recipe's settings, and those among the options, which win."""
     from_recipe = {} if recipe is None else {name: _word(value) for name, value in recipe.processor.items()}
-    given = dict(text.partition("=")[::2] for text in str(options.get("processor") or "").split(",") if text)
-    settings = {**from_recipe, **given}
+    settings = {**from_recipe, **processor_settings(options)}
     if not settings:
         return {}
     adapter, _ = locate(spec)
@@ -71,7 +77,7 @@ def processor_options(spec: str, recipe: Recipe | None, options: Mapping[str, An
     return {"processor": ",".join(f"{name}={value}" for name, value in settings.items())}
 
 
-def _changed(recipe: Recipe, found: Mapping[str, Any]) -> list[str]:
+def _changed(recipe: Recipe, found: Mapping[str, Any], processor: Mapping[str, str]) -> list[str]:
     """The dotted names of the values in which a run differs from its recipe."""
     mine: Decoding = found["decoding"]
     if found["max_new_tokens"] is not None:
@@ -80,6 +86,8 @@ def _changed(recipe: Recipe, found: Mapping[str, Any]) -> list[str]:
     names = [f"decoding.{n}" for n in settings if getattr(mine, n) != getattr(recipe.decoding, n)]
     thinking: Thinking = found["thinking"]
     names += [f"thinking.{n}" for n in ("mode", "budget") if getattr(thinking, n) != getattr(recipe.thinking, n)]
+    theirs = {name: _word(value) for name, value in recipe.processor.items()}
+    names += [f"processor.{name}" for name, value in processor.items() if theirs.get(name) != value]
     names += ["system"] * (found["system"] != recipe.system)
     return names + ["prompts"] * (found["prompts"] != (recipe.prompts or "official"))
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from cambrian_eval.decoding import Thinking
 from cambrian_eval.models.sampling import cut_at_stop
 from cambrian_eval.models.transformers_vlm.chat_template import render
 from cambrian_eval.scoring.thoughts import MARKS, bare
@@ -18,8 +19,14 @@ from cambrian_eval.scoring.thoughts import MARKS, bare
 if TYPE_CHECKING:
     import torch
 
-SWITCHES = ("enable_thinking", "thinking", "enable_reasoning", "reasoning", "think")
-"""Names under which templates declare a switch between thinking (true) and not thinking (false)."""
+_ABOUT = re.compile(r"think|thought|reason")
+"""In the name of a variable that has to do with thinking, such as `enable_thinking`, `thinking` or `no_think`."""
+_NEGATED = re.compile(r"^(?:no|not|disable|skip|without|hide)_|_(?:disabled|off)$")
+"""In the name of a variable that is true where a model does not think."""
+_NO_SWITCH = re.compile(r"content|effort|budget|tokens|format|prompt")
+"""In the name of a variable that holds text or a number."""
+BUDGET = "thinking_budget"
+"""The variable by which a template tells a model its budget."""
 _GIVEN = {"messages", "add_generation_prompt", "tools", "documents", "raise_exception", "strftime_now", "namespace"}
 _BLOCK = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
 TAIL = 24
@@ -47,25 +54,32 @@ class Switch:
     """Variables for thinking (True) and for not thinking (False); absent where that cannot be chosen."""
     reason: str
     """Why one of the two cannot be chosen."""
+    budget: bool = False
+    """Whether the template tells the model its budget."""
 
     @property
     def honoured(self) -> frozenset[str]:
         """The names of what can be chosen, as in `Model.decodes`."""
         return frozenset(f"thinking_{'on' if mode else 'off'}" for mode in self.values)
 
+    def variables(self, thinking: Thinking) -> dict[str, Any]:
+        """The variables of the template for a request."""
+        found = {} if thinking.mode == "auto" else dict(self.values[thinking.mode == "on"])
+        return found | ({BUDGET: thinking.budget} if self.budget and thinking.budget is not None else {})
+
 
 def switch_of(processor: Any, content: Any) -> Switch:
     """The switch of a processor's template, tried on a message."""
     declared = variables(processor.chat_template)
-    found = [name for name in SWITCHES if name in declared]
-    if found:
-        on, off = ({name: mode for name in found} for mode in (True, False))
-        if render(processor, content, variables=on) != render(processor, content, variables=off):
-            return Switch({True: on, False: off}, "")
+    budget = BUDGET in declared
+    found = [name for name in sorted(declared) if _ABOUT.search(name) and not _NO_SWITCH.search(name)]
+    on, off = ({name: mode != bool(_NEGATED.search(name)) for name in found} for mode in (True, False))
+    if found and render(processor, content, variables=on) != render(processor, content, variables=off):
+        return Switch({True: on, False: off}, "", budget)
     if opened_by(render(processor, content)) is not None:
-        return Switch({True: {}}, "its chat template always begins a thought")
+        return Switch({True: {}}, "its chat template always begins a thought", budget)
     named = ", ".join(sorted(declared)) or "none"
-    return Switch({}, f"its chat template declares no switch for thinking (its variables: {named})")
+    return Switch({}, f"its chat template declares no switch for thinking (its variables: {named})", budget)
 
 
 def opened_by(prompt: str) -> str | None:

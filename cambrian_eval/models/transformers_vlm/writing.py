@@ -91,8 +91,7 @@ class Writer:
         system = None
         if request.system is not None:
             system = system_content(request.system.replace(mark, ""), bool(self.system_parts))
-        mode = request.thinking.mode
-        switch = {} if mode == "auto" else self.switch.values[mode == "on"]
+        switch = self.switch.variables(request.thinking)
         written = render(self.processor, parts if self.takes_parts else plain, system, switch)
         require_text(written, text)
         return written, notes
