@@ -61,7 +61,9 @@ def test_responses_are_those_of_the_plain_way(shelf: Path, name: str, options: d
     asked = questions()
     shared = resolve(f"hf:{shelf / name}", options)
     plain = resolve(f"hf:{shelf / name}", {"batch_size": 1, "vision_cache_gb": 0})
-    assert shared.describe()["shared_images"].startswith("vision features")
+    is_partial = name == "gemma3" or "deterministic" in options
+    expected = "vision features" if is_partial else "vision features and beginning of the prompt"
+    assert shared.describe()["shared_images"] == expected
     assert plain.describe()["shared_images"] == "off: vision_cache_gb is 0"
     assert shared.fingerprint == plain.fingerprint
     found = texts(shared, asked)

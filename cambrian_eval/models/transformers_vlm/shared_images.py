@@ -254,17 +254,21 @@ def choose(
         return None, "off: vision_cache_gb is 0"
     if (kind := sharing_of(type(model), model.config)) is None:
         return None, "off: not known to be exact for this architecture"
+    if options.deterministic or (options.batch_size or FEWEST_ROWS) < FEWEST_ROWS:
+        kind = "features"
     limit = None if given is None else int(given * 1e9)
     if not options.self_check:
         return SharedImages(model, checkpoint.processor, kind == "prompt", limit), SHARED[kind]
     images = (LazyImage.from_image(probe_images()[0]),)
     asked = [Request("self-check", "", "", QUESTION * n, images, 0, 1, "") for n in range(1, FEWEST_ROWS + 1)]
-    plain = first_logits(asked, None)
-    shared = SharedImages(model, checkpoint.processor, kind == "prompt", limit)
+    shared = None
     try:
+        plain = first_logits(asked, None)
+        shared = SharedImages(model, checkpoint.processor, kind == "prompt", limit)
         gap = float((first_logits(asked, shared) - plain).abs().max() / plain.abs().max())
-    except Exception as error:  # foreign code with ready features; the plain way has just worked
-        shared.close()
+    except Exception as error:  # of transformers with ready features, or because several rows need too much memory
+        if shared is not None:
+            shared.close()
         return None, f"off: {describe(error)}"
     if not gap <= LARGEST_GAP[checkpoint.dtype == "float32"]:
         shared.close()
