@@ -22,6 +22,7 @@ NEEDS = (
     ("ray", "many GPUs: pip install 'cambrian-eval[ray]'"),
     ("fastapi", "--serve 'transformers serve': pip install 'cambrian-eval[serve]'"),
     ("bitsandbytes", "--quantize: pip install bitsandbytes"),
+    ("peft", "--adapter: pip install 'cambrian-eval[peft]'"),
     ("flash_attn", "--attention flash_attention_2"),
 )
 
