@@ -167,22 +167,24 @@ def plausible(width: float, height: float) -> bool:
 
 def from_rows(
     *,
-    images: list[dict[str, Any]],
+    images: list[dict[str, Any]] | dict[str, Any],
     objects: list[dict[str, Any]] | dict[str, Any],
     **head: Any,
 ) -> Catalog:
-    """A catalog from rows (for `objects` also columns); the objects are sorted by image."""
+    """A catalog from rows or columns; the objects are sorted by image."""
     columns = objects if isinstance(objects, dict) else _columns(objects)
     order = np.argsort(columns["image"], kind="stable")
+    own = images if isinstance(images, dict) else {k: [i[k] for i in images] for k in (images[0] if images else ())}
+    n = len(own.get("id", ()))
     return Catalog(
-        image_id=text([i["id"] for i in images]),
-        image_file=text([i["file"] for i in images]),
-        image_name=text([i["name"] for i in images]),
-        image_scene=text([i.get("scene", "") for i in images]),
-        image_frame=np.array([i.get("frame", -1) for i in images], np.int64),
-        image_width=np.array([i["width"] for i in images], np.int64),
-        image_height=np.array([i["height"] for i in images], np.int64),
-        image_flags=np.array([int(i.get("flags", 0)) for i in images], np.int64),
+        image_id=text(own.get("id", [])),
+        image_file=text(own.get("file", [])),
+        image_name=text(own.get("name", [])),
+        image_scene=text(own["scene"]) if "scene" in own else np.zeros(n, "<U1"),
+        image_frame=np.array(own["frame"], np.int64) if "frame" in own else np.full(n, -1, np.int64),
+        image_width=np.array(own.get("width", []), np.int64),
+        image_height=np.array(own.get("height", []), np.int64),
+        image_flags=np.array([int(f) for f in own.get("flags", [])], np.int64),
         object_image=columns["image"][order],
         object_class=columns["class"][order],
         object_box=columns["box"][order],
@@ -215,7 +217,31 @@ def _columns(objects: list[dict[str, Any]]) -> dict[str, Any]:
 
 def text(values: list[Any]) -> NDArray[np.str_]:
     """A column of strings."""
-    return np.array([str(v) for v in values], np.str_) if values else np.zeros(0, "<U1")
+    return np.array(list(map(str, values)), np.str_) if len(values) else np.zeros(0, "<U1")
+
+
+class Lookup:
+    """The row of each id; -1 where it is unknown."""
+
+    def __init__(self, row_of: dict[int | str, int]) -> None:
+        self.row_of = row_of
+        self.known = np.array(list(row_of))
+        self.order = np.argsort(self.known)
+        self.known = self.known[self.order]
+        self.rows = np.array(list(row_of.values()), np.int64)[self.order]
+
+    def rows_of(self, ids: list[Any]) -> Ints:
+        """The rows of these ids."""
+        wanted = np.array(ids)
+        if self.known.dtype.kind != "i" or wanted.dtype.kind != "i":  # texts, both types, or ids that are missing
+            return np.array([self.row_of.get(i, -1) for i in ids], np.int64)
+        place = np.searchsorted(self.known, wanted).clip(max=len(self.known) - 1)
+        return np.where(self.known[place] == wanted, self.rows[place], -1)
+
+
+def join_columns(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Columns that were read in pieces, as one; at least one piece is needed."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def save(catalog: Catalog, path: Path) -> None:

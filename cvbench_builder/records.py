@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import mmap
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.files import require_file
@@ -58,6 +61,11 @@ def decode_raw(value: Any) -> Any:
     return value
 
 
+def is_absent(value: Any) -> bool:
+    """Whether the file had no value, or null, for a raw field."""
+    return value is None or (isinstance(value, msgspec.Raw) and bytes(value) in (b"", b"null"))
+
+
 def decode_raw_many(values: list[Any]) -> list[Any]:
     """`decode_raw` for a whole list in one call of the parser."""
     if values and isinstance(values[0], msgspec.Raw):
@@ -67,6 +75,28 @@ def decode_raw_many(values: list[Any]) -> list[Any]:
             joined = b"[" + b",".join(bytes(v) or b"null" for v in values) + b"]"
             return list(msgspec.json.decode(joined))
     return list(values)
+
+
+def decode_numbers(values: list[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Raw fields that hold (nested) lists of numbers as one array [n, *shape]; NaN where one has another shape."""
+    if values and isinstance(values[0], msgspec.Raw):
+        # one flat list of all numbers is decoded much faster than nested ones, if every list is complete: nothing is
+        # left of a value but its commas
+        commas = (b"," * (math.prod(shape) - 1) + b";") * len(values)
+        if (b";".join(values) + b";").translate(None, b"0123456789.+-eE[] \t\r\n") == commas:
+            flat = b",".join(values).translate(None, b"[] \t\r\n")
+            try:
+                return np.array(msgspec.json.decode(b"[" + flat + b"]", type=list[float])).reshape(-1, *shape)
+            except msgspec.DecodeError:
+                pass  # an empty list
+        values = decode_raw_many(values)
+    out = np.full((len(values), *shape), np.nan)
+    for i, value in enumerate(values):
+        try:
+            out[i] = np.array(value, np.float64).reshape(shape)
+        except (ValueError, TypeError):
+            continue
+    return out
 
 
 @contextmanager
@@ -93,40 +123,106 @@ def map_file(path: Path) -> Any:
         raise BuilderError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def read_lists(path: Path, lists: dict[str, RecordType]) -> dict[str, Any]:
+def read_lists(path: Path, lists: dict[str, RecordType], streamed: str = "") -> dict[str, Any]:
     """The top-level object of `path`: each named list as records, plus `info` as plain data.
 
-    A list that the file does not have is None in the result.
+    A list that the file does not have is None in the result. The list named `streamed` is a `Stream` of pieces.
     """
     data = map_file(path)
     with collector_off():
         try:
-            return _read_typed(data, lists)
+            return _read_typed(path, data, lists, streamed)
         except RecursionError:
             raise _too_deep(path) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             _explain_or_pass(path, data, error)
-        return _from_tree(path, _read_tree(path, data), lists)
+        result = _from_tree(path, _read_tree(path, data), lists)
+        if streamed and result[streamed] is not None:
+            rows = result[streamed]
+            result[streamed] = Stream(rows[:1], lambda *_: iter([rows]))
+        return result
 
 
-def _read_typed(data: Any, lists: dict[str, RecordType]) -> dict[str, Any]:
-    top = msgspec.defstruct(
-        "Top",
-        [*((name, list[kind.cls] | None, None) for name, kind in lists.items()), ("info", Any, None)],  # type: ignore[name-defined]
-        gc=False,
-    )
-    parsed = msgspec.json.decode(data, type=top)
-    return {name: getattr(parsed, name) for name in (*lists, "info")}
+@dataclass(frozen=True)
+class Stream:
+    """A list of records that is decoded piece by piece, so that only one piece is in memory."""
+
+    first: list[Any]
+    """The first record, if there is one."""
+    pieces: Callable[..., Iterator[list[Any]]]
+
+
+def _read_typed(path: Path, data: Any, lists: dict[str, RecordType], streamed: str) -> dict[str, Any]:
+    fields: list[Any] = [
+        (name, msgspec.Raw, msgspec.field(default_factory=msgspec.Raw))
+        if name == streamed
+        else (name, list[kind.cls] | None, None)  # type: ignore[name-defined]
+        for name, kind in lists.items()
+    ]
+    parsed = msgspec.json.decode(data, type=msgspec.defstruct("Top", [*fields, ("info", Any, None)], gc=False))
+    result = {name: getattr(parsed, name) for name in (*lists, "info")}
+    if streamed:
+        array = _Array(path, data, memoryview(result[streamed]), streamed, lists[streamed])
+        found = bytes(array.raw[:1]) == b"["
+        result[streamed] = Stream(next(array.pieces(1), [])[:1], array.pieces) if found else array.whole()
+    return result
+
+
+_PIECE = 4_000_000
+"""Bytes of a streamed list that are decoded at a time."""
+_BETWEEN = re.compile(rb"\}\s*,\s*\{")
+
+
+@dataclass(frozen=True)
+class _Array:
+    """A JSON array of objects in a mapped file."""
+
+    path: Path
+    data: Any
+    raw: memoryview
+    name: str
+    kind: RecordType
+
+    def pieces(self, size: int = _PIECE) -> Iterator[list[Any]]:
+        """The records in pieces of at least `size` bytes.
+
+        The text is cut between two objects. A cut inside a nested list never leaves valid JSON; the array is then
+        decoded as a whole, which also gives the error of a wrong value its place.
+        """
+        decoder = msgspec.json.Decoder(list[self.kind.cls])  # type: ignore[name-defined]
+        start, done, end = 1, 0, len(self.raw)
+        while start < end:
+            cut = _BETWEEN.search(self.raw, start + size)
+            stop = cut.start() + 1 if cut else end - 1
+            try:
+                rows = decoder.decode(b"[" + self.raw[start:stop] + b"]")
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                yield self.whole()[done:]
+                return
+            yield rows
+            done += len(rows)
+            start = cut.end() - 1 if cut else end
+            self.data.madvise(mmap.MADV_DONTNEED)  # pages of the file that were read count as memory of the process
+
+    def whole(self) -> Any:
+        """All records at once; None where the file has no such list."""
+        if not self.raw.nbytes:
+            return None
+        try:
+            return msgspec.json.decode(self.raw, type=list[self.kind.cls] | None)  # type: ignore[name-defined]
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            _explain_or_pass(self.path, self.data, error, f"$.{self.name}")
+        return _from_tree(self.path, _read_tree(self.path, self.data), {self.name: self.kind})[self.name]
 
 
 _NOT_JSON = re.compile(rb"-?(NaN|Infinity)")
 
 
-def _explain_or_pass(path: Path, data: Any, error: Exception) -> None:
-    """Raise the error for a damaged file; return if the standard library can read it."""
+def _explain_or_pass(path: Path, data: Any, error: Exception, place: str = "$") -> None:
+    """Raise the error for a damaged file; return if the standard library can read it. `place` is where JSON began."""
     if isinstance(error, UnicodeDecodeError):
         raise BuilderError(f"{path}: the text is not UTF-8; convert the file or download it again") from None
-    text = str(error)
+    text = str(error).replace("`$", f"`{place}")
     if isinstance(error, msgspec.ValidationError):
         if "out of range" in text:
             return  # 1e999: the standard library reads it as infinity, and the object is then rejected

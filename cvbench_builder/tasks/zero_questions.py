@@ -121,10 +121,10 @@ def _alias_hits(alias: list[tuple[int, int]], images: Ints, n: int) -> Bools:
 
 def _top(score: NDArray[np.float32], allowed: Bools, size: int) -> Bools:
     """The `size` best allowed classes of each row; equal scores go to the lower class number."""
-    masked = np.where(allowed, score, -1.0)
-    if masked.shape[1] <= size:
+    n = score.shape[1]
+    if n <= size:
         return allowed
-    best = np.argsort(-masked, axis=1, kind="stable")[:, :size]
-    pool = np.zeros_like(allowed)
-    np.put_along_axis(pool, best, True, axis=1)
-    return np.asarray(pool & allowed)
+    # scores are counts: with the class number as last digits no two are equal, and the limit is one number per row
+    ranked = np.where(allowed, score, -1.0).astype(np.int64) * n + np.arange(n)[::-1]
+    limit = np.partition(ranked, n - size, axis=1)[:, n - size, None]
+    return np.asarray((ranked >= limit) & allowed)
