@@ -38,6 +38,8 @@ class Reason(IntFlag):
     UNFIT_CUBOID = 4096
     SURFACE_DISAGREES = 8192
     CONTAINS_CENTRE = 16384
+    UNNAMED = 32768
+    """A label without a meaning, such as dontcare or unknown."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 3  # increase it when the columns or the readers change: older cache files are then ignored
+FORMAT = 4  # increase it when the columns or the readers change: older cache files are then ignored
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -269,11 +269,9 @@ def _cuboids(annotations: list[Any]) -> tuple[Floats, Ints]:
     stated = {name: [getattr(a, name) for a in annotations] for name in frame}
     center, dimensions, rotation = (decode_numbers(stated[name], shape) for name, shape in frame.items())
     finite: Bools = np.asarray(np.isfinite(corners).all(axis=(1, 2)))
-    absent: Bools = (
-        np.isnan(center).any(axis=1) | np.isnan(dimensions).any(axis=1) | np.isnan(rotation).any(axis=(1, 2))
-    )
-    absent[absent] = [any(is_absent(v[i]) for v in stated.values()) for i in np.flatnonzero(absent).tolist()]
-    if absent.any():  # there is nothing to compare with: use the corners
+    unread = np.isnan(np.concatenate([center, dimensions, rotation.reshape(-1, 9)], axis=1)).any(axis=1)
+    absent = [i for i in np.flatnonzero(unread).tolist() if any(is_absent(v[i]) for v in stated.values())]
+    if absent:  # there is nothing to compare with: use the corners
         own = cuboids(np.where(finite[:, None, None], corners, SIGNS)[absent])
         center[absent], dimensions[absent] = own.center, 2 * own.half[:, [2, 1, 0]]
         rotation[absent] = own.axes.transpose(0, 2, 1)

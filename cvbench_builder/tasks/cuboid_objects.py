@@ -11,6 +11,7 @@ import numpy as np
 
 from cvbench_builder.candidates import CandidateTable, Reason, names_of
 from cvbench_builder.catalog import Catalog, CuboidFlag, Floats, Ints
+from cvbench_builder.class_names import is_unnamed
 from cvbench_builder.geometry import contains_center, overlap_of_smaller
 from cvbench_builder.quotas import split
 from cvbench_builder.settings import BuildSettings, DrawingRules, Meta, ObjectRules, Rules
@@ -55,6 +56,8 @@ class CuboidTask(Task):
         bad_image = ~catalog.usable_image[catalog.object_image]
         reasons = np.where(unfit != 0, int(Reason.UNFIT_CUBOID), 0)
         reasons |= np.where(bad_image, int(Reason.IMAGE_UNUSABLE), 0)
+        unnamed = np.array([is_unnamed(c.name) for c in catalog.classes], bool)
+        reasons[np.isin(catalog.object_class, np.flatnonzero(unnamed))] |= int(Reason.UNNAMED)
         rows = np.flatnonzero(reasons)
         objects = np.full((len(rows), len(self.roles)), -1, np.int64)
         objects[:, 0] = rows
