@@ -14,7 +14,7 @@ import orjson
 from cvbench_builder import questions
 from cvbench_builder.candidates import CandidateTable, Reason, add_funnels, funnel, in_chunks, names_of
 from cvbench_builder.catalog import Catalog, ImageFlag
-from cvbench_builder.inputs import Source
+from cvbench_builder.images import Source
 from cvbench_builder.settings import BuildSettings
 from cvbench_builder.task import Task
 from cvbench_builder.tasks import chosen_tasks, enumerate_candidates, task_named

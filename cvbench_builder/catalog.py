@@ -47,6 +47,8 @@ class ImageFlag(IntFlag):
     NO_MASK = 16
     DUPLICATE_ID = 32
     EXCLUDED = 64
+    GIVEN_TWICE = 128
+    """An earlier file lists the same image; its objects are there."""
 
 
 UNUSABLE = (
@@ -56,6 +58,7 @@ UNUSABLE = (
     | ImageFlag.NO_MASK
     | ImageFlag.DUPLICATE_ID
     | ImageFlag.EXCLUDED
+    | ImageFlag.GIVEN_TWICE
 )
 
 

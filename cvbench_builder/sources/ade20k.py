@@ -48,10 +48,11 @@ def find_annotations(root: Path, split: str) -> dict[str, list[Path]]:
     return {name: files for name, files in by_split.items() if files and split in (name, "all")}
 
 
-def fingerprint(files: list[Path]) -> str:
-    """A hash of names, sizes and times, which changes with any file."""
+def fingerprint(root: Path, files: list[Path]) -> str:
+    """A hash of names, sizes and times, which changes with any file and with their place below `root`."""
     digest = hashlib.sha256()
     for path in files:
+        digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
         for part in (path, path.with_name(f"{path.stem}_seg.png")):
             state = part.stat() if part.is_file() else None
             digest.update(f"{part.resolve()}|{state and (state.st_size, state.st_mtime_ns)}\n".encode())

@@ -78,11 +78,14 @@ _CACHED = 1_000
 """Cuboids compared at a time, few enough for the processor's cache."""
 
 
-def read(path: Path, sha256: str) -> Catalog:
-    """The file as a catalog; objects whose image or category is unknown are counted as skipped."""
+def read(path: Path, sha256: str, name: str = "") -> Catalog:
+    """The file as a catalog, of the component `name` if given.
+
+    Objects whose image or category is unknown are counted as skipped.
+    """
     parsed = read_lists(path, LISTS, streamed="annotations")
     _refuse_other_files(path, parsed)
-    component, split = _component(path, parsed)
+    component, split = _component(path, parsed, name)
     with collector_off():
         images, row_of = _images(path, parsed["images"], component)
         classes, class_of = merge_categories(parsed["categories"])
@@ -131,19 +134,31 @@ def _refuse_other_files(path: Path, parsed: dict[str, Any]) -> None:
             raise BuilderError(f"{path}: annotations have no `bbox3D_cam`; --omni3d needs files of Omni3D")
 
 
-def _component(path: Path, parsed: dict[str, Any]) -> tuple[str, str]:
+def component_name(text: str) -> str:
+    """The component that a text names: one of the six of Omni3D, otherwise the text itself without odd characters."""
+    plain = re.sub(r"[^a-z0-9]", "", text.lower())
+    for component in COMPONENTS:
+        if component.lower() in plain:
+            return component
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
+
+
+def _component(path: Path, parsed: dict[str, Any], given: str) -> tuple[str, str]:
+    """Component and split, from the file's name, its `info` and the folder of its images."""
     info = parsed["info"] if isinstance(parsed["info"], dict) else {}
-    file_paths = parsed["images"][0].file_path if parsed["images"] else ""
     split_word = re.search(r"(train|val|test)", path.stem.lower())
-    split = split_word.group(1) if split_word else str(info.get("split", "unknown")).lower()
-    clues = (path.stem, str(info.get("source", "")), str(info.get("name", "")), file_paths.split("/")[0])
-    for clue in clues:
-        plain = re.sub(r"[^a-z0-9]", "", clue.lower())
-        for component in COMPONENTS:
-            if component.lower() in plain:
-                return component, split
+    split = split_word.group(1) if split_word else re.sub(r"\W", "", str(info.get("split", "unknown")).lower())
+    if given:
+        return component_name(given), split
+    stated = [str(info.get("source") or ""), re.sub(r"(?i)\W(train|val|test)$", "", str(info.get("name") or ""))]
+    folder = parsed["images"][0].file_path.split("/")[0] if parsed["images"] else ""
+    found = [component_name(clue) for clue in (path.stem, *stated, folder)]
+    for name in (*(n for n in found if n in COMPONENTS), *found[1:3]):
+        if name:
+            return name, split
     raise BuilderError(
-        f"{path}: cannot tell which Omni3D component this is; name it like nuScenes_test.json ({', '.join(COMPONENTS)})"
+        f"{path}: neither its name nor `info` says which dataset this is; give it one with --omni3d-name NAME "
+        f"({', '.join(COMPONENTS)} or your own)"
     )
 
 
@@ -154,6 +169,8 @@ def _images(path: Path, images: list[Any], component: str) -> tuple[dict[str, An
             raise BuilderError(f"{path}: image {image.id}: `file_path`, `width` and `height` are needed")
     ids, files = [i.id for i in images], [i.file_path for i in images]
     scenes = [scene_of(component, name) for name in files]
+    if component not in COMPONENTS and len({scene for scene, _ in scenes}) < 2:
+        scenes = [(name, -1) for name in files]  # one folder for all images says nothing about scenes
     turned = np.array([bool(i.src_90_rotate or i.src_flagged) for i in images], bool)
     flags = np.where(turned, int(ImageFlag.ROTATED), 0)
     row_of: dict[int | str, int] = {}
@@ -193,6 +210,9 @@ def scene_of(component: str, file_path: str) -> tuple[str, int]:
         parts = re.findall(r"\d{6,}|batch-\d+_\d+", file_path)
         last = re.search(r"(\d+)\.\w+$", name)
         return (parts[0] if parts else file_path, int(last.group(1)) if last and parts else -1)
+    if component not in COMPONENTS:
+        digits = re.search(r"(\d+)\D*$", name)
+        return file_path.rpartition("/")[0], int(digits.group(1)) if digits else -1
     return file_path, -1
 
 
