@@ -81,6 +81,8 @@ class CuboidFlag(IntFlag):
     NO_2D_BOX = 8192
     SIDE_TOO_SMALL = 16384
     AREA_TOO_SMALL = 32768
+    HIDDEN = 65536
+    """Other cuboids hide too much of it, by estimate."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +128,15 @@ class Catalog:
     object_truncation: Floats
     """-1: unknown."""
     object_visibility: Floats
+    object_hidden: Floats
+    """Share of the cuboid that other cuboids of the image hide, estimated where the visibility is unknown; -1: not
+    estimated."""
     object_height: Floats
     """Projected height of the cuboid over the height of the image."""
     corners: Floats
     """[objects, 8, 3] for Omni3D, in the camera frame in meters, in the order of `geometry.SIGNS`.
 
-    For other sources it is [0, 8, 3], and the three columns before it are empty too.
+    For other sources it is [0, 8, 3], and the four columns before it are empty too.
     """
 
     def __len__(self) -> int:
@@ -198,6 +203,7 @@ def from_rows(
         object_unfit=columns["unfit"][order],
         object_truncation=columns["truncation"][order] if "truncation" in columns else np.zeros(0),
         object_visibility=columns["visibility"][order] if "visibility" in columns else np.zeros(0),
+        object_hidden=np.full(len(order), -1.0) if "corners" in columns else np.zeros(0),
         object_height=columns["height"][order] if "height" in columns else np.zeros(0),
         corners=columns["corners"][order] if "corners" in columns else np.zeros((0, 8, 3)),
         **head,

@@ -17,6 +17,7 @@ import numpy as np
 
 from cvbench_builder.catalog import Catalog, ClassName, ImageFlag, Ints, join_columns
 from cvbench_builder.images import Source
+from cvbench_builder.sources.omni3d import estimate_hidden
 
 _OBJECT_COLUMNS = [f.name for f in fields(Catalog) if f.name.startswith("object_") or f.name == "corners"]
 
@@ -110,7 +111,8 @@ def _with_objects(a: Catalog, b: Catalog, twice: list[tuple[int, int]]) -> Catal
     own["object_class"] = np.array([known.setdefault(b.classes[k], len(known)) for k in b.object_class[rows]], np.int64)
     columns = join_columns([{name: getattr(a, name) for name in own}, own])
     order: Ints = np.argsort(columns["object_image"], kind="stable")
-    return replace(a, classes=tuple(known), **{name: column[order] for name, column in columns.items()})
+    joined = replace(a, classes=tuple(known), **{name: column[order] for name, column in columns.items()})
+    return estimate_hidden(joined) if joined.source == "Omni3D" else joined
 
 
 def _identity(catalog: Catalog, row: int, image: int) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cvbench_builder import catalog as catalogs
 from cvbench_builder.catalog import Bools, Catalog, CuboidFlag, Floats, ImageFlag, Ints, ObjectFlag
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.geometry import SIGNS, cuboids, reconstruct_corners
+from cvbench_builder.occlusion import hidden_shares
 from cvbench_builder.records import (
     Field,
     collector_off,
@@ -73,6 +75,8 @@ UNREAD = (
     | CuboidFlag.DEPTH_ERROR
 )
 """If one of these is set, the boxes and corners of an object are not decoded."""
+UNRELIABLE = CuboidFlag.NOT_FINITE | CuboidFlag.BAD_DIMENSIONS | CuboidFlag.CORNERS_DISAGREE
+"""If one of these is set, the corners mean nothing."""
 
 _CACHED = 1_000
 """Cuboids compared at a time, few enough for the processor's cache."""
@@ -108,7 +112,7 @@ def read(path: Path, sha256: str, name: str = "") -> Catalog:
             columns = _objects([piece[i] for i in keep.tolist()], (seen + keep).tolist(), sizes[image])
             parts.append({**columns, "image": image, "class": kind})
             seen += len(piece)
-        return catalogs.from_rows(
+        catalog = catalogs.from_rows(
             images=images,
             objects=catalogs.join_columns(parts),
             source="Omni3D",
@@ -120,6 +124,15 @@ def read(path: Path, sha256: str, name: str = "") -> Catalog:
             classes=classes,
             skipped={k: v for k, v in skipped.items() if v},
         )
+        return estimate_hidden(catalog)
+
+
+def estimate_hidden(catalog: Catalog) -> Catalog:
+    """The catalog with `object_hidden` for the cuboids of unknown visibility."""
+    read = (catalog.object_unfit & int(UNREAD | UNRELIABLE)) == 0
+    unknown = read & (catalog.object_visibility < 0)
+    shares = hidden_shares(catalog.object_image, catalog.corners, read, unknown)
+    return replace(catalog, object_hidden=shares)
 
 
 def _refuse_other_files(path: Path, parsed: dict[str, Any]) -> None:

@@ -31,6 +31,10 @@ class CuboidRules(Rules):
 
     max_truncation: Annotated[float, Meta("Largest share of a cuboid outside the image, where known.", 0)] = 0.33
     min_visibility: Annotated[float, Meta("Smallest visible share of a cuboid, where known.", 0)] = 0.34
+    max_hidden: Annotated[
+        float,
+        Meta("Largest share of a cuboid that nearer cuboids hide, estimated where its visibility is unknown.", 0, 1),
+    ] = 0.5
     min_height: Annotated[
         float, Meta("Projected height that a cuboid must exceed, as a share of the image height.", 0)
     ] = 0.05
@@ -128,6 +132,7 @@ def unfit_cuboids(catalog: Catalog, settings: BuildSettings) -> Ints:
         unfit[catalog.object_truncation > rules.max_truncation] |= int(CuboidFlag.TRUNCATED)
         known = catalog.object_visibility >= 0
         unfit[known & (catalog.object_visibility < rules.min_visibility)] |= int(CuboidFlag.NOT_VISIBLE)
+    unfit[catalog.object_hidden > rules.max_hidden] |= int(CuboidFlag.HIDDEN)
     # boxes of objects that failed because of a single number were never read
     boxed = (catalog.object_unfit & int(UNREAD | CuboidFlag.NO_2D_BOX)) == 0
     unfit[boxed & (catalog.object_height > rules.max_height)] |= int(CuboidFlag.TOO_TALL)
