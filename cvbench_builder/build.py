@@ -18,7 +18,7 @@ from cvbench_builder.candidates import CandidateTable, Pick, add_funnels, funnel
 from cvbench_builder.catalog import Catalog
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.images import Source
-from cvbench_builder.inputs import Inputs, load
+from cvbench_builder.inputs import Inputs, load, named
 from cvbench_builder.row_files import SampledTask, image_name, write_rows
 from cvbench_builder.sampling import SampledRows
 from cvbench_builder.settings import BuildSettings, DrawingRules
@@ -39,6 +39,23 @@ class BuildSummary:
     unbuildable: list[str]
 
 
+def shortfall_table(shortfalls: Shortfalls) -> list[str]:
+    """One table of the rows that the sources lack: a line per task and source, with the cells that are short."""
+    lines: list[str] = []
+    for task, cells in shortfalls.items():
+        by_source: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+        for cell, numbers in cells.items():
+            source, _, rest = cell.partition(" ")
+            by_source[source][rest] = numbers
+        for source, parts in by_source.items():
+            wanted, got = (sum(n[k] for n in parts.values()) for k in (0, 1))
+            listed = ", ".join(f"{rest} {have}/{want}" for rest, (want, have) in parts.items() if rest)
+            lines.append(f"{task:<11}{source:<13}{got:>6}{wanted:>8}  {listed}".rstrip())
+    return (
+        ["rows that the sources lack:", f"{'task':<11}{'source':<13}{'got':>6}{'wanted':>8}", *lines] if lines else []
+    )
+
+
 @dataclass(frozen=True)
 class _TaskCandidates:
     """The valid candidates of one task, a table per catalog."""
@@ -55,7 +72,7 @@ def build(
     Cells that could not be filled are reported in the summary. Sources without any valid question are an error.
     """
     dataset.refuse_foreign(out, overwrite)
-    sources = load(inputs, progress, need_images=True)
+    sources = named(load(inputs, progress, need_images=True), settings)
     counts: dict[str, Any] = {}
     listed = [_list_candidates(task, sources, settings, counts, progress) for task in chosen_tasks(settings)]
     unbuildable = _unbuildable(sources, settings)

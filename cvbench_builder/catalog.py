@@ -92,6 +92,8 @@ class ClassName:
     name: str
     synonyms: tuple[str, ...]
     hypernyms: tuple[str, ...] = ()
+    annotated: str = ""
+    """The word that annotators wrote most often, if it is another one."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,15 @@ class Catalog:
     def class_names(self, objects: list[int]) -> list[str]:
         """The class of each of these objects."""
         return [self.classes[k].name for k in self.object_class[objects].tolist()]
+
+    def with_annotated_names(self) -> Catalog:
+        """The same catalog with the annotators' most frequent words as class names."""
+
+        def renamed(item: ClassName) -> ClassName:
+            word = item.annotated or item.name
+            return replace(item, name=word, synonyms=tuple(dict.fromkeys((word, *item.synonyms))))
+
+        return replace(self, classes=tuple(renamed(c) for c in self.classes))
 
     def with_flags(self, flags: Ints) -> Catalog:
         """The same catalog with other flags on its images."""
@@ -258,7 +269,7 @@ def save(catalog: Catalog, path: Path) -> None:
     head = {
         "format": FORMAT,
         **{k: getattr(catalog, k) for k in ("source", "component", "split", "title", "file", "sha256", "skipped")},
-        "classes": [[c.name, list(c.synonyms), list(c.hypernyms)] for c in catalog.classes],
+        "classes": [[c.name, list(c.synonyms), list(c.hypernyms), c.annotated] for c in catalog.classes],
     }
     arrays: dict[str, Any] = {name: _pack(getattr(catalog, name)) for name in _ARRAYS}
     with path.open("wb") as handle:
@@ -271,7 +282,7 @@ def load(path: Path, file: str) -> Catalog:
         head = json.loads(stored["head"].tobytes())
         arrays: dict[str, Any] = {name: _unpack(stored[name]) for name in _ARRAYS}
     head.pop("format")
-    classes = tuple(ClassName(n, tuple(s), tuple(h)) for n, s, h in head.pop("classes"))
+    classes = tuple(ClassName(n, tuple(s), tuple(h), a) for n, s, h, a in head.pop("classes"))
     return Catalog(classes=classes, **{**head, "file": file}, **arrays)
 
 

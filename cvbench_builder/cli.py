@@ -71,14 +71,14 @@ def build(
     Writes questions with their images, the dataset card, statistics and the review page.
     """
     from cvbench_builder.build import build as run
+    from cvbench_builder.build import shortfall_table
 
     inputs = inputs_from(ctx.obj, cache_dir, no_cache, workers or _default_workers())
     summary = run(inputs, settings_from(ctx.obj), out, _progress, overwrite=overwrite)
     for line in summary.unbuildable:
         typer.echo(line)
-    for name, cells in summary.shortfalls.items():
-        for cell, (wanted, got) in cells.items():
-            typer.echo(f"shortfall: {name}, {cell}: {got} of {wanted} rows")
+    for line in shortfall_table(summary.shortfalls):
+        typer.echo(line)
     rows = ", ".join(f"{n} {name}" for name, n in summary.rows.items())
     typer.echo(f"{out}: {sum(summary.rows.values())} rows ({rows})")
     return 0

@@ -15,7 +15,7 @@ from cvbench_builder.catalog import Catalog, ImageFlag
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.files import read_text
 from cvbench_builder.images import ImageFolder, Source, check, count_by_flag
-from cvbench_builder.settings import Meta, declared
+from cvbench_builder.settings import BuildSettings, Meta, ObjectRules, declared
 from cvbench_builder.sources import ade20k, ade20k_instances, coco, omni3d
 from cvbench_builder.union import unite
 
@@ -83,6 +83,13 @@ def load(inputs: Inputs, progress: Progress, *, need_images: bool) -> list[Sourc
     for note in notes:
         progress(note)
     return united
+
+
+def named(sources: list[Source], settings: BuildSettings) -> list[Source]:
+    """The sources with the class names that the settings ask for."""
+    if settings[ObjectRules].names == "first":
+        return sources
+    return [replace(s, catalog=s.catalog.with_annotated_names()) for s in sources]
 
 
 def _catalogs(inputs: Inputs, progress: Progress) -> Iterator[tuple[Catalog, list[Path], str]]:

@@ -80,7 +80,7 @@ def object_reasons(catalog: Catalog, settings: BuildSettings) -> Ints:
         (ObjectFlag.MASK_CONFLICT, Reason.MASK_CONFLICT),
     ):
         reasons[(flags & int(flag)) != 0] |= int(reason)
-    reasons |= name_reasons(catalog)
+    reasons |= name_reasons(catalog, settings)
     size = (catalog.image_width * catalog.image_height)[catalog.object_image]
     sides = catalog.object_box[:, 2:] - catalog.object_box[:, :2]
     small = catalog.object_area < settings[ObjectRules].min_area * size
@@ -91,11 +91,12 @@ def object_reasons(catalog: Catalog, settings: BuildSettings) -> Ints:
     return reasons
 
 
-def name_reasons(catalog: Catalog) -> Ints:
+def name_reasons(catalog: Catalog, settings: BuildSettings) -> Ints:
     """Why the name of each object cannot be asked about."""
+    stuff = 0 if settings[ObjectRules].any_name else int(Reason.STUFF)
     names = [c.name for c in catalog.classes]
     of_class = np.array(
-        [int(Reason.UNNAMED) if is_unnamed(n) else int(Reason.STUFF) if is_stuff(n) else 0 for n in names], np.int64
+        [int(Reason.UNNAMED) if is_unnamed(n) else stuff if is_stuff(n) else 0 for n in names], np.int64
     )
     return of_class[catalog.object_class] if names else np.zeros(len(catalog.object_class), np.int64)
 

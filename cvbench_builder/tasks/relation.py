@@ -25,7 +25,7 @@ from cvbench_builder.wording import PALETTES, box_record
 
 QUESTION = (
     "Considering the relative positions of the {a}{marker_a} and the {b}{marker_b} in the image provided, "
-    "where is the {a}{again_a} located with respect to the {b}{again_b}?"
+    "where is the {a}{marker_a} located with respect to the {b}{marker_b}?"
 )
 MARKER = " (annotated by the {color} box)"
 WORDS = ("left", "right", "above", "below")
@@ -55,15 +55,6 @@ class RelationRules(Rules):
     mark_anchor: Annotated[
         bool, Meta("Permit anchors whose class occurs more than once in the image, with a box drawn around them.")
     ] = False
-    markers: Annotated[
-        str,
-        Meta(
-            "Mentions of an object that name its box: `both`, or as in the `published` set only the first one in "
-            "ADE20K rows.",
-            choices=("both", "published"),
-            presets={"published": "published"},
-        ),
-    ] = "both"
 
 
 class RelationReason(IntFlag):
@@ -226,7 +217,7 @@ class Relation(ImageTask):
         coco = catalog.source == "COCO"
         word, gap = int(table.answer[row]), float(table.margins[row, 0])
         return Wording(
-            question=_question(names, colors, repeat=rules.markers == "both" or coco),
+            question=_question(names, colors),
             choices=list(WORDS[:2] if word < 2 else WORDS[2:]),
             place=word % 2,
             classes=tuple(names),
@@ -261,13 +252,10 @@ def _axis_name(answer: int) -> str:
     return "x" if answer < 2 else "y"
 
 
-def _question(names: Sequence[str], colors: Sequence[str], *, repeat: bool) -> str:
-    """The template; `repeat` names the boxes at the second mention too."""
+def _question(names: Sequence[str], colors: Sequence[str]) -> str:
+    """The template; both mentions of an object with a box name it."""
     markers = [MARKER.format(color=color) if color else "" for color in colors]
-    again = markers if repeat else ["", ""]
-    return QUESTION.format(
-        a=names[0], b=names[1], marker_a=markers[0], marker_b=markers[1], again_a=again[0], again_b=again[1]
-    )
+    return QUESTION.format(a=names[0], b=names[1], marker_a=markers[0], marker_b=markers[1])
 
 
 TASK = Relation()
