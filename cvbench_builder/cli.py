@@ -10,6 +10,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -229,21 +230,28 @@ def export(
 
 @_command("diff")
 def diff(
-    a: Annotated[Path, typer.Argument(help="A build, a parquet file or a folder of parquet files.")],
+    a: Annotated[Path, typer.Argument(help="A build, a parquet or JSONL file, or a folder of parquet files.")],
     b: Annotated[Path, typer.Argument(help="What to compare it with.")],
     json_out: Annotated[Path | None, typer.Option("--json", help="Also write all differences to this file.")] = None,
+    fail: Annotated[bool, typer.Option("--fail", help="Exit with 1 if a distribution differs.")] = False,
     debug: Debug = False,
 ) -> int:
-    """List rows added, removed and changed from A to B."""
-    from cvbench_builder import dataset
+    """List rows added, removed and changed from A to B, and compare their distributions.
+
+    For each task: sources, classes, answers, options, markers, wording and box sizes, with a verdict. With the
+    published parquet file as B this shows how close a build is to the published set.
+    """
+    from cvbench_builder import dataset, likeness
     from cvbench_builder import diff as diffs
 
-    difference = diffs.compare(diffs.load_any(a), diffs.load_any(b))
-    for line in diffs.lines(difference):
+    ours, theirs = diffs.load_any(a), diffs.load_any(b)
+    difference = diffs.compare(ours, theirs)
+    comparisons = likeness.compare(ours, theirs)
+    for line in (*diffs.lines(difference), *likeness.lines(ours, theirs, comparisons)):
         typer.echo(line)
     if json_out is not None:
-        dataset.write_json(diffs.as_json(difference), json_out)
-    return 0
+        dataset.write_json(diffs.as_json(difference) | {"distributions": [asdict(c) for c in comparisons]}, json_out)
+    return 1 if fail and any(c.verdict == "differs" for c in comparisons) else 0
 
 
 def _progress(line: str) -> None:
