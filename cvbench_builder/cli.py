@@ -10,7 +10,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,6 +105,35 @@ def candidates(
     inputs = inputs_from(ctx.obj, cache_dir, no_cache, workers or _default_workers())
     write(load(inputs, _progress, need_images=False), settings, out, typer.echo, inputs.workers)
     return 0
+
+
+@_command("sources", BuildCommand)
+def sources(
+    ctx: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(help="A folder to search for COCO, ADE20K and Omni3D.")] = None,
+    cache_dir: CacheDir = None,
+    no_cache: NoCache = False,
+    workers: Workers = None,
+    debug: Debug = False,
+) -> int:
+    """Check folders of annotations and images.
+
+    Says what is there, what is missing, and how many candidates of each task the sources give. Searches FOLDER, or
+    checks the sources given as for `build`. Exits with 1 if a source cannot be used.
+    """
+    from cvbench_builder import survey
+
+    inputs = inputs_from(ctx.obj, cache_dir, no_cache, workers or _default_workers())
+    if folder is not None:
+        inputs = replace(survey.found_in(folder), cache=inputs.cache, workers=inputs.workers)
+    findings = list(survey.survey(inputs, settings_from(ctx.obj)))
+    if folder is not None and not findings:
+        typer.echo(f"{folder}: no annotations of COCO, ADE20K or Omni3D in its folders")
+    for line in survey.lines(findings):
+        typer.echo(shown(line))
+    if folder is not None and findings:
+        typer.echo(f"options of build: {survey.flags(inputs)}")
+    return 1 if any(f.problem for f in findings) else 0
 
 
 @_command("rules")

@@ -73,6 +73,8 @@ def _verdict(task: str, own: list[Comparison]) -> str:
         return f"the first set has no rows of {task}"
     differ = [c.name for c in own if c.verdict == "differs"]
     unknown = [c.name for c in own if c.verdict == "too few rows"]
+    if len(unknown) == len(own):
+        return "too few rows"
     text = f"differs in {', '.join(differ)}" if differ else "alike"
     return text + (f"; too few rows for {', '.join(unknown)}" if unknown else "")
 
@@ -95,7 +97,7 @@ def _options(row: Row) -> list[str]:
         return ["in the order of the question" if row["choices"] == _classes(row)[-2:] else "/".join(row["choices"])]
     n, values = int(answer_text(row)), {int(c) for c in row["choices"]}
     window = {0, *range(max(n - 2, 0), n + 3)} | ({3} if n < 2 else set())
-    return [f"{len(values)} values, {'n-2 to n+2 and 0' if values == window else 'others'}"]
+    return ["n-2 to n+2 and 0" if values == window else "other values"]
 
 
 def _place(row: Row) -> list[str]:
