@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields, replace
 from enum import IntFlag
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,11 @@ class Catalog:
     def class_names(self, objects: list[int]) -> list[str]:
         """The class of each of these objects."""
         return [self.classes[k].name for k in self.object_class[objects].tolist()]
+
+    @cached_property
+    def derived(self) -> dict[Any, Any]:
+        """What tasks have computed from the columns, by a key of their own."""
+        return {}
 
     def with_annotated_names(self) -> Catalog:
         """The same catalog with the annotators' most frequent words as class names."""

@@ -202,7 +202,8 @@ class _Array:
             yield rows
             done += len(rows)
             start = cut.end() - 1 if cut else end
-            self.data.madvise(mmap.MADV_DONTNEED)  # pages of the file that were read count as memory of the process
+            # pages of the file that were read count as memory of the process
+            self.data.madvise(mmap.MADV_DONTNEED, 0, start // mmap.PAGESIZE * mmap.PAGESIZE)
 
     def whole(self) -> Any:
         """All records at once; None where the file has no such list."""

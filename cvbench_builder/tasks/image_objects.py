@@ -102,7 +102,15 @@ def name_reasons(catalog: Catalog, settings: BuildSettings) -> Ints:
 
 
 def presence(catalog: Catalog, settings: BuildSettings, object_reasons: Ints) -> Presence:
-    """Group the objects by image and class."""
+    """The objects grouped by image and class; computed once for all tasks."""
+    key = ("presence", settings)
+    if key not in catalog.derived:
+        catalog.derived[key] = _presence(catalog, settings, object_reasons)
+    found: Presence = catalog.derived[key]
+    return found
+
+
+def _presence(catalog: Catalog, settings: BuildSettings, object_reasons: Ints) -> Presence:
     n_classes = max(len(catalog.classes), 1)
     group = catalog.object_image * n_classes + catalog.object_class
     values, group_of = np.unique(group, return_inverse=True)

@@ -110,7 +110,10 @@ class Relation(ImageTask):
             different = catalog.object_class[a] != catalog.object_class[b]
             a, b = a[different], b[different]
             clash = groups.clash_matrix[catalog.object_class[a], catalog.object_class[b]]
-            yield from (self._axis(catalog, settings[RelationRules], a, b, axis, unique, clash) for axis in (0, 1))
+            shared = np.where(clash, int(Reason.CLASH), 0)
+            overlap = overlap_of_smaller(catalog.object_box[a], catalog.object_box[b])
+            shared[overlap >= settings[RelationRules].max_overlap] |= int(Reason.OVERLAP)
+            yield from (self._axis(catalog, settings[RelationRules], a, b, axis, unique, shared) for axis in (0, 1))
 
     def _unusable(self, catalog: Catalog, reasons: Ints) -> CandidateTable:
         """Objects that are rejected before any pair is formed, one row each."""
@@ -124,7 +127,7 @@ class Relation(ImageTask):
         )
 
     def _axis(
-        self, catalog: Catalog, rules: RelationRules, a: Ints, b: Ints, axis: int, unique: Ints, clash: Ints
+        self, catalog: Catalog, rules: RelationRules, a: Ints, b: Ints, axis: int, unique: Ints, shared: Ints
     ) -> CandidateTable:
         image = catalog.object_image[a]
         side = (catalog.image_height if axis else catalog.image_width)[image].astype(np.float64)
@@ -133,9 +136,7 @@ class Relation(ImageTask):
         gap = np.maximum(low2 - high1, low1 - high2) / side
         offset = ((low1 + high1) - (low2 + high2)) / 2 / side
         other = np.abs((one[:, 1 - axis] + one[:, 3 - axis]) - (two[:, 1 - axis] + two[:, 3 - axis])) / 2
-        reasons = np.zeros(len(a), np.int64)
-        reasons[clash] |= int(Reason.CLASH)
-        reasons[overlap_of_smaller(one, two) >= rules.max_overlap] |= int(Reason.OVERLAP)
+        reasons = shared.copy()
         # 1e-9: a gap of exactly 2 % written in decimals must not fail because of its last bit
         near = gap < rules.min_gap - 1e-9
         soft_axis = (gap < 0) & (np.abs(offset) >= rules.soft_gap)
