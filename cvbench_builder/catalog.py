@@ -243,7 +243,12 @@ def _columns(objects: list[dict[str, Any]]) -> dict[str, Any]:
 
 def text(values: list[Any]) -> NDArray[np.str_]:
     """A column of strings."""
-    return np.array(list(map(str, values)), np.str_) if len(values) else np.zeros(0, "<U1")
+    if not len(values):
+        return np.zeros(0, "<U1")
+    numbers = np.array(values)
+    if numbers.dtype.kind == "i":
+        return numbers.astype(f"U{max(len(str(numbers.min())), len(str(numbers.max())))}")
+    return np.array(list(map(str, values)), np.str_)
 
 
 class Lookup:

@@ -130,17 +130,34 @@ def read_lists(path: Path, lists: dict[str, RecordType], streamed: str = "") -> 
     """
     data = map_file(path)
     with collector_off():
-        try:
-            return _read_typed(path, data, lists, streamed)
-        except RecursionError:
-            raise _too_deep(path) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _explain_or_pass(path, data, error)
-        result = _from_tree(path, _read_tree(path, data), lists)
+        split = _read_split(path, data, lists, streamed) if streamed else None
+        if split is not None:
+            return split
+        result = _read_whole(path, data, lists)
         if streamed and result[streamed] is not None:
             rows = result[streamed]
-            result[streamed] = Stream(rows[:1], lambda *_: iter([rows]))
+            result[streamed] = Stream(rows[:1], lambda: iter([rows]))
         return result
+
+
+def _read_whole(path: Path, data: Any, lists: dict[str, RecordType]) -> dict[str, Any]:
+    try:
+        return _decode_typed(data, lists)
+    except RecursionError:
+        raise _too_deep(path) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        _explain_or_pass(path, data, error)
+    return _from_tree(path, _read_tree(path, data), lists)
+
+
+def _decode_typed(data: Any, lists: dict[str, RecordType]) -> dict[str, Any]:
+    top = msgspec.defstruct(
+        "Top",
+        [*((name, list[kind.cls] | None, None) for name, kind in lists.items()), ("info", Any, None)],  # type: ignore[name-defined]
+        gc=False,
+    )
+    parsed = msgspec.json.decode(data, type=top)
+    return {name: getattr(parsed, name) for name in (*lists, "info")}
 
 
 @dataclass(frozen=True)
@@ -149,23 +166,7 @@ class Stream:
 
     first: list[Any]
     """The first record, if there is one."""
-    pieces: Callable[..., Iterator[list[Any]]]
-
-
-def _read_typed(path: Path, data: Any, lists: dict[str, RecordType], streamed: str) -> dict[str, Any]:
-    fields: list[Any] = [
-        (name, msgspec.Raw, msgspec.field(default_factory=msgspec.Raw))
-        if name == streamed
-        else (name, list[kind.cls] | None, None)  # type: ignore[name-defined]
-        for name, kind in lists.items()
-    ]
-    parsed = msgspec.json.decode(data, type=msgspec.defstruct("Top", [*fields, ("info", Any, None)], gc=False))
-    result = {name: getattr(parsed, name) for name in (*lists, "info")}
-    if streamed:
-        array = _Array(path, data, memoryview(result[streamed]), streamed, lists[streamed])
-        found = bytes(array.raw[:1]) == b"["
-        result[streamed] = Stream(next(array.pieces(1), [])[:1], array.pieces) if found else array.whole()
-    return result
+    pieces: Callable[[], Iterator[list[Any]]]
 
 
 _PIECE = 4_000_000
@@ -173,57 +174,65 @@ _PIECE = 4_000_000
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
 
 
-@dataclass(frozen=True)
-class _Array:
-    """A JSON array of objects in a mapped file."""
+def _read_split(path: Path, data: Any, lists: dict[str, RecordType], streamed: str) -> dict[str, Any] | None:
+    """Everything but most of the streamed list; None where the file cannot be split.
 
-    path: Path
-    data: Any
-    raw: memoryview
-    name: str
-    kind: RecordType
+    The text is cut between two objects near its end. What precedes the list and what follows the cut is a small file of
+    the same form, and is decoded as one. A cut inside a nested list never leaves valid JSON, and a cut inside another
+    list leaves that list out; in both cases the file is decoded as a whole instead.
+    """
+    opening = re.compile(b'"' + streamed.encode() + rb'"\s*:\s*\[').search(data)
+    cut = _BETWEEN.search(data, max(len(data) - 2 * _PIECE, 0))
+    if opening is None or cut is None or cut.start() < opening.end() + _PIECE:
+        return None
+    try:
+        result = _decode_typed(data[: opening.end()] + data[cut.end() - 1 :], lists)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if any(result[name] is None for name in lists):
+        return None
+    last = result[streamed]
 
-    def pieces(self, size: int = _PIECE) -> Iterator[list[Any]]:
-        """The records in pieces of at least `size` bytes.
-
-        The text is cut between two objects. A cut inside a nested list never leaves valid JSON; the array is then
-        decoded as a whole, which also gives the error of a wrong value its place.
-        """
-        decoder = msgspec.json.Decoder(list[self.kind.cls])  # type: ignore[name-defined]
-        start, done, end = 1, 0, len(self.raw)
-        while start < end:
-            cut = _BETWEEN.search(self.raw, start + size)
-            stop = cut.start() + 1 if cut else end - 1
-            try:
-                rows = decoder.decode(b"[" + self.raw[start:stop] + b"]")
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                yield self.whole()[done:]
-                return
-            yield rows
-            done += len(rows)
-            start = cut.end() - 1 if cut else end
-            # pages of the file that were read count as memory of the process
-            self.data.madvise(mmap.MADV_DONTNEED, 0, start // mmap.PAGESIZE * mmap.PAGESIZE)
-
-    def whole(self) -> Any:
-        """All records at once; None where the file has no such list."""
-        if not self.raw.nbytes:
-            return None
+    def pieces() -> Iterator[list[Any]]:
+        done = 0
         try:
-            return msgspec.json.decode(self.raw, type=list[self.kind.cls] | None)  # type: ignore[name-defined]
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _explain_or_pass(self.path, self.data, error, f"$.{self.name}")
-        return _from_tree(self.path, _read_tree(self.path, self.data), {self.name: self.kind})[self.name]
+            for rows in _pieces(data, opening.end(), cut.start() + 1, lists[streamed]):
+                yield rows
+                done += len(rows)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # also gives the error of a wrong value its place
+            yield _read_whole(path, data, {streamed: lists[streamed]})[streamed][done:]
+        else:
+            yield last
+
+    try:
+        first = next(_pieces(data, opening.end(), opening.end() + 1, lists[streamed]))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    result[streamed] = Stream(first[:1], pieces)
+    return result
+
+
+def _pieces(data: Any, start: int, end: int, kind: RecordType) -> Iterator[list[Any]]:
+    """The records of the objects between two places of a file, at least one of them, a few megabytes at a time."""
+    decoder, view = msgspec.json.Decoder(list[kind.cls]), memoryview(data)  # type: ignore[name-defined]
+    while start < end:
+        cut = _BETWEEN.search(data, min(start + _PIECE, end - 1))
+        stop = cut.start() + 1 if cut else end
+        yield decoder.decode(b"".join((b"[", view[start:stop], b"]")))
+        start = cut.end() - 1 if cut else end
+        # pages of the file that were read count as memory of the process
+        data.madvise(mmap.MADV_DONTNEED, 0, start // mmap.PAGESIZE * mmap.PAGESIZE)
 
 
 _NOT_JSON = re.compile(rb"-?(NaN|Infinity)")
 
 
-def _explain_or_pass(path: Path, data: Any, error: Exception, place: str = "$") -> None:
-    """Raise the error for a damaged file; return if the standard library can read it. `place` is where JSON began."""
+def _explain_or_pass(path: Path, data: Any, error: Exception) -> None:
+    """Raise the error for a damaged file; return if the standard library can read it."""
     if isinstance(error, UnicodeDecodeError):
         raise BuilderError(f"{path}: the text is not UTF-8; convert the file or download it again") from None
-    text = str(error).replace("`$", f"`{place}")
+    text = str(error)
     if isinstance(error, msgspec.ValidationError):
         if "out of range" in text:
             return  # 1e999: the standard library reads it as infinity, and the object is then rejected

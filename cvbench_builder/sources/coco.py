@@ -135,11 +135,13 @@ def image_columns(
     """The columns of the images, and the row of each image id."""
     ids, files = [i.id for i in images], [i.file_name for i in images]
     width, height = [i.width for i in images], [i.height for i in images]
-    for image, name, w, h in zip(images, files, width, height, strict=True):
-        if not name or not catalogs.plausible(w, h):
-            raise BuilderError(
-                f"{path}: image {image.id}: `file_name`, `width` and `height` are needed; is this an instances file?"
-            )
+    sides = np.array([width, height], np.float64)
+    usable = ((sides > 0) & (sides <= catalogs.MAX_SIDE)).all(axis=0)
+    if not usable.all() or "" in files:
+        wrong = files.index("") if "" in files else int(usable.argmin())
+        raise BuilderError(
+            f"{path}: image {ids[wrong]}: `file_name`, `width` and `height` are needed; is this an instances file?"
+        )
     row_of: dict[int | str, int] = {}
     flags = np.zeros(len(images), np.int64)
     for row, name in enumerate(ids):
@@ -147,8 +149,7 @@ def image_columns(
         if first != row:  # the annotations do not say which of the two they mean
             flags[[first, row]] = int(ImageFlag.DUPLICATE_ID)
     columns = {"id": ids, "file": files, "name": [published(f) for f in files], "flags": flags}
-    sides = {"width": np.array(width, np.float64).astype(int), "height": np.array(height, np.float64).astype(int)}
-    return {**columns, **sides}, row_of
+    return {**columns, "width": sides[0].astype(int), "height": sides[1].astype(int)}, row_of
 
 
 def merge_categories(categories: list[Any]) -> tuple[tuple[ClassName, ...], dict[int | str, int]]:

@@ -180,10 +180,11 @@ def test_large_files_are_read_in_pieces(tmp_path: Path, nested: bool) -> None:
     shape = {"segmentation": [[0.5] * 1_200_000], "parts": [{"a": 1}, {"b": 2}] if nested else []}
     padding = {"id": 9, "image_id": -1, "category_id": 1, "bbox": [1, 1, 2, 2], **shape}
     tree = coco.tree()
-    tree["annotations"] = [*tree["annotations"][:20], padding, *tree["annotations"][20:]]
+    given = tree["annotations"]
+    tree["annotations"] = [*given[:20], padding, *given[20:40], padding, *given[40:59], padding, given[59]]
     path.write_text(json.dumps(tree))
     (source,) = load(Inputs(coco=(path,)), lambda _: None, need_images=False)
-    assert len(source.catalog.object_image) == 60 and source.catalog.skipped == {"unknown_image": 1}
+    assert len(source.catalog.object_image) == 60 and source.catalog.skipped == {"unknown_image": 3}
     tables = list(enumerate_candidates(task_named("Relation"), source.catalog, make("max")))
     assert sum(len(t.valid()) for t in tables) == 60
     tree["annotations"][50]["area"] = "large"
