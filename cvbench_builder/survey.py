@@ -27,7 +27,7 @@ WANTED = {
     "COCO": "annotations and images of 2017 from https://cocodataset.org/#download (no registration)",
     "ADE20K": "ADE20K_2021_17_01 from https://ade20k.csail.mit.edu (registration; research and education only)",
     "nuScenes": "images from https://www.nuscenes.org (registration), annotations with Omni3D",
-    "Hypersim": "images with Omni3D's download script, annotations with Omni3D",
+    "Hypersim": "images from https://github.com/apple/ml-hypersim, annotations with Omni3D",
     "SUNRGBD": "images from https://rgbd.cs.princeton.edu, annotations with Omni3D",
 }
 """The sources of the published set, and where they come from."""
