@@ -248,7 +248,7 @@ def text(values: list[Any]) -> NDArray[np.str_]:
     numbers = np.array(values)
     if numbers.dtype.kind == "i":
         return numbers.astype(f"U{max(len(str(numbers.min())), len(str(numbers.max())))}")
-    return np.array(list(map(str, values)), np.str_)
+    return numbers if numbers.dtype.kind == "U" else np.array(list(map(str, values)), np.str_)
 
 
 class Lookup:
