@@ -69,7 +69,7 @@ class CandidateTable:
 
     def valid(self) -> CandidateTable:
         """The candidates without a reason for rejection."""
-        return self.take(self.reasons == 0)
+        return self.take(np.flatnonzero(self.reasons == 0))
 
 
 COLUMNS = ("image", "objects", "class_index", "answer", "reasons", "flags", "margins")

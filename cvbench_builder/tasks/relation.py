@@ -30,7 +30,8 @@ QUESTION = (
 MARKER = " (annotated by the {color} box)"
 WORDS = ("left", "right", "above", "below")
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
-_CHUNK = 20_000
+_CHUNK = 4_000
+"""Objects whose pairs are formed at a time, few enough for the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,12 @@ class Relation(ImageTask):
         unique = alone[groups.group_of]
         yield self._unusable(catalog, reasons)
         usable = np.flatnonzero(reasons == 0)
+        image = catalog.object_image[usable]
         for start in range(0, len(usable), _CHUNK):
-            queried = usable[start : start + _CHUNK]
-            first = catalog.object_image[queried[0]]
-            last = catalog.object_image[queried[-1]]
-            anchors = usable[(catalog.object_image[usable] >= first) & (catalog.object_image[usable] <= last)]
-            a, b = pairs_within(catalog.object_image[queried], catalog.object_image[anchors])
-            a, b = queried[a], anchors[b]
+            own = image[start : start + _CHUNK]
+            low, high = np.searchsorted(image, [own[0], own[-1] + 1]).tolist()
+            a, b = pairs_within(own, image[low:high])
+            a, b = usable[start + a], usable[low + b]
             different = catalog.object_class[a] != catalog.object_class[b]
             a, b = a[different], b[different]
             clash = groups.clash_matrix[catalog.object_class[a], catalog.object_class[b]]

@@ -20,7 +20,7 @@ from cvbench_builder.class_names import singular
 from cvbench_builder.tasks.image_objects import Presence
 
 POPULAR_POOL, ADVERSARIAL_POOL = 10, 5
-_CHUNK = 2048
+_CHUNK = 512
 
 
 def choose(catalog: Catalog, groups: Presence, names: Bools, seed: int) -> Iterator[tuple[Ints, Ints, Ints]]:
