@@ -77,14 +77,18 @@ def decode_raw_many(values: list[Any]) -> list[Any]:
     return list(values)
 
 
+_COMMAS = bytes.maketrans(b";", b",")
+
+
 def decode_numbers(values: list[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Raw fields that hold (nested) lists of numbers as one array [n, *shape]; NaN where one has another shape."""
     if values and isinstance(values[0], msgspec.Raw):
         # one flat list of all numbers is decoded much faster than nested ones, if every list is complete: nothing is
         # left of a value but its commas
-        commas = (b"," * (math.prod(shape) - 1) + b";") * len(values)
-        if (b";".join(values) + b";").translate(None, b"0123456789.+-eE[] \t\r\n") == commas:
-            flat = b",".join(values).translate(None, b"[] \t\r\n")
+        joined = b";".join(values)
+        commas = b";".join([b"," * (math.prod(shape) - 1)] * len(values))
+        if joined.translate(None, b"0123456789.+-eE[] \t\r\n") == commas:
+            flat = joined.translate(_COMMAS, b"[] \t\r\n")
             try:
                 return np.array(msgspec.json.decode(b"[" + flat + b"]", type=list[float])).reshape(-1, *shape)
             except msgspec.DecodeError:

@@ -277,7 +277,7 @@ def _boxes(annotations: list[Any], size: Floats) -> tuple[Floats, Floats, Ints, 
     chosen = np.full((n, 4), np.nan)
     height = np.full(n, np.nan)
     for name in ("bbox2D_proj", "bbox2D_trunc", "bbox2D_tight"):
-        boxes = decode_numbers([getattr(a, name) for a in annotations], (4,))
+        boxes = decode_numbers(list(map(attrgetter(name), annotations)), (4,))
         present = np.isfinite(boxes).all(axis=1) & ~(boxes == -1).all(axis=1)
         chosen[present] = boxes[present]
         if name == "bbox2D_proj":
@@ -297,9 +297,9 @@ def _boxes(annotations: list[Any], size: Floats) -> tuple[Floats, Floats, Ints, 
 
 def _cuboids(annotations: list[Any]) -> tuple[Floats, Ints]:
     """Corners in the documented order, and their errors."""
-    corners = decode_numbers([a.bbox3D_cam for a in annotations], (8, 3))
+    corners = decode_numbers(list(map(attrgetter("bbox3D_cam"), annotations)), (8, 3))
     frame = {"center_cam": (3,), "dimensions": (3,), "R_cam": (3, 3)}
-    stated = {name: [getattr(a, name) for a in annotations] for name in frame}
+    stated = {name: list(map(attrgetter(name), annotations)) for name in frame}
     center, dimensions, rotation = (decode_numbers(stated[name], shape) for name, shape in frame.items())
     finite: Bools = np.asarray(np.isfinite(corners).all(axis=(1, 2)))
     unread = np.isnan(np.concatenate([center, dimensions, rotation.reshape(-1, 9)], axis=1)).any(axis=1)
