@@ -79,6 +79,8 @@ def build(
     for name, cells in summary.shortfalls.items():
         for cell, (wanted, got) in cells.items():
             typer.echo(f"shortfall: {name}, {cell}: {got} of {wanted} rows")
+    for line in summary.guessing:
+        typer.echo(line)
     rows = ", ".join(f"{n} {name}" for name, n in summary.rows.items())
     typer.echo(f"{out}: {sum(summary.rows.values())} rows ({rows})")
     return 0
@@ -166,15 +168,16 @@ def audit(
     folder: Annotated[Path, typer.Argument(help="A build, a parquet file or a folder of parquet files.")],
     out: Annotated[Path | None, typer.Option(help="Folder for audit.json and audit.png; default: the build.")] = None,
     fail_above: Annotated[
-        float | None, typer.Option(help="Exit with 1 if a blind baseline is more than this many points above chance.")
+        float | None,
+        typer.Option(help="Exit with 1 if the best guesser of a task is significantly above chance by more points."),
     ] = None,
-    boxes: Annotated[bool, typer.Option("--boxes", help="Apply --fail-above to the box heuristics too.")] = False,
-    forest: Annotated[bool, typer.Option(help="Include the text-only random forest.")] = True,
+    boxes: Annotated[bool, typer.Option(help="Let guessers that look at the drawn boxes decide too.")] = True,
+    forest: Annotated[bool, typer.Option(help="Include the random forests.")] = True,
     debug: Debug = False,
 ) -> int:
     """Measure how much can be solved without the images.
 
-    Compares blind baselines with chance, with confidence intervals.
+    Compares guessers with chance, and names the best one of each task with its interval and a verdict.
     """
     from cvbench_builder import audit as audits
     from cvbench_builder import dataset, figures
@@ -190,11 +193,12 @@ def audit(
     figures.draw_audit(result, target / "audit.png")
     if target == folder and (folder / dataset.MANIFEST).is_file():
         dataset.write_manifest(folder)
-    for line in audits.lines(result):
+    limit = audits.LIMIT if fail_above is None else fail_above
+    for line in audits.lines(result, limit, boxes=boxes):
         typer.echo(line)
-    failed = audits.failures(result, fail_above, boxes=boxes) if fail_above is not None else []
+    failed = audits.failures(result, limit, boxes=boxes) if fail_above is not None else []
     for line in failed:
-        typer.echo(f"above {fail_above:g}: {line}", err=True)
+        typer.echo(f"above {limit:g}: {line}", err=True)
     return 1 if failed else 0
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import IntFlag
 from hashlib import blake2b
 from typing import Any, ClassVar, Literal
@@ -31,6 +31,17 @@ class Profile:
     classes: tuple[str, ...]
     answer: str
     shortcuts: tuple[bool, ...] = ()
+
+
+@dataclass
+class SampledRows:
+    """The sampled candidates of one task."""
+
+    picks: list[Pick]
+    shortfalls: dict[str, tuple[int, int]]
+    """Cell -> (wanted, got), where got is less."""
+    lacking: list[str] = field(default_factory=list)
+    """What the rows that are missing would have to show, so that no clue gives the answers away."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +192,27 @@ class Task(ABC):
         """Rows above a share that holds for every preset."""
         return []
 
+    def sides(self, pick: Pick) -> list[tuple[str, int]]:
+        """The groups in which a guesser could learn a habit or follow a clue, each with the side of this candidate.
+
+        `--balance` evens them out; a group's name says what the clue is, as messages print it.
+        """
+        return []
+
+    def choose(
+        self,
+        picks: list[Pick],
+        sources: Sequence[str],
+        settings: BuildSettings,
+        permits: Callable[[Pick], bool],
+        take: Callable[[Pick], None],
+    ) -> SampledRows | None:
+        """Balanced rows that the task samples itself, from picks in hash order; None: by its `sides`.
+
+        `permits` says whether the limits on images and classes admit a pick, `take` counts it.
+        """
+        return None
+
     # ---- questions
 
     def letter_group(self, catalog: Catalog) -> str:
@@ -191,9 +223,9 @@ class Task(ABC):
         """The number of options, known before the question is put into words."""
         return 2
 
-    def joint_options(self, answers: list[str], keys: list[str], settings: BuildSettings) -> list[list[int] | None]:
+    def joint_options(self, picks: list[Pick], keys: list[str], settings: BuildSettings) -> list[list[int] | None]:
         """Options that are balanced over all rows of a build, one entry per row; None: each row has its own."""
-        return [None] * len(answers)
+        return [None] * len(picks)
 
     @abstractmethod
     def ask(

@@ -7,7 +7,7 @@ image could mean the same. Which absent classes are asked about is decided in `z
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Annotated, Any
@@ -19,8 +19,8 @@ from cvbench_builder.catalog import Bools, Catalog, ObjectFlag
 from cvbench_builder.class_names import is_stuff, is_uncountable, plural
 from cvbench_builder.quotas import split, take_evenly
 from cvbench_builder.settings import BuildSettings, Meta, ObjectRules, Rules
-from cvbench_builder.task import Candidate, Prior, Profile, Row, Wording
-from cvbench_builder.tasks import count_options, zero_questions
+from cvbench_builder.task import Candidate, Prior, Profile, Row, SampledRows, Wording
+from cvbench_builder.tasks import count_options, uniform_counts, zero_questions
 from cvbench_builder.tasks.image_objects import ImageTask, object_reasons, presence
 from cvbench_builder.wording import box_record
 
@@ -41,8 +41,10 @@ class CountRules(Rules):
         str,
         Meta(
             "Options: `published` are the values around the answer, and 0; `balanced` are windows of values in which "
-            "the answer takes every rank equally often.",
-            choices=("published", "balanced"),
+            "the answer takes every rank equally often; `uniform` are three or four consecutive values, each of which is "
+            "the answer equally often for each class.",
+            choices=("published", "balanced", "uniform"),
+            presets={"strict": "uniform"},
         ),
     ] = "published"
     plural: Annotated[
@@ -57,7 +59,10 @@ class CountRules(Rules):
         bool,
         Meta("Keep counts of cropped, occluded or more than ten objects, with a flag.", presets={"strict": False}),
     ] = True
-    zero_share: Annotated[float, Meta("Share of rows whose answer is 0.", 0, 1)] = 0.15
+    zero_share: Annotated[
+        float,
+        Meta("Share of rows whose answer is 0; with uniform options the largest share.", 0, 1, presets={"strict": 0.34}),
+    ] = 0.15
     value_share: Annotated[float, Meta("Largest share of one value among the rows about a class.", 0, 1)] = 0.5
 
 
@@ -186,12 +191,36 @@ class Count(ImageTask):
         """Depends on the answer, or on the key."""
         return len(count_options.values(int(table.answer[row]), settings[CountRules].count_options, key))
 
-    def joint_options(self, answers: list[str], keys: list[str], settings: BuildSettings) -> list[list[int] | None]:
-        """Balanced windows are chosen for all rows together."""
-        if settings[CountRules].count_options != "balanced":
-            return super().joint_options(answers, keys, settings)
-        items = [(int(answer), key) for answer, key in zip(answers, keys, strict=True)]
-        return [*count_options.balanced_windows(items)]
+    def joint_options(self, picks: list[Pick], keys: list[str], settings: BuildSettings) -> list[list[int] | None]:
+        """Balanced and uniform windows are chosen for all rows together."""
+        style = settings[CountRules].count_options
+        if style == "uniform":
+            # rows of a source were chosen together
+            words = [f"{pick.catalog.source} {pick.classes[0]}" for pick in picks]
+            items = [(word, int(p.answer), key) for word, p, key in zip(words, picks, keys, strict=True)]
+            return [*count_options.uniform_windows(items)[0]]
+        if style == "balanced":
+            return [*count_options.balanced_windows([(int(p.answer), k) for p, k in zip(picks, keys, strict=True)])]
+        return super().joint_options(picks, keys, settings)
+
+    def choose(
+        self,
+        picks: list[Pick],
+        sources: Sequence[str],
+        settings: BuildSettings,
+        permits: Callable[[Pick], bool],
+        take: Callable[[Pick], None],
+    ) -> SampledRows | None:
+        """Complete windows of one class: as many rows of each value of the window."""
+        if settings[CountRules].count_options != "uniform":
+            return None
+        return uniform_counts.choose(
+            self.split_by_source(settings.size(self.name) or 0, sources, settings),
+            picks,
+            settings[CountRules].zero_share,
+            permits,
+            take,
+        )
 
     def ask(
         self, candidate: Candidate, place: int, settings: BuildSettings, options: list[int] | None = None

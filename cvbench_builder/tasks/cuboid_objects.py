@@ -9,8 +9,9 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from cvbench_builder.candidates import CandidateTable, Reason, names_of
+from cvbench_builder.candidates import CandidateTable, Pick, Reason, names_of
 from cvbench_builder.catalog import Catalog, CuboidFlag, Floats, Ints
+from cvbench_builder.clues import Box, box_sides, strength
 from cvbench_builder.geometry import contains_center, overlap_of_smaller
 from cvbench_builder.quotas import split
 from cvbench_builder.settings import BuildSettings, DrawingRules, Meta, ObjectRules, Rules
@@ -92,6 +93,14 @@ class CuboidTask(Task):
         """Which of a pair is usually nearer."""
         return [(("pair", *sorted(classes[-2:])), answer)]
 
+    def sides(self, pick: Pick) -> list[tuple[str, int]]:
+        """The pair, each class, each clue of the boxes by its strength, and all clues together."""
+        catalog, objects = pick.catalog, pick.table.objects[pick.row].tolist()
+        boxes = [catalog.object_box[o].tolist() for o in objects]
+        image = int(pick.table.image[pick.row])
+        size = float(catalog.image_width[image]), float(catalog.image_height[image])
+        return compared_sides(pick, (boxes[-2], boxes[-1]), boxes[0] if len(boxes) > 2 else None, size)
+
     def fill(
         self, template: str, candidate: Candidate, place: int, settings: BuildSettings, tightness: float
     ) -> Wording:
@@ -115,6 +124,26 @@ class CuboidTask(Task):
     def classes_in(self, row: Row) -> list[str]:
         """The options."""
         return list(row["choices"])
+
+
+def compared_sides(
+    pick: Pick, boxes: tuple[Box, Box], anchor: Box | None, size: tuple[float, float]
+) -> list[tuple[str, int]]:
+    """The groups of a question whose two options are drawn boxes; `pick.answer` is one of its last two classes."""
+    a, b = pick.classes[-2:]
+    answer = int(pick.table.answer[pick.row])
+    won = 1 if answer == 0 else -1  # for clues that are positive where they speak for the first object
+    found = [(f"pair {min(a, b)} / {max(a, b)}", won if a <= b else -won)]
+    found += [(f"class {a}", won), (f"class {b}", -won)]
+    clues = [(name, difference) for name, difference in box_sides(boxes, anchor, *size) if difference]
+    for name, difference in clues:
+        right = won if difference > 0 else -won
+        found += [(name, right), (f"{name}, strength {strength(name, difference)}", right)]
+    if clues:
+        lead = 1 if clues[0][1] > 0 else -1
+        together = [f"{'' if difference * lead > 0 else 'not '}{name}" for name, difference in clues]
+        found.append((", ".join(together), won * lead))
+    return found
 
 
 def unfit_cuboids(catalog: Catalog, settings: BuildSettings) -> Ints:

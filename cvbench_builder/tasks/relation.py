@@ -203,6 +203,20 @@ class Relation(ImageTask):
         fact = forward if a <= b else not forward
         return [(("pair", *sorted(classes), axis), str(fact)), (("ordered", a, b, axis), answer)]
 
+    def sides(self, pick: Pick) -> list[tuple[str, int]]:
+        """The pair, each class, and the word of each source."""
+        a, b = pick.classes
+        axis = _axis_name(WORDS.index(pick.answer))
+        forward = 1 if pick.answer in ("left", "above") else -1
+        words = "left / right" if axis == "x" else "above / below"
+        fact = forward if a <= b else -forward
+        return [
+            (f"pair {min(a, b)} / {max(a, b)}, {words}", fact),
+            (f"class {a}, {words}", forward),
+            (f"class {b}, {words}", -forward),
+            (f"word {words} of {pick.catalog.source}", forward),
+        ]
+
     def unbalanced(self, taken: dict[str, list[Pick]], settings: BuildSettings) -> list[Pick]:
         """The words of an axis differ by at most one row in each source, because a word always has the same letter."""
         cut: list[Pick] = []
