@@ -117,5 +117,5 @@ def _lacking(
         rows = table[np.flatnonzero(open_rows[cell])].tocoo()
         for column, side in zip(rows.col.tolist(), rows.data.tolist(), strict=True):
             if side * uneven[column] >= limit[column]:
-                counts[names[column]] += 1
-    return [name for name, _ in counts.most_common(3)]
+                counts[names[column].partition(", strength")[0]] += 1
+    return [f"of the rarer side of {name!r}" for name, _ in counts.most_common(3)]

@@ -17,9 +17,9 @@ from cvbench_builder import __version__, dataset, derived_files, draw, duplicate
 from cvbench_builder.candidates import CandidateTable, Pick, add_funnels, funnel, image_key, join
 from cvbench_builder.catalog import Catalog
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.hardening import harden
 from cvbench_builder.inputs import Inputs, Source, load
 from cvbench_builder.row_files import SampledTask, image_name, write_rows
-from cvbench_builder.hardening import harden
 from cvbench_builder.settings import BuildSettings, DrawingRules, SamplingRules
 from cvbench_builder.task import SampledRows, Task
 from cvbench_builder.tasks import chosen_tasks, enumerate_candidates

@@ -165,7 +165,7 @@ def finalize(
 
 @_command("audit")
 def audit(
-    folder: Annotated[Path, typer.Argument(help="A build, a parquet file or a folder of parquet files.")],
+    folder: Annotated[Path, typer.Argument(help="A build, a parquet file, a folder of them, or a JSONL file.")],
     out: Annotated[Path | None, typer.Option(help="Folder for audit.json and audit.png; default: the build.")] = None,
     fail_above: Annotated[
         float | None,
@@ -179,13 +179,10 @@ def audit(
 
     Compares guessers with chance, and names the best one of each task with its interval and a verdict.
     """
+    from cvbench_builder import any_rows, dataset, figures
     from cvbench_builder import audit as audits
-    from cvbench_builder import dataset, figures
-    from cvbench_builder.diff import load_any
 
-    rows = load_any(folder)
-    if not rows:
-        raise BuilderError(f"{folder}: contains no rows; check the path")
+    rows = any_rows.load(folder)
     result = audits.audit(rows, forest=forest)
     target = out or (folder if folder.is_dir() else folder.parent)
     target.mkdir(parents=True, exist_ok=True)
@@ -199,6 +196,29 @@ def audit(
     failed = audits.failures(result, limit, boxes=boxes) if fail_above is not None else []
     for line in failed:
         typer.echo(f"above {limit:g}: {line}", err=True)
+    return 1 if failed else 0
+
+
+@_command("debias")
+def debias(
+    source: Annotated[Path, typer.Argument(help="A build, a parquet file, a folder of them, or a JSONL file.")],
+    out: Annotated[Path, typer.Argument(help="What to write, in the same form.")],
+    limit: Annotated[float, typer.Option(help="Points above chance that the best guesser may have.", min=0)] = 5.0,
+    forest: Annotated[bool, typer.Option(help="Include the random forests.")] = True,
+    debug: Debug = False,
+) -> int:
+    """Draw new options and drop rows until the audit passes.
+
+    Counts get options that do not give the answer away; other rows are dropped as far as needed. Prints the cost.
+    """
+    from cvbench_builder import debias as debiasing
+
+    costs = debiasing.debias(source, out, limit, _progress, forest=forest)
+    for line in debiasing.lines(costs, limit):
+        typer.echo(line)
+    failed = debiasing.unsolved(costs, limit)
+    for line in failed:
+        typer.echo(line, err=True)
     return 1 if failed else 0
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cvbench_builder import count_options
 from cvbench_builder.task import Row
 
 Box = Sequence[float]
@@ -101,16 +102,14 @@ def numbers(row: Row) -> list[int] | None:
 def middle_scores(row: Row) -> list[float] | None:
     """Highest for the middle of the numbers.
 
-    A 0 that stands apart from the other numbers is no part of the window; of two middle numbers the lower one is the
-    guess, because the window of a 1 is cut off at 0.
+    For the options of the published set, n - 2 to n + 2 and 0, that is n; otherwise the lower one of two middle ones.
     """
     values = numbers(row)
     if not values:
         return None
     window = sorted(values)
-    if len(window) > 2 and window[0] == 0 and window[1] > 1:
-        window = window[1:]
-    guess = window[(len(window) - 1) // 2]
+    published = [n for n in window if count_options.values(n, "published", "") == window]
+    guess = published[-1] if published else window[(len(window) - 1) // 2]
     return [float(v == guess) for v in values]
 
 

@@ -119,6 +119,23 @@ def _with_answer(row: dict[str, Any], text: str, settings: dict[str, Any]) -> di
 
 
 def _write(source: Path, out: Path, rows: list[dict[str, Any]], build: dict[str, Any], report: ReviewSummary) -> None:
+    build["state"] = "finalized"
+    build["agreement"] = [
+        {
+            "reviewers": [a.first, a.second],
+            "rows": a.rows,
+            "agreement": _number(a.agreement),
+            "kappa": _number(a.kappa),
+        }
+        for a in report.agreements
+    ]
+    funnel = dataset.read_record(source / dataset.FUNNEL)
+    funnel["review"] = {**report.counts, "accepted_share": round(report.accepted_share, 4)}
+    rewrite(source, out, rows, build, funnel)
+
+
+def rewrite(source: Path, out: Path, rows: list[dict[str, Any]], build: dict[str, Any], funnel: dict[str, Any]) -> None:
+    """Write a build with some rows of another one, perhaps changed, and their twins; `out` may be `source`."""
     if out != source:
         dataset.refuse_foreign(out, overwrite=False)
     with dataset.replacing(out) as part:
@@ -129,19 +146,7 @@ def _write(source: Path, out: Path, rows: list[dict[str, Any]], build: dict[str,
             by_key = {r["key"]: r for r in rows}
             old = dataset.read_rows_file(twins / dataset.ROWS)
             _copy_rows(twins, part / "twins", [_twin(t, by_key[t["key"][:-1]]) for t in old if t["key"][:-1] in by_key])
-        build["state"] = "finalized"
-        build["agreement"] = [
-            {
-                "reviewers": [a.first, a.second],
-                "rows": a.rows,
-                "agreement": _number(a.agreement),
-                "kappa": _number(a.kappa),
-            }
-            for a in report.agreements
-        ]
         dataset.write_json(build, part / dataset.BUILD)
-        funnel = dataset.read_record(source / dataset.FUNNEL)
-        funnel["review"] = {**report.counts, "accepted_share": round(report.accepted_share, 4)}
         dataset.write_json(funnel, part / dataset.FUNNEL)
         derived_files.write(part, dataset.read_rows_file(part / dataset.ROWS))
 

@@ -123,7 +123,9 @@ def all_guessers(rows: list[Row], *, forest: bool = True) -> list[Guesser]:
         Guesser("class frequency", class_frequency, learns=True),
     ]
     for clue in clues.BOX_CLUES:
-        found.append(Guesser(clue.name, lambda r, c=clue: by_scores(r, lambda one: clues.box_scores(one, c)), boxes=True))  # type: ignore[misc]
+        found.append(
+            Guesser(clue.name, lambda r, c=clue: by_scores(r, lambda one: clues.box_scores(one, c)), boxes=True)
+        )  # type: ignore[misc]
     if forest:
         from cvbench_builder.text_baseline import clue_forest, text_forest
 

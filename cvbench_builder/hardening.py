@@ -27,6 +27,9 @@ def harden(
     done, lines = [], []
     for item in sampled:
         name, wanted = item.task.name, settings.size(item.task.name) or 0
+        if not item.picks:
+            done.append(item)
+            continue
         kept, score, solved = _passing(item, facts, settings)
         done.append(kept)
         got, dropped = len(kept.picks), len(item.picks) - len(kept.picks)
@@ -39,7 +42,7 @@ def harden(
             text += f"; {got} rows are too few to pass the audit with certainty"
         if got < wanted:
             if lacking[name]:
-                text += f"; rows were lacking on the other side of: {', '.join(lacking[name])}"
+                text += f"; more rows would be needed {', '.join(lacking[name])}"
             if got:
                 text += f"; about {math.ceil((wanted - got) * images[name] / got)} more such images would do"
         lines.append(text)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from cvbench_builder.audit import Score, best, measure
 from cvbench_builder.guessers import Guesser, Guesses, all_guessers
+from cvbench_builder.stats import row_key
 from cvbench_builder.task import Row
 
 FEWEST = 12
@@ -89,7 +89,6 @@ def _to_drop(rows: list[Row], over: list[Measured], limit: float) -> set[int]:
 
     def order(i: int) -> tuple[float, str]:
         agree = sum(own[i] for _, _, own in over if not math.isnan(own[i]))
-        text = f"{rows[i]['question']}|{rows[i].get('source_filename')}|{rows[i].get('filename')}"
-        return -agree, blake2b(text.encode(), digest_size=8).hexdigest()
+        return -agree, row_key(rows[i])
 
     return set(sorted(right, key=order)[:count])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -28,6 +29,12 @@ def answer_text(row: dict[str, Any]) -> str:
 def answer_place(row: dict[str, Any]) -> int:
     """The letter of the answer as a number: `(A)` is 0."""
     return ord(row["answer"][1]) - ord("A")
+
+
+def row_key(row: dict[str, Any]) -> str:
+    """The key of a row; a hash of its question and image for rows without one, such as published rows."""
+    about = f"{row['question']}|{row.get('source_filename')}|{row.get('filename')}"
+    return str(row.get("key") or hashlib.blake2b(about.encode(), digest_size=12).hexdigest())
 
 
 def margin(row: dict[str, Any], name: str) -> float | None:

@@ -251,6 +251,13 @@ class Task(ABC):
         """The options around a free answer; `settings` are those of the build."""
         return list(row["choices"])
 
+    def redrawn(self, rows: list[Row]) -> list[tuple[list[str], int]] | None:
+        """New options for rows of this task, each with the place of the answer, that do not give the answers away.
+
+        None where options cannot be drawn from the answer alone.
+        """
+        return None
+
     # ---- audit
 
     def prior_keys(self, row: Row) -> list[tuple[str, ...]]:

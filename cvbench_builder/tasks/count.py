@@ -7,6 +7,7 @@ image could mean the same. Which absent classes are asked about is decided in `z
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
@@ -14,13 +15,15 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from cvbench_builder import count_options
 from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Pick, Reason
 from cvbench_builder.catalog import Bools, Catalog, ObjectFlag
 from cvbench_builder.class_names import is_stuff, is_uncountable, plural
 from cvbench_builder.quotas import split, take_evenly
 from cvbench_builder.settings import BuildSettings, Meta, ObjectRules, Rules
+from cvbench_builder.stats import answer_text, row_key
 from cvbench_builder.task import Candidate, Prior, Profile, Row, SampledRows, Wording
-from cvbench_builder.tasks import count_options, uniform_counts, zero_questions
+from cvbench_builder.tasks import uniform_counts, zero_questions
 from cvbench_builder.tasks.image_objects import ImageTask, object_reasons, presence
 from cvbench_builder.wording import box_record
 
@@ -61,7 +64,9 @@ class CountRules(Rules):
     ] = True
     zero_share: Annotated[
         float,
-        Meta("Share of rows whose answer is 0; with uniform options the largest share.", 0, 1, presets={"strict": 0.34}),
+        Meta(
+            "Share of rows whose answer is 0; with uniform options the largest share.", 0, 1, presets={"strict": 0.34}
+        ),
     ] = 0.15
     value_share: Annotated[float, Meta("Largest share of one value among the rows about a class.", 0, 1)] = 0.5
 
@@ -263,6 +268,22 @@ class Count(ImageTask):
         """The options that a question with this answer has."""
         values = count_options.values(int(answer), settings["count_options"], row["key"])
         return count_options.shuffled(values, int(answer), int(row["key"][:8], 16) % len(values), row["key"])
+
+    def redrawn(self, rows: list[Row]) -> list[tuple[list[str], int]] | None:
+        """Uniform windows; a count needs nothing but its answer."""
+        answers = [answer_text(row) for row in rows]
+        if not all(answer.isdecimal() for answer in answers):
+            return None
+        keys = [row_key(row) for row in rows]
+        items = [(row["classes"][0], int(answer), key) for row, answer, key in zip(rows, answers, keys, strict=True)]
+        windows, _ = count_options.uniform_windows(items)
+        places: list[int] = [0] * len(rows)
+        turns: Counter[int] = Counter()
+        for i in sorted(range(len(rows)), key=lambda i: keys[i]):
+            places[i] = turns[len(windows[i])] % len(windows[i])
+            turns[len(windows[i])] += 1
+        found = zip(windows, items, places, strict=True)
+        return [(count_options.shuffled(values, n, place, key), place) for values, (_, n, key), place in found]
 
     def prior_keys(self, row: Row) -> list[tuple[str, ...]]:
         """The class."""

@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from cvbench_builder.candidates import Pick
+from cvbench_builder.count_options import SIZES
 from cvbench_builder.task import SampledRows
-from cvbench_builder.tasks.count_options import SIZES
 
 Waiting = dict[int, list[Pick]]
 """The rows of one class that are left, by their answer."""
@@ -57,7 +57,7 @@ def choose(
         chosen += got
         if len(got) < total:
             short[source] = (total, len(got))
-    lacking = [f"the answer {value}" for value, _ in missing.most_common(3)] if short else []
+    lacking = [f"with the answer {value}" for value, _ in missing.most_common(3)] if short else []
     return SampledRows(sorted(chosen, key=lambda p: p.hash), short, lacking)
 
 

@@ -17,7 +17,7 @@ from cvbench_builder.geometry import cuboid_distance, cuboids, distance_bounds
 from cvbench_builder.images import turn_boxes
 from cvbench_builder.inputs import Inputs
 from cvbench_builder.presets import make
-from cvbench_builder.tasks import count_options
+from cvbench_builder import count_options
 from tests.cvbench import oracle
 from tests.cvbench.sources import Coco, Omni, corners
 from tests.cvbench.test_oracle import listed, random_coco, random_omni, random_rotation, valid
