@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -19,6 +19,9 @@ from typer.core import TyperCommand
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.files import shown
 from cvbench_builder.options import BuildCommand, inputs_from, settings_from
+
+if TYPE_CHECKING:
+    from cvbench_builder.build import BuildSummary
 
 app = typer.Typer(
     name="cvbench",
@@ -74,15 +77,37 @@ def build(
 
     inputs = inputs_from(ctx.obj, cache_dir, no_cache, workers or _default_workers())
     summary = run(inputs, settings_from(ctx.obj), out, _progress, overwrite=overwrite)
-    for line in summary.unbuildable:
-        typer.echo(line)
-    for name, cells in summary.shortfalls.items():
-        for cell, (wanted, got) in cells.items():
-            typer.echo(f"shortfall: {name}, {cell}: {got} of {wanted} rows")
-    for line in summary.guessing:
-        typer.echo(line)
-    rows = ", ".join(f"{n} {name}" for name, n in summary.rows.items())
-    typer.echo(f"{out}: {sum(summary.rows.values())} rows ({rows})")
+    _report(summary, out)
+    return 0
+
+
+@_command("fresh", BuildCommand)
+def fresh(
+    ctx: typer.Context,
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    not_in: Annotated[
+        list[Path], typer.Option(help="Sets whose images are left out: builds, parquet files or JSONL files.")
+    ],
+    cache_dir: CacheDir = None,
+    no_cache: NoCache = False,
+    workers: Workers = None,
+    debug: Debug = False,
+) -> int:
+    """Build a new set from the same sources, without the images of known sets.
+
+    Takes the options of `build`. Without --seed the seed is random; it is written to build.json, so keep the folder
+    private.
+    """
+    from click.core import ParameterSource
+
+    from cvbench_builder import fresh as fresh_set
+
+    if ctx.get_parameter_source("seed") is ParameterSource.DEFAULT:
+        ctx.obj["seed"] = fresh_set.private_seed()
+    inputs = inputs_from(ctx.obj, cache_dir, no_cache, workers or _default_workers())
+    made = fresh_set.build(inputs, settings_from(ctx.obj), not_in, out, _progress)
+    _report(made.summary, out)
+    typer.echo(f"{made.left_out} images of {len(not_in)} known sets were left out; none is in {out}")
     return 0
 
 
@@ -268,6 +293,18 @@ def diff(
     if json_out is not None:
         dataset.write_json(diffs.as_json(difference), json_out)
     return 0
+
+
+def _report(summary: BuildSummary, out: Path) -> None:
+    for line in summary.unbuildable:
+        typer.echo(line)
+    for name, cells in summary.shortfalls.items():
+        for cell, (wanted, got) in cells.items():
+            typer.echo(f"shortfall: {name}, {cell}: {got} of {wanted} rows")
+    for line in summary.guessing:
+        typer.echo(line)
+    rows = ", ".join(f"{n} {name}" for name, n in summary.rows.items())
+    typer.echo(f"{out}: {sum(summary.rows.values())} rows ({rows})")
 
 
 def _progress(line: str) -> None:

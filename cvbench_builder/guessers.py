@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from cvbench_builder import clues
 from cvbench_builder.image_folds import FOLDS, fold_of
@@ -33,13 +34,15 @@ class Guesser:
     learns: bool = False
     slow: bool = False
     """Whether `--no-forest` skips it."""
-    options_alone: bool = False
-    """Whether new options can take its advantage away."""
 
 
 def by_scores(rows: list[Row], scores: Scores) -> Guesses:
     """The option with the highest score."""
     return [float("nan") if (own := scores(r)) is None else share(own, answer_place(r)) for r in rows]
+
+
+def _by_clue(rows: list[Row], clue: clues.BoxClue) -> Guesses:
+    return by_scores(rows, lambda row: clues.box_scores(row, clue))
 
 
 def share(scores: list[float], place: int) -> float:
@@ -115,17 +118,14 @@ def all_guessers(rows: list[Row], *, forest: bool = True) -> list[Guesser]:
     """The guessers for the rows of one task."""
     task = task_named(rows[0]["task"])
     found = [
-        Guesser("always A", always_a, options_alone=True),
+        Guesser("always A", always_a),
         Guesser("first named", lambda r: by_scores(r, clues.named_scores)),
-        Guesser("middle of the window", lambda r: by_scores(r, clues.middle_scores), options_alone=True),
+        Guesser("middle of the window", lambda r: by_scores(r, clues.middle_scores)),
         Guesser("majority word", majority_word, learns=True),
         Guesser(task.prior_name, prior, learns=True),
         Guesser("class frequency", class_frequency, learns=True),
     ]
-    for clue in clues.BOX_CLUES:
-        found.append(
-            Guesser(clue.name, lambda r, c=clue: by_scores(r, lambda one: clues.box_scores(one, c)), boxes=True)
-        )  # type: ignore[misc]
+    found += [Guesser(clue.name, partial(_by_clue, clue=clue), boxes=True) for clue in clues.BOX_CLUES]
     if forest:
         from cvbench_builder.text_baseline import clue_forest, text_forest
 

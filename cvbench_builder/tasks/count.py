@@ -44,7 +44,7 @@ class CountRules(Rules):
         str,
         Meta(
             "Options: `published` are the values around the answer, and 0; `balanced` are windows of values in which "
-            "the answer takes every rank equally often; `uniform` are three or four consecutive values, each of which is "
+            "the answer takes every rank equally often; `uniform` are three or four consecutive values, each of them "
             "the answer equally often for each class.",
             choices=("published", "balanced", "uniform"),
             presets={"strict": "uniform"},

@@ -1,7 +1,7 @@
 """Sampling Count rows whose answer is uniform given the options: complete windows of one class.
 
-A window of four (or three) consecutive values takes one row of each value, all about one class, from different images. So each
-of its values is the answer equally often, and neither the options nor the class say which.
+A window of four (or three) consecutive values takes one row of each value, all about one class, from different
+images. So each of its values is the answer equally often, and neither the options nor the class say which.
 """
 
 from __future__ import annotations
