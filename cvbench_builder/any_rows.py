@@ -45,6 +45,8 @@ def _jsonl_row(row: dict[str, Any], where: str) -> Row:
 
 def _answer_checked(row: dict[str, Any], where: str) -> Row:
     choices, answer = row["choices"], row["answer"]
+    if choices == [] and dataset.NUMBER.fullmatch(str(answer)):
+        return row
     if not isinstance(choices, list) or len(choices) < 2 or not all(isinstance(c, str) for c in choices):
         raise BuilderError(f"{where}: `choices` is {str(choices)[:60]}; it must be a list of at least two texts")
     letters = [f"({chr(ord('A') + i)})" for i in range(len(choices))]

@@ -69,12 +69,12 @@ def task_scores(rows: list[Row], *, forest: bool = True) -> list[Score]:
 
 def measure(guesser: guessers.Guesser, rows: list[Row], guesses: guessers.Guesses) -> Score | None:
     """The score of some guesses; None if the guesser applies to no row."""
-    scored = [(r, g) for r, g in zip(rows, guesses, strict=True) if not math.isnan(g)]
+    scored = [t for t in zip(rows, guesses, guessers.chances(rows), strict=True) if not math.isnan(t[1])]
     if not scored:
         return None
-    chance = np.array([1 / len(r["choices"]) for r, _ in scored])
-    correct = np.array([g for _, g in scored])
-    low, high = interval([image_of(r) for r, _ in scored], correct - chance)
+    chance = np.array([c for _, _, c in scored])
+    correct = np.array([g for _, g, _ in scored])
+    low, high = interval([image_of(r) for r, _, _ in scored], correct - chance)
     points = (100 * float(v) for v in (correct.mean(), chance.mean(), (correct - chance).mean(), low, high))
     accuracy, average, margin, low, high = (round(v, 4) for v in points)
     return Score(guesser.name, rows[0]["task"], guesser.boxes, len(scored), accuracy, average, margin, low, high)

@@ -264,7 +264,7 @@ def stats(folder: Build, debug: Debug = False) -> int:
 @_command("export")
 def export(
     folder: Build,
-    format: Annotated[str, typer.Option("--format", help="parquet, disk, jsonl or vlmevalkit.")],
+    format: Annotated[str, typer.Option("--format", help="parquet, disk, jsonl, vlmevalkit, circular or mirrored.")],
     out: Annotated[Path | None, typer.Option(help="Default: the name of the build with the format added.")] = None,
     debug: Debug = False,
 ) -> int:

@@ -96,7 +96,9 @@ def box_scores(row: Row, clue: BoxClue) -> list[float] | None:
 
 def numbers(row: Row) -> list[int] | None:
     """The options as numbers; None where one is a word."""
-    return [int(c) for c in row["choices"]] if all(str(c).isdecimal() for c in row["choices"]) else None
+    return (
+        [int(c) for c in row["choices"]] if row["choices"] and all(str(c).isdecimal() for c in row["choices"]) else None
+    )
 
 
 def middle_scores(row: Row) -> list[float] | None:
@@ -115,7 +117,8 @@ def middle_scores(row: Row) -> list[float] | None:
 
 def named_scores(row: Row) -> list[float] | None:
     """Highest for the option that the question names first; None where it does not name them all."""
-    places = [row["question"].rfind(f"the {c} ") for c in row["choices"]]
+    text = row["question"]
+    places = [max(text.rfind(f"the {c} "), text.rfind(f"more {c} ")) for c in row["choices"]]
     if numbers(row) is not None or min(places, default=-1) < 0 or len(set(places)) < len(places):
         return None
     return [-float(p) for p in places]

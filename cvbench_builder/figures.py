@@ -82,7 +82,7 @@ def _answers(plt: Any, rows: list[dict[str, Any]], tasks: list[str], path: Path)
         words.set_title(
             f"{task}: answers" + ("" if len(counts) <= len(order) else f" (12 of {len(counts)})"), loc="left"
         )
-        by_letter = Counter(r["answer"][1] for r in own)
+        by_letter = Counter(r["answer"][1] for r in own if r["choices"])
         names = sorted(by_letter)
         letters.bar(names, [by_letter[n] for n in names], color=_BAR, width=0.5)
         letters.set_title(f"{task}: letters", loc="left")

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 
 from cvbench_builder import clues
 from cvbench_builder.image_folds import FOLDS, fold_of
@@ -114,8 +115,48 @@ def _about(row: Row) -> str:
     return "" if set(row["choices"]) <= set(row["classes"]) else row["classes"][0]
 
 
+TOLERANCE = 0.25
+"""A number is right if it differs from the answer by at most this share of the answer."""
+
+
+def chances(rows: list[Row]) -> list[float]:
+    """Per row the probability that a guess without any basis is right.
+
+    Without options that is the number that is right most often: the median answer of the other images.
+    """
+    if rows and not rows[0]["choices"]:
+        return by_median(rows, lambda row: ())
+    return [1 / len(row["choices"]) for row in rows]
+
+
+def by_median(rows: list[Row], key: Callable[[Row], tuple[str, ...]]) -> Guesses:
+    """The median answer of the rows with the same key on other images; of all rows where there is none."""
+    guesses = []
+    seen: list[dict[tuple[str, ...], list[float]]] = [defaultdict(list) for _ in range(FOLDS)]
+    for row in rows:
+        for fold in range(FOLDS):
+            if fold_of(row) != fold:
+                for name in {key(row), ()}:
+                    seen[fold][name].append(float(row["answer"]))
+    for row in rows:
+        table, answer = seen[fold_of(row)], float(row["answer"])
+        known = table.get(key(row)) or table.get(())
+        guesses.append(float(abs(median(known) - answer) <= TOLERANCE * answer) if known else 0.0)
+    return guesses
+
+
+def _number_guessers() -> list[Guesser]:
+    return [
+        Guesser("usual number", lambda rows: by_median(rows, lambda row: ()), learns=True),
+        Guesser("pair prior", lambda rows: by_median(rows, lambda row: tuple(sorted(row["classes"]))), learns=True),
+        Guesser("class frequency", lambda rows: by_median(rows, lambda row: (row["classes"][0],)), learns=True),
+    ]
+
+
 def all_guessers(rows: list[Row], *, forest: bool = True) -> list[Guesser]:
     """The guessers for the rows of one task."""
+    if not rows[0]["choices"]:
+        return _number_guessers()
     task = task_named(rows[0]["task"])
     found = [
         Guesser("always A", always_a),

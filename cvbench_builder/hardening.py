@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from cvbench_builder import draw
-from cvbench_builder.audit import LIMIT, Score, sentence
+from cvbench_builder.audit import LIMIT, Score, best, sentence, task_scores
 from cvbench_builder.prune import FEWEST, prune
 from cvbench_builder.row_files import SampledTask, rows_without_images
 from cvbench_builder.settings import BuildSettings
@@ -36,8 +36,7 @@ def harden(
         text = f"{name}: {got} of {wanted} rows"
         if dropped:
             text += f", {dropped} dropped so that the audit passes"
-        if score is not None:
-            text += f"; best guesser: {sentence(score, LIMIT)}"
+        text += f"; best guesser: {sentence(score, LIMIT)}"
         if not solved:
             text += f"; {got} rows are too few to pass the audit with certainty"
         if got < wanted:
@@ -51,16 +50,16 @@ def harden(
 
 def _passing(
     item: SampledTask, facts: dict[str, draw.ImageFacts], settings: BuildSettings
-) -> tuple[SampledTask, Score | None, bool]:
+) -> tuple[SampledTask, Score, bool]:
     """Fewer rows change the options and letters of the others, so the audit is asked again until nothing changes."""
-    score = None
+    first = item
     for _ in range(_ROUNDS):
         picks, rows = rows_without_images(item, facts, settings)
-        if len(rows) < FEWEST:
-            return item, score, False
-        result = prune(rows, LIMIT)
-        score = result.after
-        if not result.solved or len(result.kept) == len(rows):
-            return item, score, result.solved
+        result = prune(rows, LIMIT) if len(rows) >= FEWEST else None
+        if result is None or not result.solved:
+            break
+        if len(result.kept) == len(rows):
+            return item, result.after, True
         item = SampledTask(item.task, [picks[i] for i in result.kept])
-    return item, score, False
+    rows = rows_without_images(first, facts, settings)[1]
+    return first, best(task_scores(rows), LIMIT), False

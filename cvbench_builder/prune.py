@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from cvbench_builder.audit import Score, best, measure
-from cvbench_builder.guessers import Guesser, Guesses, all_guessers
+from cvbench_builder.guessers import Guesser, Guesses, all_guessers, chances
 from cvbench_builder.stats import row_key
 from cvbench_builder.task import Row
 
@@ -85,7 +85,8 @@ def _to_drop(rows: list[Row], over: list[Measured], limit: float) -> set[int]:
     bound = (worst.chance + limit) / 100
     needed = (worst.rows * (worst.accuracy / 100 - bound)) / max(1 - bound, 1e-9)
     count = max(1, math.ceil(needed / 2 if guesser.learns else needed - 1e-9))
-    right = [i for i, g in enumerate(guesses) if g > 1 / len(rows[i]["choices"]) - 1e-9]
+    base = chances(rows)
+    right = [i for i, g in enumerate(guesses) if g > 0 and g >= base[i] - 1e-9]
 
     def order(i: int) -> tuple[float, str]:
         agree = sum(own[i] for _, _, own in over if not math.isnan(own[i]))

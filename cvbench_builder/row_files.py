@@ -45,7 +45,12 @@ def write_rows(
 
     def finish(job: tuple[int, Pick, Question, str]) -> dict[str, Any]:
         idx, pick, question, stem = job
-        rendered = draw.render(paths[image_name(pick)], _drawn_boxes(question, settings), mirror=mirror)
+        rendered = draw.render(
+            paths[image_name(pick)],
+            _drawn_boxes(question, settings),
+            mirror=mirror,
+            marker=settings[DrawingRules].marker,
+        )
         filename = stem + rendered.suffix
         target = folder / filename
         target.parent.mkdir(parents=True, exist_ok=True)

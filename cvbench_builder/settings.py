@@ -151,6 +151,9 @@ class DrawingRules(Rules):
             choices=("published", "safe"),
         ),
     ] = "published"
+    marker: Annotated[
+        str, Meta("How objects are highlighted: a box, or a point in the middle of it.", choices=("box", "point"))
+    ] = "box"
     twins: Annotated[bool, Meta("Also write a mirrored twin of every row to twins/.")] = False
 
 

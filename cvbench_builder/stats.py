@@ -22,7 +22,9 @@ def statistics(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def answer_text(row: dict[str, Any]) -> str:
-    """The correct option in words."""
+    """The correct option in words; the number of a row without options."""
+    if not row["choices"]:
+        return str(row["answer"])
     return str(row["choices"][answer_place(row)])
 
 
@@ -61,8 +63,8 @@ def _task(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "rows": len(rows),
         "images": len({(r["source"], r["source_filename"]) for r in rows}),
         "distinct_questions": len({r["question"] for r in rows}),
-        "chance": sum(100 / len(r["choices"]) for r in rows) / len(rows),
-        "letters": _sorted(Counter(r["answer"] for r in rows)),
+        "chance": sum(100 / len(r["choices"]) for r in rows if r["choices"]) / len(rows),
+        "letters": _sorted(Counter(r["answer"] for r in rows if r["choices"])),
         "answers": dict(Counter(answer_text(r) for r in rows).most_common(TOP)),
         "options_per_row": {str(k): options[k] for k in sorted(options)},
         "options": sum(len(r["choices"]) for r in rows),

@@ -18,6 +18,8 @@ from cvbench_builder.candidates import CandidateTable, Pick, Reason, names_of, n
 from cvbench_builder.catalog import Catalog
 from cvbench_builder.settings import BuildSettings, Rules
 
+EXTRA = "extra"
+"""The `type` of rows that are not part of CV-Bench."""
 Row = dict[str, Any]
 Prior = tuple[tuple[str, ...], str]
 """A group of questions for which a guesser could learn a habit, and the answer within the group."""
@@ -61,7 +63,7 @@ class Wording:
     question: str
     choices: list[str]
     place: int
-    """Which of the choices is the answer."""
+    """Which of the choices is the answer; without meaning if there are no choices."""
     classes: tuple[str, ...]
     """Class names in the order of the question."""
     boxes: list[dict[str, Any]]
@@ -69,6 +71,8 @@ class Wording:
     """How far above its threshold the smallest margin lies; 1: exactly at the threshold."""
     target_class: str | None = None
     target_size: int | None = None
+    number: str | None = None
+    """The answer of a question without choices."""
 
 
 class Task(ABC):
@@ -79,7 +83,9 @@ class Task(ABC):
     """Position among the tasks, in rows and listings."""
     kind: ClassVar[Literal["2D", "3D"]]
     rows: ClassVar[int]
-    """Rows of the published set."""
+    """Rows of the published set; of a task that is not in it, the rows that are built by default."""
+    extra: ClassVar[bool] = False
+    """Not part of CV-Bench: built only if `--task` names it, and kept in a set of its own, `cvbench_extra`."""
     sources: ClassVar[tuple[str, ...]]
     """Sources (2D) or Omni3D components (3D) of the published rows."""
     rules: ClassVar[tuple[type[Rules], ...]]
@@ -103,6 +109,11 @@ class Task(ABC):
     """Name of the audit's baseline that guesses the usual answer of a class or pair."""
     free_answer: ClassVar[str] = ""
     """What a reviewer may enter instead of an option; empty: only options. `number` is known to the review page."""
+
+    @property
+    def row_type(self) -> str:
+        """The `type` column, which also says in which set the rows are."""
+        return EXTRA if self.extra else self.kind
 
     # ---- candidates
 

@@ -109,11 +109,11 @@ class CuboidTask(Task):
         *anchor, first, second = (int(o) for o in table.objects[row])
         objects = [*anchor, first, second] if int(table.answer[row]) == place % 2 else [*anchor, second, first]
         names = catalog.class_names(objects)
-        palette = PALETTES[settings[DrawingRules].palette]
+        palette, marker = PALETTES[settings[DrawingRules].palette], settings[DrawingRules].marker
         colors = {f"{role}_box": palette.with_article(i) for i, role in enumerate(self.roles)}
         boxes = enumerate(zip(objects, self.roles, strict=True))
         return Wording(
-            question=template.format(**dict(zip(self.roles, names, strict=True)), **colors),
+            question=template.format(**dict(zip(self.roles, names, strict=True)), **colors, marker=marker),
             choices=names[-2:],
             place=place % 2,
             classes=tuple(names),

@@ -27,7 +27,7 @@ QUESTION = (
     "Considering the relative positions of the {a}{marker_a} and the {b}{marker_b} in the image provided, "
     "where is the {a}{again_a} located with respect to the {b}{again_b}?"
 )
-MARKER = " (annotated by the {color} box)"
+MARKER = " (annotated by the {color} {marker})"
 WORDS = ("left", "right", "above", "below")
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 _CHUNK = 20_000
@@ -240,7 +240,7 @@ class Relation(ImageTask):
         coco = catalog.source == "COCO"
         word, gap = int(table.answer[row]), float(table.margins[row, 0])
         return Wording(
-            question=_question(names, colors, repeat=rules.markers == "both" or coco),
+            question=_question(names, colors, settings[DrawingRules].marker, repeat=rules.markers == "both" or coco),
             choices=list(WORDS[:2] if word < 2 else WORDS[2:]),
             place=word % 2,
             classes=tuple(names),
@@ -275,9 +275,9 @@ def _axis_name(answer: int) -> str:
     return "x" if answer < 2 else "y"
 
 
-def _question(names: Sequence[str], colors: Sequence[str], *, repeat: bool) -> str:
+def _question(names: Sequence[str], colors: Sequence[str], marker: str, *, repeat: bool) -> str:
     """The template; `repeat` names the boxes at the second mention too."""
-    markers = [MARKER.format(color=color) if color else "" for color in colors]
+    markers = [MARKER.format(color=color, marker=marker) if color else "" for color in colors]
     again = markers if repeat else ["", ""]
     return QUESTION.format(
         a=names[0], b=names[1], marker_a=markers[0], marker_b=markers[1], again_a=again[0], again_b=again[1]
