@@ -50,7 +50,7 @@ class CVBenchExtra(CVBench):
 
     @property
     def source(self) -> HubSource:
-        """Only local builds have these rows."""
+        """There is no published dataset, only local builds in the same layout."""
         return HubSource("nyu-visionx/CV-Bench", "test", self.n_rows, (*COLUMNS, "key"), config=self.name)
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample | None:
