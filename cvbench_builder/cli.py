@@ -188,6 +188,32 @@ def finalize(
     return 0
 
 
+@_command("merge-reviews")
+def merge_reviews(
+    reviews: Annotated[list[Path], typer.Argument(help="The review.jsonl of two or more reviewers.")],
+    out: Annotated[Path, typer.Option(help="The merged file to write; `finalize` takes it.")],
+    debug: Debug = False,
+) -> int:
+    """Merge the reviews of several reviewers; prints agreement and kappa.
+
+    Keeps the decisions on which all agree and lists the rows on which they do not.
+    """
+    from cvbench_builder import review as reviewing
+
+    if len(reviews) < 2:
+        raise BuilderError("merge-reviews: give the files of at least two reviewers")
+    if out.exists():
+        raise BuilderError(f"{out}: already exists; choose another --out")
+    merged = reviewing.merge([reviewing.read_decisions(path) for path in reviews])
+    reviewing.write_decisions(merged.decisions, out)
+    for a in merged.agreements:
+        typer.echo(f"{a.first} and {a.second}: {a.rows} common rows, agreement {a.agreement:.1%}, kappa {a.kappa:.3f}")
+    for key in merged.disagreements:
+        typer.echo(f"disagreement: row {key}")
+    typer.echo(f"{out}: {len(merged.decisions)} decisions; {len(merged.disagreements)} rows are left to decide")
+    return 0
+
+
 @_command("audit")
 def audit(
     folder: Annotated[Path, typer.Argument(help="A build, a parquet file, a folder of them, or a JSONL file.")],
