@@ -169,8 +169,7 @@ def _write_parquet(source: Path, out: Path, kept: Changes, start: int) -> int:
             for name in ("choices", "answer", "prompt"):
                 if name in table.column_names and chosen:
                     values = [
-                        old if _same(kept[row + i], old, name) else kept[row + i][name]
-                        for i, old in zip(chosen, table[name].to_pylist(), strict=True)
+                        _cell(kept[row + i], old, name) for i, old in zip(chosen, table[name].to_pylist(), strict=True)
                     ]
                     at = table.column_names.index(name)
                     table = table.set_column(at, table.field(at), pa.array(values, table.field(at).type))
@@ -181,9 +180,10 @@ def _write_parquet(source: Path, out: Path, kept: Changes, start: int) -> int:
     return row - start
 
 
-def _same(row: Row, old: Any, name: str) -> bool:
-    """Whether a cell stays as it is written, such as an answer `A` instead of `(A)`."""
-    return bool(str(row[name]).strip("()") == str(old).strip("()")) if name == "answer" else bool(row[name] == old)
+def _cell(row: Row, old: Any, name: str) -> Any:
+    """A cell of a kept row; an answer is written as the input writes it, `A` or `(A)`."""
+    new = row[name]
+    return new.strip("()") if name == "answer" and not str(old).startswith("(") else new
 
 
 def _write_jsonl(source: Path, out: Path, kept: Changes) -> None:
@@ -193,8 +193,6 @@ def _write_jsonl(source: Path, out: Path, kept: Changes) -> None:
         for i, line in enumerate(dataset.read_jsonl(source)):
             if i not in kept:
                 continue
-            new = {
-                c: kept[i][c] for c in ("choices", "answer", "prompt") if c in line and not _same(kept[i], line[c], c)
-            }
+            new = {c: _cell(kept[i], line[c], c) for c in ("choices", "answer", "prompt") if c in line}
             handle.write(json.dumps({**line, **new}, ensure_ascii=False) + "\n")
     part.rename(out)

@@ -42,7 +42,10 @@ class StratumComparison:
 def compare_strata(
     a: Run, b: Run, condition_a: str, condition_b: str, scorer: str, tags: Sequence[str]
 ) -> list[StratumComparison]:
-    """Every stratum that both runs have, and their mean with the sizes of the first run as weights."""
+    """Every stratum that both runs have, and their mean with the sizes of the first run as weights.
+
+    Benchmarks whose samples do not have the tags are left out, unless none has them.
+    """
     check_conditions((condition_a, condition_b))
     common = [n for n in a.benchmarks() if Cell(n, condition_a) in a.cells() and Cell(n, condition_b) in b.cells()]
     if not common:
@@ -50,8 +53,12 @@ def compare_strata(
             f"{a.path} ({condition_a}) and {b.path} ({condition_b}) have no benchmark in common: "
             f"{', '.join(a.benchmarks()) or 'none'} and {', '.join(b.benchmarks()) or 'none'}"
         )
+    tagged = [n for n in common if not _untagged(a, n, tags)]
+    if not tagged:
+        tag, has = _untagged(a, common[0], tags) or ("", "")
+        raise UserError(f"--strata {tag}: the samples of {common[0]} in {a.path} have no such tag; they have: {has}")
     found: list[StratumComparison] = []
-    for name in common:
+    for name in tagged:
         left, right = (_strata(run, Cell(name, c), scorer, tags) for run, c in ((a, condition_a), (b, condition_b)))
         shared = sorted(left.keys() & right.keys())
         if not shared:
@@ -70,6 +77,13 @@ _Graded = tuple[Sample, Verdict]
 _Strata = dict[str, list[_Graded]]
 
 
+def _untagged(run: Run, benchmark: str, tags: Sequence[str]) -> tuple[str, str] | None:
+    """The first of the tags that no sample of a benchmark has, and the tags there are."""
+    have = {name: None for sample in run.samples(benchmark) for name in sample.tags}
+    missing = next((t for t in tags if t not in have), None)
+    return None if missing is None else (missing, ", ".join(have) or "none")
+
+
 def _strata(run: Run, cell: Cell, scorer: str, tags: Sequence[str]) -> _Strata:
     verdicts = run.verdicts(cell, scorer)
     if not verdicts:
@@ -81,13 +95,9 @@ def _strata(run: Run, cell: Cell, scorer: str, tags: Sequence[str]) -> _Strata:
     for sample in run.samples(cell.benchmark):
         if sample.id not in verdicts:
             continue
-        unknown = [t for t in tags if t not in sample.tags]
-        if unknown:
-            raise UserError(
-                f"--strata {unknown[0]}: the samples of {cell.benchmark} in {run.path} have no such tag; "
-                f"they have: {', '.join(sample.tags) or 'none'}"
-            )
-        found.setdefault(", ".join(str(sample.tags[t]) for t in tags), []).append((sample, verdicts[sample.id]))
+        found.setdefault(", ".join(str(sample.tags.get(t, "-")) for t in tags), []).append(
+            (sample, verdicts[sample.id])
+        )
     return found
 
 
