@@ -18,7 +18,7 @@ from cvbench_builder.candidates import Pick
 
 Side = tuple[str, int]
 """A group, and the side in it: 1 or -1."""
-CONSIDERED = 20_000
+CONSIDERED = 5_000
 """At most so many candidates of a cell, the first ones by hash."""
 _TIGHT = ("pair ", "word ")
 _LOOSE = 2
@@ -33,6 +33,16 @@ class Balanced:
     """Groups that were full on one side when rows were still wanted, most frequent first."""
 
 
+@dataclass(frozen=True)
+class _Table:
+    """The candidates of a cell: for each its groups and its side in each, padded with group 0 and side 0."""
+
+    picks: list[Pick]
+    groups: Any
+    sides: Any
+    open: Any
+
+
 def choose(
     cells: dict[str, int],
     picks: Sequence[Pick],
@@ -45,77 +55,68 @@ def choose(
     for pick in picks:
         if pick.cell in queues and len(queues[pick.cell]) < CONSIDERED:
             queues[pick.cell].append(pick)
-    names: dict[str, int] = {}
+    names: dict[str, int] = {"": 0}
     tables = {cell: _table(queue, sides, names) for cell, queue in queues.items() if queue and cells[cell]}
     uneven = np.zeros(len(names))
     limit = np.array([1 if name.startswith(_TIGHT) else _LOOSE for name in names], float)
-    open_rows = {cell: np.ones(len(queues[cell]), bool) for cell in tables}
     chosen: list[Pick] = []
     got: Counter[str] = Counter()
-    waiting = set(tables)
-    while waiting:
-        # the cell that is least filled takes the next row
-        cell = min(waiting, key=lambda c: (got[c] / cells[c], c))
-        row = _next(tables[cell], open_rows[cell], uneven, limit, queues[cell], admits)
-        if row is None:
-            waiting.discard(cell)
-            continue
-        pick = queues[cell][row]
-        open_rows[cell][row] = False
-        uneven += np.asarray(tables[cell][row].todense(), float).ravel()
-        take(pick)
-        chosen.append(pick)
-        got[cell] += 1
-        if got[cell] >= cells[cell]:
-            waiting.discard(cell)
-        else:
-            waiting |= {c for c in tables if got[c] < cells[c]} if len(waiting) < len(tables) else set()
-    lacking = _lacking(tables, open_rows, uneven, limit, list(names), [c for c in tables if got[c] < cells[c]])
-    return Balanced(chosen, lacking)
+    before = -1
+    # a cell that is blocked waits until the others are; their rows may have evened out what blocks it
+    while len(chosen) > before:
+        before = len(chosen)
+        waiting = {cell for cell in tables if got[cell] < cells[cell]}
+        while waiting:
+            # the cell that is least filled takes the next row
+            cell = min(waiting, key=lambda c: (got[c] / cells[c], c))
+            table = tables[cell]
+            row = _next(table, uneven, limit, admits)
+            if row is None:
+                waiting.discard(cell)
+                continue
+            table.open[row] = False
+            np.add.at(uneven, table.groups[row], table.sides[row])
+            take(table.picks[row])
+            chosen.append(table.picks[row])
+            got[cell] += 1
+            if got[cell] >= cells[cell]:
+                waiting.discard(cell)
+    short = [table for cell, table in tables.items() if got[cell] < cells[cell]]
+    return Balanced(chosen, _lacking(short, uneven, limit, list(names)))
 
 
-def _table(queue: list[Pick], sides: Callable[[Pick], list[Side]], names: dict[str, int]) -> Any:
-    """One row per pick, one column per group. All groups get their number here, so the tables widen later."""
-    from scipy.sparse import csr_matrix
-
-    values, columns, starts = [], [], [0]
-    for pick in queue:
-        for group, side in sides(pick):
-            if side:
-                columns.append(names.setdefault(group, len(names)))
-                values.append(side)
-        starts.append(len(columns))
-    return csr_matrix((np.array(values, float), columns, starts), shape=(len(queue), 1 + max(columns, default=0)))
+def _table(queue: list[Pick], sides: Callable[[Pick], list[Side]], names: dict[str, int]) -> _Table:
+    found = [[(names.setdefault(group, len(names)), side) for group, side in sides(p) if side] for p in queue]
+    width = max(1, *(len(own) for own in found))
+    groups, values = np.zeros((len(queue), width), np.int64), np.zeros((len(queue), width))
+    for row, own in enumerate(found):
+        for column, (group, side) in enumerate(own):
+            groups[row, column], values[row, column] = group, side
+    return _Table(queue, groups, values, np.ones(len(queue), bool))
 
 
-def _next(
-    table: Any, open_rows: Any, uneven: Any, limit: Any, queue: list[Pick], admits: Callable[[Pick], bool]
-) -> int | None:
+def _next(table: _Table, uneven: Any, limit: Any, admits: Callable[[Pick], bool]) -> int | None:
     """The row that evens out the groups best; rows that no limit will ever admit are closed."""
-    if table.shape[1] < len(uneven):
-        table.resize(table.shape[0], len(uneven))
-    full = np.where(uneven >= limit, 1.0, 0.0) - np.where(uneven <= -limit, 1.0, 0.0)
+    # positive where the row stands on the side that a group already has too many of
+    surplus = table.sides * uneven[table.groups]
     # a row is blocked by each group that is full on the row's own side
-    same = table.multiply(full[None, :]).tocsr()
-    blocked = np.asarray((same > 0).sum(axis=1)).ravel() > 0
-    cost = table @ uneven
-    rows = np.flatnonzero(open_rows & ~blocked)
-    for row in rows[np.argsort(cost[rows], kind="stable")].tolist():
-        if admits(queue[row]):
-            return int(row)
-        open_rows[row] = False
-    return None
+    blocked = (surplus >= limit[table.groups]).any(axis=1)
+    cost = np.where(table.open & ~blocked, surplus.sum(axis=1), np.inf)
+    while True:
+        row = int(cost.argmin())
+        if not np.isfinite(cost[row]):
+            return None
+        if admits(table.picks[row]):
+            return row
+        table.open[row] = False
+        cost[row] = np.inf
 
 
-def _lacking(
-    tables: dict[str, Any], open_rows: dict[str, Any], uneven: Any, limit: Any, names: list[str], short: list[str]
-) -> list[str]:
+def _lacking(short: list[_Table], uneven: Any, limit: Any, names: list[str]) -> list[str]:
     """The groups that blocked most of the rows left over, with the side that would be needed."""
     counts: Counter[str] = Counter()
-    for cell in short:
-        table = tables[cell]
-        rows = table[np.flatnonzero(open_rows[cell])].tocoo()
-        for column, side in zip(rows.col.tolist(), rows.data.tolist(), strict=True):
-            if side * uneven[column] >= limit[column]:
-                counts[names[column].partition(", strength")[0]] += 1
+    for table in short:
+        groups, sides = table.groups[table.open], table.sides[table.open]
+        for group in groups[sides * uneven[groups] >= limit[groups]].tolist():
+            counts[names[group].partition(", strength")[0]] += 1
     return [f"of the rarer side of {name!r}" for name, _ in counts.most_common(3)]

@@ -29,7 +29,7 @@ def parquet_rows(folder: Path) -> list[Row]:
 
     cache = folder.parent / "hf"
     rows: list[Row] = []
-    for name in dataset.PARQUET.values():
+    for name in (n for n in dataset.PARQUET.values() if (folder / n).is_dir()):
         loaded = datasets.Dataset.from_parquet(str(folder / name / "*.parquet"), cache_dir=str(cache))
         assert isinstance(loaded.features["image"], datasets.Image)
         rows += list(loaded.cast_column("image", datasets.Image(decode=False)))
