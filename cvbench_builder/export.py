@@ -22,8 +22,8 @@ _COMPARED = tuple(c for c in dataset.PUBLISHED if c != "image")
 
 def export(folder: Path, format: str, out: Path) -> int:
     """Write a build in another format and read it back; returns the number of rows."""
-    if format not in _WRITERS:
-        raise BuilderError(f"--format {format}: unknown; one of {', '.join(_WRITERS)}")
+    if format not in FORMATS:
+        raise BuilderError(f"--format {format}: unknown; one of {', '.join(FORMATS)}")
     rows = dataset.read_rows(folder)
     dataset.verify(folder, rows)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -197,3 +197,5 @@ _WRITERS: dict[str, Callable[[Path, list[dict[str, Any]], Path], int]] = {
     "circular": _circular,
     "mirrored": _mirrored,
 }
+FORMATS = tuple(_WRITERS)
+"""What `--format` takes."""
