@@ -2,7 +2,8 @@
 
 Every guesser of `guessers` is compared with chance, and the best one of each task decides. A guesser fails a task if
 its margin over chance exceeds the limit and the 95 % interval of the margin (over images) lies above 0. If the margin
-exceeds the limit but the interval contains 0, the rows are too few to tell, and the verdict is `undecided`.
+exceeds the limit but the interval contains 0, or there are fewer than twelve rows, the rows are too few to tell, and
+the verdict is `undecided`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from cvbench_builder import guessers
 from cvbench_builder.image_folds import FOLDS, image_of
 from cvbench_builder.task import Row
 
+FEWEST = 12
+"""With fewer rows nothing can be said about a guesser."""
 LIMIT = 5.0
 """Points above chance that the best guesser may have."""
 _RESAMPLES = 2000
@@ -42,12 +45,12 @@ class Score:
         """`pass`, `fail`, or `undecided` where the rows are too few to tell."""
         if self.margin <= limit:
             return "pass"
-        return "fail" if self.low > 0 else "undecided"
+        return "fail" if self.low > 0 and self.rows >= FEWEST else "undecided"
 
     def rows_to_decide(self) -> int:
         """About how many rows would make a margin of this size significant."""
         half = max((self.high - self.low) / 2, 1e-9)
-        return math.ceil(self.rows * (half / max(self.margin, 1e-9)) ** 2)
+        return max(math.ceil(self.rows * (half / max(self.margin, 1e-9)) ** 2), FEWEST)
 
 
 def audit(rows: list[Row], *, forest: bool = True) -> dict[str, Any]:

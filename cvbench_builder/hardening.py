@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from cvbench_builder import draw
-from cvbench_builder.audit import LIMIT, Score, best, sentence, task_scores
-from cvbench_builder.prune import FEWEST, prune
+from cvbench_builder.audit import FEWEST, LIMIT, Score, best, sentence, task_scores
+from cvbench_builder.prune import prune
 from cvbench_builder.row_files import SampledTask, rows_without_images
 from cvbench_builder.settings import BuildSettings
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from cvbench_builder.audit import Score, best, measure
+from cvbench_builder.audit import FEWEST, Score, best, measure
 from cvbench_builder.guessers import Guesser, Guesses, all_guessers, chances
 from cvbench_builder.stats import row_key
 from cvbench_builder.task import Row
 
-FEWEST = 12
-"""With fewer rows left, nothing can be said about a guesser."""
 _ROUNDS = 60
 
 

@@ -103,8 +103,6 @@ class Task(ABC):
     """Whether `class_share` limits the rows about one class (the first of the question)."""
     limits_pairs: ClassVar[bool] = True
     """Whether `pair_share` limits the rows about one pair of classes (the last two of the question)."""
-    compares_boxes: ClassVar[bool] = False
-    """Whether the options are the drawn boxes with the roles `first` and `second`."""
     prior_name: ClassVar[str] = "pair prior"
     """Name of the audit's baseline that guesses the usual answer of a class or pair."""
     free_answer: ClassVar[str] = ""

@@ -48,7 +48,6 @@ class CuboidTask(Task):
     kind = "3D"
     sources = ("Hypersim", "SUNRGBD", "nuScenes")
     rules: ClassVar[tuple[type[Rules], ...]] = (CuboidRules,)
-    compares_boxes = True
 
     def usable_and_rejected(self, catalog: Catalog, settings: BuildSettings) -> tuple[Ints, CandidateTable]:
         """Rows of the usable objects, and one rejected candidate for each of the others."""

@@ -52,7 +52,6 @@ class Front(Depth):
     extra = True
     rules = (*Depth.rules, FrontRules)
     own_reasons = FrontReason
-    compares_boxes = False
 
     def candidates(self, catalog: Catalog, settings: BuildSettings) -> Iterator[CandidateTable]:
         """The candidates of Depth whose boxes overlap."""

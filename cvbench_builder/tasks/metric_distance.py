@@ -59,7 +59,6 @@ class Meters(CuboidTask):
     roles = ("first", "second")
     margins = ("meters",)
     own_reasons = MetersReason
-    compares_boxes = False
     free_answer = "number"
 
     def candidates(self, catalog: Catalog, settings: BuildSettings) -> Iterator[CandidateTable]:

@@ -131,6 +131,7 @@ def test_a_margin_on_few_rows_is_undecided() -> None:
     assert few.verdict(5) == "undecided" and few.verdict(10) == "pass"
     # half an interval of 22 points shrinks to 10 with (22 / 10)^2 as many rows
     assert few.rows_to_decide() == 97
+    assert Score("always A", "Depth", False, 2, 100.0, 50.0, 50.0, 50.0, 50.0).verdict(5) == "undecided"
     assert Score("always A", "Depth", False, 200, 60.0, 50.0, 10.0, 3.0, 17.0).verdict(5) == "fail"
 
 
