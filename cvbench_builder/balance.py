@@ -29,8 +29,8 @@ class Balanced:
     """The chosen rows, and what kept the others out."""
 
     picks: list[Pick]
-    lacking: list[str]
-    """Groups that were full on one side when rows were still wanted, most frequent first."""
+    lacking: str
+    """The groups that were full on one side when rows were still wanted, in words; empty where none was."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,12 @@ def _next(table: _Table, uneven: Any, limit: Any, admits: Callable[[Pick], bool]
         cost[row] = np.inf
 
 
-def _lacking(short: list[_Table], uneven: Any, limit: Any, names: list[str]) -> list[str]:
+def _lacking(short: list[_Table], uneven: Any, limit: Any, names: list[str]) -> str:
     """The groups that blocked most of the rows left over, with the side that would be needed."""
     counts: Counter[str] = Counter()
     for table in short:
         groups, sides = table.groups[table.open], table.sides[table.open]
         for group in groups[sides * uneven[groups] >= limit[groups]].tolist():
             counts[names[group].partition(", strength")[0]] += 1
-    return [f"of the rarer side of {name!r}" for name, _ in counts.most_common(3)]
+    most = [repr(name) for name, _ in counts.most_common(3)]
+    return f"of the rarer side of {', '.join(most)}" if most else ""

@@ -18,7 +18,7 @@ def harden(
     facts: dict[str, draw.ImageFacts],
     settings: BuildSettings,
     images: dict[str, int],
-    lacking: dict[str, list[str]],
+    lacking: dict[str, str],
 ) -> tuple[list[SampledTask], list[str]]:
     """The rows that stay, and for each task a line about its best guesser and about the rows that it lacks.
 
@@ -29,6 +29,9 @@ def harden(
         name, wanted = item.task.name, settings.size(item.task.name) or 0
         if not item.picks:
             done.append(item)
+            if images[name]:
+                needed = f"; more rows would be needed {lacking[name]}" if lacking[name] else ""
+                lines.append(f"{name}: 0 of {wanted} rows{needed}")
             continue
         kept, score, solved = _passing(item, facts, settings)
         done.append(kept)
@@ -41,7 +44,7 @@ def harden(
             text += f"; {got} rows are too few to pass the audit with certainty"
         if got < wanted:
             if lacking[name]:
-                text += f"; more rows would be needed {', '.join(lacking[name])}"
+                text += f"; more rows would be needed {lacking[name]}"
             if got:
                 text += f"; about {math.ceil((wanted - got) * images[name] / got)} more such images would do"
         lines.append(text)

@@ -94,7 +94,7 @@ def _balanced(task: Task, picks: list[Pick], settings: BuildSettings, sources: l
     found = balance.choose(cells, ordered, task.sides, limits.permits, limits.add)
     got = Counter(p.cell for p in found.picks)
     short = {c: (n, got[c]) for c, n in cells.items() if got[c] < n}
-    return SampledRows(sorted(found.picks, key=lambda p: p.hash), short, found.lacking if short else [])
+    return SampledRows(sorted(found.picks, key=lambda p: p.hash), short, found.lacking if short else "")
 
 
 @dataclass

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntFlag
 from hashlib import blake2b
 from typing import Any, ClassVar, Literal
@@ -42,7 +42,7 @@ class SampledRows:
     picks: list[Pick]
     shortfalls: dict[str, tuple[int, int]]
     """Cell -> (wanted, got), where got is less."""
-    lacking: list[str] = field(default_factory=list)
+    lacking: str = ""
     """What the rows that are missing would have to show, so that no clue gives the answers away."""
 
 

@@ -57,7 +57,8 @@ def choose(
         chosen += got
         if len(got) < total:
             short[source] = (total, len(got))
-    lacking = [f"with the answer {value}" for value, _ in missing.most_common(3)] if short else []
+    values = ", ".join(str(value) for value, _ in missing.most_common(3))
+    lacking = f"with the answer {values}" if short and values else ""
     return SampledRows(sorted(chosen, key=lambda p: p.hash), short, lacking)
 
 
