@@ -65,7 +65,10 @@ class HubSource:
     split: str
     """The split whose rows are asked."""
     n_rows: int
-    """Rows the published dataset has (before the adapter's own filter); another number is reported."""
+    """Rows the published dataset has (before the adapter's own filter); another number is reported.
+
+    0: there is no published dataset, the rows are always the user's own.
+    """
     columns: tuple[str, ...]
     """Columns the adapter cannot do without, image columns included."""
     config: str | None = None
@@ -76,6 +79,10 @@ class HubSource:
     """Where the images are, if not in the rows themselves."""
     files: tuple[str, ...] = ()
     """Patterns of plain files, for repositories that are not tables; read by `Benchmark.rows_from_folder`."""
+
+    def is_whole(self, rows: int) -> bool:
+        """Whether so many rows are the whole dataset."""
+        return self.n_rows in (0, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from cvbench_builder import __version__, dataset, derived_files, draw, duplicate
 from cvbench_builder.candidates import CandidateTable, Pick, add_funnels, funnel, image_key, join
 from cvbench_builder.catalog import Catalog
 from cvbench_builder.errors import BuilderError
+from cvbench_builder.hardening import harden
 from cvbench_builder.images import Source
 from cvbench_builder.inputs import Inputs, load, named
 from cvbench_builder.row_files import SampledTask, image_name, write_rows
-from cvbench_builder.sampling import SampledRows
-from cvbench_builder.settings import BuildSettings, DrawingRules
-from cvbench_builder.task import Task
+from cvbench_builder.settings import BuildSettings, DrawingRules, SamplingRules
+from cvbench_builder.task import SampledRows, Task
 from cvbench_builder.tasks import chosen_tasks, enumerate_candidates
 
 Progress = Callable[[str], None]
@@ -37,6 +37,8 @@ class BuildSummary:
     rows: dict[str, int]
     shortfalls: Shortfalls
     unbuildable: list[str]
+    guessing: list[str]
+    """For each task what the best guesser has, and what would be needed for more rows; empty without `balance`."""
 
 
 def shortfall_table(shortfalls: Shortfalls) -> list[str]:
@@ -83,6 +85,11 @@ def build(
             "there is no valid question in these sources; `candidates` lists every rejection with its reason"
         )
     sampled = [SampledTask(item.task, results[item.task.name].picks) for item in listed]
+    guessing: list[str] = []
+    if settings[SamplingRules].balance and settings.sizes:
+        images = {item.task.name: sum(len(catalog) for catalog, _ in item.tables) for item in listed}
+        lacking = {name: result.lacking for name, result in results.items()}
+        sampled, guessing = harden(sampled, facts, settings, images, lacking)
     shortfalls = {task: result.shortfalls for task, result in results.items() if result.shortfalls}
     with dataset.replacing(out) as part:
         rows = write_rows(part, sampled, paths, facts, settings, inputs.workers)
@@ -93,11 +100,11 @@ def build(
             dataset.write_all_parquet(
                 write_rows(twins, sampled, paths, facts, settings, inputs.workers, mirror=True), twins
             )
-        record = _record(sources, settings, shortfalls, unbuildable)
+        record = {**_record(sources, settings, shortfalls, unbuildable), "guessing": guessing}
         dataset.write_json(record, part / dataset.BUILD)
         dataset.write_json(counts, part / dataset.FUNNEL)
         derived_files.write(part, rows)
-    return BuildSummary({task: len(result.picks) for task, result in results.items()}, shortfalls, unbuildable)
+    return BuildSummary({s.task.name: len(s.picks) for s in sampled}, shortfalls, unbuildable, guessing)
 
 
 def _list_candidates(

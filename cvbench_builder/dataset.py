@@ -1,8 +1,9 @@
 """A build on disk: what lies where, and the parquet files with their exact schema.
 
 A build folder holds `rows.jsonl` (every column but the image), `img/` (the images under their `filename`),
-`cvbench_2d/` and `cvbench_3d/` (parquet with the images inside), `build.json`, `funnel.json`, `stats.json`,
-`README.md`, figures, the review page and `manifest.json` with the sha256 of every other file, written last.
+`cvbench_2d/`, `cvbench_3d/` and `cvbench_extra/` (parquet with the images inside), `build.json`, `funnel.json`,
+`stats.json`, `README.md`, figures, the review page and `manifest.json` with the sha256 of every other file, written
+last.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +42,10 @@ PUBLISHED = (
 )
 """Columns of the published rows."""
 EXTRA = ("key", "classes", "boxes", "margins", "flags", "review", "provenance")
-PARQUET = {"2D": "cvbench_2d", "3D": "cvbench_3d"}
+PARQUET = {"2D": "cvbench_2d", "3D": "cvbench_3d", "extra": "cvbench_extra"}
 ROWS, MANIFEST, BUILD, FUNNEL = "rows.jsonl", "manifest.json", "build.json", "funnel.json"
+NUMBER = re.compile(r"\d+(\.\d+)?")
+"""The answer of a row without choices."""
 _ROW_GROUP = 64
 
 
@@ -177,13 +181,17 @@ def _records(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(v, dict) for v in value)
 
 
+def _letters(choices: list[str]) -> list[str]:
+    return [f"({chr(ord('A') + i)})" for i in range(len(choices))]
+
+
 def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
     """The row, if what the commands rely on has the right type."""
     choices, answer, texts = row["choices"], row["answer"], ("key", "question", "prompt", "content_hash")
     wrong = next((c for c in texts if not isinstance(row[c], str)), None)
-    if not isinstance(choices, list) or not choices or not all(isinstance(c, str) for c in choices):
+    if not isinstance(choices, list) or not all(isinstance(c, str) for c in choices):
         wrong = "choices"
-    elif answer not in [f"({chr(ord('A') + i)})" for i in range(len(choices))]:
+    elif not (answer in _letters(choices) if choices else NUMBER.fullmatch(str(answer))):
         wrong = "answer"
     elif not isinstance(row["review"], dict) or not isinstance(row["review"].get("status"), str):
         wrong = "review"

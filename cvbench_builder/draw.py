@@ -70,8 +70,8 @@ def difference_hash(image: PillowImage) -> int:
     return sum(1 << i for i, bit in enumerate(bits) if bit)
 
 
-def render(path: Path, boxes: list[DrawnBox], *, mirror: bool = False) -> Rendered:
-    """The image with its boxes; the last box is drawn last, on top."""
+def render(path: Path, boxes: list[DrawnBox], *, mirror: bool = False, marker: str = "box") -> Rendered:
+    """The image with its boxes, or with points in their middle; the last one is drawn last, on top."""
     data = _read(path)
     image = _open(data, path)
     if not boxes and not mirror and image.info.get("upright_rgb"):
@@ -82,7 +82,9 @@ def render(path: Path, boxes: list[DrawnBox], *, mirror: bool = False) -> Render
         image = ImageOps.mirror(image)
         boxes = [DrawnBox(b.rgb, mirrored(b.box, image.width)) for b in boxes]
     width = line_width(image.width, image.height)
-    for drawn in boxes:
+    for drawn in boxes if marker == "point" else ():
+        _point(image, drawn)
+    for drawn in boxes if marker == "box" else ():
         for band in frame(drawn.box, width, image.width, image.height):
             image.paste(drawn.rgb, band)
     return Rendered(encode_png(image), ".png", image.width, image.height)
@@ -106,6 +108,22 @@ def encode_png(image: PillowImage) -> bytes:
     parts = ((b"IHDR", header), (b"IDAT", packer.compress(rows.data) + packer.flush()), (b"IEND", b""))
     chunks = (struct.pack(">I", len(d)) + name + d + struct.pack(">I", zlib.crc32(name + d)) for name, d in parts)
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def _point(image: PillowImage, drawn: DrawnBox) -> None:
+    """A disk with a white and a black rim, so that it is visible on every background."""
+    from PIL import ImageDraw
+
+    x, y = (drawn.box[0] + drawn.box[2]) / 2, (drawn.box[1] + drawn.box[3]) / 2
+    radius = point_radius(image.width, image.height)
+    pen = ImageDraw.Draw(image)
+    for size, color in ((radius + 2, (0, 0, 0)), (radius + 1, (255, 255, 255)), (radius, drawn.rgb)):
+        pen.ellipse((x - size, y - size, x + size, y + size), fill=color)
+
+
+def point_radius(width: int, height: int) -> int:
+    """1 % of the longer side, at least 4 pixels."""
+    return max(4, round(0.01 * max(width, height)))
 
 
 def _read(path: Path) -> bytes:

@@ -96,7 +96,7 @@ def _answers(plt: Any, rows: list[dict[str, Any]], tasks: list[str], path: Path)
         words.set_title(
             f"{task}: answers" + ("" if len(counts) <= len(order) else f" (12 of {len(counts)})"), loc="left"
         )
-        by_letter = Counter(r["answer"][1] for r in own)
+        by_letter = Counter(r["answer"][1] for r in own if r["choices"])
         names = sorted(by_letter)
         letters.bar(names, [by_letter[n] for n in names], color=_BAR, width=0.5)
         letters.set_title(f"{task}: letters", loc="left")
@@ -124,17 +124,16 @@ def _margins(plt: Any, rows: list[dict[str, Any]], tasks: list[str], path: Path)
 
 
 def draw_audit(result: dict[str, Any], path: Path) -> None:
-    """The excess of each baseline over chance, with its interval."""
+    """The margin of each guesser over chance, with its interval."""
     plt = _pyplot()
-    lines = [b for b in result["baselines"] if b["rows"]]
+    lines = result["guessers"]
     figure, axis = plt.subplots(figsize=(8, 0.8 + 0.27 * len(lines)), layout="constrained")
     for y, line in enumerate(reversed(lines)):
-        color = _BAR if line["blind"] else _FAINT
-        low, high = line["interval"]
-        axis.plot([low, high], [y, y], color=color, linewidth=2, solid_capstyle="butt")
-        axis.plot(line["excess"], y, "o", color=color, markersize=5)
+        color = _FAINT if line["boxes"] else _BAR
+        axis.plot([line["low"], line["high"]], [y, y], color=color, linewidth=2, solid_capstyle="butt")
+        axis.plot(line["margin"], y, "o", color=color, markersize=5)
     axis.set_yticks(
-        range(len(lines)), [f"{line['baseline']}, {line['task']} ({line['rows']})" for line in reversed(lines)]
+        range(len(lines)), [f"{line['guesser']}, {line['task']} ({line['rows']})" for line in reversed(lines)]
     )
     axis.axvline(0, color=_INK, linewidth=0.8)
     axis.axvline(5, color=_ACCENT, linewidth=0.8, linestyle="--")

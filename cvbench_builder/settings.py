@@ -136,6 +136,14 @@ class SamplingRules(Rules):
     one_row_per_image: Annotated[
         bool, Meta("At most one row per image and task, also for tasks that permit more.", presets={"published": True})
     ] = False
+    balance: Annotated[
+        bool,
+        Meta(
+            "Take only rows whose answers no clue gives away: class pair, class, box size, vertical order, distance in "
+            "the plane; drop rows until the audit passes.",
+            presets={"strict": True},
+        ),
+    ] = False
     per_scene: Annotated[int, Meta("Largest number of rows per scene and task.", 0)] = 10
     min_frame_distance: Annotated[int, Meta("Smallest distance in frames between two images of a scene.", 0)] = 4
     pair_share: Annotated[float, Meta("Largest share of a task's rows about one pair of classes.", 0, 1)] = 0.04
@@ -155,6 +163,9 @@ class DrawingRules(Rules):
             choices=("published", "safe"),
         ),
     ] = "published"
+    marker: Annotated[
+        str, Meta("How objects are highlighted: a box, or a point in the middle of it.", choices=("box", "point"))
+    ] = "box"
     twins: Annotated[bool, Meta("Also write a mirrored twin of every row to twins/.")] = False
 
 

@@ -106,8 +106,8 @@ def load_samples(benchmark: Benchmark, spec: DataSpec, limit: int | None = None)
     _check_ids(benchmark, samples)
     warnings = check_answers(benchmark, samples, absent, f"{benchmark.name} ({provenance['from']})")
     declared = benchmark.source.n_rows
-    complete = spec.mini is None and len(rows) == declared
-    if spec.mini is None and len(rows) != declared:
+    complete = spec.mini is None and benchmark.source.is_whole(len(rows))
+    if spec.mini is None and not complete:
         warnings.append(f"{benchmark.name}: {len(rows)} rows loaded, the published dataset has {declared}")
     if not samples:
         raise UserError(f"{benchmark.name}: no row of {provenance['from']} ({len(rows)}) belongs to the benchmark")
@@ -260,6 +260,8 @@ def _from_hub(benchmark: Benchmark, source: HubSource, spec: DataSpec) -> tuple[
     """Rows from the hub's cache or the hub, at the pinned revision."""
     from cambrian_eval.data.hub import load_files, load_table, resolved_revision
 
+    if not source.n_rows:
+        raise UserError(f"{benchmark.name} has no published dataset; give the folder of your own rows with --data-root")
     if spec.offline:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     revision = resolved_revision(source.repo, spec.revision or source.revision, spec.offline)

@@ -70,7 +70,7 @@ def grade_all(
         decide(deciding, declared, sample, reply, official_raw) for sample, reply in zip(samples, replies, strict=True)
     ]
     notes = thought_notes(deciding, replies, official_raw)
-    complete = len(rows) == declared.source.n_rows
+    complete = declared.source.is_whole(len(rows))
     return summarize(declared, samples, verdicts, scorer, complete=complete, notes=notes, seed=seed)
 
 

@@ -7,20 +7,23 @@ image could mean the same. Which absent classes are asked about is decided in `z
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Annotated, Any
 
 import numpy as np
 
+from cvbench_builder import count_options
 from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Pick, Reason
 from cvbench_builder.catalog import Bools, Catalog, ObjectFlag
 from cvbench_builder.class_names import is_stuff, is_uncountable, is_unnamed, plural
 from cvbench_builder.quotas import split, take_evenly
 from cvbench_builder.settings import BuildSettings, Meta, ObjectRules, Rules
-from cvbench_builder.task import Candidate, Prior, Profile, Row, Wording
-from cvbench_builder.tasks import count_options, zero_questions
+from cvbench_builder.stats import answer_text, row_key
+from cvbench_builder.task import Candidate, Prior, Profile, Row, SampledRows, Wording
+from cvbench_builder.tasks import uniform_counts, zero_questions
 from cvbench_builder.tasks.image_objects import ImageTask, object_reasons, presence
 from cvbench_builder.wording import box_record
 
@@ -46,8 +49,10 @@ class CountRules(Rules):
         str,
         Meta(
             "Options: `published` are the values around the answer, and 0; `balanced` are windows of values in which "
-            "the answer takes every rank equally often.",
-            choices=("published", "balanced"),
+            "the answer takes every rank equally often; `uniform` are three or four consecutive values, each of them "
+            "the answer equally often for each class.",
+            choices=("published", "balanced", "uniform"),
+            presets={"strict": "uniform"},
         ),
     ] = "published"
     plural: Annotated[
@@ -70,7 +75,15 @@ class CountRules(Rules):
             presets={"published": "published"},
         ),
     ] = "even"
-    zero_share: Annotated[float, Meta("Share of rows whose answer is 0.", 0, 1, presets={"published": 0.0})] = 0.15
+    zero_share: Annotated[
+        float,
+        Meta(
+            "Share of rows whose answer is 0; with uniform options the largest share.",
+            0,
+            1,
+            presets={"strict": 0.34, "published": 0.0},
+        ),
+    ] = 0.15
     value_share: Annotated[
         float, Meta("Largest share of one value among the rows about a class.", 0, 1, presets={"published": 1.0})
     ] = 0.5
@@ -201,12 +214,36 @@ class Count(ImageTask):
         """Depends on the answer, or on the key."""
         return len(count_options.values(int(table.answer[row]), settings[CountRules].count_options, key))
 
-    def joint_options(self, answers: list[str], keys: list[str], settings: BuildSettings) -> list[list[int] | None]:
-        """Balanced windows are chosen for all rows together."""
-        if settings[CountRules].count_options != "balanced":
-            return super().joint_options(answers, keys, settings)
-        items = [(int(answer), key) for answer, key in zip(answers, keys, strict=True)]
-        return [*count_options.balanced_windows(items)]
+    def joint_options(self, picks: list[Pick], keys: list[str], settings: BuildSettings) -> list[list[int] | None]:
+        """Balanced and uniform windows are chosen for all rows together."""
+        style = settings[CountRules].count_options
+        if style == "uniform":
+            # rows of a source were chosen together
+            words = [f"{pick.catalog.source} {pick.classes[0]}" for pick in picks]
+            items = [(word, int(p.answer), key) for word, p, key in zip(words, picks, keys, strict=True)]
+            return [*count_options.uniform_windows(items)[0]]
+        if style == "balanced":
+            return [*count_options.balanced_windows([(int(p.answer), k) for p, k in zip(picks, keys, strict=True)])]
+        return super().joint_options(picks, keys, settings)
+
+    def choose(
+        self,
+        picks: list[Pick],
+        sources: Sequence[str],
+        settings: BuildSettings,
+        permits: Callable[[Pick], bool],
+        take: Callable[[Pick], None],
+    ) -> SampledRows | None:
+        """Complete windows of one class: as many rows of each value of the window."""
+        if settings[CountRules].count_options != "uniform":
+            return None
+        return uniform_counts.choose(
+            self.split_by_source(settings.size(self.name) or 0, sources, settings),
+            picks,
+            settings[CountRules].zero_share,
+            permits,
+            take,
+        )
 
     def ask(
         self, candidate: Candidate, place: int, settings: BuildSettings, options: list[int] | None = None
@@ -249,6 +286,22 @@ class Count(ImageTask):
         """The options that a question with this answer has."""
         values = count_options.values(int(answer), settings["count_options"], row["key"])
         return count_options.shuffled(values, int(answer), int(row["key"][:8], 16) % len(values), row["key"])
+
+    def redrawn(self, rows: list[Row]) -> list[tuple[list[str], int]] | None:
+        """Uniform windows; a count needs nothing but its answer."""
+        answers = [answer_text(row) for row in rows]
+        if not all(answer.isdecimal() for answer in answers):
+            return None
+        keys = [row_key(row) for row in rows]
+        items = [(row["classes"][0], int(answer), key) for row, answer, key in zip(rows, answers, keys, strict=True)]
+        windows, _ = count_options.uniform_windows(items)
+        places: list[int] = [0] * len(rows)
+        turns: Counter[int] = Counter()
+        for i in sorted(range(len(rows)), key=lambda i: keys[i]):
+            places[i] = turns[len(windows[i])] % len(windows[i])
+            turns[len(windows[i])] += 1
+        found = zip(windows, items, places, strict=True)
+        return [(count_options.shuffled(values, n, place, key), place) for values, (_, n, key), place in found]
 
     def prior_keys(self, row: Row) -> list[tuple[str, ...]]:
         """The class."""

@@ -9,9 +9,10 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from cvbench_builder.candidates import CandidateTable, Reason, names_of
+from cvbench_builder.candidates import CandidateTable, Pick, Reason, names_of
 from cvbench_builder.catalog import Catalog, CuboidFlag, Floats, Ints
 from cvbench_builder.class_names import is_unnamed
+from cvbench_builder.clues import Box, box_sides, strength
 from cvbench_builder.geometry import contains_center, overlap_of_smaller
 from cvbench_builder.quotas import split
 from cvbench_builder.settings import BuildSettings, DrawingRules, Meta, ObjectRules, Rules
@@ -72,7 +73,6 @@ class CuboidTask(Task):
     kind = "3D"
     sources = ("Hypersim", "SUNRGBD", "nuScenes")
     rules: ClassVar[tuple[type[Rules], ...]] = (CuboidRules,)
-    compares_boxes = True
 
     def usable_and_rejected(self, catalog: Catalog, settings: BuildSettings) -> tuple[Ints, CandidateTable]:
         """Rows of the usable objects, and one rejected candidate for each of the others."""
@@ -119,6 +119,14 @@ class CuboidTask(Task):
         """Which of a pair is usually nearer."""
         return [(("pair", *sorted(classes[-2:])), answer)]
 
+    def sides(self, pick: Pick) -> list[tuple[str, int]]:
+        """The pair, each class, each clue of the boxes by its strength, and all clues together."""
+        catalog, objects = pick.catalog, pick.table.objects[pick.row].tolist()
+        boxes = [catalog.object_box[o].tolist() for o in objects]
+        image = int(pick.table.image[pick.row])
+        size = float(catalog.image_width[image]), float(catalog.image_height[image])
+        return compared_sides(pick, (boxes[-2], boxes[-1]), boxes[0] if len(boxes) > 2 else None, size)
+
     def fill(
         self, template: str, candidate: Candidate, place: int, settings: BuildSettings, tightness: float
     ) -> Wording:
@@ -127,11 +135,11 @@ class CuboidTask(Task):
         *anchor, first, second = (int(o) for o in table.objects[row])
         objects = [*anchor, first, second] if int(table.answer[row]) == place % 2 else [*anchor, second, first]
         names = catalog.class_names(objects)
-        palette = PALETTES[settings[DrawingRules].palette]
+        palette, marker = PALETTES[settings[DrawingRules].palette], settings[DrawingRules].marker
         colors = {f"{role}_box": palette.with_article(i) for i, role in enumerate(self.roles)}
         boxes = enumerate(zip(objects, self.roles, strict=True))
         return Wording(
-            question=template.format(**dict(zip(self.roles, names, strict=True)), **colors),
+            question=template.format(**dict(zip(self.roles, names, strict=True)), **colors, marker=marker),
             choices=names[-2:],
             place=place % 2,
             classes=tuple(names),
@@ -142,6 +150,26 @@ class CuboidTask(Task):
     def classes_in(self, row: Row) -> list[str]:
         """The options."""
         return list(row["choices"])
+
+
+def compared_sides(
+    pick: Pick, boxes: tuple[Box, Box], anchor: Box | None, size: tuple[float, float]
+) -> list[tuple[str, int]]:
+    """The groups of a question whose two options are drawn boxes; `pick.answer` is one of its last two classes."""
+    a, b = pick.classes[-2:]
+    answer = int(pick.table.answer[pick.row])
+    won = 1 if answer == 0 else -1  # for clues that are positive where they speak for the first object
+    found = [(f"pair {min(a, b)} / {max(a, b)}", won if a <= b else -won)]
+    found += [(f"class {a}", won), (f"class {b}", -won)]
+    clues = [(name, difference) for name, difference in box_sides(boxes, anchor, *size) if difference]
+    for name, difference in clues:
+        right = won if difference > 0 else -won
+        found += [(name, right), (f"{name}, strength {strength(name, difference)}", right)]
+    if clues:
+        lead = 1 if clues[0][1] > 0 else -1
+        together = [f"{'' if difference * lead > 0 else 'not '}{name}" for name, difference in clues]
+        found.append((", ".join(together), won * lead))
+    return found
 
 
 def unfit_cuboids(catalog: Catalog, settings: BuildSettings) -> Ints:

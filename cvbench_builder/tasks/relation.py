@@ -27,7 +27,7 @@ QUESTION = (
     "Considering the relative positions of the {a}{marker_a} and the {b}{marker_b} in the image provided, "
     "where is the {a}{marker_a} located with respect to the {b}{marker_b}?"
 )
-MARKER = " (annotated by the {color} box)"
+MARKER = " (annotated by the {color} {marker})"
 WORDS = ("left", "right", "above", "below")
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 _CHUNK = 4_000
@@ -195,6 +195,20 @@ class Relation(ImageTask):
         fact = forward if a <= b else not forward
         return [(("pair", *sorted(classes), axis), str(fact)), (("ordered", a, b, axis), answer)]
 
+    def sides(self, pick: Pick) -> list[tuple[str, int]]:
+        """The pair, each class, and the word of each source."""
+        a, b = pick.classes
+        axis = _axis_name(WORDS.index(pick.answer))
+        forward = 1 if pick.answer in ("left", "above") else -1
+        words = "left / right" if axis == "x" else "above / below"
+        fact = forward if a <= b else -forward
+        return [
+            (f"pair {min(a, b)} / {max(a, b)}, {words}", fact),
+            (f"class {a}, {words}", forward),
+            (f"class {b}, {words}", -forward),
+            (f"word {words} of {pick.catalog.source}", forward),
+        ]
+
     def unbalanced(self, taken: dict[str, list[Pick]], settings: BuildSettings) -> list[Pick]:
         """The words of an axis differ by at most one row in each source, because a word always has the same letter."""
         cut: list[Pick] = []
@@ -215,10 +229,9 @@ class Relation(ImageTask):
         flags = int(table.flags[row])
         marked = [bool(flags & int(flag)) for flag in (RelationFlag.MARKED, RelationFlag.MARKED_ANCHOR)]
         colors = [palette.name(i) if m else "" for i, m in enumerate(marked)]
-        coco = catalog.source == "COCO"
         word, gap = int(table.answer[row]), float(table.margins[row, 0])
         return Wording(
-            question=_question(names, colors),
+            question=_question(names, colors, settings[DrawingRules].marker),
             choices=list(WORDS[:2] if word < 2 else WORDS[2:]),
             place=word % 2,
             classes=tuple(names),
@@ -253,9 +266,9 @@ def _axis_name(answer: int) -> str:
     return "x" if answer < 2 else "y"
 
 
-def _question(names: Sequence[str], colors: Sequence[str]) -> str:
+def _question(names: Sequence[str], colors: Sequence[str], marker: str) -> str:
     """The template; both mentions of an object with a box name it."""
-    markers = [MARKER.format(color=color) if color else "" for color in colors]
+    markers = [MARKER.format(color=color, marker=marker) if color else "" for color in colors]
     return QUESTION.format(a=names[0], b=names[1], marker_a=markers[0], marker_b=markers[1])
 
 

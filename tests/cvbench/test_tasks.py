@@ -83,7 +83,7 @@ def test_an_entry_point_that_is_not_a_task_is_named(tmp_path: Path) -> None:
 
 
 def test_the_published_tasks_in_their_order() -> None:
-    assert [(t.name, t.kind, t.rows) for t in all_tasks()] == [
+    assert [(t.name, t.kind, t.rows) for t in all_tasks() if not t.extra] == [
         ("Count", "2D", 788),
         ("Relation", "2D", 650),
         ("Depth", "3D", 600),
