@@ -229,6 +229,7 @@ class Relation(ImageTask):
         flags = int(table.flags[row])
         marked = [bool(flags & int(flag)) for flag in (RelationFlag.MARKED, RelationFlag.MARKED_ANCHOR)]
         colors = [palette.name(i) if m else "" for i, m in enumerate(marked)]
+        coco = catalog.source == "COCO"
         word, gap = int(table.answer[row]), float(table.margins[row, 0])
         return Wording(
             question=_question(names, colors, settings[DrawingRules].marker),
