@@ -80,6 +80,14 @@ def _points(group: str) -> dict[str, EntryPoint]:
     return _declared(group)[0]
 
 
+def provider(group: str, name: str) -> str | None:
+    """The package of a plug-in with its version; None for what is built in."""
+    point = _points(group).get(name)
+    if point is None or point.dist is None or _package(point) == OURS:
+        return None
+    return f"{_package(point)} {point.dist.version}"
+
+
 def _package(point: EntryPoint) -> str:
     return "unknown" if point.dist is None else point.dist.name.replace("_", "-").lower()
 

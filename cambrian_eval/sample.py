@@ -128,6 +128,20 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What a stored result was made from and by which rules: whether it still belongs to its run can be checked."""
+
+    rules: str
+    """The scorer's version: packages with their versions, of ours with a hash of the rules' source code."""
+    inputs: str
+    """Hash of the samples and responses."""
+    verdicts: str
+    """Hash of the verdict file."""
+    numbers: str
+    """Hash of the result's own numbers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The score of one benchmark under one condition and scorer."""
 
@@ -163,6 +177,8 @@ class Result:
     """Responses that an LLM judge gave no verdict on; they score 0."""
     n_unfinished: int = 0
     """Of the unparsed responses, those whose thought never ends."""
+    basis: Basis | None = None
+    """What it was made from; None where rows were graded without a run, and in runs of older versions."""
 
 
 def failed_response(request_id: str, error: BaseException, notes: Mapping[str, Any] | None = None) -> Response:

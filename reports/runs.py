@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.results.averages import judges
+from cambrian_eval.results.basis import Key, key_of, mixed_rules, problems, remedy
 from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
 
@@ -52,6 +53,8 @@ class NamedRun(Scored):
     """A model whose samples are known, too."""
 
     run: Run
+    unusable: Mapping[Key, str] = field(default_factory=dict)
+    """Stored results that no longer belong to the run, with the message about each; they are not among `results`."""
 
 
 def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
@@ -68,12 +71,16 @@ def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
         distinct = [f"{n} ({p})" for n, p in zip(names, paths, strict=True)]
     found = []
     for name, run in zip(distinct, opened, strict=True):
-        results = tuple(run.results())
-        if not results:
+        stored = run.results()
+        if not stored:
             raise UserError(
                 f"{run.path} has no results yet; finish the run, or score it: cambrian-eval score {run.path}"
             )
-        found.append(NamedRun(name, results, run))
+        unusable = {key: remedy(run, key, reason) for key, reason in problems(run, stored).items()}
+        results = tuple(r for r in stored if key_of(r) not in unusable)
+        if not results:
+            raise UserError(next(iter(unusable.values())))
+        found.append(NamedRun(name, results, run, unusable))
     return found
 
 
@@ -138,6 +145,8 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     cells: dict[str, dict[str, float]] = {}
     intervals: dict[tuple[str, str], tuple[float, float]] = {}
     notes: list[str] = []
+    for message in (m for named in runs for key, m in named.unusable.items() if key[1:] == (condition, scorer)):
+        raise UserError(message)
     incomplete: dict[str, list[str]] = {}
     for named in runs:
         cells[named.name] = {}
@@ -166,9 +175,17 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     for which, names in incomplete.items():
         whom = "all models" if len(names) == len(runs) > 1 else ", ".join(names)
         notes.append(f"subset: the scores of {whom} on {which} cover only some rows of the published dataset")
-    shown = [r for named in runs for r in named.results if (r.scorer, r.condition) == (scorer, condition)]
+    shown_of = {n.name: [r for r in n.results if (r.scorer, r.condition) == (scorer, condition)] for n in runs}
+    shown = [r for mine in shown_of.values() for r in mine]
     if len(different := judges(shown)) > 1:
         notes.append(f"these scores and their averages come from different judges: {'; '.join(different)}")
+    if (mixed := mixed_rules(shown)) is not None:
+        raise UserError(
+            f"these scores were made by different versions of the scorer ({mixed}); score the runs with this one: "
+            f"cambrian-eval score RUN --scorer {scorer}"
+        )
+    if unknown := [name for name, mine in shown_of.items() if any(r.basis is None for r in mine)]:
+        notes.append(f"scored by a version that is not recorded: {', '.join(unknown)}")
     table = build(cells, YOUR_RUNS, notes)
     return replace(
         table,

@@ -8,7 +8,7 @@ are no answer for any of them, and one that never ends is unparsed. `official_ra
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_benchmark, load_scorer, scorers
 from cambrian_eval.results import statistics
 from cambrian_eval.results.averages import by_run
+from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked, rules_of, with_basis
 from cambrian_eval.running.mixtures import mixture, ways_of
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
@@ -74,9 +75,17 @@ def grade_all(
 
 
 def score_run(
-    run: Run, names: Sequence[str], benchmarks: Iterable[str] | None = None, *, official_raw: bool = False
+    run: Run,
+    names: Sequence[str],
+    benchmarks: Iterable[str] | None = None,
+    *,
+    official_raw: bool = False,
+    say: Callable[[str], None] = lambda text: None,
 ) -> list[Result]:
-    """Scores every stored cell again under the named scorers and stores verdicts, results and averages."""
+    """Scores every stored cell again under the named scorers and stores verdicts, results and averages.
+
+    `say` is called with what a user must know about the scores, one line each.
+    """
     wanted = None if benchmarks is None else set(benchmarks)
     results: list[Result] = []
     with run.writing():
@@ -85,7 +94,8 @@ def score_run(
             raise UserError(f"{run.path} has no responses to score; it has: {', '.join(run.benchmarks()) or 'nothing'}")
         for cell in cells:
             results += score_cell(run, benchmark_of(run, cell.benchmark), cell, names, official_raw=official_raw)
-        save_results(run, results)
+        for text in save_results(run, results):
+            say(text)
     return results
 
 
@@ -103,12 +113,14 @@ def score_cell(
     """
     samples, records = responses_of(run, cell)
     replies = [Reply(record.text) for record in records]
+    inputs = run.inputs(cell)
     results = []
     for name in usable_scorers(benchmark, names):
         verdicts = verdicts_of(benchmark, samples, records, name, replies, official_raw=official_raw)
-        run.save_verdicts(cell, name, [s.id for s in samples], verdicts)
         notes = thought_notes(load_scorer(name), replies, official_raw)
-        results.append(summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes))
+        result = summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes)
+        rules = rules_of(benchmark.name, name)
+        results.append(with_basis(run, result, [s.id for s in samples], verdicts, rules, inputs))
     _write_submission(run, benchmark, cell, samples, records)
     return results
 
@@ -122,10 +134,16 @@ def usable_scorers(benchmark: Benchmark, names: Sequence[str]) -> list[str]:
     return usable
 
 
-def save_results(run: Run, results: Iterable[Result]) -> None:
-    """Adds results to those the run holds already, with the averages over all of them."""
-    merged = run.merged_results(results)
+def save_results(run: Run, results: Sequence[Result]) -> list[str]:
+    """Adds results to those the run holds already, with the averages over all of them.
+
+    Returns what a user must know about scores that changed with the rules, or no longer belong to their responses.
+    """
+    said = changed_by_rules({key_of(r): r for r in run.results()}, results)
+    merged = marked(run, run.merged_results(results), results)
     run.save_results(merged, by_run(merged))
+    stale = [(r, note) for r in merged for note in r.notes if note.startswith(STALE)]
+    return [*said, *(f"{r.benchmark}.{r.condition}.{r.scorer} is {note}" for r, note in stale)]
 
 
 def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[Record]]:
