@@ -179,11 +179,7 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     shown = [r for mine in shown_of.values() for r in mine]
     if len(different := judges(shown)) > 1:
         notes.append(f"these scores and their averages come from different judges: {'; '.join(different)}")
-    if (mixed := mixed_rules(shown)) is not None:
-        raise UserError(
-            f"these scores were made by different versions of the scorer ({mixed}); score the runs with this one: "
-            f"cambrian-eval score RUN --scorer {scorer}"
-        )
+    refuse_mixed_rules(shown)
     if unknown := [name for name, mine in shown_of.items() if any(r.basis is None for r in mine)]:
         notes.append(f"scored by a version that is not recorded: {', '.join(unknown)}")
     table = build(cells, YOUR_RUNS, notes)
@@ -194,6 +190,19 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
         groups={name: YOUR_RUNS.capitalize() for name in cells},
         attributes={named.name: _attributes(named.run.info) for named in runs},
     )
+
+
+def refuse_mixed_rules(results: Iterable[Result]) -> None:
+    """Scores that different versions of a scorer made do not stand beside each other."""
+    by_scorer: dict[str, list[Result]] = {}
+    for r in results:
+        by_scorer.setdefault(r.scorer, []).append(r)
+    for scorer, mine in by_scorer.items():
+        if (mixed := mixed_rules(mine)) is not None:
+            raise UserError(
+                f"the {scorer!r} scores were made by different versions ({mixed}); score the runs with this one: "
+                f"cambrian-eval score RUN --scorer {scorer}"
+            )
 
 
 def _attributes(info: Mapping[str, object]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from cambrian_eval.errors import UserError, unknown
 
 from .catalogue import canonical
-from .runs import YOUR_RUNS, NamedRun, Scored, inputs, open_runs, read_results, score_table
+from .runs import YOUR_RUNS, NamedRun, Scored, inputs, open_runs, read_results, refuse_mixed_rules, score_table
 from .scores import ScoreTable, combine, from_published, published_tables, read_csv
 from .style import Provenance
 
@@ -69,6 +69,7 @@ class Sources:
     def results(self) -> list[Scored]:
         """Run folders and CSV files of results, for figures that need several conditions or scorers."""
         found: list[Scored] = [model for path in self.scores for model in read_results(path)]
+        refuse_mixed_rules(r for named in self.opened for r in named.results)
         return [*found, *self.opened]
 
     @cached_property

@@ -34,11 +34,11 @@ def key_of(result: Result) -> Key:
 def rules_of(benchmark: str, scorer: str, *more: str) -> str:
     """The version of a scorer on a benchmark: the packages that decide, each with its version."""
     plug_ins = dict.fromkeys((provider(BENCHMARKS, benchmark), provider(SCORERS_GROUP, scorer)))
-    return ", ".join([f"{OURS} {_our_version()}", *(p for p in plug_ins if p is not None), *more])
+    return ", ".join([f"{OURS} {our_version()}", *(p for p in plug_ins if p is not None), *more])
 
 
 @cache
-def _our_version() -> str:
+def our_version() -> str:
     """The version of this package with a hash of the source code of its rules."""
     package = Path(__file__).resolve().parents[1]
     files = [p for room in ("scoring", "benchmarks") for p in sorted((package / room).rglob("*.py"))]

@@ -14,7 +14,7 @@ from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import load_benchmark, load_scorer, scorers
+from cambrian_eval.registry import is_rule, load_benchmark, load_scorer
 from cambrian_eval.results import statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked, rules_of, with_basis
@@ -276,7 +276,6 @@ def summarize(
     if score is not None:
         bounds = statistics.interval(statistics.cluster_table(units, headline, clusters(samples)), seed)
     extra = [] if not withheld else ["answers are withheld: the score comes from the challenge's server"]
-    known = scorers()
     if unfinished := sum(v.reason == "unfinished thought" for v in verdicts):
         extra.append(f"{unfinished} responses end inside a thought: they have no answer and score 0")
     return Result(
@@ -294,7 +293,7 @@ def summarize(
         chance=None if withheld else chance(benchmark, samples),
         breakdown={} if withheld else _breakdown(benchmark, graded, units, metrics, scorer),
         complete=complete,
-        notes=(*extra, *(known[scorer].notes(benchmark) if scorer in known else ()), *notes),
+        notes=(*extra, *(load_scorer(scorer).notes(benchmark) if is_rule(scorer) else ()), *notes),
     )
 
 

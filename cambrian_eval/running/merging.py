@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import benchmark_names, conditions
+from cambrian_eval.registry import is_benchmark, is_condition
 from cambrian_eval.running.manifest import versions_used
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open, open_run
@@ -80,12 +80,11 @@ def _check_alone(run: Run) -> None:
     """Names become paths, so only known names are accepted from a folder that came from elsewhere."""
     if (writer := run.writer_now()) is not None:
         raise UserError(f"{run.path} is still being written by {writer}; wait until it ends")
-    known = set(benchmark_names())
     for benchmark in run.info.get("benchmarks", {}):
-        if benchmark not in known:
+        if not is_benchmark(benchmark):
             raise UserError(f"{run.path / 'run.json'} names benchmark {benchmark!r}, which is not installed here")
     for condition in run.info.get("conditions", []):
-        if condition not in conditions():
+        if not is_condition(condition):
             raise UserError(f"{run.path / 'run.json'} names vision condition {condition!r}, which does not exist")
 
 
