@@ -47,6 +47,19 @@ class Model(Protocol):
         ...
 
 
+def honours(model: Model) -> frozenset[str]:
+    """What a model does with the decoding of its requests beyond greedy: its attribute `decodes`, else nothing.
+
+    Names of `Decoding` settings, `system` (a system prompt), `thinking_on`, `thinking_off` and `thinking_budget`.
+    """
+    return frozenset(getattr(model, "decodes", ()))
+
+
+def declines(model: Model) -> Mapping[str, str]:
+    """Why a model does not honour some of them: its attribute `declines`, reasons by name."""
+    return dict(getattr(model, "declines", {}))
+
+
 @runtime_checkable
 class Observer(Protocol):
     """A model that sees a benchmark's samples before its requests (the blind baselines do)."""

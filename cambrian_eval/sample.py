@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Thinking
 from cambrian_eval.errors import describe
 from cambrian_eval.image import LazyImage
 
@@ -20,8 +21,9 @@ Outcome = Literal["read", "unparsed", "failed", "undecided", "withheld"]
 gold answer is withheld."""
 Reason = Literal["empty", "unfinished thought", "refusal", "cut off", "several answers", "nothing found"]
 """Why no answer was read in a response that exists."""
-Finish = Literal["stop", "length", "refused", "filtered", "failed"]
-"""How a response ended: by itself, at the token limit, refused by the model, filtered by the endpoint, or failed."""
+Finish = Literal["stop", "length", "unfinished_thought", "refused", "filtered", "failed"]
+"""How a response ended: by itself, at the token limit of the answer, at the limit of the thought so that there is no
+answer, refused by the model, filtered by the endpoint, or failed."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """The letters of options, in order."""
@@ -67,7 +69,7 @@ class Request:
     """What a model is asked: the exact user text and the images, under one vision condition."""
 
     id: str
-    """The sample's id; unique within the requests of one model call."""
+    """Unique within the requests of one model call: the sample's id, for further repeats with their number."""
     benchmark: str
     """The benchmark's name."""
     condition: str
@@ -79,9 +81,22 @@ class Request:
     images_dropped: int
     """How many further images the sample has that the model cannot take."""
     max_new_tokens: int
-    """The most tokens the answer may have."""
+    """The most tokens the answer may have; thoughts are not counted."""
     key: str
-    """Hash of model fingerprint, prompt, image bytes and decoding settings."""
+    """Hash of model fingerprint, prompt, image bytes, decoding settings and repeat."""
+    decoding: Decoding = GREEDY
+    """How tokens are chosen."""
+    system: str | None = None
+    """The system prompt; None = the one of the model's chat template, if any."""
+    thinking: Thinking = AUTO
+    """Whether and how long the model thinks first."""
+    repeat: int = 0
+    """Which response to the same question this is, from 0."""
+
+    @property
+    def sample_id(self) -> str:
+        """The sample's id, equal in all repeats."""
+        return self.id.removesuffix(f"#{self.repeat}") if self.repeat else self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +106,7 @@ class Response:
     id: str
     """The request's id."""
     text: str
-    """The answer as the model wrote it; empty where it failed."""
+    """The answer as the model wrote it; empty where it failed. May contain thoughts in their marks."""
     finish: Finish = "stop"
     """Why the answer ended where it does."""
     error: str | None = None
@@ -99,11 +114,15 @@ class Response:
     prompt_tokens: int | None = None
     """Tokens of the prompt with its images, as the adapter or the endpoint counts; None where neither does."""
     new_tokens: int | None = None
-    """Tokens of the answer, likewise."""
+    """Tokens of the answer, likewise; of the whole response where thoughts are not told apart."""
     seconds: float | None = None
     """Time the response took, as the adapter measures it; None where it does not."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What the adapter had to do, for example {"images_dropped": 2}; plain JSON values only."""
+    thoughts: str = ""
+    """What the model thought before it answered, where the adapter tells it apart from the answer."""
+    thought_tokens: int | None = None
+    """Tokens of the thoughts, not counted in `new_tokens`; None where neither adapter nor endpoint counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +196,8 @@ class Result:
     """Responses that an LLM judge gave no verdict on; they score 0."""
     n_unfinished: int = 0
     """Of the unparsed responses, those whose thought never ends."""
+    synthetic: bool = False
+    """Whether the rows were drawn by a program (the miniature suite): such a score says nothing about the benchmark."""
     basis: Basis | None = None
     """What it was made from; None where rows were graded without a run, and in runs of older versions."""
 
@@ -191,6 +212,11 @@ def request_key(fingerprint: str, prompt: str, image_hashes: tuple[str, ...], de
     parts = [fingerprint, prompt, list(image_hashes), dict(sorted(decoding.items()))]
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def request_id(sample_id: str, repeat: int) -> str:
+    """The id of a request: the sample's own for the first response."""
+    return f"{sample_id}#{repeat}" if repeat else sample_id
 
 
 def clusters(samples: Sequence[Sample]) -> list[int]:

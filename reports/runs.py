@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.registry import benchmark_names, load_benchmark
 from cambrian_eval.results.averages import judges
 from cambrian_eval.results.basis import Key, key_of, mixed_rules, problems, remedy
 from cambrian_eval.running.store import Run, open_run
@@ -21,6 +22,8 @@ from .scores import ScoreTable, build, csv_rows, number
 
 YOUR_RUNS = "your runs"
 """What tables and figures call the runs a command was given."""
+SYNTHETIC = "synthetic data"
+"""What is written beside every score on rows that a program drew."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Scored:
             if (r.benchmark, r.condition, r.scorer) == (benchmark, condition, scorer):
                 return r
         return None
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any of the scores is on rows that a program drew."""
+        return any(r.synthetic for r in self.results)
 
     @property
     def conditions(self) -> list[str]:
@@ -80,8 +88,14 @@ def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
         results = tuple(r for r in stored if key_of(r) not in unusable)
         if not results:
             raise UserError(next(iter(unusable.values())))
-        found.append(NamedRun(name, results, run, unusable))
+        synthetic = any(r.synthetic for r in results)
+        found.append(NamedRun(f"{name} ({SYNTHETIC})" if synthetic else name, results, run, unusable))
     return found
+
+
+def label_of(runs: Sequence[NamedRun]) -> str:
+    """What captions and headings call these runs: synthetic data is named there too."""
+    return f"{YOUR_RUNS}, {SYNTHETIC}" if any(named.synthetic for named in runs) else YOUR_RUNS
 
 
 def read_results(path: Path) -> list[Scored]:
@@ -147,10 +161,11 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     notes: list[str] = []
     for message in (m for named in runs for key, m in named.unusable.items() if key[1:] == (condition, scorer)):
         raise UserError(message)
-    incomplete: dict[str, list[str]] = {}
+    subsets: dict[str, list[str]] = {}
     for named in runs:
         cells[named.name] = {}
-        partial, withheld = [], []
+        partial: list[Result] = []
+        withheld: list[str] = []
         for r in named.results:
             if (r.scorer, r.condition) != (scorer, condition):
                 continue
@@ -161,20 +176,23 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
             if r.interval is not None:
                 intervals[named.name, r.benchmark] = r.interval
             if not r.complete:
-                partial.append(r.benchmark)
+                partial.append(r)
         if not cells[named.name]:
             raise UserError(
                 f"{named.run.path} has no scores under scorer {scorer!r} and vision {condition!r}; it has scorers "
                 f"{', '.join(named.scorers)} and conditions {', '.join(named.conditions)}"
             )
-        if partial:
-            which = "all benchmarks" if len(partial) == len(cells[named.name]) else ", ".join(partial)
-            incomplete.setdefault(which, []).append(named.name)
+        if partial and not named.synthetic:
+            subsets.setdefault(", ".join(map(_subset, partial)), []).append(named.name)
         if withheld:
             notes.append(f"{named.name}: no scores for {', '.join(withheld)}, whose answers are withheld")
-    for which, names in incomplete.items():
-        whom = "all models" if len(names) == len(runs) > 1 else ", ".join(names)
-        notes.append(f"subset: the scores of {whom} on {which} cover only some rows of the published dataset")
+    for which, names in subsets.items():
+        notes.append(f"subset: {'all models' if len(names) == len(runs) > 1 else ', '.join(names)}: {which}")
+    if drawn := [named.name for named in runs if named.synthetic]:
+        notes.append(
+            f"{SYNTHETIC}: the rows of {', '.join(drawn)} were drawn by a program; these scores say nothing about the "
+            "published benchmarks"
+        )
     shown_of = {n.name: [r for r in n.results if (r.scorer, r.condition) == (scorer, condition)] for n in runs}
     shown = [r for mine in shown_of.values() for r in mine]
     if len(different := judges(shown)) > 1:
@@ -182,12 +200,13 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     refuse_mixed_rules(shown)
     if unknown := [name for name, mine in shown_of.items() if any(r.basis is None for r in mine)]:
         notes.append(f"scored by a version that is not recorded: {', '.join(unknown)}")
-    table = build(cells, YOUR_RUNS, notes)
+    label = label_of(runs)
+    table = build(cells, label, notes)
     return replace(
         table,
         own=frozenset(cells),
         intervals=intervals,
-        groups={name: YOUR_RUNS.capitalize() for name in cells},
+        groups={name: label.capitalize() for name in cells},
         attributes={named.name: _attributes(named.run.info) for named in runs},
     )
 
@@ -203,6 +222,12 @@ def refuse_mixed_rules(results: Iterable[Result]) -> None:
                 f"the {scorer!r} scores were made by different versions ({mixed}); score the runs with this one: "
                 f"cambrian-eval score RUN --scorer {scorer}"
             )
+
+
+def _subset(r: Result) -> str:
+    """How much of a benchmark a result covers, in words."""
+    whole = load_benchmark(r.benchmark).source.n_rows if r.benchmark in benchmark_names() else None
+    return f"{entry(r.benchmark).short} {r.n:,}" + (f" of {whole:,} rows" if whole else " rows")
 
 
 def _attributes(info: Mapping[str, object]) -> dict[str, float]:

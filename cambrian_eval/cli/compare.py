@@ -20,7 +20,7 @@ def compare(
 
     from cambrian_eval.cli import output
     from cambrian_eval.results.comparison import compare_runs, differing
-    from cambrian_eval.running.store import open_run
+    from cambrian_eval.running.store import is_synthetic, open_run
 
     first, second = open_run(a), open_run(b)
     found = compare_runs(first, second, vision, vision_b or vision, scorer)
@@ -42,6 +42,8 @@ def compare(
     compared = {c.benchmark for c in found}
     if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in compared]:
         print(f"note: not compared (missing in one run, or the gold answers are withheld): {', '.join(left)}")
+    if drawn := [name for name in compared if is_synthetic(first.info["benchmarks"][name])]:
+        print(f"note: synthetic data, no score of the published benchmark: {', '.join(sorted(drawn))}")
     if settings := differing(first, second, [c.benchmark for c in found]):
         print(f"note: the runs also differ in these settings: {'; '.join(settings)}")
     for c in found:

@@ -80,9 +80,11 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
     if published:
         heading.append("published")
     rows = [heading]
+    published = published if found and not any(r.synthetic for r in found) else None
     for r in found:
         span = "-" if r.interval is None else f"{r.interval[0]:.1f} .. {r.interval[1]:.1f}"
-        row = [r.benchmark, r.condition, r.scorer, number(r.score), span, number(r.chance)]
+        name = f"{r.benchmark} (synthetic)" if r.synthetic else r.benchmark
+        row = [name, r.condition, r.scorer, number(r.score), span, number(r.chance)]
         row += [str(r.n), str(r.n_failed), str(r.n_unparsed)]
         if published:
             row.append(number(published.get(r.benchmark)) if r.condition == "on" else "")
@@ -92,7 +94,7 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
     for r in found:
         for note in r.notes:
             noted.setdefault(note, []).append(f"{r.benchmark}.{r.condition}.{r.scorer}")
-        if not r.complete and r.score is not None:
+        if not r.complete and not r.synthetic and r.score is not None:
             whole = load_benchmark(r.benchmark).source.n_rows
             noted.setdefault(f"subset: {r.n:,} of {whole:,} rows", []).append(r.benchmark)
     for note, where in noted.items():
@@ -119,10 +121,10 @@ def as_json(value: Any) -> str:
 
 
 def published(model: str, found: Sequence[Result]) -> dict[str, float]:
-    """The paper's scores for this model, where it is one of the paper's."""
+    """The paper's scores for this model, where it is one of the paper's; never beside a part or synthetic rows."""
     from cambrian_eval.results.published_scores import nearest
 
-    printed = {r.benchmark: nearest(model, r.benchmark) for r in found}
+    printed = {r.benchmark: nearest(model, r.benchmark) for r in found if r.complete and not r.synthetic}
     return {name: rows[0].score for name, rows in printed.items() if rows}
 
 
@@ -133,14 +135,15 @@ def averages(found: Sequence[Result]) -> str:
 
     lines = []
     scorer = found[0].scorer
+    what = "averages on synthetic data" if any(r.synthetic for r in found) else "averages"
     for condition in dict.fromkeys(r.condition for r in found):
         mine = [r for r in found if r.condition == condition and r.scorer == scorer]
         if len(different := judges(mine)) > 1:
-            lines.append(f"averages ({condition}, {scorer}): none, the judges differ ({'; '.join(different)})")
+            lines.append(f"{what} ({condition}, {scorer}): none, the judges differ ({'; '.join(different)})")
             continue
         scores = {r.benchmark: r.score for r in mine}
         partial = [r.benchmark for r in mine if not r.complete]
         cells = [f"{a.label} {number(a.value)}" for a in compute(scores, partial).values() if a.value is not None]
         if cells:
-            lines.append(f"averages ({condition}, {scorer}): " + " · ".join(cells))
+            lines.append(f"{what} ({condition}, {scorer}): " + " · ".join(cells))
     return "\n".join(lines)

@@ -21,12 +21,14 @@ def _config(context: typer.Context, value: Path | None) -> Path | None:
     if value is not None:
         from cambrian_eval.cli.config import defaults
 
-        found, model_options = defaults(value, context.command)
+        found, model_options, decoding = defaults(value, context.command)
         context.default_map = {**(context.default_map or {}), **found}
-        context.meta[__name__] = model_options
+        context.meta[__name__], context.meta[DECODING] = model_options, decoding
     return value
 
 
+DECODING = f"{__name__}.decoding"
+"""Where a context keeps the decoding settings of `--config`."""
 DEMO = (
     "demo: the small checkpoint that comes with the package, on the miniature suite; for a real model: "
     "cambrian-eval run --model nyu-visionx/cambrian-8b --benchmark all --out runs/8b"
@@ -51,6 +53,16 @@ def run(
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; repeatable."),
     seed: int = typer.Option(0, help="Random seed."),
     max_new_tokens: int = typer.Option(None, min=1, help="Maximum response length instead of the benchmark's own."),
+    decoding: list[str] = typer.Option(
+        [], "-G", metavar="NAME=VALUE", help="Decoding: temperature, top_p, top_k, seed, stop, ...; repeatable."
+    ),
+    thinking: str = typer.Option("auto", help="on, off, or auto (as the model and its chat template do)."),
+    thinking_budget: int = typer.Option(None, min=1, help="Maximum length of a thought. [default: 4096]"),
+    system_prompt: str = typer.Option(None, metavar="TEXT|@FILE", help="System prompt instead of the template's own."),
+    repeats: int = typer.Option(1, min=1, max=1000, help="Responses to each request; scores are means over them."),
+    processor: list[str] = typer.Option(
+        [], "-P", metavar="NAME=VALUE", help="A setting of the model's image processor, such as max_pixels; repeatable."
+    ),
     max_pixels: int = typer.Option(178_956_970, min=1, help="Samples with larger images fail."),
     max_failures: float = typer.Option(0.01, min=0, max=1, help="Maximum failure rate before the exit code becomes 1."),
     retry_failed: bool = typer.Option(False, help="Retry failed samples when resuming."),
@@ -107,9 +119,12 @@ def run(
     import sys
 
     from cambrian_eval.cli import output
+    from cambrian_eval.cli.config import text_or_file
     from cambrian_eval.cli.notify import Notice
     from cambrian_eval.cli.progress import progress
     from cambrian_eval.data.rows import DataSpec
+    from cambrian_eval.decoding import Thinking, parse
+    from cambrian_eval.decoding import options as decoding_options
     from cambrian_eval.errors import UserError
     from cambrian_eval.registry import locate
     from cambrian_eval.results.evaluation import evaluate
@@ -140,6 +155,10 @@ def run(
         limit=limit,
         seed=seed,
         max_new_tokens=max_new_tokens,
+        decoding=parse({**context.meta.get(DECODING, {}), **decoding_options(decoding)}),
+        system=None if system_prompt is None else text_or_file(system_prompt, "--system-prompt"),
+        thinking=Thinking(thinking, thinking_budget),  # type: ignore[arg-type]
+        repeats=repeats,
         max_pixels=max_pixels,
         max_failures=max_failures,
         retry_failed=retry_failed,
@@ -172,6 +191,7 @@ def run(
     options = {
         **context.meta.get(__name__, {}),
         **{name: value for name, value in flags.items() if value is not None},
+        **({"processor": ",".join(processor)} if processor else {}),
         **_named_values(model_options),
     }
     shown = progress(quiet)

@@ -176,7 +176,8 @@ def _rows(benchmark: Benchmark, spec: DataSpec) -> tuple[Sequence[Row], dict[str
         from cambrian_eval.demo import miniature
 
         made = miniature.rows(benchmark.name, spec.mini)
-        return made, {"from": "the miniature suite", "kind": "mini", "fingerprint": rows_fingerprint(made)}
+        where = {"from": "the miniature suite", "kind": "mini", "synthetic": True}
+        return made, {**where, "fingerprint": rows_fingerprint(made)}
     if spec.root is not None:
         return _from_root(benchmark, spec.root, spec)
     return _from_hub(benchmark, benchmark.source, spec)

@@ -6,7 +6,7 @@ once. Nothing here depends on Ray.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -81,6 +81,10 @@ class ReplicaInfo:
     is_observer: bool
     place: str
     """Host and process of the replica."""
+    decodes: frozenset[str] = frozenset()
+    """What the model honours, see `model.honours`."""
+    declines: Mapping[str, str] = field(default_factory=dict)
+    """Why it does not honour some of it."""
 
 
 @dataclass(slots=True)

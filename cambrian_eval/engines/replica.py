@@ -19,7 +19,7 @@ from typing import Any
 from cambrian_eval.engines.local import Completed, Job, LocalEngine, RequestStream, gpu_memory
 from cambrian_eval.engines.messages import ReplicaInfo, ReplicaReport, ReplicaResponse, RequestBatch, Ticket
 from cambrian_eval.errors import CambrianEvalError, ContractError, UserError, describe
-from cambrian_eval.model import Model, Observer
+from cambrian_eval.model import Model, Observer, declines, honours
 from cambrian_eval.registry import resolve
 from cambrian_eval.sample import Sample
 
@@ -63,6 +63,8 @@ class Replica:
             dict(model.describe()),
             isinstance(model, Observer),
             f"{socket.gethostname()} process {os.getpid()}",
+            honours(model),
+            declines(model),
         )
 
     def exchange(

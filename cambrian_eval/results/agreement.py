@@ -19,7 +19,7 @@ from cambrian_eval.results.basis import checked_verdicts
 from cambrian_eval.results.grading import benchmark_of
 from cambrian_eval.results.judging import SCORER, decided_without_judge
 from cambrian_eval.results.published_scores import nearest
-from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.sample import clusters as clusters_of
 
@@ -180,6 +180,7 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
         if use and _is_correct(x) != _is_correct(y)
     )
     total = counts.sum(axis=0)
+    synthetic = is_synthetic(run.info["benchmarks"][cell.benchmark])
     without_judge = set() if SCORER not in (a, b) else decided_without_judge(run, cell)
     return ScorerAgreement(
         benchmark=cell.benchmark,
@@ -194,7 +195,7 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
         failed=sum(failed),
         undecided=sum(u and not f for u, f in zip(undecided, failed, strict=True)),
         disagreements=differing,
-        published=published_pair(model, cell, a, b),
+        published=None if synthetic else published_pair(model, cell, a, b),
         divisor=benchmark.average_divisor,
         notes=_notes(run, cell, samples, (*left, *right), without_judge, withheld),
     )

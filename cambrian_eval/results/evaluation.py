@@ -9,6 +9,7 @@ from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, PromptStyle
 from cambrian_eval.data.rows import DataSpec
+from cambrian_eval.decoding import Mode, Thinking, parse
 from cambrian_eval.engines.local import LocalEngine
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import MAX_PIXELS
@@ -36,6 +37,11 @@ def run(
     limit: int | None = None,
     seed: int = 0,
     max_new_tokens: int | None = None,
+    decoding: Mapping[str, Any] | None = None,
+    system: str | None = None,
+    thinking: Mode = "auto",
+    thinking_budget: int | None = None,
+    repeats: int = 1,
     max_pixels: int = MAX_PIXELS,
     max_failures: float = 0.01,
     retry_failed: bool = False,
@@ -53,7 +59,8 @@ def run(
 ) -> RunOutcome:
     """Runs a model over benchmarks and vision conditions into the folder `out`; resumes where an earlier call stopped.
 
-    `settings` maps a benchmark's name to its settings, `options` are those of the model's adapter.
+    `settings` maps a benchmark's name to its settings, `options` are those of the model's adapter, `decoding` the
+    settings of `-G`, such as `{"temperature": 0.7}`.
     """
     root = None if data_root is None else Path(data_root)
     chosen = Settings(
@@ -66,6 +73,10 @@ def run(
         limit=limit,
         seed=seed,
         max_new_tokens=max_new_tokens,
+        decoding=parse(decoding or {}, where="decoding"),
+        system=system,
+        thinking=Thinking(thinking, thinking_budget),
+        repeats=repeats,
         max_pixels=max_pixels,
         max_failures=max_failures,
         retry_failed=retry_failed,

@@ -19,7 +19,7 @@ from cambrian_eval.results import statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked, rules_of, with_basis
 from cambrian_eval.running.mixtures import mixture, ways_of
-from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
 from cambrian_eval.scorer import Scorer
 from cambrian_eval.scoring.reading import unread
@@ -112,7 +112,7 @@ def score_cell(
     A scorer that cannot score the benchmark (`official` without released code) is left out.
     """
     samples, records = responses_of(run, cell)
-    replies = [Reply(record.text) for record in records]
+    replies = [record.reply for record in records]
     inputs = run.inputs(cell)
     results = []
     for name in usable_scorers(benchmark, names):
@@ -165,7 +165,7 @@ def verdicts_of(
     """Verdicts by a deterministic scorer; a failed request scores 0 whatever the scorer."""
     scorer = load_scorer(name, benchmark)
     verdicts = []
-    for sample, record, reply in zip(samples, records, replies or [Reply(r.text) for r in records], strict=True):
+    for sample, record, reply in zip(samples, records, replies or [r.reply for r in records], strict=True):
         if record.finish == "failed":
             verdicts.append(failed_verdict(record.error))
             continue
@@ -235,7 +235,7 @@ def summarize_cell(
         )
     complete = bool(about["complete"]) and len(samples) == about["samples"]
     made = summarize(benchmark, samples, verdicts, scorer, condition=cell.condition, complete=complete, notes=notes)
-    return replace(made, images=carried)
+    return replace(made, images=carried, synthetic=is_synthetic(about))
 
 
 def _images_carried(records: Sequence[Record]) -> dict[str, int]:

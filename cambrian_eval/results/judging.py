@@ -42,7 +42,6 @@ from cambrian_eval.scoring.judge.prompt import (
 )
 from cambrian_eval.scoring.judge.requests import JudgeProgress, JudgeRequests, JudgeSettings, must_send
 from cambrian_eval.scoring.reading import unread
-from cambrian_eval.scoring.reply import Reply
 
 SCORER = "judge"
 """The name under which the verdicts are stored."""
@@ -214,7 +213,7 @@ def _plan(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None) -
         fuzzy = benchmark_of(run, cell.benchmark).fuzzy
         planned = []
         for sample, record in zip(*responses_of(run, cell), strict=True):
-            verdict, answer = None, Reply(record.text)
+            verdict, answer = None, record.reply
             if record.finish == "failed":
                 verdict = failed_verdict(record.error)
             elif not sample.answers:

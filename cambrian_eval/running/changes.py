@@ -33,30 +33,37 @@ class Change:
     """The sample's id."""
     what: str
     """`prompt`, `images` or `decoding`: the first part of the request that differs."""
+    repeat: int = 0
+    """Which response to the sample."""
 
 
 def changed_requests(
-    cell: Cell, samples: Sequence[Sample], records: Mapping[str, Record], request: Callable[[Sample], Request]
+    cell: Cell,
+    samples: Sequence[Sample],
+    records: Mapping[tuple[str, int], Record],
+    request: Callable[[Sample, int], Request],
 ) -> list[Change]:
     """The stored responses of a cell whose request key differs from the one of the request made now.
 
     A response without a key (its request could not be made) belongs to no request and is not compared.
     """
 
-    def compare(sample: Sample) -> Change | None:
-        record = records[sample.id]
+    def compare(stored: tuple[Sample, Record]) -> Change | None:
+        sample, record = stored
         try:
-            made = request(sample)
+            made = request(sample, record.repeat)
         except Exception:  # an image that cannot be read any more, for whatever reason
-            return Change(cell, sample.id, "images")
+            return Change(cell, sample.id, "images", record.repeat)
         if made.key == record.key:
             return None
         if made.prompt != record.prompt:
-            return Change(cell, sample.id, "prompt")
+            return Change(cell, sample.id, "prompt", record.repeat)
         same = tuple(image.sha256 for image in made.images) == record.images
-        return Change(cell, sample.id, "decoding" if same else "images")
+        return Change(cell, sample.id, "decoding" if same else "images", record.repeat)
 
-    stored = [s for s in samples if s.id in records and records[s.id].key]
+    repeats = sorted({number for _, number in records})
+    found = ((s, records.get((s.id, number))) for s in samples for number in repeats)
+    stored = [(sample, record) for sample, record in found if record is not None and record.key]
     with ThreadPoolExecutor(WORKERS) as pool:
         return [change for change in pool.map(compare, stored) if change is not None]
 

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from cambrian_eval import decoding
 from cambrian_eval.benchmark import Benchmark, PromptStyle
 from cambrian_eval.data.rows import Loaded
 from cambrian_eval.errors import UserError
@@ -54,10 +55,13 @@ def describe(
             "prompts": settings.prompts,
             "seed": settings.seed,
             "limit": settings.limit,
-            "max_new_tokens": settings.max_new_tokens,
+            "max_new_tokens": settings.own_limit,
             "max_pixels": settings.max_pixels,
             "shard": None if settings.shard is None else settings.shard.text,
+            **decoding.facts(settings.decoding, settings.system, settings.thinking),
         },
+        **({} if settings.repeats == 1 else {"repeats": settings.repeats}),
+        **({} if settings.recipe is None else {"recipe": dict(settings.recipe)}),
         "conditions": list(settings.conditions),
         "scorers": list(settings.scorers),
         "official_raw": settings.official_raw,
@@ -92,7 +96,7 @@ def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded
         "samples": len(loaded.samples),
         "complete": loaded.complete,
         "settings": benchmark.settings,
-        "max_new_tokens": settings.max_new_tokens or benchmark.max_new_tokens,
+        "max_new_tokens": settings.answer_limit(benchmark),
         "prompt_template": template,
         "prompt_template_sha256": sha256(template.encode("utf-8", "surrogatepass")).hexdigest(),
         "prompts_sha256": prompts.hexdigest(),
@@ -121,6 +125,8 @@ def versions_used(info: Mapping[str, Any]) -> dict[str, list[str]]:
     return {name: sorted(versions) for name, versions in found.items() if versions}
 
 
+MAY_BE_ABSENT = ("decoding", "system", "thinking")
+"""Settings that are stored only where they differ from the default."""
 FIXED = ("model fingerprint", "limit", "shard")
 """Settings that one run can have only once, whatever `--on-change` says."""
 
@@ -130,11 +136,16 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
 
     Rows and prompts are not compared here: the request keys of the stored responses are (`running.changes`).
     """
+    then, now = old["responses_depend_on"], new["responses_depend_on"]
     differences = [
-        f"{name}: {old['responses_depend_on'].get(name)!r} there, {value!r} now"
-        for name, value in new["responses_depend_on"].items()
-        if old["responses_depend_on"].get(name) != value and (name in FIXED or on_change == "refuse")
+        f"{name}: {then.get(name)!r} there, {now.get(name)!r} now"
+        for name in dict.fromkeys([*now, *(n for n in then if n in MAY_BE_ABSENT)])
+        if then.get(name) != now.get(name) and (name in FIXED or on_change == "refuse")
     ]
+    if old.get("repeats", 1) > new.get("repeats", 1):
+        raise UserError(
+            f"{path} has {old['repeats']} repeats; give --repeats {old['repeats']} or more, or another --out"
+        )
     for name, now in new["benchmarks"].items():
         then = old["benchmarks"].get(name, now)
         for part in ("settings", "max_new_tokens"):
@@ -145,6 +156,7 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
             f"{path} was made with other settings ({'; '.join(differences)}); use the same settings or another --out"
         )
     merged = {**old, **{k: new[k] for k in ("model", "scorers", "official_raw", "data", "responses_depend_on")}}
+    merged |= {k: new[k] for k in ("repeats", "recipe") if k in new}
     merged["conditions"] = list(dict.fromkeys([*old["conditions"], *new["conditions"]]))
     merged["benchmarks"] = {**old["benchmarks"], **new["benchmarks"]}
     merged["passes"] = [*old["passes"], *new["passes"]]

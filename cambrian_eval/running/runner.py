@@ -17,9 +17,10 @@ from cambrian_eval import registry
 from cambrian_eval.benchmark import Benchmark, PromptStyle
 from cambrian_eval.condition import Context
 from cambrian_eval.data.rows import Loaded, load_samples
+from cambrian_eval.decoding import asked, facts
 from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.model import Model, Observer, Spending
+from cambrian_eval.model import Model, Observer, Spending, declines, honours
 from cambrian_eval.running import manifest
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
 from cambrian_eval.running.mixtures import general, mixture, ways_of
@@ -27,7 +28,7 @@ from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open
-from cambrian_eval.sample import Request, Result, Sample, request_key
+from cambrian_eval.sample import Request, Response, Result, Sample, request_id, request_key
 
 Score = Callable[[Run, Benchmark, Cell], list[Result]]
 """What scores a finished cell: stores its verdicts and gives its results."""
@@ -79,6 +80,15 @@ class Progress(Protocol):
 
     def say(self, text: str) -> None:
         """A warning, or a note about a repaired file, in one line."""
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A progress that shows how many tokens models write."""
+
+    def count(self, response: Response) -> None:
+        """A response of the present cell, before `advance`."""
         ...
 
 
@@ -141,6 +151,7 @@ def execute(
     else:
         chosen = registry.resolve(model, known) if isinstance(model, str) else model
     try:
+        _check_decoding(chosen, settings, progress)
         with store.writing() as repairs:
             for text in repairs:
                 progress.say(text)
@@ -174,6 +185,19 @@ def execute(
     return RunOutcome(store, tuple(results), sum(t.n for t in tasks), n_failed, stop.is_set(), n_outage)
 
 
+def _check_decoding(model: Model, settings: Settings, progress: Progress) -> None:
+    """Refuses decoding that the model does not honour, by name, before the first request."""
+    can, reasons = honours(model), declines(model)
+    for name, written in asked(settings.decoding, settings.system, settings.thinking).items():
+        if name not in can:
+            reason = reasons.get(name) or f"it honours: {', '.join(sorted(can)) or 'greedy decoding alone'}"
+            raise UserError(f"model {model.name} cannot be run with {written}: {reason}")
+    if settings.repeats > 1 and "seed" in can and not settings.decoding.samples:
+        progress.say(
+            f"warning: --repeats {settings.repeats} with greedy decoding gives equal responses; set -G temperature"
+        )
+
+
 def _check_stored(
     store: Run, tasks: Sequence[_CellRun], loaded: Mapping[str, Loaded], settings: Settings, progress: Progress
 ) -> dict[str, list[str]]:
@@ -195,7 +219,7 @@ def _check_stored(
         progress.say(f"  {line}")
     if settings.on_change == "ask":
         for task in tasks:
-            task.stale = {c.id for c in changes if c.cell == task.cell}
+            task.stale = {(c.id, c.repeat) for c in changes if c.cell == task.cell}
     return samples
 
 
@@ -213,14 +237,14 @@ def _drive(
     """
     results: list[Result] = []
     ways: Counter[str] = Counter()
-    heartbeat.plan({t.cell: len(t.mine) for t in tasks})
+    heartbeat.plan({t.cell: t.total for t in tasks})
     for task in tasks:
         finished = task.drive(engine, progress, heartbeat, stop)
         scored = score(task.store, task.benchmark, task.cell) if finished else []
         progress.finish(task.cell, scored[0] if scored else None)
         results += scored
         if not task.settings.allow_mixed:
-            notes = [r.notes for r in task.store.responses(task.cell).values()]
+            notes = [r.notes for r in task.store.all_responses(task.cell).values()]
             ways += ways_of(map(general, notes))
             if (mixed := mixture(ways_of(notes)) or mixture(ways)) is not None:
                 return results, mixed
@@ -285,83 +309,99 @@ class _CellRun:
         self.store, self.cell, self.benchmark = store, cell, benchmark
         self.settings, self.model, self.samples = settings, model, samples
         self.mine = samples if settings.shard is None else settings.shard.of(samples)
-        self.max_new_tokens = settings.max_new_tokens or benchmark.max_new_tokens
+        self.max_new_tokens = settings.answer_limit(benchmark)
         self.n = self.n_failed = self.n_outage = 0
-        self.stale: set[str] = set()
+        self.stale: set[tuple[str, int]] = set()
         self.condition = registry.load_condition(cell.condition)
         self.context = Context(samples, settings.seed, settings.max_pixels)
         self.needs_images = self.condition.needs_images and not settings.images_optional and model.max_images != 0
 
     def drive(self, engine: Engine, progress: Progress, heartbeat: Heartbeat, stop: threading.Event) -> bool:
         """Requests what is pending; True when every sample of the cell (in this run's shard) has its response."""
-        stored = self.store.responses(self.cell)
+        stored = self.store.all_responses(self.cell)
         done = {i: r.finish == "failed" for i, r in stored.items() if i not in self.stale and not r.outage}
         if self.settings.retry_failed:
             done = {i: broken for i, broken in done.items() if not broken}
-        known = {s.id for s in self.mine}
+        known = {(s.id, n) for s in self.mine for n in range(self.settings.repeats)}
         self.n = sum(i in known for i in done)
         self.n_failed = sum(broken for i, broken in done.items() if i in known)
-        pending = [s for s in by_image(self.mine) if s.id not in done]
-        progress.start(self.cell, len(self.mine), self.n)
+        pending = [(s, n) for s in by_image(self.mine) for n in range(self.settings.repeats) if (s.id, n) not in done]
+        progress.start(self.cell, self.total, self.n)
         heartbeat.start(self.cell, self.n, self.n_failed)
         if pending:
             self.condition.check(self.context)
             if isinstance(self.model, Observer):
                 self.model.observe(self.cell.benchmark, self.samples)
-            jobs = (Job(s.id, self._preparation(s), self.settings.max_pixels) for s in pending)
-            asked = {s.id: s for s in pending}
+            asked = {request_id(s.id, n): (s, n) for s, n in pending}
+            if len(asked) < len(pending):
+                raise UserError(f"{self.cell.benchmark}: ids such as 'x' and 'x#1' cannot be repeated; rename them")
+            jobs = (Job(i, self._preparation(s, n), self.settings.max_pixels) for i, (s, n) in list(asked.items()))
             writer = self.store.writer(self.cell)
             try:
                 for completed in engine.run(self.model, jobs, stop):
-                    self._store(writer.append, completed, asked.pop(completed.response.id))
+                    self._store(writer.append, completed, *asked.pop(completed.response.id))
                     broken = completed.response.finish == "failed"
+                    if isinstance(progress, CountsTokens):
+                        progress.count(completed.response)
                     progress.advance(self.cell, broken)
                     heartbeat.beat(broken)
             finally:
                 writer.close()
         heartbeat.finish()
-        return self.n == len(self.mine)
+        return self.n == self.total
+
+    @property
+    def total(self) -> int:
+        """Responses of the cell when it is complete."""
+        return len(self.mine) * self.settings.repeats
 
     def changes(self) -> list[Change]:
         """The stored responses that belong to other requests than those of this command."""
-        records = {i: r for i, r in self.store.responses(self.cell).items() if not r.outage}
+        records = {i: r for i, r in self.store.all_responses(self.cell).items() if not r.outage}
         if not records:
             return []
-        return changed_requests(self.cell, self.mine, records, lambda sample: self._preparation(sample)(False))
+        return changed_requests(self.cell, self.mine, records, lambda sample, n: self._preparation(sample, n)(False))
 
     def _prompt(self, sample: Sample) -> str:
         return self.benchmark.prompt(sample, self.settings.prompts)
 
-    def _store(self, append: Callable[[Record], None], completed: Completed, sample: Sample) -> None:
+    def _store(self, append: Callable[[Record], None], completed: Completed, sample: Sample, repeat: int) -> None:
         request, response = completed.request, completed.response
         hashes = () if request is None else tuple(p.sha256 for p in request.images)
         if request is not None and request.images_dropped:
             response = replace(response, notes={**response.notes, "images_dropped": request.images_dropped})
         prompt = self._prompt(sample) if request is None else request.prompt
-        append(Record.of(response, request.key if request else "", prompt, hashes))
+        append(Record.of(response, request.key if request else "", prompt, hashes, repeat))
         self.n += 1
         self.n_failed += response.finish == "failed"
         self.n_outage += bool(response.notes.get("outage"))
 
-    def _preparation(self, sample: Sample) -> Callable[[bool], Request]:
+    def _preparation(self, sample: Sample, repeat: int) -> Callable[[bool], Request]:
         def prepare(decode: bool) -> Request:
             if self.needs_images and (reason := missing_image(self.benchmark, sample)) is not None:
                 raise ValueError(reason)
             shown = self.condition.apply(sample, self.context)
             kept = shown if self.model.max_images is None else shown[: self.model.max_images]
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)
-            decoding = {"max_new_tokens": self.max_new_tokens, "seed": self.settings.seed}
+            settings = self.settings
+            parts = {"max_new_tokens": self.max_new_tokens, "seed": settings.seed}
+            parts |= facts(settings.decoding, settings.system, settings.thinking)
+            parts |= {"repeat": repeat} if repeat else {}
             hashes = tuple(p.sha256 for p in images)
             prompt = self._prompt(sample)
             return Request(
-                id=sample.id,
+                id=request_id(sample.id, repeat),
                 benchmark=self.cell.benchmark,
                 condition=self.cell.condition,
                 prompt=prompt,
                 images=images,
                 images_dropped=len(shown) - len(kept),
                 max_new_tokens=self.max_new_tokens,
-                key=request_key(self.model.fingerprint, prompt, hashes, decoding),
+                key=request_key(self.model.fingerprint, prompt, hashes, parts),
+                decoding=settings.decoding,
+                system=settings.system,
+                thinking=settings.thinking,
+                repeat=repeat,
             )
 
         return prepare

@@ -26,10 +26,10 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -43,6 +43,8 @@ T = TypeVar("T")
 
 SCHEMA = 2
 """Number of the layout; older ones are read, a newer one is not."""
+MOST_REPEATS = 1000
+"""The most responses to one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,12 @@ class Record:
     notes: Mapping[str, Any]
     answer_start: int | None = 0
     """Where the answer begins in the text, behind the thoughts; None where a thought never ended."""
+    thoughts: str = ""
+    """What the model thought first; the text has it too where the model did not tell it apart."""
+    thought_tokens: int | None = None
+    """Tokens of the thoughts, which `new_tokens` does not count."""
+    repeat: int = 0
+    """Which response to the request this is, from 0."""
 
     @property
     def outage(self) -> bool:
@@ -73,22 +81,35 @@ class Record:
         return self.finish == "failed" and bool(self.notes.get("outage"))
 
     @classmethod
-    def of(cls, response: Response, key: str, prompt: str, images: Sequence[str]) -> Record:
-        """The record of a response, with the request's key, prompt and image hashes beside it."""
+    def of(cls, response: Response, key: str, prompt: str, images: Sequence[str], repeat: int = 0) -> Record:
+        """The record of a response, with the request's key, prompt and image hashes beside it.
+
+        Thoughts in the text are told apart here, once. The id is the sample's.
+        """
+        reply = Reply(response.text)
+        cut = response.finish == "length" and reply.unfinished
         return cls(
-            response.id,
+            response.id.removesuffix(f"#{repeat}") if repeat else response.id,
             key,
             prompt,
             tuple(images),
             response.text,
-            response.finish,
+            "unfinished_thought" if cut else response.finish,
             response.error,
             response.prompt_tokens,
             response.new_tokens,
             response.seconds,
             dict(response.notes),
-            Reply(response.text).answer_start,
+            None if response.finish == "unfinished_thought" else reply.answer_start,
+            response.thoughts or reply.thoughts,
+            response.thought_tokens,
+            repeat,
         )
+
+    @property
+    def reply(self) -> Reply:
+        """The response as scorers see it."""
+        return Reply(self.text, thoughts=self.thoughts, unfinished=self.finish == "unfinished_thought")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +136,7 @@ def _dumps(value: Any) -> bytes:
 def encode(record: Record) -> bytes:
     """A record as its line, checksum last."""
     values = {name: getattr(record, name) for name in _RECORD_FIELDS}
+    values |= {name: value for name, empty in _OPTIONAL.items() if (value := getattr(record, name)) != empty}
     try:
         body = _dumps(values)
     except TypeError:  # a lone surrogate in a response is not valid UTF-8; a JSON escape can hold it
@@ -122,7 +144,9 @@ def encode(record: Record) -> bytes:
     return body[:-1] + b',"sum":"%08x"}\n' % zlib.crc32(body)
 
 
-_RECORD_FIELDS = tuple(f.name for f in fields(Record))
+_OPTIONAL: Mapping[str, Any] = {"thoughts": "", "thought_tokens": None, "repeat": 0}
+"""Fields that a line has only where they say something."""
+_RECORD_FIELDS = tuple(f.name for f in fields(Record) if f.name not in _OPTIONAL)
 _SUM = len(b',"sum":"00000000"}')
 
 
@@ -158,6 +182,11 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def repeats(self) -> int:
+        """How many responses the run has to each request."""
+        return int(self.info.get("repeats", 1))
 
     @property
     def info(self) -> dict[str, Any]:
@@ -246,15 +275,19 @@ class Run:
     def _responses_path(self, cell: Cell) -> Path:
         return self.path / "responses" / f"{cell.stem}.jsonl"
 
-    def responses(self, cell: Cell) -> dict[str, Record]:
-        """The stored responses of a cell by sample id; damaged lines are skipped."""
-        found: dict[str, Record] = {}
+    def responses(self, cell: Cell, repeat: int = 0) -> dict[str, Record]:
+        """The stored responses of a cell by sample id, of one repeat."""
+        return {identity: r for (identity, number), r in self.all_responses(cell).items() if number == repeat}
+
+    def all_responses(self, cell: Cell) -> dict[tuple[str, int], Record]:
+        """The stored responses of a cell by sample id and repeat; damaged lines are skipped."""
+        found: dict[tuple[str, int], Record] = {}
         path = self._responses_path(cell)
         if path.is_file():
             with path.open("rb") as lines:
                 for line in lines:
                     if line.endswith(b"\n") and (record := decode(line[:-1])) is not None:
-                        found[record.id] = record
+                        found[record.id, record.repeat] = record
         return found
 
     def writer(self, cell: Cell) -> ResponseWriter:
@@ -348,7 +381,8 @@ class Run:
         for r in found:
             if not all(math.isfinite(v) for v in (r.score, *(r.interval or ()), r.chance, r.scale) if v is not None):
                 raise UserError(f"{path}: {r.benchmark}.{r.condition}.{r.scorer} has a number that is none; {CHANGED}")
-        return found
+        about = self.info["benchmarks"]
+        return [replace(r, synthetic=r.synthetic or is_synthetic(about.get(r.benchmark, {}))) for r in found]
 
     def merged_results(self, results: Iterable[Result]) -> list[Result]:
         """The stored results with these added or replaced by benchmark, condition and scorer."""
@@ -502,6 +536,12 @@ def open_run(path: str | Path) -> Run:
     return run
 
 
+def is_synthetic(about: Mapping[str, Any]) -> bool:
+    """Whether a benchmark's entry in run.json says that its rows were drawn by a program."""
+    data = about.get("data", {})
+    return bool(data.get("synthetic")) or data.get("kind") == "mini"  # runs of earlier versions have the kind alone
+
+
 def sample_values(sample: Sample) -> dict[str, Any]:
     """A sample as plain JSON, its images by their number."""
     values: dict[str, Any] = {f.name: getattr(sample, f.name) for f in fields(Sample) if f.name != "images"}
@@ -572,6 +612,7 @@ class _RunFile(msgspec.Struct):
     scorers: list[str]
     benchmarks: dict[str, _BenchmarkInfo]
     passes: list[_Pass]
+    repeats: Annotated[int, msgspec.Meta(ge=1, le=MOST_REPEATS)] = 1
 
 
 CHANGED = "another program has changed the file"

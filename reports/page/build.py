@@ -55,6 +55,8 @@ class ReportPage:
     """What the page shows."""
 
     title: str
+    synthetic: tuple[str, ...]
+    """Models whose rows a program drew; the page has a banner that names them."""
     summary_html: str
     """The score table, already escaped."""
     notes: tuple[str, ...]
@@ -78,6 +80,7 @@ def render(
     template = environment.from_string(_asset(folder, "report.html.jinja"))
     return template.render(
         title=page.title,
+        synthetic=page.synthetic,
         version=__version__,
         summary=Markup(page.summary_html),
         notes=page.notes,
