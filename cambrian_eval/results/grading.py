@@ -18,6 +18,7 @@ from cambrian_eval.registry import is_rule, load_benchmark, load_scorer
 from cambrian_eval.results import statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked, rules_of, with_basis
+from cambrian_eval.running.changes import foreign
 from cambrian_eval.running.mixtures import mixture, ways_of
 from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
@@ -215,6 +216,11 @@ def summarize_cell(
         notes.append(f"{len(broken)} samples failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if lost := sum(r.outage for r in records):
         notes.append(f"{lost} samples failed in an outage of the endpoint; run again to request them")
+    if others := foreign(run, cell):
+        notes.append(
+            f"{len(others)} responses were made for other requests than those of this run, the first of sample "
+            f"{others[0]!r} (kept with --on-change reuse, or changed by another program)"
+        )
     if (mixed := mixture(ways_of(r.notes for r in records))) is not None:
         notes.append(f"mixed: the responses were made in different ways: {mixed}")
     if (dropped := sum(bool(r.notes.get("images_dropped")) for r in records)) > 0:

@@ -13,6 +13,7 @@ from typing import Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import is_benchmark, is_condition
+from cambrian_eval.running.changes import foreign
 from cambrian_eval.running.manifest import versions_used
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open, open_run
@@ -59,6 +60,7 @@ def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False, allow
     responses = {cell: _joined(cell, owners[cell]) for cell in owners}
     for cell in owners:
         _check_images(cell, owners[cell])
+        _check_keys(cell, owners[cell])
     missing = _check_gaps(responses, owners, runs, allow_gaps)
     target = _target(out, responses)
     with target.writing():
@@ -131,6 +133,16 @@ def _check_images(cell: Cell, runs: Sequence[Run]) -> None:
                     f"{run.path} was made from other images: that of sample {identity!r} of {cell.benchmark} does not "
                     "have the hash in the samples file; it cannot be merged"
                 )
+
+
+def _check_keys(cell: Cell, runs: Sequence[Run]) -> None:
+    """Every response must belong to the request that its prompt, its images and the run's settings give."""
+    for run in runs:
+        if others := foreign(run, cell):
+            raise UserError(
+                f"{run.path} has {len(others)} responses of {cell.stem} that were made for other requests than its "
+                f"settings, prompts and images give ({_some(others)}); request them again with run --on-change ask"
+            )
 
 
 def _differences(a: dict[str, Any], b: dict[str, Any], ignored: set[str]) -> list[str]:

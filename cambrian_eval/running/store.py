@@ -304,17 +304,21 @@ class Run:
 
     def inputs(self, cell: Cell) -> dict[str, str]:
         """For every sample with a response, a hash of all that its verdict depends on: the sample and the response."""
-        path, records = self.path / "samples" / f"{cell.benchmark}.jsonl", self.responses(cell)
+        path = self.path / "samples" / f"{cell.benchmark}.jsonl"
+        records: dict[str, list[Record]] = {}
+        for (identity, _), record in sorted(self.all_responses(cell).items(), key=lambda entry: entry[0][1]):
+            records.setdefault(identity, []).append(record)
         found: dict[str, str] = {}
         for line, where in _lines(path) if path.is_file() else ():
             try:
                 identity = _identity_decoder().decode(line).id
             except msgspec.DecodeError:
                 identity = _typed(lambda values: values, line, where, _Identified).id
-            if (record := records.get(identity)) is not None:
-                said = f"{record.finish}\0{record.text}\0{record.error if record.finish == 'failed' else ''}"
+            if identity in records:
                 digest = hashlib.blake2b(line.rstrip(b"\n"), digest_size=8)
-                digest.update(said.encode("utf-8", "surrogatepass"))
+                for r in records[identity]:
+                    said = (r.repeat, r.finish, r.text, r.thoughts, r.error if r.finish == "failed" else "")
+                    digest.update("\0".join(map(str, said)).encode("utf-8", "surrogatepass"))
                 found[identity] = digest.hexdigest()
         return found
 

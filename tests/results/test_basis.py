@@ -191,3 +191,25 @@ def test_a_run_of_an_older_version_opens_and_says_so(one: Path) -> None:
     assert done.returncode == 0 and "scored by a version that is not recorded" in done.stdout
     assert call("agreement", one, "--a", "fuzzy", "--b", "official").returncode == 0
     assert call("compare", one, one, "--vision-b", "on").returncode == 0
+
+
+def test_responses_of_another_model_are_named_and_not_merged(data: Path, one: Path, tmp_path: Path) -> None:
+    """The response file of another model, put into a run by hand."""
+
+    model = Scripted(lambda request: "answer 0")
+    model.fingerprint = "another"
+    other = run(model, ["docvqa"], tmp_path / "other", data_root=data).run
+    shutil.copy(other.path / "responses/docvqa.on.jsonl", one / "responses/docvqa.on.jsonl")
+    done = call("score", one, "--quiet")
+    assert done.returncode == 0 and "6 responses were made for other requests" in done.stdout
+    assert "made for other requests" in refused("merge", one, "--out", tmp_path / "merged")
+
+
+def test_responses_that_are_kept_are_named_on_the_result(data: Path, one: Path) -> None:
+    rows = [docvqa_row(i, png(i, (8, 8))) for i in range(6)]
+    rows[3]["question"] = "Another?"
+    write_parquet(data / "docvqa/validation-0.parquet", rows)
+    [fuzzy, _] = run(answering(), ["docvqa"], one, data_root=data, on_change="reuse").results
+    assert "kept, but made for other requests: docvqa.on: 1 responses (1 other prompt): '3'" in fuzzy.notes
+    [fuzzy, _] = run(answering(), ["docvqa"], one, data_root=data, on_change="ask").results
+    assert not any("kept" in note for note in fuzzy.notes)
