@@ -18,7 +18,7 @@ from cambrian_eval.sample import Result
 
 from .attributes import attribute_named
 from .catalogue import canonical, conditions_in_order, entry, scorers_in_order
-from .scores import ScoreTable, build, csv_rows, number
+from .scores import ScoreTable, build, csv_rows, number, score
 
 YOUR_RUNS = "your runs"
 """What tables and figures call the runs a command was given."""
@@ -110,9 +110,16 @@ def read_results(path: Path) -> list[Scored]:
         )
     found: dict[str, dict[tuple[str, str, str], Result]] = {}
     for line, record in enumerate(records, start=2):
-        cell = {k: number(path, line, k, record.get(k) or "") for k in ("score", "low", "high", "chance", "n")}
         if not record["model"] or not record["benchmark"]:
             raise UserError(f"{path} line {line}: model or benchmark is empty; fill in both")
+        cell = {k: number(path, line, k, record.get(k) or "") for k in ("low", "high", "chance", "n")}
+        cell["score"] = score(path, line, "score", record["benchmark"], record["score"])
+        if not (math.isnan(cell["n"]) or (cell["n"] >= 0 and cell["n"] == int(cell["n"]))):
+            raise UserError(f"{path} line {line}: n is {record['n']!r}, not a number of samples")
+        if cell["low"] > cell["high"]:
+            raise UserError(f"{path} line {line}: low is above high; exchange them")
+        if record.get("complete", "yes") not in ("yes", "no", ""):
+            raise UserError(f"{path} line {line}: complete is {record['complete']!r}; write yes or no")
         result = _result(record, cell)
         model = record["model"]
         key = result.benchmark, result.condition, result.scorer

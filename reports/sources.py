@@ -91,7 +91,7 @@ class Sources:
             parts.append(from_published(self.beside_paper))
         elif self.published:
             notes = (f"--published {self.published} is left out: scores on synthetic data cannot be compared with it",)
-        parts += [read_csv(path) for path in self.scores]
+        parts += [read_csv(path, self.scorer, self.condition) for path in self.scores]
         if self.runs:
             parts.append(score_table(self.opened, self.scorer, self.condition))
         if not parts:
