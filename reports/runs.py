@@ -12,7 +12,7 @@ from pathlib import Path
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import benchmark_names, load_benchmark
 from cambrian_eval.results.averages import judges
-from cambrian_eval.results.basis import Key, key_of, mixed_rules, problems, remedy
+from cambrian_eval.results.basis import Key, key_of, mixed_rules, problems, remedy, unchecked
 from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
 
@@ -207,6 +207,10 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     refuse_mixed_rules(shown)
     if unknown := [name for name, mine in shown_of.items() if any(r.basis is None for r in mine)]:
         notes.append(f"scored by a version that is not recorded: {', '.join(unknown)}")
+    if bare := [named.name for named in runs if unchecked(named.run, shown_of[named.name])]:
+        notes.append(
+            f"not checked, because samples, responses or verdicts are missing in the folder: {', '.join(bare)}"
+        )
     label = label_of(runs)
     table = build(cells, label, notes)
     return replace(

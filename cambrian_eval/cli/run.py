@@ -135,7 +135,7 @@ def run(
         from cambrian_eval.data.hub import go_offline
 
         go_offline()
-    if model is None and benchmark is None and data is None and data_root is None:
+    if model is None and benchmark is None and data is None and data_root is None and config is None:
         model, benchmark, data, vision, out = "demo", "all", "mini", vision or "on,off", out or Path("runs/demo")
         print(DEMO, file=sys.stderr)
     if model is None:

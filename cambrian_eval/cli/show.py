@@ -33,7 +33,7 @@ def show(
 
     if prompts not in get_args(PromptStyle):
         raise unknown("prompt style", prompts, get_args(PromptStyle))
-    declared = load_benchmark(benchmark, **output.settings(set_).get(benchmark, {}))
+    declared = load_benchmark(benchmark, **output.settings_of(set_, benchmark))
     loaded = load_samples(declared, DataSpec.parse(data, data_root, offline=offline))
     expected = chance(declared, loaded.samples)
     print(f"{declared.title} ({declared.name}), {declared.category}: {declared.paper}")

@@ -108,7 +108,12 @@ _URL_SAFE = str.maketrans("-_", "+/", " \n\r\t")
 
 def _from_path(text: str, roots: Sequence[Path]) -> LazyImage:
     path = inside(text, roots)
-    return LazyImage(lambda: read_file(path), name=text)
+    image = LazyImage(lambda: read_file(path), name=text)
+    if not path.is_file():
+        image.problem = (
+            f"image file {text!r} does not exist" if not path.exists() else f"{text!r} is not a regular file"
+        )
+    return image
 
 
 def _download(url: str) -> bytes:

@@ -14,8 +14,10 @@ from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 
+from cambrian_eval.benchmark import Graded
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import BENCHMARKS, OURS, SCORERS_GROUP, provider
+from cambrian_eval.registry import BENCHMARKS, OURS, SCORERS_GROUP, load_benchmark, provider
+from cambrian_eval.results import statistics
 from cambrian_eval.running.store import Cell, Run
 from cambrian_eval.sample import Basis, Result, Verdict
 
@@ -81,7 +83,7 @@ def with_basis(
 
 
 def checked_verdicts(run: Run, cell: Cell, scorer: str) -> dict[str, Verdict]:
-    """The verdicts of a scorer by sample id, if all of them belong to the stored responses."""
+    """The verdicts of a scorer by sample id, if all of them belong to the stored responses and the stored result."""
     stored = run.stored_verdicts(cell, scorer)
     inputs = run.inputs(cell)
     others = [one.id for one in stored if one.inputs is not None and inputs.get(one.id) != one.inputs]
@@ -100,27 +102,59 @@ def checked_verdicts(run: Run, cell: Cell, scorer: str) -> dict[str, Verdict]:
             f"{run.path}: the {scorer!r} verdicts for {cell.stem} were made by different versions "
             f"({described(mixed)}); {renew}"
         )
+    mine = [r for r in run.results() if key_of(r) == (cell.benchmark, cell.condition, scorer)]
+    for key, reason in problems(run, mine).items():
+        raise UserError(remedy(run, key, reason))
     return {one.id: one.verdict for one in stored}
 
 
 def problems(run: Run, results: Iterable[Result]) -> dict[Key, str]:
-    """Why stored results no longer belong to their run; those that do, and those of older versions, are left out."""
-    inputs: dict[Cell, dict[str, str]] = {}
+    """Why stored results no longer belong to their run, as far as the run still has what they were made from."""
+    inputs: dict[Cell, str] = {}
+    cells = set(run.cells())
     found: dict[Key, str] = {}
     for r in results:
-        if r.basis is None:
-            continue
         cell = Cell(r.benchmark, r.condition)
-        if cell not in inputs:
-            inputs[cell] = run.inputs(cell)
+        if r.basis is None:
+            if cell in cells and (reason := _disagreement(run, cell, r)) is not None:
+                found[key_of(r)] = reason
+            continue
         stored = run.verdicts_hash(cell, r.scorer)
         if r.basis.numbers != _numbers(r):
             found[key_of(r)] = "its numbers in results.json were changed by another program"
         elif stored is not None and stored != r.basis.verdicts:
             found[key_of(r)] = "its verdict file was changed after it was made"
-        elif inputs[cell] and _hash(inputs[cell]) != r.basis.inputs:
-            found[key_of(r)] = "samples or responses were changed after it was made"
+        elif cell in cells and run.has_samples(cell.benchmark):
+            if cell not in inputs:
+                inputs[cell] = _hash(run.inputs(cell))
+            if inputs[cell] != r.basis.inputs:
+                found[key_of(r)] = "samples or responses were changed after it was made"
     return found
+
+
+def unchecked(run: Run, results: Iterable[Result]) -> bool:
+    """Whether the run lacks what some results were made from, so that they cannot be checked."""
+    cells = set(run.cells())
+    return any(
+        Cell(r.benchmark, r.condition) not in cells
+        or not run.has_samples(r.benchmark)
+        or run.verdicts_hash(Cell(r.benchmark, r.condition), r.scorer) is None
+        for r in results
+    )
+
+
+def _disagreement(run: Run, cell: Cell, r: Result) -> str | None:
+    """How a result of an older version differs from its verdicts; None where it does not, or has none."""
+    verdicts = run.verdicts(cell, r.scorer)
+    if not verdicts or r.score is None or not run.has_samples(cell.benchmark):
+        return None
+    benchmark = load_benchmark(cell.benchmark, **run.info["benchmarks"][cell.benchmark]["settings"])
+    graded = [Graded(s, verdicts[s.id]) for s in run.samples(cell.benchmark) if s.id in verdicts]
+    units = benchmark.units(graded, r.scorer)
+    score = statistics.score(units, benchmark.metrics(sorted({u.stratum for u in units})).get("score", {}))
+    if score is None or abs(score - r.score) > 1e-6 * r.scale:
+        return f"results.json has {r.score:g}, its verdicts give {'no score' if score is None else f'{score:g}'}"
+    return None
 
 
 def remedy(run: Run, key: Key, reason: str) -> str:

@@ -151,6 +151,12 @@ def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[Record]]:
     """Samples that have a response, in dataset order, with their responses."""
     records = run.responses(cell)
     samples = [s for s in run.samples(cell.benchmark) if s.id in records]
+    if records and not samples:
+        first = next(iter(records))
+        raise UserError(
+            f"{run.path}: none of the {len(records)} responses of {cell.stem} (first: {first!r}) is to a sample of "
+            f"{cell.benchmark}; another program has changed the files"
+        )
     return samples, [records[s.id] for s in samples]
 
 
