@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import stat
 from collections.abc import Callable
@@ -55,7 +56,7 @@ class LazyImage:
         if isinstance(value, (str, Path)):
             path = Path(value)
             made = cls(lambda: read_file(path), name=path.name)
-            if not path.exists():
+            if not os.path.exists(path):
                 made.problem = f"image file {path} does not exist"
             return made
         if hasattr(value, "save") and hasattr(value, "convert"):
