@@ -257,10 +257,7 @@ def _four_numbers(values: list[Any]) -> Floats:
     try:
         return np.array(values, np.float64).reshape(len(values), 4)
     except (ValueError, TypeError):
-        pass  # one of them is a single -1, null or a list of another length
-    nan = (np.nan,) * 4
-    rows = [v if isinstance(v, list) and len(v) == 4 and None not in v else nan for v in values]
-    return np.array(rows, np.float64).reshape(len(values), 4)
+        return _shaped(values, (4,))  # one of them is a single -1, null or not four numbers
 
 
 def _shaped(values: list[Any], shape: tuple[int, ...]) -> Floats:
