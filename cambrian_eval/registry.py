@@ -39,7 +39,7 @@ OURS = "cambrian-eval"
 """The distribution whose entry points are built in."""
 _BUILT_IN = {
     CONDITIONS_GROUP: ("vision condition", frozenset(c.name for c in CONDITIONS)),
-    SCORERS_GROUP: ("scorer", frozenset(s.name for s in SCORERS)),
+    SCORERS_GROUP: ("scorer", frozenset({*(s.name for s in SCORERS), "judge"})),  # the LLM judge is no plug-in
 }
 """What is built in without an entry point: the kind and its names by group."""
 
