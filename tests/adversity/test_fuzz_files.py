@@ -21,6 +21,7 @@ from cambrian_eval.reports.scores import read_csv
 from cambrian_eval.results.comparison import compare_runs
 from cambrian_eval.running.store import Cell, open_run
 from cambrian_eval.scoring.judge.cache import CachedResponse, ResponseCache
+from cvbench_builder import dataset, stats
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.inputs import Inputs
 from tests.adversity.mutations import at_most, of_bytes, of_value
@@ -279,3 +280,17 @@ def test_annotations(source: Callable[[Path], tuple[Path, Inputs]], tmp_path: Pa
     for made in [*of_bytes(content, 6), *(json.dumps(v).encode() for v in of_value(json.loads(content), 14))]:
         path.write_bytes(made)
         one_line(candidates, inputs)
+
+
+def test_rows_of_a_build(tmp_path: Path) -> None:
+    """Rows that were changed are refused, or every command that reads them can use them."""
+    stored = Path(__file__).parents[1] / "cvbench/earlier_build/rows.jsonl"
+    first, *rest = stored.read_text("utf-8").splitlines(keepends=True)
+    path = tmp_path / "rows.jsonl"
+
+    def summary() -> Any:
+        return stats.statistics(dataset.read_rows_file(path))
+
+    for value in of_value(json.loads(first), 120):
+        path.write_text("".join([json.dumps(value) + "\n", *rest]), "utf-8")
+        one_line(summary)
