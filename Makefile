@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-cvbench check test lint types contracts docs bench clean
+.PHONY: demo demo-cvbench check test lint types contracts docs bench gpu-check clean
 
 # Torch first and pinned: a CPU build where one is offered, and no other torch after it.
 $(READY): pyproject.toml constraints.txt
@@ -64,6 +64,12 @@ docs: $(READY)
 bench: $(READY)
 	$(BIN)/python tools/perf_overhead.py
 	$(BIN)/python tools/perf_scoring.py
+
+# Needs a Python with torch, transformers, numpy and Pillow only, and nothing installed here: PYTHON=... names it.
+# Without a GPU it measures the mid-size model; ARGS="--size tiny" is quickest.
+gpu-check:
+	$(PYTHON) tools/perf_inference.py --workloads a,b --compare 200 --minutes 6 --json gpu-check.json $(ARGS)
+	@echo "written: gpu-check.json"
 
 clean:
 	rm -rf $(VENV) runs report site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Number
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -100,6 +100,27 @@ class Graded:
     """The scorer's verdict on the response."""
 
 
+SIDES = re.compile(r"\b(?:left|right|(?:counter|anti)?-?clockwise|mirror|east|west)", re.IGNORECASE)
+"""Words whose meaning changes when an image is mirrored; `right` for correct counts too, to be on the safe side."""
+
+
+def sides_exchanged(sample: Sample) -> Sample | None:
+    """The sample with `left` for `right` in its gold answers, where exactly its options name sides; else None."""
+    if SIDES.search(sample.question):
+        return None
+    other = {text: _SIDE.sub(lambda found: _OTHER[found[0].lower()], text) for text in sample.choices}
+    letters = {text: letter for letter, text in sample.options.items()}
+    if any(other[text] not in letters for text in sample.choices):
+        return None
+    if any(answer not in sample.options for answer in sample.answers):
+        return None
+    return replace(sample, answers=tuple(letters[other[sample.options[answer]]] for answer in sample.answers))
+
+
+_OTHER = {"left": "right", "right": "left"}
+_SIDE = re.compile(r"\b(?:left|right)\b", re.IGNORECASE)
+
+
 class Benchmark(ABC):
     """The declaration of one benchmark. Subclasses fill in class attributes and the abstract methods."""
 
@@ -168,6 +189,15 @@ class Benchmark(ABC):
         source = self.source
         joined = () if source.join is None else source.join.columns
         return int(bool(source.files) or any(IMAGE_COLUMN.fullmatch(c) for c in (*source.columns, *joined)))
+
+    def mirrored(self, sample: Sample) -> Sample | None:
+        """The sample with the gold answers that hold when left and right of its images are exchanged.
+
+        None where that is not known. By default a sample whose words name a side is not known, and all others keep
+        their answers; a benchmark whose options are sides returns `sides_exchanged(sample)`.
+        """
+        words = (sample.question, *sample.choices, *sample.answers)
+        return None if any(map(SIDES.search, words)) else sample
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Verdicts to units, in dataset order. Default: every sample counts alone.

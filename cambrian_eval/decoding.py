@@ -106,6 +106,10 @@ AUTO = Thinking()
 """As the model and its chat template do; thoughts end at `THOUGHT_TOKENS`."""
 
 
+Order = Literal["image_first", "text_first"]
+"""Whether the images of a request come before its text, as models are usually trained, or after it."""
+
+
 def parse(values: Mapping[str, Any], base: Decoding = GREEDY, where: str = "-G") -> Decoding:
     """`base` with settings from texts (command line) or typed values (TOML, Python); names and values are checked.
 
@@ -164,21 +168,53 @@ _FIELDS = {field.name: field for field in dataclasses.fields(Decoding)}
 _HINTS = get_type_hints(Decoding)
 
 
-def asked(decoding: Decoding, system: str | None, thinking: Thinking) -> dict[str, str]:
+NEUTRAL = {
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "repetition_penalty": 1.0,
+    "num_beams": 1,
+}
+"""Values that change nothing, which every model honours. They are sent nevertheless: servers have other defaults."""
+
+
+def asked(decoding: Decoding, system: str | None, thinking: Thinking, order: Order = "image_first") -> dict[str, str]:
     """What a request needs of its model beyond greedy decoding: name -> how a user writes it."""
-    found = {name: f"-G {name}={value}" for name, value in decoding.as_dict().items() if name != "max_new_tokens"}
+    settings = {name: value for name, value in decoding.as_dict().items() if NEUTRAL.get(name) != value}
+    found = {name: f"-G {name}={value}" for name, value in settings.items() if name != "max_new_tokens"}
     if system is not None:
         found["system"] = "--system-prompt"
     if thinking.mode != "auto":
         found[f"thinking_{thinking.mode}"] = f"--thinking {thinking.mode}"
     if thinking.budget is not None:
         found["thinking_budget"] = "--thinking-budget"
+    if order == "text_first":
+        found[order] = "the recipe's order of text_first"
     return found
 
 
-def facts(decoding: Decoding, system: str | None, thinking: Thinking) -> dict[str, Any]:
+def in_words(info: Mapping[str, Any]) -> str:
+    """The decoding that run.json states, in words: "greedy", or what differs from it."""
+    stored = info.get("responses_depend_on", {})
+    settings, thinking, system = (stored.get(name) for name in ("decoding", "thinking", "system"))
+    found = [f"{name}={value}" for name, value in (settings or {}).items()] or ["greedy"]
+    if stored.get("max_new_tokens") is not None:
+        found.append(f"max_new_tokens={stored['max_new_tokens']}")
+    if thinking:
+        found.append(f"thinking {thinking.get('mode', 'auto')}")
+        found += [f"thoughts of at most {thinking['budget']} tokens"] if "budget" in thinking else []
+    if system is not None:
+        found.append(f"system prompt {system!r}")
+    if info.get("repeats", 1) > 1:
+        found.append(f"{info['repeats']} repeats")
+    return ", ".join(found)
+
+
+def facts(decoding: Decoding, system: str | None, thinking: Thinking, order: Order = "image_first") -> dict[str, Any]:
     """What differs from greedy decoding with the template's own system prompt: for request keys and run.json."""
     settings = decoding.as_dict()
     settings.pop("max_new_tokens", None)  # it is stated beside them, as the limit of the answer
     parts = {"decoding": settings, "system": system, "thinking": thinking.as_dict()}
+    parts["order"] = None if order == "image_first" else order
     return {name: value for name, value in parts.items() if value not in ({}, None)}

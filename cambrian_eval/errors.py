@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONGEST = 2000
 """Characters of an error's text; values from files that it quotes can have any length."""
@@ -19,6 +19,11 @@ class CambrianEvalError(Exception):
 
 class UserError(CambrianEvalError):
     """The input, a flag or the environment is wrong; the message names the problem and the remedy."""
+
+    def __init__(self, text: object = "", details: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.details = tuple(details)
+        """Lines that the command line shows before the message, such as the end of a log."""
 
 
 class ContractError(CambrianEvalError):

@@ -1,4 +1,4 @@
-"""Finds what has kinds by name: benchmarks, model adapters, vision conditions and scorers, ours and third parties'.
+"""Finds what has kinds by name: benchmarks, model adapters, recipes, vision conditions, scorers, ours and others'.
 
 Third parties extend each list by an entry point in the group of its name. Nothing is imported before it is needed,
 so listing names is fast.
@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cambrian_eval.benchmark import PAPER, Benchmark
-from cambrian_eval.condition import CONDITIONS, Condition
+from cambrian_eval.condition import Condition, Dose
+from cambrian_eval.conditions import CONDITIONS
 from cambrian_eval.errors import CambrianEvalError, UserError, describe, unknown
 from cambrian_eval.json_input import read_object
 from cambrian_eval.model import Adapter, Claim, Model, option_fields, parse_options
+from cambrian_eval.sample import Request
 from cambrian_eval.scorer import SCORERS, Scorer
 
 BENCHMARKS = "cambrian_eval.benchmarks"
@@ -32,6 +34,10 @@ CONDITIONS_GROUP = "cambrian_eval.conditions"
 """Entry points of vision conditions: each names a `Condition` class or object."""
 SCORERS_GROUP = "cambrian_eval.scorers"
 """Entry points of scorers: each names a `Scorer` class or object."""
+RECIPES_GROUP = "cambrian_eval.recipes"
+"""Entry points of recipes: each names the path of a TOML file."""
+RECIPES = Path(__file__).with_name("models") / "recipes"
+"""The folder of the recipes that come with the package, a file each."""
 CATEGORIES = tuple(PAPER)
 """The four categories, in the paper's order."""
 
@@ -51,7 +57,7 @@ class Unusable:
     """A plug-in that cannot be used, with its reason; it stops nothing else."""
 
     kind: str
-    """What it was to be: benchmark, model adapter, vision condition, scorer."""
+    """What it was to be: benchmark, model adapter, vision condition, scorer, recipe."""
     name: str
     """The name it declares."""
     reason: str
@@ -112,6 +118,7 @@ def unusable() -> list[Unusable]:
         ("model adapter", MODELS, load_adapter),
         ("vision condition", CONDITIONS_GROUP, _third_party_condition),
         ("scorer", SCORERS_GROUP, _third_party_scorer),
+        ("recipe", RECIPES_GROUP, _third_party_recipe),
     ):
         points, refused = _declared(group)
         found += [Unusable(kind, p.name, f"{p.value} of package {_package(p)}: {reason}") for p, reason in refused]
@@ -224,6 +231,15 @@ def resolve(spec: str, options: Mapping[str, Any] | None = None) -> Model:
     return model
 
 
+def written(spec: str, options: Mapping[str, Any], request: Request) -> str:
+    """The exact text that a model is given for a request; loads no weights."""
+    adapter, rest = locate(spec)
+    try:
+        return adapter.written(rest, parse_options(adapter, options), request)
+    except ImportError as error:
+        raise UserError(f"model {spec!r} cannot be imported: {error}") from error
+
+
 def _claim(name: str, spec: str, config: Mapping[str, Any] | None) -> Claim:
     try:
         return load_adapter(name).recognizes(spec, config)
@@ -249,18 +265,15 @@ def conditions() -> dict[str, Condition]:
 
 
 def load_condition(name: str) -> Condition:
-    """The vision condition of that name."""
+    """The vision condition of that name; `NAME:AMOUNT` for one that takes an amount."""
+    base, colon, amount = name.partition(":")
+    if colon and isinstance(dose := conditions().get(base), Dose):
+        return dose.at(amount)
+    if isinstance(dose := conditions().get(name), Dose):
+        raise UserError(f"condition {name!r} needs an amount, as in {name}:N; it is {dose.amounts}")
     if name == "random":
         raise UserError("condition 'random' needs no run: every result carries its exact chance score")
     return find("vision condition", name, CONDITIONS, Condition, CONDITIONS_GROUP)  # type: ignore[type-abstract]
-
-
-def is_condition(name: str) -> bool:
-    """Whether a vision condition of that name can be used, `package:name` included."""
-    try:
-        return load_condition(name).name == name
-    except UserError:
-        return False
 
 
 def _third_party_condition(name: str) -> Condition:
@@ -298,6 +311,36 @@ def is_rule(name: str) -> bool:
 
 def _third_party_scorer(name: str) -> Scorer:
     return _third_party("scorer", name, SCORERS, Scorer, SCORERS_GROUP)  # type: ignore[type-abstract]
+
+
+def recipe_files() -> dict[str, Path]:
+    """The files of all recipes by name: the paper's, the others that come with the package, then third parties'."""
+    found = {path.stem: path for path in sorted(RECIPES.glob("*.toml"), key=lambda p: (p.stem != "paper", p.stem))}
+    for name in sorted(set(_points(RECIPES_GROUP)) - set(found)):
+        try:
+            found[name] = _third_party_recipe(name)
+        except UserError:  # `unusable` tells the reason
+            continue
+    return found
+
+
+def recipe_file(name: str) -> Path | None:
+    """The file of the recipe of that name; None where there is none. A plug-in that cannot be used is an error."""
+    own = RECIPES / f"{name}.toml"
+    if own.parent == RECIPES and own.is_file():
+        return own
+    return _third_party_recipe(name) if name in _points(RECIPES_GROUP) else None
+
+
+def _third_party_recipe(name: str) -> Path:
+    point = _points(RECIPES_GROUP)[name]
+    if (RECIPES / f"{name}.toml").is_file():
+        raise UserError(f"recipe {name!r} is built in; {point.value} must use another name")
+    value = _made("recipe", point, {})
+    path = Path(value) if isinstance(value, (str, Path)) else None
+    if path is None or not path.is_file():
+        raise UserError(f"recipe {name!r} ({point.value}) is not the path of a TOML file")
+    return path
 
 
 def extended(kind: str, ours: tuple[T, ...], wanted: type[T], group: str) -> dict[str, T]:

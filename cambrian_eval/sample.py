@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Thinking
+from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Order, Thinking
 from cambrian_eval.errors import describe
 from cambrian_eval.image import LazyImage
 
@@ -75,7 +75,7 @@ class Request:
     condition: str
     """The vision condition the images were chosen under."""
     prompt: str
-    """The user's text, complete, without any image mark; a model adapter puts the images in front."""
+    """The user's text, complete, without any image mark; a model adapter puts the images where `order` says."""
     images: tuple[LazyImage, ...]
     """The images the model may look at, already decoded; empty under `off`."""
     images_dropped: int
@@ -90,6 +90,8 @@ class Request:
     """The system prompt; None = the one of the model's chat template, if any."""
     thinking: Thinking = AUTO
     """Whether and how long the model thinks first."""
+    order: Order = "image_first"
+    """Whether the images come before the text or after it."""
     repeat: int = 0
     """Which response to the same question this is, from 0."""
 
@@ -161,6 +163,22 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """What several responses to each request say beside their mean score."""
+
+    n: int
+    """Responses to each request."""
+    scores: tuple[float | None, ...]
+    """The score of each repeat by itself; the result's score is their mean."""
+    best: float | None
+    """The score if of each sample (pair, group) its best repeat counted."""
+    majority: float | None
+    """The score of the answers that most repeats gave to each sample."""
+    changed: float
+    """Share of samples whose verdict is not the same in all repeats."""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The score of one benchmark under one condition and scorer."""
 
@@ -171,13 +189,13 @@ class Result:
     scorer: str
     """`fuzzy`, `official` or `judge`."""
     score: float | None
-    """On the paper's scale; None where it cannot be computed here (withheld answers)."""
+    """On the paper's scale, the mean over repeats; None where it cannot be computed here (withheld answers)."""
     interval: tuple[float, float] | None
-    """95 % bootstrap interval, resampled by image."""
+    """95 % bootstrap interval, resampled by image; with repeats it contains the variance between them."""
     n: int
     """Samples scored, failed ones included."""
     n_failed: int
-    """Samples without a response; they score 0."""
+    """Responses that failed, over all repeats, as are the counts below; they score 0."""
     n_unparsed: int
     """Responses in which the scorer found no answer; they score 0."""
     scale: float
@@ -198,8 +216,25 @@ class Result:
     """Of the unparsed responses, those whose thought never ends."""
     synthetic: bool = False
     """Whether the rows were drawn by a program (the miniature suite): such a score says nothing about the benchmark."""
+    tokens: Mapping[str, float] = field(default_factory=dict)
+    """Mean tokens of an "answer" and of its "thoughts", where the model counts them."""
+    repeats: Repeats | None = None
+    """Where there are several responses to each request."""
     basis: Basis | None = None
     """What it was made from; None where rows were graded without a run, and in runs of older versions."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and in words what tokens and repeats say: for texts without columns of their own for them."""
+        found = list(self.notes)
+        if "thoughts" in self.tokens:
+            mean = f"{self.tokens.get('answer', 0.0):.1f}"
+            found.append(f"mean tokens: {mean} of answers, {self.tokens['thoughts']:.1f} of thoughts")
+        if (more := self.repeats) is not None:
+            best, vote = ("-" if x is None else f"{x:.1f}" for x in (more.best, more.majority))
+            text = f"best of {more.n} {best}, majority vote {vote}"
+            found.append(f"mean of {more.n} repeats: {text}, {more.changed:.1%} of the samples change their verdict")
+        return tuple(found)
 
 
 def failed_response(request_id: str, error: BaseException, notes: Mapping[str, Any] | None = None) -> Response:

@@ -62,7 +62,7 @@ def results_csv(runs: Sequence[NamedRun]) -> str:
                     r.n_unparsed,
                     "yes" if r.complete else "no",
                     "yes" if r.synthetic else "no",
-                    "; ".join(r.notes),
+                    "; ".join(r.remarks),
                 )
             )
     return csv_text(RESULT_COLUMNS, rows)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import benchmark_names, load_benchmark
+from cambrian_eval.results import circumstances
 from cambrian_eval.results.averages import judges
 from cambrian_eval.results.basis import Key, key_of, mixed_rules, problems, remedy, unchecked
 from cambrian_eval.running.store import Run, open_run
@@ -211,6 +212,11 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
         notes.append(
             f"not checked, because samples, responses or verdicts are missing in the folder: {', '.join(bare)}"
         )
+    made: dict[str, list[str]] = {}
+    for named in runs:
+        for text in circumstances.notes(named.run.info):
+            made.setdefault(text, []).append(named.name)
+    notes += [f"{', '.join(names)}: {text}" for text, names in made.items()]
     label = label_of(runs)
     table = build(cells, label, notes)
     return replace(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from cambrian_eval.results.lengths import Lengths
 
 
 def compare(
@@ -20,12 +25,18 @@ def compare(
 
     from cambrian_eval.cli import output
     from cambrian_eval.results.comparison import compare_runs, differing
-    from cambrian_eval.running.store import is_synthetic, open_run
+    from cambrian_eval.results.lengths import lengths
+    from cambrian_eval.running.store import Cell, is_synthetic, open_run
 
     first, second = open_run(a), open_run(b)
     found = compare_runs(first, second, vision, vision_b or vision, scorer)
+    names = [c.benchmark for c in found]
+    settings = differing(first, second, names)
+    cells = [[Cell(name, condition) for name in names] for condition in (vision, vision_b or vision)]
+    long = lengths(first, second, *cells)
     if json:
-        print(output.as_json({"a": str(a), "b": str(b), "comparisons": [asdict(c) for c in found]}))
+        body = {"comparisons": [asdict(c) for c in found], "lengths": [asdict(x) for x in long]}
+        print(output.as_json({"a": str(a), "b": str(b), "settings_that_differ": settings, **body}))
         return
     rows = [["benchmark", "n", "a", "b", "b - a", "95% interval", "p", "p (Holm)", "test", "detectable"]]
     for c in found:
@@ -34,19 +45,32 @@ def compare(
         rows.append(
             [
                 *(c.benchmark, str(p.n), f"{p.a:.1f}", f"{p.b:.1f}", f"{p.difference:+.1f}", span),
-                *(f"{p.p_value:.4f}", f"{c.p_holm:.4f}", p.test, output.number(p.detectable)),
+                *(output.probability(p.p_value), output.probability(c.p_holm), p.test, output.number(p.detectable)),
             ]
         )
     print(f"a = {a} ({vision}), b = {b} ({vision_b or vision}), scorer {scorer}")
     print(output.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))
-    compared = {c.benchmark for c in found}
-    if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in compared]:
+    _print_lengths(long)
+    if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in names]:
         print(f"note: not compared (missing in one run, or the gold answers are withheld): {', '.join(left)}")
-    if drawn := [name for name in compared if is_synthetic(first.info["benchmarks"][name])]:
+    if drawn := [name for name in names if is_synthetic(first.info["benchmarks"][name])]:
         print(f"note: synthetic data, no score of the published benchmark: {', '.join(sorted(drawn))}")
-    if settings := differing(first, second, [c.benchmark for c in found]):
+    if settings:
         print(f"note: the runs also differ in these settings: {'; '.join(settings)}")
     for c in found:
         if c.only_a or c.only_b:
             print(f"note ({c.benchmark}): not compared: {c.only_a} samples only in a, {c.only_b} only in b")
     print("detectable: the smallest difference that these samples detect (80 % power, 5 % level)")
+
+
+def _print_lengths(found: Sequence[Lengths]) -> None:
+    """Mean lengths of the responses, with thoughts where a model tells them apart."""
+    from cambrian_eval.cli import output
+
+    heads = ["response length", "n", "tokens a", "tokens b", "characters a", "characters b"]
+    thoughts = any(value is not None for x in found for value in x.thought_tokens)
+    rows = [heads + (["thought tokens a", "thought tokens b"] if thoughts else [])]
+    for x in found:
+        values = [*x.tokens, *x.characters, *(x.thought_tokens if thoughts else ())]
+        rows.append([x.benchmark, str(x.n), *map(output.number, values)])
+    print(output.table(rows, right=tuple(range(1, len(rows[0])))))

@@ -70,6 +70,11 @@ def number(value: float | None, digits: int = 1) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def probability(value: float) -> str:
+    """A p-value; never 0, because none is."""
+    return "< 0.0001" if value < 0.00005 else f"{value:.4f}"
+
+
 def results(found: Sequence[Result], published: dict[str, float] | None = None) -> str:
     """Results as the table that `run` and `score` print."""
     from cambrian_eval.registry import load_benchmark
@@ -85,6 +90,9 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
         "failed",
         "unparsed",
     ]
+    thinks, repeated = any("thoughts" in r.tokens for r in found), any(r.repeats for r in found)
+    heading += ["tokens", "thoughts"] if thinks else []
+    heading += ["repeats", "best", "majority", "changed"] if repeated else []
     if published:
         heading.append("published")
     rows = [heading]
@@ -94,10 +102,15 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
         name = f"{r.benchmark} (synthetic)" if r.synthetic else r.benchmark
         row = [name, r.condition, r.scorer, number(r.score), span, number(r.chance)]
         row += [str(r.n), str(r.n_failed), str(r.n_unparsed)]
+        row += [number(r.tokens.get(name)) for name in ("answer", "thoughts")] if thinks else []
+        if repeated:
+            more = r.repeats
+            row += ["1", "-", "-", "-"] if more is None else [str(more.n), number(more.best), number(more.majority)]
+            row += [] if more is None else [f"{more.changed:.1%}"]
         if published:
             row.append(number(published.get(r.benchmark)) if r.condition == "on" else "")
         rows.append(row)
-    text = table(rows, right=(3, 4, 5, 6, 7, 8, 9))
+    text = table(rows, right=range(3, len(heading)))
     noted: dict[str, list[str]] = {}
     for r in found:
         for note in r.notes:

@@ -35,11 +35,12 @@ class RequestBatch:
         """The requests as jobs of a local engine, which decode the shared images once."""
 
         @lru_cache(maxsize=1)
-        def decoded() -> tuple[LazyImage, ...]:
-            return tuple(LazyImage.received(*parts).decoded(self.max_pixels) for parts in self.images)
+        def images(decode: bool) -> tuple[LazyImage, ...]:
+            found = (LazyImage.received(*parts) for parts in self.images)
+            return tuple(image.decoded(self.max_pixels) if decode else image for image in found)
 
         def preparation(request: Request) -> Callable[[bool], Request]:
-            return lambda decode: replace(request, images=decoded())
+            return lambda decode: replace(request, images=images(decode))
 
         return [(ticket, Job(request.id, preparation(request), self.max_pixels)) for ticket, request in self.requests]
 

@@ -19,7 +19,7 @@ from typing import Any
 from cambrian_eval.engines.local import Completed, Job, LocalEngine, RequestStream, gpu_memory
 from cambrian_eval.engines.messages import ReplicaInfo, ReplicaReport, ReplicaResponse, RequestBatch, Ticket
 from cambrian_eval.errors import CambrianEvalError, ContractError, UserError, describe
-from cambrian_eval.model import Interruptible, Model, Observer, declines, honours
+from cambrian_eval.model import Interruptible, Model, Observer, declines, honours, reads_pixels
 from cambrian_eval.registry import resolve
 from cambrian_eval.sample import Sample
 
@@ -122,7 +122,7 @@ class Replica:
         try:
             while True:
                 self._queue.wait()
-                self._stream = stream = self._engine.stream(self._queue, self._stop)
+                self._stream = stream = self._engine.stream(self._queue, self._stop, reads_pixels(self._model))
                 for completed in self._engine.respond(self._model, stream):
                     self._return(completed)
                 stream.close()

@@ -15,8 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cambrian_eval.benchmark import Graded
+from cambrian_eval.condition import graded_samples
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import BENCHMARKS, OURS, SCORERS_GROUP, load_benchmark, provider
+from cambrian_eval.registry import BENCHMARKS, OURS, SCORERS_GROUP, load_benchmark, load_condition, provider
 from cambrian_eval.results import statistics
 from cambrian_eval.running.store import Cell, Run
 from cambrian_eval.sample import Basis, Result, Verdict
@@ -73,21 +74,26 @@ def described(mixed: Mapping[str, Sequence[str]]) -> str:
 
 
 def with_basis(
-    run: Run, result: Result, ids: Sequence[str], verdicts: Sequence[Verdict], rules: str, inputs: Mapping[str, str]
+    run: Run,
+    result: Result,
+    ids: Sequence[str],
+    verdicts: Sequence[Sequence[Verdict]],
+    rules: str,
+    inputs: Mapping[str, str],
 ) -> Result:
-    """Stores the verdicts of a result; the result with what it was made from."""
+    """Stores the verdicts of a result, those of each repeat; the result with what it was made from."""
     cell = Cell(result.benchmark, result.condition)
-    run.save_verdicts(cell, result.scorer, ids, verdicts, rules, inputs)
+    run.save_verdicts(cell, result.scorer, ids, *verdicts, rules=rules, inputs=inputs)
     stored = run.verdicts_hash(cell, result.scorer)
     return replace(result, basis=Basis(rules, _hash(inputs), stored or "", _numbers(result)))
 
 
 def checked_verdicts(run: Run, cell: Cell, scorer: str) -> dict[str, Verdict]:
-    """The verdicts of a scorer by sample id, if all of them belong to the stored responses and the stored result."""
+    """The verdicts of the first repeat by sample id, if all of them belong to the stored responses and the result."""
     stored = run.stored_verdicts(cell, scorer)
     inputs = run.inputs(cell)
     others = [one.id for one in stored if one.inputs is not None and inputs.get(one.id) != one.inputs]
-    ids = {one.id for one in stored}
+    ids = {(one.id, one.repeat) for one in stored}
     renew = f"renew them with: cambrian-eval score {run.path} --scorer {scorer}"
     if others:
         raise UserError(
@@ -105,7 +111,7 @@ def checked_verdicts(run: Run, cell: Cell, scorer: str) -> dict[str, Verdict]:
     mine = [r for r in run.results() if key_of(r) == (cell.benchmark, cell.condition, scorer)]
     for key, reason in problems(run, mine).items():
         raise UserError(remedy(run, key, reason))
-    return {one.id: one.verdict for one in stored}
+    return {one.id: one.verdict for one in stored if not one.repeat}
 
 
 def problems(run: Run, results: Iterable[Result]) -> dict[Key, str]:
@@ -146,10 +152,11 @@ def unchecked(run: Run, results: Iterable[Result]) -> bool:
 def _disagreement(run: Run, cell: Cell, r: Result) -> str | None:
     """How a result of an older version differs from its verdicts; None where it does not, or has none."""
     verdicts = run.verdicts(cell, r.scorer)
-    if not verdicts or r.score is None or not run.has_samples(cell.benchmark):
+    if not verdicts or r.score is None or run.repeats > 1 or not run.has_samples(cell.benchmark):
         return None
     benchmark = load_benchmark(cell.benchmark, **run.info["benchmarks"][cell.benchmark]["settings"])
-    graded = [Graded(s, verdicts[s.id]) for s in run.samples(cell.benchmark) if s.id in verdicts]
+    samples = graded_samples(load_condition(cell.condition), run.samples(cell.benchmark), benchmark)
+    graded = [Graded(s, verdicts[s.id]) for s in samples if s.id in verdicts]
     units = benchmark.units(graded, r.scorer)
     score = statistics.score(units, benchmark.metrics(sorted({u.stratum for u in units})).get("score", {}))
     if score is None or abs(score - r.score) > 1e-6 * r.scale:

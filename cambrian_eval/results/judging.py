@@ -196,7 +196,7 @@ def decided_without_judge(run: Run, cell: Cell) -> set[str]:
     verdicts = checked_verdicts(run, cell, SCORER)
     try:
         details = [parse_object(line, str(path)) for line in path.read_bytes().splitlines()]
-        ids = {str(d["id"]) for d in details if not d["asked"]}
+        ids = {str(d["id"]) for d in details if not d["asked"] and not d.get("repeat")}
     except (UserError, KeyError, OSError):
         raise UserError(f"{path} is damaged; create it again with: cambrian-eval score --scorer judge") from None
     return {i for i in ids if i in verdicts and verdicts[i].outcome in ("read", "unparsed")}
@@ -212,7 +212,8 @@ def _plan(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None) -
     for cell in cells:
         fuzzy = benchmark_of(run, cell.benchmark).fuzzy
         planned = []
-        for sample, record in zip(*responses_of(run, cell), strict=True):
+        samples, repeated = responses_of(run, cell)
+        for sample, record in ((s, r) for row in repeated for s, r in zip(samples, row, strict=True)):
             verdict, answer = None, record.reply
             if record.finish == "failed":
                 verdict = failed_verdict(record.error)
@@ -252,15 +253,18 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     missing = len(plan.samples) - len(judged)
     if not judged or (missing and missing == sum(p.judge_input is not None for p in plan.samples)):
         return None
-    samples, records = [p.sample for p, _ in judged], [p.record for p, _ in judged]
-    verdicts = [v for _, v in judged]
+    found = {(p.sample.id, p.record.repeat): (p, v) for p, v in judged}
+    numbers = range(run.repeats)
+    samples = [p.sample for p, _ in judged if not p.record.repeat and all((p.sample.id, n) in found for n in numbers)]
+    rows = [[found[s.id, n] for s in samples] for n in numbers]
+    records, verdicts = [[p.record for p, _ in row] for row in rows], [[v for _, v in row] for row in rows]
     run.save_file(f"judge/{plan.cell.stem}.jsonl", "".join(json.dumps(d) + "\n" for d in details))
     result = summarize_cell(run, benchmark_of(run, plan.cell.benchmark), plan.cell, samples, records, verdicts, SCORER)
     endpoint = judge.endpoint
     notes = [f"{JUDGED_BY}{endpoint.model} ({endpoint.place}), prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"]
     if len(served_by) > 1:
         notes.append(f"mixed: several models judged under this name: {', '.join(sorted(served_by))}")
-    if undecided := sum(v.outcome == "undecided" for v in verdicts):
+    if undecided := sum(v.outcome == "undecided" for _, v in judged):
         notes.append(f"undecided: {undecided} of {len(judged)} responses, counted as wrong")
     if exact := sum(p.judge_input is None and v.outcome in ("read", "unparsed") for p, v in judged):
         notes.append(f"without the judge: {exact} of {len(judged)} responses were decided by exact match")
@@ -293,6 +297,7 @@ def _detail(
     asked = planned.judge_input is not None
     return {
         "id": planned.sample.id,
+        **({"repeat": planned.record.repeat} if planned.record.repeat else {}),
         "asked": asked,
         "value": verdict.value,
         "undecided": verdict.outcome == "undecided",

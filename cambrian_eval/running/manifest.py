@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval import decoding
-from cambrian_eval.benchmark import Benchmark, PromptStyle
+from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.data.rows import Loaded
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Model
@@ -44,7 +44,7 @@ def describe(
     return {
         "model": {
             "name": name_line(model.name),
-            "spec": spec if isinstance(spec, str) else model.name,
+            "spec": _spec(spec, model),
             "fingerprint": model.fingerprint,
             "max_images": model.max_images,
             "details": dict(model.describe()),
@@ -58,7 +58,8 @@ def describe(
             "max_new_tokens": settings.own_limit,
             "max_pixels": settings.max_pixels,
             "shard": None if settings.shard is None else settings.shard.text,
-            **decoding.facts(settings.decoding, settings.system, settings.thinking),
+            **decoding.facts(settings.decoding, settings.system, settings.thinking, settings.order),
+            **({"templates": {n: t.as_dict() for n, t in settings.templates.items()}} if settings.templates else {}),
         },
         **({} if settings.repeats == 1 else {"repeats": settings.repeats}),
         **({} if settings.recipe is None else {"recipe": dict(settings.recipe)}),
@@ -84,11 +85,18 @@ def describe(
     }
 
 
+def _spec(spec: str | Model, model: Model) -> str:
+    """The `--model` spec, completed by the model's name where it names none (`openai:` with `--serve`)."""
+    if not isinstance(spec, str):
+        return model.name
+    return f"{spec}{model.name}" if spec.endswith(":") else spec
+
+
 def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded) -> dict[str, Any]:
-    template = _template(benchmark, loaded.samples[0], settings.prompts)
+    template = _template(benchmark, loaded.samples[0], settings)
     prompts = sha256()
     for sample in loaded.samples:
-        prompts.update(benchmark.prompt(sample, settings.prompts).encode("utf-8", "surrogatepass") + b"\0")
+        prompts.update(settings.prompt(benchmark, sample).encode("utf-8", "surrogatepass") + b"\0")
     return {
         "title": benchmark.title,
         "category": benchmark.category,
@@ -104,10 +112,10 @@ def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded
     }
 
 
-def _template(benchmark: Benchmark, sample: Sample, style: PromptStyle) -> str:
+def _template(benchmark: Benchmark, sample: Sample, settings: Settings) -> str:
     """The prompt of the first sample with its question and options replaced by their names."""
     names = tuple(f"{{option {label}}}" for label in sample.options)
-    return benchmark.prompt(replace(sample, question="{question}", choices=names), style)
+    return settings.prompt(benchmark, replace(sample, question="{question}", choices=names))
 
 
 RESPONSES_DEPEND_ON_VERSIONS = ("cambrian-eval", "torch", "transformers", "tokenizers", "pillow", "numpy")
@@ -125,7 +133,7 @@ def versions_used(info: Mapping[str, Any]) -> dict[str, list[str]]:
     return {name: sorted(versions) for name, versions in found.items() if versions}
 
 
-MAY_BE_ABSENT = ("decoding", "system", "thinking")
+MAY_BE_ABSENT = ("decoding", "system", "thinking", "order", "templates")
 """Settings that are stored only where they differ from the default."""
 FIXED = ("model fingerprint", "limit", "shard")
 """Settings that one run can have only once, whatever `--on-change` says."""
@@ -157,16 +165,20 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
         )
     merged = {**old, **{k: new[k] for k in ("model", "scorers", "official_raw", "data", "responses_depend_on")}}
     merged |= {k: new[k] for k in ("repeats", "recipe") if k in new}
+    if "recipe" not in new:
+        merged.pop("recipe", None)
     merged["conditions"] = list(dict.fromkeys([*old["conditions"], *new["conditions"]]))
     merged["benchmarks"] = {**old["benchmarks"], **new["benchmarks"]}
     merged["passes"] = [*old["passes"], *new["passes"]]
     return merged
 
 
-def close_pass(store: Run, interrupted: bool) -> None:
+def close_pass(store: Run, interrupted: bool, cached: int | None = None) -> None:
     """Writes down when and how this start of the run ended."""
     info = store.info
     info["passes"][-1].update(end=now(), interrupted=interrupted)
+    if cached is not None:
+        info["passes"][-1]["cached"] = cached
     store.save_info(info)
 
 

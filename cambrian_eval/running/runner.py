@@ -15,20 +15,22 @@ from typing import Any, Protocol, get_args, runtime_checkable
 
 from cambrian_eval import registry
 from cambrian_eval.benchmark import Benchmark, PromptStyle
-from cambrian_eval.condition import Context
+from cambrian_eval.condition import Context, graded_samples
 from cambrian_eval.data.rows import Loaded, load_samples
 from cambrian_eval.decoding import asked, facts
 from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.model import Model, Observer, Spending, declines, honours
+from cambrian_eval.model import Model, Observer, Resumable, Spending, honours, refuse_unhonoured
 from cambrian_eval.running import manifest
+from cambrian_eval.running.cache import ResponseCache, answered
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
 from cambrian_eval.running.mixtures import general, mixture, ways_of
+from cambrian_eval.running.progress import CountsTokens, Progress
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open
-from cambrian_eval.sample import Request, Response, Result, Sample, request_id, request_key
+from cambrian_eval.sample import Request, Result, Sample, request_id, request_key
 
 Score = Callable[[Run, Benchmark, Cell], list[Result]]
 """What scores a finished cell: stores its verdicts and gives its results."""
@@ -63,55 +65,6 @@ class Loader(Protocol):
         ...
 
 
-class Progress(Protocol):
-    """Receives events of a run; the command line draws progress bars from them."""
-
-    def start(self, cell: Cell, total: int, done: int) -> None:
-        """A cell of `total` samples begins, `done` of them completed by earlier starts."""
-        ...
-
-    def advance(self, cell: Cell, failed: bool) -> None:
-        """One more response of the cell is stored."""
-        ...
-
-    def finish(self, cell: Cell, result: Result | None) -> None:
-        """The cell ends, with its result by the first scorer; None where responses are still missing."""
-        ...
-
-    def say(self, text: str) -> None:
-        """A warning, or a note about a repaired file, in one line."""
-        ...
-
-
-@runtime_checkable
-class CountsTokens(Protocol):
-    """A progress that shows how many tokens models write."""
-
-    def count(self, response: Response) -> None:
-        """A response of the present cell, before `advance`."""
-        ...
-
-
-class Silent:
-    """Progress for callers that want none."""
-
-    def start(self, cell: Cell, total: int, done: int) -> None:
-        """Ignores the event."""
-        return None
-
-    def advance(self, cell: Cell, failed: bool) -> None:
-        """Ignores the event."""
-        return None
-
-    def finish(self, cell: Cell, result: Result | None) -> None:
-        """Ignores the event; the result is in the `RunOutcome`."""
-        return None
-
-    def say(self, text: str) -> None:
-        """Ignores the text; warnings about the data are also in run.json."""
-        return None
-
-
 def execute(
     model: str | Model,
     settings: Settings,
@@ -129,6 +82,7 @@ def execute(
     run is still locked.
     """
     plan = check(settings)
+    settings = replace(settings, conditions=registry.check_conditions(settings.conditions))
     if isinstance(model, str):
         options = registry.check_options(model, options or {})
     elif options:
@@ -145,13 +99,18 @@ def execute(
         _check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")
+    cache = None if settings.cache is None else ResponseCache(settings.cache)
     known = {"seed": settings.seed, "offline": settings.offline, "rehash": settings.data.rehash, **(options or {})}
     if isinstance(engine, Loader):
         chosen = engine.open(model, known)
     else:
         chosen = registry.resolve(model, known) if isinstance(model, str) else model
     try:
-        _check_decoding(chosen, settings, progress)
+        refuse_unhonoured(chosen, asked(settings.decoding, settings.system, settings.thinking, settings.order))
+        if settings.repeats > 1 and "temperature" in honours(chosen) and not settings.decoding.samples:
+            progress.say("warning: --repeats with greedy decoding gives equal responses; set -G temperature=...")
+        if cache is not None and isinstance(chosen, Observer):
+            raise UserError(f"model {chosen.name} cannot use --cache: its responses depend on other samples too")
         with store.writing() as repairs:
             for text in repairs:
                 progress.say(text)
@@ -159,7 +118,7 @@ def execute(
             if (store.path / "run.json").is_file():
                 info = manifest.continued(store.info, info, store.path, settings.on_change)
             tasks = [
-                _CellRun(store, Cell(b.name, condition), b, loaded[b.name].samples, settings, chosen)
+                _CellRun(store, Cell(b.name, condition), b, loaded[b.name].samples, settings, chosen, cache)
                 for b in plan
                 for condition in settings.conditions
             ]
@@ -167,13 +126,18 @@ def execute(
             store.save_info(info)
             if isinstance(chosen, Spending):
                 chosen.record_costs(store.path / "costs.jsonl")
+            if isinstance(chosen, Resumable):
+                chosen.keep_in(store.path / "batches")
             for benchmark in plan:
                 if changed[benchmark.name] or not store.has_samples(benchmark.name):
                     store.save_samples(benchmark.name, loaded[benchmark.name].samples)
             results, mixed = _drive(tasks, engine, progress, score, Heartbeat(store, engine.state), stop)
             save(store, results)
-            manifest.close_pass(store, interrupted=stop.is_set())
+            n_cached = None if cache is None else sum(t.n_cached for t in tasks)
+            manifest.close_pass(store, interrupted=stop.is_set(), cached=n_cached)
     finally:
+        if cache is not None:
+            cache.close()
         if isinstance(engine, Loader):
             engine.close()
     if mixed is not None:
@@ -182,20 +146,7 @@ def execute(
             "score of one model; use another --out, or --allow-mixed to accept it (the results name it)"
         )
     n_failed, n_outage = sum(t.n_failed for t in tasks), sum(t.n_outage for t in tasks)
-    return RunOutcome(store, tuple(results), sum(t.n for t in tasks), n_failed, stop.is_set(), n_outage)
-
-
-def _check_decoding(model: Model, settings: Settings, progress: Progress) -> None:
-    """Refuses decoding that the model does not honour, by name, before the first request."""
-    can, reasons = honours(model), declines(model)
-    for name, written in asked(settings.decoding, settings.system, settings.thinking).items():
-        if name not in can:
-            reason = reasons.get(name) or f"it honours: {', '.join(sorted(can)) or 'greedy decoding alone'}"
-            raise UserError(f"model {model.name} cannot be run with {written}: {reason}")
-    if settings.repeats > 1 and "seed" in can and not settings.decoding.samples:
-        progress.say(
-            f"warning: --repeats {settings.repeats} with greedy decoding gives equal responses; set -G temperature"
-        )
+    return RunOutcome(store, tuple(results), sum(t.n for t in tasks), n_failed, stop.is_set(), n_outage, n_cached)
 
 
 def _check_stored(
@@ -316,14 +267,18 @@ class _CellRun:
         samples: Sequence[Sample],
         settings: Settings,
         model: Model,
+        cache: ResponseCache | None,
     ) -> None:
+        self.cache, self.n_cached = cache, 0
         self.store, self.cell, self.benchmark = store, cell, benchmark
         self.settings, self.model, self.samples = settings, model, samples
-        self.mine = samples if settings.shard is None else settings.shard.of(samples)
+        self.condition = registry.load_condition(cell.condition)
+        mine = samples if settings.shard is None else settings.shard.of(samples)
+        known = {s.id for s in graded_samples(self.condition, samples, benchmark)}
+        self.mine = [s for s in mine if s.id in known]
         self.max_new_tokens = settings.answer_limit(benchmark)
         self.n = self.n_failed = self.n_outage = 0
         self.stale: set[tuple[str, int]] = set()
-        self.condition = registry.load_condition(cell.condition)
         self.context = Context(samples, settings.seed, settings.max_pixels)
         self.needs_images = self.condition.needs_images and not settings.images_optional and model.max_images != 0
 
@@ -346,16 +301,28 @@ class _CellRun:
             asked = {request_id(s.id, n): (s, n) for s, n in pending}
             if len(asked) < len(pending):
                 raise UserError(f"{self.cell.benchmark}: ids such as 'x' and 'x#1' cannot be repeated; rename them")
-            jobs = (Job(i, self._preparation(s, n), self.settings.max_pixels) for i, (s, n) in list(asked.items()))
             writer = self.store.writer(self.cell)
+
+            def take(completed: Completed) -> None:
+                self._store(writer.append, completed, *asked.pop(completed.response.id))
+                broken = completed.response.finish == "failed"
+                if isinstance(progress, CountsTokens):
+                    progress.count(completed.response)
+                progress.advance(self.cell, broken)
+                heartbeat.beat(broken)
+
             try:
-                for completed in engine.run(self.model, jobs, stop):
-                    self._store(writer.append, completed, *asked.pop(completed.response.id))
-                    broken = completed.response.finish == "failed"
-                    if isinstance(progress, CountsTokens):
-                        progress.count(completed.response)
-                    progress.advance(self.cell, broken)
-                    heartbeat.beat(broken)
+                if self.cache is not None:
+                    makers = [self._preparation(s, n) for s, n in asked.values()]
+                    for completed in answered(self.cache, makers):
+                        take(completed)
+                        self.n_cached += 1
+                    progress.say(f"{self.cell.stem}: {self.n_cached} of {len(pending)} responses from the cache")
+                jobs = (Job(i, self._preparation(s, n), self.settings.max_pixels) for i, (s, n) in [*asked.items()])
+                for completed in engine.run(self.model, jobs, stop) if asked else ():
+                    take(completed)
+                    if self.cache is not None and completed.request is not None:
+                        self.cache.put(completed.request.key, self.model.name, completed.response)
             finally:
                 writer.close()
         heartbeat.finish()
@@ -374,7 +341,7 @@ class _CellRun:
         return changed_requests(self.cell, self.mine, records, lambda sample, n: self._preparation(sample, n)(False))
 
     def _prompt(self, sample: Sample) -> str:
-        return self.benchmark.prompt(sample, self.settings.prompts)
+        return self.settings.prompt(self.benchmark, sample)
 
     def _store(self, append: Callable[[Record], None], completed: Completed, sample: Sample, repeat: int) -> None:
         request, response = completed.request, completed.response
@@ -396,10 +363,10 @@ class _CellRun:
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)
             settings = self.settings
             parts = {"max_new_tokens": self.max_new_tokens, "seed": settings.seed}
-            parts |= facts(settings.decoding, settings.system, settings.thinking)
+            parts |= facts(settings.decoding, settings.system, settings.thinking, settings.order)
             parts |= {"repeat": repeat} if repeat else {}
             hashes = tuple(p.sha256 for p in images)
-            prompt = self._prompt(sample)
+            prompt = self.condition.words(self._prompt(sample), sample)
             return Request(
                 id=request_id(sample.id, repeat),
                 benchmark=self.cell.benchmark,
@@ -412,6 +379,7 @@ class _CellRun:
                 decoding=settings.decoding,
                 system=settings.system,
                 thinking=settings.thinking,
+                order=settings.order,
                 repeat=repeat,
             )
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, PromptStyle
 from cambrian_eval.data.rows import DataSpec
-from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Thinking
+from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Order, Thinking
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import MAX_PIXELS
+from cambrian_eval.models.recipes.templates import Template, prompt
 from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import MOST_REPEATS, Run
-from cambrian_eval.sample import Result
+from cambrian_eval.sample import Result, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,14 @@ class Settings:
     """A system prompt instead of the chat template's own."""
     thinking: Thinking = AUTO
     """Whether and how long the model thinks before it answers."""
+    order: Order = "image_first"
+    """Whether images come before the text or after it."""
+    templates: Mapping[str, Template] = field(default_factory=dict)
+    """Prompts by benchmark, instead of the benchmarks' own."""
     repeats: int = 1
     """How many responses to each request; with more than one, scores are means over them."""
     recipe: Mapping[str, Any] | None = None
-    """Name, content hash and values of the recipe that these settings came from, for run.json."""
+    """Name, content hash and values of the recipe that these settings came from, and those that flags changed."""
     max_pixels: int = MAX_PIXELS
     """Images with more pixels than this count as failed."""
     max_failures: float = 0.01
@@ -65,8 +71,14 @@ class Settings:
     """Whether responses by different models or parameters behind one name are accepted; results name them."""
     shard: Shard | None = None
     """The part of every benchmark that this run covers; None = all of it."""
+    cache: Path | None = None
+    """The response cache; None = none."""
     offline: bool = False
     """Whether the model must be loaded from caches alone."""
+
+    def prompt(self, benchmark: Benchmark, sample: Sample) -> str:
+        """The prompt of a sample."""
+        return prompt(benchmark, sample, self.prompts, self.templates)
 
     def answer_limit(self, benchmark: Benchmark) -> int:
         """The most tokens of an answer to a benchmark."""
@@ -104,3 +116,5 @@ class RunOutcome:
     """Whether it was stopped before the end; the same call resumes it."""
     n_outage: int = 0
     """The failed samples whose endpoint was not available; the same call requests them again."""
+    n_cached: int | None = None
+    """The responses that came from the cache in this start; None without a cache."""

@@ -38,6 +38,7 @@ from cambrian_eval.json_input import parse_object, read_object
 from cambrian_eval.safe_text import name_line
 from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
 from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.scoring.thoughts import bare
 
 T = TypeVar("T")
 
@@ -101,7 +102,7 @@ class Record:
             response.seconds,
             dict(response.notes),
             None if response.finish == "unfinished_thought" else reply.answer_start,
-            response.thoughts or reply.thoughts,
+            response.thoughts or bare(reply.thoughts),
             response.thought_tokens,
             repeat,
         )
@@ -328,25 +329,32 @@ class Run:
         scorer: str,
         ids: Sequence[str],
         verdicts: Sequence[Verdict],
+        *further: Sequence[Verdict],
         rules: str | None = None,
         inputs: Mapping[str, str] | None = None,
     ) -> None:
-        """Replaces the verdicts of this scorer on the cell, one for each id.
+        """Replaces the verdicts of this scorer on the cell, one for each id; `further` are those of further repeats.
 
         `rules` is the version of the scorer, `inputs` what the verdicts were made from, as the method `inputs` gives
         it; each line has both.
         """
         lines = []
-        for identity, verdict in zip(ids, verdicts, strict=True):
-            values = {"id": identity, **_verdict_values(_printable(verdict))}
-            if rules is not None and inputs is not None:
-                values |= {"rules": rules, "inputs": inputs[identity]}
-            lines.append(_dumps(values) + b"\n")
+        for number, row in enumerate((verdicts, *further)):
+            for identity, verdict in zip(ids, row, strict=True):
+                values = {"id": identity, **({"repeat": number} if number else {})}
+                values |= _verdict_values(_printable(verdict))
+                if rules is not None and inputs is not None:
+                    values |= {"rules": rules, "inputs": inputs[identity]}
+                lines.append(_dumps(values) + b"\n")
         _replace(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", b"".join(lines))
 
-    def verdicts(self, cell: Cell, scorer: str) -> dict[str, Verdict]:
-        """The verdicts of a scorer by sample id; empty where that scorer has not run."""
-        return {one.id: one.verdict for one in self.stored_verdicts(cell, scorer)}
+    def verdicts(self, cell: Cell, scorer: str, repeat: int = 0) -> dict[str, Verdict]:
+        """The verdicts of a scorer by sample id, of one repeat; empty where that scorer has not run."""
+        return {i: verdict for (i, number), verdict in self.all_verdicts(cell, scorer).items() if number == repeat}
+
+    def all_verdicts(self, cell: Cell, scorer: str) -> dict[tuple[str, int], Verdict]:
+        """The verdicts of a scorer by sample id and repeat."""
+        return {(one.id, one.repeat): one.verdict for one in self.stored_verdicts(cell, scorer)}
 
     def stored_verdicts(self, cell: Cell, scorer: str) -> list[StoredVerdict]:
         """The lines of a verdict file; none where that scorer has not run."""
@@ -517,12 +525,16 @@ class ResponseWriter:
             os.close(self._handle)
 
 
+SERVER_LOGS = "servers"
+"""The folder of a run with the logs of the servers that it started; it may be there before the run."""
+
+
 def create_or_open(path: Path) -> Run:
     """The run in a folder that is empty, absent, or a run already."""
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; --out needs a folder")
     if path.is_dir() and not (path / "run.json").is_file():
-        others = sorted(p.name for p in path.iterdir() if p.name != "lock" and not _is_temporary(p))
+        others = sorted(p.name for p in path.iterdir() if p.name not in ("lock", SERVER_LOGS) and not _is_temporary(p))
         if others:
             raise UserError(f"{path} is not a run folder (no run.json; it holds {others[0]!r}); give an empty folder")
     if (path / "run.json").is_file():
@@ -568,6 +580,7 @@ class StoredVerdict(msgspec.Struct):
 
     id: str
     verdict: Verdict
+    repeat: int = 0
     rules: str | None = None
     """The version of the scorer; None in runs of older versions."""
     inputs: str | None = None
@@ -651,12 +664,18 @@ def _sample_values(values: dict[str, Any]) -> dict[str, Any]:
 
 def _stored_verdict(values: dict[str, Any]) -> dict[str, Any]:
     """A stored verdict; old files have `parsed`, and the rule begins with the outcome."""
-    identity = values.pop("id", None)
+    identity, repeat = values.pop("id", None), values.pop("repeat", 0)
     if "parsed" in values:
         rule = str(values.get("rule"))
         started = next((name for start, name in _OLD_OUTCOMES.items() if rule.startswith(start)), "unparsed")
         values["outcome"] = "read" if values.pop("parsed") else started
-    return {"id": identity, "rules": values.get("rules"), "inputs": values.get("inputs"), "verdict": values}
+    return {
+        "id": identity,
+        "repeat": repeat,
+        "rules": values.get("rules"),
+        "inputs": values.get("inputs"),
+        "verdict": values,
+    }
 
 
 _OLD_OUTCOMES = {"failed: ": "failed", "undecided: ": "undecided", "the answer is withheld": "withheld"}

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import cambrian_eval
+from cambrian_eval.cli import output
+from cambrian_eval.cli.progress import Lines
 from cambrian_eval.decoding import GREEDY, Decoding, Thinking, options, parse
 from cambrian_eval.errors import UserError
 from cambrian_eval.running.store import Cell
@@ -141,9 +143,13 @@ class Thinks:
         return {}
 
 
-def test_thoughts_are_a_field_of_their_own(tmp_path: Path) -> None:
-    done = cambrian_eval.run(Thinks(), ["mme"], tmp_path / "run", data="mini:8")
+def test_thoughts_are_a_field_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = cambrian_eval.run(Thinks(), ["mme"], tmp_path / "run", data="mini:8", progress=Lines())
+    assert "mme.on: 8/8" in (said := capsys.readouterr().err) and ", 1 + 2 thought tokens" in said
     records = list(done.run.responses(Cell("mme", "on")).values())
     assert [(r.text, r.thoughts, r.thought_tokens) for r in records[:2]] == [("Yes", "Yes or no?", 4), ("", "Well", 1)]
     fuzzy = next(r for r in done.results if r.scorer == "fuzzy")
     assert fuzzy.n_unfinished == 4 == sum(r.finish == "unfinished_thought" for r in records)
+    assert fuzzy.tokens == {"answer": 1.0, "thoughts": 2.5}
+    heading, row, *_ = output.results([fuzzy]).splitlines()
+    assert heading.split()[-2:] == ["tokens", "thoughts"] and row.split()[-2:] == ["1.0", "2.5"]
