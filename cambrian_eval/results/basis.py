@@ -108,9 +108,10 @@ def checked_verdicts(run: Run, cell: Cell, scorer: str) -> dict[str, Verdict]:
             f"{run.path}: the {scorer!r} verdicts for {cell.stem} were made by different versions "
             f"({described(mixed)}); {renew}"
         )
-    mine = [r for r in run.results() if key_of(r) == (cell.benchmark, cell.condition, scorer)]
-    for key, reason in problems(run, mine).items():
-        raise UserError(remedy(run, key, reason))
+    if not stored or any(one.inputs is not None for one in stored):
+        mine = [r for r in run.results() if key_of(r) == (cell.benchmark, cell.condition, scorer)]
+        for key, reason in problems(run, mine).items():
+            raise UserError(remedy(run, key, reason))
     return {one.id: one.verdict for one in stored if not one.repeat}
 
 
