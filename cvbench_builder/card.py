@@ -29,13 +29,14 @@ _CITE = {
     "ARKitScenes": "Baruch et al., ARKitScenes, NeurIPS 2021 Datasets and Benchmarks",
 }
 _LIMITS = [
-    "ADE20K class names are the first annotated synonyms, which are sometimes unusual words.",
+    "ADE20K class names are the first synonyms of the classes or the annotators' words, which are sometimes unusual.",
     "COCO annotators miss background instances and use crowd regions above about ten objects; objects on posters and "
     "in mirrors may be annotated.",
     "Cuboids of SUN RGB-D and ARKitScenes are imprecise; the offsets compensate for this only in part.",
     "The shares of ADE20K and COCO in the published 2D rows and the published offsets are not documented; this build "
     "uses its own settings (see above).",
     "Depth is determined by cuboids, not by visible surfaces.",
+    "Where the annotations do not state the visibility of a cuboid, the share that other cuboids hide is estimated.",
 ]
 
 

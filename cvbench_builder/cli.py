@@ -10,6 +10,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,14 +72,14 @@ def build(
     Writes questions with their images, the dataset card, statistics and the review page.
     """
     from cvbench_builder.build import build as run
+    from cvbench_builder.build import shortfall_table
 
     inputs = inputs_from(ctx.obj, cache_dir, no_cache, workers or _default_workers())
     summary = run(inputs, settings_from(ctx.obj), out, _progress, overwrite=overwrite)
     for line in summary.unbuildable:
         typer.echo(line)
-    for name, cells in summary.shortfalls.items():
-        for cell, (wanted, got) in cells.items():
-            typer.echo(f"shortfall: {name}, {cell}: {got} of {wanted} rows")
+    for line in shortfall_table(summary.shortfalls):
+        typer.echo(line)
     rows = ", ".join(f"{n} {name}" for name, n in summary.rows.items())
     typer.echo(f"{out}: {sum(summary.rows.values())} rows ({rows})")
     return 0
@@ -104,6 +105,35 @@ def candidates(
     inputs = inputs_from(ctx.obj, cache_dir, no_cache, workers or _default_workers())
     write(load(inputs, _progress, need_images=False), settings, out, typer.echo, inputs.workers)
     return 0
+
+
+@_command("sources", BuildCommand)
+def sources(
+    ctx: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(help="A folder to search for COCO, ADE20K and Omni3D.")] = None,
+    cache_dir: CacheDir = None,
+    no_cache: NoCache = False,
+    workers: Workers = None,
+    debug: Debug = False,
+) -> int:
+    """Check folders of annotations and images.
+
+    Says what is there, what is missing, and how many candidates of each task the sources give. Searches FOLDER, or
+    checks the sources given as for `build`. Exits with 1 if a source cannot be used.
+    """
+    from cvbench_builder import survey
+
+    inputs = inputs_from(ctx.obj, cache_dir, no_cache, workers or _default_workers())
+    if folder is not None:
+        inputs = replace(survey.found_in(folder), cache=inputs.cache, workers=inputs.workers)
+    findings = list(survey.survey(inputs, settings_from(ctx.obj)))
+    if folder is not None and not findings:
+        typer.echo(f"{folder}: no annotations of COCO, ADE20K or Omni3D in its folders")
+    for line in survey.lines(findings):
+        typer.echo(shown(line))
+    if folder is not None and findings:
+        typer.echo(f"options of build: {survey.flags(inputs)}")
+    return 1 if any(f.problem for f in findings) else 0
 
 
 @_command("rules")
@@ -229,21 +259,28 @@ def export(
 
 @_command("diff")
 def diff(
-    a: Annotated[Path, typer.Argument(help="A build, a parquet file or a folder of parquet files.")],
+    a: Annotated[Path, typer.Argument(help="A build, a parquet or JSONL file, or a folder of parquet files.")],
     b: Annotated[Path, typer.Argument(help="What to compare it with.")],
     json_out: Annotated[Path | None, typer.Option("--json", help="Also write all differences to this file.")] = None,
+    fail: Annotated[bool, typer.Option("--fail", help="Exit with 1 if a distribution differs.")] = False,
     debug: Debug = False,
 ) -> int:
-    """List rows added, removed and changed from A to B."""
-    from cvbench_builder import dataset
+    """List rows added, removed and changed from A to B, and compare their distributions.
+
+    For each task: sources, classes, answers, options, markers, wording and box sizes, with a verdict. With the
+    published parquet file as B this shows how close a build is to the published set.
+    """
+    from cvbench_builder import dataset, likeness
     from cvbench_builder import diff as diffs
 
-    difference = diffs.compare(diffs.load_any(a), diffs.load_any(b))
-    for line in diffs.lines(difference):
+    ours, theirs = diffs.load_any(a), diffs.load_any(b)
+    difference = diffs.compare(ours, theirs)
+    comparisons = likeness.compare(ours, theirs)
+    for line in (*diffs.lines(difference), *likeness.lines(ours, theirs, comparisons)):
         typer.echo(line)
     if json_out is not None:
-        dataset.write_json(diffs.as_json(difference), json_out)
-    return 0
+        dataset.write_json(diffs.as_json(difference) | {"distributions": [asdict(c) for c in comparisons]}, json_out)
+    return 1 if fail and any(c.verdict == "differs" for c in comparisons) else 0
 
 
 def _progress(line: str) -> None:

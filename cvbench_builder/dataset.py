@@ -119,7 +119,8 @@ def write_parquet(rows: list[dict[str, Any]], images: Path, path: Path) -> None:
     import pyarrow.parquet as pq
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetWriter(path, schema(), compression="snappy") as writer:
+    # images are compressed already and all different: a dictionary of them only costs time
+    with pq.ParquetWriter(path, schema(), compression="snappy", use_dictionary=False, write_statistics=False) as writer:
         for start in range(0, len(rows), _ROW_GROUP) if rows else ():
             chunk = []
             for row in rows[start : start + _ROW_GROUP]:

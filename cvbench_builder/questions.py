@@ -88,8 +88,13 @@ def published_columns(q: Question, catalog: Catalog, image: int) -> dict[str, An
         "source_filename": str(catalog.image_name[image]),
         "target_class": q.words.target_class,
         "target_size": q.words.target_size,
-        "bbox": [b["xyxy"] for b in q.words.boxes] if catalog.source == "Omni3D" else None,
+        "bbox": published_boxes(q.words.boxes) if catalog.source == "Omni3D" else None,
     }
+
+
+def published_boxes(boxes: list[dict[str, Any]]) -> list[list[float]]:
+    """The `bbox` column: an anchor comes last, as far as published rows show it."""
+    return [b["xyxy"] for b in sorted(boxes, key=lambda b: b["role"] == "anchor")]
 
 
 def extra_columns(

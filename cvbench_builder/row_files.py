@@ -105,7 +105,7 @@ def _mirrored(task: Task, row: dict[str, Any], width: int) -> dict[str, Any]:
         **row,
         "key": row["key"] + "m",
         "boxes": boxes,
-        "bbox": None if row["bbox"] is None else [b["xyxy"] for b in boxes],
+        "bbox": None if row["bbox"] is None else questions.published_boxes(boxes),
         "answer": task.mirrored_answer(row),
         "flags": [*row["flags"], "mirrored"],
     }

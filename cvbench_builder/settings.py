@@ -113,6 +113,18 @@ class ObjectRules(Rules):
     title = "Objects"
 
     min_area: Annotated[float, Meta("Smallest share of the image area that an object covers.", 0, 1)] = 0.0025
+    names: Annotated[
+        str,
+        Meta(
+            "Names of ADE20K classes: the `first` synonym, or the `annotated` word that annotators wrote most often.",
+            choices=("first", "annotated"),
+            presets={"published": "annotated"},
+        ),
+    ] = "first"
+    any_name: Annotated[
+        bool,
+        Meta("Ask about stuff (wall, sky, road), mass nouns and plurals too.", presets={"published": True}),
+    ] = False
 
 
 @dataclass(frozen=True)

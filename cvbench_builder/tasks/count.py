@@ -16,7 +16,7 @@ import numpy as np
 
 from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Pick, Reason
 from cvbench_builder.catalog import Bools, Catalog, ObjectFlag
-from cvbench_builder.class_names import is_stuff, is_uncountable, plural
+from cvbench_builder.class_names import is_stuff, is_uncountable, is_unnamed, plural
 from cvbench_builder.quotas import split, take_evenly
 from cvbench_builder.settings import BuildSettings, Meta, ObjectRules, Rules
 from cvbench_builder.task import Candidate, Prior, Profile, Row, Wording
@@ -28,7 +28,12 @@ QUESTION = "How many {plural} are in the image?"
 RELIABLE = 10
 """Above this number, annotators switch to crowd regions."""
 ZERO_STRATEGIES = ("random", "popular", "adversarial")
-VALUE_SHARES = {"0": 0.15, "1": 0.20, "2": 0.20, "3": 0.15, "4": 0.10, "5-10": 0.20}
+VALUE_SHARES = {
+    "even": {"1": 0.20, "2": 0.20, "3": 0.15, "4": 0.10, "5-10": 0.20},
+    # the 3,586 options of the 788 published rows leave 0.62 for one and 0.20 for two if nothing was corrected by hand
+    "published": {"1": 0.62, "2": 0.20, "3": 0.08, "4": 0.04, "5-10": 0.05, ">10": 0.01},
+}
+"""Wanted rows by number of objects, beside those with none."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,18 @@ class CountRules(Rules):
         bool,
         Meta("Keep counts of cropped, occluded or more than ten objects, with a flag.", presets={"strict": False}),
     ] = True
-    zero_share: Annotated[float, Meta("Share of rows whose answer is 0.", 0, 1)] = 0.15
-    value_share: Annotated[float, Meta("Largest share of one value among the rows about a class.", 0, 1)] = 0.5
+    value_quotas: Annotated[
+        str,
+        Meta(
+            "How many rows each number of objects has: `even`, or as in the `published` set.",
+            choices=tuple(VALUE_SHARES),
+            presets={"published": "published"},
+        ),
+    ] = "even"
+    zero_share: Annotated[float, Meta("Share of rows whose answer is 0.", 0, 1, presets={"published": 0.0})] = 0.15
+    value_share: Annotated[
+        float, Meta("Largest share of one value among the rows about a class.", 0, 1, presets={"published": 1.0})
+    ] = 0.5
 
 
 class CountReason(IntFlag):
@@ -100,7 +115,7 @@ class Count(ImageTask):
         objects = object_reasons(catalog, settings)
         groups = presence(catalog, settings, objects)
         reasons, flags = groups.reasons.copy(), np.zeros(len(groups.image), np.int64)
-        names = countable(catalog)
+        names = countable(catalog, settings)
         reasons[~names[groups.class_index]] |= int(CountReason.NOT_COUNTABLE_NAME)
         reasons[~catalog.usable_image[groups.image]] |= int(Reason.IMAGE_UNUSABLE)
         only_parts = (groups.whole == 0) & ~groups.crowd
@@ -154,11 +169,11 @@ class Count(ImageTask):
 
     def quotas(self, total: int, sources: Sequence[str], settings: BuildSettings) -> dict[str, int]:
         """Bands of values in fixed proportions; zeros have their share and come from the strategies in equal parts."""
-        zeros = settings[CountRules].zero_share
-        scale = (1 - zeros) / sum(share for value, share in VALUE_SHARES.items() if value != "0")
+        zeros, wanted_shares = settings[CountRules].zero_share, VALUE_SHARES[settings[CountRules].value_quotas]
+        scale = (1 - zeros) / sum(wanted_shares.values())
         cells: dict[str, int] = {}
         for source, wanted in self.split_by_source(total, sources, settings).items():
-            shares = {f"{source} {v}": share * scale for v, share in VALUE_SHARES.items() if v != "0"}
+            shares = {f"{source} {v}": share * scale for v, share in wanted_shares.items()}
             shares |= {f"{source} 0 {strategy}": zeros / len(ZERO_STRATEGIES) for strategy in ZERO_STRATEGIES}
             cells |= split(wanted, shares)
         return cells
@@ -240,8 +255,10 @@ class Count(ImageTask):
         return [("class", row["classes"][0])]
 
 
-def countable(catalog: Catalog) -> Bools:
+def countable(catalog: Catalog, settings: BuildSettings) -> Bools:
     """Per class, whether its name can follow "how many"."""
+    if settings[ObjectRules].any_name:
+        return np.array([not is_unnamed(c.name) for c in catalog.classes], bool)
     return np.array([not is_stuff(c.name) and not is_uncountable(c.name) for c in catalog.classes], bool)
 
 
