@@ -19,9 +19,9 @@ from cambrian_eval.registry import is_rule, load_benchmark, load_condition, load
 from cambrian_eval.results import circumstances, repeats, statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked, rules_of, with_basis
-from cambrian_eval.running.changes import foreign
+from cambrian_eval.running.changes import foreign_note
 from cambrian_eval.running.mixtures import mixture, other_names, ways_of
-from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
+from cambrian_eval.running.store import CHANGED, Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
 from cambrian_eval.scorer import Scorer
 from cambrian_eval.scoring.reading import unread
@@ -156,11 +156,7 @@ def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[list[Record]]
     records, numbers = run.all_responses(cell), range(run.repeats)
     samples = [s for s in samples_of(run, cell) if all((s.id, n) in records for n in numbers)]
     if records and not samples and not {s.id for s in run.samples(cell.benchmark)} & {i for i, _ in records}:
-        first = next(iter(records))[0]
-        raise UserError(
-            f"{run.path}: none of the {len(records)} responses of {cell.stem} (first: {first!r}) is to a sample of "
-            f"{cell.benchmark}; another program has changed the files"
-        )
+        raise UserError(f"{run.path}: no response of {cell.stem} is to a sample of {cell.benchmark}; {CHANGED}")
     return samples, [[records[s.id, n] for s in samples] for n in numbers]
 
 
@@ -235,11 +231,7 @@ def summarize_cell(
         notes.append(f"{len(broken)} {kind} failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if lost := sum(r.outage for r in records):
         notes.append(f"{lost} {kind} failed in an outage of the endpoint; run again to request them")
-    if others := foreign(run, cell):
-        notes.append(
-            f"{len(others)} responses were made for other requests than those of this run, the first of sample "
-            f"{others[0]!r} (kept with --on-change reuse, or changed by another program)"
-        )
+    notes += foreign_note(run, cell)
     if (mixed := mixture(ways_of(r.notes for r in records))) is not None:
         notes.append(f"mixed: the responses were made in different ways: {mixed}")
     details = info["model"].get("details") or {}

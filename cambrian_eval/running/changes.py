@@ -88,6 +88,18 @@ def foreign(run: Run, cell: Cell) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def foreign_note(run: Run, cell: Cell) -> list[str]:
+    """The note of a result about responses that were made for other requests; empty where there are none."""
+    others = foreign(run, cell)
+    if not others:
+        return []
+    reason = "kept with --on-change reuse, or changed by another program"
+    return [
+        f"{len(others)} responses were made for other requests than those of this run, the first of sample "
+        f"{others[0]!r} ({reason})"
+    ]
+
+
 def changed_samples(store: Run, benchmark: str, samples: Sequence[Sample]) -> list[str]:
     """Ids of samples that were added, removed or edited since they were stored; tags and images are not compared."""
     if not store.has_samples(benchmark):
