@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.image import IMAGE_COLUMN
+from cambrian_eval.image import IMAGE_COLUMN, LazyImage
 from cambrian_eval.sample import Sample, Verdict
 
 Category = Literal["General", "Knowledge", "OCR & Chart", "Vision-Centric"]
@@ -367,4 +367,6 @@ def _is_gold(value: Any) -> bool:
 
 def _kind(value: Any) -> str:
     """What a cell holds instead of text; an unreadable image tells its own reason."""
-    return getattr(value, "problem", None) or ("null" if value is None else f"a {type(value).__name__}")
+    if isinstance(value, LazyImage):
+        return value.problem or "bytes"
+    return "null" if value is None else f"a {type(value).__name__}"

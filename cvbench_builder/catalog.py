@@ -257,7 +257,8 @@ class Lookup:
     def __init__(self, row_of: dict[int | str, int]) -> None:
         self.row_of = row_of
         self.known = np.array(list(row_of))
-        self.order = np.argsort(self.known)
+        kind = self.known.dtype.kind  # ids of several types have no order, and are looked up one by one
+        self.order = np.argsort(self.known) if kind in "iU" else np.arange(len(self.known))
         self.known = self.known[self.order]
         self.rows = np.array(list(row_of.values()), np.int64)[self.order]
 

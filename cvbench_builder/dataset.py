@@ -162,16 +162,41 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
 def read_rows_file(path: Path) -> list[dict[str, Any]]:
     """The rows of a `rows.jsonl`; a row that lacks a column or names an image outside the build is refused."""
     rows = []
+    columns = features()
     for number, row in enumerate(read_jsonl(path), 1):
         where = f"{path}: row {number}"
         if missing := [c for c in _NEEDED if c not in row]:
             raise BuilderError(f"{where}: column `{missing[0]}` is missing; the file was changed")
         check_image_name(row["filename"], where)
         try:
-            rows.append(current_row(_checked(row, where)))
+            current = current_row(_checked(row, where))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise BuilderError(f"{where}: a column has an unexpected value ({error}); the file was changed") from None
+        if not isinstance(current.get("image_sha256"), str):
+            raise BuilderError(f"{where}: column `image_sha256` is missing or not text; the file was changed")
+        for name, feature in columns.items():
+            if name != "image" and not _fits(current.get(name), feature):
+                shown = str(current[name])[:80]
+                raise BuilderError(f"{where}: column `{name}` has the value {shown!r}; the file was changed")
+        rows.append(current)
     return rows
+
+
+def _fits(value: Any, feature: Any) -> bool:
+    """Whether a value can be stored under a feature of `features`; null always can."""
+    if value is None:
+        return True
+    if isinstance(feature, list):
+        return isinstance(value, list) and all(_fits(v, feature[0]) for v in value)
+    kind = feature.get("_type")
+    if kind == "Sequence":
+        return isinstance(value, list) and all(_fits(v, feature["feature"]) for v in value)
+    if kind == "Value":
+        if feature["dtype"] == "string":
+            return isinstance(value, str)
+        whole = isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+        return whole or (feature["dtype"] == "float64" and isinstance(value, float))
+    return isinstance(value, dict) and all(_fits(value.get(name), inner) for name, inner in feature.items())
 
 
 _NEEDED = (*(c for c in PUBLISHED if c not in ("idx", "image")), *(c for c in EXTRA if c != "classes"), "content_hash")

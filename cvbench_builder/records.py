@@ -40,6 +40,8 @@ class RecordType:
 
     cls: Any
     fields: tuple[Field, ...]
+    checked: Any
+    """The same without the raw fields: checks values that the standard library has read."""
 
 
 def record(name: str, *fields: Field) -> RecordType:
@@ -50,7 +52,12 @@ def record(name: str, *fields: Field) -> RecordType:
         else (f.name, f.kind, f.default)
         for f in fields
     ]
-    return RecordType(msgspec.defstruct(name, parts, gc=False, module=__name__), fields)
+    typed = [part for f, part in zip(fields, parts, strict=True) if f.kind != "raw"]
+    return RecordType(
+        msgspec.defstruct(name, parts, gc=False, module=__name__),
+        fields,
+        msgspec.defstruct(f"{name}Checked", typed, gc=False, module=__name__),
+    )
 
 
 def decode_raw(value: Any) -> Any:
@@ -294,8 +301,15 @@ def _from_tree(path: Path, tree: Any, lists: dict[str, RecordType]) -> dict[str,
 def _build(path: Path, name: str, index: int, row: Any, kind: RecordType) -> Any:
     if not isinstance(row, dict):
         raise BuilderError(f"{path}: expected `object` - at `$.{name}[{index}]`; is this the right file for this flag?")
-    values = {f.name: row[f.name] for f in kind.fields if f.name in row}
-    return kind.cls(**values)
+    try:
+        typed = msgspec.convert(row, kind.checked)
+    except (msgspec.ValidationError, RecursionError) as error:
+        text = str(error)
+        raise BuilderError(
+            f"{path}: {text[:1].lower()}{text[1:]} in `$.{name}[{index}]`; is this the right file for this flag?"
+        ) from None
+    raw = {f.name: row[f.name] for f in kind.fields if f.kind == "raw" and f.name in row}
+    return kind.cls(**{f.name: getattr(typed, f.name) for f in kind.fields if f.kind != "raw"}, **raw)
 
 
 def first_keys(path: Path, name: str) -> set[str]:

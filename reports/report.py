@@ -64,7 +64,7 @@ def write(sources: Sources, out: Path, options: Options, command: str) -> Writte
     drawn, absent = _figures(sources, theme, web)
     findings = tuple(line for figure in drawn for line in figure.file.findings)
     notes = [note for figure in drawn for note in figure.file.notes if note not in scores.notes]
-    notes = list(dict.fromkeys([*notes, *absent]))
+    notes = list(dict.fromkeys([*notes, *absent, *(text for named in runs for text in named.unusable.values())]))
     layout = tables.layout(
         _with_references(runs, scores, sources.scorer), tables.columns_named(None, scores), intervals=True
     )

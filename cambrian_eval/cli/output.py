@@ -51,6 +51,14 @@ def settings(texts: Sequence[str]) -> dict[str, dict[str, str]]:
     return found
 
 
+def settings_of(texts: Sequence[str], benchmark: str) -> dict[str, str]:
+    """The settings of the one benchmark of a command; those of another are an error."""
+    found = settings(texts)
+    if others := [name for name in found if name != benchmark]:
+        raise UserError(f"--set names benchmark {others[0]!r}, but this command is about {benchmark!r}")
+    return found.get(benchmark, {})
+
+
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Rows as aligned text; the first row is the heading."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

@@ -159,7 +159,7 @@ def run(
         go_offline()
     if serve is not None:
         model = f"openai:{(model or '').removeprefix('openai:')}"
-    if model is None and benchmark is None and data is None and data_root is None:
+    if model is None and benchmark is None and data is None and data_root is None and config is None:
         model, benchmark, data, vision, out = "demo", "all", "mini", vision or "on,off", out or Path("runs/demo")
         print(DEMO, file=sys.stderr)
     if model is None:

@@ -116,6 +116,10 @@ def evaluate(
     def score(store: Run, benchmark: Benchmark, cell: Cell) -> list[Result]:
         return score_cell(store, benchmark, cell, settings.scorers, official_raw=settings.official_raw)
 
-    return execute(
-        model, settings, out, options, engine or LocalEngine(), progress or Silent(), score, save_results, stop
-    )
+    shown = progress or Silent()
+
+    def save(store: Run, results: Sequence[Result]) -> None:
+        for text in save_results(store, results):
+            shown.say(f"warning: {text}")
+
+    return execute(model, settings, out, options, engine or LocalEngine(), shown, score, save, stop)

@@ -122,7 +122,7 @@ def execute(
                 for b in plan
                 for condition in settings.conditions
             ]
-            changed = _check_stored(store, tasks, loaded, settings, progress)
+            changed = _check_stored(store, tasks, loaded, settings, progress, info)
             store.save_info(info)
             if isinstance(chosen, Spending):
                 chosen.record_costs(store.path / "costs.jsonl")
@@ -150,9 +150,17 @@ def execute(
 
 
 def _check_stored(
-    store: Run, tasks: Sequence[_CellRun], loaded: Mapping[str, Loaded], settings: Settings, progress: Progress
+    store: Run,
+    tasks: Sequence[_CellRun],
+    loaded: Mapping[str, Loaded],
+    settings: Settings,
+    progress: Progress,
+    info: Mapping[str, Any],
 ) -> dict[str, list[str]]:
-    """Compares what is stored with what this command would request; returns the samples that differ by benchmark."""
+    """Compares what is stored with what this command would request; returns the samples that differ by benchmark.
+
+    Responses that are kept although their requests differ become warnings in `info`, and so notes of the results.
+    """
     samples = {name: changed_samples(store, name, data.samples) for name, data in loaded.items()}
     changes = [change for task in tasks for change in task.changes()]
     if not changes and not any(samples.values()):
@@ -168,6 +176,9 @@ def _check_stored(
     progress.say(f"{text}; they are {'requested again' if settings.on_change == 'ask' else 'kept'}:")
     for line in lines:
         progress.say(f"  {line}")
+    for name in loaded if settings.on_change == "reuse" else ():
+        mine = described([c for c in changes if c.cell.benchmark == name], {name: samples[name]})
+        info["benchmarks"][name]["warnings"] += [f"kept, but made for other requests: {line}" for line in mine]
     if settings.on_change == "ask":
         for task in tasks:
             task.stale = {(c.id, c.repeat) for c in changes if c.cell == task.cell}

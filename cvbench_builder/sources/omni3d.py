@@ -178,6 +178,8 @@ def _component(path: Path, parsed: dict[str, Any], given: str) -> tuple[str, str
 def _images(path: Path, images: list[Any], component: str) -> tuple[dict[str, Any], dict[int | str, int]]:
     """The columns of the images, and the row of each image id."""
     for image in images:
+        if image.id is None:
+            raise BuilderError(f"{path}: an image has no `id`; is this the right file for this flag?")
         if not image.file_path or not catalogs.plausible(image.width, image.height):
             raise BuilderError(f"{path}: image {image.id}: `file_path`, `width` and `height` are needed")
     ids, files = [i.id for i in images], [i.file_path for i in images]
