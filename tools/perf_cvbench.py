@@ -158,7 +158,7 @@ def child_candidates(flag: str, path: str, cache: str) -> dict[str, Any]:
     """Seconds to read one source, to its first valid candidate and to its last, and the numbers of valid ones."""
     import cvbench_builder.inputs  # noqa: F401 - both sides are timed without their imports
     from cvbench_builder.presets import make
-    from cvbench_builder.tasks import all_tasks, enumerate_candidates
+    from cvbench_builder.tasks import chosen_tasks, enumerate_candidates
 
     settings = make("strict")
     start = time.perf_counter()
@@ -166,7 +166,7 @@ def child_candidates(flag: str, path: str, cache: str) -> dict[str, Any]:
     read = time.perf_counter() - start
     counts: dict[str, int] = {}
     first = 0.0
-    for task in (task for task in all_tasks() if task.applies(sources[0].catalog)):
+    for task in (task for task in chosen_tasks(settings) if task.applies(sources[0].catalog)):
         counts[task.name] = 0
         for table in enumerate_candidates(task, sources[0].catalog, settings):
             counts[task.name] += len(table.valid())
@@ -204,7 +204,7 @@ def child_floor(flag: str, path: str) -> dict[str, Any]:
 def child_listing(path: str, out: str) -> dict[str, Any]:
     """Seconds to write every line of `candidates`, with two processes, and the size of the file."""
     from cvbench_builder.candidate_lines import write
-    from cvbench_builder.settings import make
+    from cvbench_builder.presets import make
 
     start = time.perf_counter()
     settings = make("strict")
