@@ -35,6 +35,12 @@ class MathVista(Benchmark):
     metric = "accuracy"
     max_new_tokens = 512
     typical_chance = 17.9
+    settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        "equal_choices": (
+            False,
+            "official scorer: of two choices with the same text both letters are right, as in MathVista's own evaluation",
+        ),
+    }
 
     @property
     def source(self) -> HubSource:
@@ -57,7 +63,7 @@ class MathVista(Benchmark):
             id=str(row.get("pid", index)),
             index=index,
             question=row["question"],
-            answers=(LETTERS[len(choices) - 1 - choices[::-1].index(answer)],) if lettered else (answer,),
+            answers=self._letters(choices, answer) if lettered else (answer,),
             choices=choices,
             images=images(row.get("decoded_image")),
             guesses=tuple(LETTERS[: len(choices)]),
@@ -68,6 +74,11 @@ class MathVista(Benchmark):
             }
             | ({"query": row["query"]} if "query" in row else {}),
         )
+
+    def _letters(self, choices: tuple[str, ...], answer: str) -> tuple[str, ...]:
+        """The letter of the answer; of equal choices the last one, as in the released script, or all of them."""
+        found = tuple(letter for letter, text in zip(LETTERS, choices, strict=False) if text == answer)
+        return found if self.settings["equal_choices"] else found[-1:]
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
         """The paper asks for reasoning everywhere and shows no choices."""
