@@ -3,8 +3,8 @@
     RUN/imports/<benchmark>.<condition>.jsonl     the log's id, gold answers, prompt and verdicts for each sample
     RUN/imports/<benchmark>.<condition>.findings.jsonl   rows without a sample, duplicates and changed rows
 
-The run is one like any other. The prompt of a response is the log's where it has one, else ours; image hashes are not
-known.
+The run is one like any other. The prompt of a response is the log's where it has one, else ours, with the note
+`prompt_assumed`; image hashes are not known.
 """
 
 from __future__ import annotations
@@ -208,7 +208,8 @@ def _store(
             entry, sample = one.entry, one.sample
             prompt = entry.prompt or settings.prompt(benchmark, sample)
             key = request_key(fingerprint, prompt, (), {"sample": sample.id, "repeat": entry.repeat})
-            response = Response(sample.id, entry.response, entry.finish, entry.error)
+            notes = {} if entry.prompt else {"prompt_assumed": True}
+            response = Response(sample.id, entry.response, entry.finish, entry.error, notes=notes)
             writer.append(Record.of(response, key, prompt, (), entry.repeat))
             theirs = {
                 "id": sample.id,
