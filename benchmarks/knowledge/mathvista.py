@@ -88,6 +88,14 @@ class MathVista(Benchmark):
             raise UserError("mathvista: the rows have no column 'query'; it holds the text to ask")
         return f"{sample.extra['query']}\n{REASONING if sample.choices else SHORT_SENTENCE}"
 
+    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
+        """Says where equal choices count as in MathVista's own evaluation."""
+        if scorer == "official" and self.settings["equal_choices"]:
+            return (
+                "of two choices with the same text both letters are right, unlike in the released Cambrian-1 script",
+            )
+        return ()
+
     def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """Options by letter or text, everything else by the row's answer type."""
         if sample.choices:

@@ -138,7 +138,15 @@ class Source:
                 if archive.getinfo(name).file_size > MAX_BYTES:
                     raise UserError(f"{self.path}: {name} has more than {MAX_BYTES} bytes; split the log")
                 content = archive.read(name)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, KeyError, EOFError, OSError, ValueError) as error:
+        except (
+            zipfile.BadZipFile,
+            NotImplementedError,
+            RuntimeError,
+            KeyError,
+            EOFError,
+            OSError,
+            ValueError,
+        ) as error:
             raise UserError(
                 f"{self.path}: {name} cannot be read ({describe(error)}); write the log as .json instead"
             ) from None

@@ -258,7 +258,9 @@ def _assign(
         alike = len({(index.samples[i].answers, index.samples[i].choices) for i in places}) == 1
         if len(rows) < len(free) and not alike:
             for entry in rows:
-                text = f"{len(free)} samples have this question and other answers, the log has {len(rows)} rows; left out"
+                text = (
+                    f"{len(free)} samples have this question and other answers, the log has {len(rows)} rows; left out"
+                )
                 found.findings.append(Finding("ambiguous", entry.place, entry.id or "", text))
             continue
         for entry, i in zip(rows, free, strict=False):

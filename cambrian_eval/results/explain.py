@@ -167,7 +167,11 @@ def _scored(run: Run, cell: Cell, scorer: str) -> _Scored:
     found = log_verdicts(run, cell) if scorer == LOG else run.all_verdicts(cell, scorer)
     if not found:
         has = ", ".join(run.scorers(cell)) or "none"
-        remedy = "the log has none" if scorer == LOG else f"create them with: cambrian-eval score {run.path} --scorer {scorer}"
+        remedy = (
+            "the log has none"
+            if scorer == LOG
+            else f"create them with: cambrian-eval score {run.path} --scorer {scorer}"
+        )
         raise UserError(f"{run.path} has no {scorer!r} verdicts for {cell.stem} (it has: {has}); {remedy}")
     rows: dict[str, dict[int, Verdict]] = {}
     for (identity, number), verdict in found.items():
@@ -208,9 +212,7 @@ def _cause(a: _Scored, b: _Scored, i: str) -> str:
     left, right = a.samples[i], b.samples[i]
     if (set(left.answers), left.options) != (set(right.answers), right.options):
         return "gold"
-    mine, theirs = (
-        [s.records[i, n] for n in range(len(s.verdicts[i])) if (i, n) in s.records] for s in (a, b)
-    )
+    mine, theirs = ([s.records[i, n] for n in range(len(s.verdicts[i])) if (i, n) in s.records] for s in (a, b))
     if [(r.text, r.thoughts) for r in mine] == [(r.text, r.thoughts) for r in theirs]:
         return "reading"
     pairs = list(zip(mine, theirs, strict=False))

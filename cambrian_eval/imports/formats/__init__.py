@@ -25,7 +25,7 @@ def formats() -> dict[str, Format]:
     """All import formats by name: those of this folder in alphabetical order, then third parties'."""
     names = sorted(module.name for module in iter_modules(__path__))
     ours = tuple(import_module(f"{__name__}.{name}").FORMAT for name in names)
-    return extended("import format", ours, Format, GROUP)  # type: ignore[type-abstract]
+    return extended("import format", ours, Format, GROUP)
 
 
 def load_format(name: str) -> Format:
@@ -67,8 +67,13 @@ def opened(path: Path, name: str | None) -> list[tuple[Source, Format]]:
         if kind is not None:
             found.append((inner, kind))
     inside = {source.path.parent for source, _ in found}
-    found += [(one, kind) for p in sorted(path.rglob("*")) if p.is_dir() and p not in inside
-              for one in [Source(p)] if (kind := recognized(one)) is not None]
+    found += [
+        (one, kind)
+        for p in sorted(path.rglob("*"))
+        if p.is_dir() and p not in inside
+        for one in [Source(p)]
+        if (kind := recognized(one)) is not None
+    ]
     if not found:
         known = "; ".join(one.summary for one in formats().values())
         raise UserError(f"{path} holds no log of a known format; known: {known}")

@@ -26,7 +26,9 @@ class InspectAi(Format):
         if "header.json" in source.members or "_journal/start.json" in source.members:
             return True
         value = source.whole
-        return isinstance(value, dict) and isinstance(value.get("eval"), dict) and isinstance(value.get("samples"), list)
+        return (
+            isinstance(value, dict) and isinstance(value.get("eval"), dict) and isinstance(value.get("samples"), list)
+        )
 
     def read(self, source: Source) -> Iterator[Entry]:
         """A response for each sample and epoch."""
