@@ -138,9 +138,7 @@ def _tool(sample: Sample, reply: str) -> Verdict:
     found = next((word for word in ("yes", "no") if word in start), None)
     if found is None:
         return unread("nothing found")
-    return Verdict(
-        float(found.capitalize() in sample.answers), found, "released: yes or no in the first four characters"
-    )
+    return Verdict(float(found.capitalize() in sample.answers), found, "released: first four characters")
 
 
 def _pairs(graded: Sequence[Graded]) -> list[Unit]:

@@ -43,7 +43,7 @@ class SEED(Benchmark):
 
     @property
     def source(self) -> HubSource:
-        """Images and videos together; `to_sample` keeps the images. VLMEvalKit's and LLaVA's copies lack one of them."""
+        """Images and videos together; `to_sample` keeps the images. Two published copies lack one of them."""
         columns = ("question", *CHOICES, "answer", "data_type", "question_id", "question_type_id", "image")
         return HubSource("lmms-lab/SEED-Bench", "test", 17990, columns, n_kept=(14233, 14232))
 

@@ -38,7 +38,7 @@ class MathVista(Benchmark):
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
         "equal_choices": (
             False,
-            "official scorer: of two choices with the same text both letters are right, as in MathVista's own evaluation",
+            "official scorer: of two choices with the same text both letters are right, as MathVista's authors have it",
         ),
     }
 
@@ -91,9 +91,7 @@ class MathVista(Benchmark):
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Says where equal choices count as in MathVista's own evaluation."""
         if scorer == "official" and self.settings["equal_choices"]:
-            return (
-                "of two choices with the same text both letters are right, unlike in the released Cambrian-1 script",
-            )
+            return ("of equal choices both letters are right, unlike in the released Cambrian-1 script",)
         return ()
 
     def fuzzy(self, sample: Sample, reply: str) -> Verdict:

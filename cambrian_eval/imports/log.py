@@ -104,7 +104,7 @@ class Source:
             return []
         from cambrian_eval.imports.tables import read_table
 
-        table = read_table(self)
+        table = read_table(self.path, self.text, "xl/workbook.xml" in self.members)
         if table is not None:
             return table
         value = self.whole

@@ -1,9 +1,9 @@
 """Finds the sample that each row of a log belongs to, and what the log says otherwise about it.
 
-By id where the content agrees; else by the question, then by options, image, category and gold answer, each of which only
-narrows the choice. Rows that the log does not tell apart are assigned in the order of their ids; where their gold
-answers differ and the log does not have all of them, they are left out. A response is scored on the options that its log
-shows: with other options than the dataset's, the sample takes the log's options and the letter of the same answer.
+By id where the content agrees; else by the question, then by options, image, category and gold answer, each of which
+only narrows the choice. Rows that the log does not tell apart are assigned in the order of their ids; where their gold
+answers differ and the log does not have all of them, they are left out. A response is scored on the options that its
+log shows: with other options than the dataset's, the sample takes the log's options and the letter of the same answer.
 """
 
 from __future__ import annotations
@@ -157,8 +157,8 @@ def match(samples: Sequence[Sample], entries: Sequence[Entry]) -> Matching:
     taken: dict[tuple[int, int], Match] = {}
     for entry, i, by in single:
         _take(found, taken, index, entry, i, by)
-    for places, group in several.items():
-        _assign(found, taken, index, places, group)
+    for among, group in several.items():
+        _assign(found, taken, index, among, group)
     found.matches = [taken[key] for key in sorted(taken)]
     answered = {m.sample.id for m in found.matches}
     found.missing = [s.id for s in samples if s.id not in answered]
@@ -202,14 +202,16 @@ def _by_content(index: _Index, entry: Entry) -> list[int]:
     mine = {letter: plain(text) for letter, text in entry.options.items()}
     prompt = plain(entry.prompt) if entry.prompt else ""
     name = _names(entry.image)
+    labels = {entry.category or "", *(PurePosixPath(entry.image).parts[:-1] if entry.image else ())}
     hints = [i for i in found if prompt and (h := index.samples[i].extra.get("hint")) and plain(str(h)) in prompt]
     narrowed: list[list[int]] = [
         [i for i in found if mine and index.options[i] == mine],
         [i for i in found if mine and sorted(index.options[i].values()) == sorted(mine.values())],
         [i for i in found if prompt and index.options[i] and _listed(index.options[i], prompt)],
         hints,
+        [i for i in found if entry.image and f"/{index.samples[i].image_id}".endswith(f"/{entry.image}")],
         [i for i in found if name & index.images[i]],
-        [i for i in found if entry.category and entry.category in index.samples[i].tags.values()],
+        [i for i in found if labels & set(map(str, index.samples[i].tags.values()))],
         [i for i in found if entry.gold and _gold_agrees(index.samples[i], entry)],
     ]
     for kept in narrowed:
@@ -258,9 +260,7 @@ def _assign(
         alike = len({(index.samples[i].answers, index.samples[i].choices) for i in places}) == 1
         if len(rows) < len(free) and not alike:
             for entry in rows:
-                text = (
-                    f"{len(free)} samples have this question and other answers, the log has {len(rows)} rows; left out"
-                )
+                text = f"{len(free)} samples with other answers have this question, the log has {len(rows)}; left out"
                 found.findings.append(Finding("ambiguous", entry.place, entry.id or "", text))
             continue
         for entry, i in zip(rows, free, strict=False):

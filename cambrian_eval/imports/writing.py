@@ -60,7 +60,7 @@ class Imported:
         return sum(len(m.matches) for m in self.matchings.values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Replayed:
     """What run.json says about the model of an import; it answers nothing."""
 
@@ -106,18 +106,20 @@ def import_logs(
     logs = read_logs(paths, format_name)
     chosen = {b: dict(settings.benchmark_settings.get(b, {})) for b in settings.benchmarks}
     for log in logs:
-        for benchmark, values in log.format.settings.items():
-            if benchmark in chosen:
-                chosen[benchmark] = {**values, **chosen[benchmark]}
+        for asked, values in log.format.settings.items():
+            if asked in chosen:
+                chosen[asked] = {**values, **chosen[asked]}
     settings = replace(settings, benchmark_settings=chosen)
     plan = [registry.load_benchmark(b, **chosen[b]) for b in settings.benchmarks]
     for benchmark in plan:
         usable_scorers(benchmark, settings.scorers)
     loaded = {b.name: load_samples(b, settings.data, settings.limit, images_optional=True) for b in plan}
-    matchings = _matched(logs, loaded)
+    matchings = matched(logs, loaded)
     plan = [b for b in plan if matchings[b.name].matches]
-    files = [{"name": str(l.source.path), "format": l.format.name, "sha256": _hash(l.source.path)} for l in logs]
-    name = name or next((m for l in logs if (m := l.format.model(l.source))), None) or paths[0].stem
+    files = [
+        {"name": str(log.source.path), "format": log.format.name, "sha256": _hash(log.source.path)} for log in logs
+    ]
+    name = name or next((m for log in logs if (m := log.format.model(log.source))), None) or paths[0].stem
     store = create_or_open(Path("runs") / _folder(name) if out is None else out)
     if (store.path / "run.json").is_file():
         raise UserError(f"{store.path} holds a run already; give another --out")
@@ -145,7 +147,7 @@ def _as_import(settings: Settings) -> ImportSettings:
     return ImportSettings(**{f.name: getattr(settings, f.name) for f in fields(Settings)})
 
 
-def _matched(logs: Sequence[Log], loaded: Mapping[str, Loaded]) -> dict[str, Matching]:
+def matched(logs: Sequence[Log], loaded: Mapping[str, Loaded]) -> dict[str, Matching]:
     """The rows of all logs by benchmark. With several benchmarks, a log belongs to the one of its name or content."""
     assigned: dict[str, list[Log]] = {name: [] for name in loaded}
     for log in logs:

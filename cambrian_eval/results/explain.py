@@ -1,16 +1,15 @@
 """Why two runs have different scores: the difference split into parts that add up to it.
 
-Samples are aligned by id. Every sample of both runs has one cause, the first that applies: other gold answers or options;
-the same response (then its reading differs, if anything does); another prompt or other images; a response that was cut
-off in one run; thoughts; another text. Beginning with the scores of the first run on the common samples, the verdicts of
-the second run are put in place cause by cause; each part is the change of the score that this makes. What then remains
-comes from the metric (other scorer, settings or order), and samples that only one run has are a part of their own. For a
-plain mean the order does not matter; where samples count in pairs or groups, it is the one of `PARTS`.
+Samples are aligned by id. Every sample of both runs has one cause, the first that applies: other gold answers or
+options; the same response (then its reading differs, if anything does); another prompt or other images; a response that
+was cut off in one run; thoughts; another text. Beginning with the score of the first run on the common samples, the
+verdicts of the second run are put in place cause by cause; each part is the change of the score that this makes. What
+then remains comes from the metric (other scorer, settings or order), and samples that only one run has are a part of
+their own. For a plain mean the order does not matter; where samples count in pairs or groups, it is that of `PARTS`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm

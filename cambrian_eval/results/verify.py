@@ -1,4 +1,4 @@
-"""Recomputes what a run states, offline: verdicts, scores, intervals, averages, and whether its data are still the same.
+"""Recomputes what a run states, offline: verdicts, scores, intervals, averages, and whether its data are the same.
 
 Nothing is written. A value that differs is named; what cannot be recomputed is listed with its reason.
 """

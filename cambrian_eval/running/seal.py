@@ -54,9 +54,7 @@ def check_seal(run: Run) -> SealCheck | None:
     if not isinstance(files, dict) or not isinstance(found.get("root"), str):
         raise UserError(f"{path} has no files or no root hash; another program has changed the file")
     root = found.pop("root")
-    problems = (
-        [] if root_hash(found) == root else [f"{SEAL} itself has changed: its root hash does not fit its content"]
-    )
+    problems = [] if root_hash(found) == root else [f"{SEAL} has changed: its root hash does not fit its content"]
     today = _hashes(run.path)
     problems += [f"{name} has changed" for name in files if name in today and today[name] != files[name]]
     problems += [f"{name} is missing" for name in files if name not in today]

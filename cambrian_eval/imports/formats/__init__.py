@@ -1,4 +1,4 @@
-"""The import formats, one file each. A module of this folder declares one `Format` as `FORMAT`; nothing else lists them.
+"""The import formats, a file each. A module of this folder declares one `Format` as `FORMAT`; nothing else lists them.
 
 Third parties add theirs by an entry point in the group `cambrian_eval.import_formats` that names a `Format` class.
 """

@@ -26,9 +26,8 @@ class InspectAi(Format):
         if "header.json" in source.members or "_journal/start.json" in source.members:
             return True
         value = source.whole
-        return (
-            isinstance(value, dict) and isinstance(value.get("eval"), dict) and isinstance(value.get("samples"), list)
-        )
+        parts = [value.get(name) for name in ("eval", "samples")] if isinstance(value, dict) else [None, None]
+        return isinstance(parts[0], dict) and isinstance(parts[1], list)
 
     def read(self, source: Source) -> Iterator[Entry]:
         """A response for each sample and epoch."""

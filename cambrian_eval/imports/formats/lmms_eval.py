@@ -13,8 +13,10 @@ from cambrian_eval.data.jsonl import read_objects
 from cambrian_eval.imports.log import Entry, Format, Source, text_of, texts_of
 
 KNOWN = frozenset(
-    ("doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "input", "doc_hash", "prompt_hash")
-    + ("target_hash", "token_counts", "schema_version")
+    (
+        *("doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "input"),
+        *("doc_hash", "prompt_hash", "target_hash", "token_counts"),
+    )
 )
 """Keys that are no metric."""
 

@@ -1,7 +1,7 @@
 """MathVista's released results, `output_*.json`: an object of problems by `pid`, each with its `response`.
 
-`extraction`, `prediction` and `true_false` are what the authors' scripts made of it. They compare the texts of choices, so
-`official` takes both letters of two equal choices as right where a log comes from them.
+`extraction`, `prediction` and `true_false` are what the authors' scripts made of it. They compare the texts of choices,
+so `official` takes both letters of two equal choices as right where a log comes from them.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ class Mmmu(Format):
         """Ids of MMMU as keys, or rows with `id` and `response`."""
         value = source.whole
         if isinstance(value, dict):
-            first = next(iter(value.items()), ("", {}))
-            return bool(ID.fullmatch(first[0])) and not isinstance(first[1], dict)
+            key = next(iter(value), "")
+            return bool(ID.fullmatch(key)) and not isinstance(value[key], dict)
         rows = value if isinstance(value, list) and value and isinstance(value[0], dict) else []
         return bool(rows) and {"id", "response"} <= rows[0].keys() and bool(ID.fullmatch(str(rows[0]["id"])))
 
