@@ -14,7 +14,7 @@ KINDS = ("benchmarks", "models", "conditions", "scorers", "recipes", "formats")
 
 
 def list_(
-    kind: str = typer.Argument(None, help="benchmarks, models, conditions, scorers, recipes or formats. [default: all]"),
+    kind: str = typer.Argument(None, help="benchmarks, models, conditions, scorers, recipes, formats. [default: all]"),
     options: str = typer.Option(None, metavar="KIND", help="With models: the options of this adapter (-M name=value)."),
     json: bool | None = typer.Option(None, "--json", help="Print one JSON object instead of text."),
 ) -> None:

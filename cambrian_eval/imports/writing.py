@@ -25,6 +25,7 @@ from cambrian_eval.imports.log import Entry, Format, Source
 from cambrian_eval.imports.matching import Matching, check_strict, match
 from cambrian_eval.results.grading import IMPORTED, save_results, score_cell, usable_scorers
 from cambrian_eval.running import manifest
+from cambrian_eval.running.runner import check
 from cambrian_eval.running.settings import Settings
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open
 from cambrian_eval.sample import Response, Result, Sample, request_key
@@ -102,7 +103,7 @@ def import_logs(
     """Matches the rows of logs with the samples of benchmarks, stores them as a run and scores them."""
     if out is not None and (out / "run.json").is_file():
         raise UserError(f"{out} holds a run already; give another --out")
-    registry.check_conditions(settings.conditions)
+    check(settings)
     logs = read_logs(paths, format_name)
     chosen = {b: dict(settings.benchmark_settings.get(b, {})) for b in settings.benchmarks}
     for log in logs:

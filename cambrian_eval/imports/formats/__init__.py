@@ -5,6 +5,7 @@ Third parties add theirs by an entry point in the group `cambrian_eval.import_fo
 
 from __future__ import annotations
 
+import stat
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -46,35 +47,41 @@ def recognized(source: Source) -> Format | None:
 
 def opened(path: Path, name: str | None) -> list[tuple[Source, Format]]:
     """The logs in a file or folder with their formats. A folder's files of no known format are left out."""
-    if not path.exists():
-        raise UserError(f"{path} does not exist")
-    source = Source(path)
-    if name is not None and not path.is_dir():
-        return [(source, load_format(name))]
-    if not path.is_dir():
-        return [(source, recognized(source) or load_format(OWN))]
-    if (whole := recognized(source)) is not None:
-        return [(source, whole)]
-    found = []
-    for file in sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")):
-        inner = Source(file)
-        try:
-            kind = recognized(inner) if name is None else load_format(name)
-        except UserError:
-            if file.suffix.lower() in (".jsonl", ".json", ".xlsx", ".tsv", ".eval"):
-                raise
-            continue
-        if kind is not None:
-            found.append((inner, kind))
-    inside = {source.path.parent for source, _ in found}
-    found += [
-        (one, kind)
-        for p in sorted(path.rglob("*"))
-        if p.is_dir() and p not in inside
-        for one in [Source(p)]
-        if (kind := recognized(one)) is not None
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UserError(f"{path} is not a regular file")
+    if not stat.S_ISDIR(mode):
+        source = Source(path)
+        return [(source, (recognized(source) or load_format(OWN)) if name is None else load_format(name))]
+    if (whole := recognized(Source(path))) is not None:
+        return [(Source(path), whole)]
+    found = [
+        (source, kind)
+        for source in map(Source, sorted(p for p in path.rglob("*") if not p.name.startswith(".")))
+        if (kind := _inside(source, name)) is not None
     ]
+    folders = {source.path for source, _ in found if source.path.is_dir()}
+    found = [(source, kind) for source, kind in found if source.path.parent not in folders]
     if not found:
         known = "; ".join(one.summary for one in formats().values())
-        raise UserError(f"{path} holds no log of a known format; known: {known}")
+        raise UserError(f"{path} is a folder without a log of a known format; known: {known}")
     return found
+
+
+LOGS = (".jsonl", ".json", ".xlsx", ".tsv", ".eval")
+"""Suffixes of files in a folder that must be readable; others may be pictures or notes."""
+
+
+def _inside(source: Source, name: str | None) -> Format | None:
+    """The format of a file or folder inside a folder; None for what is no log."""
+    try:
+        if source.path.is_dir() or name is None:
+            return recognized(source)
+        return load_format(name) if source.path.is_file() else None
+    except UserError:
+        if source.path.suffix.lower() in LOGS:
+            raise
+        return None
