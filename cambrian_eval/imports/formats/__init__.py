@@ -55,7 +55,7 @@ def opened(path: Path, name: str | None) -> list[tuple[Source, Format]]:
         raise UserError(f"{path} is not a regular file")
     if not stat.S_ISDIR(mode):
         source = Source(path)
-        return [(source, (recognized(source) or load_format(OWN)) if name is None else load_format(name))]
+        return [(source, load_format(name) if name is not None else recognized(source) or load_format(OWN))]
     if (whole := recognized(Source(path))) is not None:
         return [(Source(path), whole)]
     found = [
@@ -66,8 +66,10 @@ def opened(path: Path, name: str | None) -> list[tuple[Source, Format]]:
     folders = {source.path for source, _ in found if source.path.is_dir()}
     found = [(source, kind) for source, kind in found if source.path.parent not in folders]
     if not found:
-        known = "; ".join(one.summary for one in formats().values())
-        raise UserError(f"{path} is a folder without a log of a known format; known: {known}")
+        raise UserError(
+            f"{path} is not a regular file, and as a folder it has no log of a known format (see cambrian-eval list "
+            "formats)"
+        )
     return found
 
 
