@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.image import IMAGE_COLUMN
+from cambrian_eval.image import IMAGE_COLUMN, LazyImage
 from cambrian_eval.sample import Sample, Verdict
 
 Category = Literal["General", "Knowledge", "OCR & Chart", "Vision-Centric"]
@@ -65,7 +65,10 @@ class HubSource:
     split: str
     """The split whose rows are asked."""
     n_rows: int
-    """Rows the published dataset has (before the adapter's own filter); another number is reported."""
+    """Rows the published dataset has (before the adapter's own filter); another number is reported.
+
+    0: there is no published dataset, the rows are always the user's own.
+    """
     columns: tuple[str, ...]
     """Columns the adapter cannot do without, image columns included."""
     config: str | None = None
@@ -81,7 +84,7 @@ class HubSource:
 
     def is_whole(self, rows: int, samples: int) -> bool:
         """Whether so many rows, of which the adapter keeps so many, are the whole dataset."""
-        return rows == self.n_rows or (rows == samples and samples in self.n_kept)
+        return self.n_rows in (0, rows) or (rows == samples and samples in self.n_kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,4 +369,6 @@ def _is_gold(value: Any) -> bool:
 
 def _kind(value: Any) -> str:
     """What a cell holds instead of text; an unreadable image tells its own reason."""
-    return getattr(value, "problem", None) or ("null" if value is None else f"a {type(value).__name__}")
+    if isinstance(value, LazyImage):
+        return value.problem or "bytes"
+    return "null" if value is None else f"a {type(value).__name__}"

@@ -5,12 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+LONGEST = 2000
+"""Characters of an error's text; values from files that it quotes can have any length."""
+
 
 class CambrianEvalError(Exception):
-    """Base of all errors raised on purpose. Its text is one line, whatever a library put into it."""
+    """Base of all errors raised on purpose. Its text is one line of bounded length, whatever is put into it."""
 
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        text = one_line(super().__str__())
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - 500]} ... {text[-500:]}"
 
 
 class UserError(CambrianEvalError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import stat
 from collections.abc import Callable
@@ -71,7 +72,10 @@ class LazyImage:
             return cls(lambda: data)
         if isinstance(value, (str, Path)):
             path = Path(value)
-            return cls(lambda: read_file(path), name=path.name)
+            made = cls(lambda: read_file(path), name=path.name)
+            if not os.path.exists(path):
+                made.problem = f"image file {path} does not exist"
+            return made
         if hasattr(value, "save") and hasattr(value, "convert"):
             return cls(lambda: _as_png(value))
         return cls.unreadable(f"the image cell holds a {type(value).__name__}, not an image")

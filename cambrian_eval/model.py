@@ -97,6 +97,15 @@ def reads_pixels(model: Model) -> bool:
 
 
 @runtime_checkable
+class Resumable(Protocol):
+    """A model that may have requests under way when its process ends."""
+
+    def keep_in(self, folder: Path) -> None:
+        """Called before the first request of a run: a folder of the run for what the model needs to resume."""
+        ...
+
+
+@runtime_checkable
 class Spending(Protocol):
     """A model whose requests cost money."""
 

@@ -149,6 +149,20 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What a stored result was made from and by which rules: whether it still belongs to its run can be checked."""
+
+    rules: str
+    """The scorer's version: packages with their versions, of ours with a hash of the rules' source code."""
+    inputs: str
+    """Hash of the samples and responses."""
+    verdicts: str
+    """Hash of the verdict file."""
+    numbers: str
+    """Hash of the result's own numbers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Repeats:
     """What several responses to each request say beside their mean score."""
 
@@ -206,6 +220,8 @@ class Result:
     """Mean tokens of an "answer" and of its "thoughts", where the model counts them."""
     repeats: Repeats | None = None
     """Where there are several responses to each request."""
+    basis: Basis | None = None
+    """What it was made from; None where rows were graded without a run, and in runs of older versions."""
 
     @property
     def remarks(self) -> tuple[str, ...]:

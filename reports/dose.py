@@ -23,10 +23,11 @@ from cambrian_eval.running.store import Cell
 from cambrian_eval.sample import clusters
 
 from .catalogue import amount_of, in_order
-from .runs import NamedRun
 
 if TYPE_CHECKING:
     from cambrian_eval.results.statistics import Array, ClusterTable
+
+    from .runs import NamedRun
 
 
 @dataclass(frozen=True, slots=True)

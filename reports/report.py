@@ -64,7 +64,8 @@ def write(sources: Sources, out: Path, options: Options, command: str) -> Writte
     drawn, absent = _figures(sources, theme, web)
     findings = tuple(line for figure in drawn for line in figure.file.findings)
     notes = [note for figure in drawn for note in figure.file.notes if note not in scores.notes]
-    notes = list(dict.fromkeys([*notes, *absent, *_seals(runs)]))
+    unusable = [text for named in runs for text in named.unusable.values()]
+    notes = list(dict.fromkeys([*notes, *absent, *unusable, *_seals(runs)]))
     layout = tables.layout(
         _with_references(runs, scores, sources.scorer), tables.columns_named(None, scores), intervals=True
     )

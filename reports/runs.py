@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -13,12 +13,13 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.registry import benchmark_names, load_benchmark
 from cambrian_eval.results import circumstances
 from cambrian_eval.results.averages import judges
+from cambrian_eval.results.basis import Key, key_of, mixed_rules, problems, remedy, unchecked
 from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
 
 from .attributes import attribute_named
 from .catalogue import canonical, conditions_in_order, entry, scorers_in_order
-from .scores import ScoreTable, build, csv_rows, number
+from .scores import ScoreTable, build, csv_rows, number, score
 
 YOUR_RUNS = "your runs"
 """What tables and figures call the runs a command was given."""
@@ -61,6 +62,8 @@ class NamedRun(Scored):
     """A model whose samples are known, too."""
 
     run: Run
+    unusable: Mapping[Key, str] = field(default_factory=dict)
+    """Stored results that no longer belong to the run, with the message about each; they are not among `results`."""
 
 
 def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
@@ -77,13 +80,17 @@ def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
         distinct = [f"{n} ({p})" for n, p in zip(names, paths, strict=True)]
     found = []
     for name, run in zip(distinct, opened, strict=True):
-        results = tuple(run.results())
-        if not results:
+        stored = run.results()
+        if not stored:
             raise UserError(
                 f"{run.path} has no results yet; finish the run, or score it: cambrian-eval score {run.path}"
             )
+        unusable = {key: remedy(run, key, reason) for key, reason in problems(run, stored).items()}
+        results = tuple(r for r in stored if key_of(r) not in unusable)
+        if not results:
+            raise UserError(next(iter(unusable.values())))
         synthetic = any(r.synthetic for r in results)
-        found.append(NamedRun(f"{name} ({SYNTHETIC})" if synthetic else name, results, run))
+        found.append(NamedRun(f"{name} ({SYNTHETIC})" if synthetic else name, results, run, unusable))
     return found
 
 
@@ -104,9 +111,16 @@ def read_results(path: Path) -> list[Scored]:
         )
     found: dict[str, dict[tuple[str, str, str], Result]] = {}
     for line, record in enumerate(records, start=2):
-        cell = {k: number(path, line, k, record.get(k) or "") for k in ("score", "low", "high", "chance", "n")}
         if not record["model"] or not record["benchmark"]:
             raise UserError(f"{path} line {line}: model or benchmark is empty; fill in both")
+        cell = {k: number(path, line, k, record.get(k) or "") for k in ("low", "high", "chance", "n")}
+        cell["score"] = score(path, line, "score", record["benchmark"], record["score"])
+        if not (math.isnan(cell["n"]) or (cell["n"] >= 0 and cell["n"] == int(cell["n"]))):
+            raise UserError(f"{path} line {line}: n is {record['n']!r}, not a number of samples")
+        if cell["low"] > cell["high"]:
+            raise UserError(f"{path} line {line}: low is above high; exchange them")
+        if record.get("complete", "yes") not in ("yes", "no", ""):
+            raise UserError(f"{path} line {line}: complete is {record['complete']!r}; write yes or no")
         result = _result(record, cell)
         model = record["model"]
         key = result.benchmark, result.condition, result.scorer
@@ -153,6 +167,8 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     cells: dict[str, dict[str, float]] = {}
     intervals: dict[tuple[str, str], tuple[float, float]] = {}
     notes: list[str] = []
+    for message in (m for named in runs for key, m in named.unusable.items() if key[1:] == (condition, scorer)):
+        raise UserError(message)
     subsets: dict[str, list[str]] = {}
     for named in runs:
         cells[named.name] = {}
@@ -185,9 +201,17 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
             f"{SYNTHETIC}: the rows of {', '.join(drawn)} were drawn by a program; these scores say nothing about the "
             "published benchmarks"
         )
-    shown = [r for named in runs for r in named.results if (r.scorer, r.condition) == (scorer, condition)]
+    shown_of = {n.name: [r for r in n.results if (r.scorer, r.condition) == (scorer, condition)] for n in runs}
+    shown = [r for mine in shown_of.values() for r in mine]
     if len(different := judges(shown)) > 1:
         notes.append(f"these scores and their averages come from different judges: {'; '.join(different)}")
+    refuse_mixed_rules(shown)
+    if unknown := [name for name, mine in shown_of.items() if any(r.basis is None for r in mine)]:
+        notes.append(f"scored by a version that is not recorded: {', '.join(unknown)}")
+    if bare := [named.name for named in runs if unchecked(named.run, shown_of[named.name])]:
+        notes.append(
+            f"not checked, because samples, responses or verdicts are missing in the folder: {', '.join(bare)}"
+        )
     made: dict[str, list[str]] = {}
     for named in runs:
         for text in circumstances.notes(named.run.info):
@@ -202,6 +226,19 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
         groups={name: label.capitalize() for name in cells},
         attributes={named.name: _attributes(named.run.info) for named in runs},
     )
+
+
+def refuse_mixed_rules(results: Iterable[Result]) -> None:
+    """Scores that different versions of a scorer made do not stand beside each other."""
+    by_scorer: dict[str, list[Result]] = {}
+    for r in results:
+        by_scorer.setdefault(r.scorer, []).append(r)
+    for scorer, mine in by_scorer.items():
+        if (mixed := mixed_rules(mine)) is not None:
+            raise UserError(
+                f"the {scorer!r} scores were made by different versions ({mixed}); score the runs with this one: "
+                f"cambrian-eval score RUN --scorer {scorer}"
+            )
 
 
 def _subset(r: Result) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from cambrian_eval.errors import UserError, unknown
 
 from .catalogue import canonical
-from .runs import NamedRun, Scored, inputs, label_of, open_runs, read_results, score_table
+from .runs import NamedRun, Scored, inputs, label_of, open_runs, read_results, refuse_mixed_rules, score_table
 from .scores import ScoreTable, combine, from_published, published_tables, read_csv
 from .style import Provenance
 
@@ -74,6 +74,7 @@ class Sources:
     def results(self) -> list[Scored]:
         """Run folders and CSV files of results, for figures that need several conditions or scorers."""
         found: list[Scored] = [model for path in self.scores for model in read_results(path)]
+        refuse_mixed_rules(r for named in self.opened for r in named.results)
         return [*found, *self.opened]
 
     @cached_property
@@ -90,7 +91,7 @@ class Sources:
             parts.append(from_published(self.beside_paper))
         elif self.published:
             notes = (f"--published {self.published} is left out: scores on synthetic data cannot be compared with it",)
-        parts += [read_csv(path) for path in self.scores]
+        parts += [read_csv(path, self.scorer, self.condition) for path in self.scores]
         if self.runs:
             parts.append(score_table(self.opened, self.scorer, self.condition))
         if not parts:

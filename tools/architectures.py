@@ -53,7 +53,8 @@ THINKING = {
     "no",
 )
 """From the documentation of the models; a checkpoint's own chat template decides."""
-QUESTIONS = ("first question?", "a longer second question, is it not?", "third", "and a fourth one", "z")
+NEW_TOKENS = 5
+QUESTIONS = ("first question?", "a longer second question, is it not?", "third", "and a fourth one")
 
 
 def survey(model_type: str, name: str) -> Architecture:
@@ -107,7 +108,7 @@ def trial(folder: Path) -> dict[str, Any]:
 
     model: Any = resolve(f"hf:{folder}", {"batch_size": 4, "vision_cache_gb": 0, "self_check": False})
     asked = [
-        Request(f"{count}-{index}", "", "on", text, _images(index, count), 0, 8, "")
+        Request(f"{count}-{index}", "", "on", text, _images(index, count), 0, NEW_TOKENS, "")
         for count in range(3)
         for index, text in enumerate(QUESTIONS[:3])
     ]
@@ -179,7 +180,9 @@ def _ids(checkpoint: Any, inputs: Mapping[str, Any]) -> list[list[int]]:
     """New tokens of each row, up to the first that ends a response."""
     length, words = inputs["input_ids"].shape[1], checkpoint.processor.tokenizer
     with torch.inference_mode():
-        out = checkpoint.model.generate(**inputs, max_new_tokens=8, do_sample=False, pad_token_id=words.pad_token_id)
+        out = checkpoint.model.generate(
+            **inputs, max_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=words.pad_token_id
+        )
     rows = out[:, length:].tolist()
     return [row[: row.index(words.eos_token_id)] if words.eos_token_id in row else row for row in rows]
 

@@ -5,7 +5,7 @@
 The server is a process of its own on another core: it reads each request to its end and returns a constant
 completion. The sides take turns, and each count is divided by the processor time that this process (all its threads)
 used for it. So neither the server nor other programs on the machine are the limit. With images, each request has an
-image of its own of about 60 kB, or one of `--images-shared` images:
+image of its own of about 70 kB, or one of `--images-shared` images:
 
 - ours       `openai:NAME` under the local engine: images are read, encoded and sent, responses become `Response`s
 - aiohttp    a bare loop: base64, orjson, post, orjson; no retries, no checks
@@ -112,7 +112,7 @@ def server() -> Iterator[str]:
 
 
 def jpeg(seed: int) -> bytes:
-    """A JPEG of 640 x 480 pixels and about 60 kB."""
+    """A JPEG of 640 x 480 pixels and about 70 kB."""
     import numpy as np
     from PIL import Image
 

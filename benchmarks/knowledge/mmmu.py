@@ -73,6 +73,8 @@ class MMMU(Benchmark):
         subject = "_".join(str(row.get("id", "")).split("_")[1:-1])
         lettered = row["question_type"] == "multiple-choice"
         choices = tuple(_TAG.sub("", o) for o in self._options(row["options"])) if lettered else ()
+        if lettered and not choices:
+            raise UserError(f"mmmu row {index}: a multiple-choice question without options; fill in the options")
         answer = str(row["answer"])
         about = {"subject": subject, "domain": DOMAIN_OF.get(subject, "other")} if subject else {}
         shown = IMAGES[:1] if self.settings["images"] == "first" else IMAGES

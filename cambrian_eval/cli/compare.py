@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from cambrian_eval.results.lengths import Lengths
+    from cambrian_eval.running.store import Run
 
 
 def compare(
@@ -18,6 +19,9 @@ def compare(
     vision: str = typer.Option("on", "--vision", help="Condition of both runs."),
     vision_b: str = typer.Option(None, help="Condition of the second run, if it differs."),
     scorer: str = typer.Option("fuzzy", help="The scorer whose verdicts are compared."),
+    strata: str = typer.Option(
+        None, help="Compare runs of different questions by these tags, such as task,source: difference per stratum."
+    ),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
 ) -> None:
     """Compare two runs: paired difference per benchmark, interval, p-value, smallest detectable difference."""
@@ -29,6 +33,9 @@ def compare(
     from cambrian_eval.running.store import Cell, is_synthetic, open_run
 
     first, second = open_run(a), open_run(b)
+    if strata:
+        _compare_strata(first, second, vision, vision_b or vision, scorer, strata, json)
+        return
     found = compare_runs(first, second, vision, vision_b or vision, scorer)
     names = [c.benchmark for c in found]
     settings = differing(first, second, names)
@@ -74,3 +81,26 @@ def _print_lengths(found: Sequence[Lengths]) -> None:
         values = [*x.tokens, *x.characters, *(x.thought_tokens if thoughts else ())]
         rows.append([x.benchmark, str(x.n), *map(output.number, values)])
     print(output.table(rows, right=tuple(range(1, len(rows[0])))))
+
+
+def _compare_strata(a: Run, b: Run, vision: str, vision_b: str, scorer: str, strata: str, json: bool) -> None:
+    from dataclasses import asdict
+
+    from cambrian_eval.cli import output
+    from cambrian_eval.results.strata import compare_strata
+
+    tags = [t.strip() for t in strata.split(",") if t.strip()]
+    found = compare_strata(a, b, vision, vision_b, scorer, tags)
+    if json:
+        print(output.as_json({"a": str(a.path), "b": str(b.path), "strata": [asdict(c) for c in found]}))
+        return
+    rows = [["benchmark", ", ".join(tags), "n a", "n b", "a", "b", "chance a", "chance b", "b - a", "95% interval"]]
+    for c in found:
+        span = "-" if c.interval is None else f"{c.interval[0]:+.1f} .. {c.interval[1]:+.1f}"
+        numbers = (f"{v:.1f}" for v in (c.a, c.b, c.chance_a, c.chance_b))
+        rows.append([c.benchmark, c.stratum, str(c.n_a), str(c.n_b), *numbers, f"{c.difference:+.1f}", span])
+    print(f"a = {a.path} ({vision}), b = {b.path} ({vision_b}), scorer {scorer}; the runs have different questions")
+    print(output.table(rows, right=(2, 3, 4, 5, 6, 7, 8)))
+    print("all strata: the strata weighted by their samples in a")
+    if any(abs(c.chance_a - c.chance_b) > 1 for c in found):
+        print("note: chance differs between the two sets, so their options differ; build both with the same preset")

@@ -145,8 +145,10 @@ def _benchmarks() -> list[Benchmark]:
         if inside:
             rows.append([f"-- {category}", "", "", "", "", ""])
         for b in inside:
-            source = f"{b.source.repo} ({b.source.split})"
-            rows.append([b.name, str(b.source.n_rows), f"{b.typical_chance:g}", f"{b.scale:g}", b.metric, source])
+            source = f"{b.source.repo} ({b.source.split})" if b.source.n_rows else "only your own rows (--data-root)"
+            rows.append(
+                [b.name, str(b.source.n_rows or "-"), f"{b.typical_chance:g}", f"{b.scale:g}", b.metric, source]
+            )
     print(output.table(rows, right=(1, 2, 3)))
     return found
 

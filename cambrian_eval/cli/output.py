@@ -19,17 +19,21 @@ def names(text: str | None) -> list[str]:
 def benchmarks(text: str | None, offered: Collection[str] | None = None) -> list[str]:
     """Benchmark names from the command line: names, category names, or `all`.
 
-    `all` and categories stand for those `offered` only, where the data has not all of them.
+    `all` and categories stand for those `offered` only, where the data has not all of them, and for those with a
+    published dataset: the others must be named.
     """
     from cambrian_eval.registry import CATEGORIES, benchmark_names, load_benchmark
 
-    meant = [b for b in benchmark_names() if offered is None or b in offered]
+    def meant() -> list[str]:
+        names = [b for b in benchmark_names() if offered is None or b in offered]
+        return [b for b in names if load_benchmark(b).source.n_rows]
+
     found: list[str] = []
     for name in (n.strip() for n in (text or "").split(",") if n.strip()):
         if name == "all":
-            found += meant
+            found += meant()
         elif name in CATEGORIES:
-            found += [b for b in meant if load_benchmark(b).category == name]
+            found += [b for b in meant() if load_benchmark(b).category == name]
         else:
             found += [load_benchmark(n).name for n in name.split()]
     return list(dict.fromkeys(found))
@@ -45,6 +49,14 @@ def settings(texts: Sequence[str]) -> dict[str, dict[str, str]]:
             raise UserError(f"--set {text!r} is not of the form benchmark.setting=value")
         found.setdefault(benchmark.strip(), {})[name.strip()] = value.strip()
     return found
+
+
+def settings_of(texts: Sequence[str], benchmark: str) -> dict[str, str]:
+    """The settings of the one benchmark of a command; those of another are an error."""
+    found = settings(texts)
+    if others := [name for name in found if name != benchmark]:
+        raise UserError(f"--set names benchmark {others[0]!r}, but this command is about {benchmark!r}")
+    return found.get(benchmark, {})
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
@@ -110,7 +122,8 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
         if not r.complete and not r.synthetic and r.score is not None:
             source = load_benchmark(r.benchmark).source
             whole = max(source.n_kept, default=source.n_rows)
-            noted.setdefault(f"subset: {r.n:,} of {whole:,} rows", []).append(r.benchmark)
+            of = f"{r.n:,} of {whole:,} rows" if whole else f"{r.n:,} rows of your own"
+            noted.setdefault(f"subset: {of}", []).append(r.benchmark)
     for note, where in noted.items():
         places = list(dict.fromkeys(where))
         text += f"\nnote ({', '.join(places[:4])}{' ...' if len(places) > 4 else ''}): {note}"

@@ -120,6 +120,7 @@ def run(
     base_url: str = typer.Option(None, help="Address of an OpenAI-compatible endpoint."),
     concurrency: int = typer.Option(None, min=1, help="Maximum number of requests in flight. [default: 16]"),
     budget: float = typer.Option(None, min=0, help="Maximum cost at an endpoint in US dollars."),
+    batch_api: bool = typer.Option(None, help="Use the provider's batch API: hours, at half the price."),
     timeout: float = typer.Option(None, min=0.1, help="Seconds to wait for a response of an endpoint. [default: 120]"),
     outage: float = typer.Option(
         None, min=0, help="Seconds to wait for an endpoint that is not available. [default: 600]"
@@ -158,7 +159,7 @@ def run(
         go_offline()
     if serve is not None:
         model = f"openai:{(model or '').removeprefix('openai:')}"
-    if model is None and benchmark is None and data is None and data_root is None:
+    if model is None and benchmark is None and data is None and data_root is None and config is None:
         model, benchmark, data, vision, out = "demo", "all", "mini", vision or "on,off", out or Path("runs/demo")
         print(DEMO, file=sys.stderr)
     if model is None:
@@ -213,6 +214,7 @@ def run(
         base_url=base_url,
         concurrency=concurrency,
         budget=budget,
+        batch_api=batch_api,
         timeout=timeout,
         outage=outage,
         trust_remote_code=trust_remote_code,

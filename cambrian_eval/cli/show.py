@@ -49,7 +49,7 @@ def show(
             raise UserError("no benchmark named; give one, for example cambrian-eval show mmvp")
         return
     settings = Settings((benchmark,), **applied(chosen, Given(prompts=prompts)))  # type: ignore[arg-type]
-    declared = load_benchmark(benchmark, **output.settings(set_).get(benchmark, {}))
+    declared = load_benchmark(benchmark, **output.settings_of(set_, benchmark))
     loaded = load_samples(declared, DataSpec.parse(data, data_root, offline=offline))
     expected = chance(declared, loaded.samples)
     print(f"{declared.title} ({declared.name}), {declared.category}: {declared.paper}")

@@ -20,6 +20,9 @@ from cambrian_eval.data.table import Row, Table, columns_of
 from cambrian_eval.errors import UserError, describe
 from cambrian_eval.sample import Sample
 
+MOST_MINI = 100_000
+"""Rows of the miniature suite that are drawn for a benchmark; more take minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class DataSpec:
@@ -55,6 +58,8 @@ class DataSpec:
                 raise UserError("--data mini and --data-root exclude each other; give one of them")
             if number and not (number.isascii() and number.isdigit() and len(number) < 10 and int(number) > 0):
                 raise UserError(f"--data {data}: the number of rows must be a positive integer, as in mini:200")
+            if number and int(number) > MOST_MINI:
+                raise UserError(f"--data {data}: the miniature suite draws at most {MOST_MINI} rows for a benchmark")
             return cls(mini=int(number) if number else 48, offline=True, rehash=rehash)
         if kind != "hub" or number:
             raise UserError(f"--data {data!r} is not known; use hub, mini or mini:N (or --data-root DIR)")
@@ -270,6 +275,8 @@ def _from_hub(benchmark: Benchmark, source: HubSource, spec: DataSpec) -> tuple[
     """Rows from the hub's cache or the hub, at the pinned revision."""
     from cambrian_eval.data.hub import load_files, load_table, resolved_revision
 
+    if not source.n_rows:
+        raise UserError(f"{benchmark.name} has no published dataset; give the folder of your own rows with --data-root")
     if spec.offline:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     revision = resolved_revision(source.repo, spec.revision or source.revision, spec.offline)

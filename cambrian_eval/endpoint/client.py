@@ -67,12 +67,12 @@ class Endpoint:
         self.concurrency, self.timeout, self.price = concurrency, timeout, price
         self.outage, self.max_retry_after = outage, min(max_retry_after, outage)
         self.budget = budget or Budget(None, price)
-        self._parameters = SupportedParameters(model)
+        self.parameters = SupportedParameters(model)
         self._limit = ConcurrencyLimit(concurrency)
         key_name, self._key = key_for(self.base_url)
-        self._errors = ErrorReader(model, self.base_url, key_name, self._key, timeout)
-        self._breaker = CircuitBreaker(outage, self._errors.address)
-        self._gave_up = self._said_capped = False
+        self.errors = ErrorReader(model, self.base_url, key_name, self._key, timeout)
+        self._breaker = CircuitBreaker(outage, self.errors.address)
+        self._gave_up = self._said_capped = self._said_thinks = False
         self._failed_in_a_row = self._n_active = 0
         self._ending = False
         self._target: Target | None = None
@@ -109,7 +109,7 @@ class Endpoint:
                         break
                     if not self.budget.may_be_sent(waiting[1], in_flight):
                         break
-                    reservation = self.budget.reserve(waiting[1], self._parameters.token_limit(waiting[1]))
+                    reservation = self.budget.reserve(waiting[1], self.parameters.token_limit(waiting[1]))
                     if reservation is None:
                         break
                     loop.submit(waiting[0], self._request(loop.connections, waiting[1], reservation), reservation)
@@ -161,7 +161,7 @@ class Endpoint:
                     raise Abandoned
                 try:
                     async with self._breaker.admitted(backoff), self._limit.slot():
-                        state.sent_at = time.monotonic()
+                        state.sent_at, limit = time.monotonic(), self.parameters.token_limit(request)
                         response = await self._try(connections, request, reservation)
                 except RequestError as error:
                     outcome = await self._after_error(error, request, reservation, state)
@@ -173,11 +173,25 @@ class Endpoint:
                     continue
                 self._limit.succeeded(time.monotonic() - state.sent_at)
                 self._breaker.succeeded()
-                self._errors.responded, self._failed_in_a_row, self._gave_up = True, 0, False
-                self._parameters.succeeded(request, schema_dropped=has_schema and request.schema is None)
+                self.errors.responded, self._failed_in_a_row, self._gave_up = True, 0, False
+                self.parameters.succeeded(request, schema_dropped=has_schema and request.schema is None)
+                # A response that costs something is not thrown away.
+                if self.price is None and self.parameters.cut_in_thought(response, request, limit):
+                    state.total += 1
+                    self._say_thinks(request)
+                    continue
                 return self._charged(response, request, reservation, state)
         finally:
             self._n_active -= 1
+
+    def _say_thinks(self, request: ChatRequest) -> None:
+        if not self._said_thinks:
+            self._said_thinks = True
+            log.warning(
+                "%s thinks before it answers; requests get %d more tokens for that (--thinking-budget)",
+                self.model,
+                request.thinking.limit,
+            )
 
     def _charged(
         self, response: ChatResponse, request: ChatRequest, reservation: Reservation, state: _Tries
@@ -189,8 +203,8 @@ class Endpoint:
         cost = self.budget.charge(reservation, request, response)
         return replace(
             response,
-            text=self._errors.redact(response.text),
-            served_by=None if response.served_by is None else self._errors.line(response.served_by),
+            text=self.errors.redact(response.text),
+            served_by=None if response.served_by is None else self.errors.line(response.served_by),
             seconds=time.monotonic() - state.sent_at,
             cost=cost,
             tries=state.total + 1,
@@ -207,11 +221,11 @@ class Endpoint:
         state.total += 1
         if kind == "rejected":
             state.changes += 1
-            if (option := self._parameters.refused(error.reason, error.sent, request)) is not None:
-                raise UserError(f"{self._errors.address} rejects {option} ({error.reason}); leave it out")
-            if state.changes <= MAX_PARAMETER_CHANGES and self._parameters.learn(error.reason, error.sent):
+            if (option := self.parameters.refused(error.reason, error.sent, request)) is not None:
+                raise UserError(f"{self.errors.address} rejects {option} ({error.reason}); leave it out")
+            if state.changes <= MAX_PARAMETER_CHANGES and self.parameters.learn(error.reason, error.sent):
                 return None
-            if self._parameters.schema_unconfirmed(request):
+            if self.parameters.schema_unconfirmed(request):
                 return replace(request, schema=None)
             return self._failure(error, reservation)
         if reservation.in_transit and not self.budget.charge_lost(reservation):
@@ -228,7 +242,7 @@ class Endpoint:
         state.count(kind)
         if kind == "timeout":
             self._limit.overloaded(state.sent_at)
-        if kind == "server" and state.tries[kind] == 2 and self._parameters.schema_unconfirmed(request):
+        if kind == "server" and state.tries[kind] == 2 and self.parameters.schema_unconfirmed(request):
             return replace(request, schema=None)  # some servers crash on a schema instead of rejecting it
         if state.tries[kind] >= MAX_TRIES[kind]:
             return self._failure(error, reservation)
@@ -240,7 +254,7 @@ class Endpoint:
             self._said_capped = True
             log.warning(
                 "%s asks to wait %.6g s (Retry-After); such a request waits %g s, and the others go on",
-                self._errors.address,
+                self.errors.address,
                 asked,
                 self.max_retry_after,
             )
@@ -276,10 +290,11 @@ class Endpoint:
         self._breaker.failed(error.reason, wait)
         state.unreachable += error.unreachable
         tries = max(state.unreachable, self._breaker.probes)
-        if error.unreachable and not self._errors.responded and tries >= MAX_UNREACHABLE:
+        never = error.unreachable and not self.errors.responded
+        if never and (tries >= MAX_UNREACHABLE or self._breaker.expired):
             proxied = ", and the proxy variables that `cambrian-eval doctor` shows" if getproxies() else ""
             raise UserError(
-                f"{self._errors.address} cannot be reached ({error.reason}); "
+                f"{self.errors.address} cannot be reached ({error.reason}); "
                 f"check the base URL and that the server runs{proxied}"
             )
         if alone:
@@ -298,7 +313,7 @@ class Endpoint:
 
     def _given_up(self, error: RequestError) -> UserError:
         return UserError(
-            f"{self._errors.address} was not available for {self.outage:g} seconds, "
+            f"{self.errors.address} was not available for {self.outage:g} seconds, "
             f"the last time with: {error.reason}; responses so far are stored; run again to resume"
         )
 
@@ -312,7 +327,7 @@ class Endpoint:
         limit = max(32, 2 * self.concurrency)
         if self._failed_in_a_row >= limit:
             raise UserError(
-                f"{self._errors.address} failed {limit} requests in a row, the last with: {error.reason}; "
+                f"{self.errors.address} failed {limit} requests in a row, the last with: {error.reason}; "
                 "responses so far are stored; run again to resume"
             )
         return Failure(error.reason, outage=error.kind != "invalid")
@@ -326,7 +341,7 @@ class Endpoint:
 
         from cambrian_eval.endpoint.transport import BadBody
 
-        sent = self._parameters.arguments(request)
+        sent = self.parameters.arguments(request)
         caught = None
         reservation.in_transit = True
         try:
@@ -334,14 +349,14 @@ class Endpoint:
         except (aiohttp.ClientError, OSError, BadBody, UserError) as error:  # a timeout is an OSError
             caught = error
         if caught is not None:  # raised here and not above, because a traceback would show the original with the key
-            raise self._errors.explain(caught, reservation)
+            raise self.errors.explain(caught, reservation)
         if not 200 <= reply.status < 300:
             reservation.in_transit = False
-            raise self._errors.of_status(reply, sent)
+            raise self.errors.of_status(reply, sent)
         response = parse_response(reply.body)
         if isinstance(response, str):
-            raise RequestError("invalid", self._errors.line(response))
-        return replace(response, sent=self._parameters.facts(sent))
+            raise RequestError("invalid", self.errors.line(response))
+        return replace(response, sent=self.parameters.facts(sent, request))
 
     async def connect(self) -> Connections:
         """New connections to the endpoint, for the running event loop."""

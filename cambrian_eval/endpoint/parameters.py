@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cambrian_eval.decoding import AUTO, GREEDY, THOUGHT_TOKENS, Decoding, Mode, Thinking
+from cambrian_eval.endpoint.responses import ChatResponse
 
 REASONING_ALLOWANCE = THOUGHT_TOKENS
 """Additional tokens for a reasoning model, because its thoughts count against the limit of the response."""
@@ -57,6 +58,8 @@ class ChatRequest:
     """Which response this is; added to the seed."""
     processor: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the model's image processor, as vLLM takes them (`mm_processor_kwargs`)."""
+    key: str = ""
+    """The request key, for what outlives a process; empty where nothing does."""
 
 
 def effort(model: str, mode: Mode) -> str | None:
@@ -108,14 +111,27 @@ class SupportedParameters:
         self.temperature = not self.reasoning
         self.schema = self.system = True
         self.schema_confirmed = self.confirmed = False
+        self.thinks = False
+        """Whether a response has shown that the model thinks, so that its thoughts need tokens of their own."""
         self._rejected: set[str] = set()
 
     def token_limit(self, request: ChatRequest) -> int:
         """The token limit that is sent."""
         thinking = request.thinking
-        if self.reasoning or thinking.mode == "on" or thinking.budget is not None:
+        known = self.reasoning or thinking.mode == "on" or thinking.budget is not None
+        if known or (self.thinks and thinking.mode == "auto"):
             return request.max_new_tokens + thinking.limit
         return request.max_new_tokens
+
+    def cut_in_thought(self, response: ChatResponse, request: ChatRequest, limit: int) -> bool:
+        """Whether a response ended inside a thought because its limit had no room for one; later ones have it.
+
+        `limit` is the token limit that it was sent with.
+        """
+        inside = response.text.lstrip()[:7].lower() == "<think>" and "</think>" not in response.text.lower()
+        cut = response.finish == "unfinished_thought" or (response.finish == "length" and inside)
+        self.thinks = self.thinks or (cut and request.thinking.mode == "auto")
+        return cut and limit < self.token_limit(request)
 
     def arguments(self, request: ChatRequest) -> dict[str, Any]:
         """The arguments of the client's call."""
@@ -174,8 +190,13 @@ class SupportedParameters:
             return f"--thinking {request.thinking.mode}"
         return None
 
-    def facts(self, sent: Mapping[str, Any]) -> dict[str, Any]:
-        """What responses record of the arguments: token limit, decoding and thinking, but not the seed of a repeat."""
+    def facts(self, sent: Mapping[str, Any], request: ChatRequest) -> dict[str, Any]:
+        """What responses record of the arguments: token limit, decoding and thinking, but not the seed of a repeat.
+
+        Where room for thoughts was found out to be needed, the limit is that of the answer: it is equal for all.
+        """
+        if self.thinks:
+            sent = {**sent, self.limit_name: request.max_new_tokens}
         more = sent.get("extra_body", {})
         names = (self.limit_name, *(n for n in DECODING if n != "seed"), "reasoning_effort")
         return {name: sent[name] for name in names if name in sent} | {

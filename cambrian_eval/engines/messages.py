@@ -69,6 +69,8 @@ class ReplicaReport:
     fatal: str | None = None
     """Why the replica cannot continue and has to be replaced."""
     gpus: Sequence[dict[str, Any]] = ()
+    returned: tuple[Ticket, ...] = ()
+    """Requests that are left without a response, because the run was stopped while they waited for an endpoint."""
 
 
 @dataclass(frozen=True, slots=True)

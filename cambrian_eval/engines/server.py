@@ -263,8 +263,9 @@ class Server:
                 line = raw.decode("utf-8", "replace")
                 for secret in self._secrets:
                     line = line.replace(secret, "[key]")
-                file.write(line)
-                file.flush()
+                with suppress(OSError):  # a full disk must not block the server
+                    file.write(line)
+                    file.flush()
                 if line.strip():
                     self.lines.append(_COLOR.sub("", line).rstrip()[:300])
 

@@ -65,7 +65,12 @@ def apply_adapter(model: Any, folder: Path, *, merge: bool = True, allow_pickle:
         try:
             wrapped = PeftModel(model, config)
         except ValueError as error:
-            raise _misfit(folder, one_line(error, 300)) from None
+            if "not found in the base model" not in str(error):
+                raise _misfit(folder, one_line(error, 300)) from None
+            targets = config.target_modules
+            shown = targets if isinstance(targets, str) else ", ".join(sorted(targets))
+            reason = f"no module of the model matches its target_modules ({shown[:200]}), so there is no place for"
+            raise _misfit(folder, f"{reason} tensor {_listed(tensors)}") from None
         try:
             found: Any = set_peft_model_state_dict(wrapped, tensors)
         except KeyError as error:

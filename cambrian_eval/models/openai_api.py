@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from cambrian_eval.endpoint.address import is_openai
+from cambrian_eval.endpoint.batch import PRICE, BatchEndpoint
 from cambrian_eval.endpoint.budget import (
     PRICES_FILE,
     Budget,
@@ -101,6 +102,11 @@ class ApiModel:
             log = CostLog(path, self.endpoint.model, strict=limit is not None)
             self.endpoint.budget = Budget(limit, self.endpoint.price, log=log)
 
+    def keep_in(self, folder: Path) -> None:
+        """Where a batch endpoint records its batches."""
+        if isinstance(self.endpoint, BatchEndpoint):
+            self.endpoint.folder = folder
+
     def describe(self) -> Mapping[str, Any]:
         """The endpoint without its key, the temperature, the tokens allowed for reasoning, and the list price."""
         price = self.endpoint.price
@@ -109,6 +115,7 @@ class ApiModel:
             "model": self.endpoint.model,
             "place": self.endpoint.place,
             "reasoning_allowance": REASONING_ALLOWANCE,
+            **({"batch_api": True} if isinstance(self.endpoint, BatchEndpoint) else {}),
             "price_per_million_tokens": None if price is None else [price.input, price.output],
         }
 
@@ -138,6 +145,8 @@ class OpenAIOptions:
         None, help="Settings of the model's image processor, for servers such as vLLM; -P sets them one by one."
     )
     budget: float | None = option(None, minimum=0, help="Maximum cost of the run in US dollars, over all commands.")
+    batch_api: bool = option(False, help="Send requests through the provider's batch API: hours, at half the price.")
+    batch_poll: float = option(30.0, minimum=0.01, help="Seconds between two questions about a batch.")
     offline: bool = option(False, help="The run's own (--offline); refused, because the endpoint needs a connection.")
 
 
@@ -156,6 +165,8 @@ class OpenAIAdapter(Adapter):
         if options.offline:
             raise UserError(f"openai:{rest} needs a connection; leave --offline out")
         price = price_of(rest)
+        if price is not None and options.batch_api:
+            price = Price(PRICE * price.input, PRICE * price.output)
         if options.budget is not None and price is None:
             raise UserError(
                 f'no price is known for {rest!r}, so budget cannot be kept; put {{"{rest}": [input, output]}} '
@@ -165,6 +176,8 @@ class OpenAIAdapter(Adapter):
         if options.budget is not None and len(addresses) > 1:
             raise UserError("a budget holds for one address; leave out --budget, or give one base URL")
         members = [self._at(address, rest, options, price) for address in addresses]
+        if options.batch_api and len(members) > 1:
+            raise UserError("--batch-api sends to one address; give one base URL")
         if len(members) == 1:
             return members[0]
         from cambrian_eval.models.spread import SpreadModel
@@ -172,7 +185,8 @@ class OpenAIAdapter(Adapter):
         return SpreadModel(members)
 
     def _at(self, address: str | None, name: str, options: OpenAIOptions, price: Price | None) -> ApiModel:
-        endpoint = Endpoint(
+        kind = BatchEndpoint if options.batch_api else Endpoint
+        endpoint = kind(
             name,
             address,
             concurrency=options.concurrency,
@@ -182,6 +196,8 @@ class OpenAIAdapter(Adapter):
             price=price,
             budget=None if options.budget is None or price is None else Budget(options.budget, price),
         )
+        if isinstance(endpoint, BatchEndpoint):
+            endpoint.poll = options.batch_poll
         processor = parse(options.processor or "")
         if processor and is_openai(endpoint.base_url):
             named = ", ".join(processor)
@@ -224,6 +240,7 @@ def chat_of(
             thinking=request.thinking,
             repeat=request.repeat,
             processor=processor or {},
+            key=request.key,
         )
 
     if not request.images:

@@ -12,11 +12,10 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.model import declines, honours
-from cambrian_eval.models.openai_api import ApiModel
+from cambrian_eval.model import Interruptible, Model, Spending, declines, honours
 from cambrian_eval.sample import Request, Response
 
 log = logging.getLogger("cambrian_eval.endpoint")
@@ -25,18 +24,21 @@ POLL = 0.1
 """Seconds between two looks at whether the run was interrupted."""
 
 
+class Member(Model, Interruptible, Spending, Protocol):
+    """A model behind one address."""
+
+
 class SpreadModel:
     """A model whose requests are answered by several equal endpoints."""
 
     max_images: int | None = None
     reads_pixels = False
 
-    def __init__(self, members: Sequence[ApiModel]) -> None:
+    def __init__(self, members: Sequence[Member]) -> None:
         self.members = tuple(members)
         first = self.members[0]
         if len({m.fingerprint for m in members}) > 1:
-            places = ", ".join(m.endpoint.place for m in members)
-            raise UserError(f"the addresses of a base URL must be replicas of one service, not {places}")
+            raise UserError("the addresses of a base URL must be replicas of one service; give one of them")
         self.name, self.fingerprint = first.name, first.fingerprint
         self.decodes, self.declines = honours(first), declines(first)
         self._stop = threading.Event()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian_eval.benchmark import Benchmark, Graded
 from cambrian_eval.errors import UserError
 from cambrian_eval.results import statistics
+from cambrian_eval.results.basis import checked_verdicts
 from cambrian_eval.results.grading import benchmark_of, samples_of
 from cambrian_eval.results.judging import SCORER, decided_without_judge
 from cambrian_eval.results.published_scores import nearest
@@ -154,7 +155,7 @@ def mean_difference(found: Sequence[ScorerAgreement]) -> tuple[float, float] | N
 
 def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreement:
     benchmark = benchmark_of(run, cell.benchmark)
-    verdicts_a, verdicts_b = run.verdicts(cell, a), run.verdicts(cell, b)
+    verdicts_a, verdicts_b = checked_verdicts(run, cell, a), checked_verdicts(run, cell, b)
     records = run.responses(cell)
     samples = [s for s in samples_of(run, cell) if s.id in verdicts_a and s.id in verdicts_b]
     left, right = [verdicts_a[s.id] for s in samples], [verdicts_b[s.id] for s in samples]

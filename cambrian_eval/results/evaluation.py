@@ -18,7 +18,8 @@ from cambrian_eval.models.recipes.applied import Given, applied, processor_optio
 from cambrian_eval.models.recipes.catalog import load
 from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
 from cambrian_eval.running.changes import OnChange
-from cambrian_eval.running.runner import Engine, Progress, Silent, check, execute
+from cambrian_eval.running.progress import Progress, Silent
+from cambrian_eval.running.runner import Engine, check, execute
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Cell, Run
@@ -115,6 +116,10 @@ def evaluate(
     def score(store: Run, benchmark: Benchmark, cell: Cell) -> list[Result]:
         return score_cell(store, benchmark, cell, settings.scorers, official_raw=settings.official_raw)
 
-    return execute(
-        model, settings, out, options, engine or LocalEngine(), progress or Silent(), score, save_results, stop
-    )
+    shown = progress or Silent()
+
+    def save(store: Run, results: Sequence[Result]) -> None:
+        for text in save_results(store, results):
+            shown.say(f"warning: {text}")
+
+    return execute(model, settings, out, options, engine or LocalEngine(), shown, score, save, stop)

@@ -8,18 +8,20 @@ are no answer for any of them, and one that never ends is unparsed. `official_ra
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
 from cambrian_eval.condition import graded_samples
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import load_benchmark, load_condition, load_scorer, scorers
+from cambrian_eval.registry import is_rule, load_benchmark, load_condition, load_scorer
 from cambrian_eval.results import circumstances, repeats, statistics
 from cambrian_eval.results.averages import by_run
+from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked, rules_of, with_basis
+from cambrian_eval.running.changes import foreign_note
 from cambrian_eval.running.mixtures import mixture, other_names, ways_of
-from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
+from cambrian_eval.running.store import CHANGED, Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
 from cambrian_eval.scorer import Scorer
 from cambrian_eval.scoring.reading import unread
@@ -77,9 +79,17 @@ def grade_all(
 
 
 def score_run(
-    run: Run, names: Sequence[str], benchmarks: Iterable[str] | None = None, *, official_raw: bool = False
+    run: Run,
+    names: Sequence[str],
+    benchmarks: Iterable[str] | None = None,
+    *,
+    official_raw: bool = False,
+    say: Callable[[str], None] = lambda text: None,
 ) -> list[Result]:
-    """Scores every stored cell again under the named scorers and stores verdicts, results and averages."""
+    """Scores every stored cell again under the named scorers and stores verdicts, results and averages.
+
+    `say` is called with what a user must know about the scores, one line each.
+    """
     wanted = None if benchmarks is None else set(benchmarks)
     results: list[Result] = []
     with run.writing():
@@ -88,7 +98,8 @@ def score_run(
             raise UserError(f"{run.path} has no responses to score; it has: {', '.join(run.benchmarks()) or 'nothing'}")
         for cell in cells:
             results += score_cell(run, benchmark_of(run, cell.benchmark), cell, names, official_raw=official_raw)
-        save_results(run, results)
+        for text in save_results(run, results):
+            say(text)
     return results
 
 
@@ -106,15 +117,17 @@ def score_cell(
     """
     samples, records = responses_of(run, cell)
     replies = [[record.reply for record in row] for row in records]
+    inputs, shared = run.inputs(cell), cell_notes(run, cell, samples, records)
     results = []
     for name in usable_scorers(benchmark, names):
         verdicts = [
             verdicts_of(benchmark, samples, row, name, said, official_raw=official_raw)
             for row, said in zip(records, replies, strict=True)
         ]
-        run.save_verdicts(cell, name, [s.id for s in samples], *verdicts)
-        notes = thought_notes(load_scorer(name), [reply for row in replies for reply in row], official_raw)
-        results.append(summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes))
+        notes = [*thought_notes(load_scorer(name), [said for row in replies for said in row], official_raw), *shared]
+        result = summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes)
+        rules = rules_of(benchmark.name, name)
+        results.append(with_basis(run, result, [s.id for s in samples], verdicts, rules, inputs))
     _write_submission(run, benchmark, cell, samples, records[0])
     return results
 
@@ -128,16 +141,24 @@ def usable_scorers(benchmark: Benchmark, names: Sequence[str]) -> list[str]:
     return usable
 
 
-def save_results(run: Run, results: Iterable[Result]) -> None:
-    """Adds results to those the run holds already, with the averages over all of them."""
-    merged = run.merged_results(results)
+def save_results(run: Run, results: Sequence[Result]) -> list[str]:
+    """Adds results to those the run holds already, with the averages over all of them.
+
+    Returns what a user must know about scores that changed with the rules, or no longer belong to their responses.
+    """
+    said = changed_by_rules({key_of(r): r for r in run.results()}, results)
+    merged = marked(run, run.merged_results(results), results)
     run.save_results(merged, by_run(merged))
+    stale = [(r, note) for r in merged for note in r.notes if note.startswith(STALE)]
+    return [*said, *(f"{r.benchmark}.{r.condition}.{r.scorer} is {note}" for r, note in stale)]
 
 
 def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[list[Record]]]:
     """Samples that have a response in every repeat, in dataset order, with the responses of each repeat."""
     records, numbers = run.all_responses(cell), range(run.repeats)
     samples = [s for s in samples_of(run, cell) if all((s.id, n) in records for n in numbers)]
+    if records and not samples and not {s.id for s in run.samples(cell.benchmark)} & {i for i, _ in records}:
+        raise UserError(f"{run.path}: no response of {cell.stem} is to a sample of {cell.benchmark}; {CHANGED}")
     return samples, [[records[s.id, n] for s in samples] for n in numbers]
 
 
@@ -200,18 +221,31 @@ def summarize_cell(
     repeated: Sequence[Sequence[Record]],
     verdicts: Sequence[Sequence[Verdict]],
     scorer: str,
-    more_notes: Sequence[str] = (),
+    notes: Sequence[str],
 ) -> Result:
-    """The result of a cell from the responses and verdicts of each repeat, with what a reader must know about it."""
+    """The result of a cell from the responses and verdicts of each repeat."""
+    about = run.info["benchmarks"][cell.benchmark]
+    complete = bool(about["complete"]) and len(samples) == about["samples"]
+    first, *further = verdicts
+    made = summarize(
+        benchmark, samples, first, scorer, *further, condition=cell.condition, complete=complete, notes=notes
+    )
+    tokens = _mean_tokens([record for row in repeated for record in row])
+    return replace(made, images=_images_carried(repeated[0]), tokens=tokens, synthetic=is_synthetic(about))
+
+
+def cell_notes(run: Run, cell: Cell, samples: Sequence[Sample], repeated: Sequence[Sequence[Record]]) -> list[str]:
+    """What a reader of any scorer's result of a cell must know, from the responses of each repeat."""
     info = run.info
     about = info["benchmarks"][cell.benchmark]
     records = [record for row in repeated for record in row]
     kind = "samples" if len(repeated) == 1 else "responses"
-    notes = [*circumstances.notes(info), *more_notes, *(str(w) for w in about["warnings"])]
+    notes = [*circumstances.notes(info), *(str(w) for w in about["warnings"])]
     if broken := [r for r in records if r.finish == "failed"]:
         notes.append(f"{len(broken)} {kind} failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if lost := sum(r.outage for r in records):
         notes.append(f"{lost} {kind} failed in an outage of the endpoint; run again to request them")
+    notes += foreign_note(run, cell, records)
     if (mixed := mixture(ways_of(r.notes for r in records))) is not None:
         notes.append(f"mixed: the responses were made in different ways: {mixed}")
     details = info["model"].get("details") or {}
@@ -223,7 +257,8 @@ def summarize_cell(
         notes.append(f"{dropped} {kind} had images left out: the model takes {fewer}")
     if (cut := sum(r.finish == "length" for r in records)) > 0:
         notes.append(f"{cut} responses reached the limit of {about['max_new_tokens']} new tokens")
-    left_out = about["samples"] - len(samples_of(run, cell))
+    changed = load_condition(cell.condition).changes_answers
+    left_out = about["samples"] - len(samples_of(run, cell)) if changed else 0
     if left_out:
         notes.append(f"{left_out} samples are left out: their answers under condition {cell.condition!r} are not known")
     if len(samples) + left_out < about["samples"]:
@@ -236,12 +271,7 @@ def summarize_cell(
             f"all {equal} responses are equal with vision on and off: the model may not look at its images; "
             "compare `cambrian-eval show` with what the model receives"
         )
-    complete = bool(about["complete"]) and len(samples) == about["samples"]
-    first, *further = verdicts
-    made = summarize(
-        benchmark, samples, first, scorer, *further, condition=cell.condition, complete=complete, notes=notes
-    )
-    return replace(made, images=carried, tokens=_mean_tokens(records), synthetic=is_synthetic(about))
+    return notes
 
 
 def _mean_tokens(records: Sequence[Record]) -> dict[str, float]:
@@ -294,7 +324,6 @@ def summarize(
     if score is not None:
         bounds = repeats.interval(repeated, headline, clusters(samples), seed)
     extra = [] if not withheld else ["answers are withheld: the score comes from the challenge's server"]
-    known = scorers()
     outcomes = Counter(v.outcome for row in rows for v in row)
     if unfinished := sum(v.reason == "unfinished thought" for row in rows for v in row):
         extra.append(f"{unfinished} responses end inside a thought: they have no answer and score 0")
@@ -313,7 +342,7 @@ def summarize(
         chance=None if withheld else chance(benchmark, samples),
         breakdown={} if withheld else _breakdown(benchmark, samples, rows, units, metrics, scorer),
         complete=complete,
-        notes=(*extra, *(known[scorer].notes(benchmark) if scorer in known else ()), *notes),
+        notes=(*extra, *(load_scorer(scorer).notes(benchmark) if is_rule(scorer) else ()), *notes),
         repeats=repeats.summary(benchmark, samples, rows, repeated, headline, scorer) if further else None,
     )
 

@@ -25,7 +25,15 @@ from cambrian_eval.endpoint.responses import printable
 from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.json_input import parse_object
 from cambrian_eval.results.averages import JUDGED_BY
-from cambrian_eval.results.grading import benchmark_of, failed_verdict, responses_of, save_results, summarize_cell
+from cambrian_eval.results.basis import checked_verdicts, rules_of, with_basis
+from cambrian_eval.results.grading import (
+    benchmark_of,
+    cell_notes,
+    failed_verdict,
+    responses_of,
+    save_results,
+    summarize_cell,
+)
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict
 from cambrian_eval.scoring.judge.cache import CachedResponse, ResponseCache, default_folder
@@ -192,7 +200,7 @@ def decided_without_judge(run: Run, cell: Cell) -> set[str]:
     path = run.path / "judge" / f"{cell.stem}.jsonl"
     if not path.is_file():
         return set()
-    verdicts = run.verdicts(cell, SCORER)
+    verdicts = checked_verdicts(run, cell, SCORER)
     try:
         details = [parse_object(line, str(path)) for line in path.read_bytes().splitlines()]
         ids = {str(d["id"]) for d in details if not d["asked"] and not d.get("repeat")}
@@ -257,9 +265,10 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     samples = [p.sample for p, _ in judged if not p.record.repeat and all((p.sample.id, n) in found for n in numbers)]
     rows = [[found[s.id, n] for s in samples] for n in numbers]
     records, verdicts = [[p.record for p, _ in row] for row in rows], [[v for _, v in row] for row in rows]
-    run.save_verdicts(plan.cell, SCORER, [s.id for s in samples], *verdicts)
     run.save_file(f"judge/{plan.cell.stem}.jsonl", "".join(json.dumps(d) + "\n" for d in details))
-    result = summarize_cell(run, benchmark_of(run, plan.cell.benchmark), plan.cell, samples, records, verdicts, SCORER)
+    shared = cell_notes(run, plan.cell, samples, records)
+    benchmark = benchmark_of(run, plan.cell.benchmark)
+    result = summarize_cell(run, benchmark, plan.cell, samples, records, verdicts, SCORER, shared)
     endpoint = judge.endpoint
     notes = [f"{JUDGED_BY}{endpoint.model} ({endpoint.place}), prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"]
     if len(served_by) > 1:
@@ -271,7 +280,8 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     if missing:
         notes.append(f"partial: {missing} of {len(plan.samples)} responses were not judged")
     result = replace(result, notes=(*result.notes, *notes), complete=result.complete and not missing)
-    return result, undecided
+    rules = rules_of(plan.cell.benchmark, SCORER, f"judge prompt {PROMPT_VERSION}+{PROMPT_SHA256[:12]}")
+    return with_basis(run, result, [s.id for s in samples], verdicts, rules, run.inputs(plan.cell)), undecided
 
 
 def _verdict(planned: _PlannedSample, responses: Sequence[CachedResponse], judge: JudgeRequests) -> Verdict | None:

@@ -166,6 +166,7 @@ def repeat_interval(
     # Resampling R values with replacement has (R - 1) / R of the variance that their mean has.
     center = mean.metric
     within = center + (within - center) * math.sqrt(n_repeats / (n_repeats - 1))
+    within = within.clip(weights.clip(max=0).sum(), weights.clip(min=0).sum())  # values are from 0 to 1
     return percentile_interval(between if np.nanvar(between) >= within.var() else within)
 
 

@@ -149,14 +149,14 @@ def _cell(
         found.add("verdicts", sum(map(len, rows)))
         extra = len(theirs) - sum(map(len, rows))
         found.differ([*lines, *([f"{where}: {extra} verdicts belong to no response"] if extra > 0 else [])])
-    result = summarize_cell(run, benchmark, cell, samples, records, rows, scorer)
+    result = summarize_cell(run, benchmark, cell, samples, records, rows, scorer, ())
     made.append(result)
     before = stored.get((cell.benchmark, cell.condition, scorer))
     if before is None:
         found.differences.append(f"{where}: results.json has no result")
         return
-    # Notes are words about the circumstances; every number is compared.
-    left, right = (_leaves(asdict(replace(r, notes=()))) for r in (before, result))
+    # Notes are words about the circumstances, and the basis says which version scored; every number is compared.
+    left, right = (_leaves(asdict(replace(r, notes=(), basis=None))) for r in (before, result))
     found.add("scores, intervals and counts", len(right))
     found.differ(
         [

@@ -74,11 +74,23 @@ class ResponseCache:
         if version > VERSION:
             raise UserError(f"{self.path} was made by a newer cambrian-eval; update it, or name another file")
         with self._errors():
-            self._db.execute("PRAGMA journal_mode = WAL")
+            self._to_wal()
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute(_TABLE)
             self._db.execute(f"PRAGMA application_id = {APPLICATION}")
             self._db.execute(f"PRAGMA user_version = {VERSION}")
+
+    def _to_wal(self) -> None:
+        """Chooses WAL mode; two processes that do so at once on a new file do not wait for each other by themselves."""
+        end = time.monotonic() + WAIT
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
 
     def get(self, keys: Sequence[str]) -> dict[str, Response]:
         """The stored responses to these keys, without an id; they count as used now."""

@@ -8,13 +8,14 @@ compared with the rows as they are now. What differs is refused, requested again
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cambrian_eval.running.store import Cell, Record, Run
-from cambrian_eval.sample import Request, Sample
+from cambrian_eval.decoding import key_parts
+from cambrian_eval.running.store import SCHEMA, Cell, Record, Run
+from cambrian_eval.sample import Request, Sample, request_key
 
 OnChange = Literal["refuse", "ask", "reuse"]
 """What happens to stored responses whose request differs: an error, a new request, or nothing."""
@@ -66,6 +67,38 @@ def changed_requests(
     stored = [(sample, record) for sample, record in found if record is not None and record.key]
     with ThreadPoolExecutor(WORKERS) as pool:
         return [change for change in pool.map(compare, stored) if change is not None]
+
+
+def foreign(run: Run, cell: Cell, records: Iterable[Record] | None = None) -> list[str]:
+    """Ids of the samples whose stored response was made for another request than run.json, prompt and images give.
+
+    `records` are its responses where they were read already. Responses without a key belong to no request; those of
+    the first layout had keys of another form.
+    """
+    info = run.info
+    if info["schema"] < SCHEMA:
+        return []
+    about = info["responses_depend_on"]
+    limit, seed = info["benchmarks"][cell.benchmark].get("max_new_tokens"), about.get("seed")
+    fingerprint = info["model"]["fingerprint"]
+    found = []
+    for record in run.all_responses(cell).values() if records is None else records:
+        asked = key_parts(limit, seed, about, record.repeat)
+        if record.key and record.key != request_key(fingerprint, record.prompt, record.images, asked):
+            found.append(record.id)
+    return list(dict.fromkeys(found))
+
+
+def foreign_note(run: Run, cell: Cell, records: Iterable[Record]) -> list[str]:
+    """The note of a result about responses that were made for other requests; empty where there are none."""
+    others = foreign(run, cell, records)
+    if not others:
+        return []
+    reason = "kept with --on-change reuse, or changed by another program"
+    return [
+        f"{len(others)} responses were made for other requests than those of this run, the first of sample "
+        f"{others[0]!r} ({reason})"
+    ]
 
 
 def changed_samples(store: Run, benchmark: str, samples: Sequence[Sample]) -> list[str]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import benchmark_names, load_condition
+from cambrian_eval.registry import is_benchmark, load_condition
+from cambrian_eval.running.changes import foreign
 from cambrian_eval.running.manifest import versions_used
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open, open_run
@@ -59,6 +60,7 @@ def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False, allow
     responses = {cell: _joined(cell, owners[cell]) for cell in owners}
     for cell in owners:
         _check_images(cell, owners[cell])
+        _check_keys(cell, owners[cell])
     missing = _check_gaps(responses, owners, runs, allow_gaps)
     target = _target(out, responses)
     with target.writing():
@@ -80,9 +82,8 @@ def _check_alone(run: Run) -> None:
     """Names become paths, so only known names are accepted from a folder that came from elsewhere."""
     if (writer := run.writer_now()) is not None:
         raise UserError(f"{run.path} is still being written by {writer}; wait until it ends")
-    known = set(benchmark_names())
     for benchmark in run.info.get("benchmarks", {}):
-        if benchmark not in known:
+        if not is_benchmark(benchmark):
             raise UserError(f"{run.path / 'run.json'} names benchmark {benchmark!r}, which is not installed here")
     for condition in run.info.get("conditions", []):
         try:
@@ -135,6 +136,16 @@ def _check_images(cell: Cell, runs: Sequence[Run]) -> None:
                     f"{run.path} was made from other images: that of sample {identity!r} of {cell.benchmark} does not "
                     "have the hash in the samples file; it cannot be merged"
                 )
+
+
+def _check_keys(cell: Cell, runs: Sequence[Run]) -> None:
+    """Every response must belong to the request that its prompt, its images and the run's settings give."""
+    for run in runs:
+        if others := foreign(run, cell):
+            raise UserError(
+                f"{run.path} has {len(others)} responses of {cell.stem} that were made for other requests than its "
+                f"settings, prompts and images give ({_some(others)}); request them again with run --on-change ask"
+            )
 
 
 def _differences(a: dict[str, Any], b: dict[str, Any], ignored: set[str]) -> list[str]:
@@ -263,10 +274,11 @@ def _write(target: Run, cell: Cell, records: Responses, source: Run) -> None:
     """Samples and responses, in dataset order."""
     samples = source.samples(cell.benchmark)
     target.copy_samples(cell.benchmark, source)
+    numbers = range(source.repeats)
     writer = target.writer(cell)
     try:
         for sample in samples:
-            for number in range(source.repeats):
+            for number in numbers:
                 if (sample.id, number) in records:
                     writer.append(records[sample.id, number])
     finally:

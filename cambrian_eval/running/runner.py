@@ -17,19 +17,20 @@ from cambrian_eval import registry
 from cambrian_eval.benchmark import Benchmark, PromptStyle
 from cambrian_eval.condition import Context, graded_samples
 from cambrian_eval.data.rows import Loaded, load_samples
-from cambrian_eval.decoding import asked, facts
+from cambrian_eval.decoding import asked, facts, key_parts
 from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.model import Model, Observer, Spending, honours, refuse_unhonoured
+from cambrian_eval.model import Model, Observer, Resumable, Spending, honours, refuse_unhonoured
 from cambrian_eval.running import manifest
 from cambrian_eval.running.cache import ResponseCache, answered
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
 from cambrian_eval.running.mixtures import general, mixture, ways_of
+from cambrian_eval.running.progress import CountsTokens, Progress
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open
-from cambrian_eval.sample import Request, Response, Result, Sample, request_id, request_key
+from cambrian_eval.sample import Request, Result, Sample, request_id, request_key
 
 Score = Callable[[Run, Benchmark, Cell], list[Result]]
 """What scores a finished cell: stores its verdicts and gives its results."""
@@ -62,55 +63,6 @@ class Loader(Protocol):
     def close(self) -> None:
         """Releases what `open` started; called however the run ends."""
         ...
-
-
-class Progress(Protocol):
-    """Receives events of a run; the command line draws progress bars from them."""
-
-    def start(self, cell: Cell, total: int, done: int) -> None:
-        """A cell of `total` samples begins, `done` of them completed by earlier starts."""
-        ...
-
-    def advance(self, cell: Cell, failed: bool) -> None:
-        """One more response of the cell is stored."""
-        ...
-
-    def finish(self, cell: Cell, result: Result | None) -> None:
-        """The cell ends, with its result by the first scorer; None where responses are still missing."""
-        ...
-
-    def say(self, text: str) -> None:
-        """A warning, or a note about a repaired file, in one line."""
-        ...
-
-
-@runtime_checkable
-class CountsTokens(Protocol):
-    """A progress that shows how many tokens models write."""
-
-    def count(self, response: Response) -> None:
-        """A response of the present cell, before `advance`."""
-        ...
-
-
-class Silent:
-    """Progress for callers that want none."""
-
-    def start(self, cell: Cell, total: int, done: int) -> None:
-        """Ignores the event."""
-        return None
-
-    def advance(self, cell: Cell, failed: bool) -> None:
-        """Ignores the event."""
-        return None
-
-    def finish(self, cell: Cell, result: Result | None) -> None:
-        """Ignores the event; the result is in the `RunOutcome`."""
-        return None
-
-    def say(self, text: str) -> None:
-        """Ignores the text; warnings about the data are also in run.json."""
-        return None
 
 
 def execute(
@@ -170,10 +122,12 @@ def execute(
                 for b in plan
                 for condition in settings.conditions
             ]
-            changed = _check_stored(store, tasks, loaded, settings, progress)
+            changed = _check_stored(store, tasks, loaded, settings, progress, info)
             store.save_info(info)
             if isinstance(chosen, Spending):
                 chosen.record_costs(store.path / "costs.jsonl")
+            if isinstance(chosen, Resumable):
+                chosen.keep_in(store.path / "batches")
             for benchmark in plan:
                 if changed[benchmark.name] or not store.has_samples(benchmark.name):
                     store.save_samples(benchmark.name, loaded[benchmark.name].samples)
@@ -196,9 +150,17 @@ def execute(
 
 
 def _check_stored(
-    store: Run, tasks: Sequence[_CellRun], loaded: Mapping[str, Loaded], settings: Settings, progress: Progress
+    store: Run,
+    tasks: Sequence[_CellRun],
+    loaded: Mapping[str, Loaded],
+    settings: Settings,
+    progress: Progress,
+    info: Mapping[str, Any],
 ) -> dict[str, list[str]]:
-    """Compares what is stored with what this command would request; returns the samples that differ by benchmark."""
+    """Compares what is stored with what this command would request; returns the samples that differ by benchmark.
+
+    Responses that are kept although their requests differ become warnings in `info`, and so notes of the results.
+    """
     samples = {name: changed_samples(store, name, data.samples) for name, data in loaded.items()}
     changes = [change for task in tasks for change in task.changes()]
     if not changes and not any(samples.values()):
@@ -214,6 +176,9 @@ def _check_stored(
     progress.say(f"{text}; they are {'requested again' if settings.on_change == 'ask' else 'kept'}:")
     for line in lines:
         progress.say(f"  {line}")
+    for name in loaded if settings.on_change == "reuse" else ():
+        mine = described([c for c in changes if c.cell.benchmark == name], {name: samples[name]})
+        info["benchmarks"][name]["warnings"] += [f"kept, but made for other requests: {line}" for line in mine]
     if settings.on_change == "ask":
         for task in tasks:
             task.stale = {(c.id, c.repeat) for c in changes if c.cell == task.cell}
@@ -312,6 +277,7 @@ class _CellRun:
         known = {s.id for s in graded_samples(self.condition, samples, benchmark)}
         self.mine = [s for s in mine if s.id in known]
         self.max_new_tokens = settings.answer_limit(benchmark)
+        self.stated = facts(settings.decoding, settings.system, settings.thinking, settings.order)
         self.n = self.n_failed = self.n_outage = 0
         self.stale: set[tuple[str, int]] = set()
         self.context = Context(samples, settings.seed, settings.max_pixels)
@@ -337,12 +303,13 @@ class _CellRun:
             if len(asked) < len(pending):
                 raise UserError(f"{self.cell.benchmark}: ids such as 'x' and 'x#1' cannot be repeated; rename them")
             writer = self.store.writer(self.cell)
+            count = progress.count if isinstance(progress, CountsTokens) else None  # asked once: it is slow
 
             def take(completed: Completed) -> None:
                 self._store(writer.append, completed, *asked.pop(completed.response.id))
                 broken = completed.response.finish == "failed"
-                if isinstance(progress, CountsTokens):
-                    progress.count(completed.response)
+                if count is not None:
+                    count(completed.response)
                 progress.advance(self.cell, broken)
                 heartbeat.beat(broken)
 
@@ -397,9 +364,7 @@ class _CellRun:
             kept = shown if self.model.max_images is None else shown[: self.model.max_images]
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)
             settings = self.settings
-            parts = {"max_new_tokens": self.max_new_tokens, "seed": settings.seed}
-            parts |= facts(settings.decoding, settings.system, settings.thinking, settings.order)
-            parts |= {"repeat": repeat} if repeat else {}
+            parts = key_parts(self.max_new_tokens, settings.seed, self.stated, repeat)
             hashes = tuple(p.sha256 for p in images)
             prompt = self.condition.words(self._prompt(sample), sample)
             return Request(

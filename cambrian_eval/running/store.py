@@ -17,7 +17,9 @@ More than 400 lines in one file on purpose: all readers and writers of the run f
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
+import math
 import os
 import socket
 import time
@@ -307,6 +309,26 @@ class Run:
 
     # -- verdicts and results
 
+    def inputs(self, cell: Cell) -> dict[str, str]:
+        """For every sample with a response, a hash of all that its verdict depends on: the sample and the response."""
+        path = self.path / "samples" / f"{cell.benchmark}.jsonl"
+        records: dict[str, list[Record]] = {}
+        for (identity, _), record in sorted(self.all_responses(cell).items(), key=lambda entry: entry[0][1]):
+            records.setdefault(identity, []).append(record)
+        found: dict[str, str] = {}
+        for line, where in _lines(path) if path.is_file() else ():
+            try:
+                identity = _identity_decoder().decode(line).id
+            except msgspec.DecodeError:
+                identity = _typed(lambda values: values, line, where, _Identified).id
+            if identity in records:
+                digest = hashlib.blake2b(line.rstrip(b"\n"), digest_size=8)
+                for r in records[identity]:
+                    said = (r.repeat, r.finish, r.text, r.thoughts, r.error if r.finish == "failed" else "")
+                    digest.update("\0".join(map(str, said)).encode("utf-8", "surrogatepass"))
+                found[identity] = digest.hexdigest()
+        return found
+
     def save_verdicts(
         self,
         cell: Cell,
@@ -314,14 +336,23 @@ class Run:
         ids: Sequence[str],
         verdicts: Sequence[Verdict],
         *further: Sequence[Verdict],
+        rules: str | None = None,
+        inputs: Mapping[str, str] | None = None,
     ) -> None:
-        """Replaces the verdicts of this scorer on the cell, one for each id; `further` are those of further repeats."""
-        lines = b"".join(
-            _dumps({"id": i, **({"repeat": n} if n else {}), **_verdict_values(_printable(v))}) + b"\n"
-            for n, row in enumerate((verdicts, *further))
-            for i, v in zip(ids, row, strict=True)
-        )
-        _replace(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", lines)
+        """Replaces the verdicts of this scorer on the cell, one for each id; `further` are those of further repeats.
+
+        `rules` is the version of the scorer, `inputs` what the verdicts were made from, as the method `inputs` gives
+        it; each line has both.
+        """
+        lines = []
+        for number, row in enumerate((verdicts, *further)):
+            for identity, verdict in zip(ids, row, strict=True):
+                values = {"id": identity, **({"repeat": number} if number else {})}
+                values |= _verdict_values(_printable(verdict))
+                if rules is not None and inputs is not None:
+                    values |= {"rules": rules, "inputs": inputs[identity]}
+                lines.append(_dumps(values) + b"\n")
+        _replace(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", b"".join(lines))
 
     def verdicts(self, cell: Cell, scorer: str, repeat: int = 0) -> dict[str, Verdict]:
         """The verdicts of a scorer by sample id, of one repeat; empty where that scorer has not run."""
@@ -329,11 +360,28 @@ class Run:
 
     def all_verdicts(self, cell: Cell, scorer: str) -> dict[tuple[str, int], Verdict]:
         """The verdicts of a scorer by sample id and repeat."""
+        return {(one.id, one.repeat): one.verdict for one in self.stored_verdicts(cell, scorer)}
+
+    def stored_verdicts(self, cell: Cell, scorer: str) -> list[StoredVerdict]:
+        """The lines of a verdict file; none where that scorer has not run."""
         path = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl"
         if not path.is_file():
-            return {}
-        stored = (_typed(_stored_verdict, line, where, _Stored) for line, where in _lines(path))
-        return {(v.id, v.repeat): v.verdict for v in stored}
+            return []
+        found = []
+        for line, where in _lines(path):
+            one = _typed(_stored_verdict, line, where, StoredVerdict)
+            if not 0 <= one.verdict.value <= 1:
+                raise UserError(f"{where}: the value {one.verdict.value!r} is not between 0 and 1; {CHANGED}")
+            found.append(one)
+        return found
+
+    def verdicts_hash(self, cell: Cell, scorer: str) -> str | None:
+        """Hash of a verdict file; None where there is none."""
+        path = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl"
+        try:
+            return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() if path.is_file() else None
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}") from error
 
     def scorers(self, cell: Cell) -> list[str]:
         """Names of the scorers whose verdicts on the cell are stored, sorted."""
@@ -347,11 +395,12 @@ class Run:
         if not path.is_file():
             return []
         stored = read_object(path, CHANGED)
+        found = list(_convert(stored, str(path), _Results).results)
+        for r in found:
+            if not all(math.isfinite(v) for v in (r.score, *(r.interval or ()), r.chance, r.scale) if v is not None):
+                raise UserError(f"{path}: {r.benchmark}.{r.condition}.{r.scorer} has a number that is none; {CHANGED}")
         about = self.info["benchmarks"]
-        return [
-            replace(r, synthetic=r.synthetic or is_synthetic(about.get(r.benchmark, {})))
-            for r in _convert(stored, str(path), _Results).results
-        ]
+        return [replace(r, synthetic=r.synthetic or is_synthetic(about.get(r.benchmark, {}))) for r in found]
 
     def merged_results(self, results: Iterable[Result]) -> list[Result]:
         """The stored results with these added or replaced by benchmark, condition and scorer."""
@@ -521,12 +570,27 @@ def sample_values(sample: Sample) -> dict[str, Any]:
     return {**values, "tags": dict(sample.tags), "extra": dict(sample.extra), "images": len(sample.images)}
 
 
-class _Stored(msgspec.Struct):
+class _Identified(msgspec.Struct):
+    """The id of a line."""
+
+    id: str
+
+
+@cache
+def _identity_decoder() -> msgspec.json.Decoder[_Identified]:
+    return msgspec.json.Decoder(_Identified)
+
+
+class StoredVerdict(msgspec.Struct):
     """One line of a verdict file."""
 
     id: str
     verdict: Verdict
     repeat: int = 0
+    rules: str | None = None
+    """The version of the scorer; None in runs of older versions."""
+    inputs: str | None = None
+    """Hash of the sample and the response it was made from; None in runs of older versions."""
 
 
 class _Results(msgspec.Struct):
@@ -611,7 +675,13 @@ def _stored_verdict(values: dict[str, Any]) -> dict[str, Any]:
         rule = str(values.get("rule"))
         started = next((name for start, name in _OLD_OUTCOMES.items() if rule.startswith(start)), "unparsed")
         values["outcome"] = "read" if values.pop("parsed") else started
-    return {"id": identity, "repeat": repeat, "verdict": values}
+    return {
+        "id": identity,
+        "repeat": repeat,
+        "rules": values.get("rules"),
+        "inputs": values.get("inputs"),
+        "verdict": values,
+    }
 
 
 _OLD_OUTCOMES = {"failed: ": "failed", "undecided: ": "undecided", "the answer is withheld": "withheld"}

@@ -105,7 +105,8 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
 
 
 def _stored(named: NamedRun, cell: Cell, scorers: Sequence[str]) -> _Stored:
-    verdicts = {s: named.run.verdicts(cell, s) for s in scorers}
+    usable = {s: (cell.benchmark, cell.condition, s) not in named.unusable for s in scorers}
+    verdicts = {s: named.run.verdicts(cell, s) if usable[s] else {} for s in scorers}
     return _Stored(named.run.responses(cell), verdicts, _changed_answers(named, cell), named.run.repeats)
 
 

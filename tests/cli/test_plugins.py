@@ -328,3 +328,38 @@ def test_two_packages_with_one_name_mean_neither(declare: Callable[..., dict[str
     environment = declare("scorers", "short = coins:Short", package="second")
     text = spawn("list", env=environment).stdout
     assert text.count("the packages first, second declare the same name") == 2
+
+
+def test_a_plugin_with_a_taken_name_is_usable_with_its_package(
+    declare: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    """Files, results and tables have the name with the package: nothing takes it for the built-in scorer."""
+    environment = declare("scorers", "fuzzy = coins:Fuzzy")
+    words = ("--model", "chance", "--benchmark", "mmvp", "--data", "mini:4", "--vision", "off")
+    ran = spawn(
+        "run", *words, "--scorer", "fuzzy,coins:fuzzy", "--out", tmp_path / "run", "--json", "--quiet", env=environment
+    )
+    assert ran.returncode == 0, ran.stderr
+    ours, theirs = json.loads(ran.stdout)["results"]
+    assert (ours["scorer"], theirs["scorer"]) == ("fuzzy", "coins:fuzzy")
+    assert theirs["score"] == 100.0 and "scored by length" in theirs["notes"]
+    assert theirs["basis"]["rules"].endswith(", coins 1")
+    for scorer, score in (("coins:fuzzy", "100.0"), ("fuzzy", f"{ours['score']:.1f}")):
+        table = spawn("table", tmp_path / "run", "--scorer", scorer, "--vision", "off", env=environment)
+        assert score in table.stdout, table.stderr
+    assert "coins:fuzzy" in spawn("list", env=environment).stdout
+
+
+def test_names_of_two_packages_are_told_apart(declare: Callable[..., dict[str, str]], tmp_path: Path) -> None:
+    declare("benchmarks", "coins = coins:Coins", package="first")
+    environment = declare("benchmarks", "coins = coins:Coins", package="second.pack")
+    for name in ("coins", "second-pack:coins"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "rows.jsonl").write_text('{"face": "H"}\n' * 3)
+    words = ("--model", "chance", "--data-root", tmp_path / "data", "--vision", "off", "--quiet", "--json")
+    bare = spawn("run", "--benchmark", "coins", *words, "--out", tmp_path / "a", env=environment)
+    assert bare.returncode == 2 and "use it as first:coins" in bare.stderr
+    named = spawn("run", "--benchmark", "second-pack:coins", *words, "--out", tmp_path / "b", env=environment)
+    assert named.returncode == 0, named.stderr
+    assert json.loads(named.stdout)["results"][0]["benchmark"] == "second-pack:coins"
+    assert spawn("merge", tmp_path / "b", "--out", tmp_path / "c", env=environment).returncode == 0

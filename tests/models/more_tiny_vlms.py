@@ -48,6 +48,23 @@ _QWEN3_VISION = dict(
 _QWEN3_ROPE = {"rope_type": "default", "mrope_section": [2, 1, 1], "mrope_interleaved": True}
 
 
+_QWEN3_5_TEXT: dict[str, Any] = {
+    "head_dim": 16,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "layer_types": ["linear_attention", "full_attention"],
+    "rope_parameters": {
+        "rope_type": "default",
+        "rope_theta": 10000.0,
+        "partial_rotary_factor": 0.5,
+        "mrope_section": [2, 1, 1],
+        "mrope_interleaved": True,
+    },
+}
+
+
 def qwen3_vl_moe(folder: Path) -> Path:
     from transformers import Qwen3VLMoeConfig, Qwen3VLMoeForConditionalGeneration
 
@@ -65,51 +82,104 @@ def qwen3_vl_moe(folder: Path) -> Path:
 def qwen3_5(folder: Path) -> Path:
     from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
 
-    text = {
-        "head_dim": 16,
-        "linear_key_head_dim": 8,
-        "linear_value_head_dim": 8,
-        "linear_num_key_heads": 2,
-        "linear_num_value_heads": 4,
-        "layer_types": ["linear_attention", "full_attention"],
-        "rope_parameters": {
-            "rope_type": "default",
-            "rope_theta": 10000.0,
-            "partial_rotary_factor": 0.5,
-            "mrope_section": [2, 1, 1],
-            "mrope_interleaved": True,
-        },
-    }
+    text = _QWEN3_5_TEXT
     return _qwen(folder, Qwen3_5Config, Qwen3_5ForConditionalGeneration, text, _QWEN3_VISION, "Qwen3VLProcessor")
 
 
-def glm4v(folder: Path) -> Path:
-    from transformers import Glm4vConfig, Glm4vForConditionalGeneration, Glm4vImageProcessorPil
+def qwen3_5_moe(folder: Path) -> Path:
+    from transformers import Qwen3_5MoeConfig, Qwen3_5MoeForConditionalGeneration
 
-    marks = (
-        "<|begin_of_image|>",
-        "<|image|>",
-        "<|end_of_image|>",
-        "<|begin_of_video|>",
-        "<|video|>",
-        "<|end_of_video|>",
-    )
+    experts = {
+        "moe_intermediate_size": 16,
+        "shared_expert_intermediate_size": 16,
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+    }
+    text = _QWEN3_5_TEXT | experts
+    return _qwen(folder, Qwen3_5MoeConfig, Qwen3_5MoeForConditionalGeneration, text, _QWEN3_VISION, "Qwen3VLProcessor")
+
+
+def _glm(folder: Path, kind: type[Any], model: type[Any], text: dict[str, Any]) -> Path:
+    from transformers import Glm4vImageProcessorPil
+
+    marks = [f"<|{where}{kind}|>" for kind in ("image", "video") for where in ("begin_of_", "", "end_of_")]
     words = tokenizer(*marks)
     names = ("image_start", "image", "image_end", "video_start", "video", "video_end")
-    ids = {f"{n}_token_id": i for n, i in zip(names, words.convert_tokens_to_ids(list(marks)), strict=True)}
-    config = Glm4vConfig(
-        text_config={
-            **TEXT,
-            "vocab_size": len(words),
-            "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0},
-        },
+    ids = {f"{n}_token_id": i for n, i in zip(names, words.convert_tokens_to_ids(marks), strict=True)}
+    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
+    config = kind(
+        text_config={**TEXT, **text, "vocab_size": len(words), "rope_parameters": rope},
         vision_config=dict(
             depth=2, hidden_size=32, num_heads=4, image_size=56, patch_size=14, out_hidden_size=32, intermediate_size=48
         ),
         **ids,
     )
     images = Glm4vImageProcessorPil(patch_size=14, size={"shortest_edge": 28 * 28 * 2, "longest_edge": 28 * 28 * 12})
-    return finish(folder, Glm4vForConditionalGeneration(config), words, images, "Glm4vProcessor", "".join(marks[:3]))
+    return finish(folder, model(config), words, images, "Glm4vProcessor", "".join(marks[:3]))
+
+
+def glm4v(folder: Path) -> Path:
+    from transformers import Glm4vConfig, Glm4vForConditionalGeneration
+
+    return _glm(folder, Glm4vConfig, Glm4vForConditionalGeneration, {})
+
+
+def glm4v_moe(folder: Path) -> Path:
+    from transformers import Glm4vMoeConfig, Glm4vMoeForConditionalGeneration
+
+    experts = {"head_dim": 16, "moe_intermediate_size": 16, "num_experts_per_tok": 2, "n_routed_experts": 4}
+    return _glm(folder, Glm4vMoeConfig, Glm4vMoeForConditionalGeneration, experts)
+
+
+def gemma4(folder: Path) -> Path:
+    from transformers import (
+        Gemma4Config,
+        Gemma4ForConditionalGeneration,
+        Gemma4ImageProcessorPil,
+        Gemma4TextConfig,
+        Gemma4VisionConfig,
+    )
+
+    words = tokenizer(
+        image_token="<|image|>",
+        boi_token="<|image>",
+        eoi_token="<image|>",
+        audio_token="<|audio|>",
+        boa_token="<|audio>",
+        eoa_token="<audio|>",
+        video_token="<|video|>",
+    )
+    ids = {
+        f"{name}_token_id": words.convert_tokens_to_ids(mark)
+        for name, mark in (("image", "<|image|>"), ("boi", "<|image>"), ("eoi", "<image|>"), ("video", "<|video|>"))
+    }
+    config = Gemma4Config(
+        text_config=Gemma4TextConfig(
+            **TEXT,
+            head_dim=8,
+            global_head_dim=8,
+            vocab_size=len(words),
+            vocab_size_per_layer_input=len(words),
+            hidden_size_per_layer_input=8,
+            sliding_window=64,
+            layer_types=["sliding_attention", "full_attention"],
+            use_bidirectional_attention="vision",
+        ),
+        vision_config=Gemma4VisionConfig(
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=4,
+            head_dim=8,
+            position_embedding_size=64,
+        ),
+        audio_config=None,
+        **ids,
+    )
+    images = Gemma4ImageProcessorPil(max_soft_tokens=70)
+    model = Gemma4ForConditionalGeneration(config)
+    return finish(folder, model, words, images, "Gemma4Processor", "<|image|>", image_seq_length=70)
 
 
 def vipllava(folder: Path) -> Path:
@@ -247,7 +317,10 @@ FURTHER: dict[str, Callable[[Path], Path]] = {
         qwen2_vl,
         qwen3_vl_moe,
         qwen3_5,
+        qwen3_5_moe,
         glm4v,
+        glm4v_moe,
+        gemma4,
         vipllava,
         llava_next_video,
         aya_vision,

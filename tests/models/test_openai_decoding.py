@@ -159,6 +159,26 @@ def test_thoughts_are_told_from_answers(act: Act, expected: tuple[Any, ...]) -> 
     assert (found.text, found.thoughts, found.finish, found.new_tokens, found.thought_tokens) == expected
 
 
+def test_a_server_whose_model_thinks_gets_room_for_thoughts(docvqa_root: Path, tmp_path: Path) -> None:
+    """A thought takes 1,000 tokens: with the limit of the answer alone, every response ends inside it."""
+
+    def script(seen: Seen, n: int) -> Act:
+        if seen.body["max_tokens"] < 1000:
+            return completion({"content": None, "reasoning_content": "Hmm"}, "length")
+        return completion({"content": "7", "reasoning_content": "Hmm. 7."})
+
+    with ChatServer(script) as server:
+        done = run(model(server), ["docvqa"], tmp_path / "run", data_root=docvqa_root, limit=40)
+    stored = done.run.responses(Cell("docvqa", "on")).values()
+    assert {(r.text, r.finish) for r in stored} == {("7", "stop")}
+    limit = done.run.info["benchmarks"]["docvqa"]["max_new_tokens"]
+    assert {s.body["max_tokens"] for s in server.seen} == {limit, limit + 4096}
+    assert sum(s.body["max_tokens"] == limit for s in server.seen) <= 16  # those in flight at first
+    with ChatServer(script) as server:
+        run(model(server), ["docvqa"], tmp_path / "off", data_root=docvqa_root, limit=4, thinking="off")
+    assert {s.body["max_tokens"] for s in server.seen} == {limit} and len(server.seen) == 4
+
+
 def test_repeats_have_seeds_of_their_own_and_are_no_mixture(docvqa_root: Path, tmp_path: Path) -> None:
     with ChatServer(lambda s, n: Act(str(s.body["seed"]))) as server:
         settings = {"temperature": 1.0, "seed": 10}

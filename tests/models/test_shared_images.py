@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import torch
 from cambrian_eval import Request
 from cambrian_eval.image import LazyImage
 from cambrian_eval.registry import resolve
+from tests.command import call, refused
 from tests.conftest import png
 from tests.models.tiny_vlms import gemma3, llava, qwen3_vl
 
@@ -50,18 +53,32 @@ def texts(model: Any, asked: list[Request]) -> dict[str, tuple[str, str, int | N
     return {r.id: (r.text, r.finish, r.prompt_tokens) for r in model.respond(iter(asked))}
 
 
-@pytest.mark.parametrize("name", ["llava", "qwen3_vl", "gemma3"])
-@pytest.mark.parametrize("options", [{}, {"batch_size": 3}, {"deterministic": True}])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("qwen3_vl", {}), ("gemma3", {}), ("llava", {}), ("llava", {"batch_size": 3}), ("llava", {"deterministic": True})],
+)
 def test_responses_are_those_of_the_plain_way(shelf: Path, name: str, options: dict[str, Any]) -> None:
     asked = questions()
     shared = resolve(f"hf:{shelf / name}", options)
     plain = resolve(f"hf:{shelf / name}", {"batch_size": 1, "vision_cache_gb": 0})
-    assert shared.describe()["shared_images"].startswith("vision features")
+    is_partial = name == "gemma3" or "deterministic" in options
+    expected = "vision features" if is_partial else "vision features and beginning of the prompt"
+    assert shared.describe()["shared_images"] == expected
     assert plain.describe()["shared_images"] == "off: vision_cache_gb is 0"
     assert shared.fingerprint == plain.fingerprint
     found = texts(shared, asked)
     assert found == texts(plain, asked)
     assert {finish for _, finish, _ in found.values()} <= {"stop", "length"}
+
+
+def test_inspect_says_what_is_shared(shelf: Path) -> None:
+    for name, shared in (("qwen3_vl", "vision features and beginning of the prompt"), ("gemma3", "vision features")):
+        shown = call("inspect", str(shelf / name))
+        assert shown.returncode == 0 and re.search(rf"shared images +{shared}\n", shown.stdout)
+        found = json.loads(call("inspect", f"hf:{shelf / name}", "--json").stdout)
+        assert (found["model_type"], found["shared_images"], found["batch_equals_single"]) == (name, shared, True)
+    assert "chance is not one" in refused("inspect", "chance")
+    assert "cambrian-eval fetch --model hf:nobody/nothing" in refused("inspect", "hf:nobody/nothing")
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[int]:
@@ -111,7 +128,7 @@ def test_another_system_prompt_does_not_meet_the_beginning_of_an_earlier_one(she
 
 def test_a_checkpoint_that_gives_other_logits_is_not_shared(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison after loading, with an architecture whose table row would be wrong."""
-    from cambrian_eval.models.transformers_vlm import model as module
+    from cambrian_eval.models.transformers_vlm import shared_images as module
 
     monkeypatch.setattr(module, "sharing_of", lambda model_class, config: "prompt")
     model = resolve(f"hf:{shelf / 'gemma3'}", {"batch_size": 4})

@@ -60,6 +60,13 @@ def test_the_variance_between_repeats_is_in_the_interval_where_means_are_equal()
     assert (high - low) / 2 == pytest.approx(1.96 * math.sqrt(0.5 / (2 * 400)) * 100, rel=0.12)
 
 
+def test_the_interval_stays_on_the_scale() -> None:
+    values = np.ones((3, 6))
+    values[0, 0] = 0  # one wrong response of 18
+    low, high = statistics.repeat_interval(tables(values)) or (0.0, 0.0)
+    assert 0 <= low < 100 * 17 / 18 < high <= 100
+
+
 def test_equal_repeats_have_the_interval_of_one() -> None:
     row = np.array([random.Random(i).randint(0, 1) for i in range(50)], dtype=float)
     one = statistics.interval(tables(row[None])[0])

@@ -183,6 +183,8 @@ GROUPS = (
                 "review",
                 "finalize",
                 "audit",
+                "debias",
+                "fresh",
                 "stats",
                 "export",
                 "diff",

@@ -153,7 +153,7 @@ class _NoVideo:
 
 
 def _for_images(known: Any) -> Any:
-    """A processor class without its video part."""
+    """A processor class without its parts for video and sound."""
 
     class ForImages(known):  # type: ignore[misc]
         @classmethod
@@ -171,7 +171,7 @@ def _for_images(known: Any) -> Any:
             return [made.get(name) for name in known.get_attributes()]
 
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
-            if argument_name == "video_processor" and argument is None:
+            if argument is None:  # the parts for video and sound
                 return None
             return super().check_argument_for_proper_class(argument_name, argument)
 

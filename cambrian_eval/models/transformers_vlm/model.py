@@ -11,18 +11,18 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice, takewhile
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.image import LazyImage
 from cambrian_eval.models.checkpoint_identity import ContentHash
 from cambrian_eval.models.sampling import HONOURED, Choice, cut_at_stop, needed, stream_of
-from cambrian_eval.models.self_check import QUESTION, check_vocabulary, probe_images, self_check
-from cambrian_eval.models.transformers_vlm.architectures import SHARED, sharing_of
+from cambrian_eval.models.self_check import check_vocabulary, self_check
+from cambrian_eval.models.transformers_vlm.batching import MOST_ROWS, next_batch, ordered, share_beginning
 from cambrian_eval.models.transformers_vlm.chat_template import TODAY
 from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint, embedding_rows
 from cambrian_eval.models.transformers_vlm.options import TransformersOptions
-from cambrian_eval.models.transformers_vlm.shared_images import FEWEST_ROWS, MOST_ROWS, SharedImages
+from cambrian_eval.models.transformers_vlm.shared_images import SharedImages, choose
 from cambrian_eval.models.transformers_vlm.thinking import Limits, Progress, opened_by
 from cambrian_eval.models.transformers_vlm.writing import Writer
 from cambrian_eval.sample import Finish, Request, Response, failed_response
@@ -102,7 +102,7 @@ class TransformersModel:
         self.decodes = HONOURED | {"num_beams"} | self._writer.decodes
         self.declines = self._writer.declines
         self._self_check = self._check() if options.self_check else "off"
-        self._shared, self._sharing = self._share()
+        self._shared, self._sharing = choose(checkpoint, options, self._logits_of)
         more = {"class": type(checkpoint.model).__name__, "allow_missing": options.allow_missing}
         # Decoding is part of every request key; the fingerprint states the default, as it always has.
         self.fingerprint = content.identity("hf", {**self._settings, "decoding": "greedy", **more})
@@ -117,7 +117,7 @@ class TransformersModel:
                     rows.append(self._row(request))
                 except Exception as error:
                     yield failed_response(request.id, error)
-            yield from self._in_batches(_ordered(rows))
+            yield from self._in_batches(ordered(rows))
 
     def describe(self) -> Mapping[str, Any]:
         """Model class, processor, device, batch size, and the versions that responses depend on."""
@@ -163,25 +163,10 @@ class TransformersModel:
 
         return self_check(self.name, logits, processor.tokenizer)
 
-    def _share(self) -> tuple[SharedImages | None, str]:
-        """The sharing of work on images, if it is exact for the architecture and, where checked, this checkpoint."""
-        checkpoint, given = self.checkpoint, self._options.vision_cache_gb
-        if given == 0:
-            return None, "off: vision_cache_gb is 0"
-        if (kind := sharing_of(type(checkpoint.model), checkpoint.model.config)) is None:
-            return None, "off: not known to be exact for this architecture"
-        limit = None if given is None else int(given * 1e9)
-        shared = SharedImages(checkpoint.model, checkpoint.processor, kind == "prompt", limit)
-        if self._options.self_check:
-            images = (LazyImage.from_image(probe_images()[0]),)
-            asked = [Request("self-check", "", "", QUESTION * n, images, 0, 1, "") for n in range(1, FEWEST_ROWS + 1)]
-            rows = [self._row(request) for request in asked]
-            plain, self._shared = self._first_logits(self._inputs(rows)), shared
-            gap = (self._first_logits(self._inputs(rows)) - plain).abs().max() / plain.abs().max()
-            if not float(gap) <= (1e-3 if checkpoint.dtype == "float32" else 0.05):
-                shared.close()
-                return None, f"off: the logits of the self-check differ by {float(gap):.2g} of the largest"
-        return shared, SHARED[kind]
+    def _logits_of(self, requests: Sequence[Request], shared: SharedImages | None) -> torch.Tensor:
+        """The first logits of a batch with this sharing of work on images."""
+        self._shared = shared
+        return self._first_logits(self._inputs([self._row(request) for request in requests]))
 
     def _first_logits(self, inputs: Any) -> torch.Tensor:
         made = self._generated(inputs, 1, output_logits=True, return_dict_in_generate=True)
@@ -205,9 +190,8 @@ class TransformersModel:
             if "token_type_ids" in processor.model_input_names:
                 made["token_type_ids"] = made["input_ids"].new_zeros(made["input_ids"].shape)
         elif self._shared is not None:
-            return self._shared.inputs(
-                texts, [row.request.images for row in rows], special, prompt=self._shares_prompt(rows, 0)
-            )
+            shown = [row.request.images for row in rows]
+            return self._shared.inputs(texts, shown, special, prompt=share_beginning(rows[: self._shared_size]))
         else:
             images = [[p.load() for p in row.request.images] for row in rows]
             made = processor(text=texts, images=images, padding=True, return_tensors="pt", add_special_tokens=special)
@@ -248,28 +232,15 @@ class TransformersModel:
                 del rows[: len(batch)]
 
     def _next(self, rows: Sequence[_Row]) -> list[_Row]:
-        """The first rows that form a batch: of one kind, and all about the same images where enough of them are."""
-        if not rows:
-            return []
-        most = self._batch if self._fixed else min(self._most, max(self._batch, MOST_ROWS))
-        if self._shares_prompt(rows, 0):
-            return list(takewhile(lambda row: row.images == rows[0].images and row.kind == rows[0].kind, rows[:most]))
-        found: list[_Row] = []
-        for index, row in enumerate(rows[: self._batch]):
-            if row.kind != rows[0].kind or self._shares_prompt(rows, index):
-                break
-            found.append(row)
-        return found
+        """The first rows that form a batch."""
+        return next_batch(rows, self._batch, self._shared_size)
 
-    def _shares_prompt(self, rows: Sequence[_Row], start: int) -> bool:
-        """Whether the rows from here on are about the same images, so that they share their prompt's beginning."""
-        if self._shared is None or not self._shared.prompts or self._fixed in range(FEWEST_ROWS):
-            return False
-        first, last = rows[start], rows[min(start + FEWEST_ROWS, len(rows)) - 1]
-        if (first.request.decoding.num_beams or 1) > 1 or first.request.order == "text_first":
-            return False  # generate would not repeat keys and values for its beams; text that differs comes first
-        alike = len(rows) - start >= FEWEST_ROWS and first.images == last.images and first.kind == last.kind
-        return bool(first.images) and alike
+    @property
+    def _shared_size(self) -> int:
+        """The most rows of a batch that share the beginning of their prompt; 0 where none do."""
+        if self._shared is None or not self._shared.prompts:
+            return 0
+        return self._fixed or min(self._most, max(self._batch, MOST_ROWS))
 
     def _one_by_one(self, batch: Sequence[_Row], error: Exception) -> list[Response]:
         """The rows of a batch that raised an error, each alone; those that raise one again fail."""
@@ -380,15 +351,6 @@ class TransformersModel:
             thoughts=thoughts,
             thought_tokens=thought_tokens,
         )
-
-
-def _ordered(rows: Sequence[_Row]) -> list[_Row]:
-    """Rows of one kind together, the largest first, and those about the same images next to each other."""
-    largest: dict[Any, int] = {}
-    for row in rows:
-        group = row.kind, row.images
-        largest[group] = max(largest.get(group, 0), row.size)
-    return sorted(rows, key=lambda row: (row.kind, largest[row.kind, row.images], row.images, row.size), reverse=True)
 
 
 def _ends(checkpoint: Checkpoint) -> frozenset[int]:

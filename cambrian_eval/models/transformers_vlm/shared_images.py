@@ -12,7 +12,7 @@ import copy
 import inspect
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,15 +20,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cambrian_eval.errors import describe
 from cambrian_eval.image import LazyImage
+from cambrian_eval.models.self_check import QUESTION, probe_images
+from cambrian_eval.models.transformers_vlm.architectures import SHARED, sharing_of
+from cambrian_eval.models.transformers_vlm.batching import FEWEST_ROWS
+from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint
+from cambrian_eval.models.transformers_vlm.options import TransformersOptions
+from cambrian_eval.sample import Request
 
-FEWEST_ROWS = 3
-"""Questions of a batch about the same images from which the prompt's beginning is computed once."""
-MOST_ROWS = 16
-"""Questions with a shared beginning in one batch, where no batch size is set: their own part is short."""
 CPU_BYTES = 1 << 30
 GPU_SHARE = 0.05
 """Memory for features where the user names none: bytes on a CPU, a share of the device's memory on a GPU."""
+LARGEST_GAP = {True: 1e-3, False: 0.05}
+"""Largest difference of logits in the check after loading, as a share of the largest logit: float32, and others."""
 _PIXELS = frozenset(("pixel_values", "pixel_values_images", "image_patches"))
 _KEPT = ("pooler_output", "deepstack_features")
 """What the models read of the vision tower's output."""
@@ -90,6 +95,8 @@ class _ImageProcessor:
         return made
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         return getattr(self.wrapped, name)
 
     @contextmanager
@@ -230,6 +237,43 @@ class SharedImages:
                 if held <= self._limit:
                     return
                 held -= self._units.pop(key).bytes
+
+
+def choose(
+    checkpoint: Checkpoint,
+    options: TransformersOptions,
+    first_logits: Callable[[Sequence[Request], SharedImages | None], Tensor],
+) -> tuple[SharedImages | None, str]:
+    """The sharing for a loaded checkpoint, and what run.json says of it.
+
+    The table of architectures decides; with the self-check, the first logits of a batch must also be those of the plain
+    way on this checkpoint.
+    """
+    model, given = checkpoint.model, options.vision_cache_gb
+    if given == 0:
+        return None, "off: vision_cache_gb is 0"
+    if (kind := sharing_of(type(model), model.config)) is None:
+        return None, "off: not known to be exact for this architecture"
+    if options.deterministic or (options.batch_size or FEWEST_ROWS) < FEWEST_ROWS:
+        kind = "features"
+    limit = None if given is None else int(given * 1e9)
+    if not options.self_check:
+        return SharedImages(model, checkpoint.processor, kind == "prompt", limit), SHARED[kind]
+    images = (LazyImage.from_image(probe_images()[0]),)
+    asked = [Request("self-check", "", "", QUESTION * n, images, 0, 1, "") for n in range(1, FEWEST_ROWS + 1)]
+    shared = None
+    try:
+        plain = first_logits(asked, None)
+        shared = SharedImages(model, checkpoint.processor, kind == "prompt", limit)
+        gap = float((first_logits(asked, shared) - plain).abs().max() / plain.abs().max())
+    except Exception as error:  # of transformers with ready features, or because several rows need too much memory
+        if shared is not None:
+            shared.close()
+        return None, f"off: {describe(error)}"
+    if not gap <= LARGEST_GAP[checkpoint.dtype == "float32"]:
+        shared.close()
+        return None, f"off: the logits of the self-check differ by {gap:.2g} of the largest"
+    return shared, SHARED[kind]
 
 
 class _Output(dict[str, Any]):
