@@ -281,7 +281,10 @@ def _take(
     sample, key = index.samples[i], (i, entry.repeat)
     if (first := taken.get(key)) is not None:
         if first.entry.response == entry.response:
+            more = entry.verdict.keys() - first.entry.verdict.keys()
             taken[key] = replace(first, entry=replace(first.entry, verdict={**entry.verdict, **first.entry.verdict}))
+            if more:  # the same responses again, in a file with verdicts
+                return
             text = f"the same response as at {first.entry.place}"
         else:
             text = f"another response than at {first.entry.place}, which counts"

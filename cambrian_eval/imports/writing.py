@@ -19,7 +19,7 @@ from typing import Any
 from cambrian_eval import registry
 from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.data.rows import Loaded, load_samples
-from cambrian_eval.errors import UserError
+from cambrian_eval.errors import UserError, describe
 from cambrian_eval.imports.formats import opened
 from cambrian_eval.imports.log import Entry, Format, Source
 from cambrian_eval.imports.matching import Matching, check_strict, match
@@ -93,7 +93,13 @@ def read_logs(paths: Sequence[Path], format_name: str | None) -> list[Log]:
     found = []
     for path in paths:
         for source, kind in opened(path, format_name):
-            found.append(Log(source, kind, tuple(kind.read(source))))
+            try:
+                found.append(Log(source, kind, tuple(kind.read(source))))
+            except (AttributeError, TypeError, ValueError, KeyError, IndexError) as error:
+                raise UserError(
+                    f"{source.path} is not what the format {kind.name} has ({describe(error)}); fix the file, or give "
+                    "another --format"
+                ) from error
     return found
 
 

@@ -297,6 +297,19 @@ def test_duplicates_are_listed_and_the_first_counts(tmp_path: Path) -> None:
     assert len(listed) == 2 and "line 9" in listed[0] and "which counts" in listed[0] and "the same" in listed[1]
 
 
+def test_a_second_file_with_verdicts_is_kept_beside_the_first(tmp_path: Path) -> None:
+    data = o.root(tmp_path / "data", realworldqa=o.REAL)
+    heading = ["index", "question", "A", "B", "answer", "prediction"]
+    rows = [[0, "Where is it?", "Left", "Right", "B", "B"], [1, "Is it wet?", "Yes", "No", "A", "B"]]
+    first = o.spreadsheet(tmp_path / "m_RealWorldQA.xlsx", heading, rows)
+    graded = [[*row, hit] for row, hit in zip(rows, (1, 0), strict=True)]
+    second = o.spreadsheet(tmp_path / "m_RealWorldQA_result.xlsx", [*heading, "hit"], graded)
+    found = imported([first, second], "realworldqa", data, tmp_path / "run")
+    assert found["findings"] == {"realworldqa": []} and found["samples"] == 2
+    words = ("explain", tmp_path / "run", tmp_path / "run", "--scorer", "log", "--scorer-b", "official", "--json")
+    assert json.loads(call(*words).stdout)["explanations"][0]["a"] == 50.0
+
+
 def test_a_row_that_could_be_several_samples_is_left_out(tmp_path: Path) -> None:
     rows = [
         {"id": str(i), "imageId": f"n{i}", "question": "Is it big?", "answer": a} for i, a in enumerate(("yes", "no"))
@@ -320,6 +333,8 @@ def test_a_row_that_could_be_several_samples_is_left_out(tmp_path: Path) -> None
         ("x.jsonl", b'{"question_id": 1, "text": "A"}\n{"question_id": 2}\n', "line 2"),
         ("x.jsonl", b'{"question_id": "none", "prompt": "Unheard of?", "text": "A"}\n', "no sample has this question"),
         ("x.json", b'{"correct": [], "incorrect": ', "not valid JSON"),
+        ("x.json", b'{"eval": {}, "samples": [{"output": 3}]}', "is not what the format inspect_ai has"),
+        ("x.jsonl", b'{"doc_id": 0, "filtered_resps": [[-1.5, true], [-2.5, false]]}\n', "log-likelihoods"),
     ],
 )
 def test_broken_logs_are_refused_with_one_line(tmp_path: Path, name: str, content: bytes, word: str) -> None:

@@ -68,7 +68,7 @@ def _entry(place: str, sample: Mapping[str, Any]) -> Entry:
         verdict={name: one.get("value") if isinstance(one, dict) else one for name, one in scores.items()},
         finish="failed" if error else ENDED.get(str(choices[0].get("stop_reason")), "stop"),
         error=text_of(error.get("message")) if isinstance(error, dict) else None,
-        repeat=max(0, int(sample.get("epoch") or 1) - 1),
+        repeat=epoch - 1 if isinstance(epoch := sample.get("epoch"), int) and epoch > 0 else 0,
     )
 
 

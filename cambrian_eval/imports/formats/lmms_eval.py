@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cambrian_eval.data.jsonl import read_objects
+from cambrian_eval.errors import UserError
 from cambrian_eval.imports.log import Entry, Format, Source, text_of, texts_of
 
 KNOWN = frozenset(
@@ -37,7 +38,7 @@ class LmmsEval(Format):
             number_of_row = line.get("doc_id")
             document = line["doc"] if isinstance(line.get("doc"), dict) else {}
             question = document.get("question")
-            for repeat, response in enumerate(_responses(line)):
+            for repeat, response in enumerate(_responses(line, f"{source.path} line {number}")):
                 yield Entry(
                     f"{source.path} line {number}",
                     response,
@@ -50,9 +51,11 @@ class LmmsEval(Format):
                 )
 
 
-def _responses(line: Mapping[str, Any]) -> list[str]:
+def _responses(line: Mapping[str, Any], place: str) -> list[str]:
     """The responses of a line; lists of lists are repeats."""
     stored = line.get("filtered_resps", line.get("resps"))
+    if isinstance(stored, list) and any(isinstance(x, list) and x and isinstance(x[0], float) for x in stored):
+        raise UserError(f"{place} has log-likelihoods of options, not responses; such tasks cannot be imported")
     flat = [text_of(one) for one in stored] if isinstance(stored, list) else [text_of(stored)]
     return flat or [""]
 
