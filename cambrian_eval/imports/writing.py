@@ -19,6 +19,7 @@ from typing import Any
 from cambrian_eval import registry
 from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.data.rows import Loaded, load_samples
+from cambrian_eval.decoding import key_parts
 from cambrian_eval.errors import UserError, describe
 from cambrian_eval.imports.formats import opened
 from cambrian_eval.imports.log import Entry, Format, Source
@@ -210,13 +211,16 @@ def _store(
     store: Run, cell: Cell, benchmark: Benchmark, settings: Settings, matching: Matching, fingerprint: str
 ) -> None:
     """The responses, and beside them what the log says."""
+    info = store.info
+    limit, about = info["benchmarks"][cell.benchmark].get("max_new_tokens"), info["responses_depend_on"]
     writer = store.writer(cell)
     beside = []
     try:
         for one in matching.matches:
             entry, sample = one.entry, one.sample
             prompt = entry.prompt or settings.prompt(benchmark, sample)
-            key = request_key(fingerprint, prompt, (), {"sample": sample.id, "repeat": entry.repeat})
+            parts = key_parts(limit, about.get("seed"), about, entry.repeat)
+            key = request_key(fingerprint, prompt, (), parts)
             notes = {} if entry.prompt else {"prompt_assumed": True}
             response = Response(sample.id, entry.response, entry.finish, entry.error, notes=notes)
             writer.append(Record.of(response, key, prompt, (), entry.repeat))

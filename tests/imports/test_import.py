@@ -362,3 +362,12 @@ def test_complete_copies_of_the_image_rows_are_complete(tmp_path: Path) -> None:
     log = o.lines(tmp_path / "p.jsonl", [{"id": str(i), "response": "B"} for i in range(2017)])
     found = imported(log, "scienceqa", data, tmp_path / "run", "--scorer", "official")
     assert found["results"][0]["complete"] is True and "partial" not in str(found["results"][0]["notes"])
+
+
+def test_an_imported_run_is_verified(tmp_path: Path) -> None:
+    """Its responses belong to their requests, and everything that it states can be recomputed."""
+    data = o.root(tmp_path / "data", mme=o.MME)
+    found = imported(o.llava_mme(tmp_path / "a.jsonl", MIXED), "mme", data, tmp_path / "run")
+    assert not [note for r in found["results"] for note in r["notes"] if "requests" in note or "no image" in note]
+    done = call("verify", tmp_path / "run")
+    assert done.returncode == 0 and "16 verdicts" in done.stdout, done.stdout
