@@ -16,7 +16,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.json_input import read_object
 from cambrian_eval.registry import scorers
 from cambrian_eval.results.averages import by_run
-from cambrian_eval.results.grading import benchmark_of, responses_of, summarize_cell, verdicts_of
+from cambrian_eval.results.grading import IMPORTED, benchmark_of, responses_of, summarize_cell, verdicts_of
 from cambrian_eval.running.changes import changed_samples
 from cambrian_eval.running.seal import check_seal
 from cambrian_eval.running.store import Cell, Run, decode
@@ -92,7 +92,7 @@ def _data(run: Run, name: str, data_root: Path | None, found: Verification) -> N
     recorded = info.get("data", {})
     kind = str(recorded.get("kind", ""))
     root = data_root or (Path(recorded["root"]) if recorded.get("root") else None)
-    imported = (info["model"].get("details") or {}).get("kind") == "imported predictions"
+    imported = (info["model"].get("details") or {}).get("kind") == IMPORTED
     try:
         if kind.startswith("mini"):
             spec = DataSpec.parse(kind, None)
