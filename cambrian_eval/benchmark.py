@@ -79,10 +79,12 @@ class HubSource:
     """Where the images are, if not in the rows themselves."""
     files: tuple[str, ...] = ()
     """Patterns of plain files, for repositories that are not tables; read by `Benchmark.rows_from_folder`."""
+    n_kept: tuple[int, ...] = ()
+    """How many rows published copies have that hold only what the adapter keeps; they are complete too."""
 
-    def is_whole(self, rows: int) -> bool:
-        """Whether so many rows are the whole dataset."""
-        return self.n_rows in (0, rows)
+    def is_whole(self, rows: int, samples: int) -> bool:
+        """Whether so many rows, of which the adapter keeps so many, are the whole dataset."""
+        return self.n_rows in (0, rows) or (rows == samples and samples in self.n_kept)
 
 
 @dataclass(frozen=True, slots=True)

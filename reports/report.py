@@ -64,7 +64,8 @@ def write(sources: Sources, out: Path, options: Options, command: str) -> Writte
     drawn, absent = _figures(sources, theme, web)
     findings = tuple(line for figure in drawn for line in figure.file.findings)
     notes = [note for figure in drawn for note in figure.file.notes if note not in scores.notes]
-    notes = list(dict.fromkeys([*notes, *absent, *(text for named in runs for text in named.unusable.values())]))
+    unusable = [text for named in runs for text in named.unusable.values()]
+    notes = list(dict.fromkeys([*notes, *absent, *unusable, *_seals(runs)]))
     layout = tables.layout(
         _with_references(runs, scores, sources.scorer), tables.columns_named(None, scores), intervals=True
     )
@@ -96,6 +97,18 @@ def write(sources: Sources, out: Path, options: Options, command: str) -> Writte
         notes.append(f"report.html has {len(text) >> 20} MB; report fewer runs at once for a page that opens quickly")
     written.append(style.write(out / PAGE, text))
     return WrittenReport(tuple(written), tables.write(layout, "markdown"), findings, tuple(notes))
+
+
+def _seals(runs: Sequence[NamedRun]) -> list[str]:
+    """The root hash of each sealed run, and whether it still holds."""
+    from cambrian_eval.running.seal import check_seal
+
+    found = [(named, check) for named in runs if (check := check_seal(named.run)) is not None]
+    return [
+        f"{named.name}: sealed, root hash {check.root}"
+        + (f"; {len(check.problems)} files have changed since, see cambrian-eval verify" if check.problems else "")
+        for named, check in found
+    ]
 
 
 def _refuse_foreign(path: Path) -> None:

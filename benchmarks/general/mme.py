@@ -16,10 +16,11 @@ from math import prod
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, Graded, HubSource, PromptStyle, Unit
-from cambrian_eval.errors import unknown
+from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import released, yes_no
+from cambrian_eval.scoring.reading import unread
 from cambrian_eval.scoring.reply import Reply
 
 PERCEPTION = tuple(
@@ -42,6 +43,18 @@ class MME(Benchmark):
     scale = 2000.0
     average_divisor = 20.0
     typical_chance = 750.0
+    settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        "rule": (
+            "cambrian",
+            "official scorer: cambrian (the whole response is yes or no) or tool (MME's own tool: yes or no within the "
+            "first four characters, pairs by image)",
+        ),
+    }
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        if self.settings["rule"] not in ("cambrian", "tool"):
+            raise UserError(f"mme.rule={self.settings['rule']!r} does not exist; use cambrian or tool")
 
     @property
     def source(self) -> HubSource:
@@ -77,15 +90,15 @@ class MME(Benchmark):
         return found.verdict(found.value in sample.answers)
 
     def official(self, sample: Sample, reply: str) -> Verdict:
-        """The whole response, blanks included, is yes or no, but for case and trailing dots."""
-        return released.whole(sample, reply)
+        """The whole response, blanks included, is yes or no, but for case and trailing dots; or the tool's rule."""
+        return _tool(sample, reply) if self.settings["rule"] == "tool" else released.whole(sample, reply)
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Questions and pairs, each in a stratum per category and one for all of perception."""
         found: list[Unit] = []
         for i, g in enumerate(graded):
             found.append(Unit(_category(g), g.verdict.value, (i,)))
-        found += _kept_rows(graded) if scorer == "official" else _pairs(graded)
+        found += _kept_rows(graded) if scorer == "official" and self.settings["rule"] != "tool" else _pairs(graded)
         for unit in list(found):
             if unit.stratum.removesuffix(PAIRED) in PERCEPTION:
                 pooled = "perception" + (PAIRED if unit.stratum.endswith(PAIRED) else "")
@@ -104,6 +117,12 @@ class MME(Benchmark):
             found["accuracy_plus"] = {"perception" + PAIRED: 100.0}
         return found | both
 
+    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
+        """Says where the rule is that of MME's own tool."""
+        if scorer == "official" and self.settings["rule"] == "tool":
+            return ("the rule of MME's own tool, not of the released Cambrian-1 script",)
+        return ()
+
     def units_of_tag(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Questions alone: a mean over questions and pairs together would say nothing."""
         return [Unit(_category(g), g.verdict.value, (i,)) for i, g in enumerate(graded)]
@@ -111,6 +130,15 @@ class MME(Benchmark):
 
 def _category(graded: Graded) -> str:
     return str(graded.sample.tags["category"])
+
+
+def _tool(sample: Sample, reply: str) -> Verdict:
+    """MME's own tool: a response that is yes or no, else yes before no within the first four characters."""
+    start = reply.lower()[:4]
+    found = next((word for word in ("yes", "no") if word in start), None)
+    if found is None:
+        return unread("nothing found")
+    return Verdict(float(found.capitalize() in sample.answers), found, "released: first four characters")
 
 
 def _pairs(graded: Sequence[Graded]) -> list[Unit]:

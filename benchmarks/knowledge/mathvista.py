@@ -35,6 +35,12 @@ class MathVista(Benchmark):
     metric = "accuracy"
     max_new_tokens = 512
     typical_chance = 17.9
+    settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        "equal_choices": (
+            False,
+            "official scorer: of two choices with the same text both letters are right, as MathVista's authors have it",
+        ),
+    }
 
     @property
     def source(self) -> HubSource:
@@ -57,7 +63,7 @@ class MathVista(Benchmark):
             id=str(row.get("pid", index)),
             index=index,
             question=row["question"],
-            answers=(LETTERS[len(choices) - 1 - choices[::-1].index(answer)],) if lettered else (answer,),
+            answers=self._letters(choices, answer) if lettered else (answer,),
             choices=choices,
             images=images(row.get("decoded_image")),
             guesses=tuple(LETTERS[: len(choices)]),
@@ -69,6 +75,11 @@ class MathVista(Benchmark):
             | ({"query": row["query"]} if "query" in row else {}),
         )
 
+    def _letters(self, choices: tuple[str, ...], answer: str) -> tuple[str, ...]:
+        """The letter of the answer; of equal choices the last one, as in the released script, or all of them."""
+        found = tuple(letter for letter, text in zip(LETTERS, choices, strict=False) if text == answer)
+        return found if self.settings["equal_choices"] else found[-1:]
+
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
         """The paper asks for reasoning everywhere and shows no choices."""
         if style == "paper":
@@ -76,6 +87,12 @@ class MathVista(Benchmark):
         if "query" not in sample.extra:
             raise UserError("mathvista: the rows have no column 'query'; it holds the text to ask")
         return f"{sample.extra['query']}\n{REASONING if sample.choices else SHORT_SENTENCE}"
+
+    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
+        """Says where equal choices count as in MathVista's own evaluation."""
+        if scorer == "official" and self.settings["equal_choices"]:
+            return ("of equal choices both letters are right, unlike in the released Cambrian-1 script",)
+        return ()
 
     def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """Options by letter or text, everything else by the row's answer type."""

@@ -35,7 +35,8 @@ class ScienceQA(Benchmark):
     @property
     def source(self) -> HubSource:
         """All test questions; `to_sample` keeps those with an image."""
-        return HubSource("derek-thomas/ScienceQA", "test", 4241, ("question", "choices", "answer", "hint", "image"))
+        columns = ("question", "choices", "answer", "hint", "image")
+        return HubSource("derek-thomas/ScienceQA", "test", 4241, columns, n_kept=(2017,))
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample | None:
         """One question; None where the image column holds nothing."""

@@ -44,6 +44,8 @@ class RealWorldQA(Benchmark):
         """One question; its kind follows from the gold answer."""
         text, gold = str(row["question"]), str(row["answer"]).strip()
         stem, options = parse_options(text)
+        if not options:
+            options = _in_columns(row)
         letter = gold.strip("().").upper()
         letters = tuple(LETTERS[: len(options)])
         chosen = letter in letters
@@ -77,6 +79,17 @@ class RealWorldQA(Benchmark):
     def official(self, sample: Sample, reply: str) -> Verdict:
         """First blank-separated word after the keyword rule; an empty response stops the released code."""
         return released.first_word(sample, reply)
+
+
+def _in_columns(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The options of a copy of the dataset that has them in columns A, B, C, ...; empty cells are absent."""
+    found = []
+    for label in LETTERS:
+        text = str(row[label]).strip() if row.get(label) is not None else ""
+        if text.lower() in ("", "nan"):
+            break
+        found.append(text)
+    return tuple(found) if len(found) > 1 else ()
 
 
 def parse_options(text: str) -> tuple[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""`cambrian-eval list`: benchmarks, models, conditions, scorers and recipes, and the options of a model adapter."""
+"""`cambrian-eval list`: benchmarks, models, conditions, scorers and so on, and the options of a model adapter."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from cambrian_eval.benchmark import Benchmark
     from cambrian_eval.models.recipes.recipe import Recipe
 
-KINDS = ("benchmarks", "models", "conditions", "scorers", "recipes")
+KINDS = ("benchmarks", "models", "conditions", "scorers", "recipes", "formats")
 
 
 def list_(
-    kind: str = typer.Argument(None, help="benchmarks, models, conditions, scorers or recipes. [default: all]"),
+    kind: str = typer.Argument(None, help="benchmarks, models, conditions, scorers, recipes, formats. [default: all]"),
     options: str = typer.Option(None, metavar="KIND", help="With models: the options of this adapter (-M name=value)."),
     json: bool | None = typer.Option(None, "--json", help="Print one JSON object instead of text."),
 ) -> None:
-    """List benchmarks by category, models, conditions, scorers and recipes."""
+    """List benchmarks by category, models, conditions, scorers, recipes and import formats."""
     from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError, unknown
 
@@ -45,6 +45,10 @@ def _summaries(kind: str) -> dict[str, str]:
 
     if kind == "models":
         return {name: load_adapter(name).summary for name in adapter_names()}
+    if kind == "formats":
+        from cambrian_eval.imports.formats import formats
+
+        return {name: value.summary for name, value in formats().items()}
     values = conditions() if kind == "conditions" else scorers()
     return {name: value.summary for name, value in values.items()}
 

@@ -120,7 +120,8 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
         for note in r.notes:
             noted.setdefault(note, []).append(f"{r.benchmark}.{r.condition}.{r.scorer}")
         if not r.complete and not r.synthetic and r.score is not None:
-            whole = load_benchmark(r.benchmark).source.n_rows
+            source = load_benchmark(r.benchmark).source
+            whole = max(source.n_kept, default=source.n_rows)
             of = f"{r.n:,} of {whole:,} rows" if whole else f"{r.n:,} rows of your own"
             noted.setdefault(f"subset: {of}", []).append(r.benchmark)
     for note, where in noted.items():

@@ -96,10 +96,15 @@ class Loaded:
     """Whether every row that the declaration names was loaded and kept."""
 
 
-def load_samples(benchmark: Benchmark, spec: DataSpec, limit: int | None = None) -> Loaded:
-    """All samples of a benchmark, or about the first `limit` (whole pairs and groups)."""
-    rows, provenance = _rows(benchmark, spec)
-    _check_columns(benchmark, rows, provenance["from"])
+def load_samples(
+    benchmark: Benchmark, spec: DataSpec, limit: int | None = None, *, images_optional: bool = False
+) -> Loaded:
+    """All samples of a benchmark, or about the first `limit` (whole pairs and groups).
+
+    With `images_optional`, rows need no more than questions and gold answers: they are scored, not asked.
+    """
+    rows, provenance = _rows(benchmark, spec, images_optional)
+    _check_columns(benchmark, rows, provenance["from"], images_optional)
     samples: list[Sample] = []
     absent: list[tuple[str, str]] = []
     for i, row in enumerate(rows):
@@ -111,7 +116,7 @@ def load_samples(benchmark: Benchmark, spec: DataSpec, limit: int | None = None)
     _check_ids(benchmark, samples)
     warnings = check_answers(benchmark, samples, absent, f"{benchmark.name} ({provenance['from']})")
     declared = benchmark.source.n_rows
-    complete = spec.mini is None and benchmark.source.is_whole(len(rows))
+    complete = spec.mini is None and benchmark.source.is_whole(len(rows), len(samples))
     if spec.mini is None and not complete:
         warnings.append(f"{benchmark.name}: {len(rows)} rows loaded, the published dataset has {declared}")
     if not samples:
@@ -153,9 +158,11 @@ def _with_image_id(sample: Sample) -> Sample:
         return replace(sample, image_id=f"unreadable:{sample.id}")
 
 
-def _check_columns(benchmark: Benchmark, rows: Sequence[Row], where: str) -> None:
+def _check_columns(benchmark: Benchmark, rows: Sequence[Row], where: str, images_optional: bool = False) -> None:
     if not len(rows):
         raise UserError(f"{benchmark.name}: {where} holds no rows")
+    if images_optional:  # what a sample needs, `row_to_sample` demands
+        return
     found = rows.columns if isinstance(rows, Table) else list(rows[0])
     missing = [c for c in benchmark.source.columns if c not in found]
     if missing:
@@ -176,7 +183,7 @@ def _check_ids(benchmark: Benchmark, samples: Sequence[Sample]) -> None:
         seen[sample.id] = sample.index
 
 
-def _rows(benchmark: Benchmark, spec: DataSpec) -> tuple[Sequence[Row], dict[str, Any]]:
+def _rows(benchmark: Benchmark, spec: DataSpec, images_optional: bool = False) -> tuple[Sequence[Row], dict[str, Any]]:
     if spec.mini is not None:
         from cambrian_eval.demo import miniature
 
@@ -184,11 +191,13 @@ def _rows(benchmark: Benchmark, spec: DataSpec) -> tuple[Sequence[Row], dict[str
         where = {"from": "the miniature suite", "kind": "mini", "synthetic": True}
         return made, {**where, "fingerprint": rows_fingerprint(made)}
     if spec.root is not None:
-        return _from_root(benchmark, spec.root, spec)
+        return _from_root(benchmark, spec.root, spec, images_optional)
     return _from_hub(benchmark, benchmark.source, spec)
 
 
-def _from_root(benchmark: Benchmark, root: Path, spec: DataSpec) -> tuple[Sequence[Row], dict[str, Any]]:
+def _from_root(
+    benchmark: Benchmark, root: Path, spec: DataSpec, images_optional: bool = False
+) -> tuple[Sequence[Row], dict[str, Any]]:
     """Rows from `root/<benchmark>/`: plain files, Parquet, JSONL or a `save_to_disk` folder."""
     if not root.is_dir():
         raise UserError(f"--data-root {root} is not a folder")
@@ -202,7 +211,8 @@ def _from_root(benchmark: Benchmark, root: Path, spec: DataSpec) -> tuple[Sequen
         rows: Sequence[Row] = confined(plain, folder)
     else:
         rows = _read_folder(_config_folder(folder, source.config), source.split, source.join, spec.urls)
-        if source.join is not None and not set(source.join.columns) <= set(columns_of(rows)):
+        joins = source.join is not None and not (images_optional and not (folder / source.join.config).is_dir())
+        if source.join is not None and joins and not set(source.join.columns) <= set(columns_of(rows)):
             rows = joined(
                 rows,
                 _read_folder(_config_folder(folder, source.join.config, need=True), "", None, spec.urls),

@@ -13,7 +13,7 @@ from cambrian_eval.results.averages import judges
 from cambrian_eval.results.basis import checked_verdicts, described, key_of, problems, remedy, versions
 from cambrian_eval.results.circumstances import differences
 from cambrian_eval.results.grading import benchmark_of
-from cambrian_eval.running.manifest import versions_used
+from cambrian_eval.running.manifest import settings_of, versions_used
 from cambrian_eval.running.store import Cell, Run
 from cambrian_eval.sample import Sample, Verdict, clusters
 
@@ -65,7 +65,7 @@ def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
         if versions_a[package] != versions_b[package]:
             found.append(f"{package} {', '.join(versions_a[package])} in a, {', '.join(versions_b[package])} in b")
     for name in names:
-        left, right = (run.info["benchmarks"][name].get("settings", {}) for run in (a, b))
+        left, right = (settings_of(name, run.info["benchmarks"][name]) for run in (a, b))
         found += [f"{name}.{k} {left.get(k)} in a, {v} in b" for k, v in right.items() if left.get(k) != v]
     return found
 

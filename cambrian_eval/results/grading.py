@@ -27,6 +27,8 @@ from cambrian_eval.scorer import Scorer
 from cambrian_eval.scoring.reading import unread
 from cambrian_eval.scoring.reply import Reply
 
+IMPORTED = "imported predictions"
+"""The kind of a model in run.json whose responses were made elsewhere: which images it was shown is not known."""
 LOOKS_FROM = 20
 """With more samples than this, equal responses with and without images are reported."""
 
@@ -72,7 +74,7 @@ def grade_all(
         decide(deciding, declared, sample, reply, official_raw) for sample, reply in zip(samples, replies, strict=True)
     ]
     notes = thought_notes(deciding, replies, official_raw)
-    complete = declared.source.is_whole(len(rows))
+    complete = declared.source.is_whole(len(rows), len(samples))
     return summarize(declared, samples, verdicts, scorer, complete=complete, notes=notes, seed=seed)
 
 
@@ -262,7 +264,7 @@ def cell_notes(run: Run, cell: Cell, samples: Sequence[Sample], repeated: Sequen
     if len(samples) + left_out < about["samples"]:
         notes.append(f"partial: {len(samples)} of {about['samples']} samples have a response")
     carried = _images_carried(repeated[0])
-    if cell.condition == "on" and carried["0"]:
+    if cell.condition == "on" and carried["0"] and details.get("kind") != IMPORTED:
         notes.append(f"vision on, but {carried['0']} samples carried no image")
     if (equal := _equal_without_images(run, cell, samples, repeated[0])) > LOOKS_FROM:
         notes.append(

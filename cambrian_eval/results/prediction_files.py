@@ -68,7 +68,7 @@ def grade_file(
                 "reason": verdict.reason,
             }
         )
-    complete = benchmark.source.is_whole(len(rows))
+    complete = benchmark.source.is_whole(len(rows), len(samples))
     twice = [name for name, n in Counter(s.id for s in samples).items() if n > 1]
     notes = check_answers(benchmark, samples, empty, str(path))
     if twice:

@@ -19,6 +19,7 @@ from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.data.rows import Loaded
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Model
+from cambrian_eval.registry import load_benchmark
 from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.settings import Settings
 from cambrian_eval.running.store import Run
@@ -155,7 +156,8 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
             f"{path} has {old['repeats']} repeats; give --repeats {old['repeats']} or more, or another --out"
         )
     for name, now in new["benchmarks"].items():
-        then = old["benchmarks"].get(name, now)
+        then = {**old["benchmarks"].get(name, now)}
+        then["settings"] = settings_of(name, then)
         for part in ("settings", "max_new_tokens"):
             if then[part] != now[part] and on_change == "refuse":
                 differences.append(f"{name} {part}: {then[part]!r} there, {now[part]!r} now")
@@ -171,6 +173,11 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
     merged["benchmarks"] = {**old["benchmarks"], **new["benchmarks"]}
     merged["passes"] = [*old["passes"], *new["passes"]]
     return merged
+
+
+def settings_of(benchmark: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a benchmark in run.json; one that is newer than the run has its default."""
+    return {**load_benchmark(benchmark).settings, **about.get("settings", {})}
 
 
 def close_pass(store: Run, interrupted: bool, cached: int | None = None) -> None:

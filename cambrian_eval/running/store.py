@@ -183,6 +183,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._samples: dict[str, tuple[tuple[int, int], list[Sample]]] = {}
 
     @property
     def repeats(self) -> int:
@@ -228,12 +229,17 @@ class Run:
         path = self.path / "samples" / f"{benchmark}.jsonl"
         if not path.is_file():
             raise UserError(f"{self.path} holds no samples of {benchmark!r}; it has: {', '.join(self.benchmarks())}")
+        about = path.stat()
+        state = about.st_mtime_ns, about.st_size
+        if benchmark in self._samples and self._samples[benchmark][0] == state:
+            return list(self._samples[benchmark][1])
         found: dict[str, Sample] = {}
         for line, where in _lines(path):
             sample = _typed(_sample_values, line, where, Sample)
             if sample.id in found:
                 raise UserError(f"{where}: the sample {sample.id!r} is there twice; {CHANGED}")
             found[sample.id] = sample
+        self._samples[benchmark] = state, list(found.values())
         return list(found.values())
 
     def samples_content(self, benchmark: str) -> bytes:

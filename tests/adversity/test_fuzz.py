@@ -21,12 +21,12 @@ from cambrian_eval.data.rows import DataSpec, load_samples
 from cambrian_eval.demo import miniature
 from cambrian_eval.errors import CambrianEvalError, UserError
 from cambrian_eval.image import LazyImage
+from cambrian_eval.imports.writing import matched, read_logs
 from cambrian_eval.json_input import MAX_DEPTH, parse
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.results.adjudication import read_marks
 from cambrian_eval.results.grading import grade, score_run
 from cambrian_eval.results.prediction_files import grade_file
-from cambrian_eval.running.predictions import read_predictions
 from cambrian_eval.running.store import decode, open_run
 from cambrian_eval.sample import Sample
 from cambrian_eval.scoring.judge.prompt import parse_verdict
@@ -235,13 +235,13 @@ def test_response_lines(tmp_path: Path) -> None:
 
 
 def test_predictions_to_import(tmp_path: Path) -> None:
-    samples = load_samples(load_benchmark("mmvp"), DataSpec(mini=4)).samples
+    loaded = {"mmvp": load_samples(load_benchmark("mmvp"), DataSpec(mini=4))}
     good = "".join(json.dumps(one) + "\n" for one in predictions.right()).encode()
     for made in of_bytes(good, 150):
         path = tmp_path / "predictions.jsonl"
         path.write_bytes(made)
-        found = one_line(read_predictions, path, samples)
-        assert found is None or found.keys() == {s.id for s in samples}
+        found = one_line(lambda path=path: matched(read_logs([path], None), loaded))
+        assert found is None or [m.sample for m in found["mmvp"].matches] == loaded["mmvp"].samples
 
 
 @pytest.mark.parametrize("kind", ["CSV", "JSONL"])

@@ -1,0 +1,75 @@
+"""`cambrian-eval explain`: why two runs have different scores, in parts that add up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from cambrian_eval.results.explain import Explanation
+
+TEXT = 160
+"""Characters of a response that are printed; the page has all of them."""
+
+
+def explain(
+    a: Path = typer.Argument(help="A run folder; an import is one too."),
+    b: Path = typer.Argument(help="Another run folder, or the same one with another scorer or condition."),
+    benchmark: str = typer.Option(None, help="Only these benchmarks. [default: all that both runs have]"),
+    vision: str = typer.Option("on", help="Condition of both runs."),
+    vision_b: str = typer.Option(None, help="Condition of the second run, if it differs."),
+    scorer: str = typer.Option("fuzzy", help="Scorer of both runs; `log` = the verdicts in an imported log."),
+    scorer_b: str = typer.Option(None, help="Scorer of the second run, if it differs."),
+    show: int = typer.Option(3, min=0, help="Samples of each part to print with both texts, at most 20."),
+    html: Path = typer.Option(None, help="A page with both texts side by side."),
+    json: bool = typer.Option(False, "--json", help="One JSON object instead of text, with every sample."),
+) -> None:
+    """Split the difference of two scores into parts: rows, gold, prompts, cut-off responses, reading, metric, text."""
+    from dataclasses import asdict
+
+    from cambrian_eval.cli import output
+    from cambrian_eval.errors import UserError
+    from cambrian_eval.results import explain as explaining
+    from cambrian_eval.running.store import is_synthetic, open_run
+
+    first, second = open_run(a), open_run(b)
+    names = output.benchmarks(benchmark) if benchmark else []
+    found = explaining.explain(first, second, scorer, scorer_b or scorer, vision, vision_b or vision, names)
+    if html is not None:
+        try:
+            html.write_text(explaining.page(found, str(a), str(b)), "utf-8")
+        except OSError as error:
+            raise UserError(f"{html} cannot be written: {error.strerror}") from error
+    if json:
+        values = [{**asdict(e), "difference": e.difference} for e in found]
+        print(output.as_json({"a": str(a), "b": str(b), "explanations": values}))
+        return
+    print(f"a = {a} ({vision}, {scorer}), b = {b} ({vision_b or vision}, {scorer_b or scorer})")
+    for one in found:
+        _print(one, show)
+    if drawn := [e.benchmark for e in found if is_synthetic(first.info["benchmarks"][e.benchmark])]:
+        print(f"note: synthetic data, no score of the published benchmark: {', '.join(drawn)}")
+    if html is not None:
+        print(f"page: {html}")
+
+
+def _print(found: Explanation, show: int) -> None:
+    from cambrian_eval.cli import output
+    from cambrian_eval.errors import one_line
+
+    print(f"\n{found.benchmark}: a {found.a:.2f}, b {found.b:.2f}, {found.common} samples in both")
+    rows = [["part", "points", "95% interval", "samples", "other verdict"]]
+    for part in found.parts:
+        span = "-" if part.interval is None else f"{part.interval[0]:+.2f} .. {part.interval[1]:+.2f}"
+        rows.append([part.label, f"{part.points:+.2f}", span, str(len(part.ids)), str(part.changed)])
+    span = "-" if found.interval is None else f"{found.interval[0]:+.2f} .. {found.interval[1]:+.2f}"
+    rows.append(["difference", f"{found.difference:+.2f}", span, "", ""])
+    print(output.table(rows, right=(1, 2, 3, 4)))
+    for part in found.parts:
+        for case in part.shown[:show]:
+            print(f"  {part.label}: {case.id} ({case.points:+.3f}): {one_line(case.question, TEXT)}")
+            for name, side in (("a", case.a), ("b", case.b)):
+                value = "not in this run" if side.value is None else f"{side.value:g} for {one_line(side.text, TEXT)!r}"
+                print(f"    {name}: {value}")
