@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-IMAGE_COLUMN = re.compile(r"(decoded_)?images?(_\d+)?$")
+IMAGE_COLUMN = re.compile(r"(decoded_)?[Ii]mages?(_\d+|_base64)?$")
 """Columns of datasets whose cells are images."""
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded unless the user allows more (the same bound as Pillow's own warning)."""

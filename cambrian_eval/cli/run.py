@@ -36,7 +36,9 @@ DEMO = (
 def run(
     context: typer.Context,
     model: str = typer.Option(None, help="chance, cambrian:PATH, hf:ID, openai:NAME, or a Hub id."),
-    benchmark: str = typer.Option(None, help="Names separated by commas, a category, or all."),
+    benchmark: str = typer.Option(
+        None, help="Names separated by commas; suites, categories, all or everything; see `list`."
+    ),
     out: Path = typer.Option(None, help="The run folder; an existing run is resumed."),
     vision: str = typer.Option(None, help="Conditions separated by commas; see `list conditions`. [default: on]"),
     data: str = typer.Option(None, help="hub, mini or mini:N. [default: hub]"),
@@ -44,7 +46,9 @@ def run(
     allow_urls: bool = typer.Option(False, help="Download images that rows name by URL."),
     rehash: bool = typer.Option(False, help="Hash data and weight files anew, without the cache of hashes."),
     revision: str = typer.Option(None, help="Revision of the Hub datasets instead of the benchmark's own."),
-    prompts: str = typer.Option("official", help="official (released code) or paper (appendix)."),
+    prompts: str = typer.Option(
+        "official", help="official (released code), paper (appendix) or authors (the benchmark's own)."
+    ),
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),
     official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     limit: int = typer.Option(None, min=1, help="Run only the first N samples of each benchmark; pairs stay whole."),
@@ -126,12 +130,14 @@ def run(
     if model is None:
         raise UserError("no model named; give --model, for example --model chance or --model nyu-visionx/cambrian-8b")
     if benchmark is None:
-        raise UserError("no benchmark named; give --benchmark NAME[,NAME...], a category, or all")
+        raise UserError("no benchmark named; give --benchmark NAME[,NAME...], a suite, a category, or all")
     if out is None:
         raise UserError("no run folder named; give --out FOLDER")
     where = DataSpec.parse(data or "hub", data_root, revision, offline, allow_urls, rehash)
+    chosen = output.named(benchmark, where.offered)
+    own_settings = output.settings(set_)
     settings = Settings(
-        benchmarks=tuple(output.benchmarks(benchmark, where.offered)),
+        benchmarks=chosen.benchmarks,
         conditions=tuple(output.names(vision or "on")),
         data=where,
         prompts=prompts,  # type: ignore[arg-type]
@@ -145,7 +151,10 @@ def run(
         retry_failed=retry_failed,
         allow_mixed=allow_mixed,
         on_change=on_change,  # type: ignore[arg-type]
-        benchmark_settings=output.settings(set_),
+        benchmark_settings={
+            name: {**chosen.settings.get(name, {}), **own_settings.get(name, {})}
+            for name in {**chosen.settings, **own_settings}
+        },
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
     )

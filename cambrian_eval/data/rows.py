@@ -67,7 +67,7 @@ class DataSpec:
             return None
         from cambrian_eval.demo import miniature
 
-        return frozenset(miniature.NAMES)
+        return frozenset(miniature.names())
 
     @property
     def text(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
 from cambrian_eval.errors import UserError
+from cambrian_eval.formula import Formula
 from cambrian_eval.registry import load_benchmark, load_scorer, scorers
 from cambrian_eval.results import statistics
 from cambrian_eval.results.averages import by_run
@@ -109,15 +110,33 @@ def score_cell(
         run.save_verdicts(cell, name, [s.id for s in samples], verdicts)
         notes = thought_notes(load_scorer(name), replies, official_raw)
         results.append(summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes))
+    if benchmark.judging is not None and not any(_is_judged(r, cell) for r in run.results()):
+        results.append(_not_judged(run, benchmark, cell, samples, records))
     _write_submission(run, benchmark, cell, samples, records)
     return results
 
 
+def _is_judged(result: Result, cell: Cell) -> bool:
+    judged = result.scorer == "judge" and result.score is not None
+    return judged and (result.benchmark, result.condition) == (cell.benchmark, cell.condition)
+
+
+def _not_judged(
+    run: Run, benchmark: Benchmark, cell: Cell, samples: Sequence[Sample], records: Sequence[Record]
+) -> Result:
+    """The result of a benchmark that needs a judge and has not been judged: no score, and how to get one."""
+    nothing = Verdict(0.0, None, "not judged", outcome="undecided")
+    verdicts = [failed_verdict(r.error) if r.finish == "failed" else nothing for r in records]
+    note = f"no score: graded by a judge; cambrian-eval score {run.path} --scorer judge --judge-model NAME"
+    made = summarize_cell(run, benchmark, cell, samples, records, verdicts, "judge", [note])
+    return replace(made, score=None, interval=None, chance=None, breakdown={}, n_undecided=0)
+
+
 def usable_scorers(benchmark: Benchmark, names: Sequence[str]) -> list[str]:
-    """Those of the named scorers that can score the benchmark; an error where none can."""
+    """Those of the named scorers that can score the benchmark; an error where none can and no judge is needed."""
     reasons = {name: load_scorer(name).unavailable(benchmark) for name in names}
     usable = [name for name, reason in reasons.items() if reason is None]
-    if names and not usable:
+    if names and not usable and benchmark.judging is None:
         raise UserError("; ".join(str(r) for r in reasons.values()))
     return usable
 
@@ -294,7 +313,7 @@ def _breakdown(
     benchmark: Benchmark,
     graded: Sequence[Graded],
     units: Sequence[Unit],
-    metrics: Mapping[str, Mapping[str, float]],
+    metrics: Mapping[str, Formula],
     scorer: str,
 ) -> dict[str, float]:
     """The benchmark's extra metrics by name, then mean percent by tag as "tag=value"."""

@@ -2,18 +2,18 @@
 
 Questions about one image are not independent, and members of a pair are scored together. Samples are therefore
 grouped into clusters (same image or same group, transitively) and whole clusters are resampled; the metric's own
-rule (acc+, pair accuracy, weighted strata) is applied inside every resample. A metric is a weighted sum of stratum
-means, so one resample costs one matrix product.
+rule (acc+, pair accuracy, weighted strata, F1) is applied inside every resample. A metric is a weighted sum of stratum
+means, or a sum of quotients of those, so one resample costs one matrix product.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cambrian_eval.benchmark import Unit
+from cambrian_eval.formula import Formula, Ratio, Weights, strata_of, value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,17 +27,18 @@ LEVEL = 0.95
 """Proportion of resamples that an interval contains."""
 
 
-def score(units: Sequence[Unit], weights: Mapping[str, float]) -> float | None:
-    """Sum over strata of weight times mean; None when no unit counts."""
+def score(units: Sequence[Unit], formula: Formula) -> float | None:
+    """The metric over the means of strata; None when no unit counts."""
+    wanted = strata_of(formula)
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}
     for unit in units:
-        if unit.stratum in weights:
+        if unit.stratum in wanted:
             sums[unit.stratum] = sums.get(unit.stratum, 0.0) + unit.value
             counts[unit.stratum] = counts.get(unit.stratum, 0) + 1
     if not counts:
         return None
-    return math.fsum(weights[s] * sums[s] / counts[s] for s in counts)
+    return value(formula, {name: sums[name] / counts[name] for name in counts})
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,36 @@ class ClusterTable:
 
     sums: Array
     counts: Array
-    weights: Array
+    terms: tuple[tuple[Array, Array | None], ...]
+    """Quotients of weighted sums of stratum means; a single one without a lower side is a plain weighted sum."""
+
+    @property
+    def linear(self) -> Array | None:
+        """The weights of strata where the metric is a plain weighted sum."""
+        return self.terms[0][0] if len(self.terms) == 1 and self.terms[0][1] is None else None
 
     def metric(self, cluster_weights: Array) -> Array:
         """The metric under each row of cluster weights; NaN where a stratum has no unit."""
+        return self.of(cluster_weights @ self.sums, cluster_weights @ self.counts)
+
+    def of(self, sums: Array, counts: Array) -> Array:
+        """The metric of sums and counts by stratum, row by row."""
         import numpy as np
 
         with np.errstate(invalid="ignore", divide="ignore"):
-            means = (cluster_weights @ self.sums) / (cluster_weights @ self.counts)
-        return np.asarray(means @ self.weights, dtype=np.float64)
+            means = sums / counts
+            found = np.zeros(means.shape[0])
+            for upper, lower in self.terms:
+                part = means @ upper
+                if lower is not None:
+                    below = means @ lower
+                    part = np.where(below == 0, 0.0, part / below)
+                found = found + part
+        return np.asarray(found, dtype=np.float64)
 
 
 def cluster_table(
-    units: Sequence[Unit], weights: Mapping[str, float], cluster_of: Sequence[int], keep_empty: bool = False
+    units: Sequence[Unit], formula: Formula, cluster_of: Sequence[int], keep_empty: bool = False
 ) -> ClusterTable:
     """Sums and counts of units by cluster and stratum. Strata without units are left out of the metric.
 
@@ -67,7 +85,8 @@ def cluster_table(
     """
     import numpy as np
 
-    counted = [u for u in units if u.stratum in weights]
+    wanted = strata_of(formula)
+    counted = [u for u in units if u.stratum in wanted]
     strata = {name: k for k, name in enumerate(sorted({u.stratum for u in counted}))}
     n_clusters = max(cluster_of, default=-1) + 1
     sums, counts = np.zeros((n_clusters, len(strata))), np.zeros((n_clusters, len(strata)))
@@ -76,13 +95,22 @@ def cluster_table(
         sums[where] += unit.value
         counts[where] += 1
     rows = slice(None) if keep_empty else counts.sum(axis=1) > 0
-    return ClusterTable(sums[rows], counts[rows], np.array([weights[name] for name in strata]))
+
+    def weights(side: Weights) -> Array:
+        return np.array([side.get(name, 0.0) for name in strata])
+
+    terms: tuple[tuple[Array, Array | None], ...]
+    if isinstance(formula, Ratio):
+        terms = tuple((weights(upper), weights(lower)) for upper, lower in formula.terms)
+    else:
+        terms = ((weights(formula), None),)
+    return ClusterTable(sums[rows], counts[rows], terms)
 
 
 def interval(table: ClusterTable, seed: int = 0, resamples: int = RESAMPLES) -> tuple[float, float] | None:
     """Percentile bootstrap interval over clusters; None with fewer than two clusters."""
     draws = cluster_draws(table.sums.shape[0], resamples, seed)
-    if draws is None or not table.weights.size:
+    if draws is None or not table.sums.size:
         return None
     return percentile_interval(table.metric(draws))
 
@@ -146,7 +174,7 @@ class Paired:
 def paired(
     a: Sequence[Unit],
     b: Sequence[Unit],
-    weights: Mapping[str, float],
+    formula: Formula,
     cluster_of: Sequence[int],
     n: int,
     seed: int = 0,
@@ -155,7 +183,7 @@ def paired(
     """Compares two sets of units over the same samples (same members, same strata); None where nothing is counted."""
     import numpy as np
 
-    left, right = cluster_table(a, weights, cluster_of), cluster_table(b, weights, cluster_of)
+    left, right = cluster_table(a, formula, cluster_of), cluster_table(b, formula, cluster_of)
     n_clusters = left.sums.shape[0]
     if n_clusters == 0 or left.sums.shape != right.sums.shape:
         return None
@@ -169,12 +197,13 @@ def paired(
         bounds = percentile_interval(differences)
         spread = float(differences.std(ddof=1)) if differences.size > 1 else 0.0
         detectable = (1.959964 + 0.841621) * spread if spread > 1e-9 else None
-    values_a = [u.value for u in a if u.stratum in weights]
-    values_b = [u.value for u in b if u.stratum in weights]
+    wanted = strata_of(formula)
+    values_a = [u.value for u in a if u.stratum in wanted]
+    values_b = [u.value for u in b if u.stratum in wanted]
     plain = (
-        len(weights) == 1
+        len(wanted) == 1
         and set(values_a) | set(values_b) <= {0.0, 1.0}
-        and all(len(u.members) == 1 for u in a if u.stratum in weights)
+        and all(len(u.members) == 1 for u in a if u.stratum in wanted)
     )
     if plain:
         gained = sum(y > x for x, y in zip(values_a, values_b, strict=True))
@@ -201,17 +230,28 @@ def _permutation(left: ClusterTable, right: ClusterTable, observed: float, seed:
 
     rng = np.random.default_rng(seed + 1)
     n_clusters = left.sums.shape[0]
-    counts = left.counts.sum(axis=0)
-    gaps = (right.sums - left.sums) / counts * left.weights
-    per_cluster = gaps.sum(axis=1)
+    weights = left.linear
+    per_cluster = None
+    if weights is not None:
+        per_cluster = ((right.sums - left.sums) / left.counts.sum(axis=0) * weights).sum(axis=1)
     extreme = 0
     done = 0
     while done < rounds:
         size = min(500, rounds - done)
-        signs = rng.integers(0, 2, (size, n_clusters)) * 2 - 1
-        extreme += int((np.abs(signs @ per_cluster) >= abs(observed) - 1e-12).sum())
+        signs = (rng.integers(0, 2, (size, n_clusters)) * 2 - 1).astype(np.float64)
+        if per_cluster is not None:
+            differences = signs @ per_cluster
+        else:
+            differences = _swapped(right, left, signs) - _swapped(left, right, signs)
+        extreme += int((np.abs(differences) >= abs(observed) - 1e-12).sum())
         done += size
     return (extreme + 1) / (rounds + 1)
+
+
+def _swapped(own: ClusterTable, other: ClusterTable, signs: Array) -> Array:
+    """The metric of a run that has the other's clusters where the sign is negative."""
+    kept, taken = (1.0 + signs) / 2, (1.0 - signs) / 2
+    return own.of(kept @ own.sums + taken @ other.sums, kept @ own.counts + taken @ other.counts)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -241,7 +241,12 @@ def check(settings: Settings) -> list[Benchmark]:
     for name in settings.benchmark_settings:
         if name not in settings.benchmarks:
             raise UserError(f"a setting names benchmark {name!r}, which is not in this run")
-    return [registry.load_benchmark(n, **settings.benchmark_settings.get(n, {})) for n in settings.benchmarks]
+    found = [registry.load_benchmark(n, **settings.benchmark_settings.get(n, {})) for n in settings.benchmarks]
+    for benchmark in found:
+        if settings.prompts not in benchmark.prompt_styles:
+            has = ", ".join(benchmark.prompt_styles)
+            raise UserError(f"{benchmark.name} has no {settings.prompts!r} prompts; it has: {has}")
+    return found
 
 
 def missing_image(benchmark: Benchmark, sample: Sample) -> str | None:

@@ -36,7 +36,7 @@ _SPOKEN = dict.fromkeys(
     "Yes",
 )
 _SPOKEN |= dict.fromkeys(
-    ("no", "n", "否", "不", "不是", "没有", "いいえ", "아니요", "아니오", "non", "nein", "нет", "não"),
+    ("no", "n", "nope", "nah", "否", "不", "不是", "没有", "いいえ", "아니요", "아니오", "non", "nein", "нет", "não"),
     "No",
 )
 _LATIN = "|".join(sorted((w for w in _SPOKEN if ord(w[0]) < 0x2E80), key=len, reverse=True))
@@ -56,7 +56,7 @@ _WORD = re.compile(r"(?<![\w-])(yes|no)(?![\w-])", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"'][^\"'\n]{0,200}(?:[\"'](?!\w)|$)")
 """A quotation, also one that is cut off: what a sign says is not what the response says."""
 _NOT_AN_ANSWER = re.compile(
-    r"\bno\s+(?:idea|clue|way\s+(?:to|of)|(?:\w+\s)?information|indication|image|picture|answer|comment|one\sknows)\b"
+    r"\bno\s+(?:doubt|idea|clue|way\s+(?:to|of)|(?:\w+\s)?information|indication|image|picture|answer|comment|one\sknows)\b"
     r"|(?:\bnot|n't)\s+(?:a\s+)?(?:yes|no)\b",
     re.IGNORECASE,
 )

@@ -1,0 +1,77 @@
+"""Where the rows of a benchmark come from (`HubSource`), and what others printed about it (`Printed`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A second table of the same repository that holds the images, joined on a key."""
+
+    config: str
+    """Config of the joined table."""
+    split: str
+    """Split of the joined table."""
+    key: str
+    """Column of the main table."""
+    foreign_key: str
+    """Column of the joined table."""
+    columns: tuple[str, ...]
+    """Columns taken over from the joined table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Another address of the same rows, tried where the addresses before it have none."""
+
+    repo: str
+    """The dataset's id on the Hub."""
+    config: str | None = None
+    """Its config, where it is not that of the source."""
+    split: str | None = None
+    """Its split, where it is not that of the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """Where rows come from when no local copy is named."""
+
+    repo: str
+    """The dataset's id on the Hub."""
+    split: str
+    """The split whose rows are asked."""
+    n_rows: int
+    """Rows the published dataset has (before the adapter's own filter); another number is reported."""
+    columns: tuple[str, ...]
+    """Columns the adapter cannot do without, image columns included."""
+    config: str | None = None
+    """Config of the dataset, where it has several."""
+    revision: str = "main"
+    """Branch, tag or commit."""
+    join: Join | None = None
+    """Where the images are, if not in the rows themselves."""
+    files: tuple[str, ...] = ()
+    """Patterns of plain files, for repositories that are not tables; read by `Benchmark.rows_from_folder`."""
+    configs: tuple[str, ...] = ()
+    """Several configs whose rows follow one another, where a benchmark is spread over them."""
+    mirrors: tuple[Mirror, ...] = ()
+    """Other addresses, in the order in which they are tried. They must have the same columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A score of a public model, as somebody printed it."""
+
+    model: str
+    """The name as printed."""
+    score: float
+    """On the benchmark's scale."""
+    source: str
+    """Where it is printed, and what differs from this benchmark's default, such as the split or the judge."""
+
+
+def printed(source: str, scores: Mapping[str, float]) -> tuple[Printed, ...]:
+    """Scores by model from one source."""
+    return tuple(Printed(model, float(score), source) for model, score in scores.items())
