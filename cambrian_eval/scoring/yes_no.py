@@ -36,7 +36,7 @@ _SPOKEN = dict.fromkeys(
     "Yes",
 )
 _SPOKEN |= dict.fromkeys(
-    ("no", "n", "nope", "nah", "否", "不", "不是", "没有", "いいえ", "아니요", "아니오", "non", "nein", "нет", "não"),
+    ("no", "n", "否", "不", "不是", "没有", "いいえ", "아니요", "아니오", "non", "nein", "нет", "não"),
     "No",
 )
 _LATIN = "|".join(sorted((w for w in _SPOKEN if ord(w[0]) < 0x2E80), key=len, reverse=True))
@@ -102,6 +102,8 @@ def read(reply: Reply, question: str = "") -> Reading[str]:
     words = {word.capitalize() for word in _WORD.findall(rest)}
     if len(words) == 1:
         return Reading(words.pop(), "the only yes or no that occurs")
+    if not words and question and _SAID_NO.match(said):
+        return Reading("No", "a spoken no")
     if not words and question and (word := stance(said, question)):
         return Reading(word, "the question's statement, affirmed or denied")
     if words:
@@ -109,6 +111,7 @@ def read(reply: Reply, question: str = "") -> Reading[str]:
     return nothing("refusal" if wording.refusal(said) else "nothing found", "no clear yes or no")
 
 
+_SAID_NO = re.compile(r"[\W_]*(?:nope|nah)\b", re.IGNORECASE)
 _ASKS = re.compile(r"(?:is|are|was|were|does|do|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
 _HEDGED = re.compile(
     r"\b(?:if|whether|may|might|could|possibly|perhaps|maybe|should|unclear|appears? to|seems? to|suggests?"
