@@ -164,6 +164,5 @@ def _said_yes_wrongly(verdict: Verdict) -> float:
     """Whether the response to a question whose answer is no was "yes"; something else was neither."""
     if verdict.outcome != "read":
         return 0.0
-    return (
-        1.0 - verdict.value if verdict.extracted is None or verdict.extracted.lower() in ("yes", "incorrect") else 0.0
-    )
+    said = verdict.extracted
+    return 1.0 - verdict.value if said is None or said.lower() in ("yes", "incorrect") else 0.0

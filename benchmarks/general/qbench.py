@@ -64,7 +64,7 @@ class QBench(Benchmark):
         kind = str(row.get("question_type", row.get("type", "")))
         concern = str(row.get("question_concern", row.get("concern", "")))
         return Sample(
-            id=str(row["id"] if "id" in row else index),
+            id=str(row.get("id", index)),
             index=index,
             question=row["question"],
             answers=(gold,),

@@ -1,8 +1,8 @@
 """InfographicVQA: questions about tall infographics (Mathew et al., 2022), validation split.
 
 Prompt: the question and the short sentence.
-Score: ANLS, the Levenshtein similarity to the nearest gold answer, 0 below one half; mean x100. Published figures are on
-the test split, whose answers are withheld; there a submission file takes the place of a score.
+Score: ANLS, the Levenshtein similarity to the nearest gold answer, 0 below one half; mean x100. Published figures are
+on the test split, whose answers are withheld; there a submission file takes the place of a score.
 Released scorer: none that runs locally; it is the challenge script's ANLS.
 """
 

@@ -20,8 +20,9 @@ from cambrian_eval.sample import LETTERS, Sample, Verdict
 from cambrian_eval.scoring import columns, letter, released_letters
 
 SIX = ("Counting", "IQ_Test", "Object_Localization", "Relative_Depth", "Relative_Reflectance", "Spatial_Relation")
-OTHERS = ("Functional_Correspondence", "Semantic_Correspondence", "Visual_Correspondence", "Multi-view_Reasoning") + (
-    ("Art_Style", "Jigsaw", "Visual_Similarity", "Forensic_Detection")
+OTHERS = (
+    *("Functional_Correspondence", "Semantic_Correspondence", "Visual_Correspondence", "Multi-view_Reasoning"),
+    *("Art_Style", "Jigsaw", "Visual_Similarity", "Forensic_Detection"),
 )
 IMAGES = ("image_1", "image_2", "image_3", "image_4")
 OLD_GOLDS = "4fb892cf7d48028086ee5b7e9a04ce46f0ae71ed35888278e47b9b783841e25c"

@@ -1,8 +1,8 @@
 """HallusionBench: yes/no questions about figures, their edited versions, and no figure at all (Guan et al., 2024).
 
 Prompt: the question alone; the setting `suffix` adds a request for the word.
-Score: the mean of aAcc (rows), fAcc (figures) and qAcc (questions over their figures), x100. Keys hold the category VD or
-VS, which two harnesses drop: `ocr` exists in both with the same numbers, so their groups merge. Rows without a figure
+Score: the mean of aAcc (rows), fAcc (figures) and qAcc (questions over their figures), x100. Keys hold the category VD
+or VS, which two harnesses drop: `ocr` exists in both with the same numbers, so their groups merge. Rows without a figure
 (178) are added by `rows=all`; beside the headline stand the figures for rows with and without image.
 Released scorer: the authors ask GPT-4; the rule is VLMEvalKit's, exactly one of the words yes and no.
 """

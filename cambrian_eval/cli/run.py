@@ -36,9 +36,7 @@ DEMO = (
 def run(
     context: typer.Context,
     model: str = typer.Option(None, help="chance, cambrian:PATH, hf:ID, openai:NAME, or a Hub id."),
-    benchmark: str = typer.Option(
-        None, help="Names separated by commas; suites, categories, all or everything; see `list`."
-    ),
+    benchmark: str = typer.Option(None, help="Names, suites or categories separated by commas, all, or everything."),
     out: Path = typer.Option(None, help="The run folder; an existing run is resumed."),
     vision: str = typer.Option(None, help="Conditions separated by commas; see `list conditions`. [default: on]"),
     data: str = typer.Option(None, help="hub, mini or mini:N. [default: hub]"),
@@ -47,7 +45,7 @@ def run(
     rehash: bool = typer.Option(False, help="Hash data and weight files anew, without the cache of hashes."),
     revision: str = typer.Option(None, help="Revision of the Hub datasets instead of the benchmark's own."),
     prompts: str = typer.Option(
-        "official", help="official (released code), paper (appendix) or authors (the benchmark's own)."
+        "official", help="official (released code), paper (appendix) or authors (of the benchmark)."
     ),
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),
     official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),

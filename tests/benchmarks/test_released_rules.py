@@ -1,6 +1,6 @@
 """Verdicts of the benchmarks outside the paper's sixteen, derived by hand from the rules of the released code.
 
-Each line: response, gold answer, what the released rule says, what a careful reader says (None where readers may differ).
+Each line: response, gold answer, what the released rule says, what a careful reader says (None: readers may differ).
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def test_mmstar(response: str, official: float, fuzzy: float) -> None:
 VSTAR = {
     "question_id": "3",
     "category": "direct_attributes",
-    "text": "What color is the cup?\n(A) red\n(B) white\nAnswer with the option's letter from the given choices directly.",
+    "text": "What color is the cup?\n(A) red\n(B) white\n"
+    "Answer with the option's letter from the given choices directly.",
 }
 
 

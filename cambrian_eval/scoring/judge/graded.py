@@ -7,6 +7,7 @@ judges, and of the authors' texts, are not comparable.
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from cambrian_eval.judging import Judging
 from cambrian_eval.sample import Sample, Verdict
@@ -43,9 +44,9 @@ class Grade(Judging):
         """A table whose last cell is to be completed."""
         gold = sample.answers[0].replace("<AND>", " <AND> ").replace("<OR>", " <OR> ")
         head = (
-            "Compare the ground truth with the prediction and give a correctness score for the prediction: 0.0 (wrong), "
-            "0.1, 0.2, ... 0.9, or 1.0 (right). <AND> in the ground truth means that the prediction is right only if it "
-            "has all of the elements; <OR> means that any one of them is enough. Complete only the last cell.\n\n"
+            "Compare the ground truth with the prediction and give a correctness score for the prediction: 0.0 "
+            "(wrong), 0.1, 0.2, ... 0.9, or 1.0 (right). <AND> in the ground truth means that the prediction is right "
+            "only if it has all of the elements; <OR> means that any one of them is enough. Complete only the last cell.\n\n"
             "Question | Ground truth | Prediction | Correctness\n--- | --- | --- | ---"
         )
         lines = [" | ".join(_cell(text) for text in line) for line in (*_LINES, (sample.question, gold, response))]
@@ -67,7 +68,7 @@ class Pair(Judging):
     max_new_tokens = 512
     system = "You are a careful assistant who rates the quality of answers."
     reminder = "\n\nThe first line must hold two numbers separated by a blank, and nothing else."
-    RULES = {
+    RULES: ClassVar[dict[str, str]] = {
         "conv": "Both answer the user's question about the image that the context describes.",
         "detail": "Both describe in detail the image that the context describes.",
         "complex": "Both reason about the image that the context describes.",
@@ -82,9 +83,10 @@ class Pair(Judging):
                 f"[Question]\n{sample.question}",
                 f"[Assistant 1]\n{sample.answers[0]}\n[End of Assistant 1]",
                 f"[Assistant 2]\n{response}\n[End of Assistant 2]",
-                f"[System]\n{rule} Rate helpfulness, relevance, accuracy and level of detail of each on a scale of 1 to "
-                "10; a higher score is better. Write only the two scores, of Assistant 1 and of Assistant 2, separated by "
-                "a blank, in the first line. Then explain your rating. The order of the two must not matter.\n\n",
+                f"[System]\n{rule} Rate helpfulness, relevance, accuracy and level of detail of each on a scale of "
+                "1 to 10; a higher score is better. Write only the two scores, of Assistant 1 and of Assistant 2, "
+                "separated by a blank, in the first line. Then explain your rating. The order of the two must not "
+                "matter.\n\n",
             )
         )
 
