@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+MOVED = {"lmms-lab": "lmms-lab-encoder"}
+"""Owners of repositories on the Hub that moved them, in July 2026, with their names and commits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Mirror:
     """Its config, where it is not that of the source."""
     split: str | None = None
     """Its split, where it is not that of the source."""
+    revision: str = "main"
+    """Branch, tag or commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,29 @@ class HubSource:
     """Several configs whose rows follow one another, where a benchmark is spread over them."""
     mirrors: tuple[Mirror, ...] = ()
     """Other addresses, in the order in which they are tried. They must have the same columns."""
+
+    def addresses(self) -> tuple[HubSource, ...]:
+        """The source itself, the name that its owner moved to, and its mirrors, each as a source without mirrors."""
+        owner, _, name = self.repo.partition("/")
+        moved = (replace(self, repo=f"{MOVED[owner]}/{name}"),) if owner in MOVED else ()
+        mirrors = (
+            replace(
+                self,
+                repo=mirror.repo,
+                config=mirror.config or self.config,
+                split=mirror.split or self.split,
+                revision=mirror.revision,
+                files=(),
+            )
+            for mirror in self.mirrors
+        )
+        return tuple(replace(found, mirrors=()) for found in (self, *moved, *mirrors))
+
+    @property
+    def text(self) -> str:
+        """The address in words."""
+        config = f"{len(self.configs)} configs" if self.configs else self.config or "default"
+        return f"{self.repo} ({', '.join(self.files) if self.files else f'{config}, {self.split}'})"
 
 
 @dataclass(frozen=True, slots=True)

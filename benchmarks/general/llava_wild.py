@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import Benchmark, Category, Graded, HubSource, Mirror, PromptStyle, Unit, printed
+from cambrian_eval.benchmark import Benchmark, Category, Graded, HubSource, PromptStyle, Unit, printed
 from cambrian_eval.formula import Formula, Ratio
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample
@@ -53,7 +53,6 @@ class LLaVAWild(Benchmark):
             60,
             ("question", "image", "category", "caption", "gpt_answer"),
             revision="2c88d835d509b1372066db42ab7799255dbe9da2",
-            mirrors=(Mirror("lmms-lab-encoder/llava-bench-in-the-wild"),),
         )
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:

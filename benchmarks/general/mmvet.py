@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import Benchmark, Category, Graded, HubSource, Mirror, PromptStyle, Unit, printed
+from cambrian_eval.benchmark import Benchmark, Category, Graded, HubSource, PromptStyle, Unit, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample
 from cambrian_eval.scoring.judge.graded import Grade
@@ -58,7 +58,6 @@ class MMVet(Benchmark):
             218,
             ("question_id", "image", "question", "answer", "capability"),
             revision="b310d12d0d9e765db953da28a7ef7ff43620dc83",
-            mirrors=(Mirror("lmms-lab-encoder/MMVet"),),
         )
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:

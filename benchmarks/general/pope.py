@@ -19,7 +19,6 @@ from cambrian_eval.benchmark import (
     Category,
     Graded,
     HubSource,
-    Mirror,
     PromptStyle,
     Unit,
     printed,
@@ -72,7 +71,6 @@ class POPE(Benchmark):
             9000,
             ("question", "answer", "image_source", "image", "category"),
             revision="4db1276663dfa5eb8ad16a52d24c31a09e470896",
-            mirrors=(Mirror("lmms-lab-encoder/POPE"),),
         )
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, Mirror, PromptStyle, printed
+from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import columns, released, vqa, wording
@@ -58,7 +58,6 @@ class VizWiz(Benchmark):
             4319,
             ("question_id", "image", "question", "answers"),
             revision="d428a2dae984f79cf1b9d99467dfa883e0c30686",
-            mirrors=(Mirror("lmms-lab-encoder/VizWiz-VQA"),),
         )
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, Mirror, PromptStyle, printed
+from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle, printed
 from cambrian_eval.errors import unknown
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
@@ -67,8 +67,7 @@ class VQAv2(Benchmark):
     def source(self) -> HubSource:
         """The validation split; the answers of the test splits are withheld."""
         wanted = ("question_id", "image_id", "question", "answers", "image")
-        mirrors = (Mirror("lmms-lab-encoder/VQAv2"),)
-        return HubSource("lmms-lab/VQAv2", "validation", 214354, wanted, mirrors=mirrors)
+        return HubSource("lmms-lab/VQAv2", "validation", 214354, wanted)
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; an answer is a text, or a struct that holds it."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, Mirror, PromptStyle, printed
+from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle, printed
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
@@ -62,8 +62,7 @@ class InfoVQA(Benchmark):
         """A config of the DocVQA repository."""
         split = self.settings["split"]
         wanted = ("questionId", "question", "image") + (("answers",) if split == "validation" else ())
-        mirrors = (Mirror("lmms-lab-encoder/DocVQA"),)
-        return HubSource("lmms-lab/DocVQA", split, ROWS[split], wanted, config="InfographicVQA", mirrors=mirrors)
+        return HubSource("lmms-lab/DocVQA", split, ROWS[split], wanted, config="InfographicVQA")
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; a row can have several types of answers and of operations."""

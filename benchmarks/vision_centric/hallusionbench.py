@@ -2,8 +2,8 @@
 
 Prompt: the question alone; the setting `suffix` adds a request for the word.
 Score: the mean of aAcc (rows), fAcc (figures) and qAcc (questions over their figures), x100. Keys hold the category VD
-or VS, which two harnesses drop: `ocr` exists in both with the same numbers, so their groups merge. Rows without a figure
-(178) are added by `rows=all`; beside the headline stand the figures for rows with and without image.
+or VS, which two harnesses drop: `ocr` exists in both with the same numbers, so their groups merge. Rows without a
+figure (178) are added by `rows=all`; beside the headline stand the figures for rows with and without image.
 Released scorer: the authors ask GPT-4; the rule is VLMEvalKit's, exactly one of the words yes and no.
 """
 
@@ -79,7 +79,7 @@ class HallusionBench(Benchmark):
         """One split, or both."""
         split, n_rows = ROWS[self.settings["rows"]]
         wanted = ("category", "subcategory", "visual_input", "set_id", "figure_id", "question_id", "question")
-        mirrors = (Mirror("lmms-lab-encoder/HallusionBench"), Mirror("rayguan/HallusionBench"))
+        mirrors = (Mirror("rayguan/HallusionBench"),)
         return HubSource("lmms-lab/HallusionBench", split, n_rows, (*wanted, "gt_answer", "image"), mirrors=mirrors)
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample | None:

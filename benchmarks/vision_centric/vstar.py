@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from cambrian_eval.artist import Artist, MiniRow
 from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle, printed
+from cambrian_eval.errors import UserError
 from cambrian_eval.image import images
 from cambrian_eval.json_input import parse_object
 from cambrian_eval.sample import LETTERS, Sample, Verdict
@@ -86,7 +87,10 @@ class VStar(Benchmark):
         rows = [parse_object(line, f"{table} line {i}") for i, line in enumerate(lines, 1)]
         seen = [str(row.get("question_id")) for row in rows]
         for i, row in enumerate(rows):
-            row["image"] = str(folder / str(row.get("image")))
+            path = Path(str(row.get("image")))
+            if path.is_absolute() or ".." in path.parts:
+                raise UserError(f"{table} line {i + 1}: the image path {str(path)!r} leaves the folder; fix the line")
+            row["image"] = str(folder / path)
             row["question_id"] = seen[i] if seen.count(seen[i]) == 1 else f"{row.get('category')}/{seen[i]}"
         return rows
 

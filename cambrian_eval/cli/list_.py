@@ -9,15 +9,15 @@ import typer
 if TYPE_CHECKING:
     from cambrian_eval.benchmark import Benchmark
 
-KINDS = ("benchmarks", "models", "conditions", "scorers")
+KINDS = ("benchmarks", "suites", "models", "conditions", "scorers")
 
 
 def list_(
-    kind: str = typer.Argument(None, help="benchmarks, models, conditions or scorers. [default: all]"),
+    kind: str = typer.Argument(None, help="benchmarks, suites, models, conditions or scorers. [default: all]"),
     options: str = typer.Option(None, metavar="KIND", help="With models: the options of this adapter (-M name=value)."),
     json: bool | None = typer.Option(None, "--json", help="Print one JSON object instead of text."),
 ) -> None:
-    """List benchmarks by category, models, conditions and scorers."""
+    """List benchmarks by category, suites, models, conditions and scorers."""
     from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError, unknown
 
@@ -38,8 +38,10 @@ def list_(
 
 
 def _summaries(kind: str) -> dict[str, str]:
-    from cambrian_eval.registry import adapter_names, conditions, load_adapter, scorers
+    from cambrian_eval.registry import adapter_names, conditions, load_adapter, scorers, suites
 
+    if kind == "suites":
+        return {name: f"{suite.summary}: {', '.join(suite.benchmarks)}" for name, suite in suites().items()}
     if kind == "models":
         return {name: load_adapter(name).summary for name in adapter_names()}
     values = conditions() if kind == "conditions" else scorers()
@@ -53,7 +55,9 @@ def _installed() -> list[Benchmark]:
 
 
 def _as_json(kind: str | None) -> dict[str, Any]:
-    from cambrian_eval.registry import adapter_names, scorers
+    from dataclasses import asdict
+
+    from cambrian_eval.registry import adapter_names, scorers, suites
 
     if kind is not None and kind != "benchmarks":
         return {kind: [{"name": name, "summary": summary} for name, summary in _summaries(kind).items()]}
@@ -69,6 +73,11 @@ def _as_json(kind: str | None) -> dict[str, Any]:
             "source": b.source.repo,
             "scorers": [n for n, s in scorers().items() if s.unavailable(b) is None],
             "settings": b.settings,
+            "addresses": [address.text for address in b.source.addresses()],
+            "columns": list(b.schema) or list(b.source.columns),
+            "suites": [name for name, suite in suites().items() if b.name in suite.benchmarks],
+            "judged": b.judging is not None,
+            "published": [asdict(p) for p in b.published],
         }
         for b in _installed()
     ]
@@ -80,7 +89,7 @@ def _all() -> None:
 
     found = _benchmarks()
     print(f"\nmodels:   {', '.join(adapter_names())}")
-    for kind in ("conditions", "scorers"):
+    for kind in ("suites", "conditions", "scorers"):
         print(f"{kind}:")
         for name, summary in _summaries(kind).items():
             print(f"  {name:<10}  {summary}")
@@ -105,7 +114,9 @@ def _benchmarks() -> list[Benchmark]:
             rows.append([f"-- {category}", "", "", "", "", ""])
         for b in inside:
             source = f"{b.source.repo} ({b.source.split})"
-            rows.append([b.name, str(b.source.n_rows), f"{b.typical_chance:g}", f"{b.scale:g}", b.metric, source])
+            rows.append(
+                [b.name, str(b.source.n_rows or "-"), f"{b.typical_chance:g}", f"{b.scale:g}", b.metric, source]
+            )
     print(output.table(rows, right=(1, 2, 3)))
     return found
 

@@ -46,7 +46,8 @@ class Grade(Judging):
         head = (
             "Compare the ground truth with the prediction and give a correctness score for the prediction: 0.0 "
             "(wrong), 0.1, 0.2, ... 0.9, or 1.0 (right). <AND> in the ground truth means that the prediction is right "
-            "only if it has all of the elements; <OR> means that any one of them is enough. Complete only the last cell.\n\n"
+            "only if it has all of the elements; <OR> means that any one of them is enough. Complete only the last "
+            "cell.\n\n"
             "Question | Ground truth | Prediction | Correctness\n--- | --- | --- | ---"
         )
         lines = [" | ".join(_cell(text) for text in line) for line in (*_LINES, (sample.question, gold, response))]
