@@ -73,7 +73,7 @@ class Request:
     condition: str
     """The vision condition the images were chosen under."""
     prompt: str
-    """The user's text, complete, without any image mark; a model adapter puts the images in front."""
+    """The user's text, complete; a model adapter puts the images where `interleave.parts` says, mostly in front."""
     images: tuple[LazyImage, ...]
     """The images the model may look at, already decoded; empty under `off`."""
     images_dropped: int
@@ -82,6 +82,8 @@ class Request:
     """The most tokens the answer may have."""
     key: str
     """Hash of model fingerprint, prompt, image bytes and decoding settings."""
+    places_images: bool = False
+    """Whether marks `<image N>` in the prompt say where the images go; see `interleave`."""
 
 
 @dataclass(frozen=True, slots=True)

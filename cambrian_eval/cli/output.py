@@ -101,7 +101,8 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
             noted.setdefault(note, []).append(f"{r.benchmark}.{r.condition}.{r.scorer}")
         if not r.complete and r.score is not None:
             whole = load_benchmark(r.benchmark).source.n_rows
-            noted.setdefault(f"subset: {r.n:,} of {whole:,} rows", []).append(r.benchmark)
+            of = f"of {whole:,} rows" if whole else "rows"
+            noted.setdefault(f"subset: {r.n:,} {of}", []).append(r.benchmark)
     for note, where in noted.items():
         places = list(dict.fromkeys(where))
         text += f"\nnote ({', '.join(places[:4])}{' ...' if len(places) > 4 else ''}): {note}"

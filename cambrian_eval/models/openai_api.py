@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cambrian_eval import interleave
 from cambrian_eval.endpoint.address import is_openai
 from cambrian_eval.endpoint.budget import (
     PRICES_FILE,
@@ -33,6 +34,7 @@ from cambrian_eval.endpoint.parameters import REASONING_ALLOWANCE, ChatRequest
 from cambrian_eval.endpoint.responses import ChatResponse, printable
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import LazyImage
+from cambrian_eval.interleave import text_of
 from cambrian_eval.model import Adapter, Model, option
 from cambrian_eval.sample import Request, Response
 
@@ -150,23 +152,27 @@ def chat_of(request: Request, counted_as: str = "") -> tuple[ChatRequest, dict[s
 
     `counted_as` is the model whose rule for the tokens of an image applies; empty where no rule is known.
     """
-    prompt = printable(request.prompt)
+    prompt = printable(text_of(request))
     tokens = estimated_tokens(prompt) + 8
     if not request.images:
         return ChatRequest(({"role": "user", "content": prompt},), request.max_new_tokens, tokens), {}
     parts: list[dict[str, Any]] = []
     reencoded = []
     most = tokens
-    for image in request.images:
+    shown = 0
+    for part in interleave.parts(request):
+        if isinstance(part, str):
+            parts.append({"type": "text", "text": printable(part)})
+            continue
+        image, shown = part, shown + 1
         mime, data, note = encoded(image)
         url = f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
         parts.append({"type": "image_url", "image_url": {"url": url}})
         tokens += image_tokens(*image.load().size)
         most += most_image_tokens(counted_as, *image.load().size)
         reencoded += [note] if note else []
-    parts.append({"type": "text", "text": prompt})
     messages = ({"role": "user", "content": parts},)
-    chat = ChatRequest(messages, request.max_new_tokens, tokens, most, len(request.images))
+    chat = ChatRequest(messages, request.max_new_tokens, tokens, most, shown)
     return chat, {"reencoded": reencoded} if reencoded else {}
 
 

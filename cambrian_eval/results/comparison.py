@@ -43,7 +43,7 @@ def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
         )
     found = [c for name in common if (c := _compare(a, b, name, condition_a, condition_b, scorer)) is not None]
     if not found:
-        raise UserError(f"{', '.join(common)}: the gold answers are withheld, so scores cannot be compared")
+        raise UserError(f"{', '.join(common)}: the gold answers are withheld, or a judge is needed, so scores cannot be compared")
     corrected = statistics.holm([c.paired.p_value for c in found])
     return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
 
@@ -66,7 +66,10 @@ def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
 
 
 def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> Comparison | None:
-    """The comparison of one benchmark; None where its gold answers are withheld."""
+    """The comparison of one benchmark; None where its gold answers are withheld, or where the scorer cannot score it."""
+    benchmark = benchmark_of(a, name)
+    if benchmark.judging is not None and scorer != "judge":
+        return None
     verdicts_a = _verdicts(a, Cell(name, condition_a), scorer)
     verdicts_b = _verdicts(b, Cell(name, condition_b), scorer)
     shared = [s for s in a.samples(name) if s.id in verdicts_a and s.id in verdicts_b]
@@ -88,7 +91,6 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
     if condition_a == condition_b:
         _check_images(a, b, Cell(name, condition_a), [s.id for s in shared])
     _check_judges(a, b, name, condition_a, condition_b, scorer)
-    benchmark = benchmark_of(a, name)
     units_a = _units(benchmark, shared, verdicts_a, scorer)
     units_b = _units(benchmark, shared, verdicts_b, scorer)
     weights = benchmark.metrics(sorted({u.stratum for u in units_a})).get("score", {})

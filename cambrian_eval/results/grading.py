@@ -222,6 +222,8 @@ def summarize_cell(
         takes = run.info["model"]["max_images"]
         fewer = "no images" if takes == 0 else f"at most {takes}"
         notes.append(f"{dropped} samples had images left out: the model takes {fewer}")
+    if (joined := sum(bool(r.notes.get("images_joined")) for r in records)) > 0:
+        notes.append(f"{joined} samples had their images joined side by side in one")
     if (cut := sum(r.finish == "length" for r in records)) > 0:
         notes.append(f"{cut} responses reached the limit of {about['max_new_tokens']} new tokens")
     if len(samples) < about["samples"]:

@@ -367,6 +367,7 @@ class _CellRun:
                 images_dropped=len(shown) - len(kept),
                 max_new_tokens=self.max_new_tokens,
                 key=request_key(self.model.fingerprint, prompt, hashes, decoding),
+                places_images=self.benchmark.places_images(self.settings.prompts),
             )
 
         return prepare

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.image import LazyImage
+from cambrian_eval.interleave import parts
 from cambrian_eval.models.checkpoint_identity import ContentHash
 from cambrian_eval.models.self_check import check_vocabulary, self_check
 from cambrian_eval.models.transformers_vlm.chat_template import TODAY, render, require_text
@@ -40,15 +41,17 @@ class _Row:
     request: Request
     text: str
     notes: Mapping[str, Any]
+    images: tuple[LazyImage, ...]
+    """In the order of the prompt; one that is placed twice is there twice."""
 
     @property
     def kind(self) -> tuple[int, int]:
         """Number of images and limit; equal in all rows of a batch."""
-        return len(self.request.images), self.request.max_new_tokens
+        return len(self.images), self.request.max_new_tokens
 
     @property
     def size(self) -> int:
-        pixels = sum(w * h for w, h in (p.load().size for p in self.request.images))
+        pixels = sum(w * h for w, h in (p.load().size for p in self.images))
         return len(self.text) + pixels // 256
 
 
@@ -133,20 +136,24 @@ class TransformersModel:
     # -- a request in the model's chat template
 
     def _row(self, request: Request) -> _Row:
-        """The request's prompt in the chat template, images in front; an image mark in its text is removed."""
+        """The request's prompt in the chat template, with its images; a further image mark in its text is removed."""
         processor = self.checkpoint.processor
-        text, notes = request.prompt, dict[str, Any]()
+        ordered, notes = parts(request), dict[str, Any]()
         mark = getattr(processor, "image_token", None) or "<image>"
-        if marks := text.count(mark):
-            # The processor would take the mark for a second image.
-            text, notes = text.replace(mark, ""), {"image_marks_removed": marks}
+        if marks := sum(part.count(mark) for part in ordered if isinstance(part, str)):
+            # The processor would take the mark for a further image.
+            ordered = [part.replace(mark, "") if isinstance(part, str) else part for part in ordered]
+            notes = {"image_marks_removed": marks}
+        shown = tuple(part for part in ordered if not isinstance(part, str))
+        texts = [part for part in ordered if isinstance(part, str)]
         if self._settings["template"] is None:
-            return _Row(request, self._untemplated(text, len(request.images), mark), notes)
-        parts = [{"type": "image"} for _ in request.images] + [{"type": "text", "text": text}]
-        plain = "".join(f"{mark}\n" for _ in request.images) + text
-        written = render(processor, parts if self.checkpoint.takes_parts else plain)
-        require_text(written, text)
-        return _Row(request, written, notes)
+            return _Row(request, self._untemplated("".join(texts), len(shown), mark), notes, shown)
+        pieces = [{"type": "text", "text": p} if isinstance(p, str) else {"type": "image"} for p in ordered]
+        plain = "".join(p if isinstance(p, str) else f"{mark}\n" for p in ordered)
+        written = render(processor, pieces if self.checkpoint.takes_parts else plain)
+        for text in texts:
+            require_text(written, text)
+        return _Row(request, written, notes, shown)
 
     def _untemplated(self, text: str, images: int, mark: str) -> str:
         """The prompt of a model without a chat template. PaliGemma expects a task word before the question."""
@@ -161,12 +168,12 @@ class TransformersModel:
         processor = self.checkpoint.processor
         special = not self.checkpoint.bos_in_template
         texts = [row.text for row in rows]
-        if not rows[0].request.images:
+        if not rows[0].images:
             made = processor.tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=special)
             if "token_type_ids" in processor.model_input_names:
                 made["token_type_ids"] = made["input_ids"].new_zeros(made["input_ids"].shape)
         else:
-            images = [[p.load() for p in row.request.images] for row in rows]
+            images = [[p.load() for p in row.images] for row in rows]
             made = processor(text=texts, images=images, padding=True, return_tensors="pt", add_special_tokens=special)
             made.pop("labels", None)  # PaliGemma's processor makes them for training
         made = made.to(self.checkpoint.model.device)
