@@ -108,8 +108,8 @@ class InfoVQA(Benchmark):
         return ("validation split; published figures are on the test split and not interchangeable",)
 
     def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:
-        """The heading of a poster."""
-        scene = draw.scene("poster")
+        """A color to name: color names are unlike each other, so that none earns partial credit for another."""
+        scene = draw.scene("color")
         value = draw.balanced("value", scene.values)
         cells = {"questionId": str(row), "question": scene.text, "answers": [value], "answer_type": ["single span"]}
         about = {"image_url": f"https://example.org/{row}.jpg", "operation/reasoning": [], "ocr": "{}"}
