@@ -132,6 +132,8 @@ def load_benchmark(name: str, **settings: Any) -> Benchmark:
     benchmark = _made("benchmark", points[name], settings)
     if not isinstance(benchmark, Benchmark):
         raise UserError(f"benchmark {name!r} ({points[name].value}) is not a Benchmark")
+    if benchmark.judging is None and type(benchmark).fuzzy is Benchmark.fuzzy:
+        raise UserError(f"benchmark {name!r} ({points[name].value}) declares neither `fuzzy` nor `judging`")
     return benchmark
 
 

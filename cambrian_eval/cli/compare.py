@@ -41,7 +41,8 @@ def compare(
     print(output.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))
     compared = {c.benchmark for c in found}
     if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in compared]:
-        print(f"note: not compared (missing in one run, withheld answers, or a judge is needed): {', '.join(left)}")
+        why = "missing in one run, graded by a judge, or the gold answers are withheld"
+        print(f"note: not compared ({why}): {', '.join(left)}")
     if settings := differing(first, second, [c.benchmark for c in found]):
         print(f"note: the runs also differ in these settings: {'; '.join(settings)}")
     for c in found:

@@ -43,7 +43,9 @@ def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
         )
     found = [c for name in common if (c := _compare(a, b, name, condition_a, condition_b, scorer)) is not None]
     if not found:
-        raise UserError(f"{', '.join(common)}: the gold answers are withheld, or a judge is needed, so scores cannot be compared")
+        raise UserError(
+            f"{', '.join(common)}: the gold answers are withheld, or a judge is needed, so scores cannot be compared"
+        )
     corrected = statistics.holm([c.paired.p_value for c in found])
     return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
 
@@ -66,7 +68,7 @@ def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
 
 
 def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> Comparison | None:
-    """The comparison of one benchmark; None where its gold answers are withheld, or where the scorer cannot score it."""
+    """The comparison of one benchmark; None where its answers are withheld or the scorer cannot score it."""
     benchmark = benchmark_of(a, name)
     if benchmark.judging is not None and scorer != "judge":
         return None
