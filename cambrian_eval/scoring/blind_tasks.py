@@ -24,6 +24,8 @@ def grade(reply: Reply, gold: str, question: str, kind: str) -> Verdict:
     asked = _FORMAT.sub("", question)
     if kind == "yes/no":
         found = yes_no.read(reply, asked)
+        if found.value is None and found.reason == "nothing found" and _MEET.search(reply.own):
+            found = Reading("No" if wording.denies(reply.own) else "Yes", "a statement that they meet or do not")
         return found.verdict(found.value == gold)
     if kind == "grid":
         pair = _grid(reply.own)
@@ -35,11 +37,21 @@ def grade(reply: Reply, gold: str, question: str, kind: str) -> Verdict:
         if (value := numerals.parse(inside)) is not None:
             return Reading(inside, "the number in braces").verdict(value.value == float(gold))
     read = number.read(reply, asked)
+    if read.value is None and read.reason == "nothing found":
+        times = {word.lower() for word in _TIMES.findall(reply.own)}
+        if not times and _MEET.search(reply.own) and wording.denies(reply.own):
+            times = {"never"}
+        if len(times) == 1:
+            word = times.pop()
+            return Reading(word, "how often").verdict(TIMES[word] == float(gold))
     return read.verdict(read.value is not None and read.value.value == float(gold))
 
 
-_ROWS = re.compile(r"\brows?\b\W{0,12}(\d{1,3}|[a-z]{3,6})\b", re.IGNORECASE)
-_COLUMNS = re.compile(r"\bcol(?:umn)?s?\b\W{0,12}(\d{1,3}|[a-z]{3,6})\b", re.IGNORECASE)
+TIMES = {"never": 0, "once": 1, "twice": 2, "thrice": 3}
+_TIMES = re.compile(r"\b(never|once|twice|thrice)\b", re.IGNORECASE)
+_MEET = re.compile(r"\b(?:touch|overlap|intersect|cross|meet)(?:e?s|ing|ed)?\b", re.IGNORECASE)
+_ROWS = re.compile(r"\brows?\b\W{0,12}(?:(?:is|are)\W{1,4})?(\d{1,3}|[a-z]{3,6})\b", re.IGNORECASE)
+_COLUMNS = re.compile(r"\bcol(?:umn)?s?\b\W{0,12}(?:(?:is|are)\W{1,4})?(\d{1,3}|[a-z]{3,6})\b", re.IGNORECASE)
 _ROWS_AFTER = re.compile(r"\b(\d{1,3}|[a-z]{3,6})\W{0,4}\s+rows?\b", re.IGNORECASE)
 _COLUMNS_AFTER = re.compile(r"\b(\d{1,3}|[a-z]{3,6})\W{0,4}\s+col(?:umn)?s?\b", re.IGNORECASE)
 _PAIR = re.compile(
@@ -73,6 +85,7 @@ _MARKED = (
     re.compile(r"[\"'“‘`]([A-Za-z])[\"'”’`]"),
     re.compile(r"\(([A-Za-z])\)"),
 )
+_LAST = re.compile(r"(?:\bis|\bletter|:)\W+([A-Za-z])\W*\Z")
 _ALONE = re.compile(r"(?<![\w'])([A-Za-z])(?![\w'])")
 
 
@@ -92,7 +105,11 @@ def _letter(reply: Reply) -> Reading[str]:
             return Reading(letters.pop(), "the letter that is marked")
         if letters:
             return nothing("several answers")
-    alone = [m for m in _ALONE.findall(said) if m not in ("a", "A", "I")] or _ALONE.findall(said)[-1:]
+    if wording.refusal(said):
+        return nothing("refusal")
+    if last := _LAST.search(said):
+        return Reading(last[1], "the last word is a letter")
+    alone = [m for m in _ALONE.findall(said) if m not in ("a", "A", "I")]
     if len({m.casefold() for m in alone}) == 1:
         return Reading(alone[0], "the only letter that stands alone")
     return nothing("several answers" if alone else "nothing found")
