@@ -351,6 +351,12 @@ def test_mmmu_pro(response: str, gold: str, official: float, fuzzy: float | None
     check("mmmu_pro_standard", standard, response, official, fuzzy)
 
 
+def test_mmmu_pro_row_whose_options_are_a_list_in_a_list() -> None:
+    row = {"id": "validation_Accounting_29", "options": "[['$1', '$2']]", "answer": "B", "subject": "Accounting"}
+    check("mmmu_pro_vision", row, "B", 0, 1)  # the released code knows the one option A
+    check("mmmu_pro_vision", row, "A", 0, 0)
+
+
 @pytest.mark.parametrize(
     ("response", "official", "fuzzy"),
     [
