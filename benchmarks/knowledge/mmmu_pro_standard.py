@@ -29,7 +29,6 @@ class MMMUProStandard(MMMUPro):
     published = (
         *printed(f"{SOURCE}, direct", {"GPT-4o": 40.17}),
         *printed(f"{SOURCE}, with reasoning", {"GPT-4o": 55.03}),
-        *printed("arXiv 2409.02813, figure of the paper as recalled, with reasoning", {"GPT-4o (0513)": 54.0}),
     )
     schema: ClassVar[Mapping[str, str]] = {
         "id": "string",

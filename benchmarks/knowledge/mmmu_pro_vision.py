@@ -28,7 +28,6 @@ class MMMUProVision(MMMUPro):
     published = (
         *printed(f"{SOURCE}, direct (42.25 to 42.43)", {"GPT-4o": 42.3}),
         *printed(f"{SOURCE}, with reasoning", {"GPT-4o": 50.06}),
-        *printed("arXiv 2409.02813, figure of the paper as recalled, with reasoning", {"GPT-4o (0513)": 49.7}),
     )
     schema: ClassVar[Mapping[str, str]] = {
         "id": "string",

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.command import call
+from tests.adversity.plugins import declared
+from tests.command import call, spawn
 
 ROBUST = {"hallusionbench", "naturalbench", "pope", "mmstar", "mmmu_pro_standard", "mmmu_pro_vision", "mmvp"}
 FURTHER = {
@@ -104,3 +105,18 @@ def test_doctor_says_where_rows_would_come_from(tmp_path: Path, monkeypatch: pyt
     assert [p["benchmark"] for p in found] == ["pope", "blink"]
     assert found[0]["rows"] == 9000 and found[0]["revision"].startswith("4db1276")
     assert found[0]["state"] in ("cached", "not cached") and "image_source" in found[0]["columns"]
+
+
+PLUGIN = """
+from cambrian_eval.suite import Suite
+Odd = Suite("odd", "two of the paper", ("mmvp", "gqa"))
+"""
+
+
+def test_a_suite_of_another_package_is_found_by_its_entry_point(tmp_path: Path) -> None:
+    environment = declared("suites", PLUGIN, tmp_path)
+    words = ("run", "--model", "chance", "--benchmark", "Odd", "--data", "mini:2", "--out", tmp_path / "run", "--quiet")
+    done = spawn(*words, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert list(json.loads((tmp_path / "run" / "run.json").read_text())["benchmarks"]) == ["mmvp", "gqa"]
+    assert "suites (on, fuzzy): odd" in done.stdout
