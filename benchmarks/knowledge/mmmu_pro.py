@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import Benchmark, Category
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import columns, letter, released_letters
+from cambrian_eval.scoring import letter, released_letters
 
 from .mmmu import DOMAIN_OF
 
@@ -63,8 +63,3 @@ class MMMUPro(Benchmark):
         if scorer == "official":
             return ("responses without an option are unparsed; the released code draws a random option for them",)
         return ()
-
-
-def options_of(stored: Any) -> tuple[str, ...]:
-    """The options of a row: the text of a Python list."""
-    return columns.options(stored)

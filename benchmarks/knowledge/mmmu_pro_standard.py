@@ -14,9 +14,10 @@ from cambrian_eval.artist import Artist, MiniRow
 from cambrian_eval.benchmark import HubSource, PromptStyle, listed, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample
+from cambrian_eval.scoring import columns
 
 from .mmmu import IMAGES
-from .mmmu_pro import DIRECT, FORMAT, STEPS, MMMUPro, options_of
+from .mmmu_pro import DIRECT, FORMAT, STEPS, MMMUPro
 
 SOURCE = "released GPT-4o responses scored with the released code"
 
@@ -50,7 +51,7 @@ class MMMUProStandard(MMMUPro):
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; `<image N>` means the column `image_N`."""
-        found = self._sample(row, index, row["question"], options_of(row["options"]))
+        found = self._sample(row, index, row["question"], columns.options(row["options"]))
         shown = [images(row.get(name)) for name in IMAGES]
         numbers = [str(n) for n, cell in enumerate(shown, 1) if cell]
         return replace(found, images=tuple(p for cell in shown for p in cell), extra={"numbers": numbers})

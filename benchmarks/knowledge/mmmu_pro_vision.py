@@ -13,8 +13,9 @@ from cambrian_eval.artist import Artist, MiniRow
 from cambrian_eval.benchmark import HubSource, PromptStyle, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample
+from cambrian_eval.scoring import columns
 
-from .mmmu_pro import DIRECT, FORMAT, STEPS, MMMUPro, options_of
+from .mmmu_pro import DIRECT, FORMAT, STEPS, MMMUPro
 
 READ = "Write out the multiple-choice question in the image and then solve it."
 SOURCE = "released GPT-4o responses scored with the released code"
@@ -44,7 +45,7 @@ class MMMUProVision(MMMUPro):
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One image; its text is not in the row."""
-        return replace(self._sample(row, index, "", options_of(row["options"])), images=images(row.get("image")))
+        return replace(self._sample(row, index, "", columns.options(row["options"])), images=images(row.get("image")))
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
         """The sentence alone."""
