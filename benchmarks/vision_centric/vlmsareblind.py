@@ -65,6 +65,8 @@ class VLMsAreBlind(Benchmark):
         """One question; the two grid tasks are one task."""
         task, gold = str(row["task"]), str(row["groundtruth"]).strip()
         kind = next((kind for part, kind in KINDS if part in task), "number")
+        if kind == "number" and not gold.isdecimal():
+            raise ValueError(f"the answer {gold[:40]!r} is not a whole number")
         return Sample(
             id=str(index),
             index=index,
