@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from numbers import Number
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Literal
 from cambrian_eval.artist import Artist, MiniRow
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.formula import Formula, strata_of
-from cambrian_eval.image import IMAGE_COLUMN
+from cambrian_eval.image import IMAGE_COLUMN, LazyImage
 from cambrian_eval.judging import Judging
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.source import HubSource as HubSource
@@ -80,6 +80,27 @@ class Graded:
     """The question."""
     verdict: Verdict
     """The scorer's verdict on the response."""
+
+
+SIDES = re.compile(r"\b(?:left|right|(?:counter|anti)?-?clockwise|mirror|east|west)", re.IGNORECASE)
+"""Words whose meaning changes when an image is mirrored; `right` for correct counts too, to be on the safe side."""
+
+
+def sides_exchanged(sample: Sample) -> Sample | None:
+    """The sample with `left` for `right` in its gold answers, where exactly its options name sides; else None."""
+    if SIDES.search(sample.question):
+        return None
+    other = {text: _SIDE.sub(lambda found: _OTHER[found[0].lower()], text) for text in sample.choices}
+    letters = {text: letter for letter, text in sample.options.items()}
+    if any(other[text] not in letters for text in sample.choices):
+        return None
+    if any(answer not in sample.options for answer in sample.answers):
+        return None
+    return replace(sample, answers=tuple(letters[other[sample.options[answer]]] for answer in sample.answers))
+
+
+_OTHER = {"left": "right", "right": "left"}
+_SIDE = re.compile(r"\b(?:left|right)\b", re.IGNORECASE)
 
 
 class Benchmark(ABC):
@@ -167,6 +188,15 @@ class Benchmark(ABC):
         source = self.source
         joined = () if source.join is None else source.join.columns
         return int(bool(source.files) or any(IMAGE_COLUMN.fullmatch(c) for c in (*source.columns, *joined)))
+
+    def mirrored(self, sample: Sample) -> Sample | None:
+        """The sample with the gold answers that hold when left and right of its images are exchanged.
+
+        None where that is not known. By default a sample whose words name a side is not known, and all others keep
+        their answers; a benchmark whose options are sides returns `sides_exchanged(sample)`.
+        """
+        words = (sample.question, *sample.choices, *sample.answers)
+        return None if any(map(SIDES.search, words)) else sample
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Verdicts to units, in dataset order. Default: every sample counts alone.
@@ -360,4 +390,6 @@ def _is_gold(value: Any) -> bool:
 
 def _kind(value: Any) -> str:
     """What a cell holds instead of text; an unreadable image tells its own reason."""
-    return getattr(value, "problem", None) or ("null" if value is None else f"a {type(value).__name__}")
+    if isinstance(value, LazyImage):
+        return value.problem or "bytes"
+    return "null" if value is None else f"a {type(value).__name__}"

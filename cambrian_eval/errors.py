@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+LONGEST = 2000
+"""Characters of an error's text; values from files that it quotes can have any length."""
 
 
 class CambrianEvalError(Exception):
-    """Base of all errors raised on purpose. Its text is one line, whatever a library put into it."""
+    """Base of all errors raised on purpose. Its text is one line of bounded length, whatever is put into it."""
 
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        text = one_line(super().__str__())
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - 500]} ... {text[-500:]}"
 
 
 class UserError(CambrianEvalError):
     """The input, a flag or the environment is wrong; the message names the problem and the remedy."""
+
+    def __init__(self, text: object = "", details: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.details = tuple(details)
+        """Lines that the command line shows before the message, such as the end of a log."""
 
 
 class ContractError(CambrianEvalError):

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import stat
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 IMAGE_COLUMN = re.compile(r"(decoded_)?[Ii]mages?(_\d+|_base64)?$")
 """Columns of datasets whose cells are images."""
@@ -27,15 +30,30 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000", "ICO"
 """Formats that are decoded. Others stay out: some of Pillow's readers start other programs (EPS)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the first bytes of an encoded image say."""
+
+    format: str
+    """One of `FORMATS`."""
+    mode: str
+    """Pillow's name of its pixels, such as RGB, RGBA or CMYK."""
+    width: int
+    height: int
+    animated: bool
+    """Whether it is a PNG or WebP of several frames."""
+
+
 class LazyImage:
     """The encoded bytes of one image, read on demand, and what is known of them."""
 
-    __slots__ = ("_decoded", "_read", "_sha256", "name", "problem")
+    __slots__ = ("_decoded", "_header", "_read", "_sha256", "name", "problem")
 
     def __init__(self, read: Callable[[], bytes], name: str = "") -> None:
         self._read = read
         self._sha256: str | None = None
         self._decoded: Image | None = None
+        self._header: Header | None = None
         self.name = name
         self.problem: str | None = None
         """Why the image can never be read, where that is known without reading it."""
@@ -54,7 +72,10 @@ class LazyImage:
             return cls(lambda: data)
         if isinstance(value, (str, Path)):
             path = Path(value)
-            return cls(lambda: read_file(path), name=path.name)
+            made = cls(lambda: read_file(path), name=path.name)
+            if not os.path.exists(path):
+                made.problem = f"image file {path} does not exist"
+            return made
         if hasattr(value, "save") and hasattr(value, "convert"):
             return cls(lambda: _as_png(value))
         return cls.unreadable(f"the image cell holds a {type(value).__name__}, not an image")
@@ -89,6 +110,15 @@ class LazyImage:
         if self._decoded is not None:
             return self._decoded
         return decode(self._read(), max_pixels)
+
+    def header(self, max_pixels: int = MAX_PIXELS) -> Header:
+        """Format and size, read without decoding pixels; refuses what `load` refuses, except damaged pixels."""
+        if self._header is None:
+            with opened(self._read(), max_pixels) as image:
+                kind = image.format or ""
+                animated = kind in ("PNG", "WEBP") and getattr(image, "n_frames", 1) > 1
+                self._header = Header(kind, image.mode, *image.size, animated)
+        return self._header
 
     def fetched(self) -> LazyImage:
         """An image that already holds its bytes and its hash, still encoded (what goes to another machine)."""
@@ -139,22 +169,28 @@ def read_file(path: Path) -> bytes:
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     """Encoded bytes to an RGB Pillow image; an image that claims too many pixels is refused before decoding."""
+    with opened(data, max_pixels) as image:
+        return _eight_bits(image).convert("RGB")
+
+
+def opened(data: bytes, max_pixels: int) -> ImageFile:
+    """An image whose header is read; one that claims too many pixels is refused."""
     from PIL import Image as pil
     from PIL import UnidentifiedImageError
 
     if pil.MAX_IMAGE_PIXELS is not None and max_pixels > pil.MAX_IMAGE_PIXELS:
         pil.MAX_IMAGE_PIXELS = max_pixels  # the user allowed more than Pillow's default
     try:
-        opened = pil.open(io.BytesIO(data), formats=FORMATS)
+        image = pil.open(io.BytesIO(data), formats=FORMATS)
     except (UnidentifiedImageError, KeyError):  # KeyError: this Pillow lacks one of the formats
         raise ValueError(f"{len(data)} bytes that are not an image in a known format") from None
     except pil.DecompressionBombError as error:
         raise ValueError(f"image exceeds the limit of {max_pixels} pixels ({error})") from None
-    with opened as image:
-        width, height = image.size
-        if width * height > max_pixels:
-            raise ValueError(f"image of {width} x {height} pixels exceeds the limit of {max_pixels} pixels")
-        return _eight_bits(image).convert("RGB")
+    width, height = image.size
+    if width * height > max_pixels:
+        image.close()
+        raise ValueError(f"image of {width} x {height} pixels exceeds the limit of {max_pixels} pixels")
+    return image
 
 
 def _eight_bits(image: Image) -> Image:

@@ -47,6 +47,29 @@ class Model(Protocol):
         ...
 
 
+def honours(model: Model) -> frozenset[str]:
+    """What a model does with the decoding of its requests beyond greedy: its attribute `decodes`, else nothing.
+
+    Names of `Decoding` settings, `system` (a system prompt), `thinking_on`, `thinking_off`, `thinking_budget` and
+    `text_first` (images after the text).
+    """
+    return frozenset(getattr(model, "decodes", ()))
+
+
+def declines(model: Model) -> Mapping[str, str]:
+    """Why a model does not honour some of them: its attribute `declines`, reasons by name."""
+    return dict(getattr(model, "declines", {}))
+
+
+def refuse_unhonoured(model: Model, asked: Mapping[str, str]) -> None:
+    """Raises `UserError` for the first name that the model does not honour; `asked` has what a user types for each."""
+    can, reasons = honours(model), declines(model)
+    for name, written in asked.items():
+        if name not in can:
+            reason = reasons.get(name) or f"it honours: {', '.join(sorted(can)) or 'greedy decoding alone'}"
+            raise UserError(f"model {model.name} cannot be run with {written}: {reason}")
+
+
 @runtime_checkable
 class Observer(Protocol):
     """A model that sees a benchmark's samples before its requests (the blind baselines do)."""
@@ -62,6 +85,23 @@ class Interruptible(Protocol):
 
     def stop_on(self, stop: threading.Event) -> None:
         """Called before each `respond`. Once the event is set, requests that wait are left without a response."""
+        ...
+
+
+def reads_pixels(model: Model) -> bool:
+    """Whether the images of a model's requests are decoded ahead; False for a model with `reads_pixels = False`.
+
+    Such a model gets images whose header is read and whose bytes are not decoded (`LazyImage.header` and `data`).
+    """
+    return bool(getattr(model, "reads_pixels", True))
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A model that may have requests under way when its process ends."""
+
+    def keep_in(self, folder: Path) -> None:
+        """Called before the first request of a run: a folder of the run for what the model needs to resume."""
         ...
 
 
@@ -115,6 +155,13 @@ class Adapter(ABC):
         `config` is the content of config.json where `name` is a folder, and None where it is a Hub id.
         """
         return Claim.NONE
+
+    def written(self, rest: str, options: Any, request: Request) -> str:
+        """The exact text that the model is given for a request, in its chat template; loads no weights.
+
+        An adapter without such a text leaves this method out.
+        """
+        raise UserError(f"model {self.name!r} does not show how it writes a prompt; leave out --model")
 
     def fetch(self, rest: str) -> list[str]:
         """Download what the model needs into the cache; returns one line for each download."""

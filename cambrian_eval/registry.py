@@ -1,13 +1,17 @@
-"""Finds what has kinds by name: benchmarks, model adapters, vision conditions and scorers, ours and third parties'.
+"""Finds what has kinds by name: benchmarks, model adapters, recipes, vision conditions, scorers, ours and others'.
 
 Third parties extend each list by an entry point in the group of its name. Nothing is imported before it is needed,
 so listing names is fast.
+
+More than 400 lines in one file on purpose: every kind of plug-in is found and refused by the same rules.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -15,10 +19,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cambrian_eval.benchmark import PAPER, Benchmark
-from cambrian_eval.condition import CONDITIONS, Condition
+from cambrian_eval.condition import Condition, Dose
+from cambrian_eval.conditions import CONDITIONS
 from cambrian_eval.errors import CambrianEvalError, UserError, describe, unknown
 from cambrian_eval.json_input import read_object
 from cambrian_eval.model import Adapter, Claim, Model, option_fields, parse_options
+from cambrian_eval.sample import Request
 from cambrian_eval.scorer import SCORERS, Scorer
 from cambrian_eval.suite import SUITES, Suite
 
@@ -34,14 +40,22 @@ SCORERS_GROUP = "cambrian_eval.scorers"
 """Entry points of scorers: each names a `Scorer` class or object."""
 SUITES_GROUP = "cambrian_eval.suites"
 """Entry points of suites: each names a `Suite`."""
+RECIPES_GROUP = "cambrian_eval.recipes"
+"""Entry points of recipes: each names the path of a TOML file."""
+RECIPES = Path(__file__).with_name("models") / "recipes"
+"""The folder of the recipes that come with the package, a file each."""
 CATEGORIES = tuple(PAPER)
 """The four categories, in the paper's order."""
 
-T = TypeVar("T")
-
-
 OURS = "cambrian-eval"
 """The distribution whose entry points are built in."""
+_BUILT_IN = {
+    CONDITIONS_GROUP: ("vision condition", frozenset(c.name for c in CONDITIONS)),
+    SCORERS_GROUP: ("scorer", frozenset({*(s.name for s in SCORERS), "judge"})),  # the LLM judge is no plug-in
+}
+"""What is built in without an entry point: the kind and its names by group."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +63,7 @@ class Unusable:
     """A plug-in that cannot be used, with its reason; it stops nothing else."""
 
     kind: str
-    """What it was to be: benchmark, model adapter, vision condition, scorer."""
+    """What it was to be: benchmark, model adapter, vision condition, scorer, recipe."""
     name: str
     """The name it declares."""
     reason: str
@@ -58,9 +72,10 @@ class Unusable:
 
 @cache
 def _declared(group: str) -> tuple[dict[str, EntryPoint], tuple[tuple[EntryPoint, str], ...]]:
-    """Entry points by name, and those that stay out because their name is taken, each with the reason.
+    """Entry points by name, and those whose name is taken, each with the reason.
 
-    A built-in name always means ours. A name that two other packages declare means neither.
+    A built-in name always means ours. A name that two other packages declare means neither. What is refused can be
+    used as `package:name`.
     """
     by_name: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=group):
@@ -68,15 +83,20 @@ def _declared(group: str) -> tuple[dict[str, EntryPoint], tuple[tuple[EntryPoint
     found: dict[str, EntryPoint] = {}
     refused: list[tuple[EntryPoint, str]] = []
     for name, points in by_name.items():
-        if OURS in points:
-            found[name] = points[OURS]
-            reason = "the name is built in; rename it"
+        use = "use it as {}:" + name
+        if name in (own := _BUILT_IN.get(group, ("", ()))[1]) or OURS in points:
+            reason = f"{_BUILT_IN[group][0]} {name!r} is built in" if name in own else "the name is built in"
+            if OURS in points:
+                found[name] = points[OURS]
         elif len(points) == 1:
             found[name] = next(iter(points.values()))
             continue
         else:
-            reason = f"the packages {', '.join(sorted(points))} declare the same name; rename or remove one"
-        refused += [(point, reason) for package, point in points.items() if package != OURS]
+            reason = f"the packages {', '.join(sorted(points))} declare the same name"
+        for package, point in points.items():
+            if package != OURS:
+                refused.append((point, f"{reason}; {use.format(package)}"))
+                found[f"{package}:{name}"] = point
     return found, tuple(refused)
 
 
@@ -84,8 +104,16 @@ def _points(group: str) -> dict[str, EntryPoint]:
     return _declared(group)[0]
 
 
+def provider(group: str, name: str) -> str | None:
+    """The package of a plug-in with its version; None for what is built in."""
+    point = _points(group).get(name)
+    if point is None or point.dist is None or _package(point) == OURS:
+        return None
+    return f"{_package(point)} {point.dist.version}"
+
+
 def _package(point: EntryPoint) -> str:
-    return "unknown" if point.dist is None else point.dist.name.replace("_", "-").lower()
+    return "unknown" if point.dist is None else re.sub(r"[-_.]+", "-", point.dist.name).lower()
 
 
 def unusable() -> list[Unusable]:
@@ -97,10 +125,11 @@ def unusable() -> list[Unusable]:
         ("vision condition", CONDITIONS_GROUP, _third_party_condition),
         ("scorer", SCORERS_GROUP, _third_party_scorer),
         ("suite", SUITES_GROUP, _third_party_suite),
+        ("recipe", RECIPES_GROUP, _third_party_recipe),
     ):
         points, refused = _declared(group)
         found += [Unusable(kind, p.name, f"{p.value} of package {_package(p)}: {reason}") for p, reason in refused]
-        for name in points:
+        for name in (n for n in points if ":" not in n):
             try:
                 load(name)
             except UserError as error:
@@ -112,7 +141,13 @@ def benchmark_names() -> list[str]:
     """Names of all usable benchmarks, in the paper's order, third parties' after."""
     order = [name for names in PAPER.values() for name in names]
     points = _points(BENCHMARKS)
-    return [n for n in order if n in points] + sorted(n for n in set(points) - set(order) if _is_usable(n))
+    others = (n for n in set(points) - set(order) if ":" not in n and _is_usable(n))
+    return [n for n in order if n in points] + sorted(others)
+
+
+def is_benchmark(name: str) -> bool:
+    """Whether a benchmark of that name can be used, `package:name` included."""
+    return name in _points(BENCHMARKS) and _is_usable(name)
 
 
 @cache
@@ -128,13 +163,13 @@ def load_benchmark(name: str, **settings: Any) -> Benchmark:
     """The benchmark of that name with its settings set."""
     points = _points(BENCHMARKS)
     if name not in points:
-        raise unknown("benchmark", name, points)
+        raise _missing("benchmark", BENCHMARKS, name, points)
     benchmark = _made("benchmark", points[name], settings)
     if not isinstance(benchmark, Benchmark):
         raise UserError(f"benchmark {name!r} ({points[name].value}) is not a Benchmark")
     if benchmark.judging is None and type(benchmark).fuzzy is Benchmark.fuzzy:
         raise UserError(f"benchmark {name!r} ({points[name].value}) declares neither `fuzzy` nor `judging`")
-    return benchmark
+    return _renamed(benchmark, name) if ":" in name else benchmark
 
 
 @cache
@@ -225,7 +260,7 @@ def average_divisor(benchmark: str) -> float:
 
 def adapter_names() -> list[str]:
     """Names of all installed model adapters; imports none of them."""
-    return sorted(_points(MODELS))
+    return sorted(name for name in _points(MODELS) if ":" not in name)
 
 
 @cache
@@ -233,8 +268,8 @@ def load_adapter(name: str) -> Adapter:
     """The model adapter of that name."""
     points = _points(MODELS)
     if name not in points:
-        raise unknown("model", name, points)
-    return _instance("model adapter", points[name], Adapter)  # type: ignore[type-abstract]
+        raise _missing("model", MODELS, name, points)
+    return _instance("model adapter", name, points[name], Adapter)  # type: ignore[type-abstract]
 
 
 def locate(spec: str) -> tuple[Adapter, str]:
@@ -242,12 +277,15 @@ def locate(spec: str) -> tuple[Adapter, str]:
     if not spec.strip():
         raise UserError("no model named; give for example chance, cambrian:PATH, hf:ID or openai:NAME")
     kind, _, rest = spec.partition(":")
+    name, _, remainder = rest.partition(":")
+    if f"{kind}:{name}" in _points(MODELS):
+        return load_adapter(f"{kind}:{name}"), remainder
     if kind in _points(MODELS):
         return load_adapter(kind), rest
     folder = Path(spec).expanduser()
     config = _config(folder, spec) if folder.is_dir() else None
     if config is None and not _is_hub_id(spec):
-        raise unknown("model", spec, _points(MODELS))
+        raise _missing("model", MODELS, kind, _points(MODELS), spec)
     claims = {name: _claim(name, spec, config) for name in adapter_names()}
     best = max(claims.values(), default=Claim.NONE)
     found = [name for name, claim in claims.items() if claim == best]
@@ -282,6 +320,15 @@ def resolve(spec: str, options: Mapping[str, Any] | None = None) -> Model:
     return model
 
 
+def written(spec: str, options: Mapping[str, Any], request: Request) -> str:
+    """The exact text that a model is given for a request; loads no weights."""
+    adapter, rest = locate(spec)
+    try:
+        return adapter.written(rest, parse_options(adapter, options), request)
+    except ImportError as error:
+        raise UserError(f"model {spec!r} cannot be imported: {error}") from error
+
+
 def _claim(name: str, spec: str, config: Mapping[str, Any] | None) -> Claim:
     try:
         return load_adapter(name).recognizes(spec, config)
@@ -307,7 +354,12 @@ def conditions() -> dict[str, Condition]:
 
 
 def load_condition(name: str) -> Condition:
-    """The vision condition of that name."""
+    """The vision condition of that name; `NAME:AMOUNT` for one that takes an amount."""
+    base, colon, amount = name.partition(":")
+    if colon and isinstance(dose := conditions().get(base), Dose):
+        return dose.at(amount)
+    if isinstance(dose := conditions().get(name), Dose):
+        raise UserError(f"condition {name!r} needs an amount, as in {name}:N; it is {dose.amounts}")
     if name == "random":
         raise UserError("condition 'random' needs no run: every result carries its exact chance score")
     return find("vision condition", name, CONDITIONS, Condition, CONDITIONS_GROUP)  # type: ignore[type-abstract]
@@ -338,14 +390,52 @@ def load_scorer(name: str, benchmark: Benchmark | None = None) -> Scorer:
     return scorer
 
 
+def is_rule(name: str) -> bool:
+    """Whether a name is that of a deterministic scorer that can be used; the LLM judge is none."""
+    try:
+        return load_scorer(name).name == name
+    except UserError:
+        return False
+
+
 def _third_party_scorer(name: str) -> Scorer:
     return _third_party("scorer", name, SCORERS, Scorer, SCORERS_GROUP)  # type: ignore[type-abstract]
+
+
+def recipe_files() -> dict[str, Path]:
+    """The files of all recipes by name: the paper's, the others that come with the package, then third parties'."""
+    found = {path.stem: path for path in sorted(RECIPES.glob("*.toml"), key=lambda p: (p.stem != "paper", p.stem))}
+    for name in sorted(set(_points(RECIPES_GROUP)) - set(found)):
+        try:
+            found[name] = _third_party_recipe(name)
+        except UserError:  # `unusable` tells the reason
+            continue
+    return found
+
+
+def recipe_file(name: str) -> Path | None:
+    """The file of the recipe of that name; None where there is none. A plug-in that cannot be used is an error."""
+    own = RECIPES / f"{name}.toml"
+    if own.parent == RECIPES and own.is_file():
+        return own
+    return _third_party_recipe(name) if name in _points(RECIPES_GROUP) else None
+
+
+def _third_party_recipe(name: str) -> Path:
+    point = _points(RECIPES_GROUP)[name]
+    if (RECIPES / f"{name}.toml").is_file():
+        raise UserError(f"recipe {name!r} is built in; {point.value} must use another name")
+    value = _made("recipe", point, {})
+    path = Path(value) if isinstance(value, (str, Path)) else None
+    if path is None or not path.is_file():
+        raise UserError(f"recipe {name!r} ({point.value}) is not the path of a TOML file")
+    return path
 
 
 def extended(kind: str, ours: tuple[T, ...], wanted: type[T], group: str) -> dict[str, T]:
     """Our values by name and those of the group's entry points that can be used."""
     found: dict[str, T] = {getattr(value, "name"): value for value in ours}  # noqa: B009
-    for name in sorted(_points(group)):
+    for name in sorted(n for n in _points(group) if ":" not in n):
         try:
             found[name] = _third_party(kind, name, ours, wanted, group)
         except UserError:  # `unusable` tells the reason, and so does whoever asks for it by name
@@ -360,26 +450,48 @@ def find(kind: str, name: str, ours: tuple[T, ...], wanted: type[T], group: str)
         return own[name]
     if name in _points(group):
         return _third_party(kind, name, ours, wanted, group)
-    raise unknown(kind, name, extended(kind, ours, wanted, group))
+    raise _missing(kind, group, name, extended(kind, ours, wanted, group))
+
+
+def _missing(kind: str, group: str, name: str, known: Iterable[str], written: str | None = None) -> UserError:
+    """The error about a name that means nothing; where packages declare it, how to name each."""
+    for point, reason in _declared(group)[1]:
+        if point.name == name:
+            return UserError(f"{kind} {name!r}: {reason}")
+    return unknown(kind, written or name, known)
 
 
 def _third_party(kind: str, name: str, ours: tuple[T, ...], wanted: type[T], group: str) -> T:
     point = _points(group)[name]
-    if name in {getattr(value, "name") for value in ours}:  # noqa: B009
-        raise UserError(f"{kind} {name!r} is built in; {point.value} must use another name")
-    if not name.isidentifier():
+    if not point.name.isidentifier():
         raise UserError(f"{kind} {name!r} ({point.value}) must be an identifier, such as my_{kind.split()[-1]}")
-    return _instance(kind, point, wanted)
+    return _instance(kind, name, point, wanted)
 
 
-def _instance(kind: str, point: EntryPoint, wanted: type[T]) -> T:
-    """What an entry point names, made where it is a class; its `name` must be the entry point's."""
+def _instance(kind: str, name: str, point: EntryPoint, wanted: type[T]) -> T:
+    """What an entry point names, made where it is a class; its `name` must be the entry point's.
+
+    Where it is used as `package:name`, that is its name, so that nothing takes it for the other one.
+    """
     value = _made(kind, point, {})
     if not isinstance(value, wanted):
         raise UserError(f"{kind} {point.name!r} ({point.value}) is not a {wanted.__name__}")
     if getattr(value, "name", None) != point.name:
         raise UserError(f"{kind} {point.name!r} ({point.value}): the entry point must be equal to the value's `name`")
-    return value
+    return value if name == point.name else _renamed(value, name)
+
+
+def _renamed(value: T, name: str) -> T:
+    """The value under another name: an object of a subclass that differs in nothing else."""
+    kind = type(value)
+    try:
+        made = copy(value)
+        made.__class__ = type(kind.__name__, (kind,), {"name": name, "__module__": kind.__module__, "__slots__": ()})
+        if getattr(made, "name", None) != name:
+            object.__setattr__(made, "name", name)
+    except (TypeError, AttributeError) as error:
+        raise UserError(f"{name!r} cannot be used under that name: {describe(error)}") from None
+    return made
 
 
 def _made(kind: str, point: EntryPoint, arguments: Mapping[str, Any]) -> Any:

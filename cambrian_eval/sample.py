@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Order, Thinking
 from cambrian_eval.errors import describe
 from cambrian_eval.image import LazyImage
 
@@ -20,8 +21,9 @@ Outcome = Literal["read", "unparsed", "failed", "undecided", "withheld"]
 gold answer is withheld."""
 Reason = Literal["empty", "unfinished thought", "refusal", "cut off", "several answers", "nothing found"]
 """Why no answer was read in a response that exists."""
-Finish = Literal["stop", "length", "refused", "filtered", "failed"]
-"""How a response ended: by itself, at the token limit, refused by the model, filtered by the endpoint, or failed."""
+Finish = Literal["stop", "length", "unfinished_thought", "refused", "filtered", "failed"]
+"""How a response ended: by itself, at the token limit of the answer, at the limit of the thought so that there is no
+answer, refused by the model, filtered by the endpoint, or failed."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """The letters of options, in order."""
@@ -67,23 +69,38 @@ class Request:
     """What a model is asked: the exact user text and the images, under one vision condition."""
 
     id: str
-    """The sample's id; unique within the requests of one model call."""
+    """Unique within the requests of one model call: the sample's id, for further repeats with their number."""
     benchmark: str
     """The benchmark's name."""
     condition: str
     """The vision condition the images were chosen under."""
     prompt: str
-    """The user's text, complete; a model adapter puts the images where `interleave.parts` says, mostly in front."""
+    """The user's text, complete; a model adapter puts the images where `interleave.parts` says."""
     images: tuple[LazyImage, ...]
     """The images the model may look at, already decoded; empty under `off`."""
     images_dropped: int
     """How many further images the sample has that the model cannot take."""
     max_new_tokens: int
-    """The most tokens the answer may have."""
+    """The most tokens the answer may have; thoughts are not counted."""
     key: str
-    """Hash of model fingerprint, prompt, image bytes and decoding settings."""
+    """Hash of model fingerprint, prompt, image bytes, decoding settings and repeat."""
     places_images: bool = False
     """Whether marks `<image N>` in the prompt say where the images go; see `interleave`."""
+    decoding: Decoding = GREEDY
+    """How tokens are chosen."""
+    system: str | None = None
+    """The system prompt; None = the one of the model's chat template, if any."""
+    thinking: Thinking = AUTO
+    """Whether and how long the model thinks first."""
+    order: Order = "image_first"
+    """Whether the images come before the text or after it."""
+    repeat: int = 0
+    """Which response to the same question this is, from 0."""
+
+    @property
+    def sample_id(self) -> str:
+        """The sample's id, equal in all repeats."""
+        return self.id.removesuffix(f"#{self.repeat}") if self.repeat else self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +110,7 @@ class Response:
     id: str
     """The request's id."""
     text: str
-    """The answer as the model wrote it; empty where it failed."""
+    """The answer as the model wrote it; empty where it failed. May contain thoughts in their marks."""
     finish: Finish = "stop"
     """Why the answer ended where it does."""
     error: str | None = None
@@ -101,11 +118,15 @@ class Response:
     prompt_tokens: int | None = None
     """Tokens of the prompt with its images, as the adapter or the endpoint counts; None where neither does."""
     new_tokens: int | None = None
-    """Tokens of the answer, likewise."""
+    """Tokens of the answer, likewise; of the whole response where thoughts are not told apart."""
     seconds: float | None = None
     """Time the response took, as the adapter measures it; None where it does not."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What the adapter had to do, for example {"images_dropped": 2}; plain JSON values only."""
+    thoughts: str = ""
+    """What the model thought before it answered, where the adapter tells it apart from the answer."""
+    thought_tokens: int | None = None
+    """Tokens of the thoughts, not counted in `new_tokens`; None where neither adapter nor endpoint counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +151,36 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What a stored result was made from and by which rules: whether it still belongs to its run can be checked."""
+
+    rules: str
+    """The scorer's version: packages with their versions, of ours with a hash of the rules' source code."""
+    inputs: str
+    """Hash of the samples and responses."""
+    verdicts: str
+    """Hash of the verdict file."""
+    numbers: str
+    """Hash of the result's own numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """What several responses to each request say beside their mean score."""
+
+    n: int
+    """Responses to each request."""
+    scores: tuple[float | None, ...]
+    """The score of each repeat by itself; the result's score is their mean."""
+    best: float | None
+    """The score if of each sample (pair, group) its best repeat counted."""
+    majority: float | None
+    """The score of the answers that most repeats gave to each sample."""
+    changed: float
+    """Share of samples whose verdict is not the same in all repeats."""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The score of one benchmark under one condition and scorer."""
 
@@ -140,13 +191,13 @@ class Result:
     scorer: str
     """`fuzzy`, `official` or `judge`."""
     score: float | None
-    """On the paper's scale; None where it cannot be computed here (withheld answers)."""
+    """On the paper's scale, the mean over repeats; None where it cannot be computed here (withheld answers)."""
     interval: tuple[float, float] | None
-    """95 % bootstrap interval, resampled by image."""
+    """95 % bootstrap interval, resampled by image; with repeats it contains the variance between them."""
     n: int
     """Samples scored, failed ones included."""
     n_failed: int
-    """Samples without a response; they score 0."""
+    """Responses that failed, over all repeats, as are the counts below; they score 0."""
     n_unparsed: int
     """Responses in which the scorer found no answer; they score 0."""
     scale: float
@@ -165,6 +216,27 @@ class Result:
     """Responses that an LLM judge gave no verdict on; they score 0."""
     n_unfinished: int = 0
     """Of the unparsed responses, those whose thought never ends."""
+    synthetic: bool = False
+    """Whether the rows were drawn by a program (the miniature suite): such a score says nothing about the benchmark."""
+    tokens: Mapping[str, float] = field(default_factory=dict)
+    """Mean tokens of an "answer" and of its "thoughts", where the model counts them."""
+    repeats: Repeats | None = None
+    """Where there are several responses to each request."""
+    basis: Basis | None = None
+    """What it was made from; None where rows were graded without a run, and in runs of older versions."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and in words what tokens and repeats say: for texts without columns of their own for them."""
+        found = list(self.notes)
+        if "thoughts" in self.tokens:
+            mean = f"{self.tokens.get('answer', 0.0):.1f}"
+            found.append(f"mean tokens: {mean} of answers, {self.tokens['thoughts']:.1f} of thoughts")
+        if (more := self.repeats) is not None:
+            best, vote = ("-" if x is None else f"{x:.1f}" for x in (more.best, more.majority))
+            text = f"best of {more.n} {best}, majority vote {vote}"
+            found.append(f"mean of {more.n} repeats: {text}, {more.changed:.1%} of the samples change their verdict")
+        return tuple(found)
 
 
 def failed_response(request_id: str, error: BaseException, notes: Mapping[str, Any] | None = None) -> Response:
@@ -177,6 +249,11 @@ def request_key(fingerprint: str, prompt: str, image_hashes: tuple[str, ...], de
     parts = [fingerprint, prompt, list(image_hashes), dict(sorted(decoding.items()))]
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def request_id(sample_id: str, repeat: int) -> str:
+    """The id of a request: the sample's own for the first response."""
+    return f"{sample_id}#{repeat}" if repeat else sample_id
 
 
 def clusters(samples: Sequence[Sample]) -> list[int]:

@@ -47,8 +47,11 @@ class HubSource:
     """The dataset's id on the Hub."""
     split: str
     """The split whose rows are asked."""
-    n_rows: int
-    """Rows the published dataset has (before the adapter's own filter); another number is reported."""
+    n_rows: int | None
+    """Rows the published dataset has (before the adapter's own filter); another number is reported.
+
+    None: the number is not known. 0: there is no published dataset, the rows are always the user's own.
+    """
     columns: tuple[str, ...]
     """Columns the adapter cannot do without, image columns included."""
     config: str | None = None
@@ -80,6 +83,15 @@ class HubSource:
             for mirror in self.mirrors
         )
         return tuple(replace(found, mirrors=()) for found in (self, *moved, *mirrors))
+
+    @property
+    def is_published(self) -> bool:
+        """Whether there is a published dataset; else the rows are always the user's own."""
+        return self.n_rows != 0
+
+    def is_whole(self, rows: int) -> bool:
+        """Whether so many rows are the whole dataset, as far as its size is known."""
+        return self.n_rows in (None, 0, rows)
 
     @property
     def text(self) -> str:

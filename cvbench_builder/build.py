@@ -17,11 +17,12 @@ from cvbench_builder import __version__, dataset, derived_files, draw, duplicate
 from cvbench_builder.candidates import CandidateTable, Pick, add_funnels, funnel, image_key, join
 from cvbench_builder.catalog import Catalog
 from cvbench_builder.errors import BuilderError
-from cvbench_builder.inputs import Inputs, Source, load
+from cvbench_builder.hardening import harden
+from cvbench_builder.images import Source
+from cvbench_builder.inputs import Inputs, load, named
 from cvbench_builder.row_files import SampledTask, image_name, write_rows
-from cvbench_builder.sampling import SampledRows
-from cvbench_builder.settings import BuildSettings, DrawingRules
-from cvbench_builder.task import Task
+from cvbench_builder.settings import BuildSettings, DrawingRules, SamplingRules
+from cvbench_builder.task import SampledRows, Task
 from cvbench_builder.tasks import chosen_tasks, enumerate_candidates
 
 Progress = Callable[[str], None]
@@ -36,6 +37,25 @@ class BuildSummary:
     rows: dict[str, int]
     shortfalls: Shortfalls
     unbuildable: list[str]
+    guessing: list[str]
+    """For each task what the best guesser has, and what would be needed for more rows; empty without `balance`."""
+
+
+def shortfall_table(shortfalls: Shortfalls) -> list[str]:
+    """One table of the rows that the sources lack: a line per task and source, with the cells that are short."""
+    lines: list[str] = []
+    for task, cells in shortfalls.items():
+        by_source: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+        for cell, numbers in cells.items():
+            source, _, rest = cell.partition(" ")
+            by_source[source][rest] = numbers
+        for source, parts in by_source.items():
+            wanted, got = (sum(n[k] for n in parts.values()) for k in (0, 1))
+            listed = ", ".join(f"{rest} {have}/{want}" for rest, (want, have) in parts.items() if rest)
+            lines.append(f"{task:<11}{source:<13}{got:>6}{wanted:>8}  {listed}".rstrip())
+    return (
+        ["rows that the sources lack:", f"{'task':<11}{'source':<13}{'got':>6}{'wanted':>8}", *lines] if lines else []
+    )
 
 
 @dataclass(frozen=True)
@@ -54,17 +74,22 @@ def build(
     Cells that could not be filled are reported in the summary. Sources without any valid question are an error.
     """
     dataset.refuse_foreign(out, overwrite)
-    sources = load(inputs, progress, need_images=True)
+    sources = named(load(inputs, progress, need_images=True), settings)
     counts: dict[str, Any] = {}
     listed = [_list_candidates(task, sources, settings, counts, progress) for task in chosen_tasks(settings)]
     unbuildable = _unbuildable(sources, settings)
-    paths = _image_paths(sources)
-    results, facts = _sample(listed, paths, settings, counts, inputs.workers, progress)
+    paths, files = _image_paths(sources), _annotation_files(sources)
+    results, facts = _sample(listed, paths, files, settings, counts, inputs.workers, progress)
     if not any(result.picks for result in results.values()):
         raise BuilderError(
             "there is no valid question in these sources; `candidates` lists every rejection with its reason"
         )
     sampled = [SampledTask(item.task, results[item.task.name].picks) for item in listed]
+    guessing: list[str] = []
+    if settings[SamplingRules].balance and settings.sizes:
+        images = {item.task.name: sum(len(catalog) for catalog, _ in item.tables) for item in listed}
+        lacking = {name: result.lacking for name, result in results.items()}
+        sampled, guessing = harden(sampled, facts, settings, images, lacking)
     shortfalls = {task: result.shortfalls for task, result in results.items() if result.shortfalls}
     with dataset.replacing(out) as part:
         rows = write_rows(part, sampled, paths, facts, settings, inputs.workers)
@@ -75,11 +100,11 @@ def build(
             dataset.write_all_parquet(
                 write_rows(twins, sampled, paths, facts, settings, inputs.workers, mirror=True), twins
             )
-        record = _record(sources, settings, shortfalls, unbuildable)
+        record = {**_record(sources, settings, shortfalls, unbuildable), "guessing": guessing}
         dataset.write_json(record, part / dataset.BUILD)
         dataset.write_json(counts, part / dataset.FUNNEL)
         derived_files.write(part, rows)
-    return BuildSummary({task: len(result.picks) for task, result in results.items()}, shortfalls, unbuildable)
+    return BuildSummary({s.task.name: len(s.picks) for s in sampled}, shortfalls, unbuildable, guessing)
 
 
 def _list_candidates(
@@ -130,9 +155,15 @@ def _image_paths(sources: list[Source]) -> dict[str, Path]:
     }
 
 
+def _annotation_files(sources: list[Source]) -> dict[str, str]:
+    """The hash of the annotation file of each image by the image's key."""
+    return {image_key(s.catalog, i): s.catalog.sha256 for s in sources for i in range(len(s.catalog))}
+
+
 def _sample(
     listed: list[_TaskCandidates],
     paths: dict[str, Path],
+    files: dict[str, str],
     settings: BuildSettings,
     counts: dict[str, Any],
     workers: int,
@@ -156,7 +187,7 @@ def _sample(
             results[name] = _sample_task(item, usable, settings)
         wanted = sorted({image_name(p) for r in results.values() for p in r.picks} - facts.keys())
         new_broken = _decode(wanted, paths, facts, workers)
-        same = duplicates.same_images(facts)
+        same = duplicates.same_images(facts, files)
         pools = {name: [_renamed(p, same) for p in pool] for name, pool in pools.items()} if same else pools
         known = ((n, p, facts[image_name(p)]) for n, r in results.items() for p in r.picks if image_name(p) in facts)
         new_repeated = duplicates.repeated_questions(known) - repeated

@@ -14,7 +14,8 @@ import orjson
 from cvbench_builder import questions
 from cvbench_builder.candidates import CandidateTable, Reason, add_funnels, funnel, in_chunks, names_of
 from cvbench_builder.catalog import Catalog, ImageFlag
-from cvbench_builder.inputs import Source
+from cvbench_builder.images import Source
+from cvbench_builder.inputs import named
 from cvbench_builder.settings import BuildSettings
 from cvbench_builder.task import Task
 from cvbench_builder.tasks import chosen_tasks, enumerate_candidates, task_named
@@ -28,6 +29,7 @@ def write(
 ) -> dict[str, Any]:
     """Write all lines to a temporary file, then rename it; returns the funnel."""
     counts: dict[str, Any] = {}
+    sources = named(sources, settings)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part-{os.getpid()}")
     try:

@@ -38,6 +38,8 @@ class Reason(IntFlag):
     UNFIT_CUBOID = 4096
     SURFACE_DISAGREES = 8192
     CONTAINS_CENTRE = 16384
+    UNNAMED = 32768
+    """A label without a meaning, such as dontcare or unknown."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class CandidateTable:
 
     def valid(self) -> CandidateTable:
         """The candidates without a reason for rejection."""
-        return self.take(self.reasons == 0)
+        return self.take(np.flatnonzero(self.reasons == 0))
 
 
 COLUMNS = ("image", "objects", "class_index", "answer", "reasons", "flags", "margins")

@@ -29,13 +29,14 @@ _CITE = {
     "ARKitScenes": "Baruch et al., ARKitScenes, NeurIPS 2021 Datasets and Benchmarks",
 }
 _LIMITS = [
-    "ADE20K class names are the first annotated synonyms, which are sometimes unusual words.",
+    "ADE20K class names are the first synonyms of the classes or the annotators' words, which are sometimes unusual.",
     "COCO annotators miss background instances and use crowd regions above about ten objects; objects on posters and "
     "in mirrors may be annotated.",
     "Cuboids of SUN RGB-D and ARKitScenes are imprecise; the offsets compensate for this only in part.",
     "The shares of ADE20K and COCO in the published 2D rows and the published offsets are not documented; this build "
     "uses its own settings (see above).",
     "Depth is determined by cuboids, not by visible surfaces.",
+    "Where the annotations do not state the visibility of a cuboid, the share that other cuboids hide is estimated.",
 ]
 
 
@@ -55,9 +56,11 @@ def text(stats: dict[str, Any], build: dict[str, Any], funnel: dict[str, Any]) -
         ),
         _task_table(stats),
         _missing(build),
+        _guessing(build),
         "## How to score\n",
         "2D = (accuracy on all ADE20K rows + accuracy on all COCO rows) / 2; 3D = accuracy on all Omni3D rows; "
-        "overall = (2D + 3D) / 2. The `prompt` column is the whole question; `answer` is a letter in parentheses.\n",
+        "overall = (2D + 3D) / 2. Rows of the type `extra` are not part of CV-Bench and are scored apart. The "
+        "`prompt` column is the whole question; `answer` is a letter in parentheses, or a number.\n",
         "## Columns\n",
         "The 15 published columns (`idx` to `bbox`), then `key`, `classes` (in the order of the question), "
         "`boxes` (in the same order, each with colour, role, xyxy and object id), `margins`, `flags`, `review` and "
@@ -113,6 +116,11 @@ def _missing(build: dict[str, Any]) -> str:
     for task, cells in build["shortfalls"].items():
         lines += [f"- {task}, {cell}: {got} of {wanted} rows" for cell, (wanted, got) in cells.items()]
     return "### Missing rows\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _guessing(build: dict[str, Any]) -> str:
+    lines = [f"- {line}" for line in build.get("guessing") or []]
+    return "### What can be guessed, as built\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _funnel(task: str, cells: dict[str, dict[str, int]]) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields, replace
 from enum import IntFlag
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 3  # increase it when the columns or the readers change: older cache files are then ignored
+FORMAT = 4  # increase it when the columns or the readers change: older cache files are then ignored
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -47,6 +48,8 @@ class ImageFlag(IntFlag):
     NO_MASK = 16
     DUPLICATE_ID = 32
     EXCLUDED = 64
+    GIVEN_TWICE = 128
+    """An earlier file lists the same image; its objects are there."""
 
 
 UNUSABLE = (
@@ -56,6 +59,7 @@ UNUSABLE = (
     | ImageFlag.NO_MASK
     | ImageFlag.DUPLICATE_ID
     | ImageFlag.EXCLUDED
+    | ImageFlag.GIVEN_TWICE
 )
 
 
@@ -78,6 +82,8 @@ class CuboidFlag(IntFlag):
     NO_2D_BOX = 8192
     SIDE_TOO_SMALL = 16384
     AREA_TOO_SMALL = 32768
+    HIDDEN = 65536
+    """Other cuboids hide too much of it, by estimate."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,8 @@ class ClassName:
     name: str
     synonyms: tuple[str, ...]
     hypernyms: tuple[str, ...] = ()
+    annotated: str = ""
+    """The word that annotators wrote most often, if it is another one."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +131,15 @@ class Catalog:
     object_truncation: Floats
     """-1: unknown."""
     object_visibility: Floats
+    object_hidden: Floats
+    """Share of the cuboid that other cuboids of the image hide, estimated where the visibility is unknown; -1: not
+    estimated."""
     object_height: Floats
     """Projected height of the cuboid over the height of the image."""
     corners: Floats
     """[objects, 8, 3] for Omni3D, in the camera frame in meters, in the order of `geometry.SIGNS`.
 
-    For other sources it is [0, 8, 3], and the three columns before it are empty too.
+    For other sources it is [0, 8, 3], and the four columns before it are empty too.
     """
 
     def __len__(self) -> int:
@@ -147,6 +158,20 @@ class Catalog:
     def class_names(self, objects: list[int]) -> list[str]:
         """The class of each of these objects."""
         return [self.classes[k].name for k in self.object_class[objects].tolist()]
+
+    @cached_property
+    def derived(self) -> dict[Any, Any]:
+        """What tasks have computed from the columns, by a key of their own."""
+        return {}
+
+    def with_annotated_names(self) -> Catalog:
+        """The same catalog with the annotators' most frequent words as class names."""
+
+        def renamed(item: ClassName) -> ClassName:
+            word = item.annotated or item.name
+            return replace(item, name=word, synonyms=tuple(dict.fromkeys((word, *item.synonyms))))
+
+        return replace(self, classes=tuple(renamed(c) for c in self.classes))
 
     def with_flags(self, flags: Ints) -> Catalog:
         """The same catalog with other flags on its images."""
@@ -167,22 +192,24 @@ def plausible(width: float, height: float) -> bool:
 
 def from_rows(
     *,
-    images: list[dict[str, Any]],
+    images: list[dict[str, Any]] | dict[str, Any],
     objects: list[dict[str, Any]] | dict[str, Any],
     **head: Any,
 ) -> Catalog:
-    """A catalog from rows (for `objects` also columns); the objects are sorted by image."""
+    """A catalog from rows or columns; the objects are sorted by image."""
     columns = objects if isinstance(objects, dict) else _columns(objects)
     order = np.argsort(columns["image"], kind="stable")
+    own = images if isinstance(images, dict) else {k: [i[k] for i in images] for k in (images[0] if images else ())}
+    n = len(own.get("id", ()))
     return Catalog(
-        image_id=text([i["id"] for i in images]),
-        image_file=text([i["file"] for i in images]),
-        image_name=text([i["name"] for i in images]),
-        image_scene=text([i.get("scene", "") for i in images]),
-        image_frame=np.array([i.get("frame", -1) for i in images], np.int64),
-        image_width=np.array([i["width"] for i in images], np.int64),
-        image_height=np.array([i["height"] for i in images], np.int64),
-        image_flags=np.array([int(i.get("flags", 0)) for i in images], np.int64),
+        image_id=text(own.get("id", [])),
+        image_file=text(own.get("file", [])),
+        image_name=text(own.get("name", [])),
+        image_scene=text(own["scene"]) if "scene" in own else np.zeros(n, "<U1"),
+        image_frame=np.array(own["frame"], np.int64) if "frame" in own else np.full(n, -1, np.int64),
+        image_width=np.array(own.get("width", []), np.int64),
+        image_height=np.array(own.get("height", []), np.int64),
+        image_flags=np.array([int(f) for f in own.get("flags", [])], np.int64),
         object_image=columns["image"][order],
         object_class=columns["class"][order],
         object_box=columns["box"][order],
@@ -193,6 +220,7 @@ def from_rows(
         object_unfit=columns["unfit"][order],
         object_truncation=columns["truncation"][order] if "truncation" in columns else np.zeros(0),
         object_visibility=columns["visibility"][order] if "visibility" in columns else np.zeros(0),
+        object_hidden=np.full(len(order), -1.0) if "corners" in columns else np.zeros(0),
         object_height=columns["height"][order] if "height" in columns else np.zeros(0),
         corners=columns["corners"][order] if "corners" in columns else np.zeros((0, 8, 3)),
         **head,
@@ -215,7 +243,37 @@ def _columns(objects: list[dict[str, Any]]) -> dict[str, Any]:
 
 def text(values: list[Any]) -> NDArray[np.str_]:
     """A column of strings."""
-    return np.array([str(v) for v in values], np.str_) if values else np.zeros(0, "<U1")
+    if not len(values):
+        return np.zeros(0, "<U1")
+    numbers = np.array(values)
+    if numbers.dtype.kind == "i":
+        return numbers.astype(f"U{max(len(str(numbers.min())), len(str(numbers.max())))}")
+    return numbers if numbers.dtype.kind == "U" else np.array(list(map(str, values)), np.str_)
+
+
+class Lookup:
+    """The row of each id; -1 where it is unknown."""
+
+    def __init__(self, row_of: dict[int | str, int]) -> None:
+        self.row_of = row_of
+        self.known = np.array(list(row_of))
+        kind = self.known.dtype.kind  # ids of several types have no order, and are looked up one by one
+        self.order = np.argsort(self.known) if kind in "iU" else np.arange(len(self.known))
+        self.known = self.known[self.order]
+        self.rows = np.array(list(row_of.values()), np.int64)[self.order]
+
+    def rows_of(self, ids: list[Any]) -> Ints:
+        """The rows of these ids."""
+        wanted = np.array(ids)
+        if self.known.dtype.kind != "i" or wanted.dtype.kind != "i":  # texts, both types, or ids that are missing
+            return np.array([self.row_of.get(i, -1) for i in ids], np.int64)
+        place = np.searchsorted(self.known, wanted).clip(max=len(self.known) - 1)
+        return np.where(self.known[place] == wanted, self.rows[place], -1)
+
+
+def join_columns(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Columns that were read in pieces, as one; at least one piece is needed."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def save(catalog: Catalog, path: Path) -> None:
@@ -223,7 +281,7 @@ def save(catalog: Catalog, path: Path) -> None:
     head = {
         "format": FORMAT,
         **{k: getattr(catalog, k) for k in ("source", "component", "split", "title", "file", "sha256", "skipped")},
-        "classes": [[c.name, list(c.synonyms), list(c.hypernyms)] for c in catalog.classes],
+        "classes": [[c.name, list(c.synonyms), list(c.hypernyms), c.annotated] for c in catalog.classes],
     }
     arrays: dict[str, Any] = {name: _pack(getattr(catalog, name)) for name in _ARRAYS}
     with path.open("wb") as handle:
@@ -236,7 +294,7 @@ def load(path: Path, file: str) -> Catalog:
         head = json.loads(stored["head"].tobytes())
         arrays: dict[str, Any] = {name: _unpack(stored[name]) for name in _ARRAYS}
     head.pop("format")
-    classes = tuple(ClassName(n, tuple(s), tuple(h)) for n, s, h in head.pop("classes"))
+    classes = tuple(ClassName(n, tuple(s), tuple(h), a) for n, s, h, a in head.pop("classes"))
     return Catalog(classes=classes, **{**head, "file": file}, **arrays)
 
 

@@ -1,7 +1,8 @@
 """Class names: plurals, stuff, mass nouns, and names that may mean the same object.
 
-A name is unusable if it is stuff (without separate instances), if it cannot be counted (a mass noun or a plural-only
-noun), or if it clashes with another name in the image (a synonym, a hypernym, or its head noun: lamp and table lamp).
+A name is unusable if it names nothing (dontcare, unknown), if it is stuff (without separate instances), if it cannot be
+counted (a mass noun or a plural-only noun), or if it clashes with another name in the image (a synonym, a hypernym, or
+its head noun: lamp and table lamp).
 """
 
 from __future__ import annotations
@@ -18,16 +19,28 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# Labels of regions that nobody named, among them those that the reference loader of Omni3D ignores.
+UNNAMED = _words(
+    """dontcare ignore void ignored unknown unlabeled unlabelled other others background misc miscellaneous undefined
+    none n/a -"""
+) | frozenset({"don't care", "dont care"})
+
 # The stuff classes of ADE20K's division into things and stuff, and those that users reported in the published set
 # (walls, floors, beams as objects).
 STUFF = _words(
     """wall sky floor flooring ceiling road route street grass sidewalk pavement earth ground mountain
     mount tree water sea ocean field sand river lake path land soil hill runway dirt track building
     edifice rock stone waterfall swimming pool pool-water beam column-wall snow forest vegetation
-    background ceiling-beam wainscot partition baseboard crossbeam roof beach shore hay leaves bush
-    shrub bushes plants cloud clouds fog smoke shadow unknown other void"""
-) | frozenset({"swimming pool", "dirt track", "body of water", "plant life", "brick wall", "stone wall"})
+    ceiling-beam wainscot partition baseboard crossbeam roof beach shore hay leaves bush
+    shrub bushes plants cloud clouds fog smoke shadow"""
+) | frozenset({"swimming pool", "dirt track", "body of water", "plant life", "mountain pass", "hill pass"})
 STUFF -= {"swimming", "pool", "track", "column-wall", "ceiling-beam", "pool-water", "dirt"}
+
+# Names that end in one of these are stuff too: hill grass, snowy mountain, brick wall.
+_STUFF_HEADS = _words(
+    """grass grassland mountain hill hillside field sky wall floor ceiling ground land soil sand desert water sea
+    ocean river snow road street sidewalk pavement forest vegetation pass"""
+)
 
 MASS = _words(
     """food apparel clothes clothing wearing apparel laundry luggage baggage merchandise stationery
@@ -36,8 +49,20 @@ MASS = _words(
     flour pasta broccoli spinach lettuce celery corn hair fur skin wood metal plastic gravel mud dust
     garbage trash rubbish waste debris firewood foliage ivy moss wheat straw produce greenery
     gear text writing graffiti decoration lace wool cotton leather money cash bedding linen toiletry
-    shrubbery hedge seafood poultry popcorn candy chocolate pizza-dough ice steam fire"""
-) | frozenset({"dirty dishes", "ice cream", "toilet paper", "toilet tissue", "animal toy hair"})
+    shrubbery hedge seafood poultry popcorn candy chocolate pizza-dough ice steam fire pottery ceramics ware earthenware
+    piping tubing paving netting panelling paneling seating lighting heating scaffolding bamboo cargo shampoo chess
+    vapor vapour mist tennis roasting rafting steering scrapping"""
+) | frozenset(
+    {
+        "dirty dishes",
+        "ice cream",
+        "stained glass",
+        "decorative glass",
+        "toilet paper",
+        "toilet tissue",
+        "animal toy hair",
+    }
+)
 MASS -= {"wearing", "apparel-item"}
 
 PLURAL_ONLY = _words(
@@ -46,7 +71,7 @@ PLURAL_ONLY = _words(
     bleachers scales curtains drapes blinds shutters shelves books potatoes groceries goods barracks
     gallows handcuffs overalls suspenders swimming trunks shoes boots slippers gloves socks sandals
     toys bottles flowers cards chips fries noodles beans grapes vegetables fruits crossbars rails
-    skates rollerblades snowshoes flip-flops monkey-bars bars"""
+    menus skates rollerblades snowshoes flip-flops monkey-bars bars"""
 ) | frozenset({"swimming trunks", "monkey bars", "roller skates", "ice skates", "opera glasses"})
 PLURAL_ONLY -= {"swimming", "trunks"}
 
@@ -111,7 +136,7 @@ _PLURAL_EXCEPTIONS = {
     "gas": "gases",
 }
 
-# For sources without hypernyms: is-a links between names that occur as classes.
+# Is-a links between names that occur as classes, beside those that a source has.
 _HYPERNYMS = {
     "armchair": ("chair", "seat"),
     "swivel chair": ("chair", "seat"),
@@ -152,6 +177,9 @@ _HYPERNYMS = {
     "truck": ("vehicle",),
     "bus": ("vehicle",),
     "van": ("vehicle", "car"),
+    "minivan": ("vehicle", "car", "van"),
+    "taxi": ("vehicle", "car"),
+    "jeep": ("vehicle", "car"),
     "motorcycle": ("vehicle",),
     "bicycle": ("vehicle",),
     "ship": ("boat",),
@@ -204,15 +232,23 @@ def plural(name: str, style: str) -> str:
     return prefix + last + "s"
 
 
+def is_unnamed(name: str) -> bool:
+    """Whether a label stands for a region without a name, such as dontcare."""
+    return name in UNNAMED
+
+
 def is_stuff(name: str) -> bool:
-    """Whether a name means a region without separate instances, such as sky."""
-    return name in STUFF
+    """Whether a name means a region without separate instances, such as sky or hill grass."""
+    if name in STUFF or name in UNNAMED:
+        return True
+    last = singular(name.rpartition(" ")[2])
+    return singular(name) in STUFF or (" " in name and last in _STUFF_HEADS)
 
 
 def is_uncountable(name: str) -> bool:
     """Whether a name is a mass noun or exists only as a plural."""
     last = name.rpartition(" ")[2]
-    if name in MASS or name in PLURAL_ONLY or last in PLURAL_ONLY:
+    if name in MASS or last in MASS or name in PLURAL_ONLY or last in PLURAL_ONLY:
         return True
     return last.endswith("s") and not last.endswith(("ss", "us", "is")) and last not in _SINGULAR_S
 
@@ -240,17 +276,16 @@ def singular(name: str) -> str:
 
 
 def class_name(names: Sequence[str], hypernyms: Sequence[str] = ()) -> ClassName:
-    """A class from its synonyms, the first of which is its name; built-in hypernyms if the source has none."""
-    synonyms = tuple(dict.fromkeys(clean(n) for n in names if clean(n)))
+    """A class from its synonyms, the first of which is its name; built-in hypernyms join those of the source."""
+    synonyms = tuple(dict.fromkeys(clean(n) for n in names if clean(n))) or ("unknown",)
     above: list[str] = [clean(h) for h in hypernyms]
-    if not above:
-        for name in synonyms:
-            above.extend(_HYPERNYMS.get(name, ()))
-        name = synonyms[0]
-        # the head noun: a table lamp is a lamp
-        if " " in name and name not in _NOT_ITS_HEAD:
-            words = name.split()
-            above.extend(" ".join(words[i:]) for i in range(1, len(words)))
+    for name in synonyms:
+        above.extend(_HYPERNYMS.get(name, ()))
+    name = synonyms[0]
+    # the head noun: a table lamp is a lamp
+    if " " in name and name not in _NOT_ITS_HEAD:
+        words = name.split()
+        above.extend(" ".join(words[i:]) for i in range(1, len(words)))
     own = set(synonyms)
     return ClassName(synonyms[0], synonyms, tuple(dict.fromkeys(h for h in above if h and h not in own)))
 

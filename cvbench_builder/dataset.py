@@ -1,8 +1,9 @@
 """A build on disk: what lies where, and the parquet files with their exact schema.
 
 A build folder holds `rows.jsonl` (every column but the image), `img/` (the images under their `filename`),
-`cvbench_2d/` and `cvbench_3d/` (parquet with the images inside), `build.json`, `funnel.json`, `stats.json`,
-`README.md`, figures, the review page and `manifest.json` with the sha256 of every other file, written last.
+`cvbench_2d/`, `cvbench_3d/` and `cvbench_extra/` (parquet with the images inside), `build.json`, `funnel.json`,
+`stats.json`, `README.md`, figures, the review page and `manifest.json` with the sha256 of every other file, written
+last.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +42,10 @@ PUBLISHED = (
 )
 """Columns of the published rows."""
 EXTRA = ("key", "classes", "boxes", "margins", "flags", "review", "provenance")
-PARQUET = {"2D": "cvbench_2d", "3D": "cvbench_3d"}
+PARQUET = {"2D": "cvbench_2d", "3D": "cvbench_3d", "extra": "cvbench_extra"}
 ROWS, MANIFEST, BUILD, FUNNEL = "rows.jsonl", "manifest.json", "build.json", "funnel.json"
+NUMBER = re.compile(r"\d+(\.\d+)?")
+"""The answer of a row without choices."""
 _ROW_GROUP = 64
 
 
@@ -119,7 +123,8 @@ def write_parquet(rows: list[dict[str, Any]], images: Path, path: Path) -> None:
     import pyarrow.parquet as pq
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetWriter(path, schema(), compression="snappy") as writer:
+    # images are compressed already and all different: a dictionary of them only costs time
+    with pq.ParquetWriter(path, schema(), compression="snappy", use_dictionary=False, write_statistics=False) as writer:
         for start in range(0, len(rows), _ROW_GROUP) if rows else ():
             chunk = []
             for row in rows[start : start + _ROW_GROUP]:
@@ -157,16 +162,41 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
 def read_rows_file(path: Path) -> list[dict[str, Any]]:
     """The rows of a `rows.jsonl`; a row that lacks a column or names an image outside the build is refused."""
     rows = []
+    columns = features()
     for number, row in enumerate(read_jsonl(path), 1):
         where = f"{path}: row {number}"
         if missing := [c for c in _NEEDED if c not in row]:
             raise BuilderError(f"{where}: column `{missing[0]}` is missing; the file was changed")
         check_image_name(row["filename"], where)
         try:
-            rows.append(current_row(_checked(row, where)))
+            current = current_row(_checked(row, where))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise BuilderError(f"{where}: a column has an unexpected value ({error}); the file was changed") from None
+        if not isinstance(current.get("image_sha256"), str):
+            raise BuilderError(f"{where}: column `image_sha256` is missing or not text; the file was changed")
+        for name, feature in columns.items():
+            if name != "image" and not _fits(current.get(name), feature):
+                shown = str(current[name])[:80]
+                raise BuilderError(f"{where}: column `{name}` has the value {shown!r}; the file was changed")
+        rows.append(current)
     return rows
+
+
+def _fits(value: Any, feature: Any) -> bool:
+    """Whether a value can be stored under a feature of `features`; null always can."""
+    if value is None:
+        return True
+    if isinstance(feature, list):
+        return isinstance(value, list) and all(_fits(v, feature[0]) for v in value)
+    kind = feature.get("_type")
+    if kind == "Sequence":
+        return isinstance(value, list) and all(_fits(v, feature["feature"]) for v in value)
+    if kind == "Value":
+        if feature["dtype"] == "string":
+            return isinstance(value, str)
+        whole = isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+        return whole or (feature["dtype"] == "float64" and isinstance(value, float))
+    return isinstance(value, dict) and all(_fits(value.get(name), inner) for name, inner in feature.items())
 
 
 _NEEDED = (*(c for c in PUBLISHED if c not in ("idx", "image")), *(c for c in EXTRA if c != "classes"), "content_hash")
@@ -176,13 +206,17 @@ def _records(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(v, dict) for v in value)
 
 
+def _letters(choices: list[str]) -> list[str]:
+    return [f"({chr(ord('A') + i)})" for i in range(len(choices))]
+
+
 def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
     """The row, if what the commands rely on has the right type."""
     choices, answer, texts = row["choices"], row["answer"], ("key", "question", "prompt", "content_hash")
     wrong = next((c for c in texts if not isinstance(row[c], str)), None)
-    if not isinstance(choices, list) or not choices or not all(isinstance(c, str) for c in choices):
+    if not isinstance(choices, list) or not all(isinstance(c, str) for c in choices):
         wrong = "choices"
-    elif answer not in [f"({chr(ord('A') + i)})" for i in range(len(choices))]:
+    elif not (answer in _letters(choices) if choices else NUMBER.fullmatch(str(answer))):
         wrong = "answer"
     elif not isinstance(row["review"], dict) or not isinstance(row["review"].get("status"), str):
         wrong = "review"

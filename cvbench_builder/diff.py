@@ -12,6 +12,7 @@ from cvbench_builder import dataset
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.old_builds import current_row
 from cvbench_builder.stats import answer_text
+from cvbench_builder.wording import letter
 
 COMPARED = ("question", "choices", "answer", "prompt", "bbox", "target_class", "target_size")
 
@@ -28,13 +29,33 @@ class Difference:
 
 
 def load_any(path: Path) -> list[dict[str, Any]]:
-    """Rows of a build folder, a parquet file, or a folder of parquet files; images as hashes."""
+    """Rows of a build folder, a parquet or JSONL file, or a folder of parquet files; images as hashes."""
     if path.is_dir() and (path / dataset.MANIFEST).is_file():
         return dataset.read_rows(path)
+    if path.suffix == ".jsonl":
+        return _jsonl_rows(path)
     files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
     if not files:
         raise BuilderError(f"{path}: contains neither a build nor parquet files")
     return [row for file in files for row in _parquet_rows(file)]
+
+
+_NEEDED = ("task", "question", "choices", "answer", "source")
+
+
+def _jsonl_rows(file: Path) -> list[dict[str, Any]]:
+    """Rows like those of the published test_2d.jsonl and test_3d.jsonl."""
+    return [_checked(row, f"{file}: row {number}") for number, row in enumerate(dataset.read_jsonl(file), 1)]
+
+
+def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
+    """The row in its present form, if it can be one of CV-Bench."""
+    if missing := [c for c in _NEEDED if c not in row]:
+        raise BuilderError(f"{where}: column `{missing[0]}` is missing; is this CV-Bench?")
+    choices = row["choices"]
+    if not isinstance(choices, list) or row["answer"] not in [f"({letter(i)})" for i in range(len(choices))]:
+        raise BuilderError(f"{where}: `answer` is {str(row['answer'])[:40]!r}, which is no letter of `choices`")
+    return current_row(row)
 
 
 def _parquet_rows(file: Path) -> list[dict[str, Any]]:
@@ -45,16 +66,16 @@ def _parquet_rows(file: Path) -> list[dict[str, Any]]:
         source = pq.ParquetFile(file)
     except (OSError, pa.ArrowInvalid):
         raise BuilderError(f"{file}: not a parquet file") from None
-    missing = [c for c in ("task", "question", "choices", "answer", "source") if c not in source.schema_arrow.names]
+    missing = [c for c in _NEEDED if c not in source.schema_arrow.names]
     if missing:
         raise BuilderError(f"{file}: column `{missing[0]}` is missing; is this CV-Bench?")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for batch in source.iter_batches(64):
         for row in batch.to_pylist():
             image = row.pop("image", None)
             if isinstance(image, dict) and image.get("bytes"):
                 row["image_sha256"] = hashlib.sha256(image["bytes"]).hexdigest()
-            rows.append(current_row(row))
+            rows.append(_checked(row, f"{file}: row {len(rows) + 1}"))
     return rows
 
 
@@ -98,6 +119,8 @@ def lines(difference: Difference, shown: int = 10) -> list[str]:
     ):
         for row in rows:
             counts[(row["task"], row["source"])][name] += 1
+    if not difference.same and not difference.changed:
+        return ["no row is in both sets"]
     out = [f"{difference.same} rows are the same", f"{'task':<10}{'source':<9}{'added':>7}{'removed':>9}{'changed':>9}"]
     for (task, source), n in sorted(counts.items()):
         out.append(f"{task:<10}{source:<9}{n['added']:>7}{n['removed']:>9}{n['changed']:>9}")

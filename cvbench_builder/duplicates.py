@@ -15,13 +15,14 @@ _NEAR_BITS = 2
 """Difference hashes that differ in up to this many of 64 bits are equal."""
 
 
-def same_images(facts: dict[str, ImageFacts]) -> dict[str, str]:
-    """For each image that is a copy of one in another source, by its bytes or its look, the key of that one.
+def same_images(facts: dict[str, ImageFacts], files: dict[str, str]) -> dict[str, str]:
+    """For each image that is a copy of one in another annotation file, by its bytes or its look, the key of that one.
 
-    Within one source the image id is the identity. Images without texture have no look to compare.
+    `files` has the hash of each image's annotation file. Within one file the image id is the identity. Images without
+    texture have no look to compare.
     """
     names = sorted(facts)
-    source = {n: n.rsplit("/", 1)[0] for n in names}
+    source = {n: f"{n.rsplit('/', 1)[0]}/{files[n]}" for n in names}
     same: dict[str, str] = {}
     by_bytes: dict[str, list[str]] = defaultdict(list)
     for name in names:

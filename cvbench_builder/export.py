@@ -7,16 +7,16 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from cvbench_builder import dataset
+from cvbench_builder import dataset, variants
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.files import inside, read_text
 from cvbench_builder.stats import answer_text
+from cvbench_builder.task import EXTRA
 
-FORMATS = ("parquet", "disk", "jsonl", "vlmevalkit")
 _COMPARED = tuple(c for c in dataset.PUBLISHED if c != "image")
 
 
@@ -29,8 +29,7 @@ def export(folder: Path, format: str, out: Path) -> int:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BuilderError(f"{out}: already exists; choose another --out")
     with dataset.replacing(out) as part:
-        {"parquet": _parquet, "disk": _disk, "jsonl": _jsonl, "vlmevalkit": _vlmevalkit}[format](folder, rows, part)
-    return len(rows)
+        return _WRITERS[format](folder, rows, part)
 
 
 def _same(format: str, rows: list[dict[str, Any]], back: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> None:
@@ -49,7 +48,7 @@ def _same(format: str, rows: list[dict[str, Any]], back: Iterable[dict[str, Any]
         raise BuilderError(f"{format}: {count} of {len(rows)} rows read back; export again")
 
 
-def _parquet(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
+def _parquet(folder: Path, rows: list[dict[str, Any]], part: Path) -> int:
     """The files of the published repository: test_2d.parquet and test_3d.parquet, and the card."""
     import pyarrow.parquet as pq
 
@@ -70,9 +69,10 @@ def _parquet(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
         (part / "figures").mkdir()
         for figure in sorted((folder / "figures").iterdir()):
             shutil.copyfile(inside(folder, f"figures/{figure.name}"), part / "figures" / figure.name)
+    return len(rows)
 
 
-def _disk(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
+def _disk(folder: Path, rows: list[dict[str, Any]], part: Path) -> int:
     """Folders for `datasets.load_from_disk`: default, 2D, 3D, each with a test split."""
     import datasets
 
@@ -88,9 +88,10 @@ def _disk(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
         back = datasets.load_from_disk(str(part / name))["test"].cast_column("image", datasets.Image(decode=False))
         _same("disk", own, ({**r, "image": r["image"]["bytes"]} for r in back), _COMPARED)
     shutil.rmtree(cache, ignore_errors=True)
+    return len(rows)
 
 
-def _jsonl(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
+def _jsonl(folder: Path, rows: list[dict[str, Any]], part: Path) -> int:
     """One line per row and the images under their `filename`."""
     for kind, own in dataset.by_kind(rows).items():
         path = part / f"test_{kind.lower()}.jsonl"
@@ -103,9 +104,10 @@ def _jsonl(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
                 handle.write(json.dumps({n: row[n] for n in names}, ensure_ascii=False) + "\n")
         back = ({**r, "image": (part / r["filename"]).read_bytes()} for r in dataset.read_jsonl(path))
         _same("jsonl", own, back, (*_COMPARED, *dataset.EXTRA))
+    return len(rows)
 
 
-def _vlmevalkit(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
+def _vlmevalkit(folder: Path, rows: list[dict[str, Any]], part: Path) -> int:
     """TSV files with the image as base64 and one column per option letter."""
     letters = "ABCDEF"
     head = ["index", "image", "question", *letters, "answer", "category", "split", "source"]
@@ -123,13 +125,14 @@ def _vlmevalkit(folder: Path, rows: list[dict[str, Any]], part: Path) -> None:
                         image,
                         row["question"],
                         *options,
-                        row["answer"][1],
+                        row["answer"][1] if row["choices"] else row["answer"],
                         row["task"],
                         "test",
                         row["source"],
                     ]
                 )
         _check_tsv(path, own)
+    return len(rows)
 
 
 def _check_tsv(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -139,8 +142,60 @@ def _check_tsv(path: Path, rows: list[dict[str, Any]]) -> None:
         for row, line in zip(rows, csv.DictReader(handle, delimiter="\t"), strict=False):
             count += 1
             image = hashlib.sha256(base64.b64decode(line["image"])).hexdigest()
-            facts = (line["question"], line[line["answer"]], line["category"], line["source"], image)
+            facts = (
+                line["question"],
+                line[line["answer"]] if row["choices"] else line["answer"],
+                line["category"],
+                line["source"],
+                image,
+            )
             if facts != (row["question"], answer_text(row), row["task"], row["source"], row["image_sha256"]):
                 raise BuilderError(f"vlmevalkit: row {row['key']} read back differs; export again")
         if count != len(rows):
             raise BuilderError(f"vlmevalkit: {count} of {len(rows)} rows read back; export again")
+
+
+def _circular(folder: Path, rows: list[dict[str, Any]], part: Path) -> int:
+    """Every rotation of the options of every row, for the benchmark `cvbench_extra`, which asks that all are right."""
+    return _variants("circular", folder, [r for row in rows for r in variants.rotations(row)], part)
+
+
+def _mirrored(folder: Path, rows: list[dict[str, Any]], part: Path) -> int:
+    """Every left-or-right row, and the same about the mirrored image; both must be right."""
+    chosen = [row for row in rows if variants.has_mirror_twin(row)]
+    if not chosen:
+        raise BuilderError(f"{folder}: has no row about left and right, so there is nothing to mirror")
+    images = part / "mirrored"
+    made = []
+    for row in chosen:
+        made += variants.mirror_pair(row, inside(folder, row["filename"]), images)
+    written = _variants("mirrored", images, made, part)
+    shutil.rmtree(images)
+    return written
+
+
+def _variants(format: str, images: Path, rows: list[dict[str, Any]], part: Path) -> int:
+    import pyarrow.parquet as pq
+
+    numbered = [{**row, "idx": i, "type": EXTRA} for i, row in enumerate(rows)]
+    path = part / dataset.PARQUET[EXTRA] / "test.parquet"
+    dataset.write_parquet(numbered, images, path)
+    back = (
+        {**row, "image": row["image"]["bytes"]}
+        for batch in pq.ParquetFile(path).iter_batches(64)
+        for row in batch.to_pylist()
+    )
+    _same(format, numbered, back, (*_COMPARED, *dataset.EXTRA))
+    return len(numbered)
+
+
+_WRITERS: dict[str, Callable[[Path, list[dict[str, Any]], Path], int]] = {
+    "parquet": _parquet,
+    "disk": _disk,
+    "jsonl": _jsonl,
+    "vlmevalkit": _vlmevalkit,
+    "circular": _circular,
+    "mirrored": _mirrored,
+}
+FORMATS = tuple(_WRITERS)
+"""What `--format` takes."""

@@ -52,21 +52,35 @@ def _examples(plt: Any, folder: Path, rows: list[dict[str, Any]], path: Path) ->
     for row in rows:
         groups.setdefault(row["provenance"]["component"], []).append(row)
     chosen = [g[i] for i in range(_EXAMPLES) for g in groups.values() if i < len(g)][:_EXAMPLES]
-    figure, axes = plt.subplots(1, len(chosen), figsize=(3.6 * len(chosen), 4.6), squeeze=False, layout="constrained")
-    for axis, row in zip(axes[0], chosen, strict=True):
+    texts = [_example_text(row) for row in chosen]
+    lines = max(len(text) for text in texts)
+    # the words have a place of their own below the image, as wide as the column: a narrow image does not narrow them
+    figure, axes = plt.subplots(
+        2,
+        len(chosen),
+        figsize=(3.6 * len(chosen), 3.2 + 0.15 * lines),
+        height_ratios=[3.0, 0.15 * lines],
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis, below, row, text in zip(*axes, chosen, texts, strict=True):
         with Image.open(inside(folder, row["filename"]), formats=IMAGE_FORMATS) as image:
             small = image.convert("RGB")
             small.thumbnail((640, 640))
             axis.imshow(small)
-        options = "   ".join(f"({chr(65 + i)}) {c}" for i, c in enumerate(row["choices"]))
-        words = "\n".join(
-            [*textwrap.wrap(row["question"], 46), *textwrap.wrap(options, 46), f"Answer: {row['answer']}"]
-        )
         axis.set_title(f"{row['task']}, {row['provenance']['component']}", fontsize=9, color=_INK)
-        axis.set_xlabel(words, fontsize=8, loc="left")
         axis.set_xticks([])
         axis.set_yticks([])
+        below.text(0, 1, "\n".join(text), fontsize=8, va="top", transform=below.transAxes)
+        below.set_axis_off()
     _save(plt, figure, path)
+
+
+def _example_text(row: dict[str, Any]) -> list[str]:
+    """Question, options and answer as lines that fit below an image."""
+    options = "   ".join(f"({chr(65 + i)}) {c}" for i, c in enumerate(row["choices"]))
+    answer = f"Answer: {row['answer']} {answer_text(row)}"
+    return [line for text in (row["question"], options, answer) for line in textwrap.wrap(text, 46)]
 
 
 def _answers(plt: Any, rows: list[dict[str, Any]], tasks: list[str], path: Path) -> None:
@@ -78,11 +92,11 @@ def _answers(plt: Any, rows: list[dict[str, Any]], tasks: list[str], path: Path)
         order = sorted(counts, key=int) if numeric else [k for k, _ in counts.most_common(12)]
         words.bar(range(len(order)), [counts[k] for k in order], color=_BAR)
         turn = {"rotation": 0} if numeric or len(order) <= 4 else {"rotation": 40, "ha": "right"}
-        words.set_xticks(range(len(order)), [k[:16] for k in order], **turn)
+        words.set_xticks(range(len(order)), [textwrap.fill(k, 18) for k in order], **turn)
         words.set_title(
             f"{task}: answers" + ("" if len(counts) <= len(order) else f" (12 of {len(counts)})"), loc="left"
         )
-        by_letter = Counter(r["answer"][1] for r in own)
+        by_letter = Counter(r["answer"][1] for r in own if r["choices"])
         names = sorted(by_letter)
         letters.bar(names, [by_letter[n] for n in names], color=_BAR, width=0.5)
         letters.set_title(f"{task}: letters", loc="left")
@@ -110,17 +124,16 @@ def _margins(plt: Any, rows: list[dict[str, Any]], tasks: list[str], path: Path)
 
 
 def draw_audit(result: dict[str, Any], path: Path) -> None:
-    """The excess of each baseline over chance, with its interval."""
+    """The margin of each guesser over chance, with its interval."""
     plt = _pyplot()
-    lines = [b for b in result["baselines"] if b["rows"]]
+    lines = result["guessers"]
     figure, axis = plt.subplots(figsize=(8, 0.8 + 0.27 * len(lines)), layout="constrained")
     for y, line in enumerate(reversed(lines)):
-        color = _BAR if line["blind"] else _FAINT
-        low, high = line["interval"]
-        axis.plot([low, high], [y, y], color=color, linewidth=2, solid_capstyle="butt")
-        axis.plot(line["excess"], y, "o", color=color, markersize=5)
+        color = _FAINT if line["boxes"] else _BAR
+        axis.plot([line["low"], line["high"]], [y, y], color=color, linewidth=2, solid_capstyle="butt")
+        axis.plot(line["margin"], y, "o", color=color, markersize=5)
     axis.set_yticks(
-        range(len(lines)), [f"{line['baseline']}, {line['task']} ({line['rows']})" for line in reversed(lines)]
+        range(len(lines)), [f"{line['guesser']}, {line['task']} ({line['rows']})" for line in reversed(lines)]
     )
     axis.axvline(0, color=_INK, linewidth=0.8)
     axis.axvline(5, color=_ACCENT, linewidth=0.8, linestyle="--")

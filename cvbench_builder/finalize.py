@@ -17,7 +17,7 @@ from cvbench_builder.errors import BuilderError
 from cvbench_builder.files import inside
 from cvbench_builder.questions import content_hash
 from cvbench_builder.review import Decision, ReviewerAgreement, agreement, read_decisions
-from cvbench_builder.stats import answer_place
+from cvbench_builder.stats import answer_text
 from cvbench_builder.tasks import task_named
 
 
@@ -81,7 +81,7 @@ def _review(row: dict[str, Any], given: list[Decision], settings: dict[str, Any]
         return row
     if any(v.status == "rejected" for v in given):
         return None
-    answers = {_option(row, v.answer) if v.answer is not None else row["choices"][answer_place(row)] for v in given}
+    answers = {_option(row, v.answer) if v.answer is not None else answer_text(row) for v in given}
     if len(answers) > 1:
         return None
     changed = _with_answer(row, answers.pop(), settings)
@@ -103,11 +103,14 @@ def _option(row: dict[str, Any], answer: str) -> str:
     free = task_named(row["task"]).free_option(answer)
     if free is not None:
         return free
-    raise BuilderError(f"row {row['key']}: the new answer {answer!r} is not one of {', '.join(row['choices'])}")
+    wanted = f"one of {', '.join(row['choices'])}" if row["choices"] else "a positive number"
+    raise BuilderError(f"row {row['key']}: the new answer {answer!r} is not {wanted}")
 
 
 def _with_answer(row: dict[str, Any], text: str, settings: dict[str, Any]) -> dict[str, Any]:
     choices = row["choices"]
+    if not choices:
+        return {**row, "answer": text}
     if text not in choices:
         try:
             choices = task_named(row["task"]).new_choices(row, text, settings)
@@ -119,6 +122,23 @@ def _with_answer(row: dict[str, Any], text: str, settings: dict[str, Any]) -> di
 
 
 def _write(source: Path, out: Path, rows: list[dict[str, Any]], build: dict[str, Any], report: ReviewSummary) -> None:
+    build["state"] = "finalized"
+    build["agreement"] = [
+        {
+            "reviewers": [a.first, a.second],
+            "rows": a.rows,
+            "agreement": _number(a.agreement),
+            "kappa": _number(a.kappa),
+        }
+        for a in report.agreements
+    ]
+    funnel = dataset.read_record(source / dataset.FUNNEL)
+    funnel["review"] = {**report.counts, "accepted_share": round(report.accepted_share, 4)}
+    rewrite(source, out, rows, build, funnel)
+
+
+def rewrite(source: Path, out: Path, rows: list[dict[str, Any]], build: dict[str, Any], funnel: dict[str, Any]) -> None:
+    """Write a build with some rows of another one, perhaps changed, and their twins; `out` may be `source`."""
     if out != source:
         dataset.refuse_foreign(out, overwrite=False)
     with dataset.replacing(out) as part:
@@ -129,19 +149,7 @@ def _write(source: Path, out: Path, rows: list[dict[str, Any]], build: dict[str,
             by_key = {r["key"]: r for r in rows}
             old = dataset.read_rows_file(twins / dataset.ROWS)
             _copy_rows(twins, part / "twins", [_twin(t, by_key[t["key"][:-1]]) for t in old if t["key"][:-1] in by_key])
-        build["state"] = "finalized"
-        build["agreement"] = [
-            {
-                "reviewers": [a.first, a.second],
-                "rows": a.rows,
-                "agreement": _number(a.agreement),
-                "kappa": _number(a.kappa),
-            }
-            for a in report.agreements
-        ]
         dataset.write_json(build, part / dataset.BUILD)
-        funnel = dataset.read_record(source / dataset.FUNNEL)
-        funnel["review"] = {**report.counts, "accepted_share": round(report.accepted_share, 4)}
         dataset.write_json(funnel, part / dataset.FUNNEL)
         derived_files.write(part, dataset.read_rows_file(part / dataset.ROWS))
 

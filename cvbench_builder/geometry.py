@@ -121,16 +121,33 @@ def _distance(a: Cuboids, b: Cuboids) -> Floats:
 
 
 def _gap(a: Cuboids, b: Cuboids) -> Floats:
-    """Largest gap over the 15 separating axes: positive exactly where the boxes are disjoint."""
-    cross = np.cross(a.axes[:, :, None], b.axes[:, None]).reshape(-1, 9, 3)
-    axes = np.concatenate([a.axes, b.axes, cross], axis=1)
-    length = np.linalg.norm(axes, axis=2, keepdims=True)
-    axes = np.divide(axes, length, out=np.zeros_like(axes), where=length > 1e-9)
-    on_a = np.abs(np.einsum("nka,nda->nkd", axes, a.axes)) @ a.half[:, :, None]
-    on_b = np.abs(np.einsum("nka,nda->nkd", axes, b.axes)) @ b.half[:, :, None]
-    between = np.abs(np.einsum("nka,na->nk", axes, b.center - a.center))
-    gaps = between - on_a[..., 0] - on_b[..., 0]
-    return np.asarray(np.where(length[..., 0] > 1e-9, gaps, -np.inf).max(axis=1))
+    """Largest gap over the 15 separating axes: positive exactly where the boxes are disjoint.
+
+    Everything is measured in the frame of `a`: turn[i][j] is the cosine between axis i of `a` and axis j of `b`.
+    """
+    apart = b.center - a.center
+    axes_a, axes_b = a.axes.transpose(1, 2, 0).copy(), b.axes.transpose(1, 2, 0).copy()  # boxes along the last axis
+    half_a, half_b = a.half.T.copy(), b.half.T.copy()
+    turn = [[sum(axes_a[i, k] * axes_b[j, k] for k in range(3)) for j in range(3)] for i in range(3)]
+    size = [[np.abs(c) for c in row] for row in turn]
+    at = [sum(axes_a[i, k] * apart[:, k] for k in range(3)) for i in range(3)]
+    largest = np.full(len(apart), -np.inf)
+    for i in range(3):
+        reach = half_a[i] + sum(half_b[j] * size[i][j] for j in range(3))
+        np.maximum(largest, np.abs(at[i]) - reach, out=largest)
+        reach = half_b[i] + sum(half_a[j] * size[j][i] for j in range(3))
+        np.maximum(largest, np.abs(sum(at[j] * turn[j][i] for j in range(3))) - reach, out=largest)
+    for i in range(3):
+        i1, i2 = (i + 1) % 3, (i + 2) % 3
+        for j in range(3):
+            j1, j2 = (j + 1) % 3, (j + 2) % 3
+            reach = half_a[i1] * size[i2][j] + half_a[i2] * size[i1][j]
+            reach += half_b[j1] * size[i][j2] + half_b[j2] * size[i][j1]
+            length = np.sqrt(turn[i1][j] ** 2 + turn[i2][j] ** 2)  # of the cross product; 0 for parallel axes
+            gap = np.abs(at[i2] * turn[i1][j] - at[i1] * turn[i2][j]) - reach
+            gap = np.divide(gap, length, out=np.full(len(apart), -np.inf), where=length > 1e-9)
+            np.maximum(largest, gap, out=largest)
+    return largest
 
 
 def distance_bounds(a: Cuboids, b: Cuboids) -> tuple[Floats, Floats]:

@@ -10,9 +10,13 @@ FOLDS = 5
 
 
 def image_of(row: Row) -> str:
-    """What distinguishes images: the hash of their bytes, or source and file name in published rows."""
+    """What distinguishes images: the hash of their bytes, or source and file name in published rows.
+
+    Without a name, every question counts as an image of its own.
+    """
     provenance = row.get("provenance") or {}
-    return str(provenance.get("sha256") or f"{row['source']}|{row['source_filename']}")
+    name = row.get("source_filename") or row.get("filename") or row["question"]
+    return str(provenance.get("sha256") or f"{row.get('source')}|{name}")
 
 
 def fold_of(row: Row) -> int:

@@ -29,6 +29,16 @@ class Header:
     orientation: int
 
 
+@dataclass(frozen=True)
+class Source:
+    """One annotation file with the images that were found for it."""
+
+    catalog: Catalog
+    images: dict[str, Path]
+    """Path of each usable image by image id; empty when no image folder was given."""
+    missing: tuple[str, ...]
+
+
 class UnreadableImage(Exception):
     """The file exists but is not a readable image."""
 
@@ -210,6 +220,7 @@ def count_by_flag(flags: Ints) -> dict[str, int]:
         ImageFlag.NO_MASK,
         ImageFlag.DUPLICATE_ID,
         ImageFlag.EXCLUDED,
+        ImageFlag.GIVEN_TWICE,
     )
     counts = {str(p.name).lower(): int(np.count_nonzero(flags & int(p))) for p in wanted}
     return {k: v for k, v in counts.items() if v}

@@ -14,9 +14,10 @@ from cvbench_builder.cache import NOTHING_KEPT, Cache
 from cvbench_builder.catalog import Catalog, ImageFlag
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.files import read_text
-from cvbench_builder.images import ImageFolder, check, count_by_flag
-from cvbench_builder.settings import Meta, declared
+from cvbench_builder.images import ImageFolder, Source, check, count_by_flag
+from cvbench_builder.settings import BuildSettings, Meta, ObjectRules, declared
 from cvbench_builder.sources import ade20k, ade20k_instances, coco, omni3d
+from cvbench_builder.union import unite
 
 MISSING_LIMIT = 0.05
 _WRONG_FOLDER = 0.5
@@ -43,21 +44,15 @@ class Inputs:
     ade20k_list: Annotated[Path | None, Meta("imgCatIds.json of Instance-100.")] = None
     ade20k_images: Annotated[tuple[Path, ...], Meta("Folders with the Instance-100 images.")] = ()
     omni3d: Annotated[tuple[Path, ...], Meta("Omni3D JSON files of any components.")] = ()
+    omni3d_name: Annotated[
+        tuple[str, ...],
+        Meta("Names of the Omni3D files' datasets, one for all files or one per file; default: from name and `info`."),
+    ] = ()
     omni3d_images: Annotated[tuple[Path, ...], Meta("Folders that the file paths of Omni3D are relative to.")] = ()
     exclude: Annotated[Path | None, Meta("File with source_filename values to leave out, one per line.")] = None
     follow_links: Annotated[bool, Meta("Use images behind links that lead out of their image folder.")] = False
     cache: Cache = NOTHING_KEPT
     workers: int = 1
-
-
-@dataclass(frozen=True)
-class Source:
-    """One annotation file with the images that were found for it."""
-
-    catalog: Catalog
-    images: dict[str, Path]
-    """Path of each usable image by image id; empty when no image folder was given."""
-    missing: tuple[str, ...]
 
 
 def load(inputs: Inputs, progress: Progress, *, need_images: bool) -> list[Source]:
@@ -84,7 +79,17 @@ def load(inputs: Inputs, progress: Progress, *, need_images: bool) -> list[Sourc
             progress(f"{Path(catalog.file).name}: {len(source.missing)} of {len(catalog)} images missing: {listed}")
     ordered = [sources[k] for k in sorted(sources)]
     _stop_if_missing(ordered)
-    return ordered
+    united, notes = unite(ordered)
+    for note in notes:
+        progress(note)
+    return united
+
+
+def named(sources: list[Source], settings: BuildSettings) -> list[Source]:
+    """The sources with the class names that the settings ask for."""
+    if settings[ObjectRules].names == "first":
+        return sources
+    return [replace(s, catalog=s.catalog.with_annotated_names()) for s in sources]
 
 
 def _catalogs(inputs: Inputs, progress: Progress) -> Iterator[tuple[Catalog, list[Path], str]]:
@@ -92,7 +97,7 @@ def _catalogs(inputs: Inputs, progress: Progress) -> Iterator[tuple[Catalog, lis
     for path in inputs.coco:
         digest = cache.digest(path)
         catalog = cache.catalog(f"coco-{coco.split_of(path)}", digest, str(path), partial(coco.read, path, digest))
-        yield catalog, list(inputs.coco_images), "--coco-images"
+        yield catalog, _own_first(inputs.coco, inputs.coco_images, path), "--coco-images"
     instances = [*inputs.ade20k_instances, *(p for p in inputs.ade20k if p.is_file())]
     for path in instances:
         digest = cache.digest(path)
@@ -115,18 +120,35 @@ def _catalogs(inputs: Inputs, progress: Progress) -> Iterator[tuple[Catalog, lis
                 progress(f"{root}: there are no validation images; using the training images")
             catalog = cache.catalog(
                 f"ade20k-{split}",
-                ade20k.fingerprint(files),
+                ade20k.fingerprint(root, files),
                 str(root),
                 partial(ade20k.read, root, split, files, inputs.workers),
             )
             yield catalog, [root], "--ade20k"
+    names = inputs.omni3d_name
+    if len(names) > 1 and len(names) != len(inputs.omni3d):
+        raise BuilderError(
+            f"--omni3d-name: {len(names)} names for {len(inputs.omni3d)} files; give one for all or one per file"
+        )
     for path in inputs.omni3d:
         digest = cache.digest(path)
-        catalog = cache.catalog(f"omni3d-{path.stem}", digest, str(path), partial(omni3d.read, path, digest))
-        yield catalog, list(inputs.omni3d_images), "--omni3d-images"
+        name = names[inputs.omni3d.index(path) % len(names)] if names else ""
+        kind = f"omni3d-{path.stem}" + (f"-{omni3d.component_name(name)}" if name else "")
+        catalog = cache.catalog(kind, digest, str(path), partial(omni3d.read, path, digest, name))
+        yield catalog, _own_first(inputs.omni3d, inputs.omni3d_images, path), "--omni3d-images"
+
+
+def _own_first(files: tuple[Path, ...], folders: tuple[Path, ...], path: Path) -> list[Path]:
+    """The image folders; where there are as many as files, the one in the same place comes first."""
+    place = files.index(path)
+    own = [folders[place]] if len(files) == len(folders) else []
+    return [*own, *(f for f in folders if f not in own)]
 
 
 def _with_images(catalog: Catalog, roots: list[Path], follow_links: bool) -> Source:
+    for root in roots:
+        if not root.is_dir():
+            raise BuilderError(f"{root}: {'is a file' if root.exists() else 'no such folder'}; give a folder of images")
     folder = ImageFolder(roots, follow_links)
     checked, paths, missing = check(catalog, folder)
     if missing and folder.left_out:
@@ -134,12 +156,31 @@ def _with_images(catalog: Catalog, roots: list[Path], follow_links: bool) -> Sou
             f"{folder.left_out[0]}: is a link that leads out of the image folder; add --follow-links to use it"
         )
     if len(missing) > _WRONG_FOLDER * len(catalog):
-        other = "val" if "train" in catalog.split else "train" if "val" in catalog.split else "another"
         raise BuilderError(
             f"{catalog.file}: {len(missing)} of its {len(catalog)} images are not under "
-            f"{', '.join(str(r) for r in roots)} (first: {missing[0]}); are these the images of the {other} split?"
+            f"{', '.join(str(r) for r in roots)} (first: {missing[0]}); {_hint(catalog, roots, missing[0])}"
         )
     return Source(checked, paths, tuple(missing))
+
+
+def _hint(catalog: Catalog, roots: list[Path], name: str) -> str:
+    """Where the images seem to be, by looking for one of them near the given folders."""
+    name = name.replace("\\", "/")
+    for root in roots:
+        for folder in (*_folders(root), root.absolute().parent, *_folders(root.absolute().parent)):
+            if any((folder / tail).is_file() for tail in (name, name.rsplit("/", 1)[-1])):
+                return f"did you mean {folder}?"
+    for ours, theirs in (("train", "val"), ("val", "train")):
+        if ours in catalog.split and any(theirs in root.name for root in roots):
+            return f"are these the images of the {theirs} split?"
+    return f"give the folder that contains {name}"
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        return sorted(p for p in root.iterdir() if p.is_dir())
+    except OSError:
+        return []
 
 
 def _exclude(source: Source, names: frozenset[str]) -> Source:

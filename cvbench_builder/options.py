@@ -91,7 +91,7 @@ def setting_options() -> tuple[TyperOption, ...]:
             param_decls=["--task"],
             type=click.Choice(names, case_sensitive=False),
             multiple=True,
-            help="Only these tasks.",
+            help="Only these tasks (default: those of CV-Bench).",
         ),
     ]
     for task in all_tasks():

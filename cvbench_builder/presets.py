@@ -56,15 +56,16 @@ def make(
 ) -> BuildSettings:
     """Settings from a preset.
 
-    `tasks` are task names (none given: all), `sizes` the wanted rows by task name, `changes` rules by their name;
-    None means unchanged.
+    `tasks` are task names (none given: those of CV-Bench), `sizes` the wanted rows by task name, `changes` rules by
+    their name; None means unchanged.
     """
     if preset not in PRESETS:
         raise BuilderError(f"--preset {preset}: unknown; one of {', '.join(PRESETS)}")
     wrong = sorted(set(changes) - {rule.name for rule in all_rules()})
     if wrong:
         raise BuilderError(f"rule {wrong[0]!r}: unknown; one of {', '.join(r.name for r in all_rules())}")
-    chosen = [task for task in all_tasks() if task.name in {task_named(t).name for t in tasks} or not tasks]
+    named = {task_named(t).name for t in tasks} or {task.name for task in all_tasks() if not task.extra}
+    chosen = [task for task in all_tasks() if task.name in named]
     wanted = {task.name: task.rows for task in chosen}
     for name, rows in (sizes or {}).items():
         if rows is None:

@@ -30,12 +30,16 @@ class Question:
 
     @property
     def letter(self) -> str:
-        """The correct answer as the `answer` column has it: `(B)`."""
+        """The correct answer as the `answer` column has it: `(B)`, or a number for a question without options."""
+        if self.words.number is not None:
+            return self.words.number
         return f"({wording.letter(self.words.place)})"
 
     @property
     def text(self) -> str:
         """The correct answer in words, as it stands among the options."""
+        if self.words.number is not None:
+            return self.words.number
         return self.words.choices[self.words.place]
 
     @property
@@ -71,13 +75,13 @@ def ask(
 
 def image_folder(task: Task) -> str:
     """Where the images of a task lie in a build, below `img/`."""
-    return f"{task.kind}/{task.name.lower()}"
+    return f"{task.row_type}/{task.name.lower()}"
 
 
 def published_columns(q: Question, catalog: Catalog, image: int) -> dict[str, Any]:
     """The 15 columns of the published rows, without the image, its file name and the index."""
     return {
-        "type": q.task.kind,
+        "type": q.task.row_type,
         "task": q.task.name,
         "question": q.words.question,
         "choices": q.words.choices,
@@ -88,8 +92,13 @@ def published_columns(q: Question, catalog: Catalog, image: int) -> dict[str, An
         "source_filename": str(catalog.image_name[image]),
         "target_class": q.words.target_class,
         "target_size": q.words.target_size,
-        "bbox": [b["xyxy"] for b in q.words.boxes] if catalog.source == "Omni3D" else None,
+        "bbox": published_boxes(q.words.boxes) if catalog.source == "Omni3D" else None,
     }
+
+
+def published_boxes(boxes: list[dict[str, Any]]) -> list[list[float]]:
+    """The `bbox` column: an anchor comes last, as far as published rows show it."""
+    return [b["xyxy"] for b in sorted(boxes, key=lambda b: b["role"] == "anchor")]
 
 
 def extra_columns(

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import mmap
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.files import require_file
@@ -37,6 +40,8 @@ class RecordType:
 
     cls: Any
     fields: tuple[Field, ...]
+    checked: Any
+    """The same without the raw fields: checks values that the standard library has read."""
 
 
 def record(name: str, *fields: Field) -> RecordType:
@@ -47,7 +52,12 @@ def record(name: str, *fields: Field) -> RecordType:
         else (f.name, f.kind, f.default)
         for f in fields
     ]
-    return RecordType(msgspec.defstruct(name, parts, gc=False, module=__name__), fields)
+    typed = [part for f, part in zip(fields, parts, strict=True) if f.kind != "raw"]
+    return RecordType(
+        msgspec.defstruct(name, parts, gc=False, module=__name__),
+        fields,
+        msgspec.defstruct(f"{name}Checked", typed, gc=False, module=__name__),
+    )
 
 
 def decode_raw(value: Any) -> Any:
@@ -56,6 +66,11 @@ def decode_raw(value: Any) -> Any:
         data = bytes(value)
         return msgspec.json.decode(data) if data else None
     return value
+
+
+def is_absent(value: Any) -> bool:
+    """Whether the file had no value, or null, for a raw field."""
+    return value is None or (isinstance(value, msgspec.Raw) and bytes(value) in (b"", b"null"))
 
 
 def decode_raw_many(values: list[Any]) -> list[Any]:
@@ -67,6 +82,32 @@ def decode_raw_many(values: list[Any]) -> list[Any]:
             joined = b"[" + b",".join(bytes(v) or b"null" for v in values) + b"]"
             return list(msgspec.json.decode(joined))
     return list(values)
+
+
+_COMMAS = bytes.maketrans(b";", b",")
+
+
+def decode_numbers(values: list[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Raw fields that hold (nested) lists of numbers as one array [n, *shape]; NaN where one has another shape."""
+    if values and isinstance(values[0], msgspec.Raw):
+        # one flat list of all numbers is decoded much faster than nested ones, if every list is complete: nothing is
+        # left of a value but its commas
+        joined = b";".join(values)
+        commas = b";".join([b"," * (math.prod(shape) - 1)] * len(values))
+        if joined.translate(None, b"0123456789.+-eE[] \t\r\n") == commas:
+            flat = joined.translate(_COMMAS, b"[] \t\r\n")
+            try:
+                return np.array(msgspec.json.decode(b"[" + flat + b"]", type=list[float])).reshape(-1, *shape)
+            except msgspec.DecodeError:
+                pass  # an empty list
+        values = decode_raw_many(values)
+    out = np.full((len(values), *shape), np.nan)
+    for i, value in enumerate(values):
+        try:
+            out[i] = np.array(value, np.float64).reshape(shape)
+        except (ValueError, TypeError):
+            continue
+    return out
 
 
 @contextmanager
@@ -93,23 +134,34 @@ def map_file(path: Path) -> Any:
         raise BuilderError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def read_lists(path: Path, lists: dict[str, RecordType]) -> dict[str, Any]:
+def read_lists(path: Path, lists: dict[str, RecordType], streamed: str = "") -> dict[str, Any]:
     """The top-level object of `path`: each named list as records, plus `info` as plain data.
 
-    A list that the file does not have is None in the result.
+    A list that the file does not have is None in the result. The list named `streamed` is a `Stream` of pieces.
     """
     data = map_file(path)
     with collector_off():
-        try:
-            return _read_typed(data, lists)
-        except RecursionError:
-            raise _too_deep(path) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _explain_or_pass(path, data, error)
-        return _from_tree(path, _read_tree(path, data), lists)
+        split = _read_split(path, data, lists, streamed) if streamed else None
+        if split is not None:
+            return split
+        result = _read_whole(path, data, lists)
+        if streamed and result[streamed] is not None:
+            rows = result[streamed]
+            result[streamed] = Stream(rows[:1], lambda: iter([rows]))
+        return result
 
 
-def _read_typed(data: Any, lists: dict[str, RecordType]) -> dict[str, Any]:
+def _read_whole(path: Path, data: Any, lists: dict[str, RecordType]) -> dict[str, Any]:
+    try:
+        return _decode_typed(data, lists)
+    except RecursionError:
+        raise _too_deep(path) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        _explain_or_pass(path, data, error)
+    return _from_tree(path, _read_tree(path, data), lists)
+
+
+def _decode_typed(data: Any, lists: dict[str, RecordType]) -> dict[str, Any]:
     top = msgspec.defstruct(
         "Top",
         [*((name, list[kind.cls] | None, None) for name, kind in lists.items()), ("info", Any, None)],  # type: ignore[name-defined]
@@ -117,6 +169,71 @@ def _read_typed(data: Any, lists: dict[str, RecordType]) -> dict[str, Any]:
     )
     parsed = msgspec.json.decode(data, type=top)
     return {name: getattr(parsed, name) for name in (*lists, "info")}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A list of records that is decoded piece by piece, so that only one piece is in memory."""
+
+    first: list[Any]
+    """The first record, if there is one."""
+    pieces: Callable[[], Iterator[list[Any]]]
+
+
+_PIECE = 4_000_000
+"""Bytes of a streamed list that are decoded at a time."""
+_BETWEEN = re.compile(rb"\}\s*,\s*\{")
+
+
+def _read_split(path: Path, data: Any, lists: dict[str, RecordType], streamed: str) -> dict[str, Any] | None:
+    """Everything but most of the streamed list; None where the file cannot be split.
+
+    The text is cut between two objects near its end. What precedes the list and what follows the cut is a small file of
+    the same form, and is decoded as one. A cut inside a nested list never leaves valid JSON, and a cut inside another
+    list leaves that list out; in both cases the file is decoded as a whole instead.
+    """
+    opening = re.compile(b'"' + streamed.encode() + rb'"\s*:\s*\[').search(data)
+    cut = _BETWEEN.search(data, max(len(data) - 2 * _PIECE, 0))
+    if opening is None or cut is None or cut.start() < opening.end() + _PIECE:
+        return None
+    try:
+        result = _decode_typed(data[: opening.end()] + data[cut.end() - 1 :], lists)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if any(result[name] is None for name in lists):
+        return None
+    last = result[streamed]
+
+    def pieces() -> Iterator[list[Any]]:
+        done = 0
+        try:
+            for rows in _pieces(data, opening.end(), cut.start() + 1, lists[streamed]):
+                yield rows
+                done += len(rows)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # also gives the error of a wrong value its place
+            yield _read_whole(path, data, {streamed: lists[streamed]})[streamed][done:]
+        else:
+            yield last
+
+    try:
+        first = next(_pieces(data, opening.end(), opening.end() + 1, lists[streamed]))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    result[streamed] = Stream(first[:1], pieces)
+    return result
+
+
+def _pieces(data: Any, start: int, end: int, kind: RecordType) -> Iterator[list[Any]]:
+    """The records of the objects between two places of a file, at least one of them, a few megabytes at a time."""
+    decoder, view = msgspec.json.Decoder(list[kind.cls]), memoryview(data)  # type: ignore[name-defined]
+    while start < end:
+        cut = _BETWEEN.search(data, min(start + _PIECE, end - 1))
+        stop = cut.start() + 1 if cut else end
+        yield decoder.decode(b"".join((b"[", view[start:stop], b"]")))
+        start = cut.end() - 1 if cut else end
+        # pages of the file that were read count as memory of the process
+        data.madvise(mmap.MADV_DONTNEED, 0, start // mmap.PAGESIZE * mmap.PAGESIZE)
 
 
 _NOT_JSON = re.compile(rb"-?(NaN|Infinity)")
@@ -184,8 +301,15 @@ def _from_tree(path: Path, tree: Any, lists: dict[str, RecordType]) -> dict[str,
 def _build(path: Path, name: str, index: int, row: Any, kind: RecordType) -> Any:
     if not isinstance(row, dict):
         raise BuilderError(f"{path}: expected `object` - at `$.{name}[{index}]`; is this the right file for this flag?")
-    values = {f.name: row[f.name] for f in kind.fields if f.name in row}
-    return kind.cls(**values)
+    try:
+        typed = msgspec.convert(row, kind.checked)
+    except (msgspec.ValidationError, RecursionError) as error:
+        text = str(error)
+        raise BuilderError(
+            f"{path}: {text[:1].lower()}{text[1:]} in `$.{name}[{index}]`; is this the right file for this flag?"
+        ) from None
+    raw = {f.name: row[f.name] for f in kind.fields if f.kind == "raw" and f.name in row}
+    return kind.cls(**{f.name: getattr(typed, f.name) for f in kind.fields if f.kind != "raw"}, **raw)
 
 
 def first_keys(path: Path, name: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""The review: a page for reviewing rows with the keyboard, the file it exports, agreement of two reviewers.
+"""The review: a page for judging rows, the file it exports, agreement of two reviewers and their files as one.
 
 The page is one HTML file beside `img/`; it needs no server and no network. `finalize` applies the exported file to
 the rows.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,8 @@ def write_page(folder: Path, rows: list[dict[str, Any]]) -> Path:
             "image": r["filename"],
             "question": r["question"],
             "choices": r["choices"],
-            "answer": answer_place(r),
+            "answer": answer_place(r) if r["choices"] else None,
+            "number": None if r["choices"] else r["answer"],
             "margins": r["margins"],
             "flags": r["flags"],
             "boxes": r["boxes"],
@@ -74,12 +75,16 @@ def write_page(folder: Path, rows: list[dict[str, Any]]) -> Path:
     # the same rows give the same id, so progress survives writing the page again
     build = hashlib.sha256("".join(sorted(r["content_hash"] for r in rows)).encode()).hexdigest()[:16]
     data = json.dumps({"build": build, "reasons": REASONS, "rows": shown}, ensure_ascii=False)
-    template = resources.files("cvbench_builder").joinpath("review_page.html").read_text(encoding="utf-8")
     # "</script>" or "<!--" inside a string would end the script element
-    page = template.replace("/*DATA*/null", data.replace("<", "\\u003c"))
+    script = (_part("review_page.js") + _part("review_zoom.js")).replace("/*DATA*/null", data.replace("<", "\\u003c"))
+    page = _part("review_page.html").replace("/*STYLE*/", _part("review_page.css")).replace("/*SCRIPT*/", script)
     path = folder / PAGE
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _part(name: str) -> str:
+    return resources.files("cvbench_builder").joinpath(name).read_text(encoding="utf-8")
 
 
 def _risk(row: dict[str, Any]) -> float:
@@ -142,3 +147,37 @@ def agreement(a: dict[str, Decision], b: dict[str, Decision]) -> ReviewerAgreeme
     )
     kappa = (same - chance) / (1 - chance) if chance < 1 else math.nan
     return ReviewerAgreement(names[0], names[1], n, same, kappa)
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The reviews of several reviewers as one."""
+
+    decisions: list[Decision]
+    """Rows that one reviewer has judged, or on which all agree."""
+    disagreements: list[str]
+    """Keys of the other rows."""
+    agreements: list[ReviewerAgreement]
+
+
+def merge(files: list[dict[str, Decision]]) -> Merged:
+    """One decision per row: equal status and answer are kept, everything else is a disagreement."""
+    decided: list[Decision] = []
+    open_keys: list[str] = []
+    for key in dict.fromkeys(k for decisions in files for k in decisions):
+        given = [decisions[key] for decisions in files if key in decisions]
+        if len({(d.content_hash, d.status, d.answer) for d in given}) > 1:
+            open_keys.append(key)
+            continue
+        notes = "; ".join(d.note for d in given if d.note) or None
+        reviewers = ", ".join(dict.fromkeys(d.reviewer for d in given))
+        reason = next((d.reason for d in given if d.reason), None)
+        decided.append(replace(given[0], reviewer=reviewers, note=notes, reason=reason))
+    pairs = [agreement(a, b) for i, a in enumerate(files) for b in files[i + 1 :]]
+    return Merged(decided, open_keys, pairs)
+
+
+def write_decisions(decisions: list[Decision], path: Path) -> None:
+    """A review file, as the page exports it."""
+    lines = [json.dumps(asdict(d), ensure_ascii=False) for d in decisions]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

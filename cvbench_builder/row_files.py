@@ -45,14 +45,17 @@ def write_rows(
 
     def finish(job: tuple[int, Pick, Question, str]) -> dict[str, Any]:
         idx, pick, question, stem = job
-        catalog, image, name = pick.catalog, int(pick.table.image[pick.row]), image_name(pick)
-        rendered = draw.render(paths[name], _drawn_boxes(question, settings), mirror=mirror)
+        rendered = draw.render(
+            paths[image_name(pick)],
+            _drawn_boxes(question, settings),
+            mirror=mirror,
+            marker=settings[DrawingRules].marker,
+        )
         filename = stem + rendered.suffix
         target = folder / filename
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(rendered.data)
-        row = {"idx": idx, **questions.published_columns(question, catalog, image), "filename": filename}
-        row |= questions.extra_columns(question, catalog, image, settings, facts[name].sha256)
+        row = _row(idx, pick, question, filename, facts, settings)
         if mirror:
             row = _mirrored(question.task, row, rendered.width)
         row["image_sha256"] = hashlib.sha256(rendered.data).hexdigest()
@@ -65,6 +68,27 @@ def write_rows(
     return made
 
 
+def rows_without_images(
+    task: SampledTask, facts: dict[str, draw.ImageFacts], settings: BuildSettings
+) -> tuple[list[Pick], list[dict[str, Any]]]:
+    """The rows of one task as they would be written now, each with its pick; no image is drawn."""
+    jobs = list(_questions([task], settings))
+    return [pick for _, pick, _, _ in jobs], [_row(i, p, q, stem, facts, settings) for i, p, q, stem in jobs]
+
+
+def _row(
+    idx: int,
+    pick: Pick,
+    question: Question,
+    filename: str,
+    facts: dict[str, draw.ImageFacts],
+    settings: BuildSettings,
+) -> dict[str, Any]:
+    catalog, image = pick.catalog, int(pick.table.image[pick.row])
+    row = {"idx": idx, **questions.published_columns(question, catalog, image), "filename": filename}
+    return row | questions.extra_columns(question, catalog, image, settings, facts[image_name(pick)].sha256)
+
+
 def _questions(sampled: list[SampledTask], settings: BuildSettings) -> Iterator[tuple[int, Pick, Question, str]]:
     """Index, candidate, question and image name without suffix of every row, in order."""
     idx = 0
@@ -72,11 +96,14 @@ def _questions(sampled: list[SampledTask], settings: BuildSettings) -> Iterator[
         task = item.task
         picks = sorted(item.picks, key=lambda p: (p.catalog.source, p.catalog.component, p.hash))
         keys = [task.key(p.catalog, p.table, p.row) for p in picks]
+        options = task.joint_options(picks, keys, settings)
         places = questions.answer_places(
             [task.letter_group(p.catalog) for p in picks],
-            [task.option_count(p.table, p.row, key, settings) for p, key in zip(picks, keys, strict=True)],
+            [
+                len(joint) if joint else task.option_count(p.table, p.row, key, settings)
+                for p, key, joint in zip(picks, keys, options, strict=True)
+            ],
         )
-        options = task.joint_options([p.answer for p in picks], keys, settings)
         numbers: dict[str, int] = defaultdict(int)
         for pick, key, place, values in zip(picks, keys, places, options, strict=True):
             exact = task.complete(pick.catalog, pick.table.take([pick.row]))
@@ -105,7 +132,7 @@ def _mirrored(task: Task, row: dict[str, Any], width: int) -> dict[str, Any]:
         **row,
         "key": row["key"] + "m",
         "boxes": boxes,
-        "bbox": None if row["bbox"] is None else [b["xyxy"] for b in boxes],
+        "bbox": None if row["bbox"] is None else questions.published_boxes(boxes),
         "answer": task.mirrored_answer(row),
         "flags": [*row["flags"], "mirrored"],
     }

@@ -11,25 +11,17 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from cvbench_builder import balance
 from cvbench_builder.candidates import CandidateTable, Pick, image_key
 from cvbench_builder.catalog import Catalog
 from cvbench_builder.settings import BuildSettings, SamplingRules
-from cvbench_builder.task import Task
+from cvbench_builder.task import SampledRows, Task
 
 _SMALL = 4
 """Up to this many rows a pair or class may be one-sided; above, its answers are balanced."""
 _REFILLS = 20
 _TRIM_FROM = 20
 """The limit on shortcuts is a share; below this many rows it would be noise."""
-
-
-@dataclass
-class SampledRows:
-    """The sampled candidates of one task."""
-
-    picks: list[Pick]
-    shortfalls: dict[str, tuple[int, int]]
-    """Cell -> (wanted, got), where got is less."""
 
 
 def picks_of(task: Task, catalog: Catalog, table: CandidateTable, seed: int) -> list[Pick]:
@@ -66,6 +58,8 @@ def take_all(task: Task, picks: list[Pick], settings: BuildSettings) -> SampledR
 
 def sample(task: Task, picks: list[Pick], settings: BuildSettings, sources: Iterable[str]) -> SampledRows:
     """Fill the quota cells of a task."""
+    if settings[SamplingRules].balance and (found := _balanced(task, picks, settings, sorted(set(sources)))):
+        return found
     cells = task.quotas(settings.size(task.name) or 0, sorted(set(sources)), settings)
     limits = _Limits(task, settings)
     queues: dict[str, list[Pick]] = {cell: [] for cell in cells}
@@ -87,6 +81,20 @@ def sample(task: Task, picks: list[Pick], settings: BuildSettings, sources: Iter
     chosen = sorted((p for rows in taken.values() for p in rows), key=lambda p: p.hash)
     short = {c: (n, len(taken[c])) for c, n in cells.items() if len(taken[c]) < n}
     return SampledRows(chosen, short)
+
+
+def _balanced(task: Task, picks: list[Pick], settings: BuildSettings, sources: list[str]) -> SampledRows | None:
+    """The rows that no clue solves, as many as there are up to the quotas; None for a task that names no clues."""
+    ordered = sorted(picks, key=lambda p: p.hash)
+    limits = _Limits(task, settings)
+    own = task.choose(ordered, sources, settings, limits.permits, limits.add)
+    if own is not None or not any(task.sides(p) for p in ordered[:1]):
+        return own
+    cells = task.quotas(settings.size(task.name) or 0, sources, settings)
+    found = balance.choose(cells, ordered, task.sides, limits.permits, limits.add)
+    got = Counter(p.cell for p in found.picks)
+    short = {c: (n, got[c]) for c, n in cells.items() if got[c] < n}
+    return SampledRows(sorted(found.picks, key=lambda p: p.hash), short, found.lacking if short else "")
 
 
 @dataclass
@@ -114,7 +122,7 @@ class _Limits:
         self.shortcut_share = self.task.shortcut_share(self.settings)
         self.answer_share = self.task.answer_share(self.settings)
 
-    def add(self, pick: Pick, sign: int) -> None:
+    def add(self, pick: Pick, sign: int = 1) -> None:
         self.images[pick.image] += sign
         self.scenes[pick.scene] += sign
         if sign > 0:
@@ -129,7 +137,8 @@ class _Limits:
         for i, solved in enumerate(pick.shortcuts):
             self.shortcuts[(pick.cell, i, solved)] += sign
 
-    def admits(self, pick: Pick, quota: int, *, refill: bool) -> bool:
+    def permits(self, pick: Pick) -> bool:
+        """Whether the limits on images, scenes, classes and pairs permit the row; they never relax."""
         if self.images[pick.image] >= self.per_image:
             return False
         if pick.scene and not self._scene_admits(pick):
@@ -141,6 +150,11 @@ class _Limits:
                 return False
             if self.image_pairs[(pick.image, *_pair(pick))]:
                 return False
+        return True
+
+    def admits(self, pick: Pick, quota: int, *, refill: bool) -> bool:
+        if not self.permits(pick):
+            return False
         if self.shortcut_share is not None:
             limit = _limit(self.shortcut_share, quota)
             if any(self.shortcuts[(pick.cell, i, v)] >= limit for i, v in enumerate(pick.shortcuts)):

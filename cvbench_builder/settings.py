@@ -113,6 +113,18 @@ class ObjectRules(Rules):
     title = "Objects"
 
     min_area: Annotated[float, Meta("Smallest share of the image area that an object covers.", 0, 1)] = 0.0025
+    names: Annotated[
+        str,
+        Meta(
+            "Names of ADE20K classes: the `first` synonym, or the `annotated` word that annotators wrote most often.",
+            choices=("first", "annotated"),
+            presets={"published": "annotated"},
+        ),
+    ] = "first"
+    any_name: Annotated[
+        bool,
+        Meta("Ask about stuff (wall, sky, road), mass nouns and plurals too.", presets={"published": True}),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +135,14 @@ class SamplingRules(Rules):
 
     one_row_per_image: Annotated[
         bool, Meta("At most one row per image and task, also for tasks that permit more.", presets={"published": True})
+    ] = False
+    balance: Annotated[
+        bool,
+        Meta(
+            "Take only rows whose answers no clue gives away: class pair, class, box size, vertical order, distance in "
+            "the plane; drop rows until the audit passes.",
+            presets={"strict": True},
+        ),
     ] = False
     per_scene: Annotated[int, Meta("Largest number of rows per scene and task.", 0)] = 10
     min_frame_distance: Annotated[int, Meta("Smallest distance in frames between two images of a scene.", 0)] = 4
@@ -143,6 +163,9 @@ class DrawingRules(Rules):
             choices=("published", "safe"),
         ),
     ] = "published"
+    marker: Annotated[
+        str, Meta("How objects are highlighted: a box, or a point in the middle of it.", choices=("box", "point"))
+    ] = "box"
     twins: Annotated[bool, Meta("Also write a mirrored twin of every row to twins/.")] = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -21,13 +22,21 @@ def statistics(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def answer_text(row: dict[str, Any]) -> str:
-    """The correct option in words."""
+    """The correct option in words; the number of a row without options."""
+    if not row["choices"]:
+        return str(row["answer"])
     return str(row["choices"][answer_place(row)])
 
 
 def answer_place(row: dict[str, Any]) -> int:
     """The letter of the answer as a number: `(A)` is 0."""
     return ord(row["answer"][1]) - ord("A")
+
+
+def row_key(row: dict[str, Any]) -> str:
+    """The key of a row; a hash of its question and image for rows without one, such as published rows."""
+    about = f"{row['question']}|{row.get('source_filename')}|{row.get('filename')}"
+    return str(row.get("key") or hashlib.blake2b(about.encode(), digest_size=12).hexdigest())
 
 
 def margin(row: dict[str, Any], name: str) -> float | None:
@@ -54,8 +63,8 @@ def _task(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "rows": len(rows),
         "images": len({(r["source"], r["source_filename"]) for r in rows}),
         "distinct_questions": len({r["question"] for r in rows}),
-        "chance": sum(100 / len(r["choices"]) for r in rows) / len(rows),
-        "letters": _sorted(Counter(r["answer"] for r in rows)),
+        "chance": sum(100 / len(r["choices"]) for r in rows if r["choices"]) / len(rows),
+        "letters": _sorted(Counter(r["answer"] for r in rows if r["choices"])),
         "answers": dict(Counter(answer_text(r) for r in rows).most_common(TOP)),
         "options_per_row": {str(k): options[k] for k in sorted(options)},
         "options": sum(len(r["choices"]) for r in rows),

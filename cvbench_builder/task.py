@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from hashlib import blake2b
@@ -18,6 +18,8 @@ from cvbench_builder.candidates import CandidateTable, Pick, Reason, names_of, n
 from cvbench_builder.catalog import Catalog
 from cvbench_builder.settings import BuildSettings, Rules
 
+EXTRA = "extra"
+"""The `type` of rows that are not part of CV-Bench."""
 Row = dict[str, Any]
 Prior = tuple[tuple[str, ...], str]
 """A group of questions for which a guesser could learn a habit, and the answer within the group."""
@@ -31,6 +33,17 @@ class Profile:
     classes: tuple[str, ...]
     answer: str
     shortcuts: tuple[bool, ...] = ()
+
+
+@dataclass
+class SampledRows:
+    """The sampled candidates of one task."""
+
+    picks: list[Pick]
+    shortfalls: dict[str, tuple[int, int]]
+    """Cell -> (wanted, got), where got is less."""
+    lacking: str = ""
+    """What the rows that are missing would have to show, so that no clue gives the answers away."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,7 @@ class Wording:
     question: str
     choices: list[str]
     place: int
-    """Which of the choices is the answer."""
+    """Which of the choices is the answer; without meaning if there are no choices."""
     classes: tuple[str, ...]
     """Class names in the order of the question."""
     boxes: list[dict[str, Any]]
@@ -58,6 +71,8 @@ class Wording:
     """How far above its threshold the smallest margin lies; 1: exactly at the threshold."""
     target_class: str | None = None
     target_size: int | None = None
+    number: str | None = None
+    """The answer of a question without choices."""
 
 
 class Task(ABC):
@@ -68,7 +83,9 @@ class Task(ABC):
     """Position among the tasks, in rows and listings."""
     kind: ClassVar[Literal["2D", "3D"]]
     rows: ClassVar[int]
-    """Rows of the published set."""
+    """Rows of the published set; of a task that is not in it, the rows that are built by default."""
+    extra: ClassVar[bool] = False
+    """Not part of CV-Bench: built only if `--task` names it, and kept in a set of its own, `cvbench_extra`."""
     sources: ClassVar[tuple[str, ...]]
     """Sources (2D) or Omni3D components (3D) of the published rows."""
     rules: ClassVar[tuple[type[Rules], ...]]
@@ -86,12 +103,15 @@ class Task(ABC):
     """Whether `class_share` limits the rows about one class (the first of the question)."""
     limits_pairs: ClassVar[bool] = True
     """Whether `pair_share` limits the rows about one pair of classes (the last two of the question)."""
-    compares_boxes: ClassVar[bool] = False
-    """Whether the options are the drawn boxes with the roles `first` and `second`."""
     prior_name: ClassVar[str] = "pair prior"
     """Name of the audit's baseline that guesses the usual answer of a class or pair."""
     free_answer: ClassVar[str] = ""
     """What a reviewer may enter instead of an option; empty: only options. `number` is known to the review page."""
+
+    @property
+    def row_type(self) -> str:
+        """The `type` column, which also says in which set the rows are."""
+        return EXTRA if self.extra else self.kind
 
     # ---- candidates
 
@@ -181,6 +201,27 @@ class Task(ABC):
         """Rows above a share that holds for every preset."""
         return []
 
+    def sides(self, pick: Pick) -> list[tuple[str, int]]:
+        """The groups in which a guesser could learn a habit or follow a clue, each with the side of this candidate.
+
+        `--balance` evens them out; a group's name says what the clue is, as messages print it.
+        """
+        return []
+
+    def choose(
+        self,
+        picks: list[Pick],
+        sources: Sequence[str],
+        settings: BuildSettings,
+        permits: Callable[[Pick], bool],
+        take: Callable[[Pick], None],
+    ) -> SampledRows | None:
+        """Balanced rows that the task samples itself, from picks in hash order; None: by its `sides`.
+
+        `permits` says whether the limits on images and classes admit a pick, `take` counts it.
+        """
+        return None
+
     # ---- questions
 
     def letter_group(self, catalog: Catalog) -> str:
@@ -191,9 +232,9 @@ class Task(ABC):
         """The number of options, known before the question is put into words."""
         return 2
 
-    def joint_options(self, answers: list[str], keys: list[str], settings: BuildSettings) -> list[list[int] | None]:
+    def joint_options(self, picks: list[Pick], keys: list[str], settings: BuildSettings) -> list[list[int] | None]:
         """Options that are balanced over all rows of a build, one entry per row; None: each row has its own."""
-        return [None] * len(answers)
+        return [None] * len(picks)
 
     @abstractmethod
     def ask(
@@ -218,6 +259,13 @@ class Task(ABC):
     def new_choices(self, row: Row, answer: str, settings: dict[str, Any]) -> list[str]:
         """The options around a free answer; `settings` are those of the build."""
         return list(row["choices"])
+
+    def redrawn(self, rows: list[Row]) -> list[tuple[list[str], int]] | None:
+        """New options for rows of this task, each with the place of the answer, that do not give the answers away.
+
+        None where options cannot be drawn from the answer alone.
+        """
+        return None
 
     # ---- audit
 

@@ -34,7 +34,9 @@ PALETTES = {
 
 
 def prompt(question: str, choices: list[str]) -> str:
-    """The `prompt` column: question, introduction, and a lettered line for each option."""
+    """The `prompt` column: question, introduction, and a lettered line for each option; else the question alone."""
+    if not choices:
+        return question
     lines = "".join(f"\n({letter(i)}) {choice}" for i, choice in enumerate(choices))
     return question + INTRODUCTION + lines
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cambrian_eval.condition import Off, On
+from cambrian_eval.conditions import Off, On
 from cambrian_eval.errors import UserError
 from cambrian_eval.results.statistics import holm
 

@@ -14,8 +14,17 @@ from functools import cache
 from importlib.resources import files
 
 from cambrian_eval.benchmark import PAPER
+from cambrian_eval.condition import Condition, Dose
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import CATEGORIES, average_divisor, benchmark_names, conditions, load_benchmark, scorers
+from cambrian_eval.registry import (
+    CATEGORIES,
+    average_divisor,
+    benchmark_names,
+    conditions,
+    load_benchmark,
+    load_condition,
+    scorers,
+)
 
 OTHER = "Other"
 """Category of a benchmark that no installed adapter declares."""
@@ -138,15 +147,39 @@ def categories_of(names: Iterable[str]) -> list[str]:
 
 
 def conditions_in_order(names: Iterable[str]) -> list[str]:
-    """Vision conditions in the registry's order; those of plug-ins that are not installed after, by name."""
-    return _ordered(names, conditions())
+    """Vision conditions in the registry's order, amounts rising; those that are not installed after, by name."""
+    order = list(conditions())
+
+    def place(name: str) -> tuple[int, float, str]:
+        base = name.partition(":")[0]
+        return (order.index(base) if base in order else len(order), amount_of(name) or 0.0, name)
+
+    return sorted(set(names), key=place)
+
+
+def amount_of(condition: str) -> float | None:
+    """The amount of a condition such as `blur:2`; None for one without."""
+    try:
+        found = load_condition(condition)
+    except UserError:
+        return None
+    return found.amount if isinstance(found, Dose) else None
+
+
+def changes_answers(condition: str) -> bool:
+    """Whether gold answers may be others under a condition."""
+    try:
+        return type(load_condition(condition)).graded is not Condition.graded
+    except UserError:
+        return False
 
 
 @cache
 def condition_style(name: str) -> ConditionStyle:
     """How a vision condition is shown; one whose plug-in is not installed is shown by its name, in gray."""
-    found = conditions().get(name)
-    if found is None:
+    try:
+        found = load_condition(name)
+    except UserError:
         return ConditionStyle(name, "", "#8a8a8a", "xx")
     return ConditionStyle(found.title, found.summary, found.color, found.hatch)
 

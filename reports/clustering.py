@@ -8,6 +8,7 @@ Which category a single benchmark belongs to is left to `assignment`.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -117,8 +118,12 @@ def distance(matrix: Array) -> Array:
 
 def labels(seen: View, method: str, k: int) -> tuple[int, ...]:
     """Groups by one method, numbered in order of appearance so that equal groupings are equal tuples."""
+    from sklearn.exceptions import ConvergenceWarning
+
     numbers: dict[int, int] = {}
-    return tuple(numbers.setdefault(int(x), len(numbers)) for x in _RUN[method](seen, k))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # equal points in a resample; the groups are valid
+        return tuple(numbers.setdefault(int(x), len(numbers)) for x in _RUN[method](seen, k))
 
 
 def purity(found: Sequence[int], truth: Sequence[str]) -> float:

@@ -34,6 +34,7 @@ RESULT_COLUMNS = (
     "n_failed",
     "n_unparsed",
     "complete",
+    "synthetic",
     "notes",
 )
 
@@ -60,7 +61,8 @@ def results_csv(runs: Sequence[NamedRun]) -> str:
                     r.n_failed,
                     r.n_unparsed,
                     "yes" if r.complete else "no",
-                    "; ".join(r.notes),
+                    "yes" if r.synthetic else "no",
+                    "; ".join(r.remarks),
                 )
             )
     return csv_text(RESULT_COLUMNS, rows)
@@ -82,7 +84,10 @@ def breakdown_csv(runs: Sequence[NamedRun]) -> str:
 
 
 def model_index(named: NamedRun, scorer: str = "fuzzy") -> str:
-    """The `model-index` block of a model card (YAML), with vision on; strings are quoted as JSON, which is YAML."""
+    """The `model-index` block of a model card (YAML), with vision on; strings are quoted as JSON, which is YAML.
+
+    Empty where nothing can be published: scores on synthetic data never are.
+    """
 
     def quoted(text: str) -> str:
         return json.dumps(text, ensure_ascii=True)
@@ -90,7 +95,7 @@ def model_index(named: NamedRun, scorer: str = "fuzzy") -> str:
     lines = ["model-index:", f"- name: {quoted(named.name)}", "  results:"]
     written = 0
     for r in named.results:
-        if r.condition != "on" or r.scorer != scorer or r.score is None:
+        if r.condition != "on" or r.scorer != scorer or r.score is None or r.synthetic:
             continue
         written += 1
         title, repo, split, metric = r.benchmark, r.benchmark, "test", "score"
@@ -146,6 +151,7 @@ def lm_eval(named: NamedRun) -> dict[str, Any]:
             "batch_size": info["model"].get("options", {}).get("batch_size", "auto"),
             "limit": info["responses_depend_on"].get("limit"),
             "random_seed": info["responses_depend_on"].get("seed"),
+            "synthetic_data": named.synthetic,
         },
         "git_hash": None,
         "date": start,

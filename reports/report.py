@@ -64,7 +64,7 @@ def write(sources: Sources, out: Path, options: Options, command: str) -> Writte
     drawn, absent = _figures(sources, theme, web)
     findings = tuple(line for figure in drawn for line in figure.file.findings)
     notes = [note for figure in drawn for note in figure.file.notes if note not in scores.notes]
-    notes = list(dict.fromkeys([*notes, *absent]))
+    notes = list(dict.fromkeys([*notes, *absent, *(text for named in runs for text in named.unusable.values())]))
     layout = tables.layout(
         _with_references(runs, scores, sources.scorer), tables.columns_named(None, scores), intervals=True
     )
@@ -84,6 +84,7 @@ def write(sources: Sources, out: Path, options: Options, command: str) -> Writte
         notes += missing
     page = ReportPage(
         options.title,
+        tuple(named.name for named in runs if named.synthetic),
         tables.write(replace(layout, notes=()), "html"),
         (*layout.notes, *notes),
         findings,
@@ -134,7 +135,7 @@ def _with_references(runs: Sequence[NamedRun], scores: ScoreTable, scorer: str) 
     from cambrian_eval.results.published_scores import nearest
 
     cells: dict[str, dict[str, float]] = {}
-    for model in scores.models:
+    for model in (n.name for n in runs if not n.synthetic):
         printed = {b: rows[0] for b in scores.benchmarks if (rows := nearest(model, b))}
         if printed:
             name = f"{next(iter(printed.values())).model} (as printed)"
@@ -173,6 +174,9 @@ def _exports(runs: Sequence[NamedRun], out: Path, scorer: str) -> list[Path]:
         values = json.dumps(exports.lm_eval(named), indent=2, ensure_ascii=False) + "\n"
         written.append(style.write(out / "lm-eval" / f"{stem}.json", values))
         card = exports.model_index(named, scorer)
+        path = out / "model-index" / f"{stem}.yaml"
         if card:
-            written.append(style.write(out / "model-index" / f"{stem}.yaml", card))
+            written.append(style.write(path, card))
+        else:
+            path.unlink(missing_ok=True)  # one of an earlier report of another run
     return written

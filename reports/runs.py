@@ -5,21 +5,26 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.registry import benchmark_names, load_benchmark
+from cambrian_eval.results import circumstances
 from cambrian_eval.results.averages import judges
+from cambrian_eval.results.basis import Key, key_of, mixed_rules, problems, remedy, unchecked
 from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
 
 from .attributes import attribute_named
 from .catalogue import canonical, conditions_in_order, entry, scorers_in_order
-from .scores import ScoreTable, build, csv_rows, number
+from .scores import ScoreTable, build, csv_rows, number, score
 
 YOUR_RUNS = "your runs"
 """What tables and figures call the runs a command was given."""
+SYNTHETIC = "synthetic data"
+"""What is written beside every score on rows that a program drew."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ class Scored:
         return None
 
     @property
+    def synthetic(self) -> bool:
+        """Whether any of the scores is on rows that a program drew."""
+        return any(r.synthetic for r in self.results)
+
+    @property
     def conditions(self) -> list[str]:
         """Vision conditions with results, in the registry's order."""
         return conditions_in_order(r.condition for r in self.results)
@@ -52,6 +62,8 @@ class NamedRun(Scored):
     """A model whose samples are known, too."""
 
     run: Run
+    unusable: Mapping[Key, str] = field(default_factory=dict)
+    """Stored results that no longer belong to the run, with the message about each; they are not among `results`."""
 
 
 def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
@@ -68,13 +80,23 @@ def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
         distinct = [f"{n} ({p})" for n, p in zip(names, paths, strict=True)]
     found = []
     for name, run in zip(distinct, opened, strict=True):
-        results = tuple(run.results())
-        if not results:
+        stored = run.results()
+        if not stored:
             raise UserError(
                 f"{run.path} has no results yet; finish the run, or score it: cambrian-eval score {run.path}"
             )
-        found.append(NamedRun(name, results, run))
+        unusable = {key: remedy(run, key, reason) for key, reason in problems(run, stored).items()}
+        results = tuple(r for r in stored if key_of(r) not in unusable)
+        if not results:
+            raise UserError(next(iter(unusable.values())))
+        synthetic = any(r.synthetic for r in results)
+        found.append(NamedRun(f"{name} ({SYNTHETIC})" if synthetic else name, results, run, unusable))
     return found
+
+
+def label_of(runs: Sequence[NamedRun]) -> str:
+    """What captions and headings call these runs: synthetic data is named there too."""
+    return f"{YOUR_RUNS}, {SYNTHETIC}" if any(named.synthetic for named in runs) else YOUR_RUNS
 
 
 def read_results(path: Path) -> list[Scored]:
@@ -89,9 +111,16 @@ def read_results(path: Path) -> list[Scored]:
         )
     found: dict[str, dict[tuple[str, str, str], Result]] = {}
     for line, record in enumerate(records, start=2):
-        cell = {k: number(path, line, k, record.get(k) or "") for k in ("score", "low", "high", "chance", "n")}
         if not record["model"] or not record["benchmark"]:
             raise UserError(f"{path} line {line}: model or benchmark is empty; fill in both")
+        cell = {k: number(path, line, k, record.get(k) or "") for k in ("low", "high", "chance", "n")}
+        cell["score"] = score(path, line, "score", record["benchmark"], record["score"])
+        if not (math.isnan(cell["n"]) or (cell["n"] >= 0 and cell["n"] == int(cell["n"]))):
+            raise UserError(f"{path} line {line}: n is {record['n']!r}, not a number of samples")
+        if cell["low"] > cell["high"]:
+            raise UserError(f"{path} line {line}: low is above high; exchange them")
+        if record.get("complete", "yes") not in ("yes", "no", ""):
+            raise UserError(f"{path} line {line}: complete is {record['complete']!r}; write yes or no")
         result = _result(record, cell)
         model = record["model"]
         key = result.benchmark, result.condition, result.scorer
@@ -138,10 +167,13 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     cells: dict[str, dict[str, float]] = {}
     intervals: dict[tuple[str, str], tuple[float, float]] = {}
     notes: list[str] = []
-    incomplete: dict[str, list[str]] = {}
+    for message in (m for named in runs for key, m in named.unusable.items() if key[1:] == (condition, scorer)):
+        raise UserError(message)
+    subsets: dict[str, list[str]] = {}
     for named in runs:
         cells[named.name] = {}
-        partial, withheld = [], []
+        partial: list[Result] = []
+        withheld: list[str] = []
         for r in named.results:
             if (r.scorer, r.condition) != (scorer, condition):
                 continue
@@ -152,31 +184,69 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
             if r.interval is not None:
                 intervals[named.name, r.benchmark] = r.interval
             if not r.complete:
-                partial.append(r.benchmark)
+                partial.append(r)
         if not cells[named.name]:
             raise UserError(
                 f"{named.run.path} has no scores under scorer {scorer!r} and vision {condition!r}; it has scorers "
                 f"{', '.join(named.scorers)} and conditions {', '.join(named.conditions)}"
             )
-        if partial:
-            which = "all benchmarks" if len(partial) == len(cells[named.name]) else ", ".join(partial)
-            incomplete.setdefault(which, []).append(named.name)
+        if partial and not named.synthetic:
+            subsets.setdefault(", ".join(map(_subset, partial)), []).append(named.name)
         if withheld:
             notes.append(f"{named.name}: no scores for {', '.join(withheld)}, whose answers are withheld")
-    for which, names in incomplete.items():
-        whom = "all models" if len(names) == len(runs) > 1 else ", ".join(names)
-        notes.append(f"subset: the scores of {whom} on {which} cover only some rows of the published dataset")
-    shown = [r for named in runs for r in named.results if (r.scorer, r.condition) == (scorer, condition)]
+    for which, names in subsets.items():
+        notes.append(f"subset: {'all models' if len(names) == len(runs) > 1 else ', '.join(names)}: {which}")
+    if drawn := [named.name for named in runs if named.synthetic]:
+        notes.append(
+            f"{SYNTHETIC}: the rows of {', '.join(drawn)} were drawn by a program; these scores say nothing about the "
+            "published benchmarks"
+        )
+    shown_of = {n.name: [r for r in n.results if (r.scorer, r.condition) == (scorer, condition)] for n in runs}
+    shown = [r for mine in shown_of.values() for r in mine]
     if len(different := judges(shown)) > 1:
         notes.append(f"these scores and their averages come from different judges: {'; '.join(different)}")
-    table = build(cells, YOUR_RUNS, notes)
+    refuse_mixed_rules(shown)
+    if unknown := [
+        name for name, mine in shown_of.items() if any(r.basis is None and r.score is not None for r in mine)
+    ]:
+        notes.append(f"scored by a version that is not recorded: {', '.join(unknown)}")
+    if bare := [named.name for named in runs if unchecked(named.run, shown_of[named.name])]:
+        notes.append(
+            f"not checked, because samples, responses or verdicts are missing in the folder: {', '.join(bare)}"
+        )
+    made: dict[str, list[str]] = {}
+    for named in runs:
+        for text in circumstances.notes(named.run.info):
+            made.setdefault(text, []).append(named.name)
+    notes += [f"{', '.join(names)}: {text}" for text, names in made.items()]
+    label = label_of(runs)
+    table = build(cells, label, notes)
     return replace(
         table,
         own=frozenset(cells),
         intervals=intervals,
-        groups={name: YOUR_RUNS.capitalize() for name in cells},
+        groups={name: label.capitalize() for name in cells},
         attributes={named.name: _attributes(named.run.info) for named in runs},
     )
+
+
+def refuse_mixed_rules(results: Iterable[Result]) -> None:
+    """Scores that different versions of a scorer made do not stand beside each other."""
+    by_scorer: dict[str, list[Result]] = {}
+    for r in results:
+        by_scorer.setdefault(r.scorer, []).append(r)
+    for scorer, mine in by_scorer.items():
+        if (mixed := mixed_rules(mine)) is not None:
+            raise UserError(
+                f"the {scorer!r} scores were made by different versions ({mixed}); score the runs with this one: "
+                f"cambrian-eval score RUN --scorer {scorer}"
+            )
+
+
+def _subset(r: Result) -> str:
+    """How much of a benchmark a result covers, in words."""
+    whole = load_benchmark(r.benchmark).source.n_rows if r.benchmark in benchmark_names() else None
+    return f"{entry(r.benchmark).short} {r.n:,}" + (f" of {whole:,} rows" if whole else " rows")
 
 
 def _attributes(info: Mapping[str, object]) -> dict[str, float]:

@@ -21,11 +21,17 @@ from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.safe_text import name_in_csv
 
 from .attributes import attribute_named
-from .catalogue import SIXTEEN, canonical, in_order
+from .catalogue import SIXTEEN, canonical, entry, in_order
 
 Array = npt.NDArray[np.float64]
 
 MISSING = {"", "-", "–", "—", "n/a", "na", "nan", "none", "null"}
+NUMBER = re.compile(r"[-+]?(\d{1,3}(,\d{3})+(\.\d*)?|(\d+\.?\d*|\.\d+)(e[-+]?\d+)?)%?", re.ASCII | re.IGNORECASE)
+"""How numbers are written; a comma is read only where it separates thousands."""
+MAX_BYTES = 64 << 20
+"""Larger CSV files are not read."""
+MOST_ROWS = 10_000
+"""The most models of a table."""
 MOST_MODELS = 12
 """More models than this cannot be told apart in one set of bars or one radar."""
 
@@ -99,14 +105,19 @@ def csv_rows(path: Path) -> list[list[str]]:
     try:
         if not path.is_file():
             raise UserError(f"{path} is not a file; name a CSV of scores")
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{path} has more than {MAX_BYTES >> 20} MB; name a CSV of scores")
         text = path.read_text(encoding="utf-8-sig")
         return [[name_in_csv(cell) for cell in row] for row in csv.reader(text.splitlines())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as a UTF-8 CSV file ({error}); name a CSV of scores") from error
 
 
-def read_csv(path: Path) -> ScoreTable:
-    """A table from a CSV: wide (model, then a column per benchmark) or long (model, benchmark, score)."""
+def read_csv(path: Path, scorer: str = "fuzzy", condition: str = "on") -> ScoreTable:
+    """A table from a CSV: wide (model, then a column per benchmark) or long (model, benchmark, score).
+
+    A long one can name scorers and vision conditions; the rows of these two are read.
+    """
     rows = [r for r in csv_rows(path) if any(r)]
     if len(rows) < 2:
         raise UserError(f"{path}: has no rows; the first line names the columns, each further line is a model")
@@ -120,21 +131,44 @@ def read_csv(path: Path) -> ScoreTable:
             raise UserError(f"{path} line {number}: {len(row)} cells under {len(head)} columns; quote commas in names")
     records = [dict(zip(lower, row, strict=True)) for row in rows[1:]]
     if {"model", "benchmark", "score"} <= set(lower):
-        return _long(path, records)
-    return _wide(path, head, records)
+        table = _long(path, records, scorer, condition)
+    else:
+        table = _wide(path, head, records)
+        if (scorer, condition) != ("fuzzy", "on"):
+            text = f"{path.name} does not say under which scorer and vision condition; its scores are shown as they are"
+            table = replace(table, notes=(*table.notes, text))
+    if len(table.models) > MOST_ROWS:
+        raise UserError(f"{path}: {len(table.models)} models; at most {MOST_ROWS} can be shown")
+    known = [b for b in table.benchmarks if canonical(b)]
+    values = table.values[:, [table.benchmarks.index(b) for b in known]]
+    values = values[np.isfinite(values)]
+    if values.size and 0 < values.max() <= 1:
+        notes = (
+            *table.notes,
+            f"{path.name}: no score is above 1; scores are expected on a scale of 100, not as shares",
+        )
+        table = replace(table, notes=notes)
+    return table
 
 
 def number(path: Path, line: int, column: str, text: str) -> float:
     """A cell as a number; missing marks are NaN. A thousands comma, as in `1,547.1`, is understood."""
     if text.lower() in MISSING:
         return math.nan
-    try:
-        value = float(text.replace(",", "").rstrip("%"))
-    except ValueError:
-        value = math.inf
+    value = float(text.replace(",", "").rstrip("%")) if NUMBER.fullmatch(text) else math.inf
     if not math.isfinite(value):
         raise UserError(
             f"{path} line {line}: column {column!r} holds {text!r}, which is not a number; leave missing cells empty"
+        )
+    return value
+
+
+def score(path: Path, line: int, column: str, benchmark: str, text: str) -> float:
+    """A cell as a score, which is on the benchmark's scale where that is known."""
+    value, most = number(path, line, column, text), entry(benchmark).scale
+    if canonical(benchmark) and not (math.isnan(value) or 0 <= value <= most):
+        raise UserError(
+            f"{path} line {line}: column {column!r} holds {text!r}, which is not a score of {benchmark} (0 to {most:g})"
         )
     return value
 
@@ -148,23 +182,30 @@ def _attributes(path: Path, line: int, record: Mapping[str, str]) -> dict[str, f
     }
 
 
-def _scorer(records: Sequence[Mapping[str, str]]) -> str:
-    """Which rows of a long CSV are read where it names scorers: those of `fuzzy`, else of the first one."""
-    named = [record.get("scorer", "") for record in records]
-    return "fuzzy" if "fuzzy" in named else named[0]
+def _scorer(path: Path, records: Sequence[Mapping[str, str]], wanted: str) -> tuple[str, list[str]]:
+    """Which rows of a long CSV are read where it names scorers, and notes; the only one there is if not the wanted."""
+    named = list(dict.fromkeys(record.get("scorer", "") for record in records))
+    if wanted in named:
+        others = sorted(n for n in named if n != wanted)
+        return wanted, [
+            f"{path.name}: scores by {wanted!r}; rows by {', '.join(others)} are not used"
+        ] if others else []
+    if len(named) > 1:
+        raise UserError(f"{path}: no scores by {wanted!r}; it has {', '.join(sorted(named))}: name one with --scorer")
+    return named[0], [f"{path.name}: scores by {named[0]!r}"] if named[0] else []
 
 
-def _long(path: Path, records: Sequence[Mapping[str, str]]) -> ScoreTable:
+def _long(path: Path, records: Sequence[Mapping[str, str]], wanted: str, condition: str) -> ScoreTable:
     cells: dict[str, dict[str, float]] = {}
     intervals: dict[tuple[str, str], tuple[float, float]] = {}
     groups: dict[str, str] = {}
     attributes: dict[str, dict[str, float]] = {}
-    notes: list[str] = []
-    skipped = 0
-    scorer = _scorer(records)
+    skipped: set[str] = set()
+    partial: list[str] = []
+    scorer, notes = _scorer(path, records, wanted)
     for line, record in enumerate(records, start=2):
-        if record.get("condition", "on") not in ("on", ""):
-            skipped += 1
+        if (stated := record.get("condition") or "on") != condition:
+            skipped.add(stated)
             continue
         if record.get("scorer", "") != scorer:
             continue
@@ -175,17 +216,25 @@ def _long(path: Path, records: Sequence[Mapping[str, str]]) -> ScoreTable:
             continue
         if name in cells.setdefault(model, {}):
             raise UserError(f"{path} line {line}: {model} has two scores for {name}; keep one scorer and one setting")
-        cells[model][name] = number(path, line, "score", record["score"])
+        cells[model][name] = score(path, line, "score", name, record["score"])
         low, high = record.get("low") or record.get("interval_low"), record.get("high") or record.get("interval_high")
         if low and high:
             intervals[model, name] = (number(path, line, "low", low), number(path, line, "high", high))
+            if intervals[model, name][0] > intervals[model, name][1]:
+                raise UserError(f"{path} line {line}: low is above high; exchange them")
+        if record.get("complete") == "no":
+            partial.append(name)
         if record.get("group"):
             groups[model] = record["group"]
         attributes.setdefault(model, {}).update(_attributes(path, line, record))
-    if others := {record.get("scorer", "") for record in records} - {scorer}:
-        notes.append(f"{path.name}: scores by {scorer!r}; rows by {', '.join(sorted(others))} are not used")
+    if partial:
+        names = ", ".join(dict.fromkeys(partial))
+        notes.append(f"{path.name}: scores on {names} cover only some rows of the published dataset (complete: no)")
+    if skipped and not cells:
+        raise UserError(f"{path}: no scores under vision condition {condition!r}; it has {', '.join(sorted(skipped))}")
     if skipped:
-        notes.append(f"{path.name}: {skipped} rows under a vision condition other than 'on' are not used")
+        text = f"rows under the vision condition {', '.join(sorted(skipped))} are not used"
+        notes.append(f"{path.name}: scores under {condition!r}; {text}")
     table = build(
         {m: {b: v for b, v in row.items() if not math.isnan(v)} for m, row in cells.items()}, path.name, notes
     )
@@ -194,6 +243,8 @@ def _long(path: Path, records: Sequence[Mapping[str, str]]) -> ScoreTable:
 
 def _wide(path: Path, head: Sequence[str], records: Sequence[Mapping[str, str]]) -> ScoreTable:
     label = next((h for h in head if h.lower() in ("model", "name", "method")), head[0])
+    if canonical(label):
+        raise UserError(f"{path}: no column names the models; call it 'model'")
     cells: dict[str, dict[str, float]] = {}
     groups: dict[str, str] = {}
     attributes: dict[str, dict[str, float]] = {}
@@ -214,7 +265,7 @@ def _wide(path: Path, head: Sequence[str], records: Sequence[Mapping[str, str]])
             raise UserError(f"{path} line {line}: the column {label!r} is empty; name the model")
         if model in cells:
             raise UserError(f"{path} line {line}: model {model!r} occurs twice; give each row its own name")
-        numbers = {name: number(path, line, key, record[key]) for key, name in columns.items()}
+        numbers = {name: score(path, line, key, name, record[key]) for key, name in columns.items()}
         cells[model] = {name: value for name, value in numbers.items() if not math.isnan(value)}
         if record.get("group"):
             groups[model] = record["group"]

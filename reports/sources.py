@@ -14,7 +14,7 @@ from pathlib import Path
 from cambrian_eval.errors import UserError, unknown
 
 from .catalogue import canonical
-from .runs import YOUR_RUNS, NamedRun, Scored, inputs, open_runs, read_results, score_table
+from .runs import NamedRun, Scored, inputs, label_of, open_runs, read_results, refuse_mixed_rules, score_table
 from .scores import ScoreTable, combine, from_published, published_tables, read_csv
 from .style import Provenance
 
@@ -46,6 +46,11 @@ class Sources:
         """What is read from disk."""
         return (*self.runs, *self.scores)
 
+    @cached_property
+    def beside_paper(self) -> str | None:
+        """What `--published` names, where the runs may stand beside it: scores on synthetic data may not."""
+        return None if any(named.synthetic for named in self.opened) else self.published
+
     @property
     def matrix_alone(self) -> bool:
         """Whether the paper's correlation matrix is the only source."""
@@ -58,7 +63,7 @@ class Sources:
     @property
     def label(self) -> str:
         """The files in words: the names of CSV files, and your runs."""
-        return ", ".join([*(path.name for path in self.scores), *([YOUR_RUNS] if self.runs else [])])
+        return ", ".join([*(path.name for path in self.scores), *([label_of(self.opened)] if self.runs else [])])
 
     @cached_property
     def opened(self) -> list[NamedRun]:
@@ -69,6 +74,7 @@ class Sources:
     def results(self) -> list[Scored]:
         """Run folders and CSV files of results, for figures that need several conditions or scorers."""
         found: list[Scored] = [model for path in self.scores for model in read_results(path)]
+        refuse_mixed_rules(r for named in self.opened for r in named.results)
         return [*found, *self.opened]
 
     @cached_property
@@ -80,9 +86,12 @@ class Sources:
                 "or plot correlation"
             )
         parts: list[ScoreTable] = []
-        if self.published:
-            parts.append(from_published(self.published))
-        parts += [read_csv(path) for path in self.scores]
+        notes: tuple[str, ...] = ()
+        if self.beside_paper:
+            parts.append(from_published(self.beside_paper))
+        elif self.published:
+            notes = (f"--published {self.published} is left out: scores on synthetic data cannot be compared with it",)
+        parts += [read_csv(path, self.scorer, self.condition) for path in self.scores]
         if self.runs:
             parts.append(score_table(self.opened, self.scorer, self.condition))
         if not parts:
@@ -90,7 +99,8 @@ class Sources:
                 "nothing to read: name run folders, --scores FILE.csv, or --published NAME "
                 f"({', '.join([*published_tables(), 'backbones', 'figure15'])})"
             )
-        return narrowed(combine(parts), self.models, self.benchmarks)
+        found = narrowed(combine(parts), self.models, self.benchmarks)
+        return replace(found, notes=(*found.notes, *notes))
 
     def provenance(self, command: str) -> Provenance:
         """The record that goes beside every figure."""

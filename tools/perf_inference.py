@@ -3,6 +3,7 @@
     python tools/perf_inference.py                      # this machine: a GPU if there is one, else a mid-size model
     python tools/perf_inference.py --size 8b --dtype bfloat16 --json perf.json
     python tools/perf_inference.py --naive --workloads a
+    make gpu-check                                      # workloads (a) and (b) and the ids, in at most eight minutes
 
 Random weights, made on the device. Both sides answer the same questions in one run, and their ids are compared. Needs
 only torch, transformers, numpy and Pillow. Every time has its lower bound beside it: the operations (counted by
@@ -29,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -361,7 +363,11 @@ def compare_ids(model: Any, processor: CambrianProcessor, count: int, options: a
     ids = wrong = rows = 0
     gap = scale = 0.0
     lengths: Counter[int] = Counter()
+    done = 0
     for question in asked:
+        if time.perf_counter() > options.end:
+            break
+        done += 1
         expected = naive(question)
         ids, lengths[len(expected)] = ids + len(expected), lengths[len(expected)] + 1
         unequal = sum(a != b for a, b in zip_longest(expected, after[question.tag]))
@@ -369,7 +375,7 @@ def compare_ids(model: Any, processor: CambrianProcessor, count: int, options: a
         logits = naive.logits(question).cpu()
         gap = max(gap, float((logits - first[question.tag]).abs().max()))
         scale = max(scale, float(logits.abs().max()))
-    found: dict[str, Any] = {"questions": len(asked), "ids": ids, "ids_differing": wrong, "questions_differing": rows}
+    found: dict[str, Any] = {"questions": done, "ids": ids, "ids_differing": wrong, "questions_differing": rows}
     found["asked_alone"] = driver.clock.counts["alone"]
     found["lengths"] = dict(sorted(lengths.items()))
     return found | {"largest_logit_gap": gap, "largest_logit": scale}
@@ -418,8 +424,11 @@ def main() -> None:
     parser.add_argument("--deterministic", action="store_true")
     parser.add_argument("--scale", type=int, default=8 if gpu else 1, help="multiply the number of questions")
     parser.add_argument("--compare", type=int, default=0, metavar="N", help="compare ids and logits over N questions")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="compare no more ids after this time")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    start = time.perf_counter()
+    options.end = start + 60 * options.minutes
     device, dtype = torch.device(options.device), getattr(torch, options.dtype)
     warnings.filterwarnings("ignore", message="the image begins at position")
     machine = measure_machine(device, dtype)
@@ -436,10 +445,13 @@ def main() -> None:
         print(f"  ({key}) done", file=sys.stderr)
     for line in show(results, machine):
         print(line)
-    record: dict[str, Any] = {"machine": asdict(machine), "workloads": results}
+    about = {"device": name, "size": options.size, "dtype": options.dtype, "parameters": count}
+    about |= {"torch": torch.__version__, "transformers": transformers.__version__, "python": platform.python_version()}
+    record: dict[str, Any] = {**about, "machine": asdict(machine), "workloads": results}
     if options.compare:
         record["compared"] = compare_ids(model, processor, options.compare, options)
         print(json.dumps(record["compared"]))
+    record["total_seconds"] = time.perf_counter() - start
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(record, indent=2) + "\n")

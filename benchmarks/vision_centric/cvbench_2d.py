@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cambrian_eval.benchmark import Graded, Unit
+from cambrian_eval.benchmark import Graded, Unit, sides_exchanged
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import released
 
@@ -30,6 +30,11 @@ class CVBench2D(CVBench):
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The released first-character rule; only full stops are dropped at the end."""
         return released.letter(sample, reply, trailing=".")
+
+    def mirrored(self, sample: Sample) -> Sample | None:
+        """Relations to the left and right get the other answer."""
+        unchanged = super().mirrored(sample)
+        return sides_exchanged(sample) if unchanged is None else unchanged
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Every row once in its source and once among all rows."""

@@ -70,7 +70,7 @@ class ThreeDSRBench(Benchmark):
         return HubSource(
             "ccvl/3DSRBench",
             "test",
-            0,
+            None,
             ("question", "A", "B", "answer", "category", "image"),
             files=("3dsrbench_v1_vlmevalkit_circular.tsv",),
             mirrors=(Mirror("oscarqjh/3DSRBench_lmmseval", "3dsr_circular"),),

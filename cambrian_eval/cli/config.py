@@ -1,6 +1,7 @@
 """`--config run.toml`: every option of a command by its own name; options on the command line override them.
 
-`[model]` is a table of the model's own options, as for `-M`, with the `--model` spec itself as `spec`.
+`[model]` is a table of the model's own options, as for `-M`, with the `--model` spec itself as `spec`. `[decoding]` and
+`[processor]` are tables of what `-G` and `-P` take.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Any
 from cambrian_eval.errors import UserError, unknown
 
 
-def defaults(path: Path, command: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The file's values as defaults for a command's parameters, and the model's own options."""
+def defaults(path: Path, command: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The file's values as defaults for a command's parameters, the model's own options, and decoding settings."""
     import tomllib
 
     try:
@@ -34,13 +35,39 @@ def defaults(path: Path, command: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         model_options = {name.replace("-", "_"): value for name, value in table.items() if name != "spec"}
         if "spec" in table:
             found["model"] = _typed(table["spec"], options["model"], f"{path}: model.spec")
+    decoding = _table(content, "decoding", path)
+    if processor := _table(content, "processor", path):
+        found[options["processor"].name] = [f"{name}={_word(value)}" for name, value in processor.items()]
     for key, value in content.items():
         name = key.replace("-", "_")
         if name not in options:
             raise unknown(f"key in {path}", key, [o.replace("_", "-") for o in options])
         where = f"{path}: {key}"
         found[options[name].name] = _switches(value, where) if name == "set" else _typed(value, options[name], where)
-    return found, model_options
+    return found, model_options, decoding
+
+
+def _table(content: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """A table of the file, taken out of its content; empty where it is not there."""
+    table = content.pop(name, {})
+    if not isinstance(table, dict):
+        raise UserError(f"{path}: {name} must be a table such as [{name}] with name = value")
+    return table
+
+
+def text_or_file(text: str, option: str) -> str:
+    """The text of an option, or where it begins with @, the content of the file that it names, without the
+    line break at its end.
+    """
+    if not text.startswith("@"):
+        return text
+    path = Path(text[1:]).expanduser()
+    try:
+        return path.read_text("utf-8-sig").removesuffix("\n")
+    except OSError as error:
+        raise UserError(f"{option} {text} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{option} {text} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
 def _switches(value: Any, where: str) -> list[str]:

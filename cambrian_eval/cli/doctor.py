@@ -15,11 +15,14 @@ NEEDS = (
     ("PIL", "images"),
     ("rapidfuzz", "fuzzy scoring"),
     ("openai", "API models and the LLM judge"),
+    ("aiohttp", "API models and the LLM judge"),
     ("matplotlib", "figures"),
     ("sklearn", "benchmark analysis"),
     ("pycocotools", "building CV-Bench"),
     ("ray", "many GPUs: pip install 'cambrian-eval[ray]'"),
+    ("fastapi", "--serve 'transformers serve': pip install 'cambrian-eval[serve]'"),
     ("bitsandbytes", "--quantize: pip install bitsandbytes"),
+    ("peft", "--adapter: pip install 'cambrian-eval[peft]'"),
     ("flash_attn", "--attention flash_attention_2"),
 )
 

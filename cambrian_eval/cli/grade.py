@@ -20,10 +20,13 @@ def grade(
     from dataclasses import asdict
 
     from cambrian_eval.cli import output
+    from cambrian_eval.errors import UserError
     from cambrian_eval.registry import load_benchmark
     from cambrian_eval.results.prediction_files import grade_file, write_verdicts
 
-    declared = load_benchmark(benchmark, **output.settings(set_).get(benchmark, {}))
+    if out is not None and out.exists() and file.exists() and out.samefile(file):
+        raise UserError(f"--out {out} is the file with the predictions; choose another name")
+    declared = load_benchmark(benchmark, **output.settings_of(set_, benchmark))
     lines, result = grade_file(file, declared, scorer, official_raw=official_raw)
     if out is not None:
         write_verdicts(out, lines)

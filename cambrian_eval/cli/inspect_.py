@@ -1,4 +1,4 @@
-"""`cambrian-eval inspect`: describes a Cambrian-1 checkpoint without loading it."""
+"""`cambrian-eval inspect`: describes a checkpoint without loading it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ from typing import Any
 
 import typer
 
+from cambrian_eval.errors import UserError
+
 
 def inspect(
-    model: str = typer.Argument(help="Folder or Hub id of a checkpoint, with or without cambrian: before it."),
+    model: str = typer.Argument(help="Folder or Hub id of a checkpoint, with or without cambrian: or hf: before it."),
     size: list[str] = typer.Option(["640x480"], help="Image size WIDTHxHEIGHT to count visual tokens for; repeatable."),
     towers_root: str = typer.Option(None, help="Folder with local vision-tower weights."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
 ) -> None:
-    """Show sizes, towers, sampler layers, template, visual tokens and memory, and what is missing from the cache."""
+    """Show sizes, template, memory and missing files of a checkpoint; for hf:, what was tested and is shared."""
     from cambrian_eval.cli import output
+    from cambrian_eval.registry import locate
 
     sizes = [_size(text) for text in size]
-    name = model.removeprefix("cambrian:")
+    adapter, name = locate(model)
+    if adapter.name == "hf":
+        _transformers(name, json)
+        return
+    if adapter.name != "cambrian":
+        raise UserError(f"inspect describes checkpoints (cambrian:PATH, hf:PATH); {model} is not one")
 
     from cambrian_eval.models.cambrian.inspect import describe_checkpoint
     from cambrian_eval.models.local import loading
@@ -39,9 +47,37 @@ def inspect(
     print(f"download it with `{found['fetch_command']}`" if found["missing"] else "missing: nothing")
 
 
-def _size(text: str) -> tuple[int, int]:
-    from cambrian_eval.errors import UserError
+def _transformers(name: str, json: bool) -> None:
+    """A checkpoint for `hf:`."""
+    from cambrian_eval.cli import output
+    from cambrian_eval.models.local import loading
+    from cambrian_eval.models.transformers_vlm.inspect import describe_checkpoint
 
+    with loading(name):
+        found = describe_checkpoint(name)
+    if json:
+        print(output.as_json(found))
+        return
+    known = {None: "not tested", True: "yes", False: "no"}
+    tested = "not run" if found["tested"] is None else f"on a tiny checkpoint, transformers {found['tested']}"
+    rows = [
+        ["checkpoint", found["name"]],
+        ["folder", found["folder"]],
+        ["type", f"{found['model_type']} ({found['architecture'] or 'no image-text-to-text class'})"],
+        ["stored values", f"{found['parameters']:,}" if found["parameters"] else "no .safetensors weights"],
+        ["stored as", ", ".join(found["stored_dtype"]) or "-"],
+        ["chat template", known[found["chat_template"]]],
+        ["architecture tested", tested],
+        ["batch = single requests", known[found["batch_equals_single"]]],
+        ["several images", known[found["several_images"]]],
+        ["needs torchvision", known[found["needs_torchvision"]]],
+        ["thinks by default", found["thinks_by_default"] or "see the checkpoint"],
+        ["shared images", found["shared_images"]],
+    ]
+    print(output.table([["what", "value"], *rows]))
+
+
+def _size(text: str) -> tuple[int, int]:
     width, times, height = text.lower().partition("x")
     if not (times and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise UserError(f"--size {text!r} is not of the form WIDTHxHEIGHT, for example 640x480")

@@ -1,4 +1,4 @@
-"""`cambrian-eval list`: benchmarks, models, conditions and scorers, and the options of a model adapter."""
+"""`cambrian-eval list`: benchmarks, models, conditions, scorers and recipes, and the options of a model adapter."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import typer
 
 if TYPE_CHECKING:
     from cambrian_eval.benchmark import Benchmark
+    from cambrian_eval.models.recipes.recipe import Recipe
 
-KINDS = ("benchmarks", "suites", "models", "conditions", "scorers")
+KINDS = ("benchmarks", "suites", "models", "conditions", "scorers", "recipes")
 
 
 def list_(
-    kind: str = typer.Argument(None, help="benchmarks, suites, models, conditions or scorers. [default: all]"),
+    kind: str = typer.Argument(None, help="benchmarks, suites, models, conditions, scorers or recipes. [default: all]"),
     options: str = typer.Option(None, metavar="KIND", help="With models: the options of this adapter (-M name=value)."),
     json: bool | None = typer.Option(None, "--json", help="Print one JSON object instead of text."),
 ) -> None:
-    """List benchmarks by category, suites, models, conditions and scorers."""
+    """List benchmarks by category, suites, models, conditions, scorers and recipes."""
     from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError, unknown
 
@@ -33,6 +34,8 @@ def list_(
         _all()
     elif kind == "benchmarks":
         _benchmarks()
+    elif kind == "recipes":
+        _recipes()
     else:
         print(output.table([[name, summary] for name, summary in _summaries(kind).items()]))
 
@@ -59,6 +62,10 @@ def _as_json(kind: str | None) -> dict[str, Any]:
 
     from cambrian_eval.registry import adapter_names, scorers, suites
 
+    if kind == "recipes":
+        from cambrian_eval.models.recipes.catalog import all_recipes
+
+        return {kind: [_recipe_as_json(recipe) for recipe in all_recipes()]}
     if kind is not None and kind != "benchmarks":
         return {kind: [{"name": name, "summary": summary} for name, summary in _summaries(kind).items()]}
     benchmarks = [
@@ -85,7 +92,7 @@ def _as_json(kind: str | None) -> dict[str, Any]:
 
 
 def _all() -> None:
-    from cambrian_eval.registry import adapter_names, unusable
+    from cambrian_eval.registry import adapter_names, recipe_files, unusable
 
     found = _benchmarks()
     print(f"\nmodels:   {', '.join(adapter_names())}")
@@ -93,6 +100,7 @@ def _all() -> None:
         print(f"{kind}:")
         for name, summary in _summaries(kind).items():
             print(f"  {name:<10}  {summary}")
+    print(f"recipes:  {', '.join(recipe_files())}")
     settings = [f"{b.name}.{name}" for b in found for name in b.settings_schema]
     if settings:
         print(f"settings: {', '.join(settings)}")
@@ -100,6 +108,35 @@ def _all() -> None:
         print("unusable plug-ins:")
         for plugin in broken:
             print(f"  {plugin.kind} {plugin.name}: {plugin.reason}")
+
+
+def _recipes() -> None:
+    """What each recipe is for, and its sources; `show --recipe` prints its values."""
+    from cambrian_eval.errors import UserError
+    from cambrian_eval.models.recipes.recipe import read
+    from cambrian_eval.registry import recipe_files
+
+    files = recipe_files()
+    width = max(map(len, files))
+    for name, path in files.items():
+        try:
+            recipe = read(path, name)
+        except UserError as error:  # a third party's
+            print(f"{name:<{width}}  cannot be used: {error}")
+            continue
+        print(f"{name:<{width}}  {recipe.summary}")
+        for source in recipe.sources:
+            print(f"{'':<{width}}  source: {source.document} ({source.date})")
+    print("cambrian-eval show --recipe NAME prints the values, each with its source")
+
+
+def _recipe_as_json(recipe: Recipe) -> dict[str, Any]:
+    sources = [
+        {"document": s.document, "date": s.date.isoformat(), "url": s.url, "version": s.version, "values": s.values}
+        for s in recipe.sources
+    ]
+    texts = {"summary": recipe.summary, "models": recipe.models, "note": recipe.note}
+    return {"name": recipe.name, **texts, "values": dict(recipe.written), "sources": sources}
 
 
 def _benchmarks() -> list[Benchmark]:
@@ -113,7 +150,9 @@ def _benchmarks() -> list[Benchmark]:
         if inside:
             rows.append([f"-- {category}", "", "", "", "", ""])
         for b in inside:
-            source = f"{b.source.repo} ({b.source.split})"
+            source = (
+                f"{b.source.repo} ({b.source.split})" if b.source.is_published else "only your own rows (--data-root)"
+            )
             rows.append(
                 [b.name, str(b.source.n_rows or "-"), f"{b.typical_chance:g}", f"{b.scale:g}", b.metric, source]
             )

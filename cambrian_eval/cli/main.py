@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from cambrian_eval.cli import output
-from cambrian_eval.errors import CambrianEvalError, unknown
+from cambrian_eval.errors import CambrianEvalError, UserError, unknown
 from cambrian_eval.safe_text import SafeStream
 
 COMMANDS = {
@@ -38,6 +38,7 @@ COMMANDS = {
     "cvbench": ("cvbench_builder.cli:app", "Build, review and audit CV-Bench from source annotations."),
     "status": ("cambrian_eval.cli.status:status", "Progress of a run, from another terminal."),
     "merge": ("cambrian_eval.cli.merge:merge", "Merge the shards of a run, with every check."),
+    "cache": ("cambrian_eval.cli.cache:app", "What a response cache holds, and removing from it."),
     "inspect": ("cambrian_eval.cli.inspect_:inspect", "What a Cambrian checkpoint contains, and what is missing."),
     "fetch": ("cambrian_eval.cli.fetch:fetch", "Download datasets and models into the cache."),
     "doctor": ("cambrian_eval.cli.doctor:doctor", "Versions, devices, caches, and missing packages."),
@@ -159,7 +160,8 @@ def _command() -> int:
     except CambrianEvalError as error:
         if debug:
             raise
-        return _end(f"error: {error}", 2)
+        details = error.details if isinstance(error, UserError) else ()
+        return _end("\n".join((*(f"  {line}" for line in details), f"error: {error}")), 2)
     except (KeyboardInterrupt, click.Abort):
         return _end("interrupted", 130)
     except Exception as error:

@@ -54,6 +54,14 @@ def settings(texts: Sequence[str]) -> dict[str, dict[str, str]]:
     return found
 
 
+def settings_of(texts: Sequence[str], benchmark: str) -> dict[str, str]:
+    """The settings of the one benchmark of a command; those of another are an error."""
+    found = settings(texts)
+    if others := [name for name in found if name != benchmark]:
+        raise UserError(f"--set names benchmark {others[0]!r}, but this command is about {benchmark!r}")
+    return found.get(benchmark, {})
+
+
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Rows as aligned text; the first row is the heading."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -67,6 +75,11 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
 def number(value: float | None, digits: int = 1) -> str:
     """A number for a table, "-" where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def probability(value: float) -> str:
+    """A p-value; never 0, because none is."""
+    return "< 0.0001" if value < 0.00005 else f"{value:.4f}"
 
 
 def results(found: Sequence[Result], published: dict[str, float] | None = None) -> str:
@@ -84,25 +97,36 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
         "failed",
         "unparsed",
     ]
+    thinks, repeated = any("thoughts" in r.tokens for r in found), any(r.repeats for r in found)
+    heading += ["tokens", "thoughts"] if thinks else []
+    heading += ["repeats", "best", "majority", "changed"] if repeated else []
     if published:
         heading.append("published")
     rows = [heading]
+    published = published if found and not any(r.synthetic for r in found) else None
     for r in found:
         span = "-" if r.interval is None else f"{r.interval[0]:.1f} .. {r.interval[1]:.1f}"
-        row = [r.benchmark, r.condition, r.scorer, number(r.score), span, number(r.chance)]
+        name = f"{r.benchmark} (synthetic)" if r.synthetic else r.benchmark
+        row = [name, r.condition, r.scorer, number(r.score), span, number(r.chance)]
         row += [str(r.n), str(r.n_failed), str(r.n_unparsed)]
+        row += [number(r.tokens.get(name)) for name in ("answer", "thoughts")] if thinks else []
+        if repeated:
+            more = r.repeats
+            row += ["1", "-", "-", "-"] if more is None else [str(more.n), number(more.best), number(more.majority)]
+            row += [] if more is None else [f"{more.changed:.1%}"]
         if published:
             row.append(number(published.get(r.benchmark)) if r.condition == "on" else "")
         rows.append(row)
-    text = table(rows, right=(3, 4, 5, 6, 7, 8, 9))
+    text = table(rows, right=range(3, len(heading)))
     noted: dict[str, list[str]] = {}
     for r in found:
         for note in r.notes:
             noted.setdefault(note, []).append(f"{r.benchmark}.{r.condition}.{r.scorer}")
-        if not r.complete and r.score is not None:
-            whole = load_benchmark(r.benchmark).source.n_rows
-            of = f"of {whole:,} rows" if whole else "rows"
-            noted.setdefault(f"subset: {r.n:,} {of}", []).append(r.benchmark)
+        if not r.complete and not r.synthetic and r.score is not None:
+            source = load_benchmark(r.benchmark).source
+            of = f"{r.n:,} of {source.n_rows:,} rows" if source.n_rows else f"{r.n:,} rows"
+            of += "" if source.is_published else " of your own"
+            noted.setdefault(f"subset: {of}", []).append(r.benchmark)
     for note, where in noted.items():
         places = list(dict.fromkeys(where))
         text += f"\nnote ({', '.join(places[:4])}{' ...' if len(places) > 4 else ''}): {note}"
@@ -127,10 +151,10 @@ def as_json(value: Any) -> str:
 
 
 def published(model: str, found: Sequence[Result]) -> dict[str, float]:
-    """The paper's scores for this model, where it is one of the paper's."""
+    """The paper's scores for this model, where it is one of the paper's; never beside a part or synthetic rows."""
     from cambrian_eval.results.published_scores import nearest
 
-    printed = {r.benchmark: nearest(model, r.benchmark) for r in found}
+    printed = {r.benchmark: nearest(model, r.benchmark) for r in found if r.complete and not r.synthetic}
     return {name: rows[0].score for name, rows in printed.items() if rows}
 
 
@@ -141,18 +165,20 @@ def averages(found: Sequence[Result]) -> str:
 
     lines = []
     scorer = found[0].scorer
+    what = "averages on synthetic data" if any(r.synthetic for r in found) else "averages"
     for condition in dict.fromkeys(r.condition for r in found):
         mine = [r for r in found if r.condition == condition and r.scorer == scorer]
         if len(different := judges(mine)) > 1:
-            lines.append(f"averages ({condition}, {scorer}): none, the judges differ ({'; '.join(different)})")
+            lines.append(f"{what} ({condition}, {scorer}): none, the judges differ ({'; '.join(different)})")
             continue
         scores = {r.benchmark: r.score for r in mine}
         partial = [r.benchmark for r in mine if not r.complete]
         cells = [f"{a.label} {number(a.value)}" for a in compute(scores, partial).values() if a.value is not None]
         if cells:
-            lines.append(f"averages ({condition}, {scorer}): " + " · ".join(cells))
+            lines.append(f"{what} ({condition}, {scorer}): " + " · ".join(cells))
         ran = {r.benchmark: None for r in found if r.condition == condition}
         own = suite_averages({**ran, **scores}, partial).values()
         if shown := [f"{a.label} {number(a.value)}" for a in own if a.value is not None]:
-            lines.append(f"suites ({condition}, {scorer}): " + " · ".join(shown))
+            suites = what.replace("averages", "suites")
+            lines.append(f"{suites} ({condition}, {scorer}): " + " · ".join(shown))
     return "\n".join(lines)

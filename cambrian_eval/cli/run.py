@@ -21,12 +21,14 @@ def _config(context: typer.Context, value: Path | None) -> Path | None:
     if value is not None:
         from cambrian_eval.cli.config import defaults
 
-        found, model_options = defaults(value, context.command)
+        found, model_options, decoding = defaults(value, context.command)
         context.default_map = {**(context.default_map or {}), **found}
-        context.meta[__name__] = model_options
+        context.meta[__name__], context.meta[DECODING] = model_options, decoding
     return value
 
 
+DECODING = f"{__name__}.decoding"
+"""Where a context keeps the decoding settings of `--config`."""
 DEMO = (
     "demo: the small checkpoint that comes with the package, on the miniature suite; for a real model: "
     "cambrian-eval run --model nyu-visionx/cambrian-8b --benchmark all --out runs/8b"
@@ -44,8 +46,13 @@ def run(
     allow_urls: bool = typer.Option(False, help="Download images that rows name by URL."),
     rehash: bool = typer.Option(False, help="Hash data and weight files anew, without the cache of hashes."),
     revision: str = typer.Option(None, help="Revision of the Hub datasets instead of the benchmark's own."),
+    recipe: str = typer.Option(
+        None,
+        metavar="NAME|FILE",
+        help="Decoding, thinking and prompts of a model; see `list recipes`. [default: paper]",
+    ),
     prompts: str = typer.Option(
-        "official", help="official (released code), paper (appendix) or authors (of the benchmark)."
+        None, help="official (released code), paper (appendix) or authors (of the benchmark). [default: official]"
     ),
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),
     official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
@@ -53,6 +60,18 @@ def run(
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; repeatable."),
     seed: int = typer.Option(0, help="Random seed."),
     max_new_tokens: int = typer.Option(None, min=1, help="Maximum response length instead of the benchmark's own."),
+    decoding: list[str] = typer.Option(
+        [], "-G", metavar="NAME=VALUE", help="Decoding: temperature, top_p, top_k, seed, stop, ...; repeatable."
+    ),
+    thinking: str = typer.Option(
+        None, help="on, off, or auto (as the model and its chat template do). [default: auto]"
+    ),
+    thinking_budget: int = typer.Option(None, min=1, help="Maximum length of a thought. [default: 4096]"),
+    system_prompt: str = typer.Option(None, metavar="TEXT|@FILE", help="System prompt instead of the template's own."),
+    repeats: int = typer.Option(1, min=1, max=1000, help="Responses to each request; scores are means over them."),
+    processor: list[str] = typer.Option(
+        [], "-P", metavar="NAME=VALUE", help="A setting of the model's image processor, such as max_pixels; repeatable."
+    ),
     max_pixels: int = typer.Option(178_956_970, min=1, help="Samples with larger images fail."),
     max_failures: float = typer.Option(0.01, min=0, max=1, help="Maximum failure rate before the exit code becomes 1."),
     retry_failed: bool = typer.Option(False, help="Retry failed samples when resuming."),
@@ -64,13 +83,25 @@ def run(
     ),
     workers: int = typer.Option(None, min=1, help="Threads that decode images ahead of the model."),
     engine: str = typer.Option("local", help="local (this process) or ray (many GPUs, many machines)."),
-    replicas: int = typer.Option(None, min=1, help="Copies of the model with ray. [default: as many as fit]"),
+    replicas: int = typer.Option(
+        None, min=1, help="Copies of the model with ray (default: as many as fit), or servers."
+    ),
     gpus_per_replica: float = typer.Option(None, min=0, help="GPUs for each replica; 0 = CPU. [default: 1 if any]"),
     ray_address: str = typer.Option(None, help="Address of a running cluster (auto, HOST:PORT). [default: start one]"),
     replica_timeout: float = typer.Option(
         600.0, min=0.1, help="Seconds without a response before a replica is replaced."
     ),
+    serve: str = typer.Option(
+        None,
+        metavar="COMMAND",
+        help="Start this OpenAI-compatible server, run the model that it serves, and stop it; "
+        "{port} in it is replaced by a free port.",
+    ),
+    serve_timeout: float = typer.Option(3600.0, min=1, help="Seconds to wait until the server is ready."),
     shard: str = typer.Option(None, help="i/n: run only the i-th of n parts; `merge` joins them."),
+    cache: Path = typer.Option(
+        None, help="File of responses shared between runs: only requests that are not in it are sent."
+    ),
     notify_command: str = typer.Option(
         None, help="Shell command to run at the end, with CAMBRIAN_EVAL_* variables in its environment."
     ),
@@ -83,6 +114,7 @@ def run(
     batch_size: str = typer.Option(None, help="Requests per batch, or auto."),
     attention: str = typer.Option(None, help="sdpa, flash_attention_2 or eager."),
     quantize: str = typer.Option(None, help="4bit or 8bit (needs bitsandbytes)."),
+    adapter: str = typer.Option(None, help="Folder of a LoRA adapter (peft) for the model."),
     towers_root: str = typer.Option(None, help="Folder with local weights of the vision towers."),
     template: str = typer.Option(None, help="Chat template instead of the checkpoint's own."),
     vision_cache_gb: float = typer.Option(None, min=0, help="Memory for encoded images, in GB."),
@@ -90,6 +122,7 @@ def run(
     base_url: str = typer.Option(None, help="Address of an OpenAI-compatible endpoint."),
     concurrency: int = typer.Option(None, min=1, help="Maximum number of requests in flight. [default: 16]"),
     budget: float = typer.Option(None, min=0, help="Maximum cost at an endpoint in US dollars."),
+    batch_api: bool = typer.Option(None, help="Use the provider's batch API: hours, at half the price."),
     timeout: float = typer.Option(None, min=0.1, help="Seconds to wait for a response of an endpoint. [default: 120]"),
     outage: float = typer.Option(
         None, min=0, help="Seconds to wait for an endpoint that is not available. [default: 600]"
@@ -109,10 +142,14 @@ def run(
     import sys
 
     from cambrian_eval.cli import output
+    from cambrian_eval.cli.config import text_or_file
     from cambrian_eval.cli.notify import Notice
     from cambrian_eval.cli.progress import progress
     from cambrian_eval.data.rows import DataSpec
+    from cambrian_eval.decoding import options as decoding_options
     from cambrian_eval.errors import UserError
+    from cambrian_eval.models.recipes.applied import Given, applied, processor_options, processor_settings
+    from cambrian_eval.models.recipes.catalog import load
     from cambrian_eval.registry import locate
     from cambrian_eval.results.evaluation import evaluate
     from cambrian_eval.running.settings import Settings
@@ -122,7 +159,9 @@ def run(
         from cambrian_eval.data.hub import go_offline
 
         go_offline()
-    if model is None and benchmark is None and data is None and data_root is None:
+    if serve is not None:
+        model = f"openai:{(model or '').removeprefix('openai:')}"
+    if model is None and benchmark is None and data is None and data_root is None and config is None:
         model, benchmark, data, vision, out = "demo", "all", "mini", vision or "on,off", out or Path("runs/demo")
         print(DEMO, file=sys.stderr)
     if model is None:
@@ -132,29 +171,40 @@ def run(
     if out is None:
         raise UserError("no run folder named; give --out FOLDER")
     where = DataSpec.parse(data or "hub", data_root, revision, offline, allow_urls, rehash)
-    chosen = output.named(benchmark, where.offered)
+    asked = output.named(benchmark, where.offered)
     own_settings = output.settings(set_)
+    chosen = None if recipe is None else load(recipe)
+    given = Given(
+        prompts=prompts,  # type: ignore[arg-type]
+        decoding={**context.meta.get(DECODING, {}), **decoding_options(decoding)},
+        max_new_tokens=max_new_tokens,
+        system=None if system_prompt is None else text_or_file(system_prompt, "--system-prompt"),
+        thinking=thinking,  # type: ignore[arg-type]
+        thinking_budget=thinking_budget,
+        processor=processor_settings({"processor": ",".join(processor)}),
+    )
     settings = Settings(
-        benchmarks=chosen.benchmarks,
+        benchmarks=asked.benchmarks,
         conditions=tuple(output.names(vision or "on")),
         data=where,
-        prompts=prompts,  # type: ignore[arg-type]
         scorers=tuple(output.names(scorer)),
         official_raw=official_raw,
         limit=limit,
         seed=seed,
-        max_new_tokens=max_new_tokens,
+        repeats=repeats,
         max_pixels=max_pixels,
         max_failures=max_failures,
         retry_failed=retry_failed,
         allow_mixed=allow_mixed,
         on_change=on_change,  # type: ignore[arg-type]
         benchmark_settings={
-            name: {**chosen.settings.get(name, {}), **own_settings.get(name, {})}
-            for name in {**chosen.settings, **own_settings}
+            name: {**asked.settings.get(name, {}), **own_settings.get(name, {})}
+            for name in {**asked.settings, **own_settings}
         },
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
+        **applied(chosen, given),
+        cache=cache,
     )
     flags = dict(
         dtype=dtype,
@@ -163,6 +213,7 @@ def run(
         batch_size=batch_size,
         attention=attention,
         quantize=quantize,
+        adapter=adapter,
         towers_root=towers_root,
         template=template,
         vision_cache_gb=vision_cache_gb,
@@ -170,6 +221,7 @@ def run(
         base_url=base_url,
         concurrency=concurrency,
         budget=budget,
+        batch_api=batch_api,
         timeout=timeout,
         outage=outage,
         trust_remote_code=trust_remote_code,
@@ -179,20 +231,32 @@ def run(
     options = {
         **context.meta.get(__name__, {}),
         **{name: value for name, value in flags.items() if value is not None},
+        **({"processor": ",".join(processor)} if processor else {}),
         **_named_values(model_options),
     }
+    options |= processor_options(model, chosen, options)
     shown = progress(quiet)
-    driver = _engine(
-        engine,
-        workers,
-        shown.say,
-        replicas=replicas,
-        gpus_per_replica=gpus_per_replica,
-        address=ray_address,
-        timeout=replica_timeout,
-        repeat=not locate(model)[0].paid,
-    )
     stop = _stop_on_interrupt(shown.say)
+    if serve is not None:
+        _refuse_ray(engine, ray_address)
+        from cambrian_eval.engines.serve import ServeEngine
+        from cambrian_eval.running.store import SERVER_LOGS
+
+        logs = out / SERVER_LOGS
+        driver: Engine = ServeEngine(
+            serve, logs, shown.say, stop, replicas, gpus_per_replica, workers, timeout=serve_timeout
+        )
+    else:
+        driver = _engine(
+            engine,
+            workers,
+            shown.say,
+            replicas=replicas,
+            gpus_per_replica=gpus_per_replica,
+            address=ray_address,
+            timeout=replica_timeout,
+            repeat=not locate(model)[0].paid,
+        )
     notice = Notice(notify_command, out)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # libraries and models that print must not mix with results
@@ -203,7 +267,7 @@ def run(
     finally:
         shown.close()
     code = _exit_code(outcome, max_failures)
-    _report(outcome, model, json, code, max_failures)
+    _report(outcome, outcome.run.info["model"]["spec"], json, code, max_failures)
     notice.ended(outcome, code)
     raise typer.Exit(code)
 
@@ -237,10 +301,20 @@ def _engine(name: str, workers: int | None, say: Callable[[str], None], **of_ray
         ("--ray-address", of_ray["address"]),
     ):
         if value is not None:
-            raise UserError(f"{flag} {value} needs --engine ray")
+            also = "" if flag == "--ray-address" else " or --serve"
+            raise UserError(f"{flag} {value} needs --engine ray{also}")
     from cambrian_eval.engines.local import LocalEngine
 
     return LocalEngine() if workers is None else LocalEngine(workers=workers)
+
+
+def _refuse_ray(engine: str, address: str | None) -> None:
+    """With `--serve` the engine is the server."""
+    from cambrian_eval.errors import UserError
+
+    if engine != "local" or address is not None:
+        flag = f"--engine {engine}" if address is None else f"--ray-address {address}"
+        raise UserError(f"--serve starts servers on this machine; leave out {flag}")
 
 
 def _stop_on_interrupt(say: Callable[[str], None]) -> threading.Event:
@@ -280,6 +354,7 @@ def _report(outcome: RunOutcome, model: str, json: bool, code: int, max_failures
             "exit_code": code,
             "samples": outcome.n,
             "failed": outcome.n_failed,
+            **({} if outcome.n_cached is None else {"cached": outcome.n_cached}),
         }
         found = {"results": [asdict(r) for r in outcome.results], "averages": by_run(outcome.results)}
         print(output.as_json({**body, **found}))

@@ -91,7 +91,7 @@ def _score(
     from cambrian_eval.results.averages import by_run
     from cambrian_eval.results.grading import score_run
 
-    found: list[Result] = score_run(run, rules, only, official_raw=official_raw) if rules else []
+    found: list[Result] = score_run(run, rules, only, official_raw=official_raw, say=_warn) if rules else []
     outcome, interrupted = (None, False) if judge is None else _judge(run, judge, only, quiet)
     if outcome is not None:
         found += outcome.results
@@ -110,6 +110,12 @@ def _score(
         if outcome.stopped is not None:
             output.say(f"the judge did not finish: {outcome.stopped}")
             raise typer.Exit(130 if interrupted else 1)
+
+
+def _warn(text: str) -> None:
+    from cambrian_eval.cli import output
+
+    output.say(f"warning: {text}")
 
 
 def _judge(run: Run, settings: JudgeSettings, only: list[str] | None, quiet: bool) -> tuple[JudgeOutcome, bool]:

@@ -49,7 +49,7 @@ def _in_words(seen: RunStatus) -> str:
         rows.append([c.cell, str(c.done), str(c.total), share, str(c.failed) if c.failed else ""])
     lines = [f"{seen.run}: {seen.model}, {seen.state}" + (f" ({seen.writer})" if seen.writer else "")]
     lines.append(table(rows, right=(1, 2, 3, 4)))
-    summary = f"{seen.done} of {seen.total} samples have a response, {seen.failed} failed"
+    summary = f"{seen.done} of {seen.total} responses, {seen.failed} failed"
     if seen.per_second is not None:
         summary += f", {seen.per_second:.1f}/s"
     if seen.seconds_left is not None and seen.running:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -108,7 +109,11 @@ _URL_SAFE = str.maketrans("-_", "+/", " \n\r\t")
 
 def _from_path(text: str, roots: Sequence[Path]) -> LazyImage:
     path = inside(text, roots)
-    return LazyImage(lambda: read_file(path), name=text)
+    image = LazyImage(lambda: read_file(path), name=text)
+    if not os.path.isfile(path):
+        there = os.path.exists(path)
+        image.problem = f"{text!r} is not a regular file" if there else f"image file {text[:200]!r} does not exist"
+    return image
 
 
 def _download(url: str) -> bytes:

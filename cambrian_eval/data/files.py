@@ -33,6 +33,10 @@ MOST_TEXT = 2 << 30
 """Bytes of a column of one file that holds no images."""
 
 
+SOME = object()
+"""Stands for bytes of an image that are read when they are needed."""
+
+
 def read_parquet(files: Sequence[Path], root: Path, urls: bool = False) -> Table:
     """One table over all files, in name order; texts in image columns are paths below the folder."""
     import pyarrow as pa
@@ -144,25 +148,38 @@ class _GroupReader:
                 found.append(self._promise(path, group, column, row, shape))
         return found
 
-    def _shapes(self, path: Path, group: int, column: str) -> list[int | None]:
-        """Per row: None for no image, -1 for one, n for a list of n; reads the paths beside the bytes alone."""
+    def _shapes(self, path: Path, group: int, column: str) -> list[Any]:
+        """Per row: None for no image, `SOME` for bytes to be read later, an image that has no bytes, or a list.
+
+        Reads the paths beside the bytes alone, unless some of the bytes are null.
+        """
         file = self._files[path]
         meta = file.metadata.row_group(group)
-        leaves = [meta.column(i).path_in_schema for i in range(meta.num_columns)]
-        paths = [leaf for leaf in leaves if leaf.split(".")[0] == column and leaf.endswith(".path")]
-        if paths:
+        chunks = {c.path_in_schema: c for c in map(meta.column, range(meta.num_columns))}
+        mine = {leaf: c for leaf, c in chunks.items() if leaf.split(".")[0] == column}
+        paths = [leaf for leaf in mine if leaf.endswith(".path")]
+        stated = [c.statistics for leaf, c in mine.items() if leaf.endswith(".bytes")]
+        if paths and not any(s is not None and s.has_null_count and s.null_count for s in stated):
             values = file.read_row_group(group, columns=paths).column(column).to_pylist()
-        else:
-            values = self._values(path, group, column)
-        return [None if v is None else len(v) if isinstance(v, list) else -1 for v in values]
+            return [None if v is None else [SOME] * len(v) if isinstance(v, list) else SOME for v in values]
+        values = self._values(path, group, column)
+        return [
+            None if v is None else [self._shape(x) for x in v] if isinstance(v, list) else self._shape(v)
+            for v in values
+        ]
 
-    def _promise(self, path: Path, group: int, column: str, row: int, shape: int | None) -> Any:
-        if shape is None:
-            return None
+    def _shape(self, value: Any) -> Any:
+        """`SOME` where a cell holds bytes, else what its path or its emptiness makes it."""
+        return SOME if _has_bytes(value) else _without_bytes(value, self._roots, self._urls)
+
+    def _promise(self, path: Path, group: int, column: str, row: int, shape: Any) -> Any:
         name = f"{path.name} row group {group} row {row}"
-        if shape < 0:
+        if shape is SOME:
             return LazyImage(lambda: self._bytes(self._values(path, group, column)[row], name), name)
-        return [self._one_of(path, group, column, row, i, name) for i in range(shape)]
+        if isinstance(shape, list):
+            whole = enumerate(shape)
+            return [self._one_of(path, group, column, row, i, name) if s is SOME else s for i, s in whole]
+        return shape
 
     def _one_of(self, path: Path, group: int, column: str, row: int, i: int, name: str) -> LazyImage:
         return LazyImage(lambda: self._bytes(self._values(path, group, column)[row][i], name), name)
@@ -347,6 +364,17 @@ def from_dataset(dataset: Any, roots: Sequence[Path], urls: bool = False) -> Tab
     return Table(columns)
 
 
+def _has_bytes(value: Any) -> bool:
+    return bool(value.get("bytes") if isinstance(value, dict) else value)
+
+
+def _without_bytes(value: Any, roots: Sequence[Path], urls: bool) -> Any:
+    """The image of a cell that holds no bytes: the file that it names, or one that is known to be unreadable."""
+    if value is None or value == b"":
+        return LazyImage.unreadable("the image cell holds no bytes")
+    return image_cell(value, roots, urls)
+
+
 class _Column(Sequence[Any]):
     """One image column of a dataset, read on demand."""
 
@@ -362,8 +390,14 @@ class _Column(Sequence[Any]):
             return None
         label = f"{self._name} of row {index}"
         if isinstance(value, list):
-            return [self._one_of(index, i, label) for i in range(len(value))]
-        return LazyImage(lambda: self._data(self._cell(index), label), label)
+            found = enumerate(value)
+            return [self._one_of(index, i, label) if _has_bytes(v) else self._bare(v) for i, v in found]
+        return (
+            LazyImage(lambda: self._data(self._cell(index), label), label) if _has_bytes(value) else self._bare(value)
+        )
+
+    def _bare(self, value: Any) -> Any:
+        return _without_bytes(value, self._roots, self._urls)
 
     def _one_of(self, index: int, i: int, label: str) -> LazyImage:
         return LazyImage(lambda: self._data(self._cell(index)[i], label), label)

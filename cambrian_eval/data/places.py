@@ -13,8 +13,8 @@ from cambrian_eval.benchmark import Benchmark, HubSource
 from cambrian_eval.data.seen import recorded
 from cambrian_eval.errors import describe
 
-State = Literal["cached", "available", "not reachable", "not cached"]
-"""In the cache; at an address that answers; at none of them; or, without network, in no cache."""
+State = Literal["cached", "available", "not reachable", "not cached", "your own rows"]
+"""In the cache; at an address that answers; at none of them; without network, in no cache; or never published."""
 TIMEOUT = 10.0
 """Seconds to wait for an address."""
 
@@ -31,8 +31,8 @@ class Place:
     """The address that would be used; the first one where none is known to have the rows."""
     revision: str
     """The revision that would be asked for."""
-    rows: int
-    """Rows that the published dataset has; 0 where the number is not known."""
+    rows: int | None
+    """Rows that the published dataset has; None where the number is not known, 0 where none is published."""
     columns: tuple[str, ...]
     """Columns that are expected."""
     seen: str | None
@@ -57,6 +57,8 @@ def _place(benchmark: Benchmark, offline: bool) -> Place:
         columns = tuple(benchmark.schema) or source.columns
         return Place(benchmark.name, state, address.text, address.revision, source.n_rows, columns, seen, reason)
 
+    if not source.is_published:
+        return place("your own rows", source, "no dataset is published; give a folder with --data-root")
     addresses = source.addresses()
     for address in addresses:
         if _cached(address):

@@ -20,6 +20,9 @@ from cambrian_eval.data.table import Row, Table, columns_of
 from cambrian_eval.errors import UserError, describe
 from cambrian_eval.sample import Sample
 
+MOST_MINI = 100_000
+"""Rows of the miniature suite that are drawn for a benchmark; more take minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class DataSpec:
@@ -55,6 +58,8 @@ class DataSpec:
                 raise UserError("--data mini and --data-root exclude each other; give one of them")
             if number and not (number.isascii() and number.isdigit() and len(number) < 10 and int(number) > 0):
                 raise UserError(f"--data {data}: the number of rows must be a positive integer, as in mini:200")
+            if number and int(number) > MOST_MINI:
+                raise UserError(f"--data {data}: the miniature suite draws at most {MOST_MINI} rows for a benchmark")
             return cls(mini=int(number) if number else 48, offline=True, rehash=rehash)
         if kind != "hub" or number:
             raise UserError(f"--data {data!r} is not known; use hub, mini or mini:N (or --data-root DIR)")
@@ -106,9 +111,9 @@ def load_samples(benchmark: Benchmark, spec: DataSpec, limit: int | None = None)
     _check_ids(benchmark, samples)
     warnings = check_answers(benchmark, samples, absent, f"{benchmark.name} ({provenance['from']})")
     warnings += [*benchmark.data_notes(samples), *provenance.pop("warnings", ())]
-    declared = benchmark.source.n_rows or len(rows)
-    complete = spec.mini is None and len(rows) == declared
-    if spec.mini is None and len(rows) != declared:
+    declared = benchmark.source.n_rows
+    complete = spec.mini is None and benchmark.source.is_whole(len(rows))
+    if spec.mini is None and not complete:
         warnings.append(f"{benchmark.name}: {len(rows)} rows loaded, the published dataset has {declared}")
     if not samples:
         raise UserError(f"{benchmark.name}: no row of {provenance['from']} ({len(rows)}) belongs to the benchmark")
@@ -178,7 +183,8 @@ def _rows(benchmark: Benchmark, spec: DataSpec) -> tuple[Sequence[Row], dict[str
         from cambrian_eval.demo import miniature
 
         made = miniature.rows(benchmark.name, spec.mini)
-        return made, {"from": "the miniature suite", "kind": "mini", "fingerprint": rows_fingerprint(made)}
+        where = {"from": "the miniature suite", "kind": "mini", "synthetic": True}
+        return made, {**where, "fingerprint": rows_fingerprint(made)}
     if spec.root is not None:
         return _from_root(benchmark, spec.root, spec)
     return from_hub(benchmark, spec.revision, spec.offline, lambda folder: _read_folder(folder, "", None, spec.urls))

@@ -22,6 +22,8 @@ def from_hub(
     benchmark: Benchmark, revision: str | None, offline: bool, read_folder: ReadFolder
 ) -> tuple[Sequence[Row], dict[str, Any]]:
     """Rows from the first address that has them, at the revision given or pinned; the errors of all where none has."""
+    if not benchmark.source.is_published:
+        raise UserError(f"{benchmark.name} has no published dataset; give the folder of your own rows with --data-root")
     if offline:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     failed: list[str] = []

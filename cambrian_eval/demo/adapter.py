@@ -9,6 +9,7 @@ from cambrian_eval.demo import checkpoint
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Claim, Model
 from cambrian_eval.models.cambrian_adapter import CambrianAdapter, CambrianOptions
+from cambrian_eval.sample import Request
 
 
 class DemoAdapter(CambrianAdapter):
@@ -22,6 +23,10 @@ class DemoAdapter(CambrianAdapter):
         if rest:
             raise UserError(f"demo:{rest}: write demo alone")
         return super().create(str(checkpoint()), options)
+
+    def written(self, rest: str, options: CambrianOptions, request: Request) -> str:
+        """The prompt in the demo checkpoint's conversation template."""
+        return super().written(str(checkpoint()), options, request)
 
     def recognizes(self, name: str, config: Mapping[str, Any] | None) -> Claim:
         """Nothing: the checkpoint's folder is a Cambrian checkpoint like others."""

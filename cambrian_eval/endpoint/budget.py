@@ -169,13 +169,48 @@ class Budget:
     def reserve(self, request: ChatRequest, new_tokens: int) -> Reservation | None:
         """Reserves the largest cost of a request; None where it does not fit."""
         with self._lock:
-            prompt = max(self._largest(request) * self._ratio, self._most_prompt)
-            amount = self._cost(prompt, max(new_tokens, self._most_new))
-            if self.limit is not None and self.spent + self._reserved + amount > self.limit:
-                return None
-            made = Reservation(self.log.reserve(amount) if self.log is not None and amount else None, amount)
+            amount = self._most(request, new_tokens)
+            return self._hold(amount) if self._fits(amount) else None
+
+    def most(self, request: ChatRequest, new_tokens: int) -> float:
+        """US dollars that a request can cost at most."""
+        with self._lock:
+            return self._most(request, new_tokens)
+
+    def fits(self, amount: float) -> bool:
+        """Whether so many US dollars more fit into the limit."""
+        with self._lock:
+            return self._fits(amount)
+
+    def hold(self, amount: float) -> Reservation:
+        """Reserves an amount for several requests together, of which `spend` counts the real costs."""
+        with self._lock:
+            return self._hold(amount)
+
+    def adopt(self, reservation_id: str | None, amount: float) -> Reservation:
+        """A reservation of an earlier command whose requests are still on their way; it counted as spent until now."""
+        with self._lock:
             self._reserved += amount
-            return made
+            if self.log is not None and reservation_id is not None:
+                self.spent -= amount
+            return Reservation(reservation_id, amount)
+
+    def spend(self, request: ChatRequest, response: ChatResponse) -> float | None:
+        """Counts the cost of a response beside the reservations; None where the price is not known."""
+        with self._lock:
+            return self._count(None, request, response)
+
+    def _most(self, request: ChatRequest, new_tokens: int) -> float:
+        prompt = max(self._largest(request) * self._ratio, self._most_prompt)
+        return self._cost(prompt, max(new_tokens, self._most_new))
+
+    def _fits(self, amount: float) -> bool:
+        return self.limit is None or self.spent + self._reserved + amount <= self.limit
+
+    def _hold(self, amount: float) -> Reservation:
+        made = Reservation(self.log.reserve(amount) if self.log is not None and amount else None, amount)
+        self._reserved += amount
+        return made
 
     def charge(self, reservation: Reservation, request: ChatRequest, response: ChatResponse) -> float | None:
         """Replaces a reservation by the real cost, and returns this; None where the price is not known.
@@ -184,19 +219,25 @@ class Budget:
         """
         with self._lock:
             cost = self._cost(response.prompt_tokens, response.new_tokens)
-            counted = max(cost, reservation.amount) if self.limit is not None and not response.counted else cost
             self._settle(reservation)
-            self.spent += counted
-            self._ratio = max(self._ratio, response.prompt_tokens / max(1, self._largest(request)))
-            self._most_prompt = max(self._most_prompt, response.prompt_tokens)
-            self._most_new = max(self._most_new, response.new_tokens)
             if cost > reservation.amount * (1 + 1e-9):
                 self._n_as_expected = {False: 0, True: 0}
             else:
                 self._n_as_expected[request.n_images > 0] += 1
-            if self.log is not None:
-                self.log.add(reservation.id, response, None if self.price is None else counted)
-            return None if self.price is None else cost
+            return self._count(reservation, request, response)
+
+    def _count(self, reservation: Reservation | None, request: ChatRequest, response: ChatResponse) -> float | None:
+        """Counts and records the cost of a response; where its tokens were not counted, that of its reservation."""
+        cost = self._cost(response.prompt_tokens, response.new_tokens)
+        least = reservation.amount if reservation is not None and self.limit is not None and not response.counted else 0
+        counted = max(cost, least)
+        self.spent += counted
+        self._ratio = max(self._ratio, response.prompt_tokens / max(1, self._largest(request)))
+        self._most_prompt = max(self._most_prompt, response.prompt_tokens)
+        self._most_new = max(self._most_new, response.new_tokens)
+        if self.log is not None:
+            self.log.add(None if reservation is None else reservation.id, response, counted if self.price else None)
+        return None if self.price is None else cost
 
     def charge_lost(self, reservation: Reservation) -> bool:
         """Counts a lost response, which may be billed, as spent, and reserves the same amount for a retry.

@@ -1,8 +1,8 @@
 """Client for OpenAI-compatible chat endpoints: concurrent requests, retries, timeouts, rate limit and budget.
 
-What is sent and what a response means is decided by the callers, the LLM judge and the `openai:` model. Retries are
-done here and not by the `openai` client, because backoff, rate limit and budget depend on each other. The API key is
-removed from every text that leaves this module.
+What is sent and what a response means is decided by the callers, the LLM judge and the `openai:` model. The `openai`
+client says where and with which headers (see `transport`); retries are done here, because backoff, rate limit and
+budget depend on each other. The API key is removed from every text that leaves this module.
 """
 
 from __future__ import annotations
@@ -16,18 +16,22 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.request import getproxies
 
+import orjson
+
 from cambrian_eval.endpoint.address import checked_url, is_azure, key_for, place_of
 from cambrian_eval.endpoint.budget import Budget, Price, Reservation
 from cambrian_eval.endpoint.event_loop import EventLoop
 from cambrian_eval.endpoint.failures import Abandoned, ErrorKind, ErrorReader, Failure, FinishedRequest, RequestError
 from cambrian_eval.endpoint.outage import CircuitBreaker, log
-from cambrian_eval.endpoint.parameters import ChatRequest, SupportedParameters
+from cambrian_eval.endpoint.parameters import ChatRequest, SupportedParameters, body_of
 from cambrian_eval.endpoint.rate_limit import MAX_RETRY_AFTER, ConcurrencyLimit, backoff
 from cambrian_eval.endpoint.responses import ChatResponse, parse_response
-from cambrian_eval.errors import UserError, one_line
+from cambrian_eval.errors import UserError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+
+    from cambrian_eval.endpoint.transport import Connections, Target
 
 T = TypeVar("T")
 
@@ -63,14 +67,15 @@ class Endpoint:
         self.concurrency, self.timeout, self.price = concurrency, timeout, price
         self.outage, self.max_retry_after = outage, min(max_retry_after, outage)
         self.budget = budget or Budget(None, price)
-        self._parameters = SupportedParameters(model)
+        self.parameters = SupportedParameters(model)
         self._limit = ConcurrencyLimit(concurrency)
         key_name, self._key = key_for(self.base_url)
-        self._errors = ErrorReader(model, self.base_url, key_name, self._key, timeout)
-        self._breaker = CircuitBreaker(outage, self._errors.address)
-        self._gave_up = self._said_capped = False
+        self.errors = ErrorReader(model, self.base_url, key_name, self._key, timeout)
+        self._breaker = CircuitBreaker(outage, self.errors.address)
+        self._gave_up = self._said_capped = self._said_thinks = False
         self._failed_in_a_row = self._n_active = 0
         self._ending = False
+        self._target: Target | None = None
 
     @property
     def place(self) -> str:
@@ -91,23 +96,23 @@ class Endpoint:
         fatal: BaseException | None = None
         ended = interrupted = False
         in_flight = 0
-        loop = EventLoop(self.client(), self.budget, self._begin, self._end)
+        loop = EventLoop(self.connect, self.budget, self._begin, self._end)
         try:
             while True:
                 if not interrupted and stop is not None and stop.is_set():
                     ended = interrupted = True
                     loop.end(STOP_GRACE)
-                while in_flight < self.concurrency and not ended and loop.finished.empty():
+                while in_flight < self._limit.allowed and not ended and loop.finished.empty():
                     waiting = waiting or next(source, None)
                     if waiting is None:
                         ended = True
                         break
                     if not self.budget.may_be_sent(waiting[1], in_flight):
                         break
-                    reservation = self.budget.reserve(waiting[1], self._parameters.token_limit(waiting[1]))
+                    reservation = self.budget.reserve(waiting[1], self.parameters.token_limit(waiting[1]))
                     if reservation is None:
                         break
-                    loop.submit(waiting[0], self._request(loop.client, waiting[1], reservation), reservation)
+                    loop.submit(waiting[0], self._request(loop.connections, waiting[1], reservation), reservation)
                     waiting, in_flight = None, in_flight + 1
                 if not in_flight:
                     if fatal is not None:
@@ -144,7 +149,7 @@ class Endpoint:
     # -- one request, in the event loop
 
     async def _request(
-        self, client: AsyncOpenAI, request: ChatRequest, reservation: Reservation
+        self, connections: Connections, request: ChatRequest, reservation: Reservation
     ) -> ChatResponse | Failure:
         """Sends one request with retries."""
         state = _Tries(time.monotonic())
@@ -156,8 +161,8 @@ class Endpoint:
                     raise Abandoned
                 try:
                     async with self._breaker.admitted(backoff), self._limit.slot():
-                        state.sent_at = time.monotonic()
-                        response = await self._try(client, request, reservation)
+                        state.sent_at, limit = time.monotonic(), self.parameters.token_limit(request)
+                        response = await self._try(connections, request, reservation)
                 except RequestError as error:
                     outcome = await self._after_error(error, request, reservation, state)
                     if isinstance(outcome, ChatRequest):
@@ -166,13 +171,27 @@ class Endpoint:
                     if outcome is not None:
                         return outcome
                     continue
-                self._limit.succeeded()
+                self._limit.succeeded(time.monotonic() - state.sent_at)
                 self._breaker.succeeded()
-                self._errors.responded, self._failed_in_a_row, self._gave_up = True, 0, False
-                self._parameters.succeeded(request, schema_dropped=has_schema and request.schema is None)
+                self.errors.responded, self._failed_in_a_row, self._gave_up = True, 0, False
+                self.parameters.succeeded(request, schema_dropped=has_schema and request.schema is None)
+                # A response that costs something is not thrown away.
+                if self.price is None and self.parameters.cut_in_thought(response, request, limit):
+                    state.total += 1
+                    self._say_thinks(request)
+                    continue
                 return self._charged(response, request, reservation, state)
         finally:
             self._n_active -= 1
+
+    def _say_thinks(self, request: ChatRequest) -> None:
+        if not self._said_thinks:
+            self._said_thinks = True
+            log.warning(
+                "%s thinks before it answers; requests get %d more tokens for that (--thinking-budget)",
+                self.model,
+                request.thinking.limit,
+            )
 
     def _charged(
         self, response: ChatResponse, request: ChatRequest, reservation: Reservation, state: _Tries
@@ -184,8 +203,8 @@ class Endpoint:
         cost = self.budget.charge(reservation, request, response)
         return replace(
             response,
-            text=self._errors.redact(response.text),
-            served_by=None if response.served_by is None else self._errors.line(response.served_by),
+            text=self.errors.redact(response.text),
+            served_by=None if response.served_by is None else self.errors.line(response.served_by),
             seconds=time.monotonic() - state.sent_at,
             cost=cost,
             tries=state.total + 1,
@@ -202,9 +221,11 @@ class Endpoint:
         state.total += 1
         if kind == "rejected":
             state.changes += 1
-            if state.changes <= MAX_PARAMETER_CHANGES and self._parameters.learn(error.reason, error.sent):
+            if (option := self.parameters.refused(error.reason, error.sent, request)) is not None:
+                raise UserError(f"{self.errors.address} rejects {option} ({error.reason}); leave it out")
+            if state.changes <= MAX_PARAMETER_CHANGES and self.parameters.learn(error.reason, error.sent):
                 return None
-            if self._parameters.schema_unconfirmed(request):
+            if self.parameters.schema_unconfirmed(request):
                 return replace(request, schema=None)
             return self._failure(error, reservation)
         if reservation.in_transit and not self.budget.charge_lost(reservation):
@@ -219,7 +240,9 @@ class Endpoint:
         if kind == "down":
             return await self._down(error, wait, reservation, state)
         state.count(kind)
-        if kind == "server" and state.tries[kind] == 2 and self._parameters.schema_unconfirmed(request):
+        if kind == "timeout":
+            self._limit.overloaded(state.sent_at)
+        if kind == "server" and state.tries[kind] == 2 and self.parameters.schema_unconfirmed(request):
             return replace(request, schema=None)  # some servers crash on a schema instead of rejecting it
         if state.tries[kind] >= MAX_TRIES[kind]:
             return self._failure(error, reservation)
@@ -231,7 +254,7 @@ class Endpoint:
             self._said_capped = True
             log.warning(
                 "%s asks to wait %.6g s (Retry-After); such a request waits %g s, and the others go on",
-                self._errors.address,
+                self.errors.address,
                 asked,
                 self.max_retry_after,
             )
@@ -242,7 +265,7 @@ class Endpoint:
     ) -> Failure | None:
         """After HTTP 429: fewer requests at a time, and another try until `outage` seconds have passed."""
         capped = error.wait is not None and error.wait > self.max_retry_after
-        self._limit.rate_limited(state.sent_at, None if capped else wait)
+        self._limit.overloaded(state.sent_at, None if capped else wait)
         state.count("rate_limit")
         now = time.monotonic()
         state.limited_since = state.limited_since or now
@@ -267,10 +290,10 @@ class Endpoint:
         self._breaker.failed(error.reason, wait)
         state.unreachable += error.unreachable
         tries = max(state.unreachable, self._breaker.probes)
-        if error.unreachable and not self._errors.responded and tries >= MAX_UNREACHABLE:
+        if error.unreachable and not self.errors.responded and tries >= MAX_UNREACHABLE:
             proxied = ", and the proxy variables that `cambrian-eval doctor` shows" if getproxies() else ""
             raise UserError(
-                f"{self._errors.address} cannot be reached ({error.reason}); "
+                f"{self.errors.address} cannot be reached ({error.reason}); "
                 f"check the base URL and that the server runs{proxied}"
             )
         if alone:
@@ -289,7 +312,7 @@ class Endpoint:
 
     def _given_up(self, error: RequestError) -> UserError:
         return UserError(
-            f"{self._errors.address} was not available for {self.outage:g} seconds, "
+            f"{self.errors.address} was not available for {self.outage:g} seconds, "
             f"the last time with: {error.reason}; responses so far are stored; run again to resume"
         )
 
@@ -303,50 +326,51 @@ class Endpoint:
         limit = max(32, 2 * self.concurrency)
         if self._failed_in_a_row >= limit:
             raise UserError(
-                f"{self._errors.address} failed {limit} requests in a row, the last with: {error.reason}; "
+                f"{self.errors.address} failed {limit} requests in a row, the last with: {error.reason}; "
                 "responses so far are stored; run again to resume"
             )
         return Failure(error.reason, outage=error.kind != "invalid")
 
-    async def _try(self, client: AsyncOpenAI, request: ChatRequest, reservation: Reservation) -> ChatResponse:
+    async def _try(self, connections: Connections, request: ChatRequest, reservation: Reservation) -> ChatResponse:
         """One try; every error becomes a `RequestError` or a `UserError`.
 
         The reservation is in transit while a response may be on its way, and afterwards where it was lost.
         """
-        import openai
+        import aiohttp
 
         from cambrian_eval.endpoint.transport import BadBody
 
-        sent = self._parameters.arguments(request)
-        body, caught = b"", None
+        sent = self.parameters.arguments(request)
+        caught = None
         reservation.in_transit = True
         try:
-            raw = await asyncio.wait_for(client.chat.completions.with_raw_response.create(**sent), self.timeout)
-            body = raw.http_response.content
-        except (TimeoutError, openai.OpenAIError, BadBody, UserError) as error:
+            reply = await connections.post(orjson.dumps(body_of(sent)))
+        except (aiohttp.ClientError, OSError, BadBody, UserError) as error:  # a timeout is an OSError
             caught = error
         if caught is not None:  # raised here and not above, because a traceback would show the original with the key
-            raise self._errors.explain(caught, sent, reservation)
-        response = parse_response(body)
+            raise self.errors.explain(caught, reservation)
+        if not 200 <= reply.status < 300:
+            reservation.in_transit = False
+            raise self.errors.of_status(reply, sent)
+        response = parse_response(reply.body)
         if isinstance(response, str):
-            raise RequestError("invalid", self._errors.line(response))
-        facts = {name: sent[name] for name in (self._parameters.limit_name, "temperature") if name in sent}
-        return replace(response, sent=facts)
+            raise RequestError("invalid", self.errors.line(response))
+        return replace(response, sent=self.parameters.facts(sent, request))
 
-    def client(self) -> AsyncOpenAI:
-        """An `openai` client for one event loop; older Azure addresses need their own kind."""
+    async def connect(self) -> Connections:
+        """New connections to the endpoint, for the running event loop."""
+        from cambrian_eval.endpoint.transport import Connections, Recorder, target_of
+
+        if self._target is None:
+            recorder = Recorder(trust_env=False, verify=False)  # it opens no connection
+            self._target = await target_of(self.client(recorder), recorder, self.model)
+        return Connections(self._target, self.timeout)
+
+    def client(self, http_client: Any = None) -> AsyncOpenAI:
+        """The `openai` client with the address and the key; older Azure addresses need their own kind."""
         import openai
 
-        from cambrian_eval.endpoint.transport import BoundedClient
-
-        try:
-            http_client = BoundedClient()
-        except Exception as error:  # many kinds, all of them about proxy variables
-            raise UserError(
-                f"a proxy in the environment is not usable ({one_line(error, 160)}); "
-                "see `cambrian-eval doctor` for the proxy variables that are set"
-            ) from None
-        common: dict[str, Any] = {"max_retries": 0, "timeout": self.timeout, "http_client": http_client}
+        common: dict[str, Any] = {"max_retries": 0, "http_client": http_client}
         if self.base_url and is_azure(self.base_url) and "/openai/v1" not in self.base_url:
             version = os.environ.get("OPENAI_API_VERSION", "2024-10-21")
             return openai.AsyncAzureOpenAI(

@@ -15,7 +15,7 @@ from cambrian_eval.endpoint.responses import ChatResponse
 from cambrian_eval.errors import UserError
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from cambrian_eval.endpoint.transport import Connections
 
 POLL = 0.1
 """Seconds between two looks at whether the run was interrupted."""
@@ -25,16 +25,24 @@ class EventLoop:
     """An event loop in its own thread, which runs requests while the caller waits for outcomes."""
 
     def __init__(
-        self, client: AsyncOpenAI, budget: Budget, begun: Callable[[], None], ending: Callable[[], None]
+        self,
+        connect: Callable[[], Coroutine[Any, Any, Connections]],
+        budget: Budget,
+        begun: Callable[[], None],
+        ending: Callable[[], None],
     ) -> None:
         self.finished: queue.SimpleQueue[tuple[Any, ChatResponse | Failure | BaseException]] = queue.SimpleQueue()
-        self.client = client
         self._budget, self._ending = budget, ending
         self._loop = asyncio.new_event_loop()
         self._tasks: dict[asyncio.Task[ChatResponse | Failure], Reservation] = {}
         begun()
         self._thread = threading.Thread(target=self._loop.run_forever, name="endpoint", daemon=True)
         self._thread.start()
+        try:
+            self.connections = asyncio.run_coroutine_threadsafe(connect(), self._loop).result()
+        except BaseException:
+            self._stop()
+            raise
 
     def submit(self, tag: Any, work: Coroutine[Any, Any, ChatResponse | Failure], reservation: Reservation) -> None:
         """Starts a request; its outcome comes from `next` with the tag."""
@@ -87,10 +95,13 @@ class EventLoop:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             with suppress(Exception):
-                await self.client.close()
+                await self.connections.close()
 
         with suppress(Exception):
             asyncio.run_coroutine_threadsafe(end(), self._loop).result(timeout=5)
+        self._stop()
+
+    def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
         if not self._thread.is_alive():

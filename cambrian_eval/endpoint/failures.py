@@ -1,4 +1,4 @@
-"""What goes wrong with a request: the kinds of errors, and what an exception of the `openai` client means.
+"""What goes wrong with a request: the kinds of errors, and what an error of a connection or an HTTP status means.
 
 The API key is removed from every text that leaves this module.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from cambrian_eval.endpoint.budget import Reservation
 from cambrian_eval.endpoint.rate_limit import retry_after
 from cambrian_eval.endpoint.responses import ChatResponse
-from cambrian_eval.errors import UserError, one_line
+from cambrian_eval.errors import UserError, describe, one_line
+from cambrian_eval.json_input import parse
+
+if TYPE_CHECKING:
+    from cambrian_eval.endpoint.transport import Reply
 
 T = TypeVar("T")
 
@@ -80,40 +84,30 @@ class ErrorReader:
         """A text from outside on one line of at most 400 characters, without the API key."""
         return self.redact(one_line(text))[:400]
 
-    def explain(self, error: Exception, sent: Mapping[str, Any], reservation: Reservation) -> Exception:
-        """What an exception of the client means; where nothing can have been billed, nothing is in transit."""
-        import openai
+    def explain(self, error: Exception, reservation: Reservation) -> Exception:
+        """What an error of the connection means; where nothing can have been billed, nothing is in transit."""
+        import aiohttp
 
         from cambrian_eval.endpoint.transport import BadBody
 
-        if isinstance(error, (TimeoutError, openai.APITimeoutError)):
+        if isinstance(error, TimeoutError):
             return RequestError("timeout", f"no response within {self._timeout:g} seconds")
-        if isinstance(error, openai.APIStatusError):
+        if isinstance(error, UserError):
             reservation.in_transit = False
-            found = self._of_status(error)
-            found.sent = sent
-            return found
-        cause = error
-        if isinstance(error, openai.APIConnectionError) and isinstance(error.__cause__, Exception):
-            cause = error.__cause__
-        if isinstance(cause, UserError):
-            reservation.in_transit = False
-            return cause
-        if isinstance(cause, BadBody):
-            return RequestError("invalid", self.line(str(cause)))
-        name = type(cause).__name__
-        if not isinstance(error, openai.APIConnectionError):
-            return RequestError("invalid", self.line(f"{name}: {cause}"))
-        reservation.in_transit = name != "ConnectError"
-        reason = self.line(f"connection lost: {name}: {cause}")
-        return RequestError("down", reason, unreachable=name == "ConnectError")
+            return error
+        if isinstance(error, BadBody):
+            return RequestError("invalid", self.line(str(error)))
+        unreachable = isinstance(error, aiohttp.ClientConnectorError)
+        reservation.in_transit = not unreachable
+        reason = self.line(f"{'no connection' if unreachable else 'connection lost'}: {describe(error)}")
+        return RequestError("down", reason, unreachable=unreachable)
 
-    def _of_status(self, error: Any) -> RequestError:
+    def of_status(self, reply: Reply, sent: Mapping[str, Any]) -> RequestError:
         """The error of an HTTP status; one that concerns every request is raised as `UserError` at once."""
-        status = int(error.status_code)
-        message = self._message(error)
+        status = reply.status
+        message = self._message(reply.body)
         reason = f"HTTP {status}: {message}" if message else f"HTTP {status}"
-        wait = retry_after(error.response.headers)
+        wait = retry_after(reply.headers)
         text = message.lower()
         if status == 401:
             remedy = f"set {self._key_name} to a valid key" if self._key else f"set {self._key_name}"
@@ -131,20 +125,20 @@ class ErrorReader:
             return RequestError("down", reason, wait, status)
         if status in (408, 409, 425) or (status >= 500 and status != 501):
             return RequestError("server", reason, wait, status)
-        return RequestError("rejected", reason, status=status)
+        found = RequestError("rejected", reason, status=status)
+        found.sent = sent
+        return found
 
-    def _message(self, error: Any) -> str:
+    def _message(self, body: bytes) -> str:
         """The message of an error body with its code, in one line without the API key."""
-        body = error.body
         try:
-            if not isinstance(body, dict):
-                return self.line("" if body is None else str(body))
-            inner = body.get("error", body)
-            if not isinstance(inner, dict):
-                return self.line(str(inner))
-            nested = inner.get("innererror")
-            parts = [inner.get("code"), inner.get("param"), inner.get("message")]
-            parts += [nested.get("code")] if isinstance(nested, dict) else []
-            return self.line(" ".join(str(p) for p in parts if p))
-        except RecursionError:  # an error that is nested thousands of levels deep
-            return ""
+            found = parse(body, "the error")
+        except UserError:
+            return self.line(body[:2000].decode("utf-8", "replace"))
+        inner = found.get("error", found) if isinstance(found, dict) else found
+        if not isinstance(inner, dict):
+            return self.line("" if inner is None else str(inner))
+        nested = inner.get("innererror")
+        parts = [inner.get("code"), inner.get("param"), inner.get("message")]
+        parts += [nested.get("code")] if isinstance(nested, dict) else []
+        return self.line(" ".join(str(p) for p in parts if p))

@@ -11,7 +11,7 @@ from cambrian_eval.json_input import parse_object
 
 MAX_TOKENS = 10**9
 """More tokens than this in one response are not believed."""
-FinishReason = Literal["stop", "length", "refused", "filtered"]
+FinishReason = Literal["stop", "length", "unfinished_thought", "refused", "filtered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,10 @@ class ChatResponse:
     """US dollars; None where the price is not known."""
     tries: int = 1
     sent: Mapping[str, Any] = field(default_factory=dict)
-    """The parameters that the request was sent with: the token limit, and the temperature if one was sent."""
+    """The parameters that the request was sent with: the token limit, and what decoding and thinking were asked for."""
     notes: Mapping[str, Any] = field(default_factory=dict)
+    thoughts: str = ""
+    """What the model thought, where the endpoint returns it in a field of its own."""
 
 
 def parse_response(body: bytes) -> ChatResponse | str:
@@ -58,18 +60,25 @@ def parse_response(body: bytes) -> ChatResponse | str:
     if any(_count(values, name) > MAX_TOKENS for values in (usage, details) for name in _COUNTS):
         return f"the response reports more than {MAX_TOKENS} tokens"
     text, finish = _content(message, choices[0].get("finish_reason"))
+    thoughts = next((t for name in _THOUGHTS if isinstance(t := message.get(name), str) and t), "")
+    reasoning = _count(details, "reasoning_tokens")
+    if finish == "length" and not text.strip() and (thoughts or reasoning):
+        finish = "unfinished_thought"
     counted = _count(usage, "prompt_tokens") > 0
     return ChatResponse(
         text=text,
         finish=finish,
         prompt_tokens=_count(usage, "prompt_tokens"),
         new_tokens=_count(usage, "completion_tokens"),
-        reasoning_tokens=_count(details, "reasoning_tokens"),
+        reasoning_tokens=reasoning,
         counted=counted,
         served_by=found.get("model") if isinstance(found.get("model"), str) else None,
+        thoughts=thoughts,
     )
 
 
+_THOUGHTS = ("reasoning_content", "reasoning")
+"""Fields of a message in which servers return thoughts: vLLM, SGLang and DeepSeek; vLLM since 0.12, OpenRouter."""
 _COUNTS = ("prompt_tokens", "completion_tokens", "reasoning_tokens")
 
 

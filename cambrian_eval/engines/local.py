@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from cambrian_eval.errors import CambrianEvalError, ContractError
 from cambrian_eval.image import MAX_PIXELS
-from cambrian_eval.model import Interruptible, Model
+from cambrian_eval.model import Interruptible, Model, reads_pixels
 from cambrian_eval.sample import Request, Response, failed_response
 
 PIXELS_AHEAD = 1 << 28
@@ -30,14 +30,14 @@ MAX_FINISHED_IDS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A request that is not prepared yet: its images are read and decoded in a worker thread."""
+    """A request that is not prepared yet: its images are read, and decoded if needed, in a worker thread."""
 
     id: str
     """The sample's id."""
     prepare: Callable[[bool], Request]
     """Returns the request with decoded images (True), or with their encoded bytes only (False)."""
     max_pixels: int = MAX_PIXELS
-    """The largest image in pixels that may be decoded later."""
+    """The largest image in pixels that is not refused."""
 
 
 class Source(Protocol):
@@ -77,15 +77,15 @@ class LocalEngine:
 
     def run(self, model: Model, jobs: Iterable[Job], stop: threading.Event) -> Iterator[Completed]:
         """Yields responses in any order. After `stop` is set, only the in-flight requests are finished."""
-        stream = self.stream(_Jobs(jobs), stop)
+        stream = self.stream(_Jobs(jobs), stop, reads_pixels(model))
         try:
             yield from self.respond(model, stream)
         finally:
             stream.close()
 
-    def stream(self, source: Source, stop: threading.Event) -> RequestStream:
+    def stream(self, source: Source, stop: threading.Event, decode: bool) -> RequestStream:
         """The requests that a model pulls; the source may receive jobs while the model works."""
-        return RequestStream(source, self.workers, self.lookahead, stop)
+        return RequestStream(source, self.workers, self.lookahead, stop, decode)
 
     def respond(self, model: Model, stream: RequestStream) -> Iterator[Completed]:
         """The model's responses to all requests of the stream."""
@@ -160,8 +160,8 @@ class _Jobs:
 class RequestStream:
     """The iterator from which a model pulls requests; keeps those that are in flight."""
 
-    def __init__(self, source: Source, workers: int, lookahead: int, stop: threading.Event) -> None:
-        self._source = source
+    def __init__(self, source: Source, workers: int, lookahead: int, stop: threading.Event, decode: bool) -> None:
+        self._source, self._decode = source, decode
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
         self._ahead: deque[tuple[Job, Future[Request]]] = deque()
         self._lookahead, self._max_busy = lookahead, 2 * workers
@@ -190,7 +190,7 @@ class RequestStream:
                 self._failed.append(Completed(None, failed_response(job.id, error)))
                 continue
             with self._lock:
-                self._pixels -= _pixels(request)
+                self._pixels -= self._size(request)
             self.in_flight[request.id] = request
             return request
         self.exhausted = True
@@ -219,7 +219,7 @@ class RequestStream:
             if future.cancelled():
                 self._busy -= 1
             elif future.exception() is None:
-                self._pixels -= _pixels(future.result())
+                self._pixels -= self._size(future.result())
 
     def _fill(self) -> None:
         while not self._ahead or self._has_room():
@@ -241,12 +241,22 @@ class RequestStream:
     def _prepare(self, job: Job) -> Request:
         request = None
         try:
-            request = job.prepare(True)
+            request = job.prepare(self._decode)
+            if not self._decode:
+                for image in request.images:
+                    image.header(job.max_pixels)
             return request
         finally:
             with self._lock:
                 self._busy -= 1
-                self._pixels += _pixels(request) if request else 0
+                self._pixels += self._size(request) if request else 0
+
+    def _size(self, request: Request) -> int:
+        """The pixels of its images; of images that stay encoded, as many as fill the same memory."""
+        if not self._decode:
+            return sum(len(image.data()) // 3 for image in request.images)
+        sizes = (image.load().size for image in request.images)
+        return sum(width * height for width, height in sizes)
 
     def match(self, response: Response) -> Request:
         """The in-flight request of a response, which is then finished; an error where there is none."""
@@ -268,8 +278,3 @@ class RequestStream:
     def close(self) -> None:
         """Drops the jobs that no thread has started, and does not wait for the others."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _pixels(request: Request) -> int:
-    sizes = (p.load().size for p in request.images)
-    return sum(width * height for width, height in sizes)

@@ -6,7 +6,7 @@ once. Nothing here depends on Ray.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -35,11 +35,12 @@ class RequestBatch:
         """The requests as jobs of a local engine, which decode the shared images once."""
 
         @lru_cache(maxsize=1)
-        def decoded() -> tuple[LazyImage, ...]:
-            return tuple(LazyImage.received(*parts).decoded(self.max_pixels) for parts in self.images)
+        def images(decode: bool) -> tuple[LazyImage, ...]:
+            found = (LazyImage.received(*parts) for parts in self.images)
+            return tuple(image.decoded(self.max_pixels) if decode else image for image in found)
 
         def preparation(request: Request) -> Callable[[bool], Request]:
-            return lambda decode: replace(request, images=decoded())
+            return lambda decode: replace(request, images=images(decode))
 
         return [(ticket, Job(request.id, preparation(request), self.max_pixels)) for ticket, request in self.requests]
 
@@ -68,6 +69,8 @@ class ReplicaReport:
     fatal: str | None = None
     """Why the replica cannot continue and has to be replaced."""
     gpus: Sequence[dict[str, Any]] = ()
+    returned: tuple[Ticket, ...] = ()
+    """Requests that are left without a response, because the run was stopped while they waited for an endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,10 @@ class ReplicaInfo:
     is_observer: bool
     place: str
     """Host and process of the replica."""
+    decodes: frozenset[str] = frozenset()
+    """What the model honours, see `model.honours`."""
+    declines: Mapping[str, str] = field(default_factory=dict)
+    """Why it does not honour some of it."""
 
 
 @dataclass(slots=True)

@@ -255,8 +255,10 @@ class RayEngine:
     def _stop(self, dispatcher: Dispatcher) -> None:
         dispatcher.stop()
         for handle in self._handles:
-            if handle.slot.in_flight and handle.take_back is None:
-                handle.take_back = handle.actor.take_back.remote(1 << 30, True)
+            if handle.slot.in_flight:
+                handle.actor.stop.remote()
+                if handle.take_back is None:
+                    handle.take_back = handle.actor.take_back.remote(1 << 30, True)
 
     def _send(self, dispatcher: Dispatcher) -> None:
         """Sends requests to every replica that has returned from its last call."""
@@ -330,6 +332,8 @@ class RayEngine:
         slot = handle.slot
         handle.gpus = report.gpus
         yield from dispatcher.record(slot, report.responses, time.monotonic())
+        if report.returned:
+            dispatcher.reassign(slot, report.returned)
         slot.n_queued, slot.n_prepared = report.n_queued, report.n_prepared
         if report.error is not None:
             raise report.error

@@ -16,6 +16,7 @@ class RemoteModel:
 
     def __init__(self, info: ReplicaInfo) -> None:
         self.name, self.fingerprint, self.max_images = info.name, info.fingerprint, info.max_images
+        self.decodes, self.declines = info.decodes, info.declines
         self._description = info.description
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:

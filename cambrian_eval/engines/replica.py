@@ -19,7 +19,7 @@ from typing import Any
 from cambrian_eval.engines.local import Completed, Job, LocalEngine, RequestStream, gpu_memory
 from cambrian_eval.engines.messages import ReplicaInfo, ReplicaReport, ReplicaResponse, RequestBatch, Ticket
 from cambrian_eval.errors import CambrianEvalError, ContractError, UserError, describe
-from cambrian_eval.model import Model, Observer
+from cambrian_eval.model import Interruptible, Model, Observer, declines, honours, reads_pixels
 from cambrian_eval.registry import resolve
 from cambrian_eval.sample import Sample
 
@@ -41,6 +41,8 @@ class Replica:
         self._responses: list[ReplicaResponse] = []
         self._error: CambrianEvalError | None = None
         self._fatal: str | None = None
+        self._stop = threading.Event()
+        self._returned: list[Ticket] = []
         self._gpus: tuple[float, list[dict[str, Any]]] = (0.0, [])
 
     def load(self) -> ReplicaInfo:
@@ -63,6 +65,8 @@ class Replica:
             dict(model.describe()),
             isinstance(model, Observer),
             f"{socket.gethostname()} process {os.getpid()}",
+            honours(model),
+            declines(model),
         )
 
     def exchange(
@@ -79,12 +83,16 @@ class Replica:
                 self._model.observe(benchmark, samples)
         self._queue.put([job for batch in batches for job in batch.jobs()], flush, refill_at)
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._responses) or self._must_return(refill_at), timeout)
+            self._changed.wait_for(
+                lambda: bool(self._responses or self._returned) or self._must_return(refill_at), timeout
+            )
             if self._responses and not self._must_return(refill_at):
                 self._changed.wait_for(lambda: self._must_return(refill_at), BATCH_DELAY)
             responses, self._responses = tuple(self._responses), []
+            returned, self._returned = tuple(self._returned), []
             n_prepared = self._stream.waiting if self._stream else 0
-            return ReplicaReport(responses, len(self._queue), n_prepared, self._error, self._fatal, self._gpu_memory())
+            queued, gpus = len(self._queue), self._gpu_memory()
+            return ReplicaReport(responses, queued, n_prepared, self._error, self._fatal, gpus, returned)
 
     def _must_return(self, refill_at: int) -> bool:
         return self._error is not None or self._fatal is not None or len(self._queue) <= refill_at
@@ -98,6 +106,11 @@ class Replica:
                 found += [self._queue.ticket(i) for i in self._stream.take_back(most - len(found))]
             return found
 
+    def stop(self) -> None:
+        """The run ends: requests that wait for an endpoint are returned without a response."""
+        if isinstance(self._model, Interruptible):
+            self._stop.set()
+
     def _gpu_memory(self) -> list[dict[str, Any]]:
         now = time.monotonic()
         if now - self._gpus[0] >= GPU_INTERVAL:
@@ -105,15 +118,21 @@ class Replica:
         return self._gpus[1]
 
     def _work(self) -> None:
-        """The model's thread: one stream of requests after the other."""
-        never = threading.Event()
+        """The model's thread: one stream of requests after the other, until the run is stopped."""
         try:
             while True:
                 self._queue.wait()
-                self._stream = stream = self._engine.stream(self._queue, never)
+                self._stream = stream = self._engine.stream(self._queue, self._stop, reads_pixels(self._model))
                 for completed in self._engine.respond(self._model, stream):
                     self._return(completed)
                 stream.close()
+                if self._stop.is_set():
+                    break
+            with self._changed:
+                left = [*stream.in_flight, *stream.take_back(len(stream.in_flight) + stream.waiting)]
+                self._returned += [self._queue.ticket(i) for i in left]
+                self._returned += self._queue.take_back(len(self._queue))
+                self._changed.notify_all()
         except CambrianEvalError as error:
             self._end(error=_plain(error))
         except BaseException as error:

@@ -46,7 +46,7 @@ class Baseline:
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """Looks the responses up; a request whose sample was not observed fails."""
         for request in requests:
-            text = self._responses.get(request.benchmark, {}).get(request.id)
+            text = self._responses.get(request.benchmark, {}).get(request.sample_id)
             if text is None:
                 reason = f"{self.name} did not observe sample {request.id!r} of {request.benchmark}"
                 yield Response(request.id, "", finish="failed", error=reason)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.errors import UserError
@@ -46,12 +46,25 @@ class _Tag:
 
     id: str
     notes: Mapping[str, Any]
+    stops: tuple[str, ...]
 
 
 class CambrianModel:
-    """A loaded checkpoint that answers requests greedily, in batches, with each image encoded once."""
+    """A loaded checkpoint that answers requests in batches, with each image encoded once."""
 
     max_images: int | None
+    decodes = frozenset(
+        (
+            *("temperature", "top_p", "top_k", "min_p", "seed", "stop", "system", "thinking_off"),
+            *("repetition_penalty", "presence_penalty", "frequency_penalty"),
+        )
+    )
+    declines: Mapping[str, str] = {
+        "num_beams": "its batches have no beam search; leave it out",
+        "thinking_on": "Cambrian-1 does not think before it answers",
+        "thinking_budget": "Cambrian-1 does not think before it answers",
+        "text_first": "Cambrian-1 was trained with the image before the question",
+    }
 
     def __init__(
         self,
@@ -90,12 +103,9 @@ class CambrianModel:
         """Facts for run.json."""
         return self._facts
 
-    def prompt(self, text: str, has_image: bool) -> str:
-        """A question in the checkpoint's template, after its image."""
-        content: list[dict[str, str]] = [{"type": "image"}] if has_image else []
-        content.append({"type": "text", "text": text})
-        chat = [{"role": "user", "content": content}]
-        return str(self.processor.apply_chat_template(chat, add_generation_prompt=True))
+    def prompt(self, text: str, has_image: bool, system: str | None = None) -> str:
+        """A question in the checkpoint's template, after its image; `system` replaces the template's own prompt."""
+        return str(self.processor.apply_chat_template(_chat(text, has_image, system), add_generation_prompt=True))
 
     def _questions(self, requests: Iterator[Request], refused: list[Response]) -> Iterator[Question]:
         for request in requests:
@@ -107,6 +117,7 @@ class CambrianModel:
     def _question(self, request: Request) -> Question:
         from .cambrian.fast import ImageSource, Question
         from .cambrian.prompts import IMAGE_MARK
+        from .sampling import stream_of
 
         if len(request.images) > 1 and self.max_images == 1:
             raise UserError(f"request {request.id!r} has {len(request.images)} images; Cambrian-1 takes one")
@@ -120,16 +131,30 @@ class CambrianModel:
         if request.images:
             name, pixels = joined(request.images)
             source = ImageSource(name, pixels.size, lambda: pixels)
-        ids = self.processor.token_ids(self.prompt(text, source is not None))
-        return Question(_Tag(request.id, notes), tuple(ids), request.max_new_tokens, source)
+        system = None if request.system is None else request.system.replace(IMAGE_MARK, "")
+        ids = self.processor.token_ids(self.prompt(text, source is not None, system))
+        tag = _Tag(request.id, notes, request.decoding.stop)
+        return Question(
+            tag, tuple(ids), request.max_new_tokens, source, replace(request.decoding, stop=()), stream_of(request)
+        )
+
+    def _text(self, ids: list[int]) -> str:
+        return str(self.processor.tokenizer.decode(ids, skip_special_tokens=True))
 
     def _response(self, result: Generated, seconds: float) -> Response:
+        from .sampling import cut_at_stop, tokens_up_to
+
+        ids, stops = list(result.ids), result.tag.stops
+        text, stopped = self._text(ids), result.stopped
+        if stops and (end := cut_at_stop(text, stops)) is not None:
+            ids = ids[: tokens_up_to(ids, stops, self._text)]
+            text, stopped = text[:end], True
         return Response(
             result.tag.id,
-            self.processor.decode(list(result.ids)),
-            finish="stop" if result.stopped else "length",
+            text.strip(),
+            finish="stop" if stopped else "length",
             prompt_tokens=result.prompt_tokens,
-            new_tokens=len(result.ids),
+            new_tokens=len(ids),
             seconds=round(seconds, 6),
             notes=result.tag.notes,
         )
@@ -167,9 +192,6 @@ class CambrianOptions(LocalOptions):
     )
     template: str | None = option(None, help="Conversation template instead of the checkpoint's own.")
     towers_root: str | None = option(None, help="Folder with local weights of the vision towers.")
-    vision_cache_gb: float | None = option(
-        None, none="auto", minimum=0, help="Memory for encoded images, in units of 10^9 bytes."
-    )
 
 
 class CambrianAdapter(Adapter):
@@ -196,11 +218,13 @@ class CambrianAdapter(Adapter):
 
         from transformers.utils import logging
 
+        from .adapters import apply_adapter, find_adapter
         from .cambrian import CambrianForConditionalGeneration, CambrianProcessor
         from .cambrian.checkpoint import Checkpoint
         from .cambrian.fast import Driver
         from .checkpoint_identity import ContentHash
 
+        adapter = find_adapter(options.adapter)
         logging.disable_progress_bar()  # a run has progress bars of its own
         checkpoint = Checkpoint.open(rest)
         _set_arithmetic(dtype, options.deterministic)
@@ -211,7 +235,7 @@ class CambrianAdapter(Adapter):
                 towers_root=options.towers_root,
                 allow_pickle=options.allow_pickle,
             )
-            folders = [checkpoint.folder, *(spec.folder for spec in processor.towers)]
+            folders = [checkpoint.folder, *(spec.folder for spec in processor.towers), adapter]
             with ContentHash(folders, options.rehash) as content:
                 model = CambrianForConditionalGeneration.from_pretrained(
                     checkpoint,
@@ -223,6 +247,11 @@ class CambrianAdapter(Adapter):
                     allow_pickle=options.allow_pickle,
                     allow_missing=options.allow_missing,
                 )
+                more = {}
+                if adapter is not None:
+                    merge = options.quantize is None
+                    applied = apply_adapter(model, adapter, merge=merge, allow_pickle=options.allow_pickle)
+                    more = {"adapter": applied}
                 driver = Driver(
                     model,
                     processor,
@@ -240,8 +269,21 @@ class CambrianAdapter(Adapter):
                 join = options.images == "join"
                 settings |= {"images": "joined"} if join else {}
                 fingerprint = content.identity("cambrian", {**settings, "allow_missing": options.allow_missing})
-        facts = _facts(driver, settings, options) | {"self_check": checked}
-        return CambrianModel(display_name(rest), fingerprint, processor, driver, facts, join)
+        facts = _facts(driver, settings, options) | more | {"self_check": checked}
+        return CambrianModel(display_name(rest, options.adapter), fingerprint, processor, driver, facts, join)
+
+    def written(self, rest: str, options: CambrianOptions, request: Request) -> str:
+        """The prompt in the checkpoint's conversation template; needs its configuration and tokenizer alone."""
+        from .cambrian import prompts
+        from .cambrian.checkpoint import Checkpoint
+        from .cambrian.tokens import load_tokenizer
+
+        if request.order != "image_first":
+            raise UserError(f"model {rest} cannot be run with text_first: {CambrianModel.declines['text_first']}")
+        checkpoint = Checkpoint.open(rest)
+        own = checkpoint.template(checkpoint.config(), load_tokenizer(checkpoint.folder).get_vocab())
+        chosen = own if options.template is None else prompts.template(options.template)
+        return prompts.render_chat(chosen, _chat(text_of(request), bool(request.images), request.system), True)
 
     def fetch(self, rest: str) -> list[str]:
         """The checkpoint first, because its config names the towers; of each repository one form of the weights."""
@@ -261,6 +303,14 @@ class CambrianAdapter(Adapter):
                 folder = snapshot_download(repository.hub_id, allow_patterns=[*repository.patterns, weights])
                 done[repository.hub_id] = f"{repository.hub_id}: {folder}"
         return list(done.values()) or [f"{rest}: everything it needs is in the cache"]
+
+
+def _chat(text: str, has_image: bool, system: str | None) -> list[dict[str, Any]]:
+    """A question as a chat: after its image, and after a system prompt where one is set."""
+    content: list[dict[str, str]] = [{"type": "image"}] if has_image else []
+    content.append({"type": "text", "text": text})
+    chat: list[dict[str, Any]] = [] if system is None else [{"role": "system", "content": system}]
+    return [*chat, {"role": "user", "content": content}]
 
 
 def _self_check(name: str, checkpoint: Checkpoint, driver: Driver, processor: Any) -> dict[str, Any]:
@@ -300,7 +350,6 @@ def _facts(driver: Driver, settings: Mapping[str, Any], options: CambrianOptions
         "kind": "Cambrian-1",
         **settings,
         "device": str(driver.device),
-        "decoding": "greedy",
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "towers": [spec.entry for spec in model.tower_specs],
         "batch_size": options.batch_size or "auto",

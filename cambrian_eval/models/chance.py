@@ -34,7 +34,7 @@ class Chance:
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """One draw per request; a request whose sample was not observed fails."""
         for request in requests:
-            guesses = self._guesses.get(request.benchmark, {}).get(request.id)
+            guesses = self._guesses.get(request.benchmark, {}).get(request.sample_id)
             if guesses is None:
                 reason = f"{self.name} did not observe sample {request.id!r} of {request.benchmark}"
                 yield Response(request.id, "", finish="failed", error=reason)

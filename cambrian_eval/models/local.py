@@ -27,12 +27,16 @@ class LocalOptions:
     attention: str | None = option(None, help="sdpa, flash_attention_2 or eager. [default: the model's own]")
     quantize: str | None = option(None, choices=("4bit", "8bit"), help="Quantize the weights with bitsandbytes.")
     template: str | None = option(None, help="Chat template instead of the checkpoint's own.")
+    adapter: str | None = option(None, help="Folder of a LoRA adapter (peft) that is merged into the weights.")
     deterministic: bool = option(False, help="Responses do not depend on which requests share a batch; slower.")
     allow_pickle: bool = option(False, help="Read pickled .bin weights, with torch's restricted loader only.")
     allow_missing: str | None = option(
         None, help="Patterns (a.*,b.*) of tensors that may be missing, unexpected or all zero; else that is an error."
     )
     self_check: bool = option(True, help="Check after loading that logits are finite and depend on the image.")
+    vision_cache_gb: float | None = option(
+        None, none="auto", minimum=0, help="Memory for encoded images, in units of 10^9 bytes; 0 shares none."
+    )
     rehash: bool = option(False, help="Hash weights anew, without the cache of hashes; as --rehash, unless set.")
 
 
@@ -53,10 +57,11 @@ def loading(checkpoint: str) -> Iterator[None]:
         ) from error
 
 
-def display_name(checkpoint: str) -> str:
-    """The name of a model in results: a Hub id as given, a folder by its last part."""
+def display_name(checkpoint: str, adapter: str | None = None) -> str:
+    """The name of a model in results: a Hub id as given, a folder by its last part, and its adapter behind a plus."""
     folder = Path(checkpoint).expanduser()
-    return folder.resolve().name if folder.is_dir() else checkpoint
+    name = folder.resolve().name if folder.is_dir() else checkpoint
+    return name if adapter is None else f"{name}+{Path(adapter).expanduser().resolve().name}"
 
 
 def device_of(options: LocalOptions) -> str:

@@ -1,27 +1,30 @@
 """`openai:NAME`: any OpenAI-compatible multimodal chat endpoint as a model.
 
-OpenAI, Azure, vLLM, SGLang, Ollama and others, through the official client. Turns a request into a chat message
-(images first, as data URLs) and what comes back into a `Response`; `endpoint` does retries, rate limits, budget and
-key.
+OpenAI, Azure, vLLM, SGLang, Ollama and others. Turns a request into a chat message (images as data URLs, before the
+text unless a recipe says otherwise) and what comes back into a `Response`; `endpoint` does retries, rate limits, budget
+and key.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import json
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import orjson
 
 from cambrian_eval import interleave
 from cambrian_eval.endpoint.address import is_openai
+from cambrian_eval.endpoint.batch import PRICE, BatchEndpoint
 from cambrian_eval.endpoint.budget import (
     PRICES_FILE,
     Budget,
+    Price,
     estimated_tokens,
     image_tokens,
     most_image_tokens,
@@ -30,44 +33,65 @@ from cambrian_eval.endpoint.budget import (
 from cambrian_eval.endpoint.client import Endpoint
 from cambrian_eval.endpoint.cost_log import CostLog
 from cambrian_eval.endpoint.failures import Failure
-from cambrian_eval.endpoint.parameters import REASONING_ALLOWANCE, ChatRequest
+from cambrian_eval.endpoint.parameters import DECODING, EXTENSIONS, REASONING_ALLOWANCE, ChatRequest, thinking_modes
 from cambrian_eval.endpoint.responses import ChatResponse, printable
 from cambrian_eval.errors import UserError
-from cambrian_eval.image import LazyImage
 from cambrian_eval.interleave import text_of
 from cambrian_eval.model import Adapter, Model, option
-from cambrian_eval.sample import Request, Response
+from cambrian_eval.models.image_parts import MOST_BYTES, ImageParts
+from cambrian_eval.models.transformers_vlm.processor_settings import parse
+from cambrian_eval.sample import Finish, Request, Response, failed_response
+from cambrian_eval.scoring.thoughts import bare, split
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
-MOST_BYTES = 15_000_000
-"""Size of the largest image that is sent unchanged; as base64 it stays under the usual limit of 20 MB."""
-_PLAIN_MODES = {"1", "L", "LA", "P", "RGB", "RGBA"}
 _VERSION = 1
 """Part of the fingerprint: increased whenever the same request would be sent in another form."""
 
 
 class ApiModel:
-    """A model behind an endpoint. Decodes greedily as far as the endpoint allows (temperature 0)."""
+    """A model behind an endpoint. Greedy decoding is temperature 0, as far as the endpoint allows it."""
 
     max_images: int | None = None
+    reads_pixels = False
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, processor: Mapping[str, Any] | None = None) -> None:
+        openai = is_openai(endpoint.base_url)
+        modes, reason = thinking_modes(endpoint.model, openai)
+        self.decodes = (
+            frozenset((*DECODING, *(() if openai else EXTENSIONS), "system", "thinking_budget", "text_first")) | modes
+        )
+        self.declines = {
+            **dict.fromkeys(EXTENSIONS, "OpenAI's own endpoints have no such setting"),
+            **dict.fromkeys(("thinking_on", "thinking_off"), reason),
+            "num_beams": "chat endpoints have no beam search",
+        }
         self.endpoint = endpoint
+        self.processor = dict(processor or {})
+        self._parts = ImageParts()
         self._stop: threading.Event | None = None
         self.name = endpoint.model
         identity = [_VERSION, endpoint.model, endpoint.place, "temperature 0", REASONING_ALLOWANCE, MOST_BYTES]
+        identity += [self.processor] if self.processor else []
         self.fingerprint = "openai-" + hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """As many requests at a time as the concurrency allows; responses in the order of arrival."""
-        counted_as = self.endpoint.model if is_openai(self.endpoint.base_url) else ""
-        made = ((r, chat_of(r, counted_as)) for r in requests)
-        chats = ((_InFlight(r.id, notes), chat) for r, (chat, notes) in made)
-        for finished in self.endpoint.send(chats, self._stop):
+        failed: deque[Response] = deque()
+        for finished in self.endpoint.send(self._chats(requests, failed), self._stop):
+            while failed:
+                yield failed.popleft()
             yield _response(finished.tag, finished.outcome)
+        yield from failed
+
+    def _chats(self, requests: Iterator[Request], failed: deque[Response]) -> Iterator[tuple[_InFlight, ChatRequest]]:
+        """The requests as chats; those whose images cannot be sent are `failed`."""
+        counted_as = self.endpoint.model if is_openai(self.endpoint.base_url) else ""
+        for request in requests:
+            try:
+                chat, notes = chat_of(request, self._parts, counted_as, self.processor)
+            except Exception as error:  # Pillow raises many kinds for damaged images
+                failed.append(failed_response(request.id, error))
+            else:
+                yield _InFlight(request.id, notes), chat
 
     def stop_on(self, stop: threading.Event) -> None:
         """Once the event is set, requests that wait for the endpoint are left without a response."""
@@ -80,6 +104,11 @@ class ApiModel:
             log = CostLog(path, self.endpoint.model, strict=limit is not None)
             self.endpoint.budget = Budget(limit, self.endpoint.price, log=log)
 
+    def keep_in(self, folder: Path) -> None:
+        """Where a batch endpoint records its batches."""
+        if isinstance(self.endpoint, BatchEndpoint):
+            self.endpoint.folder = folder
+
     def describe(self) -> Mapping[str, Any]:
         """The endpoint without its key, the temperature, the tokens allowed for reasoning, and the list price."""
         price = self.endpoint.price
@@ -87,8 +116,8 @@ class ApiModel:
             "kind": "OpenAI-compatible chat endpoint",
             "model": self.endpoint.model,
             "place": self.endpoint.place,
-            "temperature": 0,
             "reasoning_allowance": REASONING_ALLOWANCE,
+            **({"batch_api": True} if isinstance(self.endpoint, BatchEndpoint) else {}),
             "price_per_million_tokens": None if price is None else [price.input, price.output],
         }
 
@@ -105,12 +134,21 @@ class _InFlight:
 class OpenAIOptions:
     """Options of `openai`."""
 
-    base_url: str | None = option(None, help="Address of the endpoint. [default: OPENAI_BASE_URL, else api.openai.com]")
-    concurrency: int = option(16, minimum=1, help="Maximum number of requests in flight.")
+    base_url: str | None = option(
+        None,
+        help="Address of the endpoint, or of several replicas, separated by commas. "
+        "[default: OPENAI_BASE_URL, else api.openai.com]",
+    )
+    concurrency: int = option(16, minimum=1, help="Maximum number of requests in flight at each address.")
     timeout: float = option(120.0, minimum=0.1, help="Seconds to wait for one response.")
     outage: float = option(600.0, minimum=0, help="Seconds to wait for an endpoint that is not available.")
     max_retry_after: float = option(300.0, minimum=0, help="Longest Retry-After in seconds that is waited for.")
+    processor: str | None = option(
+        None, help="Settings of the model's image processor, for servers such as vLLM; -P sets them one by one."
+    )
     budget: float | None = option(None, minimum=0, help="Maximum cost of the run in US dollars, over all commands.")
+    batch_api: bool = option(False, help="Send requests through the provider's batch API: hours, at half the price.")
+    batch_poll: float = option(30.0, minimum=0.01, help="Seconds between two questions about a batch.")
     offline: bool = option(False, help="The run's own (--offline); refused, because the endpoint needs a connection.")
 
 
@@ -129,14 +167,30 @@ class OpenAIAdapter(Adapter):
         if options.offline:
             raise UserError(f"openai:{rest} needs a connection; leave --offline out")
         price = price_of(rest)
+        if price is not None and options.batch_api:
+            price = Price(PRICE * price.input, PRICE * price.output)
         if options.budget is not None and price is None:
             raise UserError(
                 f'no price is known for {rest!r}, so budget cannot be kept; put {{"{rest}": [input, output]}} '
                 f"(US dollars per million tokens) into a JSON file and name it in {PRICES_FILE}"
             )
-        endpoint = Endpoint(
-            rest,
-            options.base_url,
+        addresses = [None] if options.base_url is None else [a.strip() for a in options.base_url.split(",")]
+        if options.budget is not None and len(addresses) > 1:
+            raise UserError("a budget holds for one address; leave out --budget, or give one base URL")
+        members = [self._at(address, rest, options, price) for address in addresses]
+        if options.batch_api and len(members) > 1:
+            raise UserError("--batch-api sends to one address; give one base URL")
+        if len(members) == 1:
+            return members[0]
+        from cambrian_eval.models.spread import SpreadModel
+
+        return SpreadModel(members)
+
+    def _at(self, address: str | None, name: str, options: OpenAIOptions, price: Price | None) -> ApiModel:
+        kind = BatchEndpoint if options.batch_api else Endpoint
+        endpoint = kind(
+            name,
+            address,
             concurrency=options.concurrency,
             timeout=options.timeout,
             outage=options.outage,
@@ -144,65 +198,68 @@ class OpenAIAdapter(Adapter):
             price=price,
             budget=None if options.budget is None or price is None else Budget(options.budget, price),
         )
-        return ApiModel(endpoint)
+        if isinstance(endpoint, BatchEndpoint):
+            endpoint.poll = options.batch_poll
+        processor = parse(options.processor or "")
+        if processor and is_openai(endpoint.base_url):
+            named = ", ".join(processor)
+            raise UserError(f"openai:{name}: OpenAI's own endpoints take no settings of an image processor ({named})")
+        return ApiModel(endpoint, processor)
+
+    def written(self, rest: str, options: OpenAIOptions, request: Request) -> str:
+        """The messages as they are sent, with the data of images left out."""
+        chat, _ = chat_of(request, ImageParts())
+        shown = orjson.loads(orjson.dumps(chat.messages))
+        for part in (p for message in shown if isinstance(message["content"], list) for p in message["content"]):
+            if "image_url" in part:
+                head, _, data = part["image_url"]["url"].partition(",")
+                part["image_url"]["url"] = f"{head},({len(data) * 3 // 4:,} bytes)"
+        return json.dumps(shown, ensure_ascii=False, indent=2)
 
 
-def chat_of(request: Request, counted_as: str = "") -> tuple[ChatRequest, dict[str, Any]]:
+def chat_of(
+    request: Request, parts: ImageParts, counted_as: str = "", processor: Mapping[str, Any] | None = None
+) -> tuple[ChatRequest, dict[str, Any]]:
     """The chat message of a request, and what was changed in its images.
 
     `counted_as` is the model whose rule for the tokens of an image applies; empty where no rule is known.
     """
     prompt = printable(text_of(request))
     tokens = estimated_tokens(prompt) + 8
+    first: tuple[Mapping[str, Any], ...] = ()
+    if request.system is not None:
+        system = printable(request.system)
+        first, tokens = ({"role": "system", "content": system},), tokens + estimated_tokens(system) + 4
+
+    def chat(content: Any, most: int = 0, images: int = 0) -> ChatRequest:
+        return ChatRequest(
+            (*first, {"role": "user", "content": content}),
+            request.max_new_tokens,
+            tokens,
+            most,
+            images,
+            decoding=request.decoding,
+            thinking=request.thinking,
+            repeat=request.repeat,
+            processor=processor or {},
+            key=request.key,
+        )
+
     if not request.images:
-        return ChatRequest(({"role": "user", "content": prompt},), request.max_new_tokens, tokens), {}
-    parts: list[dict[str, Any]] = []
-    reencoded = []
-    most = tokens
-    shown = 0
-    for part in interleave.parts(request):
-        if isinstance(part, str):
-            parts.append({"type": "text", "text": printable(part)})
+        return chat(prompt), {}
+    content: list[Any] = []
+    reencoded, most, shown = [], tokens, 0
+    for piece in interleave.parts(request):
+        if isinstance(piece, str):
+            content.append({"type": "text", "text": printable(piece)})
             continue
-        image, shown = part, shown + 1
-        mime, data, note = encoded(image)
-        url = f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
-        parts.append({"type": "image_url", "image_url": {"url": url}})
-        tokens += image_tokens(*image.load().size)
-        most += most_image_tokens(counted_as, *image.load().size)
-        reencoded += [note] if note else []
-    messages = ({"role": "user", "content": parts},)
-    chat = ChatRequest(messages, request.max_new_tokens, tokens, most, shown)
-    return chat, {"reencoded": reencoded} if reencoded else {}
-
-
-def encoded(image: LazyImage, most: int = MOST_BYTES) -> tuple[str, bytes, str | None]:
-    """MIME type and bytes of an image as it is sent, and what was changed where they are not the original bytes."""
-    from PIL import Image
-
-    data = image.data()
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            kind, mode, moving = opened.format or "unknown", opened.mode, getattr(opened, "n_frames", 1) > 1
-    except OSError:
-        kind, mode, moving = "unknown", "", False
-    if kind in ACCEPTED and mode in _PLAIN_MODES and not moving and len(data) <= most:
-        return ACCEPTED[kind], data, None
-    pixels = image.load()
-    png = _saved(pixels, "PNG")
-    if len(png) <= most:
-        return "image/png", png, f"{kind} as PNG"
-    jpeg = _saved(pixels, "JPEG", quality=95)
-    while len(jpeg) > most and min(pixels.size) > 64:
-        pixels = pixels.resize((pixels.width * 3 // 4, pixels.height * 3 // 4), Image.Resampling.LANCZOS)
-        jpeg = _saved(pixels, "JPEG", quality=95)
-    return "image/jpeg", jpeg, f"{kind} as JPEG of {pixels.width} x {pixels.height} pixels"
-
-
-def _saved(image: Image.Image, kind: str, **settings: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format=kind, **settings)
-    return buffer.getvalue()
+        image = parts.of(piece)
+        content.append(image.part)
+        most += most_image_tokens(counted_as, *image.size)
+        tokens += image_tokens(*image.size)
+        reencoded += [image.note] if image.note else []
+        shown += 1
+    return chat(content, most, shown), {"reencoded": reencoded} if reencoded else {}
 
 
 def _response(request: _InFlight, outcome: ChatResponse | Failure) -> Response:
@@ -222,12 +279,32 @@ def _response(request: _InFlight, outcome: ChatResponse | Failure) -> Response:
         notes["sent"] = dict(outcome.sent)
     if outcome.served_by:
         notes["served_by"] = outcome.served_by
+    text, thoughts, finish = _apart(outcome)
+    new_tokens, thought_tokens = outcome.new_tokens, outcome.reasoning_tokens or None
+    if thought_tokens is None and thoughts:
+        # Not counted by the endpoint: by their part of the text.
+        thought_tokens = round(new_tokens * len(thoughts) / (len(thoughts) + len(text)))
+        notes["thought_tokens_estimated"] = True
     return Response(
         request.id,
-        outcome.text,
-        finish=outcome.finish,
+        text,
+        finish=finish,
         prompt_tokens=outcome.prompt_tokens,
-        new_tokens=outcome.new_tokens,
+        new_tokens=max(0, new_tokens - (thought_tokens or 0)),
         seconds=round(outcome.seconds, 4),
         notes=notes,
+        thoughts=thoughts,
+        thought_tokens=thought_tokens,
     )
+
+
+def _apart(outcome: ChatResponse) -> tuple[str, str, Finish]:
+    """Answer, thoughts and finish; servers without a parser for thoughts return them in the text."""
+    if outcome.thoughts:
+        return outcome.text, outcome.thoughts, outcome.finish
+    parts = split(outcome.text)
+    if parts.unfinished:
+        return "", bare(parts.thoughts), "unfinished_thought"
+    if not parts.thoughts:
+        return outcome.text, "", outcome.finish
+    return outcome.text[parts.start : parts.end], bare(parts.thoughts), outcome.finish

@@ -7,6 +7,7 @@ count beside the half-precision weights made from it, and pickled files through 
 from __future__ import annotations
 
 import math
+import os
 import pickle
 import struct
 import threading
@@ -150,8 +151,8 @@ def _open_index(path: Path, allow_pickle: bool) -> Stored:
         raise UserError(f"{path}: weight_map gives no file of this folder for tensor {wrong[:200]}; {_DOWNLOAD}")
     shards: dict[str, Stored] = {}
     for name in sorted(set(weight_map.values())):
-        if not (path.parent / name).exists():
-            raise UserError(f"{path} names the shard {name}, which does not exist; download the checkpoint again")
+        if not os.path.exists(path.parent / name):
+            raise UserError(f"{path} names the shard {name[:200]}, which does not exist; download the checkpoint again")
         shards[name] = open_file(path.parent / name, allow_pickle=allow_pickle)
     lost = [name for name, shard in weight_map.items() if name not in shards[shard]]
     if lost:

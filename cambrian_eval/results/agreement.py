@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from cambrian_eval.benchmark import Benchmark, Graded
 from cambrian_eval.errors import UserError
 from cambrian_eval.results import statistics
-from cambrian_eval.results.grading import benchmark_of
+from cambrian_eval.results.basis import checked_verdicts
+from cambrian_eval.results.grading import benchmark_of, samples_of
 from cambrian_eval.results.judging import SCORER, decided_without_judge
 from cambrian_eval.results.published_scores import nearest
-from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.sample import clusters as clusters_of
 
@@ -154,9 +155,9 @@ def mean_difference(found: Sequence[ScorerAgreement]) -> tuple[float, float] | N
 
 def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreement:
     benchmark = benchmark_of(run, cell.benchmark)
-    verdicts_a, verdicts_b = run.verdicts(cell, a), run.verdicts(cell, b)
+    verdicts_a, verdicts_b = checked_verdicts(run, cell, a), checked_verdicts(run, cell, b)
     records = run.responses(cell)
-    samples = [s for s in run.samples(cell.benchmark) if s.id in verdicts_a and s.id in verdicts_b]
+    samples = [s for s in samples_of(run, cell) if s.id in verdicts_a and s.id in verdicts_b]
     left, right = [verdicts_a[s.id] for s in samples], [verdicts_b[s.id] for s in samples]
     withheld = not any(s.answers for s in samples)
     failed = [x.outcome == "failed" for x in left]
@@ -164,7 +165,7 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
     decided = [not (f or u or withheld) for f, u in zip(failed, undecided, strict=True)]
     clusters = clusters_of(samples)
     counts = _confusion_by_cluster(left, right, decided, clusters)
-    draws = statistics.cluster_draws(len(counts))
+    draws = statistics.Draws(len(counts)) if len(counts) > 1 else None
     scores = [_score(benchmark, samples, v, s, clusters) for v, s in ((left, a), (right, b))]
     if withheld or None in scores:
         score_a = score_b = interval = None
@@ -172,13 +173,15 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
         (score_a, table_a), (score_b, table_b) = (s for s in scores if s is not None)
         interval = None
         if draws is not None:
-            interval = statistics.percentile_interval(table_b.metric(draws) - table_a.metric(draws))
+            drawn_a, drawn_b = draws.metrics(table_a, table_b)
+            interval = statistics.percentile_interval(drawn_b - drawn_a)
     differing = tuple(
         _disagreement(cell, s, records[s.id], x, y)
         for s, x, y, use in zip(samples, left, right, decided, strict=True)
         if use and _is_correct(x) != _is_correct(y)
     )
     total = counts.sum(axis=0)
+    synthetic = is_synthetic(run.info["benchmarks"][cell.benchmark])
     without_judge = set() if SCORER not in (a, b) else decided_without_judge(run, cell)
     return ScorerAgreement(
         benchmark=cell.benchmark,
@@ -189,11 +192,11 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
         difference=None if score_a is None or score_b is None else score_b - score_a,
         interval=interval,
         confusion=Confusion(*(int(v) for v in total)),
-        kappa_interval=None if draws is None else statistics.percentile_interval(_kappas(draws @ counts)),
+        kappa_interval=None if draws is None else statistics.percentile_interval(_kappas(draws.sums(counts))),
         failed=sum(failed),
         undecided=sum(u and not f for u, f in zip(undecided, failed, strict=True)),
         disagreements=differing,
-        published=published_pair(model, cell, a, b),
+        published=None if synthetic else published_pair(model, cell, a, b),
         divisor=benchmark.average_divisor,
         notes=_notes(run, cell, samples, (*left, *right), without_judge, withheld),
     )

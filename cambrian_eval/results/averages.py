@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.benchmark import PAPER
 from cambrian_eval.registry import average_divisor, suites
+from cambrian_eval.results.basis import STALE, mixed_rules
 
 if TYPE_CHECKING:
     from cambrian_eval.sample import Result
@@ -88,8 +89,10 @@ def by_run(results: Iterable[Result]) -> list[dict[str, Any]]:
         cells.setdefault((result.condition, result.scorer), []).append(result)
     found = []
     for (condition, scorer), mine in cells.items():
-        if len(judges(mine)) > 1:
-            continue  # an average over two judges is a score of neither
+        if len(judges(mine)) > 1 or mixed_rules(mine):
+            continue  # an average over two judges, or two versions of the rules, is a score of neither
+        if any(note.startswith(STALE) for r in mine for note in r.notes):
+            continue
         scores = {r.benchmark: r.score for r in mine}
         partial = [r.benchmark for r in mine if not r.complete]
         own = suite_averages({**ran[condition], **scores}, partial)

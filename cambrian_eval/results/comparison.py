@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cambrian_eval.benchmark import Benchmark, Graded, Unit
+from cambrian_eval.benchmark import Benchmark, Unit
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import check_conditions
-from cambrian_eval.results import statistics
+from cambrian_eval.results import repeats, statistics
 from cambrian_eval.results.averages import judges
+from cambrian_eval.results.basis import checked_verdicts, described, key_of, problems, remedy, versions
+from cambrian_eval.results.circumstances import differences
 from cambrian_eval.results.grading import benchmark_of
 from cambrian_eval.running.manifest import versions_used
 from cambrian_eval.running.store import Cell, Run
@@ -57,6 +59,9 @@ def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
         left, right = (run.info.get("responses_depend_on", {}).get(key) for run in (a, b))
         if left != right:
             found.append(f"{key} {left} in a, {right} in b")
+    found += differences(a.info, b.info)
+    if a.repeats != b.repeats:
+        found.append(f"repeats {a.repeats} in a, {b.repeats} in b")
     versions_a, versions_b = versions_used(a.info), versions_used(b.info)
     for package in versions_a.keys() & versions_b.keys():
         if versions_a[package] != versions_b[package]:
@@ -93,8 +98,9 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
     if condition_a == condition_b:
         _check_images(a, b, Cell(name, condition_a), [s.id for s in shared])
     _check_judges(a, b, name, condition_a, condition_b, scorer)
-    units_a = _units(benchmark, shared, verdicts_a, scorer)
-    units_b = _units(benchmark, shared, verdicts_b, scorer)
+    _check_rules(a, b, name, condition_a, condition_b, scorer)
+    units_a = cell_units(benchmark, shared, a, Cell(name, condition_a), scorer)
+    units_b = cell_units(benchmark, shared, b, Cell(name, condition_b), scorer)
     weights = benchmark.metrics(sorted({u.stratum for u in units_a})).get("score", {})
     paired = statistics.paired(units_a, units_b, weights, clusters(shared), len(shared))
     if paired is None:
@@ -103,8 +109,7 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
         (a, condition_a, verdicts_a, paired.a),
         (b, condition_b, verdicts_b, paired.b),
     ):
-        if len(verdicts) == len(shared):
-            _check_stored(run, Cell(name, condition), scorer, score)
+        _check_stored(run, Cell(name, condition), scorer, score if len(verdicts) == len(shared) else None)
     return Comparison(name, paired, 1.0, len(verdicts_a) - len(shared), len(verdicts_b) - len(shared))
 
 
@@ -138,10 +143,24 @@ def _check_judges(a: Run, b: Run, name: str, condition_a: str, condition_b: str,
         )
 
 
-def _check_stored(run: Run, cell: Cell, scorer: str, score: float) -> None:
+def _check_rules(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> None:
+    """Both runs must have been scored by the same version of the scorer."""
+    stored = [*a.stored_verdicts(Cell(name, condition_a), scorer), *b.stored_verdicts(Cell(name, condition_b), scorer)]
+    mixed = {n: v for n, v in versions(one.rules for one in stored if one.rules).items() if len(v) > 1}
+    if mixed:
+        raise UserError(
+            f"{name}: the runs were scored by different versions ({described(mixed)}); score both with this one: "
+            f"cambrian-eval score RUN --scorer {scorer}"
+        )
+
+
+def _check_stored(run: Run, cell: Cell, scorer: str, score: float | None) -> None:
     """The stored result of a cell must be the one of its verdicts."""
-    for r in run.results():
-        if (r.benchmark, r.condition, r.scorer) != (cell.benchmark, cell.condition, scorer) or r.score is None:
+    stored = [r for r in run.results() if key_of(r) == (cell.benchmark, cell.condition, scorer)]
+    for key, reason in problems(run, stored).items():
+        raise UserError(remedy(run, key, reason))
+    for r in stored:
+        if r.score is None or score is None:
             continue
         if abs(r.score - score) > 1e-6 * r.scale:
             raise UserError(
@@ -150,12 +169,17 @@ def _check_stored(run: Run, cell: Cell, scorer: str, score: float) -> None:
             )
 
 
-def _units(benchmark: Benchmark, samples: Sequence[Sample], verdicts: dict[str, Verdict], scorer: str) -> list[Unit]:
-    return benchmark.units([Graded(s, verdicts[s.id]) for s in samples], scorer)
+def cell_units(benchmark: Benchmark, samples: Sequence[Sample], run: Run, cell: Cell, scorer: str) -> list[Unit]:
+    """The units of a cell, their values the means over the run's repeats."""
+    verdicts = run.all_verdicts(cell, scorer)
+    numbers = sorted({number for _, number in verdicts})
+    rows = [[verdicts[s.id, number] for s in samples] for number in numbers]
+    return repeats.mean(repeats.units_of(benchmark, samples, rows, scorer))
 
 
 def _verdicts(run: Run, cell: Cell, scorer: str) -> dict[str, Verdict]:
-    found = run.verdicts(cell, scorer)
+    """The verdicts of the first repeat: which samples have one is the same in all."""
+    found = checked_verdicts(run, cell, scorer)
     if not found:
         has = ", ".join(run.scorers(cell)) or "none"
         raise UserError(

@@ -9,13 +9,17 @@ from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, PromptStyle
 from cambrian_eval.data.rows import DataSpec
+from cambrian_eval.decoding import Mode
 from cambrian_eval.engines.local import LocalEngine
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import MAX_PIXELS
 from cambrian_eval.model import Model
+from cambrian_eval.models.recipes.applied import Given, applied, processor_options, processor_settings
+from cambrian_eval.models.recipes.catalog import load
 from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
 from cambrian_eval.running.changes import OnChange
-from cambrian_eval.running.runner import Engine, Progress, Silent, check, execute
+from cambrian_eval.running.progress import Progress, Silent
+from cambrian_eval.running.runner import Engine, check, execute
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Cell, Run
@@ -30,15 +34,22 @@ def run(
     vision: Sequence[str] = ("on",),
     data: str = "hub",
     data_root: str | Path | None = None,
-    prompts: PromptStyle = "official",
+    recipe: str | None = None,
+    prompts: PromptStyle | None = None,
     scorers: Sequence[str] = ("fuzzy", "official"),
     official_raw: bool = False,
     limit: int | None = None,
     seed: int = 0,
     max_new_tokens: int | None = None,
+    decoding: Mapping[str, Any] | None = None,
+    system: str | None = None,
+    thinking: Mode | None = None,
+    thinking_budget: int | None = None,
+    repeats: int = 1,
     max_pixels: int = MAX_PIXELS,
     max_failures: float = 0.01,
     retry_failed: bool = False,
+    cache: str | Path | None = None,
     offline: bool = False,
     revision: str | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -53,19 +64,22 @@ def run(
 ) -> RunOutcome:
     """Runs a model over benchmarks and vision conditions into the folder `out`; resumes where an earlier call stopped.
 
-    `settings` maps a benchmark's name to its settings, `options` are those of the model's adapter.
+    `settings` maps a benchmark's name to its settings, `options` are those of the model's adapter, `decoding` the
+    settings of `-G`, such as `{"temperature": 0.7}`. `recipe` is a name or a file; what is set beside it wins.
     """
+    recipe_used = None if recipe is None else load(recipe)
+    images = processor_settings(options or {})
+    given = Given(prompts, decoding or {}, max_new_tokens, system, thinking, thinking_budget, images)
     root = None if data_root is None else Path(data_root)
     chosen = Settings(
         benchmarks=tuple(dict.fromkeys(benchmarks)),
         conditions=tuple(vision),
         data=DataSpec.parse(data, root, revision, offline, allow_urls),
-        prompts=prompts,
         scorers=tuple(scorers),
         official_raw=official_raw,
         limit=limit,
         seed=seed,
-        max_new_tokens=max_new_tokens,
+        repeats=repeats,
         max_pixels=max_pixels,
         max_failures=max_failures,
         retry_failed=retry_failed,
@@ -74,7 +88,13 @@ def run(
         allow_mixed=allow_mixed,
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
+        **applied(recipe_used, given),
+        cache=None if cache is None else Path(cache),
     )
+    if isinstance(model, str):
+        options = {**(options or {}), **processor_options(model, recipe_used, options or {})}
+    elif recipe_used is not None and recipe_used.processor:
+        raise UserError(f"model {model.name!r} is loaded already; recipe {recipe} sets its image processor")
     return evaluate(model, chosen, Path(out), options, engine, progress, stop)
 
 
@@ -96,6 +116,10 @@ def evaluate(
     def score(store: Run, benchmark: Benchmark, cell: Cell) -> list[Result]:
         return score_cell(store, benchmark, cell, settings.scorers, official_raw=settings.official_raw)
 
-    return execute(
-        model, settings, out, options, engine or LocalEngine(), progress or Silent(), score, save_results, stop
-    )
+    shown = progress or Silent()
+
+    def save(store: Run, results: Sequence[Result]) -> None:
+        for text in save_results(store, results):
+            shown.say(f"warning: {text}")
+
+    return execute(model, settings, out, options, engine or LocalEngine(), shown, score, save, stop)

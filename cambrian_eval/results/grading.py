@@ -8,18 +8,21 @@ are no answer for any of them, and one that never ends is unparsed. `official_ra
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
+from cambrian_eval.condition import graded_samples
 from cambrian_eval.errors import UserError
 from cambrian_eval.formula import Formula
-from cambrian_eval.registry import load_benchmark, load_scorer, scorers
-from cambrian_eval.results import statistics
+from cambrian_eval.registry import is_rule, load_benchmark, load_condition, load_scorer
+from cambrian_eval.results import circumstances, repeats, statistics
 from cambrian_eval.results.averages import by_run
-from cambrian_eval.running.mixtures import mixture, ways_of
-from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked, rules_of, with_basis
+from cambrian_eval.running.changes import foreign_note
+from cambrian_eval.running.mixtures import mixture, other_names, ways_of
+from cambrian_eval.running.store import CHANGED, Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
 from cambrian_eval.scorer import Scorer
 from cambrian_eval.scoring.reading import unread
@@ -70,14 +73,22 @@ def grade_all(
         decide(deciding, declared, sample, reply, official_raw) for sample, reply in zip(samples, replies, strict=True)
     ]
     notes = thought_notes(deciding, replies, official_raw)
-    complete = len(rows) == declared.source.n_rows
+    complete = declared.source.is_whole(len(rows))
     return summarize(declared, samples, verdicts, scorer, complete=complete, notes=notes, seed=seed)
 
 
 def score_run(
-    run: Run, names: Sequence[str], benchmarks: Iterable[str] | None = None, *, official_raw: bool = False
+    run: Run,
+    names: Sequence[str],
+    benchmarks: Iterable[str] | None = None,
+    *,
+    official_raw: bool = False,
+    say: Callable[[str], None] = lambda text: None,
 ) -> list[Result]:
-    """Scores every stored cell again under the named scorers and stores verdicts, results and averages."""
+    """Scores every stored cell again under the named scorers and stores verdicts, results and averages.
+
+    `say` is called with what a user must know about the scores, one line each.
+    """
     wanted = None if benchmarks is None else set(benchmarks)
     results: list[Result] = []
     with run.writing():
@@ -86,7 +97,8 @@ def score_run(
             raise UserError(f"{run.path} has no responses to score; it has: {', '.join(run.benchmarks()) or 'nothing'}")
         for cell in cells:
             results += score_cell(run, benchmark_of(run, cell.benchmark), cell, names, official_raw=official_raw)
-        save_results(run, results)
+        for text in save_results(run, results):
+            say(text)
     return results
 
 
@@ -103,16 +115,21 @@ def score_cell(
     A scorer that cannot score the benchmark (`official` without released code) is left out.
     """
     samples, records = responses_of(run, cell)
-    replies = [Reply(record.text) for record in records]
+    replies = [[record.reply for record in row] for row in records]
+    inputs = run.inputs(cell)
     results = []
     for name in usable_scorers(benchmark, names):
-        verdicts = verdicts_of(benchmark, samples, records, name, replies, official_raw=official_raw)
-        run.save_verdicts(cell, name, [s.id for s in samples], verdicts)
-        notes = thought_notes(load_scorer(name), replies, official_raw)
-        results.append(summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes))
+        verdicts = [
+            verdicts_of(benchmark, samples, row, name, said, official_raw=official_raw)
+            for row, said in zip(records, replies, strict=True)
+        ]
+        notes = thought_notes(load_scorer(name), [reply for row in replies for reply in row], official_raw)
+        result = summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes)
+        rules = rules_of(benchmark.name, name)
+        results.append(with_basis(run, result, [s.id for s in samples], verdicts, rules, inputs))
     if benchmark.judging is not None and not any(_is_judged(r, cell) for r in run.results()):
         results.append(_not_judged(run, benchmark, cell, samples, records))
-    _write_submission(run, benchmark, cell, samples, records)
+    _write_submission(run, benchmark, cell, samples, records[0])
     return results
 
 
@@ -122,14 +139,14 @@ def _is_judged(result: Result, cell: Cell) -> bool:
 
 
 def _not_judged(
-    run: Run, benchmark: Benchmark, cell: Cell, samples: Sequence[Sample], records: Sequence[Record]
+    run: Run, benchmark: Benchmark, cell: Cell, samples: Sequence[Sample], records: Sequence[Sequence[Record]]
 ) -> Result:
     """The result of a benchmark that needs a judge and has not been judged: no score, and how to get one."""
     nothing = Verdict(0.0, None, "not judged", outcome="undecided")
-    verdicts = [failed_verdict(r.error) if r.finish == "failed" else nothing for r in records]
+    verdicts = [[failed_verdict(r.error) if r.finish == "failed" else nothing for r in row] for row in records]
     note = f"no score: graded by a judge; cambrian-eval score {run.path} --scorer judge --judge-model NAME"
     made = summarize_cell(run, benchmark, cell, samples, records, verdicts, "judge", [note])
-    return replace(made, score=None, interval=None, chance=None, breakdown={}, n_undecided=0)
+    return replace(made, score=None, interval=None, chance=None, breakdown={}, repeats=None, n_undecided=0)
 
 
 def usable_scorers(benchmark: Benchmark, names: Sequence[str]) -> list[str]:
@@ -141,17 +158,31 @@ def usable_scorers(benchmark: Benchmark, names: Sequence[str]) -> list[str]:
     return usable
 
 
-def save_results(run: Run, results: Iterable[Result]) -> None:
-    """Adds results to those the run holds already, with the averages over all of them."""
-    merged = run.merged_results(results)
+def save_results(run: Run, results: Sequence[Result]) -> list[str]:
+    """Adds results to those the run holds already, with the averages over all of them.
+
+    Returns what a user must know about scores that changed with the rules, or no longer belong to their responses.
+    """
+    said = changed_by_rules({key_of(r): r for r in run.results()}, results)
+    merged = marked(run, run.merged_results(results), results)
     run.save_results(merged, by_run(merged))
+    stale = [(r, note) for r in merged for note in r.notes if note.startswith(STALE)]
+    return [*said, *(f"{r.benchmark}.{r.condition}.{r.scorer} is {note}" for r, note in stale)]
 
 
-def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[Record]]:
-    """Samples that have a response, in dataset order, with their responses."""
-    records = run.responses(cell)
-    samples = [s for s in run.samples(cell.benchmark) if s.id in records]
-    return samples, [records[s.id] for s in samples]
+def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[list[Record]]]:
+    """Samples that have a response in every repeat, in dataset order, with the responses of each repeat."""
+    records, numbers = run.all_responses(cell), range(run.repeats)
+    samples = [s for s in samples_of(run, cell) if all((s.id, n) in records for n in numbers)]
+    if records and not samples and not {s.id for s in run.samples(cell.benchmark)} & {i for i, _ in records}:
+        raise UserError(f"{run.path}: no response of {cell.stem} is to a sample of {cell.benchmark}; {CHANGED}")
+    return samples, [[records[s.id, n] for s in samples] for n in numbers]
+
+
+def samples_of(run: Run, cell: Cell) -> list[Sample]:
+    """The samples of a cell with the gold answers that hold under its condition, in dataset order."""
+    benchmark = benchmark_of(run, cell.benchmark)
+    return graded_samples(load_condition(cell.condition), run.samples(cell.benchmark), benchmark)
 
 
 def verdicts_of(
@@ -166,7 +197,7 @@ def verdicts_of(
     """Verdicts by a deterministic scorer; a failed request scores 0 whatever the scorer."""
     scorer = load_scorer(name, benchmark)
     verdicts = []
-    for sample, record, reply in zip(samples, records, replies or [Reply(r.text) for r in records], strict=True):
+    for sample, record, reply in zip(samples, records, replies or [r.reply for r in records], strict=True):
         if record.finish == "failed":
             verdicts.append(failed_verdict(record.error))
             continue
@@ -204,41 +235,62 @@ def summarize_cell(
     benchmark: Benchmark,
     cell: Cell,
     samples: Sequence[Sample],
-    records: Sequence[Record],
-    verdicts: Sequence[Verdict],
+    repeated: Sequence[Sequence[Record]],
+    verdicts: Sequence[Sequence[Verdict]],
     scorer: str,
     more_notes: Sequence[str] = (),
 ) -> Result:
-    """The result of a cell, with what a reader must know about it."""
-    about = run.info["benchmarks"][cell.benchmark]
-    notes = [*more_notes, *(str(w) for w in about["warnings"])]
+    """The result of a cell from the responses and verdicts of each repeat, with what a reader must know about it."""
+    info = run.info
+    about = info["benchmarks"][cell.benchmark]
+    records = [record for row in repeated for record in row]
+    kind = "samples" if len(repeated) == 1 else "responses"
+    notes = [*circumstances.notes(info), *more_notes, *(str(w) for w in about["warnings"])]
     if broken := [r for r in records if r.finish == "failed"]:
-        notes.append(f"{len(broken)} samples failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
+        notes.append(f"{len(broken)} {kind} failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if lost := sum(r.outage for r in records):
-        notes.append(f"{lost} samples failed in an outage of the endpoint; run again to request them")
+        notes.append(f"{lost} {kind} failed in an outage of the endpoint; run again to request them")
+    notes += foreign_note(run, cell)
     if (mixed := mixture(ways_of(r.notes for r in records))) is not None:
         notes.append(f"mixed: the responses were made in different ways: {mixed}")
+    details = info["model"].get("details") or {}
+    if names := other_names((r.notes for r in records), details.get("model")):
+        notes.append(f"the server was asked for {details['model']} and answered as {', '.join(names)}")
     if (dropped := sum(bool(r.notes.get("images_dropped")) for r in records)) > 0:
-        takes = run.info["model"]["max_images"]
+        takes = info["model"]["max_images"]
         fewer = "no images" if takes == 0 else f"at most {takes}"
-        notes.append(f"{dropped} samples had images left out: the model takes {fewer}")
+        notes.append(f"{dropped} {kind} had images left out: the model takes {fewer}")
     if (joined := sum(bool(r.notes.get("images_joined")) for r in records)) > 0:
-        notes.append(f"{joined} samples had their images joined side by side in one")
+        notes.append(f"{joined} {kind} had their images joined side by side in one")
     if (cut := sum(r.finish == "length" for r in records)) > 0:
         notes.append(f"{cut} responses reached the limit of {about['max_new_tokens']} new tokens")
-    if len(samples) < about["samples"]:
+    left_out = about["samples"] - len(samples_of(run, cell))
+    if left_out:
+        notes.append(f"{left_out} samples are left out: their answers under condition {cell.condition!r} are not known")
+    if len(samples) + left_out < about["samples"]:
         notes.append(f"partial: {len(samples)} of {about['samples']} samples have a response")
-    carried = _images_carried(records)
+    carried = _images_carried(repeated[0])
     if cell.condition == "on" and carried["0"]:
         notes.append(f"vision on, but {carried['0']} samples carried no image")
-    if (equal := _equal_without_images(run, cell, samples, records)) > LOOKS_FROM:
+    if (equal := _equal_without_images(run, cell, samples, repeated[0])) > LOOKS_FROM:
         notes.append(
             f"all {equal} responses are equal with vision on and off: the model may not look at its images; "
             "compare `cambrian-eval show` with what the model receives"
         )
     complete = bool(about["complete"]) and len(samples) == about["samples"]
-    made = summarize(benchmark, samples, verdicts, scorer, condition=cell.condition, complete=complete, notes=notes)
-    return replace(made, images=carried)
+    first, *further = verdicts
+    made = summarize(
+        benchmark, samples, first, scorer, *further, condition=cell.condition, complete=complete, notes=notes
+    )
+    return replace(made, images=carried, tokens=_mean_tokens(records), synthetic=is_synthetic(about))
+
+
+def _mean_tokens(records: Sequence[Record]) -> dict[str, float]:
+    """Mean tokens of answers and thoughts over the responses that state them."""
+    answers = [r.new_tokens for r in records if r.new_tokens is not None]
+    thoughts = [r.thought_tokens for r in records if r.thought_tokens is not None]
+    found = {"answer": sum(answers) / len(answers)} if answers else {}
+    return found | ({"thoughts": sum(thoughts) / len(thoughts)} if thoughts else {})
 
 
 def _images_carried(records: Sequence[Record]) -> dict[str, int]:
@@ -262,25 +314,29 @@ def summarize(
     samples: Sequence[Sample],
     verdicts: Sequence[Verdict],
     scorer: str,
-    *,
+    *further: Sequence[Verdict],
     condition: str = "on",
     complete: bool,
     notes: Sequence[str] = (),
     seed: int = 0,
 ) -> Result:
-    """Verdicts to a result on the paper's scale, with interval, breakdown and chance."""
-    graded = [Graded(s, v) for s, v in zip(samples, verdicts, strict=True)]
+    """Verdicts to a result on the paper's scale, with interval, breakdown and chance.
+
+    `further` are the verdicts of further repeats: score and breakdown are then means over the repeats.
+    """
+    rows = (verdicts, *further)
     withheld = bool(samples) and not any(s.answers for s in samples)
-    units = benchmark.units(graded, scorer)
+    repeated = repeats.units_of(benchmark, samples, rows, scorer)
+    units = repeats.mean(repeated)
     metrics = benchmark.metrics(sorted({u.stratum for u in units}))
     headline = metrics.get("score", {})
     score = None if withheld else statistics.score(units, headline)
     bounds = None
     if score is not None:
-        bounds = statistics.interval(statistics.cluster_table(units, headline, clusters(samples)), seed)
+        bounds = repeats.interval(repeated, headline, clusters(samples), seed)
     extra = [] if not withheld else ["answers are withheld: the score comes from the challenge's server"]
-    known = scorers()
-    if unfinished := sum(v.reason == "unfinished thought" for v in verdicts):
+    outcomes = Counter(v.outcome for row in rows for v in row)
+    if unfinished := sum(v.reason == "unfinished thought" for row in rows for v in row):
         extra.append(f"{unfinished} responses end inside a thought: they have no answer and score 0")
     return Result(
         benchmark=benchmark.name,
@@ -289,15 +345,16 @@ def summarize(
         score=score,
         interval=bounds,
         n=len(samples),
-        n_failed=sum(v.outcome == "failed" for v in verdicts),
-        n_unparsed=sum(v.outcome == "unparsed" for v in verdicts),
-        n_undecided=sum(v.outcome == "undecided" for v in verdicts),
+        n_failed=outcomes["failed"],
+        n_unparsed=outcomes["unparsed"],
+        n_undecided=outcomes["undecided"],
         n_unfinished=unfinished,
         scale=benchmark.scale,
         chance=None if withheld else chance(benchmark, samples),
-        breakdown={} if withheld else _breakdown(benchmark, graded, units, metrics, scorer),
+        breakdown={} if withheld else _breakdown(benchmark, samples, rows, units, metrics, scorer),
         complete=complete,
-        notes=(*extra, *(known[scorer].notes(benchmark) if scorer in known else ()), *notes),
+        notes=(*extra, *(load_scorer(scorer).notes(benchmark) if is_rule(scorer) else ()), *notes),
+        repeats=repeats.summary(benchmark, samples, rows, repeated, headline, scorer) if further else None,
     )
 
 
@@ -313,21 +370,23 @@ def chance(benchmark: Benchmark, samples: Sequence[Sample]) -> float | None:
 
 def _breakdown(
     benchmark: Benchmark,
-    graded: Sequence[Graded],
+    samples: Sequence[Sample],
+    rows: Sequence[Sequence[Verdict]],
     units: Sequence[Unit],
     metrics: Mapping[str, Formula],
     scorer: str,
 ) -> dict[str, float]:
-    """The benchmark's extra metrics by name, then mean percent by tag as "tag=value"."""
+    """The benchmark's extra metrics by name, then mean percent by tag as "tag=value", over all repeats."""
     found: dict[str, float] = {}
     for name, weights in metrics.items():
         if name != "score" and (value := statistics.score(units, weights)) is not None:
             found[name] = value
     sums: dict[str, list[float]] = {}
-    for unit in benchmark.units_of_tag(graded, scorer):
-        for tag, labels in graded[unit.members[0]].sample.tags.items():
-            for label in (labels,) if isinstance(labels, str) else labels:
-                sums.setdefault(f"{tag}={label}", []).append(unit.value)
+    for row in rows:
+        for unit in benchmark.units_of_tag([Graded(s, v) for s, v in zip(samples, row, strict=True)], scorer):
+            for tag, labels in samples[unit.members[0]].tags.items():
+                for label in (labels,) if isinstance(labels, str) else labels:
+                    sums.setdefault(f"{tag}={label}", []).append(unit.value)
     for label in sorted(sums):
         found[label] = 100.0 * sum(sums[label]) / len(sums[label])
     return found

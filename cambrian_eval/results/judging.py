@@ -26,6 +26,7 @@ from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.json_input import parse_object
 from cambrian_eval.judging import Judging
 from cambrian_eval.results.averages import JUDGED_BY
+from cambrian_eval.results.basis import checked_verdicts, rules_of, with_basis
 from cambrian_eval.results.grading import benchmark_of, failed_verdict, responses_of, save_results, summarize_cell
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict
@@ -43,7 +44,6 @@ from cambrian_eval.scoring.judge.prompt import (
 )
 from cambrian_eval.scoring.judge.requests import JudgeProgress, JudgeRequests, JudgeSettings, must_send
 from cambrian_eval.scoring.reading import unread
-from cambrian_eval.scoring.reply import Reply
 
 SCORER = "judge"
 """The name under which the verdicts are stored."""
@@ -195,10 +195,10 @@ def decided_without_judge(run: Run, cell: Cell) -> set[str]:
     path = run.path / "judge" / f"{cell.stem}.jsonl"
     if not path.is_file():
         return set()
-    verdicts = run.verdicts(cell, SCORER)
+    verdicts = checked_verdicts(run, cell, SCORER)
     try:
         details = [parse_object(line, str(path)) for line in path.read_bytes().splitlines()]
-        ids = {str(d["id"]) for d in details if not d["asked"]}
+        ids = {str(d["id"]) for d in details if not d["asked"] and not d.get("repeat")}
     except (UserError, KeyError, OSError):
         raise UserError(f"{path} is damaged; create it again with: cambrian-eval score --scorer judge") from None
     return {i for i in ids if i in verdicts and verdicts[i].outcome in ("read", "unparsed")}
@@ -215,8 +215,9 @@ def _plan(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None) -
         benchmark = benchmark_of(run, cell.benchmark)
         judging = benchmark.judging
         planned = []
-        for sample, record in zip(*responses_of(run, cell), strict=True):
-            verdict, answer = None, Reply(record.text)
+        samples, repeated = responses_of(run, cell)
+        for sample, record in ((s, r) for row in repeated for s, r in zip(samples, row, strict=True)):
+            verdict, answer = None, record.reply
             if record.finish == "failed":
                 verdict = failed_verdict(record.error)
             elif not sample.answers:
@@ -260,19 +261,22 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     missing = len(plan.samples) - len(judged)
     if not judged or (missing and missing == sum(p.judge_input is not None for p in plan.samples)):
         return None
-    samples, records = [p.sample for p, _ in judged], [p.record for p, _ in judged]
-    verdicts = [v for _, v in judged]
-    run.save_verdicts(plan.cell, SCORER, [s.id for s in samples], verdicts)
+    found = {(p.sample.id, p.record.repeat): (p, v) for p, v in judged}
+    numbers = range(run.repeats)
+    samples = [p.sample for p, _ in judged if not p.record.repeat and all((p.sample.id, n) in found for n in numbers)]
+    rows = [[found[s.id, n] for s in samples] for n in numbers]
+    records, verdicts = [[p.record for p, _ in row] for row in rows], [[v for _, v in row] for row in rows]
     run.save_file(f"judge/{plan.cell.stem}.jsonl", "".join(json.dumps(d) + "\n" for d in details))
     result = summarize_cell(run, benchmark, plan.cell, samples, records, verdicts, SCORER)
     endpoint = judge.endpoint
-    prompt = f"prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"
+    prompt, version = f"prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})", f"{PROMPT_VERSION}+{PROMPT_SHA256[:12]}"
     if benchmark.judging is not None:
-        prompt = f"prompt {benchmark.name} {benchmark.judging.version}"
+        version = f"{benchmark.name} {benchmark.judging.version}"
+        prompt = f"prompt {version}"
     notes = [f"{JUDGED_BY}{endpoint.model} ({endpoint.place}), {prompt}"]
     if len(served_by) > 1:
         notes.append(f"mixed: several models judged under this name: {', '.join(sorted(served_by))}")
-    if undecided := sum(v.outcome == "undecided" for v in verdicts):
+    if undecided := sum(v.outcome == "undecided" for _, v in judged):
         done = "counted as wrong" if benchmark.judging is None else "left out of the means"
         notes.append(f"undecided: {undecided} of {len(judged)} responses, {done}")
     if exact := sum(p.judge_input is None and v.outcome in ("read", "unparsed") for p, v in judged):
@@ -280,7 +284,8 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     if missing:
         notes.append(f"partial: {missing} of {len(plan.samples)} responses were not judged")
     result = replace(result, notes=(*result.notes, *notes), complete=result.complete and not missing)
-    return result, undecided
+    rules = rules_of(plan.cell.benchmark, SCORER, f"judge prompt {version}")
+    return with_basis(run, result, [s.id for s in samples], verdicts, rules, run.inputs(plan.cell)), undecided
 
 
 def _verdict(
@@ -309,6 +314,7 @@ def _detail(
     asked = planned.judge_input is not None
     return {
         "id": planned.sample.id,
+        **({"repeat": planned.record.repeat} if planned.record.repeat else {}),
         "asked": asked,
         "value": verdict.value,
         "undecided": verdict.outcome == "undecided",

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cambrian_eval.running.store import Cell, Record, Run
-from cambrian_eval.sample import Request, Sample
+from cambrian_eval.running.store import SCHEMA, Cell, Record, Run
+from cambrian_eval.sample import Request, Sample, request_key
 
 OnChange = Literal["refuse", "ask", "reuse"]
 """What happens to stored responses whose request differs: an error, a new request, or nothing."""
@@ -33,32 +33,71 @@ class Change:
     """The sample's id."""
     what: str
     """`prompt`, `images` or `decoding`: the first part of the request that differs."""
+    repeat: int = 0
+    """Which response to the sample."""
 
 
 def changed_requests(
-    cell: Cell, samples: Sequence[Sample], records: Mapping[str, Record], request: Callable[[Sample], Request]
+    cell: Cell,
+    samples: Sequence[Sample],
+    records: Mapping[tuple[str, int], Record],
+    request: Callable[[Sample, int], Request],
 ) -> list[Change]:
     """The stored responses of a cell whose request key differs from the one of the request made now.
 
     A response without a key (its request could not be made) belongs to no request and is not compared.
     """
 
-    def compare(sample: Sample) -> Change | None:
-        record = records[sample.id]
+    def compare(stored: tuple[Sample, Record]) -> Change | None:
+        sample, record = stored
         try:
-            made = request(sample)
+            made = request(sample, record.repeat)
         except Exception:  # an image that cannot be read any more, for whatever reason
-            return Change(cell, sample.id, "images")
+            return Change(cell, sample.id, "images", record.repeat)
         if made.key == record.key:
             return None
         if made.prompt != record.prompt:
-            return Change(cell, sample.id, "prompt")
+            return Change(cell, sample.id, "prompt", record.repeat)
         same = tuple(image.sha256 for image in made.images) == record.images
-        return Change(cell, sample.id, "decoding" if same else "images")
+        return Change(cell, sample.id, "decoding" if same else "images", record.repeat)
 
-    stored = [s for s in samples if s.id in records and records[s.id].key]
+    repeats = sorted({number for _, number in records})
+    found = ((s, records.get((s.id, number))) for s in samples for number in repeats)
+    stored = [(sample, record) for sample, record in found if record is not None and record.key]
     with ThreadPoolExecutor(WORKERS) as pool:
         return [change for change in pool.map(compare, stored) if change is not None]
+
+
+def foreign(run: Run, cell: Cell) -> list[str]:
+    """Ids of the samples whose stored response was made for another request than run.json, prompt and images give.
+
+    Responses without a key belong to no request; those of the first layout had keys of another form.
+    """
+    info = run.info
+    if info["schema"] < SCHEMA:
+        return []
+    about = info["responses_depend_on"]
+    parts = {"max_new_tokens": info["benchmarks"][cell.benchmark].get("max_new_tokens"), "seed": about.get("seed")}
+    parts |= {name: about[name] for name in ("decoding", "system", "thinking") if name in about}
+    fingerprint = info["model"]["fingerprint"]
+    found = []
+    for (identity, repeat), record in run.all_responses(cell).items():
+        asked = parts | ({"repeat": repeat} if repeat else {})
+        if record.key and record.key != request_key(fingerprint, record.prompt, record.images, asked):
+            found.append(identity)
+    return list(dict.fromkeys(found))
+
+
+def foreign_note(run: Run, cell: Cell) -> list[str]:
+    """The note of a result about responses that were made for other requests; empty where there are none."""
+    others = foreign(run, cell)
+    if not others:
+        return []
+    reason = "kept with --on-change reuse, or changed by another program"
+    return [
+        f"{len(others)} responses were made for other requests than those of this run, the first of sample "
+        f"{others[0]!r} ({reason})"
+    ]
 
 
 def changed_samples(store: Run, benchmark: str, samples: Sequence[Sample]) -> list[str]:

@@ -14,7 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.benchmark import Benchmark, PromptStyle
+from cambrian_eval import decoding
+from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.data.rows import Loaded
 from cambrian_eval.errors import UserError
 from cambrian_eval.model import Model
@@ -43,7 +44,7 @@ def describe(
     return {
         "model": {
             "name": name_line(model.name),
-            "spec": spec if isinstance(spec, str) else model.name,
+            "spec": _spec(spec, model),
             "fingerprint": model.fingerprint,
             "max_images": model.max_images,
             "details": dict(model.describe()),
@@ -54,10 +55,14 @@ def describe(
             "prompts": settings.prompts,
             "seed": settings.seed,
             "limit": settings.limit,
-            "max_new_tokens": settings.max_new_tokens,
+            "max_new_tokens": settings.own_limit,
             "max_pixels": settings.max_pixels,
             "shard": None if settings.shard is None else settings.shard.text,
+            **decoding.facts(settings.decoding, settings.system, settings.thinking, settings.order),
+            **({"templates": {n: t.as_dict() for n, t in settings.templates.items()}} if settings.templates else {}),
         },
+        **({} if settings.repeats == 1 else {"repeats": settings.repeats}),
+        **({} if settings.recipe is None else {"recipe": dict(settings.recipe)}),
         "conditions": list(settings.conditions),
         "scorers": list(settings.scorers),
         "official_raw": settings.official_raw,
@@ -80,11 +85,18 @@ def describe(
     }
 
 
+def _spec(spec: str | Model, model: Model) -> str:
+    """The `--model` spec, completed by the model's name where it names none (`openai:` with `--serve`)."""
+    if not isinstance(spec, str):
+        return model.name
+    return f"{spec}{model.name}" if spec.endswith(":") else spec
+
+
 def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded) -> dict[str, Any]:
-    template = _template(benchmark, loaded.samples[0], settings.prompts)
+    template = _template(benchmark, loaded.samples[0], settings)
     prompts = sha256()
     for sample in loaded.samples:
-        prompts.update(benchmark.prompt(sample, settings.prompts).encode("utf-8", "surrogatepass") + b"\0")
+        prompts.update(settings.prompt(benchmark, sample).encode("utf-8", "surrogatepass") + b"\0")
     return {
         "title": benchmark.title,
         "category": benchmark.category,
@@ -92,7 +104,7 @@ def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded
         "samples": len(loaded.samples),
         "complete": loaded.complete,
         "settings": benchmark.settings,
-        "max_new_tokens": settings.max_new_tokens or benchmark.max_new_tokens,
+        "max_new_tokens": settings.answer_limit(benchmark),
         "prompt_template": template,
         "prompt_template_sha256": sha256(template.encode("utf-8", "surrogatepass")).hexdigest(),
         "prompts_sha256": prompts.hexdigest(),
@@ -100,10 +112,10 @@ def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded
     }
 
 
-def _template(benchmark: Benchmark, sample: Sample, style: PromptStyle) -> str:
+def _template(benchmark: Benchmark, sample: Sample, settings: Settings) -> str:
     """The prompt of the first sample with its question and options replaced by their names."""
     names = tuple(f"{{option {label}}}" for label in sample.options)
-    return benchmark.prompt(replace(sample, question="{question}", choices=names), style)
+    return settings.prompt(benchmark, replace(sample, question="{question}", choices=names))
 
 
 RESPONSES_DEPEND_ON_VERSIONS = ("cambrian-eval", "torch", "transformers", "tokenizers", "pillow", "numpy")
@@ -121,6 +133,8 @@ def versions_used(info: Mapping[str, Any]) -> dict[str, list[str]]:
     return {name: sorted(versions) for name, versions in found.items() if versions}
 
 
+MAY_BE_ABSENT = ("decoding", "system", "thinking", "order", "templates")
+"""Settings that are stored only where they differ from the default."""
 FIXED = ("model fingerprint", "limit", "shard")
 """Settings that one run can have only once, whatever `--on-change` says."""
 
@@ -130,11 +144,16 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
 
     Rows and prompts are not compared here: the request keys of the stored responses are (`running.changes`).
     """
+    then, now = old["responses_depend_on"], new["responses_depend_on"]
     differences = [
-        f"{name}: {old['responses_depend_on'].get(name)!r} there, {value!r} now"
-        for name, value in new["responses_depend_on"].items()
-        if old["responses_depend_on"].get(name) != value and (name in FIXED or on_change == "refuse")
+        f"{name}: {then.get(name)!r} there, {now.get(name)!r} now"
+        for name in dict.fromkeys([*now, *(n for n in then if n in MAY_BE_ABSENT)])
+        if then.get(name) != now.get(name) and (name in FIXED or on_change == "refuse")
     ]
+    if old.get("repeats", 1) > new.get("repeats", 1):
+        raise UserError(
+            f"{path} has {old['repeats']} repeats; give --repeats {old['repeats']} or more, or another --out"
+        )
     for name, now in new["benchmarks"].items():
         then = old["benchmarks"].get(name, now)
         for part in ("settings", "max_new_tokens"):
@@ -145,16 +164,21 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
             f"{path} was made with other settings ({'; '.join(differences)}); use the same settings or another --out"
         )
     merged = {**old, **{k: new[k] for k in ("model", "scorers", "official_raw", "data", "responses_depend_on")}}
+    merged |= {k: new[k] for k in ("repeats", "recipe") if k in new}
+    if "recipe" not in new:
+        merged.pop("recipe", None)
     merged["conditions"] = list(dict.fromkeys([*old["conditions"], *new["conditions"]]))
     merged["benchmarks"] = {**old["benchmarks"], **new["benchmarks"]}
     merged["passes"] = [*old["passes"], *new["passes"]]
     return merged
 
 
-def close_pass(store: Run, interrupted: bool) -> None:
+def close_pass(store: Run, interrupted: bool, cached: int | None = None) -> None:
     """Writes down when and how this start of the run ended."""
     info = store.info
     info["passes"][-1].update(end=now(), interrupted=interrupted)
+    if cached is not None:
+        info["passes"][-1]["cached"] = cached
     store.save_info(info)
 
 

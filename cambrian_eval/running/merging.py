@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import benchmark_names, conditions
+from cambrian_eval.registry import is_benchmark, load_condition
+from cambrian_eval.running.changes import foreign
 from cambrian_eval.running.manifest import versions_used
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open, open_run
@@ -59,6 +60,7 @@ def merge_runs(paths: Sequence[Path], out: Path, allow_gaps: bool = False, allow
     responses = {cell: _joined(cell, owners[cell]) for cell in owners}
     for cell in owners:
         _check_images(cell, owners[cell])
+        _check_keys(cell, owners[cell])
     missing = _check_gaps(responses, owners, runs, allow_gaps)
     target = _target(out, responses)
     with target.writing():
@@ -80,13 +82,14 @@ def _check_alone(run: Run) -> None:
     """Names become paths, so only known names are accepted from a folder that came from elsewhere."""
     if (writer := run.writer_now()) is not None:
         raise UserError(f"{run.path} is still being written by {writer}; wait until it ends")
-    known = set(benchmark_names())
     for benchmark in run.info.get("benchmarks", {}):
-        if benchmark not in known:
+        if not is_benchmark(benchmark):
             raise UserError(f"{run.path / 'run.json'} names benchmark {benchmark!r}, which is not installed here")
     for condition in run.info.get("conditions", []):
-        if condition not in conditions():
-            raise UserError(f"{run.path / 'run.json'} names vision condition {condition!r}, which does not exist")
+        try:
+            load_condition(condition)
+        except UserError as error:
+            raise UserError(f"{run.path / 'run.json'}: {error}") from error
 
 
 def _check_settings(runs: Sequence[Run]) -> None:
@@ -95,6 +98,7 @@ def _check_settings(runs: Sequence[Run]) -> None:
     for run in runs[1:]:
         info = run.info
         differences = _differences(first["responses_depend_on"], info["responses_depend_on"], {"shard"})
+        differences += _differences({"repeats": first.get("repeats", 1)}, {"repeats": info.get("repeats", 1)}, set())
         for name in info["benchmarks"].keys() & first["benchmarks"].keys():
             then, now = first["benchmarks"][name], info["benchmarks"][name]
             parts = ("settings", "max_new_tokens", "samples", "prompts_sha256")
@@ -125,13 +129,23 @@ def _check_images(cell: Cell, runs: Sequence[Run]) -> None:
         return
     names = {s.id: s.image_id for s in runs[0].samples(cell.benchmark)}
     for run in runs:
-        for identity, record in run.responses(cell).items():
+        for (identity, _), record in run.all_responses(cell).items():
             kind, colon, digest = (names.get(identity) or "").partition(":")
             if (kind, colon) == ("sha256", ":") and record.images and not record.images[0].startswith(digest):
                 raise UserError(
                     f"{run.path} was made from other images: that of sample {identity!r} of {cell.benchmark} does not "
                     "have the hash in the samples file; it cannot be merged"
                 )
+
+
+def _check_keys(cell: Cell, runs: Sequence[Run]) -> None:
+    """Every response must belong to the request that its prompt, its images and the run's settings give."""
+    for run in runs:
+        if others := foreign(run, cell):
+            raise UserError(
+                f"{run.path} has {len(others)} responses of {cell.stem} that were made for other requests than its "
+                f"settings, prompts and images give ({_some(others)}); request them again with run --on-change ask"
+            )
 
 
 def _differences(a: dict[str, Any], b: dict[str, Any], ignored: set[str]) -> list[str]:
@@ -149,24 +163,30 @@ def _owners(runs: Sequence[Run]) -> dict[Cell, list[Run]]:
     return dict(sorted(found.items(), key=lambda entry: order.index(entry[0].benchmark)))
 
 
-def _joined(cell: Cell, runs: Sequence[Run]) -> dict[str, Record]:
-    """The responses of all runs by sample; the same sample twice is an error."""
+Responses = dict[tuple[str, int], Record]
+"""Responses by sample and repeat."""
+
+
+def _joined(cell: Cell, runs: Sequence[Run]) -> Responses:
+    """The responses of all runs by sample and repeat; the same one twice is an error."""
     known = _sample_ids(cell.benchmark, runs)
-    found: dict[str, tuple[Record, Run]] = {}
+    found: dict[tuple[str, int], tuple[Record, Run]] = {}
     twice: dict[tuple[Path, Path], list[str]] = {}
     for run in runs:
-        for identity, record in run.responses(cell).items():
+        for place, record in run.all_responses(cell).items():
+            identity = place[0]
             if identity not in known:
                 raise UserError(f"{run.path} has a response to {identity!r}, which is not a sample of {cell.benchmark}")
-            if identity in found:
-                twice.setdefault((found[identity][1].path, run.path), []).append(identity)
-            found[identity] = record, run
-    for (a, b), ids in twice.items():
+            if place in found:
+                twice.setdefault((found[place][1].path, run.path), []).append(identity)
+            found[place] = record, run
+    for (a, b), several in twice.items():
+        ids = list(dict.fromkeys(several))
         raise UserError(
             f"{a} and {b} overlap: both have responses to {len(ids)} samples of {cell.stem} ({_some(ids)}); "
             "leave one of them out"
         )
-    return {identity: record for identity, (record, _) in found.items()}
+    return {place: record for place, (record, _) in found.items()}
 
 
 def _sample_ids(benchmark: str, runs: Sequence[Run]) -> set[str]:
@@ -179,12 +199,14 @@ def _sample_ids(benchmark: str, runs: Sequence[Run]) -> set[str]:
 
 
 def _check_gaps(
-    responses: dict[Cell, dict[str, Record]], owners: dict[Cell, list[Run]], runs: Sequence[Run], allow: bool
+    responses: dict[Cell, Responses], owners: dict[Cell, list[Run]], runs: Sequence[Run], allow: bool
 ) -> int:
     """How many samples have no response; an error unless allowed."""
     total = 0
     for cell, records in responses.items():
-        missing = [s.id for s in owners[cell][0].samples(cell.benchmark) if s.id not in records]
+        first = owners[cell][0]
+        numbers = range(first.repeats)
+        missing = [s.id for s in first.samples(cell.benchmark) if any((s.id, n) not in records for n in numbers)]
         total += len(missing)
         if missing and not allow:
             raise UserError(
@@ -208,7 +230,7 @@ def _some(ids: Sequence[str]) -> str:
     return ", ".join(map(repr, ids[:NAMED])) + (", ..." if len(ids) > NAMED else "")
 
 
-def _target(out: Path, responses: dict[Cell, dict[str, Record]]) -> Run:
+def _target(out: Path, responses: dict[Cell, Responses]) -> Run:
     """An empty folder, or an earlier merge, which is replaced unless responses would be lost."""
     target = create_or_open(out)
     if not (out / "run.json").is_file():
@@ -216,10 +238,11 @@ def _target(out: Path, responses: dict[Cell, dict[str, Record]]) -> Run:
     if "merged_from" not in target.info:
         raise UserError(f"{out} holds a run that was not made by merge; give another --out")
     for cell in target.cells():
-        here = target.responses(cell).keys() - responses.get(cell, {}).keys()
+        here = target.all_responses(cell).keys() - responses.get(cell, {}).keys()
         if here:
+            named = _some(sorted({identity for identity, _ in here}))
             raise UserError(
-                f"{out} holds {len(here)} responses of {cell.stem} that the named runs do not ({_some(sorted(here))}); "
+                f"{out} holds {len(here)} responses of {cell.stem} that the named runs do not ({named}); "
                 "name the runs they came from as well, or give another --out"
             )
     return target
@@ -247,14 +270,16 @@ def _info(runs: Sequence[Run], mixture: Sequence[str]) -> dict[str, Any]:
     return whole
 
 
-def _write(target: Run, cell: Cell, records: dict[str, Record], source: Run) -> None:
+def _write(target: Run, cell: Cell, records: Responses, source: Run) -> None:
     """Samples and responses, in dataset order."""
     samples = source.samples(cell.benchmark)
     target.copy_samples(cell.benchmark, source)
+    numbers = range(source.repeats)
     writer = target.writer(cell)
     try:
         for sample in samples:
-            if sample.id in records:
-                writer.append(records[sample.id])
+            for number in numbers:
+                if (sample.id, number) in records:
+                    writer.append(records[sample.id, number])
     finally:
         writer.close()

@@ -26,6 +26,14 @@ def way_of(notes: Mapping[str, Any]) -> str | None:
     return f"{served_by or 'a model without a name'} ({parameters or 'parameters not recorded'}{temperature})"
 
 
+def other_names(all_notes: Iterable[Mapping[str, Any]], asked: object) -> list[str]:
+    """Names under which a server answered that are neither the model it was asked for nor a version of it."""
+    if not isinstance(asked, str) or not asked:
+        return []
+    served = {name for notes in all_notes if isinstance(name := notes.get("served_by"), str)}
+    return sorted(name for name in served if not name.startswith(asked))
+
+
 def ways_of(all_notes: Iterable[Mapping[str, Any]]) -> Counter[str]:
     """How many responses were made in each way."""
     return Counter(way for notes in all_notes if (way := way_of(notes)) is not None)

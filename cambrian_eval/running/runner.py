@@ -15,19 +15,22 @@ from typing import Any, Protocol, get_args, runtime_checkable
 
 from cambrian_eval import registry
 from cambrian_eval.benchmark import Benchmark, PromptStyle
-from cambrian_eval.condition import Context
+from cambrian_eval.condition import Context, graded_samples
 from cambrian_eval.data.rows import Loaded, load_samples
+from cambrian_eval.decoding import asked, facts
 from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.model import Model, Observer, Spending
+from cambrian_eval.model import Model, Observer, Resumable, Spending, honours, refuse_unhonoured
 from cambrian_eval.running import manifest
+from cambrian_eval.running.cache import ResponseCache, answered
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
 from cambrian_eval.running.mixtures import general, mixture, ways_of
+from cambrian_eval.running.progress import CountsTokens, Progress
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open
-from cambrian_eval.sample import Request, Result, Sample, request_key
+from cambrian_eval.sample import Request, Result, Sample, request_id, request_key
 
 Score = Callable[[Run, Benchmark, Cell], list[Result]]
 """What scores a finished cell: stores its verdicts and gives its results."""
@@ -62,46 +65,6 @@ class Loader(Protocol):
         ...
 
 
-class Progress(Protocol):
-    """Receives events of a run; the command line draws progress bars from them."""
-
-    def start(self, cell: Cell, total: int, done: int) -> None:
-        """A cell of `total` samples begins, `done` of them completed by earlier starts."""
-        ...
-
-    def advance(self, cell: Cell, failed: bool) -> None:
-        """One more response of the cell is stored."""
-        ...
-
-    def finish(self, cell: Cell, result: Result | None) -> None:
-        """The cell ends, with its result by the first scorer; None where responses are still missing."""
-        ...
-
-    def say(self, text: str) -> None:
-        """A warning, or a note about a repaired file, in one line."""
-        ...
-
-
-class Silent:
-    """Progress for callers that want none."""
-
-    def start(self, cell: Cell, total: int, done: int) -> None:
-        """Ignores the event."""
-        return None
-
-    def advance(self, cell: Cell, failed: bool) -> None:
-        """Ignores the event."""
-        return None
-
-    def finish(self, cell: Cell, result: Result | None) -> None:
-        """Ignores the event; the result is in the `RunOutcome`."""
-        return None
-
-    def say(self, text: str) -> None:
-        """Ignores the text; warnings about the data are also in run.json."""
-        return None
-
-
 def execute(
     model: str | Model,
     settings: Settings,
@@ -119,6 +82,7 @@ def execute(
     run is still locked.
     """
     plan = check(settings)
+    settings = replace(settings, conditions=registry.check_conditions(settings.conditions))
     if isinstance(model, str):
         options = registry.check_options(model, options or {})
     elif options:
@@ -135,12 +99,18 @@ def execute(
         _check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")
+    cache = None if settings.cache is None else ResponseCache(settings.cache)
     known = {"seed": settings.seed, "offline": settings.offline, "rehash": settings.data.rehash, **(options or {})}
     if isinstance(engine, Loader):
         chosen = engine.open(model, known)
     else:
         chosen = registry.resolve(model, known) if isinstance(model, str) else model
     try:
+        refuse_unhonoured(chosen, asked(settings.decoding, settings.system, settings.thinking, settings.order))
+        if settings.repeats > 1 and "temperature" in honours(chosen) and not settings.decoding.samples:
+            progress.say("warning: --repeats with greedy decoding gives equal responses; set -G temperature=...")
+        if cache is not None and isinstance(chosen, Observer):
+            raise UserError(f"model {chosen.name} cannot use --cache: its responses depend on other samples too")
         with store.writing() as repairs:
             for text in repairs:
                 progress.say(text)
@@ -148,21 +118,26 @@ def execute(
             if (store.path / "run.json").is_file():
                 info = manifest.continued(store.info, info, store.path, settings.on_change)
             tasks = [
-                _CellRun(store, Cell(b.name, condition), b, loaded[b.name].samples, settings, chosen)
+                _CellRun(store, Cell(b.name, condition), b, loaded[b.name].samples, settings, chosen, cache)
                 for b in plan
                 for condition in settings.conditions
             ]
-            changed = _check_stored(store, tasks, loaded, settings, progress)
+            changed = _check_stored(store, tasks, loaded, settings, progress, info)
             store.save_info(info)
             if isinstance(chosen, Spending):
                 chosen.record_costs(store.path / "costs.jsonl")
+            if isinstance(chosen, Resumable):
+                chosen.keep_in(store.path / "batches")
             for benchmark in plan:
                 if changed[benchmark.name] or not store.has_samples(benchmark.name):
                     store.save_samples(benchmark.name, loaded[benchmark.name].samples)
             results, mixed = _drive(tasks, engine, progress, score, Heartbeat(store, engine.state), stop)
             save(store, results)
-            manifest.close_pass(store, interrupted=stop.is_set())
+            n_cached = None if cache is None else sum(t.n_cached for t in tasks)
+            manifest.close_pass(store, interrupted=stop.is_set(), cached=n_cached)
     finally:
+        if cache is not None:
+            cache.close()
         if isinstance(engine, Loader):
             engine.close()
     if mixed is not None:
@@ -171,13 +146,21 @@ def execute(
             "score of one model; use another --out, or --allow-mixed to accept it (the results name it)"
         )
     n_failed, n_outage = sum(t.n_failed for t in tasks), sum(t.n_outage for t in tasks)
-    return RunOutcome(store, tuple(results), sum(t.n for t in tasks), n_failed, stop.is_set(), n_outage)
+    return RunOutcome(store, tuple(results), sum(t.n for t in tasks), n_failed, stop.is_set(), n_outage, n_cached)
 
 
 def _check_stored(
-    store: Run, tasks: Sequence[_CellRun], loaded: Mapping[str, Loaded], settings: Settings, progress: Progress
+    store: Run,
+    tasks: Sequence[_CellRun],
+    loaded: Mapping[str, Loaded],
+    settings: Settings,
+    progress: Progress,
+    info: Mapping[str, Any],
 ) -> dict[str, list[str]]:
-    """Compares what is stored with what this command would request; returns the samples that differ by benchmark."""
+    """Compares what is stored with what this command would request; returns the samples that differ by benchmark.
+
+    Responses that are kept although their requests differ become warnings in `info`, and so notes of the results.
+    """
     samples = {name: changed_samples(store, name, data.samples) for name, data in loaded.items()}
     changes = [change for task in tasks for change in task.changes()]
     if not changes and not any(samples.values()):
@@ -193,9 +176,12 @@ def _check_stored(
     progress.say(f"{text}; they are {'requested again' if settings.on_change == 'ask' else 'kept'}:")
     for line in lines:
         progress.say(f"  {line}")
+    for name in loaded if settings.on_change == "reuse" else ():
+        mine = described([c for c in changes if c.cell.benchmark == name], {name: samples[name]})
+        info["benchmarks"][name]["warnings"] += [f"kept, but made for other requests: {line}" for line in mine]
     if settings.on_change == "ask":
         for task in tasks:
-            task.stale = {c.id for c in changes if c.cell == task.cell}
+            task.stale = {(c.id, c.repeat) for c in changes if c.cell == task.cell}
     return samples
 
 
@@ -213,14 +199,14 @@ def _drive(
     """
     results: list[Result] = []
     ways: Counter[str] = Counter()
-    heartbeat.plan({t.cell: len(t.mine) for t in tasks})
+    heartbeat.plan({t.cell: t.total for t in tasks})
     for task in tasks:
         finished = task.drive(engine, progress, heartbeat, stop)
         scored = score(task.store, task.benchmark, task.cell) if finished else []
         progress.finish(task.cell, scored[0] if scored else None)
         results += scored
         if not task.settings.allow_mixed:
-            notes = [r.notes for r in task.store.responses(task.cell).values()]
+            notes = [r.notes for r in task.store.all_responses(task.cell).values()]
             ways += ways_of(map(general, notes))
             if (mixed := mixture(ways_of(notes)) or mixture(ways)) is not None:
                 return results, mixed
@@ -286,88 +272,123 @@ class _CellRun:
         samples: Sequence[Sample],
         settings: Settings,
         model: Model,
+        cache: ResponseCache | None,
     ) -> None:
+        self.cache, self.n_cached = cache, 0
         self.store, self.cell, self.benchmark = store, cell, benchmark
         self.settings, self.model, self.samples = settings, model, samples
-        self.mine = samples if settings.shard is None else settings.shard.of(samples)
-        self.max_new_tokens = settings.max_new_tokens or benchmark.max_new_tokens
-        self.n = self.n_failed = self.n_outage = 0
-        self.stale: set[str] = set()
         self.condition = registry.load_condition(cell.condition)
+        mine = samples if settings.shard is None else settings.shard.of(samples)
+        known = {s.id for s in graded_samples(self.condition, samples, benchmark)}
+        self.mine = [s for s in mine if s.id in known]
+        self.max_new_tokens = settings.answer_limit(benchmark)
+        self.n = self.n_failed = self.n_outage = 0
+        self.stale: set[tuple[str, int]] = set()
         self.context = Context(samples, settings.seed, settings.max_pixels)
         self.needs_images = self.condition.needs_images and not settings.images_optional and model.max_images != 0
 
     def drive(self, engine: Engine, progress: Progress, heartbeat: Heartbeat, stop: threading.Event) -> bool:
         """Requests what is pending; True when every sample of the cell (in this run's shard) has its response."""
-        stored = self.store.responses(self.cell)
+        stored = self.store.all_responses(self.cell)
         done = {i: r.finish == "failed" for i, r in stored.items() if i not in self.stale and not r.outage}
         if self.settings.retry_failed:
             done = {i: broken for i, broken in done.items() if not broken}
-        known = {s.id for s in self.mine}
+        known = {(s.id, n) for s in self.mine for n in range(self.settings.repeats)}
         self.n = sum(i in known for i in done)
         self.n_failed = sum(broken for i, broken in done.items() if i in known)
-        pending = [s for s in by_image(self.mine) if s.id not in done]
-        progress.start(self.cell, len(self.mine), self.n)
+        pending = [(s, n) for s in by_image(self.mine) for n in range(self.settings.repeats) if (s.id, n) not in done]
+        progress.start(self.cell, self.total, self.n)
         heartbeat.start(self.cell, self.n, self.n_failed)
         if pending:
             self.condition.check(self.context)
             if isinstance(self.model, Observer):
                 self.model.observe(self.cell.benchmark, self.samples)
-            jobs = (Job(s.id, self._preparation(s), self.settings.max_pixels) for s in pending)
-            asked = {s.id: s for s in pending}
+            asked = {request_id(s.id, n): (s, n) for s, n in pending}
+            if len(asked) < len(pending):
+                raise UserError(f"{self.cell.benchmark}: ids such as 'x' and 'x#1' cannot be repeated; rename them")
             writer = self.store.writer(self.cell)
+
+            def take(completed: Completed) -> None:
+                self._store(writer.append, completed, *asked.pop(completed.response.id))
+                broken = completed.response.finish == "failed"
+                if isinstance(progress, CountsTokens):
+                    progress.count(completed.response)
+                progress.advance(self.cell, broken)
+                heartbeat.beat(broken)
+
             try:
-                for completed in engine.run(self.model, jobs, stop):
-                    self._store(writer.append, completed, asked.pop(completed.response.id))
-                    broken = completed.response.finish == "failed"
-                    progress.advance(self.cell, broken)
-                    heartbeat.beat(broken)
+                if self.cache is not None:
+                    makers = [self._preparation(s, n) for s, n in asked.values()]
+                    for completed in answered(self.cache, makers):
+                        take(completed)
+                        self.n_cached += 1
+                    progress.say(f"{self.cell.stem}: {self.n_cached} of {len(pending)} responses from the cache")
+                jobs = (Job(i, self._preparation(s, n), self.settings.max_pixels) for i, (s, n) in [*asked.items()])
+                for completed in engine.run(self.model, jobs, stop) if asked else ():
+                    take(completed)
+                    if self.cache is not None and completed.request is not None:
+                        self.cache.put(completed.request.key, self.model.name, completed.response)
             finally:
                 writer.close()
         heartbeat.finish()
-        return self.n == len(self.mine)
+        return self.n == self.total
+
+    @property
+    def total(self) -> int:
+        """Responses of the cell when it is complete."""
+        return len(self.mine) * self.settings.repeats
 
     def changes(self) -> list[Change]:
         """The stored responses that belong to other requests than those of this command."""
-        records = {i: r for i, r in self.store.responses(self.cell).items() if not r.outage}
+        records = {i: r for i, r in self.store.all_responses(self.cell).items() if not r.outage}
         if not records:
             return []
-        return changed_requests(self.cell, self.mine, records, lambda sample: self._preparation(sample)(False))
+        return changed_requests(self.cell, self.mine, records, lambda sample, n: self._preparation(sample, n)(False))
 
     def _prompt(self, sample: Sample) -> str:
-        return self.benchmark.prompt(sample, self.settings.prompts)
+        return self.settings.prompt(self.benchmark, sample)
 
-    def _store(self, append: Callable[[Record], None], completed: Completed, sample: Sample) -> None:
+    def _store(self, append: Callable[[Record], None], completed: Completed, sample: Sample, repeat: int) -> None:
         request, response = completed.request, completed.response
         hashes = () if request is None else tuple(p.sha256 for p in request.images)
         if request is not None and request.images_dropped:
             response = replace(response, notes={**response.notes, "images_dropped": request.images_dropped})
         prompt = self._prompt(sample) if request is None else request.prompt
-        append(Record.of(response, request.key if request else "", prompt, hashes))
+        append(Record.of(response, request.key if request else "", prompt, hashes, repeat))
         self.n += 1
         self.n_failed += response.finish == "failed"
         self.n_outage += bool(response.notes.get("outage"))
 
-    def _preparation(self, sample: Sample) -> Callable[[bool], Request]:
+    def _preparation(self, sample: Sample, repeat: int) -> Callable[[bool], Request]:
         def prepare(decode: bool) -> Request:
             if self.needs_images and (reason := missing_image(self.benchmark, sample)) is not None:
                 raise ValueError(reason)
             shown = self.condition.apply(sample, self.context)
             kept = shown if self.model.max_images is None else shown[: self.model.max_images]
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)
-            decoding = {"max_new_tokens": self.max_new_tokens, "seed": self.settings.seed}
+            settings = self.settings
+            parts = {"max_new_tokens": self.max_new_tokens, "seed": settings.seed}
+            parts |= facts(settings.decoding, settings.system, settings.thinking, settings.order)
+            parts |= {"repeat": repeat} if repeat else {}
+            placed = self.benchmark.places_images(settings.prompts)
+            parts |= {"places_images": True} if placed else {}
             hashes = tuple(p.sha256 for p in images)
-            prompt = self._prompt(sample)
+            prompt = self.condition.words(self._prompt(sample), sample)
             return Request(
-                id=sample.id,
+                id=request_id(sample.id, repeat),
                 benchmark=self.cell.benchmark,
                 condition=self.cell.condition,
                 prompt=prompt,
                 images=images,
                 images_dropped=len(shown) - len(kept),
                 max_new_tokens=self.max_new_tokens,
-                key=request_key(self.model.fingerprint, prompt, hashes, decoding),
-                places_images=self.benchmark.places_images(self.settings.prompts),
+                key=request_key(self.model.fingerprint, prompt, hashes, parts),
+                places_images=placed,
+                decoding=settings.decoding,
+                system=settings.system,
+                thinking=settings.thinking,
+                order=settings.order,
+                repeat=repeat,
             )
 
         return prepare

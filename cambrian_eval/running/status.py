@@ -94,10 +94,10 @@ class CellStatus:
     cell: str
     """`benchmark.condition`, as in the names of its files."""
     done: int
-    """Samples with a response, failed ones included."""
+    """Responses, failed ones included; with repeats several for each sample."""
     failed: int
     total: int
-    """Samples of this run."""
+    """Responses of this run when it is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,9 @@ class Watcher:
         return CellStatus(cell.stem, len(tally.finished), sum(tally.finished.values()), self._total(cell, info))
 
     def _total(self, cell: Cell, info: dict[str, Any]) -> int:
+        return int(info.get("repeats", 1)) * self._samples(cell, info)
+
+    def _samples(self, cell: Cell, info: dict[str, Any]) -> int:
         shard = info["responses_depend_on"].get("shard")
         if shard is None:
             return int(info["benchmarks"][cell.benchmark]["samples"])
@@ -185,7 +188,7 @@ class _Tally:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._at = 0
-        self.finished: dict[str, bool] = {}
+        self.finished: dict[tuple[str, int], bool] = {}
 
     def read(self) -> None:
         if not self._path.is_file():
@@ -199,7 +202,7 @@ class _Tally:
                     break
                 self._at += len(line)
                 if (record := decode(line[:-1])) is not None:
-                    self.finished[record.id] = record.finish == "failed"
+                    self.finished[record.id, record.repeat] = record.finish == "failed"
 
 
 def _state(writer: str | None, last: dict[str, Any], complete: bool) -> str:

@@ -17,17 +17,19 @@ More than 400 lines in one file on purpose: all readers and writers of the run f
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
+import math
 import os
 import socket
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -36,11 +38,14 @@ from cambrian_eval.json_input import parse_object, read_object
 from cambrian_eval.safe_text import name_line
 from cambrian_eval.sample import Finish, Response, Result, Sample, Verdict
 from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.scoring.thoughts import bare
 
 T = TypeVar("T")
 
 SCHEMA = 2
 """Number of the layout; older ones are read, a newer one is not."""
+MOST_REPEATS = 1000
+"""The most responses to one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,12 @@ class Record:
     notes: Mapping[str, Any]
     answer_start: int | None = 0
     """Where the answer begins in the text, behind the thoughts; None where a thought never ended."""
+    thoughts: str = ""
+    """What the model thought first; the text has it too where the model did not tell it apart."""
+    thought_tokens: int | None = None
+    """Tokens of the thoughts, which `new_tokens` does not count."""
+    repeat: int = 0
+    """Which response to the request this is, from 0."""
 
     @property
     def outage(self) -> bool:
@@ -71,22 +82,35 @@ class Record:
         return self.finish == "failed" and bool(self.notes.get("outage"))
 
     @classmethod
-    def of(cls, response: Response, key: str, prompt: str, images: Sequence[str]) -> Record:
-        """The record of a response, with the request's key, prompt and image hashes beside it."""
+    def of(cls, response: Response, key: str, prompt: str, images: Sequence[str], repeat: int = 0) -> Record:
+        """The record of a response, with the request's key, prompt and image hashes beside it.
+
+        Thoughts in the text are told apart here, once. The id is the sample's.
+        """
+        reply = Reply(response.text)
+        cut = response.finish == "length" and reply.unfinished
         return cls(
-            response.id,
+            response.id.removesuffix(f"#{repeat}") if repeat else response.id,
             key,
             prompt,
             tuple(images),
             response.text,
-            response.finish,
+            "unfinished_thought" if cut else response.finish,
             response.error,
             response.prompt_tokens,
             response.new_tokens,
             response.seconds,
             dict(response.notes),
-            Reply(response.text).answer_start,
+            None if response.finish == "unfinished_thought" else reply.answer_start,
+            response.thoughts or bare(reply.thoughts),
+            response.thought_tokens,
+            repeat,
         )
+
+    @property
+    def reply(self) -> Reply:
+        """The response as scorers see it."""
+        return Reply(self.text, thoughts=self.thoughts, unfinished=self.finish == "unfinished_thought")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +137,7 @@ def _dumps(value: Any) -> bytes:
 def encode(record: Record) -> bytes:
     """A record as its line, checksum last."""
     values = {name: getattr(record, name) for name in _RECORD_FIELDS}
+    values |= {name: value for name, empty in _OPTIONAL.items() if (value := getattr(record, name)) != empty}
     try:
         body = _dumps(values)
     except TypeError:  # a lone surrogate in a response is not valid UTF-8; a JSON escape can hold it
@@ -120,7 +145,9 @@ def encode(record: Record) -> bytes:
     return body[:-1] + b',"sum":"%08x"}\n' % zlib.crc32(body)
 
 
-_RECORD_FIELDS = tuple(f.name for f in fields(Record))
+_OPTIONAL: Mapping[str, Any] = {"thoughts": "", "thought_tokens": None, "repeat": 0}
+"""Fields that a line has only where they say something."""
+_RECORD_FIELDS = tuple(f.name for f in fields(Record) if f.name not in _OPTIONAL)
 _SUM = len(b',"sum":"00000000"}')
 
 
@@ -156,6 +183,11 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def repeats(self) -> int:
+        """How many responses the run has to each request."""
+        return int(self.info.get("repeats", 1))
 
     @property
     def info(self) -> dict[str, Any]:
@@ -244,15 +276,19 @@ class Run:
     def _responses_path(self, cell: Cell) -> Path:
         return self.path / "responses" / f"{cell.stem}.jsonl"
 
-    def responses(self, cell: Cell) -> dict[str, Record]:
-        """The stored responses of a cell by sample id; damaged lines are skipped."""
-        found: dict[str, Record] = {}
+    def responses(self, cell: Cell, repeat: int = 0) -> dict[str, Record]:
+        """The stored responses of a cell by sample id, of one repeat."""
+        return {identity: r for (identity, number), r in self.all_responses(cell).items() if number == repeat}
+
+    def all_responses(self, cell: Cell) -> dict[tuple[str, int], Record]:
+        """The stored responses of a cell by sample id and repeat; damaged lines are skipped."""
+        found: dict[tuple[str, int], Record] = {}
         path = self._responses_path(cell)
         if path.is_file():
             with path.open("rb") as lines:
                 for line in lines:
                     if line.endswith(b"\n") and (record := decode(line[:-1])) is not None:
-                        found[record.id] = record
+                        found[record.id, record.repeat] = record
         return found
 
     def writer(self, cell: Cell) -> ResponseWriter:
@@ -267,21 +303,79 @@ class Run:
 
     # -- verdicts and results
 
-    def save_verdicts(self, cell: Cell, scorer: str, ids: Sequence[str], verdicts: Sequence[Verdict]) -> None:
-        """Replaces the verdicts of this scorer on the cell, one for each id."""
-        lines = b"".join(
-            _dumps({"id": i, **_verdict_values(_printable(v))}) + b"\n" for i, v in zip(ids, verdicts, strict=True)
-        )
-        _replace(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", lines)
+    def inputs(self, cell: Cell) -> dict[str, str]:
+        """For every sample with a response, a hash of all that its verdict depends on: the sample and the response."""
+        path = self.path / "samples" / f"{cell.benchmark}.jsonl"
+        records: dict[str, list[Record]] = {}
+        for (identity, _), record in sorted(self.all_responses(cell).items(), key=lambda entry: entry[0][1]):
+            records.setdefault(identity, []).append(record)
+        found: dict[str, str] = {}
+        for line, where in _lines(path) if path.is_file() else ():
+            try:
+                identity = _identity_decoder().decode(line).id
+            except msgspec.DecodeError:
+                identity = _typed(lambda values: values, line, where, _Identified).id
+            if identity in records:
+                digest = hashlib.blake2b(line.rstrip(b"\n"), digest_size=8)
+                for r in records[identity]:
+                    said = (r.repeat, r.finish, r.text, r.thoughts, r.error if r.finish == "failed" else "")
+                    digest.update("\0".join(map(str, said)).encode("utf-8", "surrogatepass"))
+                found[identity] = digest.hexdigest()
+        return found
 
-    def verdicts(self, cell: Cell, scorer: str) -> dict[str, Verdict]:
-        """The verdicts of a scorer by sample id; empty where that scorer has not run."""
+    def save_verdicts(
+        self,
+        cell: Cell,
+        scorer: str,
+        ids: Sequence[str],
+        verdicts: Sequence[Verdict],
+        *further: Sequence[Verdict],
+        rules: str | None = None,
+        inputs: Mapping[str, str] | None = None,
+    ) -> None:
+        """Replaces the verdicts of this scorer on the cell, one for each id; `further` are those of further repeats.
+
+        `rules` is the version of the scorer, `inputs` what the verdicts were made from, as the method `inputs` gives
+        it; each line has both.
+        """
+        lines = []
+        for number, row in enumerate((verdicts, *further)):
+            for identity, verdict in zip(ids, row, strict=True):
+                values = {"id": identity, **({"repeat": number} if number else {})}
+                values |= _verdict_values(_printable(verdict))
+                if rules is not None and inputs is not None:
+                    values |= {"rules": rules, "inputs": inputs[identity]}
+                lines.append(_dumps(values) + b"\n")
+        _replace(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", b"".join(lines))
+
+    def verdicts(self, cell: Cell, scorer: str, repeat: int = 0) -> dict[str, Verdict]:
+        """The verdicts of a scorer by sample id, of one repeat; empty where that scorer has not run."""
+        return {i: verdict for (i, number), verdict in self.all_verdicts(cell, scorer).items() if number == repeat}
+
+    def all_verdicts(self, cell: Cell, scorer: str) -> dict[tuple[str, int], Verdict]:
+        """The verdicts of a scorer by sample id and repeat."""
+        return {(one.id, one.repeat): one.verdict for one in self.stored_verdicts(cell, scorer)}
+
+    def stored_verdicts(self, cell: Cell, scorer: str) -> list[StoredVerdict]:
+        """The lines of a verdict file; none where that scorer has not run."""
         path = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl"
         if not path.is_file():
-            return {}
-        return {
-            v.id: v.verdict for line, where in _lines(path) for v in [_typed(_stored_verdict, line, where, _Stored)]
-        }
+            return []
+        found = []
+        for line, where in _lines(path):
+            one = _typed(_stored_verdict, line, where, StoredVerdict)
+            if not 0 <= one.verdict.value <= 1:
+                raise UserError(f"{where}: the value {one.verdict.value!r} is not between 0 and 1; {CHANGED}")
+            found.append(one)
+        return found
+
+    def verdicts_hash(self, cell: Cell, scorer: str) -> str | None:
+        """Hash of a verdict file; None where there is none."""
+        path = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl"
+        try:
+            return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() if path.is_file() else None
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}") from error
 
     def scorers(self, cell: Cell) -> list[str]:
         """Names of the scorers whose verdicts on the cell are stored, sorted."""
@@ -295,7 +389,12 @@ class Run:
         if not path.is_file():
             return []
         stored = read_object(path, CHANGED)
-        return list(_convert(stored, str(path), _Results).results)
+        found = list(_convert(stored, str(path), _Results).results)
+        for r in found:
+            if not all(math.isfinite(v) for v in (r.score, *(r.interval or ()), r.chance, r.scale) if v is not None):
+                raise UserError(f"{path}: {r.benchmark}.{r.condition}.{r.scorer} has a number that is none; {CHANGED}")
+        about = self.info["benchmarks"]
+        return [replace(r, synthetic=r.synthetic or is_synthetic(about.get(r.benchmark, {}))) for r in found]
 
     def merged_results(self, results: Iterable[Result]) -> list[Result]:
         """The stored results with these added or replaced by benchmark, condition and scorer."""
@@ -426,12 +525,16 @@ class ResponseWriter:
             os.close(self._handle)
 
 
+SERVER_LOGS = "servers"
+"""The folder of a run with the logs of the servers that it started; it may be there before the run."""
+
+
 def create_or_open(path: Path) -> Run:
     """The run in a folder that is empty, absent, or a run already."""
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; --out needs a folder")
     if path.is_dir() and not (path / "run.json").is_file():
-        others = sorted(p.name for p in path.iterdir() if p.name != "lock" and not _is_temporary(p))
+        others = sorted(p.name for p in path.iterdir() if p.name not in ("lock", SERVER_LOGS) and not _is_temporary(p))
         if others:
             raise UserError(f"{path} is not a run folder (no run.json; it holds {others[0]!r}); give an empty folder")
     if (path / "run.json").is_file():
@@ -449,17 +552,39 @@ def open_run(path: str | Path) -> Run:
     return run
 
 
+def is_synthetic(about: Mapping[str, Any]) -> bool:
+    """Whether a benchmark's entry in run.json says that its rows were drawn by a program."""
+    data = about.get("data", {})
+    return bool(data.get("synthetic")) or data.get("kind") == "mini"  # runs of earlier versions have the kind alone
+
+
 def sample_values(sample: Sample) -> dict[str, Any]:
     """A sample as plain JSON, its images by their number."""
     values: dict[str, Any] = {f.name: getattr(sample, f.name) for f in fields(Sample) if f.name != "images"}
     return {**values, "tags": dict(sample.tags), "extra": dict(sample.extra), "images": len(sample.images)}
 
 
-class _Stored(msgspec.Struct):
+class _Identified(msgspec.Struct):
+    """The id of a line."""
+
+    id: str
+
+
+@cache
+def _identity_decoder() -> msgspec.json.Decoder[_Identified]:
+    return msgspec.json.Decoder(_Identified)
+
+
+class StoredVerdict(msgspec.Struct):
     """One line of a verdict file."""
 
     id: str
     verdict: Verdict
+    repeat: int = 0
+    rules: str | None = None
+    """The version of the scorer; None in runs of older versions."""
+    inputs: str | None = None
+    """Hash of the sample and the response it was made from; None in runs of older versions."""
 
 
 class _Results(msgspec.Struct):
@@ -504,6 +629,7 @@ class _RunFile(msgspec.Struct):
     scorers: list[str]
     benchmarks: dict[str, _BenchmarkInfo]
     passes: list[_Pass]
+    repeats: Annotated[int, msgspec.Meta(ge=1, le=MOST_REPEATS)] = 1
 
 
 CHANGED = "another program has changed the file"
@@ -538,12 +664,18 @@ def _sample_values(values: dict[str, Any]) -> dict[str, Any]:
 
 def _stored_verdict(values: dict[str, Any]) -> dict[str, Any]:
     """A stored verdict; old files have `parsed`, and the rule begins with the outcome."""
-    identity = values.pop("id", None)
+    identity, repeat = values.pop("id", None), values.pop("repeat", 0)
     if "parsed" in values:
         rule = str(values.get("rule"))
         started = next((name for start, name in _OLD_OUTCOMES.items() if rule.startswith(start)), "unparsed")
         values["outcome"] = "read" if values.pop("parsed") else started
-    return {"id": identity, "verdict": values}
+    return {
+        "id": identity,
+        "repeat": repeat,
+        "rules": values.get("rules"),
+        "inputs": values.get("inputs"),
+        "verdict": values,
+    }
 
 
 _OLD_OUTCOMES = {"failed: ": "failed", "undecided: ": "undecided", "the answer is withheld": "withheld"}

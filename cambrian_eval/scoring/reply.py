@@ -26,16 +26,19 @@ class Reply(str):
     """A response as scorers see it; equal to its answer without thoughts."""
 
     raw: str
-    """The response, whole."""
+    """The response, whole, with its thoughts."""
     thoughts: str
-    """What stands in the marks of a thought; empty where nothing does."""
+    """What the model thought; empty where it did not."""
     unfinished: bool
     """Whether a thought began and never ended; the answer is empty then."""
     answer_start: int | None
     """Where the answer begins in `raw`; None where a thought never ended."""
 
-    def __new__(cls, text: str, keep_thoughts: bool = False) -> Self:
-        """`keep_thoughts` takes the whole response as the answer, thoughts included."""
+    def __new__(cls, text: str, keep_thoughts: bool = False, thoughts: str = "", unfinished: bool = False) -> Self:
+        """`keep_thoughts` takes the whole response as the answer, thoughts included.
+
+        `thoughts` and `unfinished` are for responses whose thoughts do not stand in the text.
+        """
         if type(text) is cls:
             if not keep_thoughts:
                 return text
@@ -43,9 +46,10 @@ class Reply(str):
         parts = None if keep_thoughts else split(text)
         whole = parts is None or (parts.start == 0 and parts.end == len(text))
         reply = super().__new__(cls, text if whole or parts is None else text[parts.start : parts.end])
-        reply.raw = str(text)
-        reply.thoughts = parts.thoughts if parts else ""
-        reply.unfinished = parts is not None and parts.unfinished
+        inside = parts.thoughts if parts else ""
+        reply.raw = f"{thoughts}\n\n{text}" if thoughts and not inside else str(text)
+        reply.thoughts = inside or thoughts
+        reply.unfinished = unfinished or (parts is not None and parts.unfinished)
         reply.answer_start = None if reply.unfinished else parts.start if parts else 0
         return reply
 

@@ -129,6 +129,21 @@ def split(text: str) -> Split:
     return Split((text[:start] + text[end:]).strip() if thinks else "", start, end)
 
 
+def bare(thoughts: str) -> str:
+    """Thoughts without the marks at their beginning and end.
+
+    >>> bare("<think>B? No.</think>")
+    'B? No.'
+    """
+    text = thoughts.strip()
+    for form in MARKS:
+        if not form.answer and form.opening and text[: len(form.opening)].casefold() == form.opening.casefold():
+            text = text[len(form.opening) :].strip()
+        if not form.answer and text[-len(form.closing) :].casefold() == form.closing.casefold():
+            text = text[: -len(form.closing)].strip()
+    return text
+
+
 def _find(text: str, at: int, mark: str) -> tuple[int, int] | None:
     """Where the mark next begins and ends."""
     places = [place for written in _written(mark) if (place := text.find(written, at)) >= 0]

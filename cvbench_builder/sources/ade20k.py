@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 from cvbench_builder import catalog as catalogs
 from cvbench_builder.catalog import Catalog, ClassName, ImageFlag, ObjectFlag
-from cvbench_builder.class_names import class_name, clean
+from cvbench_builder.class_names import class_name, clean, singular
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.files import IMAGE_FORMATS, require_file
 
@@ -48,10 +50,11 @@ def find_annotations(root: Path, split: str) -> dict[str, list[Path]]:
     return {name: files for name, files in by_split.items() if files and split in (name, "all")}
 
 
-def fingerprint(files: list[Path]) -> str:
-    """A hash of names, sizes and times, which changes with any file."""
+def fingerprint(root: Path, files: list[Path]) -> str:
+    """A hash of names, sizes and times, which changes with any file and with their place below `root`."""
     digest = hashlib.sha256()
     for path in files:
+        digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
         for part in (path, path.with_name(f"{path.stem}_seg.png")):
             state = part.stat() if part.is_file() else None
             digest.update(f"{part.resolve()}|{state and (state.st_size, state.st_mtime_ns)}\n".encode())
@@ -77,6 +80,7 @@ def read(root: Path, split: str, files: list[Path], workers: int) -> Catalog:
     classes: list[ClassName] = []
     images: list[dict[str, Any]] = []
     objects: list[dict[str, Any]] = []
+    words: dict[int, Counter[str]] = defaultdict(Counter)
     for path, (image, found) in zip(files, read_ones, strict=True):
         image["file"] = path.with_suffix(".jpg").relative_to(root).as_posix()
         for item in found:
@@ -85,6 +89,7 @@ def read(root: Path, split: str, files: list[Path], workers: int) -> Catalog:
                 index[name] = len(classes)
                 classes.append(class_name(name.split(","), item["hypernym"]))
             item["class"] = index[name]
+            words[index[name]][item.pop("word")] += 1
             item["image"] = len(images)
             objects.append(item)
         images.append(image)
@@ -97,9 +102,16 @@ def read(root: Path, split: str, files: list[Path], workers: int) -> Catalog:
         title="ADE20K Training Set" if split == "training" else "ADE20K Validation Set",
         file=str(root),
         sha256=content_sha256(files),
-        classes=tuple(classes),
+        classes=tuple(_with_word(c, words[i]) for i, c in enumerate(classes)),
         skipped={},
     )
+
+
+def _with_word(item: ClassName, words: Counter[str]) -> ClassName:
+    """The class with its annotators' most frequent singular word (any word if all are plural)."""
+    by_count = sorted(words, key=lambda w: (-words[w], w))
+    word = next((w for w in by_count if singular(w) == w), by_count[0])
+    return replace(item, annotated="" if word == item.name else word)
 
 
 def read_image(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -180,6 +192,7 @@ def _object(path: Path, index: int, raw: Any) -> dict[str, Any]:
         "hypernym": hypernyms,
         "flags": flags,
         "alias": "" if alias in own else alias,
+        "word": alias or clean(name.split(",")[0]),
         "code": _whole_number(code[0]) if code else -1,
         "polygon": points,
         "box": (0.0, 0.0, 0.0, 0.0),

@@ -11,7 +11,7 @@ from typing import Any
 
 from cvbench_builder.catalog import Catalog
 from cvbench_builder.errors import BuilderError
-from cvbench_builder.records import Field, decode_raw_many, read_lists, record
+from cvbench_builder.records import Field, Stream, decode_raw_many, read_lists, record
 from cvbench_builder.sources import coco
 
 ANNOTATION = record("InstanceAnnotation", *coco.OBJECT_FIELDS, Field("segmentation", "raw"))
@@ -21,14 +21,17 @@ LIST_FILE = "imgCatIds.json"
 
 def read(path: Path, list_file: Path | None, sha256: str) -> Catalog:
     """The file as a catalog; `list_file` contains the missing lists, with None it is searched beside the file."""
-    parsed = read_lists(path, LISTS)
+    parsed = read_lists(path, LISTS, streamed="annotations")
     if parsed["annotations"] is None:
         raise BuilderError(f"{path}: no `annotations`; the Instance-100 JSON of ADE20K is needed")
     if parsed["images"] is None or parsed["categories"] is None:
         listed = _list_file(path, list_file)
         parsed["images"] = parsed["images"] or listed["images"]
         parsed["categories"] = parsed["categories"] or listed["categories"]
-    _boxes_from_masks(path, parsed["annotations"])
+    found = parsed["annotations"]
+    parsed["annotations"] = Stream(
+        _boxes_from_masks(path, found.first), lambda: (_boxes_from_masks(path, piece) for piece in found.pieces())
+    )
     coco.refuse_other_files(path, parsed)
     train = "train" in path.name.lower()
     return coco.from_parsed(
@@ -53,11 +56,11 @@ def _list_file(path: Path, given: Path | None) -> dict[str, Any]:
     raise BuilderError(f"{path}: has no `images` or `categories`; pass the release's {LIST_FILE} with --ade20k-list")
 
 
-def _boxes_from_masks(path: Path, annotations: list[Any]) -> None:
-    """Compute box and area from the mask if the file does not contain them."""
+def _boxes_from_masks(path: Path, annotations: list[Any]) -> list[Any]:
+    """The annotations, with box and area computed from the mask if the file does not contain them."""
     incomplete = [a for a in annotations if a.bbox is None or a.area is None]
     if not incomplete:
-        return
+        return annotations
     from pycocotools import mask as masks
 
     for annotation, shape in zip(incomplete, decode_raw_many([a.segmentation for a in incomplete]), strict=True):
@@ -71,3 +74,4 @@ def _boxes_from_masks(path: Path, annotations: list[Any]) -> None:
             raise BuilderError(
                 f"{path}: annotation {annotation.id}: `segmentation` is not a run-length mask; download the file again"
             ) from None
+    return annotations

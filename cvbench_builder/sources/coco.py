@@ -7,17 +7,19 @@ Polygons are not read: boxes, areas and the crowd flag are sufficient. The Insta
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cvbench_builder import catalog as catalogs
-from cvbench_builder.catalog import Catalog, ClassName, ImageFlag, ObjectFlag
+from cvbench_builder.catalog import Catalog, ClassName, Floats, ImageFlag, Lookup, ObjectFlag
 from cvbench_builder.class_names import class_name
 from cvbench_builder.errors import BuilderError
-from cvbench_builder.records import Field, decode_raw, first_keys, read_lists, record
+from cvbench_builder.records import Field, collector_off, decode_raw, first_keys, read_lists, record
 
 IMAGE = record(
     "CocoImage",
@@ -43,7 +45,7 @@ LISTS = {"images": IMAGE, "annotations": ANNOTATION, "categories": CATEGORY}
 
 def read(path: Path, sha256: str) -> Catalog:
     """The file as a catalog; split and title come from its name."""
-    parsed = read_lists(path, LISTS)
+    parsed = read_lists(path, LISTS, streamed="annotations")
     refuse_other_files(path, parsed)
     split = split_of(path)
     year = "2017" if "2017" in path.name else ""
@@ -79,7 +81,7 @@ def refuse_other_files(path: Path, parsed: dict[str, Any]) -> None:
         raise BuilderError(f"{path}: a person keypoints file; --coco needs an instances_*.json")
     if any(decode_raw(i.K) for i in parsed["images"][:1]):
         raise BuilderError(f"{path}: an Omni3D file; pass it with --omni3d")
-    if annotations and annotations[0].bbox is None:
+    if annotations.first and annotations.first[0].bbox is None:
         keys = first_keys(path, "annotations")
         if "caption" in keys:
             raise BuilderError(f"{path}: a captions file; --coco needs an instances_*.json")
@@ -102,42 +104,52 @@ def from_parsed(
     published: Callable[[str], str],
 ) -> Catalog:
     """The catalog of lists in COCO's format; `published` converts a file name to the published one."""
-    images = parsed["images"]
-    row_of: dict[int | str, int] = {}
-    rows: list[dict[str, Any]] = []
-    for image in images:
-        if not image.file_name or not catalogs.plausible(image.width, image.height):
-            raise BuilderError(
-                f"{path}: image {image.id}: `file_name`, `width` and `height` are needed; is this an instances file?"
-            )
-        repeated = image.id in row_of
-        row_of.setdefault(image.id, len(rows))
-        rows.append(
-            {
-                "id": image.id,
-                "file": image.file_name,
-                "name": published(image.file_name),
-                "width": int(image.width),
-                "height": int(image.height),
-                "flags": ImageFlag.DUPLICATE_ID if repeated else 0,
-            }
+    with collector_off():
+        images, row_of = image_columns(path, parsed["images"], published)
+        classes, class_of = merge_categories(parsed["categories"])
+        image_rows, class_rows = Lookup(row_of), Lookup(class_of)
+        size = np.array([images["width"], images["height"]], np.float64).T
+        skipped: Counter[str] = Counter()
+        parts: list[dict[str, Any]] = []
+        seen = 0
+        for piece in parsed["annotations"].pieces():
+            parts.append(_object_columns(piece, seen, image_rows, class_rows, size, skipped))
+            seen += len(piece)
+        return catalogs.from_rows(
+            images=images,
+            objects=catalogs.join_columns(parts),
+            source=source,
+            component=source,
+            split=split,
+            title=title,
+            file=str(path),
+            sha256=sha256,
+            classes=classes,
+            skipped={k: v for k, v in skipped.items() if v},
         )
-        if repeated:  # the annotations do not say which of the two they mean
-            rows[row_of[image.id]]["flags"] = ImageFlag.DUPLICATE_ID
-    classes, class_of = merge_categories(parsed["categories"])
-    columns, skipped = _object_columns(parsed["annotations"], row_of, class_of, rows)
-    return catalogs.from_rows(
-        images=rows,
-        objects=columns,
-        source=source,
-        component=source,
-        split=split,
-        title=title,
-        file=str(path),
-        sha256=sha256,
-        classes=classes,
-        skipped=skipped,
-    )
+
+
+def image_columns(
+    path: Path, images: list[Any], published: Callable[[str], str]
+) -> tuple[dict[str, Any], dict[int | str, int]]:
+    """The columns of the images, and the row of each image id."""
+    ids, files = [i.id for i in images], [i.file_name for i in images]
+    width, height = [i.width for i in images], [i.height for i in images]
+    sides = np.array([width, height], np.float64)
+    usable = ((sides > 0) & (sides <= catalogs.MAX_SIDE)).all(axis=0)
+    if not usable.all() or "" in files:
+        wrong = files.index("") if "" in files else int(usable.argmin())
+        raise BuilderError(
+            f"{path}: image {ids[wrong]}: `file_name`, `width` and `height` are needed; is this an instances file?"
+        )
+    row_of: dict[int | str, int] = {}
+    flags = np.zeros(len(images), np.int64)
+    for row, name in enumerate(ids):
+        first = row_of.setdefault(name, row)
+        if first != row:  # the annotations do not say which of the two they mean
+            flags[[first, row]] = int(ImageFlag.DUPLICATE_ID)
+    columns = {"id": ids, "file": files, "name": [published(f) for f in files], "flags": flags}
+    return {**columns, "width": sides[0].astype(int), "height": sides[1].astype(int)}, row_of
 
 
 def merge_categories(categories: list[Any]) -> tuple[tuple[ClassName, ...], dict[int | str, int]]:
@@ -158,38 +170,42 @@ def merge_categories(categories: list[Any]) -> tuple[tuple[ClassName, ...], dict
 
 
 def _object_columns(
-    annotations: list[Any], row_of: dict[int | str, int], class_of: dict[int | str, int], rows: list[dict[str, Any]]
-) -> tuple[dict[str, Any], dict[str, int]]:
-    n = len(annotations)
-    image = np.array([row_of.get(a.image_id, -1) for a in annotations], np.int64)
-    kind = np.array([class_of.get(a.category_id, -1) for a in annotations], np.int64)
-    nan = math.nan
-    four = (nan, nan, nan, nan)
-    xywh = np.array([a.bbox if a.bbox is not None and len(a.bbox) == 4 else four for a in annotations], np.float64)
-    area = np.array([nan if a.area is None else a.area for a in annotations], np.float64)
-    crowd = np.array([bool(a.iscrowd) for a in annotations], bool)
-    ids = catalogs.text([i if a.id is None else a.id for i, a in enumerate(annotations)])
-    skipped = {
-        "unknown_image": int(np.count_nonzero(image < 0)),
-        "unknown_category": int(np.count_nonzero((kind < 0) & (image >= 0))),
-    }
+    annotations: list[Any],
+    number: int,
+    image_rows: Lookup,
+    class_rows: Lookup,
+    sizes: Floats,
+    skipped: Counter[str],
+) -> dict[str, Any]:
+    """The columns of some annotations, the first of which has this number; adds to the counts of skipped ones."""
+    ids = [number + i if a.id is None else a.id for i, a in enumerate(annotations)]
+    image = image_rows.rows_of([a.image_id for a in annotations])
+    kind = class_rows.rows_of([a.category_id for a in annotations])
+    skipped["unknown_image"] += int(np.count_nonzero(image < 0))
+    skipped["unknown_category"] += int(np.count_nonzero((kind < 0) & (image >= 0)))
     keep = (image >= 0) & (kind >= 0)
-    image, kind, xywh, area = image[keep], kind[keep], xywh.reshape(n, 4)[keep], area[keep]
-    crowd, ids = crowd[keep], ids[keep]
-    size = np.array([[r["width"], r["height"]] for r in rows], np.float64).reshape(-1, 2)[image]
-    box, area, flags = clip_xywh(xywh, area, size)
+    if not keep.all():
+        annotations, ids = (list(compress(v, keep.tolist())) for v in (annotations, ids))
+        image, kind = image[keep], kind[keep]
+    n = len(annotations)
+    boxes = [a.bbox for a in annotations]
+    if None in boxes or set(map(len, boxes)) != {4}:
+        boxes = [b if b is not None and len(b) == 4 else [math.nan] * 4 for b in boxes]
+    xywh = np.array(list(chain.from_iterable(boxes)), np.float64).reshape(n, 4)
+    area = np.array([a.area for a in annotations], np.float64)  # None becomes NaN
+    crowd = np.array([bool(a.iscrowd) for a in annotations], bool)
+    box, area, flags = clip_xywh(xywh, area, sizes[image])
     flags[crowd] |= int(ObjectFlag.CROWD)
-    columns = {
+    return {
         "image": image,
         "class": kind,
         "box": box,
         "area": area,
-        "id": ids,
+        "id": catalogs.text(ids),
         "flags": flags,
-        "alias": np.zeros(len(image), "<U1"),
-        "unfit": np.zeros(len(image), np.int64),
+        "alias": np.zeros(n, "<U1"),
+        "unfit": np.zeros(n, np.int64),
     }
-    return columns, {k: v for k, v in skipped.items() if v}
 
 
 def clip_xywh(xywh: Any, area: Any, size: Any) -> tuple[Any, Any, Any]:

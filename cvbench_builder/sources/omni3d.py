@@ -8,6 +8,9 @@ the checks of the other fields.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,17 @@ from cvbench_builder import catalog as catalogs
 from cvbench_builder.catalog import Bools, Catalog, CuboidFlag, Floats, ImageFlag, Ints, ObjectFlag
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.geometry import SIGNS, cuboids, reconstruct_corners
-from cvbench_builder.records import Field, collector_off, decode_raw, decode_raw_many, first_keys, read_lists, record
+from cvbench_builder.occlusion import hidden_shares
+from cvbench_builder.records import (
+    Field,
+    collector_off,
+    decode_numbers,
+    decode_raw,
+    first_keys,
+    is_absent,
+    read_lists,
+    record,
+)
 from cvbench_builder.sources.coco import CATEGORY, merge_categories
 
 COMPONENTS = ("KITTI", "nuScenes", "Objectron", "Hypersim", "SUNRGBD", "ARKitScenes")
@@ -62,60 +75,71 @@ UNREAD = (
     | CuboidFlag.DEPTH_ERROR
 )
 """If one of these is set, the boxes and corners of an object are not decoded."""
+UNRELIABLE = CuboidFlag.NOT_FINITE | CuboidFlag.BAD_DIMENSIONS | CuboidFlag.CORNERS_DISAGREE
+"""If one of these is set, the corners mean nothing."""
 
-_CHUNK = 20_000
 _CACHED = 1_000
 """Cuboids compared at a time, few enough for the processor's cache."""
 
 
-def read(path: Path, sha256: str) -> Catalog:
-    """The file as a catalog; objects whose image or category is unknown are counted as skipped."""
-    parsed = read_lists(path, LISTS)
+def read(path: Path, sha256: str, name: str = "") -> Catalog:
+    """The file as a catalog, of the component `name` if given.
+
+    Objects whose image or category is unknown are counted as skipped.
+    """
+    parsed = read_lists(path, LISTS, streamed="annotations")
     _refuse_other_files(path, parsed)
-    component, split = _component(path, parsed)
-    images, row_of = _images(path, parsed["images"], component)
-    classes, class_of = merge_categories(parsed["categories"])
-    by_name = {c.name: i for i, c in enumerate(classes)}
-    annotations = parsed["annotations"]
-    image = np.array([row_of.get(a.image_id, -1) for a in annotations], np.int64)
-    kind = np.array(
-        [
-            class_of.get(a.category_id, by_name.get(a.category_name, -1) if a.category_id is None else -1)
-            for a in annotations
-        ],
-        np.int64,
-    )
-    skipped = {
-        "unknown_image": int(np.count_nonzero(image < 0)),
-        "unknown_category": int(np.count_nonzero((kind < 0) & (image >= 0))),
-    }
-    keep = np.flatnonzero((image >= 0) & (kind >= 0))
-    image, kind = image[keep], kind[keep]
-    annotations = [annotations[i] for i in keep.tolist()]
-    size = np.array([[i["width"], i["height"]] for i in images], np.float64).reshape(-1, 2)[image]
+    component, split = _component(path, parsed, name)
     with collector_off():
-        columns = _objects(annotations, size)
-    columns["image"], columns["class"] = image, kind
-    return catalogs.from_rows(
-        images=images,
-        objects=columns,
-        source="Omni3D",
-        component=component,
-        split=split,
-        title=component,
-        file=str(path),
-        sha256=sha256,
-        classes=classes,
-        skipped={k: v for k, v in skipped.items() if v},
-    )
+        images, row_of = _images(path, parsed["images"], component)
+        classes, class_of = merge_categories(parsed["categories"])
+        image_rows, class_rows = catalogs.Lookup(row_of), catalogs.Lookup(class_of)
+        by_name = {c.name: i for i, c in enumerate(classes)}
+        sizes = np.array([images["width"], images["height"]], np.float64).T
+        skipped: Counter[str] = Counter()
+        parts: list[dict[str, Any]] = []
+        seen = 0
+        for piece in parsed["annotations"].pieces():
+            image = image_rows.rows_of([a.image_id for a in piece])
+            kind = class_rows.rows_of([a.category_id for a in piece])
+            for i in np.flatnonzero(kind < 0).tolist():
+                if piece[i].category_id is None:
+                    kind[i] = by_name.get(piece[i].category_name, -1)
+            skipped["unknown_image"] += int(np.count_nonzero(image < 0))
+            skipped["unknown_category"] += int(np.count_nonzero((kind < 0) & (image >= 0)))
+            keep = np.flatnonzero((image >= 0) & (kind >= 0))
+            image, kind = image[keep], kind[keep]
+            columns = _objects([piece[i] for i in keep.tolist()], (seen + keep).tolist(), sizes[image])
+            parts.append({**columns, "image": image, "class": kind})
+            seen += len(piece)
+        catalog = catalogs.from_rows(
+            images=images,
+            objects=catalogs.join_columns(parts),
+            source="Omni3D",
+            component=component,
+            split=split,
+            title=component,
+            file=str(path),
+            sha256=sha256,
+            classes=classes,
+            skipped={k: v for k, v in skipped.items() if v},
+        )
+        return estimate_hidden(catalog)
+
+
+def estimate_hidden(catalog: Catalog) -> Catalog:
+    """The catalog with `object_hidden` for the cuboids of unknown visibility."""
+    read = (catalog.object_unfit & int(UNREAD | UNRELIABLE)) == 0
+    unknown = read & (catalog.object_visibility < 0)
+    shares = hidden_shares(catalog.object_image, catalog.corners, read, unknown)
+    return replace(catalog, object_hidden=shares)
 
 
 def _refuse_other_files(path: Path, parsed: dict[str, Any]) -> None:
     if any(parsed[n] is None for n in LISTS):
         absent = next(n for n in LISTS if parsed[n] is None)
         raise BuilderError(f"{path}: no `{absent}`; --omni3d needs files like nuScenes_test.json of Omni3D")
-    first = parsed["annotations"][:1]
-    if any(decode_raw(a.bbox3D_cam) is None for a in first):
+    if any(decode_raw(a.bbox3D_cam) is None for a in parsed["annotations"].first):
         keys = first_keys(path, "annotations")
         if "caption" in keys or "segmentation" in keys or "bbox" in keys:
             raise BuilderError(f"{path}: a COCO file; pass it with --coco (--omni3d needs files of Omni3D)")
@@ -123,47 +147,63 @@ def _refuse_other_files(path: Path, parsed: dict[str, Any]) -> None:
             raise BuilderError(f"{path}: annotations have no `bbox3D_cam`; --omni3d needs files of Omni3D")
 
 
-def _component(path: Path, parsed: dict[str, Any]) -> tuple[str, str]:
+def component_name(text: str) -> str:
+    """The component that a text names: one of the six of Omni3D, otherwise the text itself without odd characters."""
+    plain = re.sub(r"[^a-z0-9]", "", text.lower())
+    for component in COMPONENTS:
+        if component.lower() in plain:
+            return component
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
+
+
+def _component(path: Path, parsed: dict[str, Any], given: str) -> tuple[str, str]:
+    """Component and split, from the file's name, its `info` and the folder of its images."""
     info = parsed["info"] if isinstance(parsed["info"], dict) else {}
-    file_paths = parsed["images"][0].file_path if parsed["images"] else ""
     split_word = re.search(r"(train|val|test)", path.stem.lower())
-    split = split_word.group(1) if split_word else str(info.get("split", "unknown")).lower()
-    clues = (path.stem, str(info.get("source", "")), str(info.get("name", "")), file_paths.split("/")[0])
-    for clue in clues:
-        plain = re.sub(r"[^a-z0-9]", "", clue.lower())
-        for component in COMPONENTS:
-            if component.lower() in plain:
-                return component, split
+    split = split_word.group(1) if split_word else re.sub(r"\W", "", str(info.get("split", "unknown")).lower())
+    if given:
+        return component_name(given), split
+    stated = [str(info.get("source") or ""), re.sub(r"(?i)\W(train|val|test)$", "", str(info.get("name") or ""))]
+    folder = parsed["images"][0].file_path.split("/")[0] if parsed["images"] else ""
+    found = [component_name(clue) for clue in (path.stem, *stated, folder)]
+    for name in (*(n for n in found if n in COMPONENTS), *found[1:3]):
+        if name:
+            return name, split
     raise BuilderError(
-        f"{path}: cannot tell which Omni3D component this is; name it like nuScenes_test.json ({', '.join(COMPONENTS)})"
+        f"{path}: neither its name nor `info` says which dataset this is; give it one with --omni3d-name NAME "
+        f"({', '.join(COMPONENTS)} or your own)"
     )
 
 
-def _images(path: Path, images: list[Any], component: str) -> tuple[list[dict[str, Any]], dict[int | str, int]]:
-    row_of: dict[int | str, int] = {}
-    rows: list[dict[str, Any]] = []
+def _images(path: Path, images: list[Any], component: str) -> tuple[dict[str, Any], dict[int | str, int]]:
+    """The columns of the images, and the row of each image id."""
     for image in images:
+        if image.id is None:
+            raise BuilderError(f"{path}: an image has no `id`; is this the right file for this flag?")
         if not image.file_path or not catalogs.plausible(image.width, image.height):
             raise BuilderError(f"{path}: image {image.id}: `file_path`, `width` and `height` are needed")
-        scene, frame = scene_of(component, image.file_path)
-        flags = ImageFlag.ROTATED if image.src_90_rotate or image.src_flagged else ImageFlag(0)
-        if image.id in row_of:
-            flags |= ImageFlag.DUPLICATE_ID
-            rows[row_of[image.id]]["flags"] |= ImageFlag.DUPLICATE_ID
-        row_of.setdefault(image.id, len(rows))
-        rows.append(
-            {
-                "id": image.id,
-                "file": image.file_path,
-                "name": image.file_path,
-                "width": int(image.width),
-                "height": int(image.height),
-                "scene": scene,
-                "frame": frame,
-                "flags": flags,
-            }
-        )
-    return rows, row_of
+    ids, files = [i.id for i in images], [i.file_path for i in images]
+    scenes = [scene_of(component, name) for name in files]
+    if component not in COMPONENTS and len({scene for scene, _ in scenes}) < 2:
+        scenes = [(name, -1) for name in files]  # one folder for all images says nothing about scenes
+    turned = np.array([bool(i.src_90_rotate or i.src_flagged) for i in images], bool)
+    flags = np.where(turned, int(ImageFlag.ROTATED), 0)
+    row_of: dict[int | str, int] = {}
+    for row, name in enumerate(ids):
+        first = row_of.setdefault(name, row)
+        if first != row:
+            flags[[first, row]] |= int(ImageFlag.DUPLICATE_ID)
+    columns = {
+        "id": ids,
+        "file": files,
+        "name": files,
+        "width": np.array([i.width for i in images], np.float64).astype(int),
+        "height": np.array([i.height for i in images], np.float64).astype(int),
+        "scene": [scene for scene, _ in scenes],
+        "frame": [frame for _, frame in scenes],
+        "flags": flags,
+    }
+    return columns, row_of
 
 
 def scene_of(component: str, file_path: str) -> tuple[str, int]:
@@ -185,17 +225,20 @@ def scene_of(component: str, file_path: str) -> tuple[str, int]:
         parts = re.findall(r"\d{6,}|batch-\d+_\d+", file_path)
         last = re.search(r"(\d+)\.\w+$", name)
         return (parts[0] if parts else file_path, int(last.group(1)) if last and parts else -1)
+    if component not in COMPONENTS:
+        digits = re.search(r"(\d+)\D*$", name)
+        return file_path.rpartition("/")[0], int(digits.group(1)) if digits else -1
     return file_path, -1
 
 
-def _objects(annotations: list[Any], size: Floats) -> dict[str, Any]:
+def _objects(annotations: list[Any], numbers: list[int], size: Floats) -> dict[str, Any]:
+    """The columns of some annotations; `numbers` are their places in the file."""
     n = len(annotations)
     unfit = _cheap_rules(annotations)
     box, height, flags = np.zeros((n, 4)), np.zeros(n), np.zeros(n, np.int64)
     corners = np.zeros((n, 8, 3))
-    rest = np.flatnonzero(unfit == 0)
-    for start in range(0, len(rest), _CHUNK):
-        rows = rest[start : start + _CHUNK]
+    rows = np.flatnonzero(unfit == 0)
+    if len(rows):
         chosen = [annotations[i] for i in rows.tolist()]
         box[rows], height[rows], flags[rows], has_box = _boxes(chosen, size[rows])
         corners[rows], unfit[rows] = _cuboids(chosen)
@@ -203,7 +246,7 @@ def _objects(annotations: list[Any], size: Floats) -> dict[str, Any]:
     return {
         "box": box,
         "area": (box[:, 2:] - box[:, :2]).prod(axis=1),
-        "id": catalogs.text([i if a.id is None else a.id for i, a in enumerate(annotations)]),
+        "id": catalogs.text([i if a.id is None else a.id for i, a in zip(numbers, annotations, strict=True)]),
         "flags": flags,
         "alias": np.zeros(n, "<U1"),
         "unfit": unfit,
@@ -226,7 +269,8 @@ def _cheap_rules(annotations: list[Any]) -> Ints:
 
 
 def _numbers(annotations: list[Any], name: str) -> Floats:
-    return np.array([-1.0 if getattr(a, name) is None else getattr(a, name) for a in annotations], np.float64)
+    values = np.array(list(map(attrgetter(name), annotations)), np.float64)  # None becomes NaN
+    return np.where(np.isnan(values), -1.0, values)
 
 
 def _boxes(annotations: list[Any], size: Floats) -> tuple[Floats, Floats, Ints, Bools]:
@@ -235,7 +279,7 @@ def _boxes(annotations: list[Any], size: Floats) -> tuple[Floats, Floats, Ints, 
     chosen = np.full((n, 4), np.nan)
     height = np.full(n, np.nan)
     for name in ("bbox2D_proj", "bbox2D_trunc", "bbox2D_tight"):
-        boxes = _four_numbers(decode_raw_many([getattr(a, name) for a in annotations]))
+        boxes = decode_numbers(list(map(attrgetter(name), annotations)), (4,))
         present = np.isfinite(boxes).all(axis=1) & ~(boxes == -1).all(axis=1)
         chosen[present] = boxes[present]
         if name == "bbox2D_proj":
@@ -253,41 +297,19 @@ def _boxes(annotations: list[Any], size: Floats) -> tuple[Floats, Floats, Ints, 
     return box, np.where(np.isfinite(height), height, own), flags, has_box
 
 
-def _four_numbers(values: list[Any]) -> Floats:
-    try:
-        return np.array(values, np.float64).reshape(len(values), 4)
-    except (ValueError, TypeError):
-        pass  # one of them is a single -1, null or a list of another length
-    nan = (np.nan,) * 4
-    rows = [v if isinstance(v, list) and len(v) == 4 and None not in v else nan for v in values]
-    return np.array(rows, np.float64).reshape(len(values), 4)
-
-
-def _shaped(values: list[Any], shape: tuple[int, ...]) -> Floats:
-    """Stack values of one shape; a value of another shape (a single -1, null) becomes NaN."""
-    try:
-        return np.array(values, np.float64).reshape(len(values), *shape)
-    except (ValueError, TypeError):
-        out = np.full((len(values), *shape), np.nan)
-        for i, value in enumerate(values):
-            try:
-                out[i] = np.array(value, np.float64).reshape(shape)
-            except (ValueError, TypeError):
-                continue
-        return out
-
-
 def _cuboids(annotations: list[Any]) -> tuple[Floats, Ints]:
     """Corners in the documented order, and their errors."""
-    corners = _shaped(decode_raw_many([a.bbox3D_cam for a in annotations]), (8, 3))
-    stated = [decode_raw_many([getattr(a, n) for a in annotations]) for n in ("center_cam", "dimensions", "R_cam")]
-    center, dimensions, rotation = (_shaped(v, s) for v, s in zip(stated, ((3,), (3,), (3, 3)), strict=True))
-    absent: Bools = np.array([None in triple for triple in zip(*stated, strict=True)], bool)
+    corners = decode_numbers(list(map(attrgetter("bbox3D_cam"), annotations)), (8, 3))
+    frame = {"center_cam": (3,), "dimensions": (3,), "R_cam": (3, 3)}
+    stated = {name: list(map(attrgetter(name), annotations)) for name in frame}
+    center, dimensions, rotation = (decode_numbers(stated[name], shape) for name, shape in frame.items())
     finite: Bools = np.asarray(np.isfinite(corners).all(axis=(1, 2)))
-    if absent.any():  # there is nothing to compare with: use the corners
-        frame = cuboids(np.where(finite[:, None, None], corners, SIGNS)[absent])
-        center[absent], dimensions[absent] = frame.center, 2 * frame.half[:, [2, 1, 0]]
-        rotation[absent] = frame.axes.transpose(0, 2, 1)
+    unread = np.isnan(np.concatenate([center, dimensions, rotation.reshape(-1, 9)], axis=1)).any(axis=1)
+    absent = [i for i in np.flatnonzero(unread).tolist() if any(is_absent(v[i]) for v in stated.values())]
+    if absent:  # there is nothing to compare with: use the corners
+        own = cuboids(np.where(finite[:, None, None], corners, SIGNS)[absent])
+        center[absent], dimensions[absent] = own.center, 2 * own.half[:, [2, 1, 0]]
+        rotation[absent] = own.axes.transpose(0, 2, 1)
     finite &= np.isfinite(dimensions).all(axis=1) & np.isfinite(center).all(axis=1)
     finite &= np.isfinite(rotation).all(axis=(1, 2))
     unfit = np.zeros(len(annotations), np.int64)

@@ -7,20 +7,23 @@ image could mean the same. Which absent classes are asked about is decided in `z
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Annotated, Any
 
 import numpy as np
 
+from cvbench_builder import count_options
 from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Pick, Reason
 from cvbench_builder.catalog import Bools, Catalog, ObjectFlag
-from cvbench_builder.class_names import is_stuff, is_uncountable, plural
+from cvbench_builder.class_names import is_stuff, is_uncountable, is_unnamed, plural
 from cvbench_builder.quotas import split, take_evenly
 from cvbench_builder.settings import BuildSettings, Meta, ObjectRules, Rules
-from cvbench_builder.task import Candidate, Prior, Profile, Row, Wording
-from cvbench_builder.tasks import count_options, zero_questions
+from cvbench_builder.stats import answer_text, row_key
+from cvbench_builder.task import Candidate, Prior, Profile, Row, SampledRows, Wording
+from cvbench_builder.tasks import uniform_counts, zero_questions
 from cvbench_builder.tasks.image_objects import ImageTask, object_reasons, presence
 from cvbench_builder.wording import box_record
 
@@ -28,7 +31,12 @@ QUESTION = "How many {plural} are in the image?"
 RELIABLE = 10
 """Above this number, annotators switch to crowd regions."""
 ZERO_STRATEGIES = ("random", "popular", "adversarial")
-VALUE_SHARES = {"0": 0.15, "1": 0.20, "2": 0.20, "3": 0.15, "4": 0.10, "5-10": 0.20}
+VALUE_SHARES = {
+    "even": {"1": 0.20, "2": 0.20, "3": 0.15, "4": 0.10, "5-10": 0.20},
+    # the 3,586 options of the 788 published rows leave 0.62 for one and 0.20 for two if nothing was corrected by hand
+    "published": {"1": 0.62, "2": 0.20, "3": 0.08, "4": 0.04, "5-10": 0.05, ">10": 0.01},
+}
+"""Wanted rows by number of objects, beside those with none."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,10 @@ class CountRules(Rules):
         str,
         Meta(
             "Options: `published` are the values around the answer, and 0; `balanced` are windows of values in which "
-            "the answer takes every rank equally often.",
-            choices=("published", "balanced"),
+            "the answer takes every rank equally often; `uniform` are three or four consecutive values, each of them "
+            "the answer equally often for each class.",
+            choices=("published", "balanced", "uniform"),
+            presets={"strict": "uniform"},
         ),
     ] = "published"
     plural: Annotated[
@@ -57,8 +67,26 @@ class CountRules(Rules):
         bool,
         Meta("Keep counts of cropped, occluded or more than ten objects, with a flag.", presets={"strict": False}),
     ] = True
-    zero_share: Annotated[float, Meta("Share of rows whose answer is 0.", 0, 1)] = 0.15
-    value_share: Annotated[float, Meta("Largest share of one value among the rows about a class.", 0, 1)] = 0.5
+    value_quotas: Annotated[
+        str,
+        Meta(
+            "How many rows each number of objects has: `even`, or as in the `published` set.",
+            choices=tuple(VALUE_SHARES),
+            presets={"published": "published"},
+        ),
+    ] = "even"
+    zero_share: Annotated[
+        float,
+        Meta(
+            "Share of rows whose answer is 0; with uniform options the largest share.",
+            0,
+            1,
+            presets={"strict": 0.34, "published": 0.0},
+        ),
+    ] = 0.15
+    value_share: Annotated[
+        float, Meta("Largest share of one value among the rows about a class.", 0, 1, presets={"published": 1.0})
+    ] = 0.5
 
 
 class CountReason(IntFlag):
@@ -100,7 +128,7 @@ class Count(ImageTask):
         objects = object_reasons(catalog, settings)
         groups = presence(catalog, settings, objects)
         reasons, flags = groups.reasons.copy(), np.zeros(len(groups.image), np.int64)
-        names = countable(catalog)
+        names = countable(catalog, settings)
         reasons[~names[groups.class_index]] |= int(CountReason.NOT_COUNTABLE_NAME)
         reasons[~catalog.usable_image[groups.image]] |= int(Reason.IMAGE_UNUSABLE)
         only_parts = (groups.whole == 0) & ~groups.crowd
@@ -154,11 +182,11 @@ class Count(ImageTask):
 
     def quotas(self, total: int, sources: Sequence[str], settings: BuildSettings) -> dict[str, int]:
         """Bands of values in fixed proportions; zeros have their share and come from the strategies in equal parts."""
-        zeros = settings[CountRules].zero_share
-        scale = (1 - zeros) / sum(share for value, share in VALUE_SHARES.items() if value != "0")
+        zeros, wanted_shares = settings[CountRules].zero_share, VALUE_SHARES[settings[CountRules].value_quotas]
+        scale = (1 - zeros) / sum(wanted_shares.values())
         cells: dict[str, int] = {}
         for source, wanted in self.split_by_source(total, sources, settings).items():
-            shares = {f"{source} {v}": share * scale for v, share in VALUE_SHARES.items() if v != "0"}
+            shares = {f"{source} {v}": share * scale for v, share in wanted_shares.items()}
             shares |= {f"{source} 0 {strategy}": zeros / len(ZERO_STRATEGIES) for strategy in ZERO_STRATEGIES}
             cells |= split(wanted, shares)
         return cells
@@ -186,12 +214,36 @@ class Count(ImageTask):
         """Depends on the answer, or on the key."""
         return len(count_options.values(int(table.answer[row]), settings[CountRules].count_options, key))
 
-    def joint_options(self, answers: list[str], keys: list[str], settings: BuildSettings) -> list[list[int] | None]:
-        """Balanced windows are chosen for all rows together."""
-        if settings[CountRules].count_options != "balanced":
-            return super().joint_options(answers, keys, settings)
-        items = [(int(answer), key) for answer, key in zip(answers, keys, strict=True)]
-        return [*count_options.balanced_windows(items)]
+    def joint_options(self, picks: list[Pick], keys: list[str], settings: BuildSettings) -> list[list[int] | None]:
+        """Balanced and uniform windows are chosen for all rows together."""
+        style = settings[CountRules].count_options
+        if style == "uniform":
+            # rows of a source were chosen together
+            words = [f"{pick.catalog.source} {pick.classes[0]}" for pick in picks]
+            items = [(word, int(p.answer), key) for word, p, key in zip(words, picks, keys, strict=True)]
+            return [*count_options.uniform_windows(items)[0]]
+        if style == "balanced":
+            return [*count_options.balanced_windows([(int(p.answer), k) for p, k in zip(picks, keys, strict=True)])]
+        return super().joint_options(picks, keys, settings)
+
+    def choose(
+        self,
+        picks: list[Pick],
+        sources: Sequence[str],
+        settings: BuildSettings,
+        permits: Callable[[Pick], bool],
+        take: Callable[[Pick], None],
+    ) -> SampledRows | None:
+        """Complete windows of one class: as many rows of each value of the window."""
+        if settings[CountRules].count_options != "uniform":
+            return None
+        return uniform_counts.choose(
+            self.split_by_source(settings.size(self.name) or 0, sources, settings),
+            picks,
+            settings[CountRules].zero_share,
+            permits,
+            take,
+        )
 
     def ask(
         self, candidate: Candidate, place: int, settings: BuildSettings, options: list[int] | None = None
@@ -235,13 +287,31 @@ class Count(ImageTask):
         values = count_options.values(int(answer), settings["count_options"], row["key"])
         return count_options.shuffled(values, int(answer), int(row["key"][:8], 16) % len(values), row["key"])
 
+    def redrawn(self, rows: list[Row]) -> list[tuple[list[str], int]] | None:
+        """Uniform windows; a count needs nothing but its answer."""
+        answers = [answer_text(row) for row in rows]
+        if not all(answer.isdecimal() for answer in answers):
+            return None
+        keys = [row_key(row) for row in rows]
+        items = [(row["classes"][0], int(answer), key) for row, answer, key in zip(rows, answers, keys, strict=True)]
+        windows, _ = count_options.uniform_windows(items)
+        places: list[int] = [0] * len(rows)
+        turns: Counter[int] = Counter()
+        for i in sorted(range(len(rows)), key=lambda i: keys[i]):
+            places[i] = turns[len(windows[i])] % len(windows[i])
+            turns[len(windows[i])] += 1
+        found = zip(windows, items, places, strict=True)
+        return [(count_options.shuffled(values, n, place, key), place) for values, (_, n, key), place in found]
+
     def prior_keys(self, row: Row) -> list[tuple[str, ...]]:
         """The class."""
         return [("class", row["classes"][0])]
 
 
-def countable(catalog: Catalog) -> Bools:
+def countable(catalog: Catalog, settings: BuildSettings) -> Bools:
     """Per class, whether its name can follow "how many"."""
+    if settings[ObjectRules].any_name:
+        return np.array([not is_unnamed(c.name) for c in catalog.classes], bool)
     return np.array([not is_stuff(c.name) and not is_uncountable(c.name) for c in catalog.classes], bool)
 
 

@@ -9,8 +9,10 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from cvbench_builder.candidates import CandidateTable, Reason, names_of
+from cvbench_builder.candidates import CandidateTable, Pick, Reason, names_of
 from cvbench_builder.catalog import Catalog, CuboidFlag, Floats, Ints
+from cvbench_builder.class_names import is_unnamed
+from cvbench_builder.clues import Box, box_sides, strength
 from cvbench_builder.geometry import contains_center, overlap_of_smaller
 from cvbench_builder.quotas import split
 from cvbench_builder.settings import BuildSettings, DrawingRules, Meta, ObjectRules, Rules
@@ -30,15 +32,39 @@ class CuboidRules(Rules):
 
     max_truncation: Annotated[float, Meta("Largest share of a cuboid outside the image, where known.", 0)] = 0.33
     min_visibility: Annotated[float, Meta("Smallest visible share of a cuboid, where known.", 0)] = 0.34
+    max_hidden: Annotated[
+        float,
+        Meta("Largest share of a cuboid that nearer cuboids hide, estimated where its visibility is unknown.", 0, 1),
+    ] = 0.5
     min_height: Annotated[
-        float, Meta("Projected height that a cuboid must exceed, as a share of the image height.", 0)
+        float,
+        Meta(
+            "Projected height that a cuboid must exceed, as a share of the image height.",
+            0,
+            presets={"published": 0.019},
+        ),
     ] = 0.05
     max_height: Annotated[float, Meta("Largest projected height of a cuboid, as a share of the image height.", 0)] = 1.5
     min_z: Annotated[float, Meta("Meters in front of the camera that every corner must exceed.")] = 0.1
-    min_side_3d: Annotated[float, Meta("Smallest side of a cuboid's drawn box in pixels.", 0)] = 16.0
+    min_area_3d: Annotated[
+        float | None,
+        Meta(
+            "Smallest share of the image area that a cuboid's drawn box covers; default: --min-area.",
+            0,
+            1,
+            presets={"published": 0.00009},
+        ),
+    ] = None
+    min_side_3d: Annotated[
+        float, Meta("Smallest side of a cuboid's drawn box in pixels.", 0, presets={"published": 7.0})
+    ] = 16.0
     max_overlap_3d: Annotated[
-        float, Meta("Largest overlap of two drawn boxes, as a share of the smaller one.", 0, 1)
+        float,
+        Meta("Largest overlap of two drawn boxes, as a share of the smaller one.", 0, 1, presets={"published": 1.0}),
     ] = 0.5
+    nested_boxes: Annotated[
+        bool, Meta("Permit a drawn box that contains the center of another one.", presets={"published": True})
+    ] = False
 
 
 class CuboidTask(Task):
@@ -47,7 +73,6 @@ class CuboidTask(Task):
     kind = "3D"
     sources = ("Hypersim", "SUNRGBD", "nuScenes")
     rules: ClassVar[tuple[type[Rules], ...]] = (CuboidRules,)
-    compares_boxes = True
 
     def usable_and_rejected(self, catalog: Catalog, settings: BuildSettings) -> tuple[Ints, CandidateTable]:
         """Rows of the usable objects, and one rejected candidate for each of the others."""
@@ -55,6 +80,8 @@ class CuboidTask(Task):
         bad_image = ~catalog.usable_image[catalog.object_image]
         reasons = np.where(unfit != 0, int(Reason.UNFIT_CUBOID), 0)
         reasons |= np.where(bad_image, int(Reason.IMAGE_UNUSABLE), 0)
+        unnamed = np.array([is_unnamed(c.name) for c in catalog.classes], bool)
+        reasons[np.isin(catalog.object_class, np.flatnonzero(unnamed))] |= int(Reason.UNNAMED)
         rows = np.flatnonzero(reasons)
         objects = np.full((len(rows), len(self.roles)), -1, np.int64)
         objects[:, 0] = rows
@@ -92,6 +119,14 @@ class CuboidTask(Task):
         """Which of a pair is usually nearer."""
         return [(("pair", *sorted(classes[-2:])), answer)]
 
+    def sides(self, pick: Pick) -> list[tuple[str, int]]:
+        """The pair, each class, each clue of the boxes by its strength, and all clues together."""
+        catalog, objects = pick.catalog, pick.table.objects[pick.row].tolist()
+        boxes = [catalog.object_box[o].tolist() for o in objects]
+        image = int(pick.table.image[pick.row])
+        size = float(catalog.image_width[image]), float(catalog.image_height[image])
+        return compared_sides(pick, (boxes[-2], boxes[-1]), boxes[0] if len(boxes) > 2 else None, size)
+
     def fill(
         self, template: str, candidate: Candidate, place: int, settings: BuildSettings, tightness: float
     ) -> Wording:
@@ -100,11 +135,11 @@ class CuboidTask(Task):
         *anchor, first, second = (int(o) for o in table.objects[row])
         objects = [*anchor, first, second] if int(table.answer[row]) == place % 2 else [*anchor, second, first]
         names = catalog.class_names(objects)
-        palette = PALETTES[settings[DrawingRules].palette]
+        palette, marker = PALETTES[settings[DrawingRules].palette], settings[DrawingRules].marker
         colors = {f"{role}_box": palette.with_article(i) for i, role in enumerate(self.roles)}
         boxes = enumerate(zip(objects, self.roles, strict=True))
         return Wording(
-            question=template.format(**dict(zip(self.roles, names, strict=True)), **colors),
+            question=template.format(**dict(zip(self.roles, names, strict=True)), **colors, marker=marker),
             choices=names[-2:],
             place=place % 2,
             classes=tuple(names),
@@ -117,14 +152,36 @@ class CuboidTask(Task):
         return list(row["choices"])
 
 
+def compared_sides(
+    pick: Pick, boxes: tuple[Box, Box], anchor: Box | None, size: tuple[float, float]
+) -> list[tuple[str, int]]:
+    """The groups of a question whose two options are drawn boxes; `pick.answer` is one of its last two classes."""
+    a, b = pick.classes[-2:]
+    answer = int(pick.table.answer[pick.row])
+    won = 1 if answer == 0 else -1  # for clues that are positive where they speak for the first object
+    found = [(f"pair {min(a, b)} / {max(a, b)}", won if a <= b else -won)]
+    found += [(f"class {a}", won), (f"class {b}", -won)]
+    clues = [(name, difference) for name, difference in box_sides(boxes, anchor, *size) if difference]
+    for name, difference in clues:
+        right = won if difference > 0 else -won
+        found += [(name, right), (f"{name}, strength {strength(name, difference)}", right)]
+    if clues:
+        lead = 1 if clues[0][1] > 0 else -1
+        together = [f"{'' if difference * lead > 0 else 'not '}{name}" for name, difference in clues]
+        found.append((", ".join(together), won * lead))
+    return found
+
+
 def unfit_cuboids(catalog: Catalog, settings: BuildSettings) -> Ints:
     """What is wrong with each cuboid: the findings of the reader, and everything that a rule decides."""
     rules = settings[CuboidRules]
+    min_area = settings[ObjectRules].min_area if rules.min_area_3d is None else rules.min_area_3d
     unfit = catalog.object_unfit.copy()
     with np.errstate(invalid="ignore"):
         unfit[catalog.object_truncation > rules.max_truncation] |= int(CuboidFlag.TRUNCATED)
         known = catalog.object_visibility >= 0
         unfit[known & (catalog.object_visibility < rules.min_visibility)] |= int(CuboidFlag.NOT_VISIBLE)
+    unfit[catalog.object_hidden > rules.max_hidden] |= int(CuboidFlag.HIDDEN)
     # boxes of objects that failed because of a single number were never read
     boxed = (catalog.object_unfit & int(UNREAD | CuboidFlag.NO_2D_BOX)) == 0
     unfit[boxed & (catalog.object_height > rules.max_height)] |= int(CuboidFlag.TOO_TALL)
@@ -132,7 +189,7 @@ def unfit_cuboids(catalog: Catalog, settings: BuildSettings) -> Ints:
     sides = catalog.object_box[:, 2:] - catalog.object_box[:, :2]
     unfit[boxed & (sides < rules.min_side_3d).any(axis=1)] |= int(CuboidFlag.SIDE_TOO_SMALL)
     size = (catalog.image_width * catalog.image_height)[catalog.object_image]
-    unfit[boxed & (sides.prod(axis=1) < settings[ObjectRules].min_area * size)] |= int(CuboidFlag.AREA_TOO_SMALL)
+    unfit[boxed & (sides.prod(axis=1) < min_area * size)] |= int(CuboidFlag.AREA_TOO_SMALL)
     read = catalog.object_unfit == 0
     unfit[read & (catalog.corners[:, :, 2] <= rules.min_z).any(axis=1)] |= int(CuboidFlag.TOO_NEAR)
     return unfit
@@ -151,8 +208,10 @@ def tightness(smallest: float, needed: float) -> float:
 def drawing_conflict(a: Floats, b: Floats, settings: BuildSettings) -> Ints:
     """Why two drawn boxes cannot be told apart."""
     overlaps = overlap_of_smaller(a, b) > settings[CuboidRules].max_overlap_3d
-    inside = contains_center(a, b) | contains_center(b, a)
     reasons = np.where(overlaps, int(Reason.OVERLAP), 0)
+    if settings[CuboidRules].nested_boxes:
+        return np.asarray(reasons)
+    inside = contains_center(a, b) | contains_center(b, a)
     return np.asarray(reasons | np.where(inside, int(Reason.CONTAINS_CENTRE), 0))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -22,8 +22,8 @@ from cvbench_builder.task import Candidate, Wording
 from cvbench_builder.tasks.cuboid_objects import EPSILON, CuboidTask, drawing_conflict, fixed_offset, tightness
 
 QUESTION = (
-    "Which object is closer to the camera taking this photo, the {first} (highlighted by {first_box} box) "
-    "or the {second} (highlighted by {second_box} box)?"
+    "Which object is closer to the camera taking this photo, the {first} (highlighted by {first_box} {marker}) "
+    "or the {second} (highlighted by {second_box} {marker})?"
 )
 _CHUNK = 20_000
 
@@ -62,7 +62,7 @@ class Depth(CuboidTask):
     rules = (*CuboidTask.rules, DepthRules)
     roles = ("first", "second")
     margins = ("corner", "z", "surface")
-    own_reasons = DepthReason
+    own_reasons: ClassVar[type[IntFlag] | None] = DepthReason
 
     def candidates(self, catalog: Catalog, settings: BuildSettings) -> Iterator[CandidateTable]:
         """The unusable cuboids, then every pair of usable ones of different classes, in chunks."""

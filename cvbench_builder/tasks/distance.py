@@ -24,8 +24,8 @@ from cvbench_builder.tasks.cuboid_objects import EPSILON, CuboidTask, drawing_co
 
 QUESTION = (
     "Estimate the real-world distances between objects in this image. Which object is closer to the {anchor} "
-    "(highlighted by {anchor_box} box), the {first} (highlighted by {first_box} box) "
-    "or the {second} (highlighted by {second_box} box)?"
+    "(highlighted by {anchor_box} {marker}), the {first} (highlighted by {first_box} {marker}) "
+    "or the {second} (highlighted by {second_box} {marker})?"
 )
 _PAIRS = 60_000
 _CACHED = 2_000

@@ -10,7 +10,7 @@ import numpy as np
 
 from cvbench_builder.candidates import Reason, pairs_within, spans
 from cvbench_builder.catalog import Bools, Catalog, Ints, ObjectFlag
-from cvbench_builder.class_names import clashes, is_stuff
+from cvbench_builder.class_names import clashes, is_stuff, is_unnamed
 from cvbench_builder.geometry import iou
 from cvbench_builder.quotas import split
 from cvbench_builder.settings import BuildSettings, Meta, ObjectRules, Rules
@@ -80,9 +80,7 @@ def object_reasons(catalog: Catalog, settings: BuildSettings) -> Ints:
         (ObjectFlag.MASK_CONFLICT, Reason.MASK_CONFLICT),
     ):
         reasons[(flags & int(flag)) != 0] |= int(reason)
-    stuff = np.array([is_stuff(c.name) for c in catalog.classes], bool)
-    if len(stuff):
-        reasons[stuff[catalog.object_class]] |= int(Reason.STUFF)
+    reasons |= name_reasons(catalog, settings)
     size = (catalog.image_width * catalog.image_height)[catalog.object_image]
     sides = catalog.object_box[:, 2:] - catalog.object_box[:, :2]
     small = catalog.object_area < settings[ObjectRules].min_area * size
@@ -93,8 +91,26 @@ def object_reasons(catalog: Catalog, settings: BuildSettings) -> Ints:
     return reasons
 
 
+def name_reasons(catalog: Catalog, settings: BuildSettings) -> Ints:
+    """Why the name of each object cannot be asked about."""
+    stuff = 0 if settings[ObjectRules].any_name else int(Reason.STUFF)
+    names = [c.name for c in catalog.classes]
+    of_class = np.array(
+        [int(Reason.UNNAMED) if is_unnamed(n) else stuff if is_stuff(n) else 0 for n in names], np.int64
+    )
+    return of_class[catalog.object_class] if names else np.zeros(len(catalog.object_class), np.int64)
+
+
 def presence(catalog: Catalog, settings: BuildSettings, object_reasons: Ints) -> Presence:
-    """Group the objects by image and class."""
+    """The objects grouped by image and class; computed once for all tasks."""
+    key = ("presence", settings)
+    if key not in catalog.derived:
+        catalog.derived[key] = _presence(catalog, settings, object_reasons)
+    found: Presence = catalog.derived[key]
+    return found
+
+
+def _presence(catalog: Catalog, settings: BuildSettings, object_reasons: Ints) -> Presence:
     n_classes = max(len(catalog.classes), 1)
     group = catalog.object_image * n_classes + catalog.object_class
     values, group_of = np.unique(group, return_inverse=True)

@@ -25,12 +25,13 @@ from cvbench_builder.wording import PALETTES, box_record
 
 QUESTION = (
     "Considering the relative positions of the {a}{marker_a} and the {b}{marker_b} in the image provided, "
-    "where is the {a}{again_a} located with respect to the {b}{again_b}?"
+    "where is the {a}{marker_a} located with respect to the {b}{marker_b}?"
 )
-MARKER = " (annotated by the {color} box)"
+MARKER = " (annotated by the {color} {marker})"
 WORDS = ("left", "right", "above", "below")
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
-_CHUNK = 20_000
+_CHUNK = 4_000
+"""Objects whose pairs are formed at a time, few enough for the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,6 @@ class RelationRules(Rules):
     mark_anchor: Annotated[
         bool, Meta("Permit anchors whose class occurs more than once in the image, with a box drawn around them.")
     ] = False
-    markers: Annotated[
-        str,
-        Meta(
-            "Mentions of an object that name its box: `both`, or as in the `published` set only the first one in "
-            "ADE20K rows.",
-            choices=("both", "published"),
-            presets={"published": "published"},
-        ),
-    ] = "both"
 
 
 class RelationReason(IntFlag):
@@ -109,17 +101,19 @@ class Relation(ImageTask):
         unique = alone[groups.group_of]
         yield self._unusable(catalog, reasons)
         usable = np.flatnonzero(reasons == 0)
+        image = catalog.object_image[usable]
         for start in range(0, len(usable), _CHUNK):
-            queried = usable[start : start + _CHUNK]
-            first = catalog.object_image[queried[0]]
-            last = catalog.object_image[queried[-1]]
-            anchors = usable[(catalog.object_image[usable] >= first) & (catalog.object_image[usable] <= last)]
-            a, b = pairs_within(catalog.object_image[queried], catalog.object_image[anchors])
-            a, b = queried[a], anchors[b]
+            own = image[start : start + _CHUNK]
+            low, high = np.searchsorted(image, [own[0], own[-1] + 1]).tolist()
+            a, b = pairs_within(own, image[low:high])
+            a, b = usable[start + a], usable[low + b]
             different = catalog.object_class[a] != catalog.object_class[b]
             a, b = a[different], b[different]
             clash = groups.clash_matrix[catalog.object_class[a], catalog.object_class[b]]
-            yield from (self._axis(catalog, settings[RelationRules], a, b, axis, unique, clash) for axis in (0, 1))
+            shared = np.where(clash, int(Reason.CLASH), 0)
+            overlap = overlap_of_smaller(catalog.object_box[a], catalog.object_box[b])
+            shared[overlap >= settings[RelationRules].max_overlap] |= int(Reason.OVERLAP)
+            yield from (self._axis(catalog, settings[RelationRules], a, b, axis, unique, shared) for axis in (0, 1))
 
     def _unusable(self, catalog: Catalog, reasons: Ints) -> CandidateTable:
         """Objects that are rejected before any pair is formed, one row each."""
@@ -133,7 +127,7 @@ class Relation(ImageTask):
         )
 
     def _axis(
-        self, catalog: Catalog, rules: RelationRules, a: Ints, b: Ints, axis: int, unique: Ints, clash: Ints
+        self, catalog: Catalog, rules: RelationRules, a: Ints, b: Ints, axis: int, unique: Ints, shared: Ints
     ) -> CandidateTable:
         image = catalog.object_image[a]
         side = (catalog.image_height if axis else catalog.image_width)[image].astype(np.float64)
@@ -142,9 +136,7 @@ class Relation(ImageTask):
         gap = np.maximum(low2 - high1, low1 - high2) / side
         offset = ((low1 + high1) - (low2 + high2)) / 2 / side
         other = np.abs((one[:, 1 - axis] + one[:, 3 - axis]) - (two[:, 1 - axis] + two[:, 3 - axis])) / 2
-        reasons = np.zeros(len(a), np.int64)
-        reasons[clash] |= int(Reason.CLASH)
-        reasons[overlap_of_smaller(one, two) >= rules.max_overlap] |= int(Reason.OVERLAP)
+        reasons = shared.copy()
         # 1e-9: a gap of exactly 2 % written in decimals must not fail because of its last bit
         near = gap < rules.min_gap - 1e-9
         soft_axis = (gap < 0) & (np.abs(offset) >= rules.soft_gap)
@@ -203,6 +195,20 @@ class Relation(ImageTask):
         fact = forward if a <= b else not forward
         return [(("pair", *sorted(classes), axis), str(fact)), (("ordered", a, b, axis), answer)]
 
+    def sides(self, pick: Pick) -> list[tuple[str, int]]:
+        """The pair, each class, and the word of each source."""
+        a, b = pick.classes
+        axis = _axis_name(WORDS.index(pick.answer))
+        forward = 1 if pick.answer in ("left", "above") else -1
+        words = "left / right" if axis == "x" else "above / below"
+        fact = forward if a <= b else -forward
+        return [
+            (f"pair {min(a, b)} / {max(a, b)}, {words}", fact),
+            (f"class {a}, {words}", forward),
+            (f"class {b}, {words}", -forward),
+            (f"word {words} of {pick.catalog.source}", forward),
+        ]
+
     def unbalanced(self, taken: dict[str, list[Pick]], settings: BuildSettings) -> list[Pick]:
         """The words of an axis differ by at most one row in each source, because a word always has the same letter."""
         cut: list[Pick] = []
@@ -226,7 +232,7 @@ class Relation(ImageTask):
         coco = catalog.source == "COCO"
         word, gap = int(table.answer[row]), float(table.margins[row, 0])
         return Wording(
-            question=_question(names, colors, repeat=rules.markers == "both" or coco),
+            question=_question(names, colors, settings[DrawingRules].marker),
             choices=list(WORDS[:2] if word < 2 else WORDS[2:]),
             place=word % 2,
             classes=tuple(names),
@@ -261,13 +267,10 @@ def _axis_name(answer: int) -> str:
     return "x" if answer < 2 else "y"
 
 
-def _question(names: Sequence[str], colors: Sequence[str], *, repeat: bool) -> str:
-    """The template; `repeat` names the boxes at the second mention too."""
-    markers = [MARKER.format(color=color) if color else "" for color in colors]
-    again = markers if repeat else ["", ""]
-    return QUESTION.format(
-        a=names[0], b=names[1], marker_a=markers[0], marker_b=markers[1], again_a=again[0], again_b=again[1]
-    )
+def _question(names: Sequence[str], colors: Sequence[str], marker: str) -> str:
+    """The template; both mentions of an object with a box name it."""
+    markers = [MARKER.format(color=color, marker=marker) if color else "" for color in colors]
+    return QUESTION.format(a=names[0], b=names[1], marker_a=markers[0], marker_b=markers[1])
 
 
 TASK = Relation()

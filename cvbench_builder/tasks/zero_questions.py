@@ -14,12 +14,13 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from cvbench_builder.candidates import pairs_within
 from cvbench_builder.catalog import Bools, Catalog, Ints
 from cvbench_builder.class_names import singular
 from cvbench_builder.tasks.image_objects import Presence
 
 POPULAR_POOL, ADVERSARIAL_POOL = 10, 5
-_CHUNK = 2048
+_CHUNK = 512
 
 
 def choose(catalog: Catalog, groups: Presence, names: Bools, seed: int) -> Iterator[tuple[Ints, Ints, Ints]]:
@@ -34,13 +35,13 @@ def choose(catalog: Catalog, groups: Presence, names: Bools, seed: int) -> Itera
     together = _cooccurrence(groups, len(names))
     alias = _aliases(catalog)
     class_hash = np.array([_hash(seed, c.name) for c in catalog.classes], np.uint64)
+    image_hash = _hashes(_hash(seed, f"{catalog.name}|{catalog.split}"), catalog.image_id)
     usable = np.flatnonzero(catalog.usable_image)
     for start in range(0, len(usable), _CHUNK):
         images = usable[start : start + _CHUNK]
         present = _present(groups, images, len(names))
         open_ = shown & ~_forbidden(present, groups.clash_matrix) & ~_alias_hits(alias, images, len(names))
-        image_hash = [_hash(seed, f"{catalog.name}|{catalog.split}|{i}") for i in catalog.image_id[images].tolist()]
-        order = _mix(np.array(image_hash, np.uint64)[:, None] ^ class_hash)
+        order = _mix(image_hash[images, None] ^ class_hash)
         company = present.astype(np.float32) @ together
         wide = np.broadcast_to(popularity.astype(np.float32), open_.shape)
         for strategy in range(3):
@@ -58,6 +59,16 @@ def _hash(seed: int, name: str) -> int:
     return int.from_bytes(blake2b(f"{seed}|{name}".encode(), digest_size=8).digest(), "little")
 
 
+def _hashes(start: int, names: NDArray[np.str_]) -> NDArray[np.uint64]:
+    """A hash of each name (FNV-1a over its characters, all names at once), whatever the width of the column."""
+    letters = np.ascontiguousarray(names).view(np.uint32).reshape(len(names), -1).astype(np.uint64)
+    value = np.full(len(names), start, np.uint64)
+    with np.errstate(over="ignore"):
+        for column in letters.T:
+            value = np.where(column, (value ^ column) * np.uint64(0x100000001B3), value)
+    return _mix(value)
+
+
 def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """splitmix64: spreads the exclusive or of two hashes evenly."""
     with np.errstate(over="ignore"):
@@ -67,17 +78,14 @@ def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _cooccurrence(groups: Presence, n: int) -> NDArray[np.float32]:
-    counts = np.zeros((n, n), np.float32)
-    # images are sorted, so a bounded piece of the table holds whole images after this cut
-    cuts = np.searchsorted(groups.image, np.arange(0, groups.image.max(initial=-1) + 1 + _CHUNK, _CHUNK))
-    for first, last in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
-        image = groups.image[first:last]
-        if not len(image):
-            continue
-        local = np.zeros((int(image.max() - image.min()) + 1, n), np.float32)
-        local[image - image.min(), groups.class_index[first:last]] = 1.0
-        counts += local.T @ local
-    return counts
+    """[n, n]: in how many images two classes occur together."""
+    counts = np.zeros(n * n, np.int64)
+    step = 200_000
+    for start in range(0, len(groups.image), step):
+        rows = slice(start, start + step)
+        a, b = pairs_within(groups.image[rows], groups.image)
+        counts += np.bincount(groups.class_index[rows][a] * n + groups.class_index[b], minlength=n * n)
+    return counts.reshape(n, n).astype(np.float32)
 
 
 def _present(groups: Presence, images: Ints, n: int) -> Bools:
@@ -121,10 +129,10 @@ def _alias_hits(alias: list[tuple[int, int]], images: Ints, n: int) -> Bools:
 
 def _top(score: NDArray[np.float32], allowed: Bools, size: int) -> Bools:
     """The `size` best allowed classes of each row; equal scores go to the lower class number."""
-    masked = np.where(allowed, score, -1.0)
-    if masked.shape[1] <= size:
+    n = score.shape[1]
+    if n <= size:
         return allowed
-    best = np.argsort(-masked, axis=1, kind="stable")[:, :size]
-    pool = np.zeros_like(allowed)
-    np.put_along_axis(pool, best, True, axis=1)
-    return np.asarray(pool & allowed)
+    # scores are counts: with the class number as last digits no two are equal, and the limit is one number per row
+    ranked = np.where(allowed, score, -1.0).astype(np.int64) * n + np.arange(n)[::-1]
+    limit = np.partition(ranked, n - size, axis=1)[:, n - size, None]
+    return np.asarray((ranked >= limit) & allowed)

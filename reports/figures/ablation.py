@@ -48,7 +48,8 @@ class AblationFigure(Figure[Beside, Options]):
         """The ablation of the runs, or the paper's where there are none."""
         if not sources.files:
             return Beside(ablation.published(), {})
-        paper = {row.benchmark: row for row in ablation.published().rows} if options.published else {}
+        beside = options.published and not any(named.synthetic for named in sources.opened)
+        paper = {row.benchmark: row for row in ablation.published().rows} if beside else {}
         return Beside(ablation.from_runs(sources.results, sources.scorer, sources.label), paper)
 
     def draw(self, numbers: Beside, theme: style.Theme) -> style.Drawing:

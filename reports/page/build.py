@@ -14,6 +14,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from cambrian_eval.decoding import in_words
+from cambrian_eval.results.circumstances import recipe_of
 from cambrian_eval.sample import Result
 
 from ..catalogue import condition_style, entry
@@ -55,6 +57,8 @@ class ReportPage:
     """What the page shows."""
 
     title: str
+    synthetic: tuple[str, ...]
+    """Models whose rows a program drew; the page has a banner that names them."""
     summary_html: str
     """The score table, already escaped."""
     notes: tuple[str, ...]
@@ -78,6 +82,7 @@ def render(
     template = environment.from_string(_asset(folder, "report.html.jinja"))
     return template.render(
         title=page.title,
+        synthetic=page.synthetic,
         version=__version__,
         summary=Markup(page.summary_html),
         notes=page.notes,
@@ -114,7 +119,7 @@ def _detail(named: NamedRun, r: Result) -> tuple[str, ...]:
         str(r.n_unparsed),
         str(r.n_undecided),
         "yes" if r.complete else "no",
-        "; ".join(r.notes),
+        "; ".join(r.remarks),
     )
 
 
@@ -127,6 +132,8 @@ def _settings(named: NamedRun) -> tuple[str, ...]:
         str(info["model"].get("spec", "")),
         str(info["model"].get("fingerprint", "")),
         str(info.get("data", {}).get("kind", "")),
+        recipe_of(info),
         str(depends.get("prompts", "")),
         str(depends.get("seed", "")),
+        in_words(info),
     )

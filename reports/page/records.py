@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.results.grading import samples_of
 from cambrian_eval.running.store import Cell, Record
 from cambrian_eval.sample import Sample, Verdict
 
-from ..catalogue import condition_style, conditions_in_order, entry, in_order, scorers_in_order
+from ..catalogue import changes_answers, condition_style, conditions_in_order, entry, in_order, scorers_in_order
 from ..runs import NamedRun
 
 BLOCK = 100
@@ -38,10 +39,13 @@ class Browsable:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """One view's stored responses and verdicts on one benchmark."""
+    """One view's stored responses and verdicts on one benchmark; of repeats the first."""
 
     records: dict[str, Record]
     verdicts: dict[str, dict[str, Verdict]]
+    answers: dict[str, tuple[str, ...]]
+    """Gold answers of the samples for which the condition changes them."""
+    repeats: int
 
 
 def outcome(sample: Sample, verdict: Verdict | None, record: Record | None) -> str:
@@ -101,7 +105,17 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
 
 
 def _stored(named: NamedRun, cell: Cell, scorers: Sequence[str]) -> _Stored:
-    return _Stored(named.run.responses(cell), {s: named.run.verdicts(cell, s) for s in scorers})
+    usable = {s: (cell.benchmark, cell.condition, s) not in named.unusable for s in scorers}
+    verdicts = {s: named.run.verdicts(cell, s) if usable[s] else {} for s in scorers}
+    return _Stored(named.run.responses(cell), verdicts, _changed_answers(named, cell), named.run.repeats)
+
+
+def _changed_answers(named: NamedRun, cell: Cell) -> dict[str, tuple[str, ...]]:
+    """Gold answers that the cell's condition changes."""
+    if not named.run.has_samples(cell.benchmark) or not changes_answers(cell.condition):
+        return {}
+    before = {s.id: s.answers for s in named.run.samples(cell.benchmark)}
+    return {s.id: s.answers for s in samples_of(named.run, cell) if s.answers != before[s.id]}
 
 
 def _samples(runs: Sequence[NamedRun], benchmark: str) -> Iterator[Sample]:
@@ -135,10 +149,18 @@ def _row(sample: Sample, answers: Sequence[_Stored], scorers: Sequence[str]) -> 
             prompts.append(record.prompt)
         shown.update(record.images)
         cell: dict[str, Any] = {"p": prompts.index(record.prompt), "x": record.text, "f": record.finish}
+        if sample.id in have.answers:
+            cell["a"] = list(have.answers[sample.id])
         if record.error:
             cell["e"] = record.error
         if record.new_tokens is not None:
             cell["n"] = record.new_tokens
+        if record.thoughts and record.thoughts not in record.text:
+            cell["h"] = record.thoughts
+        if record.thought_tokens is not None:
+            cell["k"] = record.thought_tokens
+        if have.repeats > 1:
+            cell["r"] = have.repeats
         if record.seconds is not None:
             cell["t"] = round(record.seconds, 3)
         if record.images:

@@ -126,7 +126,9 @@
     }
     if (cell.i) cell.i.forEach((digest, k) => box.append(shown(digest, "Image " + (k + 1) + " shown to the model", conditionOf(v))));
     else box.append(make("p", { class: "note" }, "No image was shown to the model."));
+    if (cell.a) box.append(make("p", { class: "note" }, "Answer under this condition: " + cell.a.join(" | ")));
     box.append(...block("Prompt", row.p[cell.p]), ...block("Response", cell.x));
+    if (cell.h) box.append(...block("Thoughts", cell.h));
     const list = make("dl", {});
     const line = (term, value) => list.append(make("dt", {}, term), make("dd", {}, value));
     for (const [s, verdict] of Object.entries(cell.s || {})) {
@@ -138,6 +140,8 @@
     if (cell.e) line("error", cell.e);
     line("finish reason", cell.f);
     if (cell.n !== undefined) line("tokens", String(cell.n));
+    if (cell.k !== undefined) line("thought tokens", String(cell.k));
+    if (cell.r) line("repeat", `1 of ${cell.r}; scores are means over all`);
     if (cell.t !== undefined) line("seconds", String(cell.t));
     box.append(make("h4", {}, "Verdicts"), list);
     return box;

@@ -385,7 +385,7 @@ MERGES: dict[str, tuple[Callable[[Path], list[Any]], Expected]] = {
     ),
     "a half of an unknown condition": (
         _but(lambda t: edit_json(lambda v: v["conditions"].append("../x"))(t / "b/run.json")),
-        Refused("'../x', which does not exist"),
+        Refused("unknown vision condition '../x'"),
     ),
     "a half with a response to a stranger": (_but(lambda t: _stranger(t / "b" / RESPONSES)), Refused("'stranger'")),
     "into another run": (_but(lambda t: shutil.copytree(t / "a", t / "merged")), Refused("not made by merge")),

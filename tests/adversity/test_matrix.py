@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.adversity import image_cells, options, plugins, predictions, responses, rows, run_folders
+from tests.adversity import image_cells, options, plugins, predictions, responses, rows, run_folders, tables
 from tests.adversity.situation import Situation
 
 pytestmark = pytest.mark.slow
 
-AREAS = (image_cells, rows, options, run_folders, predictions, responses, plugins)
+AREAS = (image_cells, rows, options, run_folders, predictions, responses, tables, plugins)
 TABLE: list[Situation] = [situation for area in AREAS for situation in area.table()]
 
 
-def test_the_table_is_large_and_its_names_are_unique() -> None:
+def test_the_table_is_as_large_as_documented_and_its_names_are_unique() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text("utf-8")
+    assert f"a table of {len(TABLE):,} situations" in page
     assert len({s.name for s in TABLE}) == len(TABLE) >= 1_500
 
 

@@ -155,7 +155,7 @@ def test_config_values_of_another_kind(tmp_path: Path, line: str, expected: str)
         ),
         (["run", "--model", "chance", "--limit", "0"], "run --help"),
         (["run", "--limitt", "3"], "--limit"),
-        (["show"], "Missing argument 'BENCHMARK'"),
+        (["show"], "no benchmark named; give one"),
     ],
 )
 def test_wrong_names_get_the_nearest(

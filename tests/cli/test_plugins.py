@@ -16,11 +16,16 @@ pytestmark = pytest.mark.slow  # many processes
 
 COINS = """
 from dataclasses import dataclass
+from pathlib import Path
 
 from cambrian_eval import Adapter, Benchmark, HubSource, Response, Sample, Verdict, option
 from cambrian_eval.condition import Condition
 from cambrian_eval.image import LazyImage
 from cambrian_eval.scorer import Scorer
+
+
+RECIPE = Path(__file__).with_name("coins.toml")
+WRONG = 3
 
 
 class Coins(Benchmark):
@@ -95,7 +100,9 @@ POINTS = {
     "cambrian_eval.models": "heads = coins:HeadsAdapter",
     "cambrian_eval.conditions": "mirrored = coins:Mirrored",
     "cambrian_eval.scorers": "short = coins:Short",
+    "cambrian_eval.recipes": "tossed = coins:RECIPE",
 }
+RECIPE = '[templates.coins]\nopen = "{question} Or tails?"\n'
 
 
 def install(folder: Path, points: Mapping[str, str]) -> dict[str, str]:
@@ -111,6 +118,7 @@ def install(folder: Path, points: Mapping[str, str]) -> dict[str, str]:
     site = folder / "site"
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([sys.executable, "-m", "pip", "install", *options, "--target", site, package], check=True)
+    (site / "coins.toml").write_text(RECIPE)
     return {"PYTHONPATH": str(site)}
 
 
@@ -161,6 +169,15 @@ def run(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
     done = spawn("run", *words, "--vision", "on,off,mirrored", "--scorer", "fuzzy,short", env=environment)
     assert done.returncode == 0, done.stderr
     return out
+
+
+def test_a_recipe_words_the_prompts(environment: dict[str, str], tmp_path: Path) -> None:
+    rows = tmp_path / "data" / "coins"
+    rows.mkdir(parents=True)
+    (rows / "rows.jsonl").write_text('{"face": "H"}\n')
+    assert "tossed" in spawn("list", "recipes", env=environment).stdout
+    words = ("coins", "--data-root", tmp_path / "data", "--recipe", "tossed")
+    assert "Heads? Or tails?" in spawn("show", *words, env=environment).stdout
 
 
 def test_all_four_are_listed(environment: dict[str, str]) -> None:
@@ -230,6 +247,8 @@ BROKEN = {
     "a model with a built-in name": ("models", "chance = coins:HeadsAdapter", "the name is built in"),
     "another name": ("scorers", "brief = coins:Short", "must be equal to the value's `name`"),
     "another kind": ("conditions", "short = coins:Short", "is not a Condition"),
+    "a recipe with a built-in name": ("recipes", "paper = coins:RECIPE", "recipe 'paper' is built in"),
+    "a recipe that is no file": ("recipes", "odd = coins:WRONG", "is not the path of a TOML file"),
     "no such module": ("scorers", "short = nowhere:Short", "cannot be loaded: ModuleNotFoundError"),
     "no such attribute": ("benchmarks", "gone = coins:Gone", "cannot be loaded: AttributeError"),
     "a syntax error": ("benchmarks", "odd = broken_syntax:Odd", "cannot be loaded: SyntaxError"),
@@ -245,7 +264,7 @@ MODULES = {
     "broken_exit": "import sys\nsys.exit(3)\n",
     "broken_abstract": "from cambrian_eval.scorer import Scorer\nclass Odd(Scorer):\n    name = 'odd'\n",
     "broken_init": (
-        "from cambrian_eval.condition import Off\nclass Odd(Off):\n    name = 'odd'\n"
+        "from cambrian_eval.conditions import Off\nclass Odd(Off):\n    name = 'odd'\n"
         "    def __init__(self):\n        1 / 0\n"
     ),
     "broken_value": "Odd = 3\n",
@@ -309,3 +328,38 @@ def test_two_packages_with_one_name_mean_neither(declare: Callable[..., dict[str
     environment = declare("scorers", "short = coins:Short", package="second")
     text = spawn("list", env=environment).stdout
     assert text.count("the packages first, second declare the same name") == 2
+
+
+def test_a_plugin_with_a_taken_name_is_usable_with_its_package(
+    declare: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    """Files, results and tables have the name with the package: nothing takes it for the built-in scorer."""
+    environment = declare("scorers", "fuzzy = coins:Fuzzy")
+    words = ("--model", "chance", "--benchmark", "mmvp", "--data", "mini:4", "--vision", "off")
+    ran = spawn(
+        "run", *words, "--scorer", "fuzzy,coins:fuzzy", "--out", tmp_path / "run", "--json", "--quiet", env=environment
+    )
+    assert ran.returncode == 0, ran.stderr
+    ours, theirs = json.loads(ran.stdout)["results"]
+    assert (ours["scorer"], theirs["scorer"]) == ("fuzzy", "coins:fuzzy")
+    assert theirs["score"] == 100.0 and "scored by length" in theirs["notes"]
+    assert theirs["basis"]["rules"].endswith(", coins 1")
+    for scorer, score in (("coins:fuzzy", "100.0"), ("fuzzy", f"{ours['score']:.1f}")):
+        table = spawn("table", tmp_path / "run", "--scorer", scorer, "--vision", "off", env=environment)
+        assert score in table.stdout, table.stderr
+    assert "coins:fuzzy" in spawn("list", env=environment).stdout
+
+
+def test_names_of_two_packages_are_told_apart(declare: Callable[..., dict[str, str]], tmp_path: Path) -> None:
+    declare("benchmarks", "coins = coins:Coins", package="first")
+    environment = declare("benchmarks", "coins = coins:Coins", package="second.pack")
+    for name in ("coins", "second-pack:coins"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "rows.jsonl").write_text('{"face": "H"}\n' * 3)
+    words = ("--model", "chance", "--data-root", tmp_path / "data", "--vision", "off", "--quiet", "--json")
+    bare = spawn("run", "--benchmark", "coins", *words, "--out", tmp_path / "a", env=environment)
+    assert bare.returncode == 2 and "use it as first:coins" in bare.stderr
+    named = spawn("run", "--benchmark", "second-pack:coins", *words, "--out", tmp_path / "b", env=environment)
+    assert named.returncode == 0, named.stderr
+    assert json.loads(named.stdout)["results"][0]["benchmark"] == "second-pack:coins"
+    assert spawn("merge", tmp_path / "b", "--out", tmp_path / "c", env=environment).returncode == 0

@@ -20,6 +20,7 @@ HEAVY = {
     "sklearn",
     "ray",
     "openai",
+    "aiohttp",
     "numpy",
     "pyarrow",
     "scipy",

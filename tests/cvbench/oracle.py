@@ -162,8 +162,86 @@ def usable_cuboids(tree: Json) -> dict[int, list[Json]]:
         sides = (box[2] - box[0], box[3] - box[1])
         if min(sides) < 16 or sides[0] * sides[1] < 0.0025 * w * h:
             continue
+        if a["visibility"] < 0 and hidden_share(a, tree["annotations"]) > 0.5:
+            continue
         out[a["image_id"]].append({**a, "name": names[a["category_id"]], "box": box})
     return out
+
+
+def hidden_share(a: Json, annotations: list[Json]) -> float:
+    """The share of 6 x 6 rays over a cuboid's outline that enter another cuboid of its image first."""
+    others = [
+        o
+        for o in annotations
+        if o["image_id"] == a["image_id"]
+        and o is not a
+        and o["valid3D"]
+        and not o["behind_camera"]
+        and o["lidar_pts"] != 0
+        and o["segmentation_pts"] != 0
+        and o["depth_error"] <= 0.5
+    ]
+    us, vs = [p[0] / p[2] for p in a["bbox3D_cam"]], [p[1] / p[2] for p in a["bbox3D_cam"]]
+    hit = covered = 0
+    for i in range(6):
+        for j in range(6):
+            ray = (
+                min(us) + (i + 0.5) / 6 * (max(us) - min(us)),
+                min(vs) + (j + 0.5) / 6 * (max(vs) - min(vs)),
+                1.0,
+            )
+            own = _entry(ray, a)
+            hit += own is not None
+            entries = [e for o in others if (e := _entry(ray, o)) is not None]
+            covered += own is not None and any(e < own for e in entries)
+    return covered / max(hit, 1)
+
+
+def _entry(ray: tuple[float, float, float], o: Json) -> float | None:
+    """The first multiple of the ray from the camera that lies in the cuboid."""
+    w, h, length = o["dimensions"]
+    first, last = -math.inf, math.inf
+    for k, side in enumerate((length, h, w)):
+        axis = [o["R_cam"][i][k] for i in range(3)]
+        speed = sum(x * y for x, y in zip(ray, axis, strict=True))
+        center = sum(x * y for x, y in zip(o["center_cam"], axis, strict=True))
+        if abs(speed) < 1e-12:
+            if abs(center) > side / 2:
+                return None
+            continue
+        ends = sorted(((center - side / 2) / speed, (center + side / 2) / speed))
+        first, last = max(first, ends[0]), min(last, ends[1])
+    return first if 0 < first <= last else None
+
+
+def mask_counts(
+    annotation: Json, pixels: list[list[tuple[int, int, int]]], plurals: dict[str, str]
+) -> set[tuple[str, str]]:
+    """(question, answer) of the classes whose listed whole objects are exactly the regions of an ADE20K mask.
+
+    ``pixels`` are rows of (R, G, B): class (R // 10) * 256 + G, instance B.
+    """
+    regions: dict[int, dict[int, list[tuple[int, int]]]] = {}
+    for y, row in enumerate(pixels):
+        for x, (r, g, b) in enumerate(row):
+            regions.setdefault(r // 10 * 256 + g, {}).setdefault(b, []).append((x, y))
+    size = len(pixels) * len(pixels[0])
+    found = set()
+    for name in {o["name"].split(",")[0] for o in annotation["object"]} & plurals.keys():
+        mine = [o for o in annotation["object"] if o["name"].split(",")[0] == name]
+        shapes = list(regions.get(mine[0]["name_ndx"], {}).values())
+        if any(o["parts"]["part_level"] for o in mine) or len(shapes) != len(mine):
+            continue
+        boxes = [
+            (min(x for x, _ in s), min(y for _, y in s), max(x for x, _ in s) + 1, max(y for _, y in s) + 1)
+            for s in shapes
+        ]
+        if any(len(s) < 0.0025 * size or min(b[2] - b[0], b[3] - b[1]) < 8 for s, b in zip(shapes, boxes, strict=True)):
+            continue
+        if any(iou(a, b) >= 0.8 for a, b in itertools.combinations(boxes, 2)):
+            continue
+        found.add((f"How many {plurals[name]} are in the image?", str(len(mine))))
+    return found
 
 
 def drawable(a: Box, b: Box) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cvbench_builder import dataset
-from cvbench_builder.audit import audit
+from cvbench_builder.audit import audit, scores_of
 from cvbench_builder.review import REASONS, Decision, agreement
 from tests.cvbench.conftest import Sources, run
 
@@ -29,7 +29,7 @@ def parquet_rows(folder: Path) -> list[Row]:
 
     cache = folder.parent / "hf"
     rows: list[Row] = []
-    for name in dataset.PARQUET.values():
+    for name in (n for n in dataset.PARQUET.values() if (folder / n).is_dir()):
         loaded = datasets.Dataset.from_parquet(str(folder / name / "*.parquet"), cache_dir=str(cache))
         assert isinstance(loaded.features["image"], datasets.Image)
         rows += list(loaded.cast_column("image", datasets.Image(decode=False)))
@@ -66,7 +66,7 @@ def test_published_wording(built: Path) -> None:
         if row["task"] == "Relation":
             markers = row["question"].count(" (annotated by the red box)")
             marked = "marked" in row["flags"]
-            assert markers == (0 if not marked else 2 if row["source"] == "COCO" else 1)
+            assert markers == (2 if marked else 0)
             assert row["choices"] in (["left", "right"], ["above", "below"])
             fixed = len(row["question"]) - sum(
                 len(n) for n in (_names(row)[0], _names(row)[1], _names(row)[0], _names(row)[1])
@@ -135,7 +135,7 @@ def test_caps_hold_and_shortfalls_are_told(built: Path, sources: Sources, tmp_pa
         assert max(used.values()) == 1
     zeros = [r for r in rows if r["task"] == "Count" and r["choices"][ord(r["answer"][1]) - 65] == "0"]
     counts = [r for r in rows if r["task"] == "Count"]
-    assert 0 < len(zeros) <= 0.15 * len(counts) + 1
+    assert counts and not zeros
     pairs: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for row in rows:
         if row["task"] in ("Depth", "Distance"):
@@ -144,7 +144,12 @@ def test_caps_hold_and_shortfalls_are_told(built: Path, sources: Sources, tmp_pa
         if counter.total() > 4:
             assert len(set(counter.values())) == 1 and len(counter) == 2
     out = run("build", *sources.flags, "--preset", "published", "--task", "depth", "--out", tmp_path / "a")
-    assert "shortfall: Depth, Hypersim:" in out and "of 200 rows" in out
+    table = out.partition("rows that the sources lack:")[2].split("\n")[1:]
+    assert table[0].split() == ["task", "source", "got", "wanted"]
+    listed = {line.split()[1]: line.split()[2:] for line in table[1:] if line.startswith("Depth")}
+    assert listed.keys() == {"Hypersim", "SUNRGBD", "nuScenes"} and all(
+        wanted == "200" for _, wanted in listed.values()
+    )
 
 
 @pytest.mark.slow
@@ -338,28 +343,31 @@ def synthetic_rows(n: int, bias: bool) -> list[Row]:
 
 @pytest.mark.slow
 def test_audit_finds_a_habit_and_finds_none_where_none_is() -> None:
-    biased = {(b["baseline"], b["task"]): b for b in audit(synthetic_rows(300, True))["baselines"]}
-    assert biased[("pair prior", "Depth")]["excess"] > 45
-    assert biased[("text forest", "Depth")]["excess"] > 40
+    biased = {s.guesser: s for s in scores_of(audit(synthetic_rows(300, True)))}
+    assert biased["pair prior"].margin > 45
+    assert biased["text forest"].margin > 40
     # rows without a habit: whatever the forest sees, it cannot have seen the answer
-    fair = {(b["baseline"], b["task"]): b for b in audit(synthetic_rows(300, False))["baselines"]}
-    for name in ("pair prior", "text forest", "majority word"):
-        assert abs(fair[(name, "Depth")]["excess"]) < 9
+    fair = {s.guesser: s for s in scores_of(audit(synthetic_rows(300, False)))}
+    for name in ("pair prior", "text forest", "majority word", "class frequency"):
+        assert abs(fair[name].margin) < 9
 
 
 @pytest.mark.slow
 def test_audit_fails_above(built: Path, tmp_path: Path) -> None:
     run("audit", built, "--out", tmp_path / "a", "--no-forest")
-    result = json.loads((tmp_path / "a" / "audit.json").read_text())
+    scores = scores_of(json.loads((tmp_path / "a" / "audit.json").read_text()))
     assert (tmp_path / "a" / "audit.png").is_file()
-    rows = dataset.read_rows(built)
+    rows = [r for r in dataset.read_rows(built) if r["task"] == "Depth"]
     by_hand = sum(r["answer"] == "(A)" for r in rows) / len(rows) * 100
-    line = next(b for b in result["baselines"] if b["baseline"] == "always A" and b["task"] == "all")
-    assert line["accuracy"] == pytest.approx(by_hand, abs=1e-3)
-    assert line["chance"] == pytest.approx(sum(100 / len(r["choices"]) for r in rows) / len(rows), abs=1e-3)
-    worst = max(b["excess"] for b in result["baselines"] if b["rows"] and b["blind"])
+    line = next(s for s in scores if (s.guesser, s.task) == ("always A", "Depth"))
+    assert line.accuracy == pytest.approx(by_hand, abs=1e-3) and line.chance == 50
+    # published options: the answer of a count is their middle
+    middle = next(s for s in scores if s.guesser == "middle of the window")
+    assert middle.verdict(5) == "fail"
+    worst = max(s.margin for s in scores)
     run("audit", built, "--out", tmp_path / "b", "--no-forest", "--fail-above", str(worst + 1))
-    run("audit", built, "--out", tmp_path / "c", "--no-forest", "--fail-above", str(worst - 1), code=1)
+    said = run("audit", built, "--out", tmp_path / "c", "--no-forest", "--fail-above", "5", code=1)
+    assert "above 5: Count, middle of the window" in said
 
 
 def test_diff_names_what_changed(built: Path, tmp_path: Path) -> None:

@@ -146,3 +146,55 @@ def test_ade20k_counts_what_the_mask_shows(tmp_path: Path) -> None:
     root = ade.write(tmp_path)
     rows = {(r["question"], r["answer_text"]) for r in valid(listed(Inputs(ade20k=(root,)), "Count"))}
     assert rows == {("How many beds are in the image?", "2"), ("How many paintings are in the image?", "1")}
+
+
+ADE_PLURALS = {"bed": "beds", "vase": "vases", "organ": "organs", "cushion": "cushions", "clock": "clocks"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ade20k_agrees_with_a_reader_of_its_masks(tmp_path: Path, seed: int) -> None:
+    """Objects hide each other, wholly too; parts are listed; the mask alone says what is seen."""
+    import json
+
+    from PIL import Image
+
+    rng = random.Random(seed)
+    ade = Ade()
+    for _ in range(8):
+        room = ade.image(160, 120)
+        for _ in range(rng.randint(1, 7)):
+            w, h = rng.randint(4, 50), rng.randint(4, 50)
+            x, y = rng.randint(0, 160 - w), rng.randint(0, 120 - h)
+            part = {"hasparts": [], "ispartof": 0, "part_level": int(rng.random() < 0.1)}
+            ade.add(room, rng.choice(list(ADE_PLURALS)), (x, y, x + w, y + h), parts=part)
+    root = ade.write(tmp_path)
+    expected = set()
+    for path in root.rglob("*.json"):
+        with Image.open(path.with_name(f"{path.stem}_seg.png")) as mask:
+            rows = [[mask.getpixel((x, y)) for x in range(mask.width)] for y in range(mask.height)]
+        for question, answer in oracle.mask_counts(json.loads(path.read_text())["annotation"], rows, ADE_PLURALS):
+            expected.add((f"{path.stem}.jpg", question, answer))
+    found = {
+        (r["source_filename"], r["question"], r["answer_text"])
+        for r in valid(listed(Inputs(ade20k=(root,)), "Count"))
+        if r["answer_text"] != "0"
+    }
+    assert found == expected and len(found) > 8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hidden_cuboids_agree_with_brute_force(tmp_path: Path, seed: int) -> None:
+    """A crowded row of cuboids whose visibility nobody noted: those that others cover by more than half are refused."""
+    rng = random.Random(seed)
+    omni = Omni("Hypersim", ["bed", "lamp", "chair", "books"])
+    for _ in range(4):
+        image = omni.image()
+        for _ in range(9):
+            centre = (rng.uniform(-0.8, 0.8), rng.uniform(-0.2, 0.2), rng.uniform(2, 8))
+            sides = [rng.uniform(0.3, 1.2) for _ in range(3)]
+            omni.add(image, rng.choice(list(omni.ids)), centre, sides, random_rotation(rng), visibility=-1)
+    path, _ = omni.write(tmp_path, images=False)
+    rows = listed(Inputs(omni3d=(path,)), "Depth", make("max", max_overlap_3d=1.0, nested_boxes=True, min_area_3d=0.0))
+    hidden = {int(r["object_ids"][0]) for r in rows if "hidden" in r.get("reasons", [])}
+    expected = {a["id"] for a in omni.annotations if oracle.hidden_share(a, omni.annotations) > 0.5}
+    assert hidden == expected and 3 < len(hidden) < len(omni.annotations)

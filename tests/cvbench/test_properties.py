@@ -12,12 +12,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cvbench_builder import count_options
 from cvbench_builder.draw import DrawnBox, frame, line_width, render
 from cvbench_builder.geometry import cuboid_distance, cuboids, distance_bounds
 from cvbench_builder.images import turn_boxes
 from cvbench_builder.inputs import Inputs
 from cvbench_builder.presets import make
-from cvbench_builder.tasks import count_options
 from tests.cvbench import oracle
 from tests.cvbench.sources import Coco, Omni, corners
 from tests.cvbench.test_oracle import listed, random_coco, random_omni, random_rotation, valid

@@ -188,6 +188,14 @@ def scorer(text: str) -> None:
             load_scorer(name)
 
 
+def recipe(text: str) -> None:
+    """The name of a recipe; a file is the reader's own."""
+    from cambrian_eval.models.recipes.catalog import load
+
+    if not text.endswith(".toml"):
+        load(text)
+
+
 def data(text: str) -> None:
     """`hub`, `mini` or `mini:N`."""
     from cambrian_eval.data.rows import DataSpec
@@ -279,6 +287,7 @@ VALUES: dict[str, Callable[[Any], None]] = {
     "vision": vision,
     "vision_b": vision,
     "scorer": scorer,
+    "recipe": recipe,
     "data": data,
     "prompts": prompts,
     "set_": settings,

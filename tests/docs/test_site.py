@@ -62,7 +62,7 @@ def test_what_the_option_table_says() -> None:
     assert "| `--vision` `TEXT` | Conditions separated by commas; see `list conditions`. | `on` |" in run
     assert "| `--scorer` `TEXT` | Scorers to apply; see `list scorers`. | `fuzzy,official` |" in run
     build_ = generated()["reference/cli/cvbench.md"]
-    assert r"`[count\|relation\|depth\|distance]`" in build_
+    assert r"`[count\|relation\|depth\|distance\|size\|front\|more\|meters]`" in build_
     assert "| `--out` `PATH` | The folder to write. | required |" in build_
     assert "**Sources**" in build_
 

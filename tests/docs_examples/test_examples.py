@@ -20,7 +20,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "docs" / "examples"
-PACKAGES = ("clock-pairs", "nearest-clock", "chartqa-exact", "blur-condition")
+PACKAGES = ("clock-pairs", "nearest-clock", "chartqa-exact", "outline-condition")
 GUIDES = ("add-a-benchmark", "add-a-model", "add-a-scorer", "ablations")
 _FILE = re.compile(r"^<!-- file: (\S+) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMANDS = re.compile(r"^<!-- example -->\n```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -223,40 +223,43 @@ def test_the_scorer_leaves_out_other_benchmarks(shell: Shell, tmp_path: Path) ->
 
 
 def test_the_condition(shell: Shell, tmp_path: Path) -> None:
-    """Blurred images have the size and the mean color of the originals, and almost none of their detail."""
-    assert "blur " in shell("cambrian-eval list").stdout
+    """Outlines have the size of the originals, are dark where those have one color, and bright at their edges."""
+    assert "outline " in shell("cambrian-eval list").stdout
     shell("python -m clock_pairs.draw data")
     script = """
         import sys
         from pathlib import Path
-        from PIL import ImageStat
-        from blur_condition import Blur
+        import numpy as np
+        from outline_condition import Outline
         from cambrian_eval.condition import Context
         from cambrian_eval.image import LazyImage
         from cambrian_eval.sample import Sample
 
         sample = Sample("0", 0, "?", images=(LazyImage.of(Path("data/clock_pairs/images/0a.png")),))
-        (shown,) = Blur().apply(sample, Context([sample]))
+        (shown,) = Outline().apply(sample, Context([sample]))
         before, after = sample.images[0].load(), shown.load()
-        assert before.size == after.size and shown.sha256 == Blur().apply(sample, Context([sample]))[0].sha256
-        for old, new in zip(ImageStat.Stat(before).mean, ImageStat.Stat(after).mean):
-            assert abs(old - new) < 8
-        assert ImageStat.Stat(after.convert("L")).var[0] < 0.5 * ImageStat.Stat(before.convert("L")).var[0]
-        assert list(Blur().apply(Sample("1", 1, "?"), Context([sample]))) == []
+        assert before.size == after.size and shown.sha256 == Outline().apply(sample, Context([sample]))[0].sha256
+        old, new = (np.asarray(image.convert("L")).astype(float)[1:-1, 1:-1] for image in (before, after))
+        whole = np.asarray(before.convert("L")).astype(float)
+        rows, columns = whole.shape
+        near = [whole[1 + y : rows - 1 + y, 1 + x : columns - 1 + x] for y in (-1, 0, 1) for x in (-1, 0, 1)]
+        flat = np.all([shifted == old for shifted in near], axis=0)
+        assert flat.any() and (new[flat] == 0).all() and new[~flat].mean() > 20
+        assert list(Outline().apply(Sample("1", 1, "?"), Context([sample]))) == []
     """
-    (tmp_path / "blurred.py").write_text(textwrap.dedent(script))
-    shell("python blurred.py")
+    (tmp_path / "outlined.py").write_text(textwrap.dedent(script))
+    shell("python outlined.py")
 
 
 def test_the_condition_in_a_run_and_its_report(shell: Shell, tmp_path: Path) -> None:
-    shell("cambrian-eval run --model chance --data mini:8 --benchmark mmvp --vision on,blur --out run --quiet")
-    on, blurred = (
+    shell("cambrian-eval run --model chance --data mini:8 --benchmark mmvp --vision on,outline --out run --quiet")
+    on, outlined = (
         [json.loads(line) for line in (tmp_path / f"run/responses/mmvp.{name}.jsonl").read_text().splitlines()]
-        for name in ("on", "blur")
+        for name in ("on", "outline")
     )
-    assert [line["prompt"] for line in on] == [line["prompt"] for line in blurred]
-    assert [len(line["images"]) for line in on] == [len(line["images"]) for line in blurred] == [1] * 8
-    assert not {h for line in on for h in line["images"]} & {h for line in blurred for h in line["images"]}
-    assert ("blur", "fuzzy") in _results(tmp_path / "run")
+    assert [line["prompt"] for line in on] == [line["prompt"] for line in outlined]
+    assert [len(line["images"]) for line in on] == [len(line["images"]) for line in outlined] == [1] * 8
+    assert not {h for line in on for h in line["images"]} & {h for line in outlined for h in line["images"]}
+    assert ("outline", "fuzzy") in _results(tmp_path / "run")
     shell("cambrian-eval report run --out report --format png")
-    assert "blur" in (tmp_path / "report" / "report.html").read_text("utf-8")
+    assert "outline" in (tmp_path / "report" / "report.html").read_text("utf-8")

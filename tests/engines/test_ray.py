@@ -16,6 +16,8 @@ from cambrian_eval.errors import ContractError, UserError
 from cambrian_eval.running.store import Run
 from tests.conftest import docvqa_row, png, write_parquet
 from tests.engines.models import Crashes, Observes, Plain, Raises, Seen, Wrong
+from tests.judge import chat_server
+from tests.judge.chat_server import Act, ChatServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 
@@ -156,6 +158,30 @@ def test_after_a_stop_another_engine_resumes(root: Path, tmp_path: Path) -> None
     second = go(root, out, Plain())
     assert second.n == 90 and lines(second.run) == 90
     assert responses(second.run) == responses(go(root, tmp_path / "clean", Plain()).run)
+
+
+def test_a_stop_ends_a_run_that_waits_for_an_endpoint(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The endpoint is down after 10 responses; a stop leaves the others to the next start instead of waiting."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    stop = threading.Event()
+
+    def script(seen: chat_server.Seen, n: int) -> Act:
+        if n < 10:
+            return Act("answer")
+        if n > 14:
+            stop.set()
+        return Act(status=503, body=b"{}")
+
+    with ChatServer(script) as server:
+        options = {"base_url": server.url, "outage": 600.0}
+        first = go(root, tmp_path / "run", "openai:m", RayEngine(replicas=1), stop=stop, options=options)
+        assert first.interrupted and 10 <= first.n < 90
+        assert not any(r.outage for r in responses(first.run).values())
+        server.script = lambda seen, n: Act("answer")
+        second = go(root, tmp_path / "run", "openai:m", options=options)
+        assert second.n == 90
 
 
 def test_bad_options_are_one_line_errors(root: Path, tmp_path: Path) -> None:

@@ -290,13 +290,36 @@ def test_the_concurrency_is_halved_once_per_round_and_recovers() -> None:
     sent = time.monotonic()
     before = sent - 1.0
     for _ in range(5):
-        limit.rate_limited(sent, None)
+        limit.overloaded(sent)
     assert limit.limit == 8.0, "five rejections of one round reduce the limit once"
-    limit.rate_limited(before, None)
+    limit.overloaded(before)
     assert limit.limit == 8.0
     for _ in range(200):
-        limit.succeeded()
+        limit.succeeded(0.1)
     assert limit.limit == 16.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "least", "most"),
+    [
+        (lambda n: 1.0, 256, 256),  # a server with room for all
+        (lambda n: max(1.0, n / 40), 40, 120),  # one that finishes 40 a second, however many wait
+        (lambda n: 1.0 if n <= 40 else n**3 / 40**3, 30, 60),  # one that is 8 times as slow with twice as many
+        (lambda n: 1.0 if n <= 40 else 100.0, 30, 42),  # one that stalls
+    ],
+)
+def test_the_concurrency_follows_what_the_endpoint_can_do(
+    seconds: Callable[[int], float], least: int, most: int
+) -> None:
+    """Responses of an endpoint whose requests take so long with so many of them in flight."""
+    limit = ConcurrencyLimit(256)
+    assert limit.allowed == 16
+    reached = []
+    for _ in range(3000):
+        limit.in_flight = limit.allowed - 1  # beside the one that ends
+        limit.succeeded(seconds(limit.allowed))
+        reached.append(limit.allowed)
+    assert least <= min(reached[1000:]) and max(reached[1000:]) <= most
 
 
 def test_prices_by_name_date_flag_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

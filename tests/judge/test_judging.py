@@ -16,6 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import cambrian_eval
 from cambrian_eval import Run, UserError
 from cambrian_eval.cli.score import score
 from cambrian_eval.results.agreement import agreement_of
@@ -23,6 +24,7 @@ from cambrian_eval.results.judging import estimate, judge_run
 from cambrian_eval.running.store import Cell
 from cambrian_eval.scoring.judge.prompt import PROMPT_SHA256
 from cambrian_eval.scoring.judge.requests import JudgeSettings
+from tests.conftest import Scripted
 from tests.judge.chat_server import Act, ChatServer, Seen, completion, error
 from tests.judge.conftest import KEY, right
 
@@ -417,3 +419,22 @@ def test_a_torn_or_wrong_ledger_stops_no_command_without_a_budget(stored: Stored
         assert judge_run(run, settings(server, price="1,1")).stopped is None
         with pytest.raises(UserError, match=r"ledger\.jsonl line \d+: .*budget"):
             judge_run(run, settings(server, price="1,1", budget=1.0))
+
+
+def test_the_judge_reads_every_repeat(docvqa_root: Path, tmp_path: Path) -> None:
+    """Six samples, two repeats; the second repeat is wrong: the mean is 50, and every verdict changes."""
+
+    class Fickle(Scripted):
+        def __init__(self) -> None:
+            super().__init__(lambda r: "no idea" if r.repeat else f"it is answer {r.sample_id}")
+
+    done = cambrian_eval.run(Fickle(), ["docvqa"], tmp_path / "run", data_root=docvqa_root, limit=6, repeats=2)
+
+    def decide(seen: Seen, n: int) -> Act:
+        return Act("INCORRECT" if seen.case["response"] == "no idea" else "CORRECT")
+
+    with ChatServer(decide) as server:
+        (result,) = judge_run(done.run, settings(server)).results
+    assert (result.score, result.n) == (50.0, 6) and result.repeats is not None
+    assert (result.repeats.scores, result.repeats.changed) == ((100.0, 0.0), 1.0)
+    assert {n: v.value for (i, n), v in done.run.all_verdicts(CELL, "judge").items() if i == "3"} == {0: 1.0, 1: 0.0}

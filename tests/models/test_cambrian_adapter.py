@@ -19,13 +19,15 @@ import pytest
 import torch
 from PIL import Image
 
+from cambrian_eval.decoding import Decoding
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import LazyImage
 from cambrian_eval.model import Model
 from cambrian_eval.models.cambrian_adapter import CambrianModel
 from cambrian_eval.models.checkpoint_identity import content_hash
+from cambrian_eval.models.sampling import choose, stream_of, uniforms
 from cambrian_eval.registry import resolve
-from cambrian_eval.sample import Request, Response
+from cambrian_eval.sample import Request, Response, request_id
 
 pytestmark = pytest.mark.slow
 
@@ -341,3 +343,70 @@ def test_a_pickled_tower_needs_the_flag(tmp_path: Path) -> None:
         create(str(folder), PHI3)
     allowed = create(str(folder), {**PHI3, "allow_pickle": True})
     assert allowed.describe()["kind"] == "Cambrian-1"
+
+
+class TestDecoding:
+    """Sampling, penalties, stop texts and system prompts."""
+
+    WARM = Decoding(temperature=0.9, top_p=0.95, repetition_penalty=1.2, frequency_penalty=0.1)
+
+    def requests(self, repeats: int = 1) -> list[Request]:
+        asked = [
+            request(f"{n}", f"Is it {'so ' * (n % 3)}{n}?", made_image(n // 3) if n % 5 else None, 3 + n % 4)
+            for n in range(10)
+        ]
+        return [
+            dataclasses.replace(one, id=request_id(one.id, k), repeat=k, decoding=self.WARM)
+            for one in asked
+            for k in range(repeats)
+        ]
+
+    def test_draws_depend_on_no_batch_and_no_order(self, model: CambrianModel, checkpoint: Callable[..., Path]) -> None:
+        asked = self.requests(repeats=3)
+        together = {k: r.text for k, r in responses(model, asked).items()}
+        assert {k: r.text for k, r in responses(model, asked[::-1]).items()} == together
+        alone = create(str(checkpoint()), {**PHI3, "batch_size": "1"})
+        assert {k: r.text for k, r in responses(alone, asked).items()} == together
+        few = create(str(checkpoint()), {**PHI3, "batch_size": "3", "deterministic": True})
+        assert {k: r.text for k, r in responses(few, asked[::2]).items()} == {r.id: together[r.id] for r in asked[::2]}
+        assert len({together[f"1{suffix}"] for suffix in ("", "#1", "#2")}) == 3
+        assert {k: r.text for k, r in responses(model, self.requests()).items()} == {
+            k: text for k, text in together.items() if "#" not in k
+        }
+
+    def test_draws_are_those_of_a_loop_over_the_network(self, model: CambrianModel) -> None:
+        """Token by token: full forward passes without a cache, and the choice by its definition."""
+        asked = self.requests()[1]
+        network, processor = model.driver.model, model.processor
+        chat = [{"role": "user", "content": "<image>\n" + asked.prompt}]
+        prompt = processor.apply_chat_template(chat, add_generation_prompt=True)
+        inputs = processor(text=[prompt], images=[asked.images[0].load()])
+        numbers, new = torch.from_numpy(uniforms(stream_of(asked), 9)), list[int]()
+        first = inputs["input_ids"][0].tolist()
+        for step in range(asked.max_new_tokens):
+            ids = torch.tensor([first + new])
+            with torch.no_grad():
+                logits = network(**{**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}).logits[0, -1]
+            for token in set(first + new) - {-200}:
+                factor = 1.2 if logits[token] < 0 else 1 / 1.2
+                logits[token] = logits[token] * factor
+            for token in set(new):
+                logits[token] -= 0.1 * new.count(token)
+            new.append(int(choose(logits[None], self.WARM, numbers[step : step + 1]).ids))
+            if new[-1] in model.driver.runner.decoder.stopping:
+                break
+        assert responses(model, [asked])[asked.id].text == processor.decode(new)
+
+    def test_a_stop_text_ends_the_response(self, model: CambrianModel) -> None:
+        asked = request("a", "Is it?", made_image(0), 12)
+        whole = responses(model, [asked])["a"]
+        stop = whole.text[3:5]
+        cut = responses(model, [dataclasses.replace(asked, decoding=Decoding(stop=(stop,)))])["a"]
+        assert cut.text == whole.text[: whole.text.index(stop)].strip() and cut.finish == "stop"
+        assert 0 < (cut.new_tokens or 0) < (whole.new_tokens or 0)
+
+    def test_a_system_prompt_replaces_the_templates(self, model: CambrianModel) -> None:
+        assert model.prompt("q", False, "Be brief.").startswith("<|system|>\nBe brief.<|end|>")
+        asked = request("a", "Is it?", None)
+        one, other = (responses(model, [dataclasses.replace(asked, system=s)])["a"] for s in (None, "Be " * 40))
+        assert (other.prompt_tokens or 0) > (one.prompt_tokens or 0)

@@ -18,10 +18,10 @@ from PIL import Image
 from cambrian_eval import Request, UserError, run
 from cambrian_eval.image import LazyImage
 from cambrian_eval.model import Model
-from cambrian_eval.models.openai_api import encoded
+from cambrian_eval.models.image_parts import ImageParts, encoded
 from cambrian_eval.registry import resolve
 from cambrian_eval.running.store import Cell
-from tests.conftest import png
+from tests.conftest import docvqa_row, png, write_parquet
 from tests.judge.chat_server import Act, ChatServer, Seen, error
 
 pytestmark = pytest.mark.slow
@@ -100,6 +100,40 @@ def test_a_image_over_the_limit_is_made_smaller_and_noted() -> None:
     assert big is not None and len(big.data()) > 50_000
     mime, data, note = encoded(big, most=20_000)
     assert mime == "image/jpeg" and len(data) <= 20_000 and note is not None and "JPEG" in note
+
+
+def test_an_image_is_encoded_once_for_all_its_questions() -> None:
+    bmp = made_image("BMP")
+    parts = ImageParts(most=2 * ImageParts().of(bmp).n_bytes)
+    first = parts.of(bmp)
+    assert parts.of(LazyImage.of(bmp.data())) is first  # type: ignore[arg-type]
+    for seed in range(4):
+        parts.of(LazyImage.of(png(seed, (8, 8))))  # type: ignore[arg-type]
+    assert parts.of(bmp) is not first, "the oldest are dropped"
+
+
+def test_damaged_pixels_are_left_to_the_endpoint_and_a_damaged_header_is_not(tmp_path: Path) -> None:
+    """What is sent as it is is not decoded; what must be converted has to be readable."""
+    whole = png(1)
+    bmp = made_image("BMP").data()
+    rows = [whole[: len(whole) // 2], b"no image at all", bmp[: len(bmp) // 2], png(2)]
+    write_parquet(
+        tmp_path / "data" / "docvqa" / "validation-00000-of-00001.parquet",
+        [docvqa_row(i, data) for i, data in enumerate(rows)],
+    )
+    with ChatServer(answer) as server:
+        done = run(model(server), ["docvqa"], tmp_path / "run", data_root=tmp_path / "data", max_failures=1.0)
+        assert len(server.seen) == 2
+    stored = done.run.responses(CELL)
+    assert [stored[str(i)].finish for i in range(4)] == ["stop", "failed", "failed", "stop"]
+    assert "known format" in (stored["1"].error or "") and "truncated" in (stored["2"].error or "")
+
+
+def test_an_image_with_too_many_pixels_is_refused_by_its_header(docvqa_root: Path, tmp_path: Path) -> None:
+    with ChatServer(answer) as server:
+        done = run(model(server), ["docvqa"], tmp_path / "run", data_root=docvqa_root, max_pixels=100, limit=4)
+        assert not server.seen and done.n_failed == 4
+    assert "exceeds the limit of 100 pixels" in (done.run.responses(CELL)["1"].error or "")
 
 
 def test_endings_are_stored_as_what_they_are(docvqa_root: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Two real runs over the miniature suite, by models of known skill; everything is recomputed from their files."""
+"""Two real runs by models of known skill, over the miniature suite or over the same rows as files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 
 from cambrian_eval import run
 from cambrian_eval.data.rows import DataSpec, load_samples
+from cambrian_eval.demo import miniature
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.sample import Request, Response
+from tests.conftest import write_parquet
 
 BENCHMARKS = ("ai2d", "docvqa", "mmvp", "textvqa")
 ROWS = 24
@@ -44,13 +46,27 @@ class Skilled:
         return {"visual_tokens": 144 * self.share}
 
 
-@pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def skilled_runs(folder: Path, **data: Any) -> tuple[Path, Path]:
     """Runs of a good and a poor model, vision on, off and shuffled."""
-    folder = tmp_path_factory.mktemp("runs")
     for name, share in (("good", 8), ("poor", 3)):
         model = Skilled(name, share)
         for benchmark in BENCHMARKS:
             model.observe(benchmark, load_samples(load_benchmark(benchmark), DataSpec(mini=ROWS)).samples)
-        run(model, BENCHMARKS, folder / name, vision=("on", "off", "shuffled"), data=f"mini:{ROWS}")
+        run(model, BENCHMARKS, folder / name, vision=("on", "off", "shuffled"), **data)
     return folder / "good", folder / "poor"
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Runs on synthetic data: the miniature suite."""
+    return skilled_runs(tmp_path_factory.mktemp("runs"), data=f"mini:{ROWS}")
+
+
+@pytest.fixture(scope="session")
+def runs_on_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same on rows in the dataset's own files, as a user has them."""
+    folder = tmp_path_factory.mktemp("files")
+    for benchmark in BENCHMARKS:
+        split = load_benchmark(benchmark).source.split
+        write_parquet(folder / "data" / benchmark / f"{split}-00000-of-00001.parquet", miniature.rows(benchmark, ROWS))
+    return skilled_runs(folder, data_root=folder / "data")

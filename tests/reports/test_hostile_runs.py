@@ -70,7 +70,7 @@ def test_two_names_with_one_file_name_both_get_a_file(run: Path, tmp_path: Path)
     edit(other, name="a:b")
     assert call("report", run, other, "--out", tmp_path / "out", "--no-images", "--format", "svg").returncode == 0
     models = {json.loads(p.read_text())["model_name"] for p in (tmp_path / "out" / "exports" / "lm-eval").iterdir()}
-    assert models == {"a/b", "a:b"}
+    assert models == {"a/b (synthetic data)", "a:b (synthetic data)"}
 
 
 def test_a_page_that_it_did_not_write_is_kept(run: Path, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_filters_count_what_the_verdicts_say(at: Opened, runs: tuple[Path, Path]
     assert at.count() == ROWS * len(BENCHMARKS)
     at.choose("benchmark", "ai2d")
     assert at.count() == ROWS
-    for model, run in zip(("good", "poor"), runs, strict=True):
+    for model, run in zip(("good (synthetic data)", "poor (synthetic data)"), runs, strict=True):
         at.choose("model", model)
         for condition in ("on", "off"):
             at.choose("condition", condition)
@@ -116,7 +116,7 @@ def test_filters_count_what_the_verdicts_say(at: Opened, runs: tuple[Path, Path]
 def test_two_views_side_by_side(at: Opened, runs: tuple[Path, Path]) -> None:
     at.choose("benchmark", "mmvp")
     options = at.page.eval_on_selector_all("#compare option", "all => all.map(o => [o.value, o.textContent])")
-    off = next(value for value, text in options if text == "good, Vision off")
+    off = next(value for value, text in options if text == "good (synthetic data), Vision off")
     at.choose("compare", off)
     at.choose("outcome", "only-a")
     run = open_runs([runs[0]])[0].run
@@ -147,12 +147,12 @@ def test_a_deep_link_opens_its_sample_with_prompt_gold_and_rule(
     run = open_runs([runs[1]])[0].run
     sample = run.samples("ai2d")[5]
     cell = Cell("ai2d", "off")
-    address = f"#?model=poor&condition=off&sample=ai2d%2F{sample.id}"
+    address = f"#?model=poor%20(synthetic%20data)&condition=off&sample=ai2d%2F{sample.id}"
     found = opened(browser, written, address)
     text = found.page.inner_text("#sample")
     assert run.responses(cell)[sample.id].prompt.split("\n")[0] in text
     verdict = run.verdicts(cell, "fuzzy")[sample.id]
-    assert verdict.rule in text and sample.answers[0] in text and "poor, Vision off" in text
+    assert verdict.rule in text and sample.answers[0] in text and "poor (synthetic data), Vision off" in text
     assert found.page.evaluate("document.activeElement.id") == "sample"
     found.page.click("#sample button")
     found.page.wait_for_timeout(100)

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from cambrian_eval.demo import miniature
+from tests.conftest import write_parquet
+
 PACKAGE = """
 from dataclasses import dataclass
 
@@ -123,7 +126,10 @@ def test_a_figure_is_listed_with_its_own_options_and_plotted(installed: dict[str
 def run(installed: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run under the package's condition and scorer, by a model that is named like one of the paper's."""
     out = tmp_path_factory.mktemp("run") / "run"
-    words = ("--model", "chance", "--benchmark", "mmvp,docvqa", "--data", "mini:8", "--out", out, "--quiet")
+    data = tmp_path_factory.mktemp("data")
+    for name, split in (("mmvp", "train"), ("docvqa", "validation")):
+        write_parquet(data / name / f"{split}.parquet", miniature.rows(name, 8))
+    words = ("--model", "chance", "--benchmark", "mmvp,docvqa", "--data-root", data, "--out", out, "--quiet")
     printed("run", *words, "--vision", "on,off,mirrored", "--scorer", "fuzzy,short", env=installed)
     info = json.loads((out / "run.json").read_text())
     info["model"]["name"] = "nyu-visionx/cambrian-8b"

@@ -56,6 +56,11 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
+def runs(runs_on_files: tuple[Path, Path]) -> tuple[Path, Path]:
+    return runs_on_files
+
+
+@pytest.fixture(scope="module")
 def made(runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report")
     text = call("report", *runs, "--out", out, "--format", "svg")

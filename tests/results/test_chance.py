@@ -8,8 +8,9 @@ import pytest
 
 from cambrian_eval.benchmark import Graded
 from cambrian_eval.data.rows import DataSpec, load_samples
+from cambrian_eval.demo import miniature
 from cambrian_eval.models.chance import Chance
-from cambrian_eval.registry import benchmark_names, load_benchmark
+from cambrian_eval.registry import load_benchmark
 from cambrian_eval.results.grading import chance
 from cambrian_eval.results.statistics import score
 from cambrian_eval.sample import Request
@@ -17,7 +18,7 @@ from cambrian_eval.sample import Request
 SEEDS = 150
 
 
-@pytest.mark.parametrize("name", [n for n in benchmark_names() if load_benchmark(n).judging is None])
+@pytest.mark.parametrize("name", [n for n in miniature.names() if load_benchmark(n).judging is None])
 def test_chance_is_the_mean_of_random_responders(name: str) -> None:
     benchmark = load_benchmark(name)
     samples = load_samples(benchmark, DataSpec(mini=48)).samples

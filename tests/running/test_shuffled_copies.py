@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cambrian_eval.condition import Context, Shuffled
+from cambrian_eval.condition import Context
+from cambrian_eval.conditions import Shuffled
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import LazyImage
 from cambrian_eval.sample import Sample

@@ -188,6 +188,8 @@ GROUPS = (
                 "review",
                 "finalize",
                 "audit",
+                "debias",
+                "fresh",
                 "stats",
                 "export",
                 "diff",

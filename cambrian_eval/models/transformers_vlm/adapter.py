@@ -10,6 +10,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.model import Adapter, Claim, Model
 from cambrian_eval.models.local import display_name, loading
 from cambrian_eval.models.transformers_vlm.options import TransformersOptions
+from cambrian_eval.sample import Request
 
 
 class TransformersAdapter(Adapter):
@@ -25,20 +26,34 @@ class TransformersAdapter(Adapter):
             raise UserError("hf: no checkpoint named; write hf:FOLDER or for example hf:llava-hf/llava-1.5-7b-hf")
         from transformers.utils import logging
 
+        from cambrian_eval.models.adapters import apply_adapter, find_adapter
         from cambrian_eval.models.checkpoint_identity import ContentHash
         from cambrian_eval.models.transformers_vlm.checkpoint import find_folder, load
         from cambrian_eval.models.transformers_vlm.model import TransformersModel
+        from cambrian_eval.models.transformers_vlm.writing import is_paligemma
 
         logging.disable_progress_bar()  # a run has progress bars of its own
+        adapter = find_adapter(options.adapter)
         folder = find_folder(rest, options)
-        with loading(rest), ContentHash([folder], options.rehash) as content:
+        with loading(rest), ContentHash([folder, adapter], options.rehash) as content:
             checkpoint = load(folder, options)
-            if checkpoint.processor.chat_template is None and not checkpoint.is_paligemma:
+            if checkpoint.processor.chat_template is None and not is_paligemma(checkpoint.processor):
                 raise UserError(f"{rest} has no chat template; name a file with one: --template FILE")
-            model = TransformersModel(display_name(rest), checkpoint, options, content)
+            facts: dict[str, Any] = {}
+            if adapter is not None:
+                merge = getattr(checkpoint.model, "hf_quantizer", None) is None
+                applied = apply_adapter(checkpoint.model, adapter, merge=merge, allow_pickle=options.allow_pickle)
+                facts = {"adapter": applied}
+            model = TransformersModel(display_name(rest, options.adapter), checkpoint, options, content, facts)
         if checkpoint.note is not None:
             warnings.warn(f"{rest}: {checkpoint.note}", stacklevel=2)
         return model
+
+    def written(self, rest: str, options: TransformersOptions, request: Request) -> str:
+        """The prompt in the checkpoint's chat template; needs its processor alone."""
+        from cambrian_eval.models.transformers_vlm.writing import written
+
+        return written(rest, options, request)
 
     def recognizes(self, name: str, config: Mapping[str, Any] | None) -> Claim:
         """Any checkpoint, in case no other adapter was written for it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,15 +43,44 @@ def prints_date(template: str | None) -> bool:
     return template is not None and "strftime_now" in template
 
 
-def render(processor: Any, content: str | Sequence[dict[str, Any]]) -> str:
-    """A user's message in the template, with the beginning of the response.
+def render(
+    processor: Any,
+    content: str | Sequence[dict[str, Any]],
+    system: str | Sequence[dict[str, Any]] | None = None,
+    variables: Mapping[str, Any] | None = None,
+) -> str:
+    """A user's message in the template, with the beginning of the response, after a system prompt if there is one.
 
-    Raises `UserError` where the template takes too long, and what it raises itself.
+    `variables` are further variables of the template. Raises `UserError` where the template takes too long, and what
+    it raises itself.
     """
-    chat = [{"role": "user", "content": content}]
+    chat: list[dict[str, Any]] = [] if system is None else [{"role": "system", "content": system}]
+    chat.append({"role": "user", "content": content})
+    more = dict(variables or {})
     return bounded(
-        lambda: str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)), SECONDS
+        lambda: str(processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False, **more)), SECONDS
     )
+
+
+def system_forms(processor: Any, content: str | Sequence[dict[str, Any]]) -> bool | None:
+    """Whether the template takes a system prompt as a list of parts (True) or as text (False); None for neither."""
+    if processor.chat_template is None:
+        return None
+    for parts in (isinstance(content, str) is False, isinstance(content, str)):
+        try:
+            text = render(processor, content, system_content(_PROBE, parts))
+        except UserError:
+            raise
+        except Exception:  # many templates raise an error of their own for a role that they do not know
+            continue
+        if _PROBE in text and "'type'" not in text and '"type"' not in text:
+            return parts
+    return None
+
+
+def system_content(text: str, parts: bool) -> str | list[dict[str, Any]]:
+    """A system prompt in the form that a template takes."""
+    return [{"type": "text", "text": text}] if parts else text
 
 
 def probe(processor: Any) -> tuple[str, bool]:

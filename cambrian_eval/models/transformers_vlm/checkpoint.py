@@ -16,6 +16,8 @@ from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.models.checkpoint_files import check_folder, check_stop_ids, read_json
 from cambrian_eval.models.local import device_of, quantization
 from cambrian_eval.models.tensor_files import open_file, read_entries
+from cambrian_eval.models.transformers_vlm import processor_settings
+from cambrian_eval.models.transformers_vlm.architectures import unknown
 from cambrian_eval.models.transformers_vlm.chat_template import prints_date, probe, set_template
 from cambrian_eval.models.transformers_vlm.options import TransformersOptions
 from cambrian_eval.models.weights_check import (
@@ -50,22 +52,19 @@ class Checkpoint:
     fixed_date: bool
     """Whether the template prints the current date, which is then a fixed one."""
 
-    @property
-    def is_paligemma(self) -> bool:
-        """Whether prompts follow PaliGemma's task format, which has no chat template."""
-        return "paligemma" in type(self.processor).__name__.lower()
-
 
 def load(folder: Path, options: TransformersOptions) -> Checkpoint:
     """The checkpoint in a folder, on the device the options name."""
     raw = read_json(folder / "config.json")
     device = device_of(options)
-    config = _config(folder, raw, options)
-    processor = _processor(folder, raw, options)
+    config = read_config(folder, raw, options)
+    processor = load_processor(folder, raw, options)
+    if options.processor is not None:
+        processor_settings.apply(processor, processor_settings.parse(options.processor), folder)
     set_template(processor, options.template)
     fixed_date = prints_date(processor.chat_template)
     written, takes_parts = probe(processor)
-    model = _model(folder, config, _is_quantized(raw), options, device)
+    model = _model(folder, config, is_quantized(raw), options, device)
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
@@ -114,7 +113,7 @@ def find_folder(spec: str, options: TransformersOptions) -> Path:
     return Path(found)
 
 
-def _processor(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) -> Any:
+def load_processor(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) -> Any:
     """The checkpoint's processor; where torchvision is absent, without its video part."""
     from transformers import AutoProcessor
     from transformers.utils import is_torchvision_available
@@ -154,7 +153,7 @@ class _NoVideo:
 
 
 def _for_images(known: Any) -> Any:
-    """A processor class without its video part."""
+    """A processor class without its parts for video and sound."""
 
     class ForImages(known):  # type: ignore[misc]
         @classmethod
@@ -172,7 +171,7 @@ def _for_images(known: Any) -> Any:
             return [made.get(name) for name in known.get_attributes()]
 
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
-            if argument_name == "video_processor" and argument is None:
+            if argument is None:  # the parts for video and sound
                 return None
             return super().check_argument_for_proper_class(argument_name, argument)
 
@@ -217,12 +216,14 @@ def _check_weights(folder: Path, quantized: bool) -> int | None:
     return total
 
 
-def _config(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) -> Any:
+def read_config(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) -> Any:
     """The configuration of a model that takes images and text."""
-    from transformers import AutoConfig, PreTrainedConfig
+    from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-    path = folder / "config.json"
+    path, model_type = folder / "config.json", raw.get("model_type")
+    if isinstance(model_type, str) and model_type not in CONFIG_MAPPING and not options.trust_remote_code:
+        raise UserError(f"{path}: {unknown(model_type, raw)}")
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=options.trust_remote_code, local_files_only=True)
     except (OSError, ValueError, ImportError, TypeError) as error:
@@ -235,12 +236,13 @@ def _config(folder: Path, raw: Mapping[str, Any], options: TransformersOptions) 
             f"{path}: model_type {config.model_type!r} is not an image-text-to-text model of transformers; name a "
             "checkpoint that takes images"
         )
-    if options.quantize is not None and _is_quantized(raw):
+    if options.quantize is not None and is_quantized(raw):
         raise UserError(f"{folder} is quantized already; leave out --quantize")
     return config
 
 
-def _is_quantized(raw: Mapping[str, Any]) -> bool:
+def is_quantized(raw: Mapping[str, Any]) -> bool:
+    """Whether a configuration says that the weights are quantized."""
     parts = [raw, *(value for value in raw.values() if isinstance(value, dict))]
     return any(part.get("quantization_config") or part.get("compression_config") for part in parts)
 

@@ -1,7 +1,8 @@
 """A transformers model that answers requests, through its processor and chat template.
 
 Turns a request into a prompt, groups requests into batches (left padding; rows of one batch have the same number of
-images and the same limit) and turns generated tokens into a `Response`. Decoding is greedy.
+images, the same limit and the same decoding; those about the same images are neighbours and share the work on them)
+and turns generated tokens into a `Response`.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.image import LazyImage
-from cambrian_eval.interleave import parts
 from cambrian_eval.models.checkpoint_identity import ContentHash
+from cambrian_eval.models.sampling import HONOURED, Choice, cut_at_stop, needed, stream_of
 from cambrian_eval.models.self_check import check_vocabulary, self_check
-from cambrian_eval.models.transformers_vlm.chat_template import TODAY, render, require_text
+from cambrian_eval.models.transformers_vlm.batching import MOST_ROWS, next_batch, ordered, share_beginning
+from cambrian_eval.models.transformers_vlm.chat_template import TODAY
 from cambrian_eval.models.transformers_vlm.checkpoint import Checkpoint, embedding_rows
 from cambrian_eval.models.transformers_vlm.options import TransformersOptions
+from cambrian_eval.models.transformers_vlm.shared_images import SharedImages, choose
+from cambrian_eval.models.transformers_vlm.thinking import Limits, Progress, opened_by
+from cambrian_eval.models.transformers_vlm.writing import Writer
 from cambrian_eval.sample import Finish, Request, Response, failed_response
 
 if TYPE_CHECKING:
@@ -41,17 +46,23 @@ class _Row:
     request: Request
     text: str
     notes: Mapping[str, Any]
-    images: tuple[LazyImage, ...]
+    shown: tuple[LazyImage, ...]
     """In the order of the prompt; one that is placed twice is there twice."""
 
     @property
-    def kind(self) -> tuple[int, int]:
-        """Number of images and limit; equal in all rows of a batch."""
-        return len(self.images), self.request.max_new_tokens
+    def kind(self) -> tuple[int, int, str]:
+        """Number of images, limits and decoding; equal in all rows of a batch."""
+        asked = self.request
+        return len(self.shown), asked.max_new_tokens, repr((asked.decoding, asked.thinking))
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The content of its images; equal in rows that share the work on them."""
+        return tuple(image.sha256 for image in self.shown)
 
     @property
     def size(self) -> int:
-        pixels = sum(w * h for w, h in (p.load().size for p in self.images))
+        pixels = sum(w * h for w, h in (p.load().size for p in self.shown))
         return len(self.text) + pixels // 256
 
 
@@ -60,8 +71,16 @@ class TransformersModel:
 
     max_images: int | None = None
 
-    def __init__(self, name: str, checkpoint: Checkpoint, options: TransformersOptions, content: ContentHash) -> None:
+    def __init__(
+        self,
+        name: str,
+        checkpoint: Checkpoint,
+        options: TransformersOptions,
+        content: ContentHash,
+        facts: Mapping[str, Any],
+    ) -> None:
         self.name = name
+        self._facts = dict(facts)
         self.checkpoint = checkpoint
         # A batch of one is the only one whose arithmetic depends on its request alone.
         self._fixed = 1 if options.deterministic else options.batch_size
@@ -74,12 +93,21 @@ class TransformersModel:
             "attention": options.attention or "default",
             "quantize": options.quantize,
             "images": type(checkpoint.processor.image_processor).__name__,
-            "decoding": "greedy",
         }
+        if options.processor is not None:
+            self._settings["processor_settings"] = options.processor
         self._options = options
+        self._shared: SharedImages | None = None
+        self._penalty = checkpoint.model.generation_config.repetition_penalty
+        self._writer = Writer.of(checkpoint.processor, checkpoint.takes_parts)
+        self._thinks = self._writer.thinks
+        self.decodes = HONOURED | {"num_beams"} | self._writer.decodes
+        self.declines = self._writer.declines
         self._self_check = self._check() if options.self_check else "off"
+        self._shared, self._sharing = choose(checkpoint, options, self._logits_of)
         more = {"class": type(checkpoint.model).__name__, "allow_missing": options.allow_missing}
-        self.fingerprint = content.identity("hf", {**self._settings, **more})
+        # Decoding is part of every request key; the fingerprint states the default, as it always has.
+        self.fingerprint = content.identity("hf", {**self._settings, "decoding": "greedy", **more})
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """Reads a window of requests, answers it batch by batch, then reads the next."""
@@ -91,8 +119,7 @@ class TransformersModel:
                     rows.append(self._row(request))
                 except Exception as error:
                     yield failed_response(request.id, error)
-            rows.sort(key=lambda row: (row.kind, row.size), reverse=True)
-            yield from self._in_batches(rows)
+            yield from self._in_batches(ordered(rows))
 
     def describe(self) -> Mapping[str, Any]:
         """Model class, processor, device, batch size, and the versions that responses depend on."""
@@ -100,9 +127,15 @@ class TransformersModel:
         import transformers
 
         model = self.checkpoint.model
-        facts: dict[str, Any] = {} if self.checkpoint.note is None else {"note": self.checkpoint.note}
+        facts = self._facts if self.checkpoint.note is None else self._facts | {"note": self.checkpoint.note}
         if self.checkpoint.fixed_date:
-            facts["date_in_prompts"] = f"fixed: {TODAY:%Y-%m-%d}"
+            facts = facts | {"date_in_prompts": f"fixed: {TODAY:%Y-%m-%d}"}
+        if self._penalty not in (None, 1.0):
+            text = f"{self._penalty} (generation_config.json), unless -G sets another"
+            facts = facts | {"repetition_penalty": text}
+        if self._thinks:
+            honoured = ", ".join(sorted(self._writer.switch.honoured))
+            facts = facts | {"thinking": honoured or "as the model does; no switch"}
         return {
             "kind": f"transformers {type(model).__name__}",
             **self._settings,
@@ -114,6 +147,7 @@ class TransformersModel:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "self_check": self._self_check,
+            "shared_images": self._sharing,
             **facts,
         }
 
@@ -127,53 +161,41 @@ class TransformersModel:
         def logits(question: str, image: Image | None) -> torch.Tensor:
             shown = () if image is None else (LazyImage.from_image(image),)
             row = self._row(Request("self-check", "", "", question, shown, 0, 1, ""))
-            made = self._generated(self._inputs([row]), 1, output_logits=True, return_dict_in_generate=True)
-            found: torch.Tensor = made.logits[0]
-            return found
+            return self._first_logits(self._inputs([row]))
 
         return self_check(self.name, logits, processor.tokenizer)
+
+    def _logits_of(self, requests: Sequence[Request], shared: SharedImages | None) -> torch.Tensor:
+        """The first logits of a batch with this sharing of work on images."""
+        self._shared = shared
+        return self._first_logits(self._inputs([self._row(request) for request in requests]))
+
+    def _first_logits(self, inputs: Any) -> torch.Tensor:
+        made = self._generated(inputs, 1, output_logits=True, return_dict_in_generate=True)
+        found: torch.Tensor = made.logits[0]
+        return found.float()
 
     # -- a request in the model's chat template
 
     def _row(self, request: Request) -> _Row:
-        """The request's prompt in the chat template, with its images; a further image mark in its text is removed."""
-        processor = self.checkpoint.processor
-        ordered, notes = parts(request), dict[str, Any]()
-        mark = getattr(processor, "image_token", None) or "<image>"
-        if marks := sum(part.count(mark) for part in ordered if isinstance(part, str)):
-            # The processor would take the mark for a further image.
-            ordered = [part.replace(mark, "") if isinstance(part, str) else part for part in ordered]
-            notes = {"image_marks_removed": marks}
-        shown = tuple(part for part in ordered if not isinstance(part, str))
-        texts = [part for part in ordered if isinstance(part, str)]
-        if self._settings["template"] is None:
-            return _Row(request, self._untemplated("".join(texts), len(shown), mark), notes, shown)
-        pieces = [{"type": "text", "text": p} if isinstance(p, str) else {"type": "image"} for p in ordered]
-        plain = "".join(p if isinstance(p, str) else f"{mark}\n" for p in ordered)
-        written = render(processor, pieces if self.checkpoint.takes_parts else plain)
-        for text in texts:
-            require_text(written, text)
-        return _Row(request, written, notes, shown)
-
-    def _untemplated(self, text: str, images: int, mark: str) -> str:
-        """The prompt of a model without a chat template. PaliGemma expects a task word before the question."""
-        if self.checkpoint.is_paligemma:
-            if not images:
-                return f"{self.checkpoint.processor.tokenizer.bos_token}answer en {text}\n"
-            return f"{mark * images}answer en {text}"
-        return f"{mark * images}{text}"
+        """The request's prompt in the chat template, with its images."""
+        text, notes, shown = self._writer.write(request)
+        return _Row(request, text, notes, shown)
 
     def _inputs(self, rows: Sequence[_Row]) -> Any:
         """The tensors of a batch on the model's device. Rows without images need the tokenizer alone."""
         processor = self.checkpoint.processor
         special = not self.checkpoint.bos_in_template
         texts = [row.text for row in rows]
-        if not rows[0].images:
+        if not rows[0].shown:
             made = processor.tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=special)
             if "token_type_ids" in processor.model_input_names:
                 made["token_type_ids"] = made["input_ids"].new_zeros(made["input_ids"].shape)
+        elif self._shared is not None:
+            shown = [row.shown for row in rows]
+            return self._shared.inputs(texts, shown, special, prompt=share_beginning(rows[: self._shared_size]))
         else:
-            images = [[p.load() for p in row.images] for row in rows]
+            images = [[p.load() for p in row.shown] for row in rows]
             made = processor(text=texts, images=images, padding=True, return_tensors="pt", add_special_tokens=special)
             made.pop("labels", None)  # PaliGemma's processor makes them for training
         made = made.to(self.checkpoint.model.device)
@@ -213,7 +235,14 @@ class TransformersModel:
 
     def _next(self, rows: Sequence[_Row]) -> list[_Row]:
         """The first rows that form a batch."""
-        return [row for row in rows[: self._batch] if row.kind == rows[0].kind]
+        return next_batch(rows, self._batch, self._shared_size)
+
+    @property
+    def _shared_size(self) -> int:
+        """The most rows of a batch that share the beginning of their prompt; 0 where none do."""
+        if self._shared is None or not self._shared.prompts:
+            return 0
+        return self._fixed or min(self._most, max(self._batch, MOST_ROWS))
 
     def _one_by_one(self, batch: Sequence[_Row], error: Exception) -> list[Response]:
         """The rows of a batch that raised an error, each alone; those that raise one again fail."""
@@ -239,27 +268,49 @@ class TransformersModel:
             self._batch = min(self._most, self._batch * 2)
 
     def _generate(self, batch: Sequence[_Row], inputs: Any) -> list[Response]:
-        """One pass of generation."""
+        """One pass of generation; the rows share their limits and decoding."""
         began = time.perf_counter()
         length = int(inputs["input_ids"].shape[1])
-        limit = batch[0].request.max_new_tokens
-        out = self._generated(inputs, limit)
+        first = batch[0].request
+        limit = first.max_new_tokens + (first.thinking.limit if self._thinks else 0)
+        decoding = first.decoding
+        if decoding.repetition_penalty is None and self._penalty is not None:
+            decoding = replace(decoding, repetition_penalty=float(self._penalty))
+        more: dict[str, Any] = {"num_beams": decoding.num_beams or 1}
+        if needed(decoding):
+            masks = inputs["attention_mask"].bool()
+            prompts = [ids[mask].tolist() for ids, mask in zip(inputs["input_ids"], masks, strict=True)]
+            more["logits_processor"] = [
+                Choice(decoding, [stream_of(row.request) for row in batch], prompts, length, limit)
+            ]
+        rows: list[Progress | None] = [None] * len(batch)
+        if more["num_beams"] == 1 and (self._thinks or decoding.stop):
+            limited = [self._progress(row) for row in batch]
+            more["stopping_criteria"] = [Limits(limited, self._ends, self.checkpoint.processor.tokenizer)]
+            rows = list(limited)
+        out = self._generated(inputs, limit, **more)
         seconds = (time.perf_counter() - began) / len(batch)
-        prompts = inputs["attention_mask"].sum(dim=1).tolist()
+        counts = inputs["attention_mask"].sum(dim=1).tolist()
         return [
-            self._response(row, new, limit, prompt, seconds)
-            for row, new, prompt in zip(batch, out[:, length:].tolist(), prompts, strict=True)
+            self._response(row, new, limit, prompt, seconds, progress)
+            for row, new, prompt, progress in zip(batch, out[:, length:].tolist(), counts, rows, strict=True)
         ]
+
+    def _progress(self, row: _Row) -> Progress:
+        request = row.request
+        limit = request.thinking.limit if self._thinks else 0
+        opened = opened_by(row.text) if self._thinks else None
+        return Progress(request.max_new_tokens, limit, opened, request.decoding.stop)
 
     def _generated(self, inputs: Any, limit: int, **more: Any) -> Any:
         import torch
 
         with torch.inference_mode():
             return self.checkpoint.model.generate(
-                **inputs,
+                **(inputs if self._shared is None else self._shared.encode(inputs)),
                 max_new_tokens=limit,
                 do_sample=False,
-                num_beams=1,
+                repetition_penalty=1.0,  # ours does not look at padding, so that batches do not matter
                 temperature=None,
                 top_p=None,
                 top_k=None,
@@ -267,20 +318,40 @@ class TransformersModel:
                 **more,
             )
 
-    def _response(self, row: _Row, new: list[int], limit: int, prompt: int, seconds: float) -> Response:
+    def _response(
+        self, row: _Row, new: list[int], limit: int, prompt: int, seconds: float, progress: Progress | None
+    ) -> Response:
+        """The response in the new tokens of a row; with `progress`, as its own limits ended it."""
+        tokenizer = self.checkpoint.processor.tokenizer
+        if progress is not None:  # what follows is padding
+            new = new[: len(progress.ids) + (progress.ended is None)]
         end = next((i for i, token in enumerate(new) if token in self._ends), None)
         kept = new if end is None else new[:end]
         finish: Finish = "length" if end is None and len(new) >= limit else "stop"
-        text = self.checkpoint.processor.tokenizer.decode(kept, skip_special_tokens=True).strip()
         count = len(new) if end is None else end + 1
+        thoughts, thought_tokens = "", None
+        if progress is not None:
+            finish = progress.ended or "stop"
+        if progress is not None and progress.thinks:
+            text, thoughts, thought_tokens = progress.answer(tokenizer), progress.thoughts(tokenizer), progress.start
+            if progress.closing is not None:
+                finish, thought_tokens = "unfinished_thought", len(kept)
+            count -= thought_tokens
+        else:
+            text = str(tokenizer.decode(kept, skip_special_tokens=True))
+        stops = row.request.decoding.stop
+        if stops and (at := cut_at_stop(text, stops)) is not None:
+            text, finish = text[:at], "stop"
         return Response(
             row.request.id,
-            text,
+            text.strip(),
             finish=finish,
             prompt_tokens=int(prompt),
             new_tokens=count,
             seconds=round(seconds, 6),
             notes=dict(row.notes),
+            thoughts=thoughts,
+            thought_tokens=thought_tokens,
         )
 
 

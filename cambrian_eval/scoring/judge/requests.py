@@ -93,7 +93,9 @@ class JudgeRequests:
                 continue
             retry_key = self._key(judge_input, retry=True)
             if must_send(judge_input, self.cache.get(retry_key), self.settings):
-                most = max(limit, RETRY_MAX_NEW_TOKENS) if response.finish == "length" else limit
+                most = (
+                    max(limit, RETRY_MAX_NEW_TOKENS) if response.finish in ("length", "unfinished_thought") else limit
+                )
                 retries[retry_key] = judge_request(judge_input, most, retry=True)
         self.progress.total += len(retries)
         self._send(retries)

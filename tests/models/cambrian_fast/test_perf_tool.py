@@ -45,5 +45,6 @@ def test_both_sides_are_measured_and_agree(tmp_path: Path) -> None:
     for result in found["workloads"].values():
         assert result["differing"] == 0
         assert result["times"] > 0 and result["floor"] > 0 and result["naive_floor"] > 0
-    assert found["compared"]["ids_differing"] == 0
+    assert found["device"] and (found["size"], found["dtype"]) == ("tiny", "float32")
+    assert found["compared"]["questions"] == 8 and found["compared"]["ids_differing"] == 0
     assert found["compared"]["largest_logit_gap"] < 1e-4

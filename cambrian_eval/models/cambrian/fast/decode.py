@@ -1,7 +1,8 @@
 """The decode loop: one token per pass for every running question, until each has stopped or reached its limit.
 
-Greedy, by the largest logit. Stopping is decided on the device; the host reads which questions still run, on a GPU one
-pass late so that it never blocks the device. When half of them have finished, the cache is compacted to the rest.
+Greedy, by the largest logit, or as the questions' decoding says (`models.sampling`). Stopping is decided on the device;
+the host reads which questions still run, on a GPU one pass late so that it never blocks the device. When half of them
+have finished, the cache is compacted to the rest.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from cambrian_eval.decoding import Decoding
+from cambrian_eval.models.sampling import CLOSE, choose, needed, penalized, penalizes, prompt_mask, uniforms
 
 from .cache import GrowingCache
 from .layout import PADDING, PREFIX, Layout
@@ -27,11 +31,6 @@ class Slot:
 
 
 Slots = list[list["Slot | None"]]
-
-CLOSE = 4e-6
-"""Two float32 logits that differ by less than this fraction of the largest count as equal. The other questions of a
-batch change a question's logits by up to a millionth.
-"""
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,9 @@ class Decoder:
         hidden = pending.hidden
         for step in range(1, state.longest + 1):
             logits = self.model.lm_head(hidden)
-            ids = logits.argmax(dim=-1).to(self.device)
-            made.append(_Pass(ids, _close(logits), state.slots))
+            ids, close = _greedy(logits) if state.choice is None else state.choice.next(logits, step - 1)
+            ids = ids.to(self.device)
+            made.append(_Pass(ids, close, state.slots))
             if step == state.longest:
                 break
             state.end(ids, step, self.stops)
@@ -139,6 +139,7 @@ class _State:
         self.labels = torch.tensor(labels, device=device)
         self.done = self.labels == PADDING
         self.longest = max(map(max, limits))
+        self.choice = _Choice.of(self.slots, self.longest, device)
 
     @property
     def occupied(self) -> int:
@@ -172,6 +173,8 @@ class _State:
         self.labels = moved(self.labels).masked_fill(empty, PADDING)
         self.limits, self.positions = moved(self.limits), moved(self.positions)
         self.done = moved(self.done) | empty
+        if self.choice is not None:
+            self.choice.keep(row_index[:, None], index)
         self._keep_columns(row_index)
         return moved(ids)
 
@@ -184,6 +187,62 @@ class _State:
         kept = torch.arange(columns.shape[1], device=self.device) < counts[:, None]
         self.layout = Layout(owners.gather(1, columns).masked_fill(~kept, PADDING), positions.gather(1, columns))
         self.cache.gather(rows, columns)
+
+
+class _Choice:
+    """How the questions of a batch, which share their decoding, choose tokens other than the most likely.
+
+    Tensors are [G, N, ...] as the slots are.
+    """
+
+    def __init__(self, decoding: Decoding, numbers: Tensor | None, prompts: list[list[tuple[int, ...]]]) -> None:
+        self.decoding, self.numbers = decoding, numbers
+        self._prompts = prompts
+        self._mask: Tensor | None = None
+        self._counts: Tensor | None = None
+
+    @classmethod
+    def of(cls, slots: Slots, longest: int, device: torch.device) -> _Choice | None:
+        """What the slots need; None where all are greedy."""
+        questions = [[None if slot is None else slot.question for slot in row] for row in slots]
+        decoding = next(q.decoding for row in questions for q in row if q is not None)
+        if not needed(decoding):
+            return None
+        numbers = None
+        if decoding.samples:
+            nothing = torch.zeros(longest, dtype=torch.float64)
+            drawn = [
+                torch.stack([nothing if q is None else torch.from_numpy(uniforms(q.stream, longest)) for q in row])
+                for row in questions
+            ]
+            numbers = torch.stack(drawn).to(device)
+        return cls(decoding, numbers, [[() if q is None else q.ids for q in row] for row in questions])
+
+    def next(self, logits: Tensor, step: int) -> tuple[Tensor, Tensor | None]:
+        """The ids at a step, counted from 0, and where rounding could have changed them (float32 only)."""
+        scores = logits.float()
+        if penalizes(self.decoding):
+            scores = penalized(scores, self.decoding, *self._seen(scores))
+        numbers = torch.zeros(scores.shape[:-1]) if self.numbers is None else self.numbers[..., step]
+        chosen = choose(scores, self.decoding, numbers.to(scores.device))
+        if self._counts is not None:
+            self._counts.scatter_add_(-1, chosen.ids[..., None], torch.ones_like(chosen.ids[..., None]).int())
+        return chosen.ids, chosen.close if logits.dtype == torch.float32 else None
+
+    def _seen(self, scores: Tensor) -> tuple[Tensor | None, Tensor]:
+        if self._counts is None:
+            self._counts = torch.zeros(scores.shape, dtype=torch.int32, device=scores.device)
+            if (self.decoding.repetition_penalty or 1.0) != 1.0:
+                rows = [prompt_mask(row, scores.shape[-1]) for row in self._prompts]
+                self._mask = torch.stack(rows).to(scores.device)
+        return self._mask, self._counts
+
+    def keep(self, rows: Tensor, columns: Tensor) -> None:
+        """Keep these slots, as the state does."""
+        self.numbers, self._mask, self._counts = (
+            None if kept is None else kept[rows.to(kept.device), columns.to(kept.device)]
+            for kept in (self.numbers, self._mask, self._counts)
+        )
 
 
 class _Watch:
@@ -224,12 +283,13 @@ def _flags(done: Tensor, slots: Slots) -> list[list[bool]]:
     ]
 
 
-def _close(logits: Tensor) -> Tensor | None:
-    """Where the two largest of the logits [G, N, V] count as equal; None below float32."""
+def _greedy(logits: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The ids of the largest logits [G, N, V], and where the two largest count as equal (None below float32)."""
+    ids = logits.argmax(dim=-1)
     if logits.dtype != torch.float32:
-        return None
+        return ids, None
     first, second = logits.topk(2, dim=-1).values.unbind(-1)
-    return first - second < CLOSE * logits.abs().amax(dim=-1)
+    return ids, first - second < CLOSE * logits.abs().amax(dim=-1)
 
 
 def _collected(made: Sequence[_Pass], stopping: frozenset[int]) -> dict[Question, Decoded]:

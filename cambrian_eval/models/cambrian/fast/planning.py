@@ -80,7 +80,12 @@ class Window:
             has_image = lead.image is not None and lead.can_split
             return Batch((lead.split_at_image() if has_image else lead,), has_image, self._cost(lead))
         split = len(lead.questions) > 1
-        like = [group for group in self._groups[1:] if (len(group.questions) > 1) == split]
+        decoding = lead.questions[0].decoding
+        like = [
+            group
+            for group in self._groups[1:]
+            if (len(group.questions) > 1) == split and group.questions[0].decoding == decoding
+        ]
         if len(self._groups) > 1 and not self._exhausted and like and like[-1] is self._groups[-1]:
             like.pop()
         like.sort(key=lambda group: abs(self._cost(group) - self._cost(lead)))

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cambrian_eval.decoding import GREEDY, Decoding
+
 from ..config import IMAGE_TOKEN_ID
 
 SHORTEST_TEXT_PREFIX = 8
@@ -26,12 +28,17 @@ class ImageSource:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One prompt, as ids with the image's mark, and the most new tokens. The caller gets `tag` back."""
+    """One prompt, as ids with the image's mark, and the most new tokens. The caller gets `tag` back.
+
+    `stream` names the random numbers of its draws, where `decoding` samples.
+    """
 
     tag: Any
     ids: tuple[int, ...]
     limit: int
     image: ImageSource | None = None
+    decoding: Decoding = GREEDY
+    stream: str = ""
 
     @property
     def head(self) -> tuple[int, ...] | None:
@@ -75,6 +82,8 @@ class Group:
     def admits(self, question: Question) -> bool:
         """Whether a question may join: the same image after the same ids, or text that begins with the same ids."""
         first = self.questions[0]
+        if first.decoding != question.decoding:
+            return False
         if self.image is None or question.image is None:
             return self.image is question.image and self._common(question) >= SHORTEST_TEXT_PREFIX
         if self.image.key != question.image.key or first.head != question.head:

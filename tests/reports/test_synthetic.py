@@ -1,0 +1,95 @@
+"""Scores on rows that a program drew say so wherever they appear, and never stand beside published ones."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cambrian_eval.running.store import open_run
+from tests.command import call
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the miniature suite under the name of one of the paper's models."""
+    out = tmp_path_factory.mktemp("synthetic") / "run"
+    words = ("--model", "chance", "--benchmark", "mmvp,realworldqa", "--data", "mini:8", "--vision", "on,off")
+    assert call("run", *words, "--out", out, "--quiet").returncode == 0
+    info = json.loads((out / "run.json").read_text())
+    info["model"]["name"] = "nyu-visionx/cambrian-8b"
+    (out / "run.json").write_text(json.dumps(info))
+    return out
+
+
+def test_run_json_and_every_result_say_it(run: Path) -> None:
+    info = json.loads((run / "run.json").read_text())
+    assert all(about["data"]["synthetic"] is True for about in info["benchmarks"].values())
+    stored = json.loads((run / "results.json").read_text())["results"]
+    assert stored and all(r["synthetic"] is True for r in stored)
+
+
+def test_results_of_an_earlier_version_are_recognized_by_their_data(run: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    info = json.loads((run / "run.json").read_text())
+    for about in info["benchmarks"].values():
+        del about["data"]["synthetic"]
+    stored = json.loads((run / "results.json").read_text())
+    for result in stored["results"]:
+        del result["synthetic"]
+    (old / "run.json").write_text(json.dumps(info))
+    (old / "results.json").write_text(json.dumps(stored))
+    assert all(r.synthetic for r in open_run(old).results())
+
+
+def test_the_table_names_it_in_every_row_and_leaves_the_paper_out(run: Path) -> None:
+    done = call("table", run, "--published", "table9", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    assert [r["model"] for r in csv.DictReader(done.stdout.splitlines())] == [
+        "nyu-visionx/cambrian-8b (synthetic data)"
+    ]
+    text = call("table", run, "--published", "table9").stdout
+    assert "--published table9 is left out" in text and "drawn by a program" in text and "Cambrian-1-8B" not in text
+
+
+def test_the_end_of_a_run_has_no_published_column(run: Path) -> None:
+    words = ("score", run, "--scorer", "fuzzy")
+    text = call(*words).stdout
+    rows = [line for line in text.splitlines() if re.match(r"(mmvp|realworldqa) ", line)]
+    assert len(rows) == 4 and all("(synthetic)" in row for row in rows)
+    assert "published" not in text.splitlines()[0] and "averages on synthetic data" in text and "subset" not in text
+
+
+def test_report_banner_captions_and_exports(run: Path, tmp_path: Path) -> None:
+    done = call("report", run, "--out", tmp_path, "--no-images", "--format", "svg")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert 'class="banner"' in page and "as printed" not in page
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
+    assert captions and all("synthetic data" in caption for caption in captions)
+    assert not (tmp_path / "exports" / "model-index").exists()
+    for r in csv.DictReader((tmp_path / "exports" / "results.csv").read_text().splitlines()):
+        assert r["synthetic"] == "yes" and r["model"].endswith("(synthetic data)")
+    (export,) = (tmp_path / "exports" / "lm-eval").glob("*.json")
+    content = json.loads(export.read_text())
+    assert content["config"]["synthetic_data"] is True and "synthetic data" in content["model_name"]
+
+
+def test_an_import_of_synthetic_rows_has_no_published_score(run: Path, tmp_path: Path) -> None:
+    ids = [s.id for s in open_run(run).samples("mmvp")]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps({"id": i, "response": "(a)"}) + "\n" for i in ids))
+    words = ("import", tmp_path / "r.jsonl", "--benchmark", "mmvp", "--data", "mini:8", "--name", "cambrian-8b")
+    done = call(*words, "--out", tmp_path / "out")
+    assert done.returncode == 0 and "published" not in done.stdout.splitlines()[0] and "(synthetic)" in done.stdout
+
+
+def test_a_figure_with_the_papers_means_leaves_them_out(run: Path, tmp_path: Path) -> None:
+    assert call("plot", "ablation", run, "--published", "figure3", "--out", tmp_path, "--format", "svg").returncode == 0
+    sidecar = json.loads((tmp_path / "ablation.json").read_text())
+    assert "synthetic data" in sidecar["caption"]
+    drawn = list(csv.DictReader((tmp_path / "ablation.csv").read_text().splitlines()))
+    assert drawn and not any(r.get("paper_on") for r in drawn)
