@@ -82,7 +82,10 @@ class Graded:
     """The scorer's verdict on the response."""
 
 
-SIDES = re.compile(r"\b(?:left|right|(?:counter|anti)?-?clockwise|mirror|east|west)", re.IGNORECASE)
+SIDES = re.compile(
+    r"\b(?:left|right|(?:counter|anti)?-?clockwise|mirror|(?:north|south)?(?:east|west))|[左右东西镜]|[顺逆]时针",
+    re.IGNORECASE,
+)
 """Words whose meaning changes when an image is mirrored; `right` for correct counts too, to be on the safe side."""
 
 

@@ -197,16 +197,18 @@ class Named:
 def named(texts: Iterable[str], offered: Collection[str] | None = None) -> Named:
     """The benchmarks that names stand for: benchmarks, suites and categories in any letter case, `all`, `everything`.
 
-    Words for several benchmarks stand for those `offered` only, where the data has not all of them.
+    Words for several benchmarks stand for those `offered` only, where the data has not all of them. `everything` and
+    categories leave out benchmarks without a published dataset, which must be named.
     """
     found: list[str] = []
     settings: dict[str, dict[str, Any]] = {}
     says = []
-    everything = benchmark_names()
-    available = set(everything if offered is None else offered)
+    installed = benchmark_names()
+    everything = [name for name in installed if load_benchmark(name).source.is_published]
+    available = set(installed if offered is None else offered)
     groups = {suite.name: suite.benchmarks for suite in suites().values()} | _categories(everything)
     groups |= {"all": groups["paper"], "everything": tuple(everything)}
-    folded = {name.lower(): name for name in (*groups, *everything, *_points(BENCHMARKS))}
+    folded = {name.lower(): name for name in (*groups, *_points(BENCHMARKS))}
     for text in texts:
         written, _, variant = text.partition(":")
         name = folded.get(written.strip().lower())
@@ -216,7 +218,7 @@ def named(texts: Iterable[str], offered: Collection[str] | None = None) -> Named
             if name == "all" and len(everything) > len(groups[name]):
                 extra = len(everything) - len(groups[name])
                 says.append(f"all: the {len(groups[name])} of the paper; `everything` has {extra} more")
-            missing = [b for b in groups[name] if b not in everything]
+            missing = [b for b in groups[name] if b not in installed]
             if missing:
                 raise UserError(f"{name} names benchmarks that are not installed: {', '.join(missing)}")
             found += [b for b in groups[name] if b in available]

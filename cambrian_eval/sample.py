@@ -171,9 +171,9 @@ class Repeats:
     n: int
     """Responses to each request."""
     scores: tuple[float | None, ...]
-    """The score of each repeat by itself; the result's score is their mean."""
+    """The score of each repeat by itself; the result's score is their mean, or that of all together for quotients."""
     best: float | None
-    """The score if of each sample (pair, group) its best repeat counted."""
+    """The score if of each sample (pair, group) its best repeat counted; None for metrics that are quotients."""
     majority: float | None
     """The score of the answers that most repeats gave to each sample."""
     changed: float

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle, listed, printed
+from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle, listed, printed, sides_exchanged
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
 from cambrian_eval.scoring import columns, letter, released_letters
@@ -64,6 +64,10 @@ class EmbSpatial(Benchmark):
             guesses=tuple(LETTERS[: len(options)]),
             tags={"relation": str(row["relation"]), "source": str(row.get("data_source", "unknown"))},
         )
+
+    def mirrored(self, sample: Sample) -> Sample | None:
+        """Sentences exchange left and right; all other answers stay."""
+        return sides_exchanged(sample)
 
     def images_needed(self, sample: Sample) -> int:
         """One, in whichever column it is."""

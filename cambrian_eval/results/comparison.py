@@ -101,15 +101,19 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
     _check_rules(a, b, name, condition_a, condition_b, scorer)
     units_a = cell_units(benchmark, shared, a, Cell(name, condition_a), scorer)
     units_b = cell_units(benchmark, shared, b, Cell(name, condition_b), scorer)
-    weights = benchmark.metrics(sorted({u.stratum for u in units_a})).get("score", {})
-    paired = statistics.paired(units_a, units_b, weights, clusters(shared), len(shared))
+    whole_a, whole_b = len(units_a), len(units_b)
+    if benchmark.judging is not None:  # responses that the judge left undecided in one run are compared in none
+        units_a, units_b = repeats.in_all(units_a, units_b)
+    formula = benchmark.metrics(sorted({u.stratum for u in units_a})).get("score", {})
+    paired = statistics.paired(units_a, units_b, formula, clusters(shared), len(shared))
     if paired is None:
         raise UserError(f"{name}: the common samples contribute nothing to the headline metric")
-    for run, condition, verdicts, score in (
-        (a, condition_a, verdicts_a, paired.a),
-        (b, condition_b, verdicts_b, paired.b),
+    for run, condition, verdicts, score, is_whole in (
+        (a, condition_a, verdicts_a, paired.a, len(units_a) == whole_a),
+        (b, condition_b, verdicts_b, paired.b, len(units_b) == whole_b),
     ):
-        _check_stored(run, Cell(name, condition), scorer, score if len(verdicts) == len(shared) else None)
+        is_whole = is_whole and len(verdicts) == len(shared)
+        _check_stored(run, Cell(name, condition), scorer, score if is_whole else None)
     return Comparison(name, paired, 1.0, len(verdicts_a) - len(shared), len(verdicts_b) - len(shared))
 
 

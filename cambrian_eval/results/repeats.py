@@ -1,7 +1,7 @@
 """Several responses to each request: their mean, its interval, best of N, majority vote, and how much they agree.
 
 Everything combines units (samples, pairs, groups) of one repeat at a time: a pair counts in a repeat where both of its
-responses are right in that repeat.
+responses are right in that repeat. A metric with quotients is that of the means over the repeats.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit
 from cambrian_eval.errors import ContractError
-from cambrian_eval.formula import Formula
+from cambrian_eval.formula import Formula, Ratio
 from cambrian_eval.results import statistics
 from cambrian_eval.sample import Repeats, Sample, Verdict
 
@@ -26,12 +26,17 @@ def units_of(benchmark: Benchmark, samples: Sequence[Sample], verdicts: Verdicts
     Where a judge decides, units of responses that it left undecided in any repeat are left out of all repeats.
     """
     found = [benchmark.units([Graded(s, v) for s, v in zip(samples, row, strict=True)], scorer) for row in verdicts]
-    if benchmark.judging is not None and len(found) > 1:
-        common = set.intersection(*({(u.stratum, u.members) for u in units} for units in found))
-        found = [[u for u in units if (u.stratum, u.members) in common] for units in found]
+    if benchmark.judging is not None:
+        found = in_all(*found)
     if any([(u.stratum, u.members) for u in units] != [(u.stratum, u.members) for u in found[0]] for units in found):
         raise ContractError(f"benchmark {benchmark.name} makes other units of other responses; repeats need equal ones")
     return found
+
+
+def in_all(*units: Sequence[Unit]) -> list[list[Unit]]:
+    """The units of each sequence that all others have too."""
+    common = set.intersection(*({(u.stratum, u.members) for u in one} for one in units))
+    return [[u for u in one if (u.stratum, u.members) in common] for one in units]
 
 
 def mean(units: Sequence[Sequence[Unit]]) -> list[Unit]:
@@ -75,13 +80,16 @@ def summary(
     scorer: str,
 ) -> Repeats:
     """What the repeats of a result say beside its mean score."""
-    best = [max(u, key=lambda unit: unit.value) for u in zip(*units, strict=True)]
+    # The parts of a quotient have no better and worse: saying "yes" more often is neither.
+    best = (
+        None if isinstance(formula, Ratio) else [max(u, key=lambda unit: unit.value) for u in zip(*units, strict=True)]
+    )
     voted = units_of(benchmark, samples, [majority(verdicts)], scorer)[0]
     changed = sum(len({round(v.value, 9) for v in row}) > 1 for row in zip(*verdicts, strict=True))
     return Repeats(
         n=len(verdicts),
         scores=tuple(statistics.score(one, formula) for one in units),
-        best=statistics.score(best, formula),
+        best=None if best is None else statistics.score(best, formula),
         majority=statistics.score(voted, formula),
         changed=changed / len(samples) if samples else 0.0,
     )

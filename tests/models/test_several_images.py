@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from PIL import Image
 
@@ -16,6 +18,7 @@ from cambrian_eval.data.rows import DataSpec, load_samples
 from cambrian_eval.image import LazyImage
 from cambrian_eval.interleave import parts, text_of
 from cambrian_eval.models.cambrian_adapter import MARGIN, joined
+from cambrian_eval.models.image_parts import ImageParts
 from cambrian_eval.models.openai_api import chat_of
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.running.store import Cell
@@ -60,9 +63,17 @@ def test_marks_are_text_where_the_benchmark_places_no_images() -> None:
     assert described(asked) == [0, 1, "See <image 1>."]
 
 
+def test_text_first_moves_the_images_that_have_no_mark() -> None:
+    """Marks decide before the order; all other images follow the text."""
+    asked = request("Only <image 2>?", shown(3))
+    assert described(replace(asked, order="text_first")) == ["Only ", 1, "?", 0, 2]
+    plain = request("Plain.", shown(2), places=False)
+    assert described(replace(plain, order="text_first")) == ["Plain.", 0, 1]
+
+
 def test_an_endpoint_gets_text_and_images_in_order() -> None:
-    chat, _ = chat_of(request("Is <image 2> left of <image 1>?", shown(2)))
-    content = chat.messages[0]["content"]
+    chat, _ = chat_of(request("Is <image 2> left of <image 1>?", shown(2)), ImageParts())
+    content = orjson.loads(orjson.dumps(chat.messages))[0]["content"]
     assert [part["type"] for part in content] == ["text", "image_url", "text", "image_url", "text"]
     assert [part["text"] for part in content if part["type"] == "text"] == ["Is ", " left of ", "?"]
     sizes = [_size(part) for part in content if part["type"] == "image_url"]

@@ -9,6 +9,7 @@ import pytest
 from cambrian_eval.benchmark import Graded
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.results import statistics
+from cambrian_eval.results.grading import summarize
 from cambrian_eval.sample import Sample, Verdict, clusters
 
 
@@ -52,3 +53,24 @@ def test_f1_and_the_paired_test_of_two_models() -> None:
     assert found.test == "permutation" and found.p_value < 0.01
     same = statistics.paired(units[0], units[0], formula, cluster_of, 300)
     assert same is not None and same.p_value == 1.0 and same.difference == 0.0
+
+
+def test_repeats_of_a_quotient_are_pooled_and_have_no_best() -> None:
+    """F1 of the counts of both repeats together, as if each question had been asked twice."""
+    benchmark = load_benchmark("pope")
+    rows = [answered(seed, 0.7) for seed in (3, 4)]
+    samples, verdicts = [g.sample for g in rows[0]], [[g.verdict for g in row] for row in rows]
+    found = summarize(benchmark, samples, verdicts[0], "fuzzy", verdicts[1], complete=True)
+    assert found.score == pytest.approx(f1(rows[0] + rows[1]))
+    assert found.interval is not None and found.interval[0] < found.score < found.interval[1]
+    assert found.repeats is not None and found.repeats.best is None
+    assert found.repeats.scores == pytest.approx([f1(row) for row in rows])
+
+
+def test_responses_that_a_judge_leaves_undecided_in_a_repeat_count_in_none() -> None:
+    samples = [Sample(str(i), i, "What is it?", ("dog",), image_id=str(i)) for i in range(4)]
+    undecided = Verdict(0.0, None, "test", outcome="undecided")
+    first = [Verdict(value, None, "test") for value in (0.2, 0.4, 0.6, 1.0)]
+    second = [undecided, *(Verdict(value, None, "test") for value in (0.6, 0.6, 0.8))]
+    found = summarize(load_benchmark("mmvet"), samples, first, "judge", second, complete=True)
+    assert found.score == pytest.approx(100 * (0.5 + 0.6 + 0.9) / 3)
