@@ -73,6 +73,11 @@ class Condition(ABC):
         """The prompt as it is sent; raises `ValueError` where it cannot be made, which fails the sample."""
         return prompt
 
+    @property
+    def changes_answers(self) -> bool:
+        """Whether gold answers may be others than with the sample's own images."""
+        return type(self).graded is not Condition.graded
+
     @abstractmethod
     def apply(self, sample: Sample, context: Context) -> Sequence[LazyImage]:
         """The images that are shown instead of the sample's. Called from several threads; deterministic."""
@@ -84,7 +89,7 @@ class Condition(ABC):
 
 def graded_samples(condition: Condition, samples: Sequence[Sample], benchmark: Benchmark) -> list[Sample]:
     """The samples that can be graded under a condition, groups whole, with the gold answers that hold there."""
-    if type(condition).graded is Condition.graded:
+    if not condition.changes_answers:
         return list(samples)
     found = [condition.graded(sample, benchmark) for sample in samples]
     broken = {s.group for s, kept in zip(samples, found, strict=True) if kept is None and s.group is not None}

@@ -218,3 +218,17 @@ def facts(decoding: Decoding, system: str | None, thinking: Thinking, order: Ord
     parts = {"decoding": settings, "system": system, "thinking": thinking.as_dict()}
     parts["order"] = None if order == "image_first" else order
     return {name: value for name, value in parts.items() if value not in ({}, None)}
+
+
+FACTS = ("decoding", "system", "thinking", "order")
+"""The names that `facts` gives values to."""
+
+
+def key_parts(
+    max_new_tokens: int | None, seed: int, stated: Mapping[str, Any], repeat: int, places_images: bool
+) -> dict[str, Any]:
+    """What a request's key depends on besides model, prompt and images; `stated` may be that part of run.json."""
+    parts = {"max_new_tokens": max_new_tokens, "seed": seed}
+    parts |= {name: stated[name] for name in FACTS if name in stated}
+    parts |= {"places_images": True} if places_images else {}
+    return parts | ({"repeat": repeat} if repeat else {})

@@ -20,14 +20,14 @@ def parse(text: str | bytes, where: str, remedy: str = "fix the file") -> Any:
     Refused with one line: what is not JSON, nesting beyond `MAX_DEPTH`, and an object with the same key twice.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_object)
+        value = _DECODER.decode(text if isinstance(text, str) else _decoded(text))
     except RecursionError:
         raise UserError(f"{where} is nested more than {MAX_DEPTH} levels deep; {remedy}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{where} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except ValueError as error:
         raise UserError(f"{where} is not valid JSON ({error}); {remedy}") from None
-    if _depth(value) > MAX_DEPTH:
+    if _opened(text) > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise UserError(f"{where} is nested more than {MAX_DEPTH} levels deep; {remedy}")
     return value
 
@@ -60,6 +60,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise ValueError(f"the key {twice[:80]!r} occurs twice in one object")
     return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
+def _decoded(text: bytes) -> str:
+    """UTF-8, or another encoding of JSON that its first bytes tell."""
+    return text.decode(json.detect_encoding(text), "surrogatepass")
+
+
+def _opened(text: str | bytes) -> int:
+    """How many lists and objects begin in a text at most: the depth cannot be larger."""
+    return text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
 
 
 def _depth(value: Any) -> int:

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 
 from cambrian_eval.benchmark import PAPER
-from cambrian_eval.condition import Condition, Dose
+from cambrian_eval.condition import Dose
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import (
     CATEGORIES,
@@ -169,7 +169,7 @@ def amount_of(condition: str) -> float | None:
 def changes_answers(condition: str) -> bool:
     """Whether gold answers may be others under a condition."""
     try:
-        return type(load_condition(condition)).graded is not Condition.graded
+        return load_condition(condition).changes_answers
     except UserError:
         return False
 

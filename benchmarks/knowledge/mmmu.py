@@ -76,6 +76,8 @@ class MMMU(Benchmark):
         lettered = row["question_type"] == "multiple-choice"
         raw = tuple(self._options(row["options"])) if lettered else ()
         choices = tuple(_TAG.sub("", option) for option in raw)
+        if lettered and not choices:
+            raise UserError(f"mmmu row {index}: a multiple-choice question without options; fill in the options")
         answer = str(row["answer"])
         about = {"subject": subject, "domain": DOMAIN_OF.get(subject, "other")} if subject else {}
         shown = IMAGES[:1] if self.settings["images"] == "first" else IMAGES

@@ -290,7 +290,8 @@ class Endpoint:
         self._breaker.failed(error.reason, wait)
         state.unreachable += error.unreachable
         tries = max(state.unreachable, self._breaker.probes)
-        if error.unreachable and not self.errors.responded and tries >= MAX_UNREACHABLE:
+        never = error.unreachable and not self.errors.responded
+        if never and (tries >= MAX_UNREACHABLE or self._breaker.expired):
             proxied = ", and the proxy variables that `cambrian-eval doctor` shows" if getproxies() else ""
             raise UserError(
                 f"{self.errors.address} cannot be reached ({error.reason}); "

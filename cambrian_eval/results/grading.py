@@ -116,19 +116,19 @@ def score_cell(
     """
     samples, records = responses_of(run, cell)
     replies = [[record.reply for record in row] for row in records]
-    inputs = run.inputs(cell)
+    inputs, shared = run.inputs(cell), cell_notes(run, cell, samples, records)
     results = []
     for name in usable_scorers(benchmark, names):
         verdicts = [
             verdicts_of(benchmark, samples, row, name, said, official_raw=official_raw)
             for row, said in zip(records, replies, strict=True)
         ]
-        notes = thought_notes(load_scorer(name), [reply for row in replies for reply in row], official_raw)
+        notes = [*thought_notes(load_scorer(name), [said for row in replies for said in row], official_raw), *shared]
         result = summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes)
         rules = rules_of(benchmark.name, name)
         results.append(with_basis(run, result, [s.id for s in samples], verdicts, rules, inputs))
     if benchmark.judging is not None and not any(_is_judged(r, cell) for r in run.results()):
-        results.append(_not_judged(run, benchmark, cell, samples, records))
+        results.append(_not_judged(run, benchmark, cell, samples, records, shared))
     _write_submission(run, benchmark, cell, samples, records[0])
     return results
 
@@ -139,13 +139,18 @@ def _is_judged(result: Result, cell: Cell) -> bool:
 
 
 def _not_judged(
-    run: Run, benchmark: Benchmark, cell: Cell, samples: Sequence[Sample], records: Sequence[Sequence[Record]]
+    run: Run,
+    benchmark: Benchmark,
+    cell: Cell,
+    samples: Sequence[Sample],
+    records: Sequence[Sequence[Record]],
+    notes: Sequence[str],
 ) -> Result:
     """The result of a benchmark that needs a judge and has not been judged: no score, and how to get one."""
     nothing = Verdict(0.0, None, "not judged", outcome="undecided")
     verdicts = [[failed_verdict(r.error) if r.finish == "failed" else nothing for r in row] for row in records]
     note = f"no score: graded by a judge; cambrian-eval score {run.path} --scorer judge --judge-model NAME"
-    made = summarize_cell(run, benchmark, cell, samples, records, verdicts, "judge", [note])
+    made = summarize_cell(run, benchmark, cell, samples, records, verdicts, "judge", [note, *notes])
     return replace(made, score=None, interval=None, chance=None, breakdown={}, repeats=None, n_undecided=0)
 
 
@@ -238,14 +243,26 @@ def summarize_cell(
     repeated: Sequence[Sequence[Record]],
     verdicts: Sequence[Sequence[Verdict]],
     scorer: str,
-    more_notes: Sequence[str] = (),
+    notes: Sequence[str],
 ) -> Result:
-    """The result of a cell from the responses and verdicts of each repeat, with what a reader must know about it."""
+    """The result of a cell from the responses and verdicts of each repeat."""
+    about = run.info["benchmarks"][cell.benchmark]
+    complete = bool(about["complete"]) and len(samples) == about["samples"]
+    first, *further = verdicts
+    made = summarize(
+        benchmark, samples, first, scorer, *further, condition=cell.condition, complete=complete, notes=notes
+    )
+    tokens = _mean_tokens([record for row in repeated for record in row])
+    return replace(made, images=_images_carried(repeated[0]), tokens=tokens, synthetic=is_synthetic(about))
+
+
+def cell_notes(run: Run, cell: Cell, samples: Sequence[Sample], repeated: Sequence[Sequence[Record]]) -> list[str]:
+    """What a reader of any scorer's result of a cell must know, from the responses of each repeat."""
     info = run.info
     about = info["benchmarks"][cell.benchmark]
     records = [record for row in repeated for record in row]
     kind = "samples" if len(repeated) == 1 else "responses"
-    notes = [*circumstances.notes(info), *more_notes, *(str(w) for w in about["warnings"])]
+    notes = [*circumstances.notes(info), *(str(w) for w in about["warnings"])]
     if broken := [r for r in records if r.finish == "failed"]:
         notes.append(f"{len(broken)} {kind} failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if lost := sum(r.outage for r in records):
@@ -264,7 +281,8 @@ def summarize_cell(
         notes.append(f"{joined} {kind} had their images joined side by side in one")
     if (cut := sum(r.finish == "length" for r in records)) > 0:
         notes.append(f"{cut} responses reached the limit of {about['max_new_tokens']} new tokens")
-    left_out = about["samples"] - len(samples_of(run, cell))
+    changed = load_condition(cell.condition).changes_answers
+    left_out = about["samples"] - len(samples_of(run, cell)) if changed else 0
     if left_out:
         notes.append(f"{left_out} samples are left out: their answers under condition {cell.condition!r} are not known")
     if len(samples) + left_out < about["samples"]:
@@ -277,12 +295,7 @@ def summarize_cell(
             f"all {equal} responses are equal with vision on and off: the model may not look at its images; "
             "compare `cambrian-eval show` with what the model receives"
         )
-    complete = bool(about["complete"]) and len(samples) == about["samples"]
-    first, *further = verdicts
-    made = summarize(
-        benchmark, samples, first, scorer, *further, condition=cell.condition, complete=complete, notes=notes
-    )
-    return replace(made, images=carried, tokens=_mean_tokens(records), synthetic=is_synthetic(about))
+    return notes
 
 
 def _mean_tokens(records: Sequence[Record]) -> dict[str, float]:

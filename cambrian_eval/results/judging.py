@@ -27,7 +27,14 @@ from cambrian_eval.json_input import parse_object
 from cambrian_eval.judging import Judging
 from cambrian_eval.results.averages import JUDGED_BY
 from cambrian_eval.results.basis import checked_verdicts, rules_of, with_basis
-from cambrian_eval.results.grading import benchmark_of, failed_verdict, responses_of, save_results, summarize_cell
+from cambrian_eval.results.grading import (
+    benchmark_of,
+    cell_notes,
+    failed_verdict,
+    responses_of,
+    save_results,
+    summarize_cell,
+)
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Result, Sample, Verdict
 from cambrian_eval.scoring.judge.cache import CachedResponse, ResponseCache, default_folder
@@ -267,7 +274,8 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     rows = [[found[s.id, n] for s in samples] for n in numbers]
     records, verdicts = [[p.record for p, _ in row] for row in rows], [[v for _, v in row] for row in rows]
     run.save_file(f"judge/{plan.cell.stem}.jsonl", "".join(json.dumps(d) + "\n" for d in details))
-    result = summarize_cell(run, benchmark, plan.cell, samples, records, verdicts, SCORER)
+    shared = cell_notes(run, plan.cell, samples, records)
+    result = summarize_cell(run, benchmark, plan.cell, samples, records, verdicts, SCORER, shared)
     endpoint = judge.endpoint
     prompt, version = f"prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})", f"{PROMPT_VERSION}+{PROMPT_SHA256[:12]}"
     if benchmark.judging is not None:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from cambrian_eval.decoding import key_parts
 from cambrian_eval.running.store import SCHEMA, Cell, Record, Run
 from cambrian_eval.sample import Request, Sample, request_key
 
@@ -77,12 +78,12 @@ def foreign(run: Run, cell: Cell) -> list[str]:
     if info["schema"] < SCHEMA:
         return []
     about = info["responses_depend_on"]
-    parts = {"max_new_tokens": info["benchmarks"][cell.benchmark].get("max_new_tokens"), "seed": about.get("seed")}
-    parts |= {name: about[name] for name in ("decoding", "system", "thinking") if name in about}
+    asked_of, seed = info["benchmarks"][cell.benchmark], about.get("seed")
+    limit, placed = asked_of.get("max_new_tokens"), asked_of.get("places_images", False)
     fingerprint = info["model"]["fingerprint"]
     found = []
     for (identity, repeat), record in run.all_responses(cell).items():
-        asked = parts | ({"repeat": repeat} if repeat else {})
+        asked = key_parts(limit, seed, about, repeat, placed)
         if record.key and record.key != request_key(fingerprint, record.prompt, record.images, asked):
             found.append(identity)
     return list(dict.fromkeys(found))

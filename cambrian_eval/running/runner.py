@@ -17,7 +17,7 @@ from cambrian_eval import registry
 from cambrian_eval.benchmark import Benchmark, PromptStyle
 from cambrian_eval.condition import Context, graded_samples
 from cambrian_eval.data.rows import Loaded, load_samples
-from cambrian_eval.decoding import asked, facts
+from cambrian_eval.decoding import asked, facts, key_parts
 from cambrian_eval.engines.local import Completed, Job
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.model import Model, Observer, Resumable, Spending, honours, refuse_unhonoured
@@ -367,11 +367,9 @@ class _CellRun:
             kept = shown if self.model.max_images is None else shown[: self.model.max_images]
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)
             settings = self.settings
-            parts = {"max_new_tokens": self.max_new_tokens, "seed": settings.seed}
-            parts |= facts(settings.decoding, settings.system, settings.thinking, settings.order)
-            parts |= {"repeat": repeat} if repeat else {}
+            stated = facts(settings.decoding, settings.system, settings.thinking, settings.order)
             placed = self.benchmark.places_images(settings.prompts)
-            parts |= {"places_images": True} if placed else {}
+            parts = key_parts(self.max_new_tokens, settings.seed, stated, repeat, placed)
             hashes = tuple(p.sha256 for p in images)
             prompt = self.condition.words(self._prompt(sample), sample)
             return Request(

@@ -153,3 +153,33 @@ def test_thoughts_are_a_field_of_their_own(tmp_path: Path, capsys: pytest.Captur
     assert fuzzy.tokens == {"answer": 1.0, "thoughts": 2.5}
     heading, row, *_ = output.results([fuzzy]).splitlines()
     assert heading.split()[-2:] == ["tokens", "thoughts"] and row.split()[-2:] == ["1.0", "2.5"]
+
+
+def test_every_setting_of_the_key_is_known_to_those_who_check_stored_responses(
+    docvqa_root: Path, tmp_path: Path
+) -> None:
+    """Whatever a run sets, none of its own responses is said to be made for another request."""
+    from dataclasses import replace
+
+    from cambrian_eval.results.evaluation import evaluate
+    from cambrian_eval.running.changes import foreign
+    from cambrian_eval.running.settings import Settings
+
+    class Placing(Able):
+        decodes = ALL | {"text_first"}
+
+    every = Settings(
+        ("docvqa",),
+        data=cambrian_eval.data.rows.DataSpec(root=docvqa_root),
+        limit=4,
+        repeats=2,
+        decoding=Decoding(temperature=0.5, top_p=0.9, top_k=3, seed=7, stop=("x",)),
+        system="Be brief.",
+        thinking=Thinking("on", 64),
+        order="text_first",
+    )
+    for number, settings in enumerate(
+        (replace(every, order="image_first"), every, Settings(("docvqa",), data=every.data))
+    ):
+        outcome = evaluate(Placing(), settings, tmp_path / str(number))
+        assert foreign(outcome.run, Cell("docvqa", "on")) == []

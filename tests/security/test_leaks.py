@@ -39,6 +39,6 @@ def test_a_config_file_is_data(tmp_path: Path) -> None:
     app.command()(run)
     path = tmp_path / "run.toml"
     path.write_text('model = "!!python/object/apply:os.system [\'touch mark\']"\nout = "$(touch mark)"\n')
-    found, _ = defaults(path, typer.main.get_command(app))
+    found, *_ = defaults(path, typer.main.get_command(app))
     assert found["model"].startswith("!!python") and found["out"] == "$(touch mark)"
     assert not (Path.cwd() / "mark").exists()

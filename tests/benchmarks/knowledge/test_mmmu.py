@@ -90,6 +90,12 @@ def test_malformed_options_are_an_error() -> None:
         grade("mmmu", row(options="[A, B"), "A")
 
 
+@pytest.mark.parametrize("empty", ["[]", "  []"])
+def test_a_multiple_choice_question_without_options_is_an_error(empty: str) -> None:
+    with pytest.raises(UserError, match="options"):
+        grade("mmmu", row(options=empty), "A")
+
+
 @pytest.mark.parametrize(
     ("gold", "text", "value"),
     [
