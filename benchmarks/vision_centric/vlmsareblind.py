@@ -14,11 +14,14 @@ from typing import Any, ClassVar
 
 from cambrian_eval.artist import Artist, MiniRow
 from cambrian_eval.benchmark import Benchmark, Category, Graded, HubSource, PromptStyle, Unit, printed
+from cambrian_eval.formula import Formula, Ratio
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import blind_tasks, released_words
 from cambrian_eval.scoring.reply import Reply
 
+COUNTS = " counts"
+"""Ends the strata that say whether a task counts."""
 KINDS = (("Touching", "yes/no"), ("Circled Letter", "letter"), ("Grid", "grid"))
 """A part of the task's name -> the kind of its answer; all others are numbers."""
 
@@ -91,16 +94,25 @@ class VLMsAreBlind(Benchmark):
         return released_words.blind_task(sample, reply)
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
-        """Rows by task, and all rows."""
+        """Rows by task, and all rows; for `official` also whether the task of a row counts: one with a right answer."""
         found = [Unit(str(g.sample.tags["task"]), g.verdict.value, (i,)) for i, g in enumerate(graded)]
-        if scorer == "official" and (right := {u.stratum for u in found if u.value}):
-            found = [u for u in found if u.stratum in right]
+        if scorer == "official":
+            right = {u.stratum for u in found if u.value}
+            found += [Unit(u.stratum + COUNTS, float(u.stratum in right), u.members) for u in found]
         return found + [Unit("rows", g.verdict.value, (i,)) for i, g in enumerate(graded)]
 
-    def metrics(self, strata: Sequence[str]) -> dict[str, dict[str, float]]:
-        """All tasks weigh the same."""
-        tasks = [stratum for stratum in strata if stratum != "rows"]
-        return {"score": {task: 100.0 / len(tasks) for task in tasks}, "micro": {"rows": 100.0}}
+    def units_of_tag(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
+        """Rows."""
+        return [u for u in self.units(graded, scorer) if u.stratum == "rows"]
+
+    def metrics(self, strata: Sequence[str]) -> dict[str, Formula]:
+        """All tasks that count weigh the same."""
+        tasks = [stratum for stratum in strata if stratum != "rows" and not stratum.endswith(COUNTS)]
+        counted = {stratum: 1.0 for stratum in strata if stratum.endswith(COUNTS)}
+        score: Formula = {task: 100.0 / len(tasks) for task in tasks}
+        if counted:
+            score = Ratio(((dict.fromkeys(tasks, 100.0), counted),))
+        return {"score": score, "micro": {"rows": 100.0}}
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Whose rule the official one is."""

@@ -1,4 +1,4 @@
-"""Reads tables from disk: Parquet, JSONL with image paths, TSV with base64 images, and `save_to_disk` folders.
+"""Reads tables from disk: Parquet, JSONL with image paths, and `save_to_disk` folders.
 
 Parquet images are read a row group at a time, when asked, with a few groups kept. A file written as one huge
 row group cannot be read that way; its images are copied once, in a stream, to a temporary file.
@@ -6,9 +6,6 @@ row group cannot be read that way; its images are copied once, in a stream, to a
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -17,9 +14,10 @@ from typing import Any
 
 from cambrian_eval.data.cells import image_cell
 from cambrian_eval.data.jsonl import read_objects
+from cambrian_eval.data.spilled import Spilled
 from cambrian_eval.data.table import Table
 from cambrian_eval.errors import UserError, one_line
-from cambrian_eval.image import IMAGE_COLUMN, MAX_BYTES, LazyImage
+from cambrian_eval.image import IMAGE_COLUMN, LazyImage
 
 KEPT_BYTES = 192 << 20
 """Encoded images kept from row groups read lately."""
@@ -215,29 +213,9 @@ def _bytes(value: Any, name: str, roots: Sequence[Path], urls: bool) -> bytes:
     return data
 
 
-class _Spilled:
-    """Images in a temporary file; equal images are stored once."""
-
-    def __init__(self) -> None:
-        self._store = tempfile.TemporaryFile(prefix="cambrian-eval-images-")  # noqa: SIM115 - as long as the images
-        self._lock = threading.Lock()
-        self._known: dict[bytes, tuple[int, int]] = {}
-
-    def keep(self, data: bytes) -> LazyImage:
-        """Stores an image and gives it as one that is read from there."""
-        if len(data) > MAX_BYTES:
-            return LazyImage.unreadable(f"an image of {len(data)} bytes, more than the limit of {MAX_BYTES}")
-        digest = hashlib.sha256(data).digest()
-        if digest not in self._known:
-            self._store.seek(0, 2)
-            self._known[digest] = self._store.tell(), len(data)
-            self._store.write(data)
-        return LazyImage(_reader(self._store, self._lock, *self._known[digest]))
-
-
 def _spill(file: Any, group: int, column: str, read: Callable[[Any, str], bytes]) -> list[Any]:
     """Copies one large row group's images to a temporary file in a stream."""
-    spilled = _Spilled()
+    spilled = Spilled()
     found: list[Any] = []
     for array in _batches(file, group, column):
         for value in array.to_pylist():
@@ -246,67 +224,6 @@ def _spill(file: Any, group: int, column: str, read: Callable[[Any, str], bytes]
             else:
                 found.append(None if value is None else spilled.keep(read(value, column)))
     return found
-
-
-LONGEST_REFERENCE = 64
-"""Characters of an image cell of a TSV up to which it may be the index of the row that holds the image."""
-
-
-def read_tsv(files: Sequence[Path], root: Path, urls: bool = False) -> Table:
-    """Rows of TSV files as harnesses write them: quoted cells, base64 images, empty cells for nothing.
-
-    Images are copied to a temporary file while the table is read. A short image cell that equals the index of another
-    row means the image of that row.
-    """
-    columns: dict[str, list[Any]] = {}
-    spilled = _Spilled()
-    for path in files:
-        for number, row in _tsv_rows(path):
-            if columns and set(row) != set(columns):
-                raise UserError(f"{path} has other columns than {files[0].name}; one folder must hold one table")
-            for name, text in row.items():
-                cell: Any = text if text != "" else None
-                if cell is not None and IMAGE_COLUMN.fullmatch(name) and len(text) > LONGEST_REFERENCE:
-                    image = image_cell(text, (root,), urls)
-                    try:
-                        cell = spilled.keep(image.data()) if isinstance(image, LazyImage) else None
-                    except (OSError, ValueError) as error:
-                        cell = LazyImage.unreadable(f"{path.name} line {number}: {one_line(error, 200)}")
-                columns.setdefault(name, []).append(cell)
-    where = {str(key): i for i, key in enumerate(columns.get("index", ()))}
-    for name in filter(IMAGE_COLUMN.fullmatch, columns):
-        cells = columns[name]
-        for i, cell in enumerate(cells):
-            if isinstance(cell, str):
-                other = cells[where[cell]] if cell in where else None
-                cells[i] = other if isinstance(other, LazyImage) else image_cell(cell, (root,), urls)
-    return Table(columns)
-
-
-def _tsv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of one file with their line numbers."""
-    csv.field_size_limit(MAX_BYTES)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", strict=True)
-            names = reader.fieldnames or []
-            if twice := sorted({n for n in names if names.count(n) > 1}):
-                raise UserError(f"{path}: column {twice[0]!r} occurs twice; remove one of them")
-            for row in reader:
-                if None in row or None in row.values():
-                    raise UserError(f"{path} line {reader.line_num}: not as many cells as the first line has; fix it")
-                yield reader.line_num, row
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a readable TSV file ({one_line(error, 200)}); download it again") from error
-
-
-def _reader(store: Any, lock: threading.Lock, offset: int, size: int) -> Callable[[], bytes]:
-    def read() -> bytes:
-        with lock:
-            store.seek(offset)
-            return bytes(store.read(size))
-
-    return read
 
 
 def read_jsonl(files: Sequence[Path], root: Path, urls: bool = False) -> Table:

@@ -233,7 +233,8 @@ def _read_folder(folder: Path, split: str, skip: Join | None, urls: bool) -> Seq
 
 def _read_table(folder: Path, split: str, skip: Join | None, urls: bool) -> Sequence[Row]:
     """The table of a folder, in the order `save_to_disk`, Parquet, JSONL, TSV."""
-    from cambrian_eval.data.files import read_jsonl, read_parquet, read_saved, read_tsv
+    from cambrian_eval.data.files import read_jsonl, read_parquet, read_saved
+    from cambrian_eval.data.tsv import read_tsv
 
     inside = [p for p in sorted(folder.rglob("*")) if p.is_file()]
     if skip is not None:

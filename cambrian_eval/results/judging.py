@@ -27,9 +27,9 @@ from cambrian_eval.json_input import parse_object
 from cambrian_eval.judging import Judging
 from cambrian_eval.results.averages import JUDGED_BY
 from cambrian_eval.results.basis import checked_verdicts, rules_of, with_basis
+from cambrian_eval.results.cell_notes import cell_notes
 from cambrian_eval.results.grading import (
     benchmark_of,
-    cell_notes,
     failed_verdict,
     responses_of,
     save_results,

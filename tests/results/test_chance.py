@@ -11,9 +11,9 @@ from cambrian_eval.data.rows import DataSpec, load_samples
 from cambrian_eval.demo import miniature
 from cambrian_eval.models.chance import Chance
 from cambrian_eval.registry import load_benchmark
-from cambrian_eval.results.grading import chance
+from cambrian_eval.results.grading import chance, usable_scorers
 from cambrian_eval.results.statistics import score
-from cambrian_eval.sample import Request
+from cambrian_eval.sample import Request, Verdict
 
 SEEDS = 150
 
@@ -35,6 +35,19 @@ def test_chance_is_the_mean_of_random_responders(name: str) -> None:
         scores.append(score(units, benchmark.metrics(sorted({u.stratum for u in units}))["score"]) or 0.0)
     error = statistics.stdev(scores) / SEEDS**0.5
     assert statistics.fmean(scores) == pytest.approx(expected, abs=4 * error + 1e-9)
+
+
+@pytest.mark.parametrize("name", [n for n in miniature.names() if load_benchmark(n).judging is None])
+def test_units_do_not_depend_on_responses(name: str) -> None:
+    """Repeats and paired tests combine the units of different responses to the same samples."""
+    benchmark = load_benchmark(name)
+    samples = load_samples(benchmark, DataSpec(mini=24)).samples
+    for scorer in usable_scorers(benchmark, ("fuzzy", "official")):
+        found = set()
+        for value, said in ((0.0, "no idea"), (1.0, "A"), (1.0, "Yes"), (0.0, "No")):
+            units = benchmark.units([Graded(s, Verdict(value, said, "by hand")) for s in samples], scorer)
+            found.add(tuple((u.stratum, u.members) for u in units))
+        assert len(found) == 1, scorer
 
 
 def test_published_chance_levels_by_hand() -> None:
