@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from cambrian_eval.image import LazyImage
+from cambrian_eval.image import MAX_BYTES, LazyImage
 
 
 class Spilled:
