@@ -210,8 +210,10 @@ def named(texts: Iterable[str], offered: Collection[str] | None = None) -> Named
     groups |= {"all": groups["paper"], "everything": tuple(everything)}
     folded = {name.lower(): name for name in (*groups, *_points(BENCHMARKS))}
     for text in texts:
-        written, _, variant = text.partition(":")
-        name = folded.get(written.strip().lower())
+        name, variant = folded.get(text.strip().lower()), ""
+        if name is None:
+            written, _, variant = text.partition(":")
+            name = folded.get(written.strip().lower())
         if name is None:
             raise _unknown_benchmark(written.strip(), groups)
         if name in groups and not variant:
@@ -244,6 +246,8 @@ def _categories(everything: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 def _unknown_benchmark(name: str, groups: Iterable[str]) -> UserError:
     """An error with near misses: similar names, and names that begin like it or that it begins with."""
+    if any(point.name == name for point, _ in _declared(BENCHMARKS)[1]):
+        return _missing("benchmark", BENCHMARKS, name, ())
     known = [*_points(BENCHMARKS), *groups]
     low = name.lower().replace("-", "_")
     starts = [n for n in known if low and (n.lower().startswith(low) or low.startswith(n.lower()))]

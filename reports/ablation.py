@@ -214,7 +214,9 @@ def reading(found: Ablation) -> list[str]:
             + "."
         )
     else:
-        lines.append(f"Every benchmark loses at least {HARDLY:.0f} points without vision.")
+        unsure = [r for r in found.rows if not all(t.p_holm < 0.05 for t in r.tests)]
+        doubt = f"; not significant: {', '.join(entry(r.benchmark).short for r in unsure)}" if unsure else ""
+        lines.append(f"Every benchmark loses at least {HARDLY:.0f} points without vision{doubt}.")
     most = found.rows[-1]
     if most.gap >= HARDLY:
         lines.append(f"Needs vision most: {entry(most.benchmark).short} ({signed(most.gap)}).")

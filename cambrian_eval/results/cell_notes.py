@@ -28,7 +28,7 @@ def cell_notes(run: Run, cell: Cell, samples: Sequence[Sample], repeated: Sequen
         notes.append(f"{len(broken)} {kind} failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
     if lost := sum(r.outage for r in records):
         notes.append(f"{lost} {kind} failed in an outage of the endpoint; run again to request them")
-    notes += foreign_note(run, cell)
+    notes += foreign_note(run, cell, records)
     if (mixed := mixture(ways_of(r.notes for r in records))) is not None:
         notes.append(f"mixed: the responses were made in different ways: {mixed}")
     details = info["model"].get("details") or {}

@@ -8,7 +8,7 @@ compared with the rows as they are now. What differs is refused, requested again
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -69,10 +69,11 @@ def changed_requests(
         return [change for change in pool.map(compare, stored) if change is not None]
 
 
-def foreign(run: Run, cell: Cell) -> list[str]:
+def foreign(run: Run, cell: Cell, records: Iterable[Record] | None = None) -> list[str]:
     """Ids of the samples whose stored response was made for another request than run.json, prompt and images give.
 
-    Responses without a key belong to no request; those of the first layout had keys of another form.
+    `records` are its responses where they were read already. Responses without a key belong to no request; those of
+    the first layout had keys of another form.
     """
     info = run.info
     if info["schema"] < SCHEMA:
@@ -82,16 +83,16 @@ def foreign(run: Run, cell: Cell) -> list[str]:
     limit, placed = asked_of.get("max_new_tokens"), asked_of.get("places_images", False)
     fingerprint = info["model"]["fingerprint"]
     found = []
-    for (identity, repeat), record in run.all_responses(cell).items():
-        asked = key_parts(limit, seed, about, repeat, placed)
+    for record in run.all_responses(cell).values() if records is None else records:
+        asked = key_parts(limit, seed, about, record.repeat, placed)
         if record.key and record.key != request_key(fingerprint, record.prompt, record.images, asked):
-            found.append(identity)
+            found.append(record.id)
     return list(dict.fromkeys(found))
 
 
-def foreign_note(run: Run, cell: Cell) -> list[str]:
+def foreign_note(run: Run, cell: Cell, records: Iterable[Record]) -> list[str]:
     """The note of a result about responses that were made for other requests; empty where there are none."""
-    others = foreign(run, cell)
+    others = foreign(run, cell, records)
     if not others:
         return []
     reason = "kept with --on-change reuse, or changed by another program"

@@ -282,6 +282,8 @@ class _CellRun:
         known = {s.id for s in graded_samples(self.condition, samples, benchmark)}
         self.mine = [s for s in mine if s.id in known]
         self.max_new_tokens = settings.answer_limit(benchmark)
+        self.places_images = benchmark.places_images(settings.prompts)
+        self.stated = facts(settings.decoding, settings.system, settings.thinking, settings.order)
         self.n = self.n_failed = self.n_outage = 0
         self.stale: set[tuple[str, int]] = set()
         self.context = Context(samples, settings.seed, settings.max_pixels)
@@ -307,12 +309,13 @@ class _CellRun:
             if len(asked) < len(pending):
                 raise UserError(f"{self.cell.benchmark}: ids such as 'x' and 'x#1' cannot be repeated; rename them")
             writer = self.store.writer(self.cell)
+            count = progress.count if isinstance(progress, CountsTokens) else None  # asked once: it is slow
 
             def take(completed: Completed) -> None:
                 self._store(writer.append, completed, *asked.pop(completed.response.id))
                 broken = completed.response.finish == "failed"
-                if isinstance(progress, CountsTokens):
-                    progress.count(completed.response)
+                if count is not None:
+                    count(completed.response)
                 progress.advance(self.cell, broken)
                 heartbeat.beat(broken)
 
@@ -367,9 +370,7 @@ class _CellRun:
             kept = shown if self.model.max_images is None else shown[: self.model.max_images]
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)
             settings = self.settings
-            stated = facts(settings.decoding, settings.system, settings.thinking, settings.order)
-            placed = self.benchmark.places_images(settings.prompts)
-            parts = key_parts(self.max_new_tokens, settings.seed, stated, repeat, placed)
+            parts = key_parts(self.max_new_tokens, settings.seed, self.stated, repeat, self.places_images)
             hashes = tuple(p.sha256 for p in images)
             prompt = self.condition.words(self._prompt(sample), sample)
             return Request(
@@ -381,7 +382,7 @@ class _CellRun:
                 images_dropped=len(shown) - len(kept),
                 max_new_tokens=self.max_new_tokens,
                 key=request_key(self.model.fingerprint, prompt, hashes, parts),
-                places_images=placed,
+                places_images=self.places_images,
                 decoding=settings.decoding,
                 system=settings.system,
                 thinking=settings.thinking,
