@@ -1,4 +1,4 @@
-"""Benchmark: what an adapter declares. HubSource: where its rows come from.
+"""Benchmark: what an adapter declares.
 
 An adapter is one class in one file: its source, how a row becomes a `Sample`, the prompt, two deterministic
 scorers and, where the metric is more than a mean, how verdicts combine. Everything else (loading, running,
@@ -12,15 +12,24 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from numbers import Number
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from cambrian_eval.artist import Artist, MiniRow
 from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.formula import Formula, strata_of
 from cambrian_eval.image import IMAGE_COLUMN, LazyImage
+from cambrian_eval.judging import Judging
 from cambrian_eval.sample import Sample, Verdict
+from cambrian_eval.source import HubSource as HubSource
+from cambrian_eval.source import Join as Join
+from cambrian_eval.source import Mirror as Mirror
+from cambrian_eval.source import Printed as Printed
+from cambrian_eval.source import printed as printed
 
 Category = Literal["General", "Knowledge", "OCR & Chart", "Vision-Centric"]
 """The paper's four groups of benchmarks."""
@@ -31,60 +40,24 @@ PAPER: Mapping[str, tuple[str, ...]] = {
     "Vision-Centric": ("mmvp", "realworldqa", "cvbench_2d", "cvbench_3d"),
 }
 """The paper's sixteen benchmarks by category, in its order; a category average is the mean of its four."""
-PromptStyle = Literal["official", "paper"]
-"""The prompts of the released code, or those printed in the paper's appendix."""
+PromptStyle = Literal["official", "paper", "authors"]
+"""The prompts of the released code, those printed in the paper's appendix, or those of the benchmark's own authors."""
 
 LETTER_SENTENCE = "Answer with the option's letter from the given choices directly."
 """Ends the prompts of lettered questions."""
 SHORT_SENTENCE = "Answer the question using a single word or phrase."
 """Ends the prompts of questions with a free answer of a word or two."""
+ONLY_LETTER = "Please answer directly with only the letter of the correct option and nothing else."
+"""Ends the released prompts of some lettered questions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
-    """A second table of the same repository that holds the images, joined on a key."""
+def listed(options: Mapping[str, str], form: str = "{}. {}") -> str:
+    """Options as lines.
 
-    config: str
-    """Config of the joined table."""
-    split: str
-    """Split of the joined table."""
-    key: str
-    """Column of the main table."""
-    foreign_key: str
-    """Column of the joined table."""
-    columns: tuple[str, ...]
-    """Columns taken over from the joined table."""
-
-
-@dataclass(frozen=True, slots=True)
-class HubSource:
-    """Where rows come from when no local copy is named."""
-
-    repo: str
-    """The dataset's id on the Hub."""
-    split: str
-    """The split whose rows are asked."""
-    n_rows: int
-    """Rows the published dataset has (before the adapter's own filter); another number is reported.
-
-    0: there is no published dataset, the rows are always the user's own.
+    >>> listed({"A": "cat", "B": "dog"})
+    'A. cat\\nB. dog'
     """
-    columns: tuple[str, ...]
-    """Columns the adapter cannot do without, image columns included."""
-    config: str | None = None
-    """Config of the dataset, where it has several."""
-    revision: str = "main"
-    """Branch, tag or commit."""
-    join: Join | None = None
-    """Where the images are, if not in the rows themselves."""
-    files: tuple[str, ...] = ()
-    """Patterns of plain files, for repositories that are not tables; read by `Benchmark.rows_from_folder`."""
-    n_kept: tuple[int, ...] = ()
-    """How many rows published copies have that hold only what the adapter keeps; they are complete too."""
-
-    def is_whole(self, rows: int, samples: int) -> bool:
-        """Whether so many rows, of which the adapter keeps so many, are the whole dataset."""
-        return self.n_rows in (0, rows) or (rows == samples and samples in self.n_kept)
+    return "\n".join(form.format(letter, text) for letter, text in options.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +82,10 @@ class Graded:
     """The scorer's verdict on the response."""
 
 
-SIDES = re.compile(r"\b(?:left|right|(?:counter|anti)?-?clockwise|mirror|east|west)", re.IGNORECASE)
+SIDES = re.compile(
+    r"\b(?:left|right|(?:counter|anti)?-?clockwise|mirror|(?:north|south)?(?:east|west))|[左右东西镜]|[顺逆]时针",
+    re.IGNORECASE,
+)
 """Words whose meaning changes when an image is mirrored; `right` for correct counts too, to be on the safe side."""
 
 
@@ -155,6 +131,16 @@ class Benchmark(ABC):
     """Columns that hold the gold answer; those count that a row has."""
     answers_may_be_absent: ClassVar[bool] = False
     """Whether some samples may lack a gold answer. By default all have one, or it is withheld from all."""
+    prompt_styles: ClassVar[tuple[PromptStyle, ...]] = ("official", "paper")
+    """The prompts it has; where the paper prints none, `paper` is the text of `official`."""
+    schema: ClassVar[Mapping[str, str]] = {}
+    """Column -> type, as the dataset publishes them; the miniature rows have the same. See `demo.miniature.schemas`."""
+    published: ClassVar[tuple[Printed, ...]] = ()
+    """Scores of public models, for a reader to compare with."""
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Names for settings that are chosen together: `NAME:full` on the command line."""
+    judging: ClassVar[Judging | None] = None
+    """How a judge grades responses; None where rules decide. Without a judge such a benchmark has no score."""
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {}
     """Settings: name -> (default, what it does). Booleans, or strings with the choices named in the text."""
 
@@ -176,11 +162,18 @@ class Benchmark(ABC):
 
     @abstractmethod
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
-        """The user's text, complete, without any image mark."""
+        """The user's text, complete, without any image mark, unless `places_images` says so."""
 
-    @abstractmethod
+    def places_images(self, style: PromptStyle) -> bool:
+        """Whether marks `<image N>` in the prompt say where the N-th image goes; else images stand in front."""
+        return False
+
     def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """The default scorer: the benchmark's own metric over a careful extraction."""
+        """The default scorer: the benchmark's own metric over a careful extraction.
+
+        A benchmark that a judge grades leaves this method out; it then has no `fuzzy` score.
+        """
+        raise UserError(f"{self.name} is graded by a judge, so it has no fuzzy score")
 
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The verdict of the authors' released scoring code, quirks included.
@@ -216,15 +209,30 @@ class Benchmark(ABC):
         """
         return [Unit("all", g.verdict.value, (i,)) for i, g in enumerate(graded)]
 
-    def metrics(self, strata: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Metric name -> stratum -> weight, for the strata that occur; "score" is the headline."""
+    def metrics(self, strata: Sequence[str]) -> Mapping[str, Formula]:
+        """Metric name -> its formula over the strata that occur; "score" is the headline."""
         return {"score": {"all": self.scale}}
 
     def units_of_tag(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """The units that breakdown by tag averages; by default those of the headline metric."""
         units = self.units(graded, scorer)
-        headline = self.metrics(sorted({u.stratum for u in units})).get("score", {})
+        headline = strata_of(self.metrics(sorted({u.stratum for u in units})).get("score", {}))
         return [u for u in units if u.stratum in headline]
+
+    def subset(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """The samples that a run asks by default, where it does not ask all; fixed, whatever the machine."""
+        return samples
+
+    def data_notes(self, samples: Sequence[Sample]) -> tuple[str, ...]:
+        """What is known to be wrong with a copy of the dataset, a line each, recognized from its samples."""
+        return ()
+
+    def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:
+        """Drawn rows in the dataset's own columns: one, or all of a pair or group; `row` is the first one's number.
+
+        A benchmark without this method has no rows in the miniature suite.
+        """
+        raise UserError(f"{self.name} has no rows in miniature")
 
     def rows_from_folder(self, folder: Path) -> Sequence[Mapping[str, Any]] | None:
         """Rows from the dataset's original plain-file layout, or None where the folder does not hold it."""
@@ -237,6 +245,21 @@ class Benchmark(ABC):
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """What a reader of this scorer's number must know, in words."""
         return ()
+
+
+def whole_group(graded: Sequence[Graded], members: Sequence[int], stratum: str, size: int | None = None) -> Unit:
+    """The unit of a group that is right when every member is; one that lacks a member is wrong."""
+    value = prod(graded[i].verdict.value for i in members)
+    return Unit(stratum, value if size is None or len(members) == size else 0.0, tuple(members))
+
+
+def grouped(graded: Sequence[Graded], key: Callable[[Sample], Any]) -> list[list[int]]:
+    """Positions of the samples with equal keys, in dataset order; samples without a key are left out."""
+    found: dict[Any, list[int]] = {}
+    for i, g in enumerate(graded):
+        if (name := key(g.sample)) is not None:
+            found.setdefault(name, []).append(i)
+    return list(found.values())
 
 
 def _coerce(value: Any, default: Any, name: str) -> Any:
@@ -364,6 +387,7 @@ def _is_gold(value: Any) -> bool:
     if isinstance(value, (str, Number)):
         return bool(value == value)  # not NaN
     members = list(value) if hasattr(value, "__iter__") and not isinstance(value, (Mapping, bytes)) else []
+    members = [m.get("answer") if isinstance(m, Mapping) else m for m in members]
     return bool(members) and all(m is not None and not isinstance(m, (Mapping, list, bytes)) for m in members)
 
 

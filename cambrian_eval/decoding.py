@@ -224,8 +224,11 @@ FACTS = ("decoding", "system", "thinking", "order")
 """The names that `facts` gives values to."""
 
 
-def key_parts(max_new_tokens: int | None, seed: int, stated: Mapping[str, Any], repeat: int) -> dict[str, Any]:
+def key_parts(
+    max_new_tokens: int | None, seed: int, stated: Mapping[str, Any], repeat: int, places_images: bool
+) -> dict[str, Any]:
     """What a request's key depends on besides model, prompt and images; `stated` may be that part of run.json."""
     parts = {"max_new_tokens": max_new_tokens, "seed": seed}
     parts |= {name: stated[name] for name in FACTS if name in stated}
+    parts |= {"places_images": True} if places_images else {}
     return parts | ({"repeat": repeat} if repeat else {})

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
-IMAGE_COLUMN = re.compile(r"(decoded_)?images?(_\d+)?$")
+IMAGE_COLUMN = re.compile(r"(decoded_)?[Ii]mages?(_\d+|_base64)?$")
 """Columns of datasets whose cells are images."""
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded unless the user allows more (the same bound as Pillow's own warning)."""

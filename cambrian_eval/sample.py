@@ -75,7 +75,7 @@ class Request:
     condition: str
     """The vision condition the images were chosen under."""
     prompt: str
-    """The user's text, complete, without any image mark; a model adapter puts the images where `order` says."""
+    """The user's text, complete; a model adapter puts the images where `interleave.parts` says."""
     images: tuple[LazyImage, ...]
     """The images the model may look at, already decoded; empty under `off`."""
     images_dropped: int
@@ -84,6 +84,8 @@ class Request:
     """The most tokens the answer may have; thoughts are not counted."""
     key: str
     """Hash of model fingerprint, prompt, image bytes, decoding settings and repeat."""
+    places_images: bool = False
+    """Whether marks `<image N>` in the prompt say where the images go; see `interleave`."""
     decoding: Decoding = GREEDY
     """How tokens are chosen."""
     system: str | None = None
@@ -169,9 +171,9 @@ class Repeats:
     n: int
     """Responses to each request."""
     scores: tuple[float | None, ...]
-    """The score of each repeat by itself; the result's score is their mean."""
+    """The score of each repeat by itself; the result's score is their mean, or that of all together for quotients."""
     best: float | None
-    """The score if of each sample (pair, group) its best repeat counted."""
+    """The score if of each sample (pair, group) its best repeat counted; None for metrics that are quotients."""
     majority: float | None
     """The score of the answers that most repeats gave to each sample."""
     changed: float

@@ -51,6 +51,12 @@ class Fuzzy(Scorer):
         """As the benchmark declares."""
         return benchmark.fuzzy(sample, reply)
 
+    def unavailable(self, benchmark: Benchmark) -> str | None:
+        """Some benchmarks are graded by a judge."""
+        if type(benchmark).fuzzy is Benchmark.fuzzy:
+            return f"{benchmark.name} is graded by a judge, so it has no fuzzy score"
+        return None
+
     def notes(self, benchmark: Benchmark) -> tuple[str, ...]:
         """As the benchmark declares."""
         return benchmark.scoring_notes(self.name)

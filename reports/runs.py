@@ -206,7 +206,9 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     if len(different := judges(shown)) > 1:
         notes.append(f"these scores and their averages come from different judges: {'; '.join(different)}")
     refuse_mixed_rules(shown)
-    if unknown := [name for name, mine in shown_of.items() if any(r.basis is None for r in mine)]:
+    if unknown := [
+        name for name, mine in shown_of.items() if any(r.basis is None and r.score is not None for r in mine)
+    ]:
         notes.append(f"scored by a version that is not recorded: {', '.join(unknown)}")
     if bare := [named.name for named in runs if unchecked(named.run, shown_of[named.name])]:
         notes.append(

@@ -91,7 +91,7 @@ class MMBench(Benchmark):
 
     def units(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
         """Questions (all rotations), rows, and unrotated rows."""
-        key = _released_key if scorer == "official" else _question
+        key = self.released_key if scorer == "official" else _question
         members: dict[Hashable, list[int]] = {}
         for i, g in enumerate(graded):
             members.setdefault(key(g.sample), []).append(i)
@@ -99,6 +99,11 @@ class MMBench(Benchmark):
         found += [Unit("rows", g.verdict.value, (i,)) for i, g in enumerate(graded)]
         found += [Unit("base", g.verdict.value, (i,)) for i, g in enumerate(graded) if int(g.sample.id) < ROTATION]
         return found
+
+    def released_key(self, sample: Sample) -> tuple[Hashable, ...]:
+        """Category, question, image and source; without images the question's index stands for the image."""
+        image = sample.image_id or (sample.images[0].sha256 if sample.images else f"question {sample.group}")
+        return sample.tags["category"], sample.question, image, sample.extra["source"]
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Says that the released grouping merges some questions."""
@@ -120,12 +125,6 @@ def _absent(value: Any) -> bool:
 
 def _question(sample: Sample) -> Hashable:
     return sample.group
-
-
-def _released_key(sample: Sample) -> Hashable:
-    """Category, question, image and source; without images the question's index stands for the image."""
-    image = sample.image_id or (sample.images[0].sha256 if sample.images else f"question {sample.group}")
-    return sample.tags["category"], sample.question, image, sample.extra["source"]
 
 
 def _circular(graded: Sequence[Graded], rows: list[int], scorer: str) -> Unit:

@@ -1,7 +1,8 @@
 """MMMU (validation): college-level questions over thirty subjects, 847 with options and 53 open (Yue et al., 2023).
 
 Prompt: question, " Options:", options "A. ..." and the letter sentence; open questions get the short sentence. Every
-"<image N>" tag is deleted from the text. All images of a question are sent unless `images=first`.
+"<image N>" tag is deleted from the text. All images of a question are sent unless `images=first`. The prompt `authors`
+keeps the tags, and the images stand at their places.
 Score: accuracy over 900 questions. Open answers: any gold of a list counts; numbers are equal within half a unit of
 the gold's last place, other golds must stand as whole words in what the response declares or concludes.
 Released scorer: first character for options; open answers must equal the stored text or be within 5 % of the
@@ -51,6 +52,7 @@ class MMMU(Benchmark):
     metric = "accuracy"
     max_new_tokens = 512
     typical_chance = 24.7
+    prompt_styles: ClassVar[tuple[PromptStyle, ...]] = ("official", "paper", "authors")
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
         "images": ("all", "all (what the model accepts) or first (as the released code)"),
         "options": ("literal", "literal, or single_quote: cut options out as the released code does, faults included"),
@@ -72,7 +74,8 @@ class MMMU(Benchmark):
         """One question; the subject is the middle of the id."""
         subject = "_".join(str(row.get("id", "")).split("_")[1:-1])
         lettered = row["question_type"] == "multiple-choice"
-        choices = tuple(_TAG.sub("", o) for o in self._options(row["options"])) if lettered else ()
+        raw = tuple(self._options(row["options"])) if lettered else ()
+        choices = tuple(_TAG.sub("", option) for option in raw)
         if lettered and not choices:
             raise UserError(f"mmmu row {index}: a multiple-choice question without options; fill in the options")
         answer = str(row["answer"])
@@ -93,7 +96,7 @@ class MMMU(Benchmark):
                 "question_type": str(row["question_type"]),
                 "images": "several" if (present or tagged) > 1 else "one",
             },
-            extra={"stored": answer},
+            extra={"stored": answer} | ({"raw options": list(raw)} if raw != choices else {}),
         )
 
     def _options(self, stored: Any) -> Sequence[str]:
@@ -101,8 +104,16 @@ class MMMU(Benchmark):
             return stored.split("'")[1::2]
         return columns.options(stored)
 
+    def places_images(self, style: PromptStyle) -> bool:
+        """At the tags of question and options, where the authors' prompt keeps them."""
+        return style == "authors"
+
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
-        """In both styles the letter sentence for options, the short sentence for open questions."""
+        """The letter sentence for options, the short sentence for open questions; `authors` keeps the tags."""
+        if style == "authors":
+            raw = sample.extra.get("raw options", sample.choices)
+            lines = "".join(f"\n{letter}. {text}" for letter, text in zip(sample.options, raw, strict=True))
+            return f"{sample.question}{lines}\n\n{LETTER_SENTENCE if sample.choices else SHORT_SENTENCE}"
         listed = "".join(f"\n{letter}. {text}" for letter, text in sample.options.items())
         asked = f"{sample.question} Options:{listed}\n{LETTER_SENTENCE}"
         if not sample.choices:

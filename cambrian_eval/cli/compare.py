@@ -59,7 +59,8 @@ def compare(
     print(output.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))
     _print_lengths(long)
     if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in names]:
-        print(f"note: not compared (missing in one run, or the gold answers are withheld): {', '.join(left)}")
+        why = "missing in one run, graded by a judge, or the gold answers are withheld"
+        print(f"note: not compared ({why}): {', '.join(left)}")
     if drawn := [name for name in names if is_synthetic(first.info["benchmarks"][name])]:
         print(f"note: synthetic data, no score of the published benchmark: {', '.join(sorted(drawn))}")
     if settings:

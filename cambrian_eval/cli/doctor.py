@@ -27,10 +27,18 @@ NEEDS = (
 )
 
 
-def doctor(json: bool = typer.Option(False, "--json", help="One JSON object instead of text.")) -> None:
+def doctor(
+    data: bool = typer.Option(False, help="Say for each benchmark where its rows would come from."),
+    benchmark: str = typer.Option("everything", help="With --data: only these benchmarks or suites."),
+    offline: bool = typer.Option(False, help="With --data: look at caches only."),
+    json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
+) -> None:
     """Show versions, devices and cache folders, and what is missing for which feature."""
     from cambrian_eval.cli import output
 
+    if data:
+        _data(benchmark, offline, json)
+        return
     found = examine()
     if json:
         print(output.as_json(found))
@@ -48,6 +56,29 @@ def doctor(json: bool = typer.Option(False, "--json", help="One JSON object inst
         print(f"proxy for {name}: {value}")
     missing = [f"{p['name']} ({p['for']})" for p in found["packages"] if not p["version"]]
     print(f"missing: {'; '.join(missing) or 'nothing'}")
+
+
+def _data(benchmark: str, offline: bool, json: bool) -> None:
+    """The first address of each benchmark that has its rows, and what was recorded when they were first seen."""
+    from dataclasses import asdict
+
+    from cambrian_eval.cli import output
+    from cambrian_eval.data.places import places
+    from cambrian_eval.data.seen import seen_file
+    from cambrian_eval.registry import load_benchmark
+
+    found = places([load_benchmark(name) for name in output.benchmarks(benchmark)], offline)
+    if json:
+        print(output.as_json({"data": [asdict(place) for place in found], "seen": str(seen_file())}))
+        return
+    rows = [["benchmark", "rows", "state", "address", "revision", "seen before"]]
+    for p in found:
+        expected = f"{p.rows:,}" if p.rows else "-"
+        rows.append([p.benchmark, expected, p.state, p.address, p.revision[:12], p.seen or "-"])
+    print(output.table(rows, right=(1,)))
+    for place in found:
+        if place.reason:
+            print(f"{place.benchmark}: {place.reason}")
 
 
 def examine() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import typer
 
 
 def fetch(
-    benchmarks: list[str] = typer.Argument(None, help="Benchmark names, or all."),
+    benchmarks: list[str] = typer.Argument(None, help="Benchmarks, suites, all (the paper's sixteen) or everything."),
     model: list[str] = typer.Option([], "--model", help="A model to download, with its vision towers; repeatable."),
     revision: str = typer.Option(None, help="Revision of the datasets instead of the benchmark's own."),
 ) -> None:

@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from cambrian_eval.benchmark import Benchmark
     from cambrian_eval.models.recipes.recipe import Recipe
 
-KINDS = ("benchmarks", "models", "conditions", "scorers", "recipes", "formats")
+KINDS = ("benchmarks", "suites", "models", "conditions", "scorers", "recipes", "formats")
 
 
 def list_(
-    kind: str = typer.Argument(None, help="benchmarks, models, conditions, scorers, recipes, formats. [default: all]"),
+    kind: str = typer.Argument(None, help=f"{', '.join(KINDS)}. [default: all]"),
     options: str = typer.Option(None, metavar="KIND", help="With models: the options of this adapter (-M name=value)."),
     json: bool | None = typer.Option(None, "--json", help="Print one JSON object instead of text."),
 ) -> None:
-    """List benchmarks by category, models, conditions, scorers, recipes and import formats."""
+    """List benchmarks by category, suites, models, conditions, scorers, recipes and import formats."""
     from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError, unknown
 
@@ -41,8 +41,10 @@ def list_(
 
 
 def _summaries(kind: str) -> dict[str, str]:
-    from cambrian_eval.registry import adapter_names, conditions, load_adapter, scorers
+    from cambrian_eval.registry import adapter_names, conditions, load_adapter, scorers, suites
 
+    if kind == "suites":
+        return {name: f"{suite.summary}: {', '.join(suite.benchmarks)}" for name, suite in suites().items()}
     if kind == "models":
         return {name: load_adapter(name).summary for name in adapter_names()}
     if kind == "formats":
@@ -60,7 +62,9 @@ def _installed() -> list[Benchmark]:
 
 
 def _as_json(kind: str | None) -> dict[str, Any]:
-    from cambrian_eval.registry import adapter_names, scorers
+    from dataclasses import asdict
+
+    from cambrian_eval.registry import adapter_names, scorers, suites
 
     if kind == "recipes":
         from cambrian_eval.models.recipes.catalog import all_recipes
@@ -80,6 +84,11 @@ def _as_json(kind: str | None) -> dict[str, Any]:
             "source": b.source.repo,
             "scorers": [n for n, s in scorers().items() if s.unavailable(b) is None],
             "settings": b.settings,
+            "addresses": [address.text for address in b.source.addresses()],
+            "columns": list(b.schema) or list(b.source.columns),
+            "suites": [name for name, suite in suites().items() if b.name in suite.benchmarks],
+            "judged": b.judging is not None,
+            "published": [asdict(p) for p in b.published],
         }
         for b in _installed()
     ]
@@ -91,7 +100,7 @@ def _all() -> None:
 
     found = _benchmarks()
     print(f"\nmodels:   {', '.join(adapter_names())}")
-    for kind in ("conditions", "scorers"):
+    for kind in ("suites", "conditions", "scorers"):
         print(f"{kind}:")
         for name, summary in _summaries(kind).items():
             print(f"  {name:<10}  {summary}")
@@ -145,7 +154,9 @@ def _benchmarks() -> list[Benchmark]:
         if inside:
             rows.append([f"-- {category}", "", "", "", "", ""])
         for b in inside:
-            source = f"{b.source.repo} ({b.source.split})" if b.source.n_rows else "only your own rows (--data-root)"
+            source = (
+                f"{b.source.repo} ({b.source.split})" if b.source.is_published else "only your own rows (--data-root)"
+            )
             rows.append(
                 [b.name, str(b.source.n_rows or "-"), f"{b.typical_chance:g}", f"{b.scale:g}", b.metric, source]
             )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.safe_text import printable
 from cambrian_eval.sample import Result
+
+if TYPE_CHECKING:
+    from cambrian_eval.registry import Named
 
 
 def names(text: str | None) -> list[str]:
@@ -17,26 +20,26 @@ def names(text: str | None) -> list[str]:
 
 
 def benchmarks(text: str | None, offered: Collection[str] | None = None) -> list[str]:
-    """Benchmark names from the command line: names, category names, or `all`.
+    """Benchmark names from the command line; see `named`."""
+    return list(named(text, offered).benchmarks)
 
-    `all` and categories stand for those `offered` only, where the data has not all of them, and for those with a
-    published dataset: the others must be named.
+
+def named(text: str | None, offered: Collection[str] | None = None) -> Named:
+    """What `a,b c` stands for: names, suites, categories, `all` and `everything`; says on stderr what `all` leaves out.
+
+    Words for several benchmarks stand for those `offered` only, where the data has not all of them.
     """
-    from cambrian_eval.registry import CATEGORIES, benchmark_names, load_benchmark
+    from cambrian_eval.registry import CATEGORIES
+    from cambrian_eval.registry import named as resolved
 
-    def meant() -> list[str]:
-        names = [b for b in benchmark_names() if offered is None or b in offered]
-        return [b for b in names if load_benchmark(b).source.n_rows]
-
-    found: list[str] = []
-    for name in (n.strip() for n in (text or "").split(",") if n.strip()):
-        if name == "all":
-            found += meant()
-        elif name in CATEGORIES:
-            found += [b for b in meant() if load_benchmark(b).category == name]
-        else:
-            found += [load_benchmark(n).name for n in name.split()]
-    return list(dict.fromkeys(found))
+    words = []
+    for part in (p.strip() for p in (text or "").split(",") if p.strip()):
+        whole = part.lower() in {category.lower() for category in CATEGORIES}
+        words += [part] if whole else part.split()
+    found = resolved(words, offered)
+    for line in found.says:
+        say(line)
+    return found
 
 
 def settings(texts: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -122,7 +125,8 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
         if not r.complete and not r.synthetic and r.score is not None:
             source = load_benchmark(r.benchmark).source
             whole = max(source.n_kept, default=source.n_rows)
-            of = f"{r.n:,} of {whole:,} rows" if whole else f"{r.n:,} rows of your own"
+            of = f"{r.n:,} of {whole:,} rows" if whole else f"{r.n:,} rows"
+            of += "" if source.is_published else " of your own"
             noted.setdefault(f"subset: {of}", []).append(r.benchmark)
     for note, where in noted.items():
         places = list(dict.fromkeys(where))
@@ -156,9 +160,9 @@ def published(model: str, found: Sequence[Result]) -> dict[str, float]:
 
 
 def averages(found: Sequence[Result]) -> str:
-    """Category averages by the paper's formulas, for the first scorer and each condition."""
+    """Category averages by the paper's formulas and those of suites, for the first scorer and each condition."""
     from cambrian_eval.results.averages import averages as compute
-    from cambrian_eval.results.averages import judges
+    from cambrian_eval.results.averages import judges, suite_averages
 
     lines = []
     scorer = found[0].scorer
@@ -173,4 +177,9 @@ def averages(found: Sequence[Result]) -> str:
         cells = [f"{a.label} {number(a.value)}" for a in compute(scores, partial).values() if a.value is not None]
         if cells:
             lines.append(f"{what} ({condition}, {scorer}): " + " · ".join(cells))
+        ran = {r.benchmark: None for r in found if r.condition == condition}
+        own = suite_averages({**ran, **scores}, partial).values()
+        if shown := [f"{a.label} {number(a.value)}" for a in own if a.value is not None]:
+            suites = what.replace("averages", "suites")
+            lines.append(f"{suites} ({condition}, {scorer}): " + " · ".join(shown))
     return "\n".join(lines)

@@ -38,7 +38,7 @@ DEMO = (
 def run(
     context: typer.Context,
     model: str = typer.Option(None, help="chance, cambrian:PATH, hf:ID, openai:NAME, or a Hub id."),
-    benchmark: str = typer.Option(None, help="Names separated by commas, a category, or all."),
+    benchmark: str = typer.Option(None, help="Names, suites or categories separated by commas, all, or everything."),
     out: Path = typer.Option(None, help="The run folder; an existing run is resumed."),
     vision: str = typer.Option(None, help="Conditions separated by commas; see `list conditions`. [default: on]"),
     data: str = typer.Option(None, help="hub, mini or mini:N. [default: hub]"),
@@ -51,7 +51,9 @@ def run(
         metavar="NAME|FILE",
         help="Decoding, thinking and prompts of a model; see `list recipes`. [default: paper]",
     ),
-    prompts: str = typer.Option(None, help="official (released code) or paper (appendix). [default: official]"),
+    prompts: str = typer.Option(
+        None, help="official (released code), paper (appendix) or authors (of the benchmark). [default: official]"
+    ),
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),
     official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     limit: int = typer.Option(None, min=1, help="Run only the first N samples of each benchmark; pairs stay whole."),
@@ -165,10 +167,12 @@ def run(
     if model is None:
         raise UserError("no model named; give --model, for example --model chance or --model nyu-visionx/cambrian-8b")
     if benchmark is None:
-        raise UserError("no benchmark named; give --benchmark NAME[,NAME...], a category, or all")
+        raise UserError("no benchmark named; give --benchmark NAME[,NAME...], a suite, a category, or all")
     if out is None:
         raise UserError("no run folder named; give --out FOLDER")
     where = DataSpec.parse(data or "hub", data_root, revision, offline, allow_urls, rehash)
+    asked = output.named(benchmark, where.offered)
+    own_settings = output.settings(set_)
     chosen = None if recipe is None else load(recipe)
     given = Given(
         prompts=prompts,  # type: ignore[arg-type]
@@ -180,7 +184,7 @@ def run(
         processor=processor_settings({"processor": ",".join(processor)}),
     )
     settings = Settings(
-        benchmarks=tuple(output.benchmarks(benchmark, where.offered)),
+        benchmarks=asked.benchmarks,
         conditions=tuple(output.names(vision or "on")),
         data=where,
         scorers=tuple(output.names(scorer)),
@@ -193,7 +197,10 @@ def run(
         retry_failed=retry_failed,
         allow_mixed=allow_mixed,
         on_change=on_change,  # type: ignore[arg-type]
-        benchmark_settings=output.settings(set_),
+        benchmark_settings={
+            name: {**asked.settings.get(name, {}), **own_settings.get(name, {})}
+            for name in {**asked.settings, **own_settings}
+        },
         shard=None if shard is None else Shard.parse(shard),
         offline=offline,
         **applied(chosen, given),

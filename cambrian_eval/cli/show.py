@@ -20,7 +20,7 @@ def show(
     data_root: Path = typer.Option(None, help="Folder with one sub-folder for each benchmark."),
     recipe: str = typer.Option(None, metavar="NAME|FILE", help="Print this recipe, and prompts as it words them."),
     model: str = typer.Option(None, help="Print prompts in this model's chat template; loads no weights."),
-    prompts: str = typer.Option(None, help="official or paper. [default: official]"),
+    prompts: str = typer.Option(None, help="official, paper or authors. [default: official]"),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; may be repeated."),
     images: Path = typer.Option(None, help="Folder to write the images to."),
     offline: bool = typer.Option(False, help="No network; use the caches only."),
@@ -84,6 +84,7 @@ def show(
                 system=settings.system,
                 thinking=settings.thinking,
                 order=settings.order,
+                places_images=declared.places_images(settings.prompts),
             )
             text = written(model, {}, request)
         print("\n".join([text, *after]))

@@ -6,7 +6,6 @@ row group cannot be read that way; its images are copied once, in a stream, to a
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +14,10 @@ from typing import Any
 
 from cambrian_eval.data.cells import image_cell
 from cambrian_eval.data.jsonl import read_objects
+from cambrian_eval.data.spilled import Spilled
 from cambrian_eval.data.table import Table
 from cambrian_eval.errors import UserError, one_line
-from cambrian_eval.image import IMAGE_COLUMN, MAX_BYTES, LazyImage
+from cambrian_eval.image import IMAGE_COLUMN, LazyImage
 
 KEPT_BYTES = 192 << 20
 """Encoded images kept from row groups read lately."""
@@ -214,40 +214,16 @@ def _bytes(value: Any, name: str, roots: Sequence[Path], urls: bool) -> bytes:
 
 
 def _spill(file: Any, group: int, column: str, read: Callable[[Any, str], bytes]) -> list[Any]:
-    """Copies one large row group's images to a temporary file in a stream; equal images are stored once."""
-    import hashlib
-
-    store = tempfile.TemporaryFile(prefix="cambrian-eval-images-")  # noqa: SIM115 - lives as long as the images
-    lock = threading.Lock()
-    known: dict[bytes, tuple[int, int]] = {}
-
-    def keep(data: bytes) -> LazyImage:
-        if len(data) > MAX_BYTES:
-            return LazyImage.unreadable(f"an image of {len(data)} bytes, more than the limit of {MAX_BYTES}")
-        digest = hashlib.sha256(data).digest()
-        if digest not in known:
-            store.seek(0, 2)
-            known[digest] = store.tell(), len(data)
-            store.write(data)
-        return LazyImage(_reader(store, lock, *known[digest]))
-
+    """Copies one large row group's images to a temporary file in a stream."""
+    spilled = Spilled()
     found: list[Any] = []
     for array in _batches(file, group, column):
         for value in array.to_pylist():
             if isinstance(value, list):
-                found.append([keep(read(v, column)) for v in value])
+                found.append([spilled.keep(read(v, column)) for v in value])
             else:
-                found.append(None if value is None else keep(read(value, column)))
+                found.append(None if value is None else spilled.keep(read(value, column)))
     return found
-
-
-def _reader(store: Any, lock: threading.Lock, offset: int, size: int) -> Callable[[], bytes]:
-    def read() -> bytes:
-        with lock:
-            store.seek(offset)
-            return bytes(store.read(size))
-
-    return read
 
 
 def read_jsonl(files: Sequence[Path], root: Path, urls: bool = False) -> Table:

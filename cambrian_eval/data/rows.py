@@ -6,16 +6,16 @@ file) until a request needs them, so memory does not grow with the images of a d
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.benchmark import Benchmark, HubSource, Join, absent_answer, check_answers, row_to_sample
+from cambrian_eval.benchmark import Benchmark, Join, absent_answer, check_answers, row_to_sample
 from cambrian_eval.data.cells import confined
 from cambrian_eval.data.fingerprints import folder_fingerprint, rows_fingerprint
 from cambrian_eval.data.joins import joined
+from cambrian_eval.data.sources import from_hub
 from cambrian_eval.data.table import Row, Table, columns_of
 from cambrian_eval.errors import UserError, describe
 from cambrian_eval.sample import Sample
@@ -72,7 +72,7 @@ class DataSpec:
             return None
         from cambrian_eval.demo import miniature
 
-        return frozenset(miniature.NAMES)
+        return frozenset(miniature.names())
 
     @property
     def text(self) -> str:
@@ -115,12 +115,14 @@ def load_samples(
                 absent.append((f"row {i}", column))
     _check_ids(benchmark, samples)
     warnings = check_answers(benchmark, samples, absent, f"{benchmark.name} ({provenance['from']})")
+    warnings += [*benchmark.data_notes(samples), *provenance.pop("warnings", ())]
     declared = benchmark.source.n_rows
     complete = spec.mini is None and benchmark.source.is_whole(len(rows), len(samples))
     if spec.mini is None and not complete:
         warnings.append(f"{benchmark.name}: {len(rows)} rows loaded, the published dataset has {declared}")
     if not samples:
         raise UserError(f"{benchmark.name}: no row of {provenance['from']} ({len(rows)}) belongs to the benchmark")
+    samples = list(benchmark.subset(samples)) if spec.mini is None else samples
     kept = [_with_image_id(s) for s in _first(samples, limit)]
     return Loaded(kept, {**provenance, "rows": len(rows)}, tuple(warnings), complete and len(kept) == len(samples))
 
@@ -192,7 +194,7 @@ def _rows(benchmark: Benchmark, spec: DataSpec, images_optional: bool = False) -
         return made, {**where, "fingerprint": rows_fingerprint(made)}
     if spec.root is not None:
         return _from_root(benchmark, spec.root, spec, images_optional)
-    return _from_hub(benchmark, benchmark.source, spec)
+    return from_hub(benchmark, spec.revision, spec.offline, lambda folder: _read_folder(folder, "", None, spec.urls))
 
 
 def _from_root(
@@ -240,8 +242,9 @@ def _read_folder(folder: Path, split: str, skip: Join | None, urls: bool) -> Seq
 
 
 def _read_table(folder: Path, split: str, skip: Join | None, urls: bool) -> Sequence[Row]:
-    """The table of a folder, in the order `save_to_disk`, Parquet, JSONL."""
+    """The table of a folder, in the order `save_to_disk`, Parquet, JSONL, TSV."""
     from cambrian_eval.data.files import read_jsonl, read_parquet, read_saved
+    from cambrian_eval.data.tsv import read_tsv
 
     inside = [p for p in sorted(folder.rglob("*")) if p.is_file()]
     if skip is not None:
@@ -252,7 +255,9 @@ def _read_table(folder: Path, split: str, skip: Join | None, urls: bool) -> Sequ
         return read_parquet(_of_split(parquet, split), folder, urls)
     if lines := [p for p in inside if p.suffix == ".jsonl"]:
         return read_jsonl(_of_split(lines, split), folder, urls)
-    raise UserError(f"{folder} holds neither *.parquet nor *.jsonl files nor a save_to_disk folder")
+    if tables := [p for p in inside if p.suffix == ".tsv"]:
+        return read_tsv(_of_split(tables, split), folder, urls)
+    raise UserError(f"{folder} holds neither *.parquet nor *.jsonl nor *.tsv files nor a save_to_disk folder")
 
 
 SPLITS = ("train", "validation", "val", "dev", "testmini", "testdev", "test")
@@ -269,31 +274,3 @@ def _of_split(files: list[Path], split: str) -> list[Path]:
         found = ", ".join(sorted(set(named.values())))
         raise UserError(f"{files[0].parent} has no file of split {split!r}; found splits: {found}")
     return wanted
-
-
-def _from_hub(benchmark: Benchmark, source: HubSource, spec: DataSpec) -> tuple[Sequence[Row], dict[str, Any]]:
-    """Rows from the hub's cache or the hub, at the pinned revision."""
-    from cambrian_eval.data.hub import load_files, load_table, resolved_revision
-
-    if not source.n_rows:
-        raise UserError(f"{benchmark.name} has no published dataset; give the folder of your own rows with --data-root")
-    if spec.offline:
-        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
-    revision = resolved_revision(source.repo, spec.revision or source.revision, spec.offline)
-    if source.files:
-        folder = load_files(source.repo, source.files, revision, spec.offline)
-        rows: Sequence[Row] | None = benchmark.rows_from_folder(folder)
-        if rows is None:
-            raise UserError(f"{source.repo} at {revision} does not hold the files {', '.join(source.files)}")
-    else:
-        rows = load_table(source.repo, source.config, source.split, revision, spec.offline)
-        if source.join is not None:
-            images = load_table(source.repo, source.join.config, source.join.split, revision, spec.offline)
-            rows = joined(rows, images, source.join)
-    where = f"{source.repo} ({source.config or 'default'}, {source.split})"
-    return rows, {
-        "from": where,
-        "kind": "hub",
-        "revision": revision,
-        "fingerprint": f"{source.repo}@{revision}",
-    }

@@ -24,7 +24,8 @@ from cambrian_eval.errors import UserError, describe
 from cambrian_eval.imports.formats import opened
 from cambrian_eval.imports.log import Entry, Format, Source
 from cambrian_eval.imports.matching import Matching, check_strict, match
-from cambrian_eval.results.grading import IMPORTED, save_results, score_cell, usable_scorers
+from cambrian_eval.results.cell_notes import IMPORTED
+from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
 from cambrian_eval.running import manifest
 from cambrian_eval.running.runner import check
 from cambrian_eval.running.settings import Settings
@@ -212,14 +213,15 @@ def _store(
 ) -> None:
     """The responses, and beside them what the log says."""
     info = store.info
-    limit, about = info["benchmarks"][cell.benchmark].get("max_new_tokens"), info["responses_depend_on"]
+    asked_of, about = info["benchmarks"][cell.benchmark], info["responses_depend_on"]
+    limit, placed = asked_of.get("max_new_tokens"), asked_of.get("places_images", False)
     writer = store.writer(cell)
     beside = []
     try:
         for one in matching.matches:
             entry, sample = one.entry, one.sample
             prompt = entry.prompt or settings.prompt(benchmark, sample)
-            parts = key_parts(limit, about.get("seed"), about, entry.repeat)
+            parts = key_parts(limit, about.get("seed"), about, entry.repeat, placed)
             key = request_key(fingerprint, prompt, (), parts)
             notes = {} if entry.prompt else {"prompt_assumed": True}
             response = Response(sample.id, entry.response, entry.finish, entry.error, notes=notes)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.image import LazyImage
+from cambrian_eval.interleave import text_of
 from cambrian_eval.model import Adapter, Claim, Model, option
 from cambrian_eval.models.local import LocalOptions, device_of, display_name, loading
 from cambrian_eval.sample import Request, Response, failed_response
@@ -34,6 +36,10 @@ ALONE = (
 )
 
 
+MARGIN = 10
+"""Black pixels between images that are joined."""
+
+
 @dataclass(frozen=True)
 class _Tag:
     """What a response needs of its request; the request itself keeps decoded pixels in memory."""
@@ -46,7 +52,7 @@ class _Tag:
 class CambrianModel:
     """A loaded checkpoint that answers requests in batches, with each image encoded once."""
 
-    max_images: int | None = 1
+    max_images: int | None
     decodes = frozenset(
         (
             *("temperature", "top_p", "top_k", "min_p", "seed", "stop", "system", "thinking_off"),
@@ -60,8 +66,17 @@ class CambrianModel:
         "text_first": "Cambrian-1 was trained with the image before the question",
     }
 
-    def __init__(self, name: str, fingerprint: str, processor: Any, driver: Driver, facts: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        fingerprint: str,
+        processor: Any,
+        driver: Driver,
+        facts: Mapping[str, Any],
+        join_images: bool = False,
+    ) -> None:
         self.name = name
+        self.max_images = None if join_images else 1
         self.fingerprint = fingerprint
         self.processor = processor
         self.driver = driver
@@ -104,17 +119,18 @@ class CambrianModel:
         from .cambrian.prompts import IMAGE_MARK
         from .sampling import stream_of
 
-        if len(request.images) > 1:
+        if len(request.images) > 1 and self.max_images == 1:
             raise UserError(f"request {request.id!r} has {len(request.images)} images; Cambrian-1 takes one")
-        text, notes = request.prompt, dict[str, Any]()
+        text, notes = text_of(request), dict[str, Any]()
         if marks := text.count(IMAGE_MARK):
             # The network would take the mark for a second image.
             text, notes = text.replace(IMAGE_MARK, ""), {"image_marks_removed": marks}
+        if len(request.images) > 1:
+            notes["images_joined"] = len(request.images)
         source = None
         if request.images:
-            image = request.images[0]
-            pixels = image.load()
-            source = ImageSource(image.sha256, pixels.size, lambda: pixels)
+            name, pixels = joined(request.images)
+            source = ImageSource(name, pixels.size, lambda: pixels)
         system = None if request.system is None else request.system.replace(IMAGE_MARK, "")
         ids = self.processor.token_ids(self.prompt(text, source is not None, system))
         tag = _Tag(request.id, notes, request.decoding.stop)
@@ -144,10 +160,31 @@ class CambrianModel:
         )
 
 
+def joined(images: Sequence[LazyImage]) -> tuple[str, Image]:
+    """The image, or several side by side in one, with a name that is equal for equal images."""
+    shown = [image.load() for image in images]
+    if len(shown) == 1:
+        return images[0].sha256, shown[0]
+    from PIL import Image as pillow
+
+    width = sum(image.width for image in shown) + MARGIN * (len(shown) - 1)
+    whole = pillow.new("RGB", (width, max(image.height for image in shown)))
+    left = 0
+    for image in shown:
+        whole.paste(image, (left, 0))
+        left += image.width + MARGIN
+    return "+".join(image.sha256 for image in images), whole
+
+
 @dataclass(frozen=True)
 class CambrianOptions(LocalOptions):
     """Options of `cambrian`."""
 
+    images: str = option(
+        "first",
+        choices=("first", "join"),
+        help="Of several images in a question, the first alone, or all side by side in one.",
+    )
     attention: str | None = option(
         None,
         choices=("sdpa", "flash_attention_2", "eager"),
@@ -229,9 +266,11 @@ class CambrianAdapter(Adapter):
                     "attention": options.attention or "sdpa",
                     "quantize": options.quantize,
                 }
+                join = options.images == "join"
+                settings |= {"images": "joined"} if join else {}
                 fingerprint = content.identity("cambrian", {**settings, "allow_missing": options.allow_missing})
         facts = _facts(driver, settings, options) | more | {"self_check": checked}
-        return CambrianModel(display_name(rest, options.adapter), fingerprint, processor, driver, facts)
+        return CambrianModel(display_name(rest, options.adapter), fingerprint, processor, driver, facts, join)
 
     def written(self, rest: str, options: CambrianOptions, request: Request) -> str:
         """The prompt in the checkpoint's conversation template; needs its configuration and tokenizer alone."""
@@ -244,7 +283,7 @@ class CambrianAdapter(Adapter):
         checkpoint = Checkpoint.open(rest)
         own = checkpoint.template(checkpoint.config(), load_tokenizer(checkpoint.folder).get_vocab())
         chosen = own if options.template is None else prompts.template(options.template)
-        return prompts.render_chat(chosen, _chat(request.prompt, bool(request.images), request.system), True)
+        return prompts.render_chat(chosen, _chat(text_of(request), bool(request.images), request.system), True)
 
     def fetch(self, rest: str) -> list[str]:
         """The checkpoint first, because its config names the towers; of each repository one form of the weights."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from cambrian_eval import interleave
 from cambrian_eval.endpoint.address import is_openai
 from cambrian_eval.endpoint.batch import PRICE, BatchEndpoint
 from cambrian_eval.endpoint.budget import (
@@ -35,6 +36,7 @@ from cambrian_eval.endpoint.failures import Failure
 from cambrian_eval.endpoint.parameters import DECODING, EXTENSIONS, REASONING_ALLOWANCE, ChatRequest, thinking_modes
 from cambrian_eval.endpoint.responses import ChatResponse, printable
 from cambrian_eval.errors import UserError
+from cambrian_eval.interleave import text_of
 from cambrian_eval.model import Adapter, Model, option
 from cambrian_eval.models.image_parts import MOST_BYTES, ImageParts
 from cambrian_eval.models.transformers_vlm.processor_settings import parse
@@ -222,7 +224,7 @@ def chat_of(
 
     `counted_as` is the model whose rule for the tokens of an image applies; empty where no rule is known.
     """
-    prompt = printable(request.prompt)
+    prompt = printable(text_of(request))
     tokens = estimated_tokens(prompt) + 8
     first: tuple[Mapping[str, Any], ...] = ()
     if request.system is not None:
@@ -245,13 +247,19 @@ def chat_of(
 
     if not request.images:
         return chat(prompt), {}
-    images = [parts.of(image) for image in request.images]
-    most = tokens + sum(most_image_tokens(counted_as, *image.size) for image in images)
-    tokens += sum(image_tokens(*image.size) for image in images)
-    shown, text = [image.part for image in images], {"type": "text", "text": prompt}
-    content = [text, *shown] if request.order == "text_first" else [*shown, text]
-    reencoded = [image.note for image in images if image.note]
-    return chat(content, most, len(images)), {"reencoded": reencoded} if reencoded else {}
+    content: list[Any] = []
+    reencoded, most, shown = [], tokens, 0
+    for piece in interleave.parts(request):
+        if isinstance(piece, str):
+            content.append({"type": "text", "text": printable(piece)})
+            continue
+        image = parts.of(piece)
+        content.append(image.part)
+        most += most_image_tokens(counted_as, *image.size)
+        tokens += image_tokens(*image.size)
+        reencoded += [image.note] if image.note else []
+        shown += 1
+    return chat(content, most, shown), {"reencoded": reencoded} if reencoded else {}
 
 
 def _response(request: _InFlight, outcome: ChatResponse | Failure) -> Response:

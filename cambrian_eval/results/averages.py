@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.benchmark import PAPER
-from cambrian_eval.registry import average_divisor
+from cambrian_eval.registry import average_divisor, suites
 from cambrian_eval.results.basis import STALE, mixed_rules
 
 if TYPE_CHECKING:
@@ -61,6 +61,19 @@ def averages(scores: Mapping[str, float | None], incomplete: Collection[str] = (
     return {name: _average(name, members, scores, incomplete) for name, members in formulas.items()}
 
 
+def suite_averages(scores: Mapping[str, float | None], incomplete: Collection[str] = ()) -> dict[str, Average]:
+    """The averages of the suites whose benchmarks are all among the scores, the paper's left out.
+
+    A suite's average is its own: it enters no category and no overall average.
+    """
+    others = {name: suite for name, suite in suites().items() if name != "paper"}
+    return {
+        name: _average(name, suite.benchmarks, scores, incomplete)
+        for name, suite in others.items()
+        if set(suite.benchmarks) <= scores.keys()
+    }
+
+
 def judges(results: Iterable[Result]) -> list[str]:
     """Which LLM judges decided the results, as their notes name them; empty for rules."""
     named = (note.removeprefix(JUDGED_BY) for r in results for note in r.notes if note.startswith(JUDGED_BY))
@@ -70,7 +83,9 @@ def judges(results: Iterable[Result]) -> list[str]:
 def by_run(results: Iterable[Result]) -> list[dict[str, Any]]:
     """The averages of every condition and scorer among the results, as plain JSON; none without a score."""
     cells: dict[tuple[str, str], list[Result]] = {}
+    ran: dict[str, dict[str, float | None]] = {}
     for result in results:
+        ran.setdefault(result.condition, {})[result.benchmark] = None
         cells.setdefault((result.condition, result.scorer), []).append(result)
     found = []
     for (condition, scorer), mine in cells.items():
@@ -79,9 +94,12 @@ def by_run(results: Iterable[Result]) -> list[dict[str, Any]]:
         if any(note.startswith(STALE) for r in mine for note in r.notes):
             continue
         scores = {r.benchmark: r.score for r in mine}
-        for average in averages(scores, [r.benchmark for r in mine if not r.complete]).values():
+        partial = [r.benchmark for r in mine if not r.complete]
+        own = suite_averages({**ran[condition], **scores}, partial)
+        named = [(f"suite {name}", average) for name, average in own.items()]
+        for name, average in [*averages(scores, partial).items(), *named]:
             if average.value is not None:
-                about = {"name": average.name, "value": average.value, "partial": average.partial}
+                about = {"name": name, "value": average.value, "partial": average.partial}
                 found.append({"condition": condition, "scorer": scorer, **about, "members": list(average.members)})
     return found
 

@@ -46,7 +46,8 @@ def our_version() -> str:
     package = Path(__file__).resolve().parents[1]
     files = [p for room in ("scoring", "benchmarks") for p in sorted((package / room).rglob("*.py"))]
     digest = blake2b(digest_size=4)
-    for file in (*files, package / "benchmark.py", package / "scorer.py", package / "results" / "grading.py"):
+    own = ("benchmark.py", "formula.py", "judging.py", "scorer.py", "results/grading.py")
+    for file in (*files, *(package / name for name in own)):
         digest.update(file.read_bytes())
     return f"{version(OURS)}+{digest.hexdigest()}"
 
@@ -147,6 +148,7 @@ def unchecked(run: Run, results: Iterable[Result]) -> bool:
         or not run.has_samples(r.benchmark)
         or run.verdicts_hash(Cell(r.benchmark, r.condition), r.scorer) is None
         for r in results
+        if r.basis is not None or r.score is not None  # else it waits for a judge
     )
 
 

@@ -45,7 +45,9 @@ def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
         )
     found = [c for name in common if (c := _compare(a, b, name, condition_a, condition_b, scorer)) is not None]
     if not found:
-        raise UserError(f"{', '.join(common)}: the gold answers are withheld, so scores cannot be compared")
+        raise UserError(
+            f"{', '.join(common)}: the gold answers are withheld, or a judge is needed, so scores cannot be compared"
+        )
     corrected = statistics.holm([c.paired.p_value for c in found])
     return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
 
@@ -71,7 +73,10 @@ def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
 
 
 def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> Comparison | None:
-    """The comparison of one benchmark; None where its gold answers are withheld."""
+    """The comparison of one benchmark; None where its answers are withheld or the scorer cannot score it."""
+    benchmark = benchmark_of(a, name)
+    if benchmark.judging is not None and scorer != "judge":
+        return None
     verdicts_a = _verdicts(a, Cell(name, condition_a), scorer)
     verdicts_b = _verdicts(b, Cell(name, condition_b), scorer)
     shared = [s for s in a.samples(name) if s.id in verdicts_a and s.id in verdicts_b]
@@ -94,18 +99,21 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
         _check_images(a, b, Cell(name, condition_a), [s.id for s in shared])
     _check_judges(a, b, name, condition_a, condition_b, scorer)
     _check_rules(a, b, name, condition_a, condition_b, scorer)
-    benchmark = benchmark_of(a, name)
     units_a = cell_units(benchmark, shared, a, Cell(name, condition_a), scorer)
     units_b = cell_units(benchmark, shared, b, Cell(name, condition_b), scorer)
-    weights = benchmark.metrics(sorted({u.stratum for u in units_a})).get("score", {})
-    paired = statistics.paired(units_a, units_b, weights, clusters(shared), len(shared))
+    whole_a, whole_b = len(units_a), len(units_b)
+    if benchmark.judging is not None:  # responses that the judge left undecided in one run are compared in none
+        units_a, units_b = repeats.in_all(units_a, units_b)
+    formula = benchmark.metrics(sorted({u.stratum for u in units_a})).get("score", {})
+    paired = statistics.paired(units_a, units_b, formula, clusters(shared), len(shared))
     if paired is None:
         raise UserError(f"{name}: the common samples contribute nothing to the headline metric")
-    for run, condition, verdicts, score in (
-        (a, condition_a, verdicts_a, paired.a),
-        (b, condition_b, verdicts_b, paired.b),
+    for run, condition, verdicts, score, is_whole in (
+        (a, condition_a, verdicts_a, paired.a, len(units_a) == whole_a),
+        (b, condition_b, verdicts_b, paired.b, len(units_b) == whole_b),
     ):
-        _check_stored(run, Cell(name, condition), scorer, score if len(verdicts) == len(shared) else None)
+        is_whole = is_whole and len(verdicts) == len(shared)
+        _check_stored(run, Cell(name, condition), scorer, score if is_whole else None)
     return Comparison(name, paired, 1.0, len(verdicts_a) - len(shared), len(verdicts_b) - len(shared))
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.benchmark import Benchmark, Unit
 from cambrian_eval.errors import UserError
+from cambrian_eval.formula import Ratio
 from cambrian_eval.json_input import parse_object
 from cambrian_eval.registry import check_conditions
 from cambrian_eval.results import repeats, statistics
@@ -263,7 +264,7 @@ def _state(
     table = statistics.cluster_table(units, weights, [cluster[i] for i in ids], keep_empty=True)
     missing = n - table.sums.shape[0]
     padded = [np.vstack([x, np.zeros((missing, x.shape[1]))]) for x in (table.sums, table.counts)]
-    return _State(score, statistics.ClusterTable(padded[0], padded[1], table.weights))
+    return _State(score, statistics.ClusterTable(padded[0], padded[1], table.terms))
 
 
 def _explained(name: str, a: _Scored, b: _Scored) -> Explanation:
@@ -319,9 +320,11 @@ def _value(scored: _Scored, i: str) -> float | None:
 
 
 def _shares(a: _Scored, shared: Sequence[str]) -> dict[str, float]:
-    """Points that the verdict of each sample is worth in the first run's metric."""
+    """Points that the verdict of each sample is worth in the first run's metric; in a quotient all count the same."""
     units = _units(a, shared, a.verdicts)
     weights = a.benchmark.metrics(sorted({u.stratum for u in units})).get("score", {})
+    if isinstance(weights, Ratio):
+        return dict.fromkeys(shared, a.benchmark.scale / len(shared))
     counts: dict[str, int] = {}
     for unit in units:
         counts[unit.stratum] = counts.get(unit.stratum, 0) + 1

@@ -15,22 +15,17 @@ from typing import Any
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
 from cambrian_eval.condition import graded_samples
 from cambrian_eval.errors import UserError
+from cambrian_eval.formula import Formula
 from cambrian_eval.registry import is_rule, load_benchmark, load_condition, load_scorer
-from cambrian_eval.results import circumstances, repeats, statistics
+from cambrian_eval.results import repeats, statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked, rules_of, with_basis
-from cambrian_eval.running.changes import foreign_note
-from cambrian_eval.running.mixtures import mixture, other_names, ways_of
+from cambrian_eval.results.cell_notes import cell_notes, images_carried
 from cambrian_eval.running.store import CHANGED, Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
 from cambrian_eval.scorer import Scorer
 from cambrian_eval.scoring.reading import unread
 from cambrian_eval.scoring.reply import Reply
-
-IMPORTED = "imported predictions"
-"""The kind of a model in run.json whose responses were made elsewhere: which images it was shown is not known."""
-LOOKS_FROM = 20
-"""With more samples than this, equal responses with and without images are reported."""
 
 
 def grade(
@@ -128,15 +123,38 @@ def score_cell(
         result = summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes)
         rules = rules_of(benchmark.name, name)
         results.append(with_basis(run, result, [s.id for s in samples], verdicts, rules, inputs))
+    if benchmark.judging is not None and not any(_is_judged(r, cell) for r in run.results()):
+        results.append(_not_judged(run, benchmark, cell, samples, records, shared))
     _write_submission(run, benchmark, cell, samples, records[0])
     return results
 
 
+def _is_judged(result: Result, cell: Cell) -> bool:
+    judged = result.scorer == "judge" and result.score is not None
+    return judged and (result.benchmark, result.condition) == (cell.benchmark, cell.condition)
+
+
+def _not_judged(
+    run: Run,
+    benchmark: Benchmark,
+    cell: Cell,
+    samples: Sequence[Sample],
+    records: Sequence[Sequence[Record]],
+    notes: Sequence[str],
+) -> Result:
+    """The result of a benchmark that needs a judge and has not been judged: no score, and how to get one."""
+    nothing = Verdict(0.0, None, "not judged", outcome="undecided")
+    verdicts = [[failed_verdict(r.error) if r.finish == "failed" else nothing for r in row] for row in records]
+    note = f"no score: graded by a judge; cambrian-eval score {run.path} --scorer judge --judge-model NAME"
+    made = summarize_cell(run, benchmark, cell, samples, records, verdicts, "judge", [note, *notes])
+    return replace(made, score=None, interval=None, chance=None, breakdown={}, repeats=None, n_undecided=0)
+
+
 def usable_scorers(benchmark: Benchmark, names: Sequence[str]) -> list[str]:
-    """Those of the named scorers that can score the benchmark; an error where none can."""
+    """Those of the named scorers that can score the benchmark; an error where none can and no judge is needed."""
     reasons = {name: load_scorer(name).unavailable(benchmark) for name in names}
     usable = [name for name, reason in reasons.items() if reason is None]
-    if names and not usable:
+    if names and not usable and benchmark.judging is None:
         raise UserError("; ".join(str(r) for r in reasons.values()))
     return usable
 
@@ -231,47 +249,7 @@ def summarize_cell(
         benchmark, samples, first, scorer, *further, condition=cell.condition, complete=complete, notes=notes
     )
     tokens = _mean_tokens([record for row in repeated for record in row])
-    return replace(made, images=_images_carried(repeated[0]), tokens=tokens, synthetic=is_synthetic(about))
-
-
-def cell_notes(run: Run, cell: Cell, samples: Sequence[Sample], repeated: Sequence[Sequence[Record]]) -> list[str]:
-    """What a reader of any scorer's result of a cell must know, from the responses of each repeat."""
-    info = run.info
-    about = info["benchmarks"][cell.benchmark]
-    records = [record for row in repeated for record in row]
-    kind = "samples" if len(repeated) == 1 else "responses"
-    notes = [*circumstances.notes(info), *(str(w) for w in about["warnings"])]
-    if broken := [r for r in records if r.finish == "failed"]:
-        notes.append(f"{len(broken)} {kind} failed and score 0; the first, {broken[0].id}: {_short(broken[0].error)}")
-    if lost := sum(r.outage for r in records):
-        notes.append(f"{lost} {kind} failed in an outage of the endpoint; run again to request them")
-    notes += foreign_note(run, cell, records)
-    if (mixed := mixture(ways_of(r.notes for r in records))) is not None:
-        notes.append(f"mixed: the responses were made in different ways: {mixed}")
-    details = info["model"].get("details") or {}
-    if names := other_names((r.notes for r in records), details.get("model")):
-        notes.append(f"the server was asked for {details['model']} and answered as {', '.join(names)}")
-    if (dropped := sum(bool(r.notes.get("images_dropped")) for r in records)) > 0:
-        takes = info["model"]["max_images"]
-        fewer = "no images" if takes == 0 else f"at most {takes}"
-        notes.append(f"{dropped} {kind} had images left out: the model takes {fewer}")
-    if (cut := sum(r.finish == "length" for r in records)) > 0:
-        notes.append(f"{cut} responses reached the limit of {about['max_new_tokens']} new tokens")
-    changed = load_condition(cell.condition).changes_answers
-    left_out = about["samples"] - len(samples_of(run, cell)) if changed else 0
-    if left_out:
-        notes.append(f"{left_out} samples are left out: their answers under condition {cell.condition!r} are not known")
-    if len(samples) + left_out < about["samples"]:
-        notes.append(f"partial: {len(samples)} of {about['samples']} samples have a response")
-    carried = _images_carried(repeated[0])
-    if cell.condition == "on" and carried["0"] and details.get("kind") != IMPORTED:
-        notes.append(f"vision on, but {carried['0']} samples carried no image")
-    if (equal := _equal_without_images(run, cell, samples, repeated[0])) > LOOKS_FROM:
-        notes.append(
-            f"all {equal} responses are equal with vision on and off: the model may not look at its images; "
-            "compare `cambrian-eval show` with what the model receives"
-        )
-    return notes
+    return replace(made, images=images_carried(repeated[0]), tokens=tokens, synthetic=is_synthetic(about))
 
 
 def _mean_tokens(records: Sequence[Record]) -> dict[str, float]:
@@ -280,22 +258,6 @@ def _mean_tokens(records: Sequence[Record]) -> dict[str, float]:
     thoughts = [r.thought_tokens for r in records if r.thought_tokens is not None]
     found = {"answer": sum(answers) / len(answers)} if answers else {}
     return found | ({"thoughts": sum(thoughts) / len(thoughts)} if thoughts else {})
-
-
-def _images_carried(records: Sequence[Record]) -> dict[str, int]:
-    """How many requests carried no image, one, or more; failed ones carried none."""
-    counts = Counter(min(len(r.images), 2) for r in records)
-    return {"0": counts[0], "1": counts[1], "more": counts[2]}
-
-
-def _equal_without_images(run: Run, cell: Cell, samples: Sequence[Sample], records: Sequence[Record]) -> int:
-    """How many responses of `on` and `off` are equal, if all are where images were shown; else 0."""
-    if cell.condition not in ("on", "off"):
-        return 0
-    others = run.responses(Cell(cell.benchmark, "off" if cell.condition == "on" else "on"))
-    pairs = [(r, others[s.id]) for s, r in zip(samples, records, strict=True) if s.id in others]
-    shown = [(a, b) for a, b in pairs if (a.images or b.images) and "failed" not in (a.finish, b.finish)]
-    return len(shown) if shown and all(a.text == b.text for a, b in shown) else 0
 
 
 def summarize(
@@ -362,7 +324,7 @@ def _breakdown(
     samples: Sequence[Sample],
     rows: Sequence[Sequence[Verdict]],
     units: Sequence[Unit],
-    metrics: Mapping[str, Mapping[str, float]],
+    metrics: Mapping[str, Formula],
     scorer: str,
 ) -> dict[str, float]:
     """The benchmark's extra metrics by name, then mean percent by tag as "tag=value", over all repeats."""
@@ -391,11 +353,6 @@ def _text(prediction: object, index: int) -> str:
             f"prediction {index} is of type {type(prediction).__name__}; give a string, empty for no answer"
         )
     return prediction
-
-
-def _short(reason: str | None, most: int = 160) -> str:
-    text = " ".join((reason or "no reason given").split())
-    return text if len(text) <= most else f"{text[:most]} ..."
 
 
 def _write_submission(

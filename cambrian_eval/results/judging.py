@@ -24,11 +24,12 @@ from cambrian_eval.endpoint.cost_log import CostLog
 from cambrian_eval.endpoint.responses import printable
 from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.json_input import parse_object
+from cambrian_eval.judging import Judging
 from cambrian_eval.results.averages import JUDGED_BY
 from cambrian_eval.results.basis import checked_verdicts, rules_of, with_basis
+from cambrian_eval.results.cell_notes import cell_notes
 from cambrian_eval.results.grading import (
     benchmark_of,
-    cell_notes,
     failed_verdict,
     responses_of,
     save_results,
@@ -42,6 +43,7 @@ from cambrian_eval.scoring.judge.prompt import (
     PROMPT_SHA256,
     PROMPT_VERSION,
     cache_key,
+    graded_input,
     judge_input,
     judge_request,
     parse_verdict,
@@ -129,7 +131,7 @@ def estimate(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None
         requests = [
             judge_request(values, settings.max_new_tokens)
             for key, values in inputs.items()
-            if must_send(cache.get(key), settings)
+            if must_send(values, cache.get(key), settings)
         ]
     finally:
         cache.close()
@@ -217,7 +219,8 @@ def _plan(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None) -
         raise UserError(f"{run.path} has no responses to judge; it has: {', '.join(run.benchmarks()) or 'nothing'}")
     plans = []
     for cell in cells:
-        fuzzy = benchmark_of(run, cell.benchmark).fuzzy
+        benchmark = benchmark_of(run, cell.benchmark)
+        judging = benchmark.judging
         planned = []
         samples, repeated = responses_of(run, cell)
         for sample, record in ((s, r) for row in repeated for s, r in zip(samples, row, strict=True)):
@@ -228,9 +231,13 @@ def _plan(run: Run, settings: JudgeSettings, benchmarks: Iterable[str] | None) -
                 verdict = Verdict(0.0, None, "the gold answer is withheld", outcome="withheld")
             elif answer.unfinished:
                 verdict = unread("unfinished thought")
-            elif settings.only_unclear:
-                verdict = certain_verdict(sample, str(answer), fuzzy(sample, answer))
-            values = None if verdict else judge_input(sample, str(answer))
+            elif settings.only_unclear and judging is None:
+                verdict = certain_verdict(sample, str(answer), benchmark.fuzzy(sample, answer))
+            values = None
+            if verdict is None and judging is not None:
+                values = graded_input(cell.benchmark, judging, sample, str(answer))
+            elif verdict is None:
+                values = judge_input(sample, str(answer))
             planned.append(_PlannedSample(sample, record, verdict, values))
         plans.append(_CellPlan(cell, planned))
     return plans
@@ -250,10 +257,11 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     judged: list[tuple[_PlannedSample, Verdict]] = []
     details = []
     served_by: set[str] = set()
+    benchmark = benchmark_of(run, plan.cell.benchmark)
     for planned in plan.samples:
         responses = [] if planned.judge_input is None else judge.responses(planned.judge_input)
         served_by.update(r.served_by for r in responses if r.served_by)
-        verdict = planned.verdict or _verdict(planned, responses, judge)
+        verdict = planned.verdict or _verdict(planned, responses, judge, benchmark.judging)
         if verdict is not None:
             judged.append((planned, verdict))
             details.append(_detail(planned, verdict, responses, price))
@@ -267,26 +275,34 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     records, verdicts = [[p.record for p, _ in row] for row in rows], [[v for _, v in row] for row in rows]
     run.save_file(f"judge/{plan.cell.stem}.jsonl", "".join(json.dumps(d) + "\n" for d in details))
     shared = cell_notes(run, plan.cell, samples, records)
-    benchmark = benchmark_of(run, plan.cell.benchmark)
     result = summarize_cell(run, benchmark, plan.cell, samples, records, verdicts, SCORER, shared)
     endpoint = judge.endpoint
-    notes = [f"{JUDGED_BY}{endpoint.model} ({endpoint.place}), prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})"]
+    prompt, version = f"prompt {PROMPT_VERSION} ({PROMPT_SHA256[:12]})", f"{PROMPT_VERSION}+{PROMPT_SHA256[:12]}"
+    if benchmark.judging is not None:
+        version = f"{benchmark.name} {benchmark.judging.version}"
+        prompt = f"prompt {version}"
+    notes = [f"{JUDGED_BY}{endpoint.model} ({endpoint.place}), {prompt}"]
     if len(served_by) > 1:
         notes.append(f"mixed: several models judged under this name: {', '.join(sorted(served_by))}")
     if undecided := sum(v.outcome == "undecided" for _, v in judged):
-        notes.append(f"undecided: {undecided} of {len(judged)} responses, counted as wrong")
+        done = "counted as wrong" if benchmark.judging is None else "left out of the means"
+        notes.append(f"undecided: {undecided} of {len(judged)} responses, {done}")
     if exact := sum(p.judge_input is None and v.outcome in ("read", "unparsed") for p, v in judged):
         notes.append(f"without the judge: {exact} of {len(judged)} responses were decided by exact match")
     if missing:
         notes.append(f"partial: {missing} of {len(plan.samples)} responses were not judged")
     result = replace(result, notes=(*result.notes, *notes), complete=result.complete and not missing)
-    rules = rules_of(plan.cell.benchmark, SCORER, f"judge prompt {PROMPT_VERSION}+{PROMPT_SHA256[:12]}")
+    rules = rules_of(plan.cell.benchmark, SCORER, f"judge prompt {version}")
     return with_basis(run, result, [s.id for s in samples], verdicts, rules, run.inputs(plan.cell)), undecided
 
 
-def _verdict(planned: _PlannedSample, responses: Sequence[CachedResponse], judge: JudgeRequests) -> Verdict | None:
+def _verdict(
+    planned: _PlannedSample, responses: Sequence[CachedResponse], judge: JudgeRequests, judging: Judging | None
+) -> Verdict | None:
     """The verdict from the judge's responses; None where the scoring stopped before there was one."""
-    correct = parse_verdict(responses[-1].text) if responses else None
+    if judging is not None and responses and (grade := judging.read(responses[-1].text)) is not None:
+        return grade
+    correct = parse_verdict(responses[-1].text) if responses and judging is None else None
     if correct is not None:
         word = "CORRECT" if correct else "INCORRECT"
         return Verdict(float(correct), word, f"the judge says {word}")

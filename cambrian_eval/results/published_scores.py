@@ -1,6 +1,6 @@
-"""The scores printed in the Cambrian-1 paper, on its project site and in its repository, as package data.
+"""Printed scores: those of the Cambrian-1 paper, its site and its repository, and those that adapters declare.
 
-Reads `published_scores.csv` and finds the paper's numbers for a model.
+Reads `published_scores.csv` and finds the printed numbers for a model.
 Scores are as printed: MME raw (0 to 2000), OCRBench in percent, `avg_*` rows the printed averages.
 """
 
@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from cambrian_eval.registry import benchmark_names, load_benchmark
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,22 @@ def nearest(model_name: str, benchmark: str) -> tuple[Published, ...]:
 
     The name may be a Hub id, a path or a name as printed: its parts are compared, not the string as a whole.
     """
+    if own := _declared(model_name, benchmark):
+        return own
     name = _paper_name(model_name)
     found = [
         row for row in _rows() if row.model == name and row.benchmark == benchmark and _PRINTED_TWICE not in row.setting
     ]
     return tuple(sorted(found, key=lambda row: row.table != "Table 9"))
+
+
+def _declared(model_name: str, benchmark: str) -> tuple[Published, ...]:
+    """What the benchmark's adapter declares for a model of that name."""
+    parts = {_bare(part) for part in re.split(r"[/\\:]|--", model_name)} | {_bare(model_name)}
+    if benchmark not in benchmark_names():
+        return ()
+    rows = [row for row in load_benchmark(benchmark).published if _bare(row.model) in parts]
+    return tuple(Published("", r.model, "", "", benchmark, r.score, None, r.source) for r in rows)
 
 
 @cache

@@ -1,17 +1,18 @@
 """Several responses to each request: their mean, its interval, best of N, majority vote, and how much they agree.
 
 Everything combines units (samples, pairs, groups) of one repeat at a time: a pair counts in a repeat where both of its
-responses are right in that repeat.
+responses are right in that repeat. A metric with quotients is that of the means over the repeats.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit
 from cambrian_eval.errors import ContractError
+from cambrian_eval.formula import Formula, Ratio
 from cambrian_eval.results import statistics
 from cambrian_eval.sample import Repeats, Sample, Verdict
 
@@ -20,11 +21,22 @@ Verdicts = Sequence[Sequence[Verdict]]
 
 
 def units_of(benchmark: Benchmark, samples: Sequence[Sample], verdicts: Verdicts, scorer: str) -> list[list[Unit]]:
-    """The units of each repeat."""
+    """The units of each repeat.
+
+    Where a judge decides, units of responses that it left undecided in any repeat are left out of all repeats.
+    """
     found = [benchmark.units([Graded(s, v) for s, v in zip(samples, row, strict=True)], scorer) for row in verdicts]
+    if benchmark.judging is not None:
+        found = in_all(*found)
     if any([(u.stratum, u.members) for u in units] != [(u.stratum, u.members) for u in found[0]] for units in found):
         raise ContractError(f"benchmark {benchmark.name} makes other units of other responses; repeats need equal ones")
     return found
+
+
+def in_all(*units: Sequence[Unit]) -> list[list[Unit]]:
+    """The units of each sequence that all others have too."""
+    common = set.intersection(*({(u.stratum, u.members) for u in one} for one in units))
+    return [[u for u in one if (u.stratum, u.members) in common] for one in units]
 
 
 def mean(units: Sequence[Sequence[Unit]]) -> list[Unit]:
@@ -35,10 +47,10 @@ def mean(units: Sequence[Sequence[Unit]]) -> list[Unit]:
 
 
 def interval(
-    units: Sequence[Sequence[Unit]], weights: Mapping[str, float], cluster_of: Sequence[int], seed: int
+    units: Sequence[Sequence[Unit]], formula: Formula, cluster_of: Sequence[int], seed: int
 ) -> tuple[float, float] | None:
     """The interval of the mean score over the repeats."""
-    tables = [statistics.cluster_table(one, weights, cluster_of) for one in units]
+    tables = [statistics.cluster_table(one, formula, cluster_of) for one in units]
     return statistics.interval(tables[0], seed) if len(tables) == 1 else statistics.repeat_interval(tables, seed)
 
 
@@ -64,17 +76,20 @@ def summary(
     samples: Sequence[Sample],
     verdicts: Verdicts,
     units: Sequence[Sequence[Unit]],
-    weights: Mapping[str, float],
+    formula: Formula,
     scorer: str,
 ) -> Repeats:
     """What the repeats of a result say beside its mean score."""
-    best = [max(u, key=lambda unit: unit.value) for u in zip(*units, strict=True)]
+    # The parts of a quotient have no better and worse: saying "yes" more often is neither.
+    best = (
+        None if isinstance(formula, Ratio) else [max(u, key=lambda unit: unit.value) for u in zip(*units, strict=True)]
+    )
     voted = units_of(benchmark, samples, [majority(verdicts)], scorer)[0]
     changed = sum(len({round(v.value, 9) for v in row}) > 1 for row in zip(*verdicts, strict=True))
     return Repeats(
         n=len(verdicts),
-        scores=tuple(statistics.score(one, weights) for one in units),
-        best=statistics.score(best, weights),
-        majority=statistics.score(voted, weights),
+        scores=tuple(statistics.score(one, formula) for one in units),
+        best=None if best is None else statistics.score(best, formula),
+        majority=statistics.score(voted, formula),
         changed=changed / len(samples) if samples else 0.0,
     )

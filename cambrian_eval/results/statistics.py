@@ -2,19 +2,20 @@
 
 Questions about one image are not independent, and members of a pair are scored together. Samples are therefore
 grouped into clusters (same image or same group, transitively) and whole clusters are resampled; the metric's own
-rule (acc+, pair accuracy, weighted strata) is applied inside every resample. A metric is a weighted sum of stratum
-means, so one resample costs one matrix product.
+rule (acc+, pair accuracy, weighted strata, F1) is applied inside every resample. A metric is a weighted sum of stratum
+means, or a sum of quotients of those, so one resample costs one matrix product.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cambrian_eval.benchmark import Unit
+from cambrian_eval.formula import Formula, Ratio, Weights, strata_of, value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,17 +31,18 @@ LEVEL = 0.95
 """Proportion of resamples that an interval contains."""
 
 
-def score(units: Sequence[Unit], weights: Mapping[str, float]) -> float | None:
-    """Sum over strata of weight times mean; None when no unit counts."""
+def score(units: Sequence[Unit], formula: Formula) -> float | None:
+    """The metric over the means of strata; None when no unit counts."""
+    wanted = strata_of(formula)
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}
     for unit in units:
-        if unit.stratum in weights:
+        if unit.stratum in wanted:
             sums[unit.stratum] = sums.get(unit.stratum, 0.0) + unit.value
             counts[unit.stratum] = counts.get(unit.stratum, 0) + 1
     if not counts:
         return None
-    return math.fsum(weights[s] * sums[s] / counts[s] for s in counts)
+    return value(formula, {name: sums[name] / counts[name] for name in counts})
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,13 @@ class ClusterTable:
 
     sums: Array
     counts: Array
-    weights: Array
+    terms: tuple[tuple[Array, Array | None], ...]
+    """Quotients of weighted sums of stratum means; a single one without a lower side is a plain weighted sum."""
+
+    @property
+    def linear(self) -> Array | None:
+        """The weights of strata where the metric is a plain weighted sum."""
+        return self.terms[0][0] if len(self.terms) == 1 and self.terms[0][1] is None else None
 
     @property
     def metric(self) -> float:
@@ -62,10 +70,17 @@ class ClusterTable:
         """The metric for each row of totals: the sums by stratum, then the counts."""
         import numpy as np
 
-        strata = len(self.weights)
+        strata = self.sums.shape[1]
         with np.errstate(invalid="ignore", divide="ignore"):
             means = totals[:, :strata] / totals[:, strata:]
-        return np.asarray(means @ self.weights, dtype=np.float64)
+            found = np.zeros(len(means))
+            for upper, lower in self.terms:
+                part = means @ upper
+                if lower is not None:
+                    below = means @ lower
+                    part = np.where(below == 0, 0.0, part / below)
+                found = found + part
+        return np.asarray(found, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -101,14 +116,14 @@ class Draws:
         totals = self.sums(np.hstack([np.hstack([t.sums, t.counts]) for t in tables]))
         found, start = [], 0
         for table in tables:
-            end = start + 2 * len(table.weights)
+            end = start + 2 * table.sums.shape[1]
             found.append(table.of(totals[:, start:end]))
             start = end
         return found
 
 
 def cluster_table(
-    units: Sequence[Unit], weights: Mapping[str, float], cluster_of: Sequence[int], keep_empty: bool = False
+    units: Sequence[Unit], formula: Formula, cluster_of: Sequence[int], keep_empty: bool = False
 ) -> ClusterTable:
     """Sums and counts of units by cluster and stratum. Strata without units are left out of the metric.
 
@@ -117,7 +132,8 @@ def cluster_table(
     """
     import numpy as np
 
-    counted = [u for u in units if u.stratum in weights]
+    wanted = strata_of(formula)
+    counted = [u for u in units if u.stratum in wanted]
     strata = {name: k for k, name in enumerate(sorted({u.stratum for u in counted}))}
     n_clusters = max(cluster_of, default=-1) + 1
     sums, counts = np.zeros((n_clusters, len(strata))), np.zeros((n_clusters, len(strata)))
@@ -126,13 +142,22 @@ def cluster_table(
         sums[where] += unit.value
         counts[where] += 1
     rows = slice(None) if keep_empty else counts.sum(axis=1) > 0
-    return ClusterTable(sums[rows], counts[rows], np.array([weights[name] for name in strata]))
+
+    def weights(side: Weights) -> Array:
+        return np.array([side.get(name, 0.0) for name in strata])
+
+    terms: tuple[tuple[Array, Array | None], ...]
+    if isinstance(formula, Ratio):
+        terms = tuple((weights(upper), weights(lower)) for upper, lower in formula.terms)
+    else:
+        terms = ((weights(formula), None),)
+    return ClusterTable(sums[rows], counts[rows], terms)
 
 
 def interval(table: ClusterTable, seed: int = 0, resamples: int = RESAMPLES) -> tuple[float, float] | None:
     """Percentile bootstrap interval over clusters; None with fewer than two clusters."""
     n = table.sums.shape[0]
-    if n < 2 or not table.weights.size:
+    if n < 2 or not table.sums.size:
         return None
     return percentile_interval(*Draws(n, resamples, seed).metrics(table))
 
@@ -151,22 +176,23 @@ def repeat_interval(
     """
     import numpy as np
 
-    stacked, counts, weights = np.stack([t.sums for t in tables]), tables[0].counts, tables[0].weights
+    stacked, counts = np.stack([t.sums for t in tables]), tables[0].counts
     n_repeats, n_clusters = stacked.shape[:2]
-    if n_clusters < 2 or not weights.size:
+    if n_clusters < 2 or not counts.size:
         return None
-    mean = ClusterTable(stacked.mean(axis=0), counts, weights)
+    mean = ClusterTable(stacked.mean(axis=0), counts, tables[0].terms)
     (between,) = Draws(n_clusters, resamples, seed).metrics(mean)
     rng = np.random.default_rng(seed)
-    rows = np.arange(n_clusters)
-    within = np.empty(resamples)
+    rows, strata = np.arange(n_clusters), counts.shape[1]
+    totals = np.tile(np.hstack([counts, counts]).sum(axis=0), (resamples, 1))
     for i in range(resamples):
         chosen = stacked[rng.integers(0, n_repeats, (n_repeats, n_clusters)), rows]
-        within[i] = (chosen.mean(axis=0).sum(axis=0) / counts.sum(axis=0)) @ weights
+        totals[i, :strata] = chosen.mean(axis=0).sum(axis=0)
     # Resampling R values with replacement has (R - 1) / R of the variance that their mean has.
     center = mean.metric
-    within = center + (within - center) * math.sqrt(n_repeats / (n_repeats - 1))
-    within = within.clip(weights.clip(max=0).sum(), weights.clip(min=0).sum())  # values are from 0 to 1
+    within = center + (mean.of(totals) - center) * math.sqrt(n_repeats / (n_repeats - 1))
+    if (weights := mean.linear) is not None:
+        within = within.clip(weights.clip(max=0).sum(), weights.clip(min=0).sum())  # values are from 0 to 1
     return percentile_interval(between if np.nanvar(between) >= within.var() else within)
 
 
@@ -220,7 +246,7 @@ class Paired:
 def paired(
     a: Sequence[Unit],
     b: Sequence[Unit],
-    weights: Mapping[str, float],
+    formula: Formula,
     cluster_of: Sequence[int],
     n: int,
     seed: int = 0,
@@ -229,7 +255,7 @@ def paired(
     """Compares two sets of units over the same samples (same members, same strata); None where nothing is counted."""
     import numpy as np
 
-    left, right = cluster_table(a, weights, cluster_of), cluster_table(b, weights, cluster_of)
+    left, right = cluster_table(a, formula, cluster_of), cluster_table(b, formula, cluster_of)
     n_clusters = left.sums.shape[0]
     if n_clusters == 0 or left.sums.shape != right.sums.shape:
         return None
@@ -243,12 +269,14 @@ def paired(
         bounds = percentile_interval(differences)
         spread = float(differences.std(ddof=1)) if differences.size > 1 else 0.0
         detectable = (1.959964 + 0.841621) * spread if spread > 1e-9 else None
-    values_a = [u.value for u in a if u.stratum in weights]
-    values_b = [u.value for u in b if u.stratum in weights]
+    wanted = strata_of(formula)
+    values_a = [u.value for u in a if u.stratum in wanted]
+    values_b = [u.value for u in b if u.stratum in wanted]
     plain = (
-        len(weights) == 1
+        left.linear is not None
+        and len(wanted) == 1
         and set(values_a) | set(values_b) <= {0.0, 1.0}
-        and all(len(u.members) == 1 for u in a if u.stratum in weights)
+        and all(len(u.members) == 1 for u in a if u.stratum in wanted)
     )
     if plain:
         gaps = (right.sums - left.sums).sum(axis=1)
@@ -285,17 +313,31 @@ def _permutation(left: ClusterTable, right: ClusterTable, observed: float, seed:
 
     rng = np.random.default_rng(seed + 1)
     n_clusters = left.sums.shape[0]
-    counts = left.counts.sum(axis=0)
-    gaps = (right.sums - left.sums) / counts * left.weights
-    per_cluster = gaps.sum(axis=1)
+    weights = left.linear
+    per_cluster = None
+    if weights is not None:
+        per_cluster = ((right.sums - left.sums) / left.counts.sum(axis=0) * weights).sum(axis=1)
     extreme = 0
     done = 0
     while done < rounds:
         size = min(500, rounds - done)
-        signs = rng.integers(0, 2, (size, n_clusters)) * 2 - 1
-        extreme += int((np.abs(signs @ per_cluster) >= abs(observed) - 1e-12).sum())
+        signs = (rng.integers(0, 2, (size, n_clusters)) * 2 - 1).astype(np.float64)
+        if per_cluster is not None:
+            differences = signs @ per_cluster
+        else:
+            differences = _swapped(right, left, signs) - _swapped(left, right, signs)
+        extreme += int((np.abs(differences) >= abs(observed) - 1e-12).sum())
         done += size
     return (extreme + 1) / (rounds + 1)
+
+
+def _swapped(own: ClusterTable, other: ClusterTable, signs: Array) -> Array:
+    """The metric of a run that has the other's clusters where the sign is negative."""
+    import numpy as np
+
+    kept, taken = (1.0 + signs) / 2, (1.0 - signs) / 2
+    mine, theirs = np.hstack([own.sums, own.counts]), np.hstack([other.sums, other.counts])
+    return own.of(kept @ mine + taken @ theirs)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

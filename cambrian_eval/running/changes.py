@@ -79,11 +79,12 @@ def foreign(run: Run, cell: Cell, records: Iterable[Record] | None = None) -> li
     if info["schema"] < SCHEMA:
         return []
     about = info["responses_depend_on"]
-    limit, seed = info["benchmarks"][cell.benchmark].get("max_new_tokens"), about.get("seed")
+    asked_of, seed = info["benchmarks"][cell.benchmark], about.get("seed")
+    limit, placed = asked_of.get("max_new_tokens"), asked_of.get("places_images", False)
     fingerprint = info["model"]["fingerprint"]
     found = []
     for record in run.all_responses(cell).values() if records is None else records:
-        asked = key_parts(limit, seed, about, record.repeat)
+        asked = key_parts(limit, seed, about, record.repeat, placed)
         if record.key and record.key != request_key(fingerprint, record.prompt, record.images, asked):
             found.append(record.id)
     return list(dict.fromkeys(found))

@@ -106,6 +106,7 @@ def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded
         "complete": loaded.complete,
         "settings": benchmark.settings,
         "max_new_tokens": settings.answer_limit(benchmark),
+        **({"places_images": True} if benchmark.places_images(settings.prompts) else {}),
         "prompt_template": template,
         "prompt_template_sha256": sha256(template.encode("utf-8", "surrogatepass")).hexdigest(),
         "prompts_sha256": prompts.hexdigest(),

@@ -227,7 +227,12 @@ def check(settings: Settings) -> list[Benchmark]:
     for name in settings.benchmark_settings:
         if name not in settings.benchmarks:
             raise UserError(f"a setting names benchmark {name!r}, which is not in this run")
-    return [registry.load_benchmark(n, **settings.benchmark_settings.get(n, {})) for n in settings.benchmarks]
+    found = [registry.load_benchmark(n, **settings.benchmark_settings.get(n, {})) for n in settings.benchmarks]
+    for benchmark in found:
+        if settings.prompts not in benchmark.prompt_styles:
+            has = ", ".join(benchmark.prompt_styles)
+            raise UserError(f"{benchmark.name} has no {settings.prompts!r} prompts; it has: {has}")
+    return found
 
 
 def missing_image(benchmark: Benchmark, sample: Sample) -> str | None:
@@ -277,6 +282,7 @@ class _CellRun:
         known = {s.id for s in graded_samples(self.condition, samples, benchmark)}
         self.mine = [s for s in mine if s.id in known]
         self.max_new_tokens = settings.answer_limit(benchmark)
+        self.places_images = benchmark.places_images(settings.prompts)
         self.stated = facts(settings.decoding, settings.system, settings.thinking, settings.order)
         self.n = self.n_failed = self.n_outage = 0
         self.stale: set[tuple[str, int]] = set()
@@ -364,7 +370,7 @@ class _CellRun:
             kept = shown if self.model.max_images is None else shown[: self.model.max_images]
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)
             settings = self.settings
-            parts = key_parts(self.max_new_tokens, settings.seed, self.stated, repeat)
+            parts = key_parts(self.max_new_tokens, settings.seed, self.stated, repeat, self.places_images)
             hashes = tuple(p.sha256 for p in images)
             prompt = self.condition.words(self._prompt(sample), sample)
             return Request(
@@ -376,6 +382,7 @@ class _CellRun:
                 images_dropped=len(shown) - len(kept),
                 max_new_tokens=self.max_new_tokens,
                 key=request_key(self.model.fingerprint, prompt, hashes, parts),
+                places_images=self.places_images,
                 decoding=settings.decoding,
                 system=settings.system,
                 thinking=settings.thinking,

@@ -73,7 +73,7 @@ def grade(sample: Sample, reply: str, same_text: bool = False) -> Verdict:
     found = read(Reply(reply), options, sample.question)
     right = found.value in sample.answers
     if same_text and found.value is not None and not right:
-        right = any(sample.options[found.value] == sample.options[gold] for gold in sample.answers)
+        right = any(options[found.value] == options[gold] for gold in sample.answers)
     return found.verdict(right)
 
 

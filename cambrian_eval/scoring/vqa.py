@@ -76,6 +76,11 @@ def _words(words: list[str]) -> list[str]:
     return [table.contractions.get(word, word) for word in digits if word not in table.articles]
 
 
+def plain_words(text: str) -> str:
+    """A lower-cased text without articles, with digits for number words and apostrophes in contractions."""
+    return " ".join(_words(text.split()))
+
+
 def _join_number_words(words: list[str]) -> list[str]:
     """Number words above ten as digits: "twelve", "twenty one"."""
     table = _table()

@@ -56,7 +56,7 @@ _WORD = re.compile(r"(?<![\w-])(yes|no)(?![\w-])", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"'][^\"'\n]{0,200}(?:[\"'](?!\w)|$)")
 """A quotation, also one that is cut off: what a sign says is not what the response says."""
 _NOT_AN_ANSWER = re.compile(
-    r"\bno\s+(?:idea|clue|way\s+(?:to|of)|(?:\w+\s)?information|indication|image|picture|answer|comment|one\sknows)\b"
+    r"\bno\s+(?:doubt|idea|clue|way\s+(?:to|of)|(?:\w+\s)?information|indication|image|picture|answer|comment|one\sknows)\b"
     r"|(?:\bnot|n't)\s+(?:a\s+)?(?:yes|no)\b",
     re.IGNORECASE,
 )
@@ -102,6 +102,8 @@ def read(reply: Reply, question: str = "") -> Reading[str]:
     words = {word.capitalize() for word in _WORD.findall(rest)}
     if len(words) == 1:
         return Reading(words.pop(), "the only yes or no that occurs")
+    if not words and question and _SAID_NO.match(said):
+        return Reading("No", "a spoken no")
     if not words and question and (word := stance(said, question)):
         return Reading(word, "the question's statement, affirmed or denied")
     if words:
@@ -109,6 +111,7 @@ def read(reply: Reply, question: str = "") -> Reading[str]:
     return nothing("refusal" if wording.refusal(said) else "nothing found", "no clear yes or no")
 
 
+_SAID_NO = re.compile(r"[\W_]*(?:nope|nah)\b", re.IGNORECASE)
 _ASKS = re.compile(r"(?:is|are|was|were|does|do|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
 _HEDGED = re.compile(
     r"\b(?:if|whether|may|might|could|possibly|perhaps|maybe|should|unclear|appears? to|seems? to|suggests?"

@@ -104,7 +104,7 @@ def values(found: tuple[str, Params] | None) -> None:
             known = scorer
         if verb == "fetch" and name == "benchmarks":
             known = benchmark
-        if known is not None and value not in (None, [], ()) and not stands_for(value):
+        if known is not None and value not in (None, [], (), True, False) and not stands_for(value):
             known(value)
     if verb in FORMATS and params["format"] is not None:
         one_of(*FORMATS[verb]())(params["format"])

@@ -71,6 +71,27 @@ def test_responses_are_those_of_the_plain_way(shelf: Path, name: str, options: d
     assert {finish for _, finish, _ in found.values()} <= {"stop", "length"}
 
 
+def test_images_in_the_text_are_those_of_the_plain_way(shelf: Path) -> None:
+    """The same two images in both orders, one of them twice, behind texts that differ and texts that do not."""
+    first, second = questions()[0].images[0], questions()[-1].images[0]
+    prompts = [
+        "Is <image 1> like <image 2>?",
+        "Is <image 2> like <image 1>?",
+        "See <image 2>. And <image 1>, <image 2>?",
+    ]
+    prompts += [f"Is <image 1> like <image 2> in {word}?" for word in ("color", "size", "form")]
+    asked = [
+        Request(str(i), "mmmu", "on", prompt, (first, second), 0, 6, "k", places_images=True)
+        for i, prompt in enumerate(prompts)
+    ]
+    for name in ("qwen3_vl", "llava"):
+        shared = resolve(f"hf:{shelf / name}", {})
+        plain = resolve(f"hf:{shelf / name}", {"batch_size": 1, "vision_cache_gb": 0})
+        found = texts(shared, asked)
+        assert found == texts(plain, asked)
+        assert len({tokens for _, _, tokens in found.values()}) > 1
+
+
 def test_inspect_says_what_is_shared(shelf: Path) -> None:
     for name, shared in (("qwen3_vl", "vision features and beginning of the prompt"), ("gemma3", "vision features")):
         shown = call("inspect", str(shelf / name))

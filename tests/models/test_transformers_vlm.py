@@ -104,6 +104,17 @@ def test_the_image_comes_before_the_text(shelf: Path, name: str) -> None:
     assert (found.text, found.prompt_tokens) == (text, length)
 
 
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "llava"])
+def test_images_stand_at_the_marks_of_the_prompt(shelf: Path, name: str) -> None:
+    model = load(shelf / name, batch_size=1)
+    asked = replace(request(0, 2, "is <image 2> like <image 1>?"), places_images=True)
+    texts = [{"type": "text", "text": text} for text in ("is ", " like ", "?")]
+    content = [texts[0], {"type": "image"}, texts[1], {"type": "image"}, texts[2]]
+    _, text, length = plain(model, content, [asked.images[1].load(), asked.images[0].load()])
+    found = answers(model, [asked])[asked.id]
+    assert (found.text, found.prompt_tokens) == (text, length)
+
+
 def test_answers_equal_those_of_plain_transformers(shelf: Path) -> None:
     """An independent path: the processor's own tokenized chat template and a bare generate call."""
     from transformers import AutoProcessor, LlavaForConditionalGeneration

@@ -11,14 +11,14 @@ from cambrian_eval.data.rows import DataSpec, load_samples
 from cambrian_eval.demo import miniature
 from cambrian_eval.models.chance import Chance
 from cambrian_eval.registry import load_benchmark
-from cambrian_eval.results.grading import chance
+from cambrian_eval.results.grading import chance, usable_scorers
 from cambrian_eval.results.statistics import score
-from cambrian_eval.sample import Request
+from cambrian_eval.sample import Request, Verdict
 
 SEEDS = 150
 
 
-@pytest.mark.parametrize("name", sorted(miniature.NAMES))
+@pytest.mark.parametrize("name", [n for n in miniature.names() if load_benchmark(n).judging is None])
 def test_chance_is_the_mean_of_random_responders(name: str) -> None:
     benchmark = load_benchmark(name)
     samples = load_samples(benchmark, DataSpec(mini=48)).samples
@@ -37,9 +37,23 @@ def test_chance_is_the_mean_of_random_responders(name: str) -> None:
     assert statistics.fmean(scores) == pytest.approx(expected, abs=4 * error + 1e-9)
 
 
+@pytest.mark.parametrize("name", [n for n in miniature.names() if load_benchmark(n).judging is None])
+def test_units_do_not_depend_on_responses(name: str) -> None:
+    """Repeats and paired tests combine the units of different responses to the same samples."""
+    benchmark = load_benchmark(name)
+    samples = load_samples(benchmark, DataSpec(mini=24)).samples
+    for scorer in usable_scorers(benchmark, ("fuzzy", "official")):
+        found = set()
+        for value, said in ((0.0, "no idea"), (1.0, "A"), (1.0, "Yes"), (0.0, "No")):
+            units = benchmark.units([Graded(s, Verdict(value, said, "by hand")) for s in samples], scorer)
+            found.add(tuple((u.stratum, u.members) for u in units))
+        assert len(found) == 1, scorer
+
+
 def test_published_chance_levels_by_hand() -> None:
     """MME: 10 tasks of 50 + 25; MMVP: a quarter of the pairs; CV-Bench 3D: one in two; AI2D and SEED: one in four."""
     exact = {"mme": 750.0, "mmvp": 25.0, "cvbench_3d": 50.0, "ai2d": 25.0, "seed": 25.0, "docvqa": 0.0, "gqa": 0.0}
+    exact |= {"naturalbench": 6.25, "pope": 50.0, "embspatial": 25.0, "mmsi_bench": 25.0, "countbenchqa": 0.0}
     for name, value in exact.items():
         benchmark = load_benchmark(name)
         found = chance(benchmark, load_samples(benchmark, DataSpec(mini=96)).samples)

@@ -150,6 +150,17 @@ def test_mirrored_answers_of_cvbench_relations() -> None:
     assert [(s.question, s.answers) for s in found] == [(side.question, ("B",)), (above.question, ("B",))]
 
 
+def test_mirrored_answers_of_whole_sentences_and_other_directions() -> None:
+    """EmbSpatial exchanges sides in its sentences; others leave out what names a direction, in Chinese too."""
+    sentences = tuple(f"The cup is {where} the pot." for where in ("left of", "above", "right of", "under"))
+    asked = [relation("How are they related?", sentences, "A"), relation("How are they?", sentences, "B")]
+    found = graded_samples(load_condition("mirror"), asked, load_benchmark("embspatial"))
+    assert [s.answers for s in found] == [("C",), ("B",)]
+    for benchmark, question in (("mmsi_bench", "Is it northeast of the door?"), ("mmbench_cn", "猫在狗的左边吗？")):
+        assert load_benchmark(benchmark).mirrored(relation(question, ("x", "y"), "A")) is None
+        assert load_benchmark(benchmark).mirrored(relation("猫?", ("x", "y"), "A")) is not None
+
+
 def test_a_benchmark_that_cannot_tell_leaves_sides_and_their_groups_out() -> None:
     samples = [
         relation("Is the dog facing left?", ("yes", "no"), "A", "pair 1"),

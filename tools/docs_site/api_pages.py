@@ -41,6 +41,11 @@ GROUPS = (
         "What benchmarks, scorers, models and conditions declare, and how each is found by name.",
         (
             "cambrian_eval.benchmark",
+            "cambrian_eval.source",
+            "cambrian_eval.formula",
+            "cambrian_eval.judging",
+            "cambrian_eval.artist",
+            "cambrian_eval.suite",
             "cambrian_eval.scorer",
             "cambrian_eval.model",
             "cambrian_eval.condition",

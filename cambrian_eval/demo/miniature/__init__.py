@@ -1,4 +1,7 @@
-"""The miniature suite: small drawn stand-ins for all sixteen benchmarks, in each benchmark's own row schema.
+"""The miniature suite: small drawn stand-ins for the benchmarks, in each benchmark's own row schema.
+
+The sixteen of the paper are drawn by the builders of this room; a further benchmark draws its own with
+`Benchmark.mini_rows`, through the scenes of `scenes`.
 
 `rows` makes them, `schema` and `columns` describe them, `text_prior` is the best score without the images. Rows are
 exactly reproducible: a row depends on the benchmark, the split, the seed and its own number, not on how many rows are
@@ -13,15 +16,19 @@ benchmarks (general, knowledge, ocr_chart, vision_centric) makes rows of them. O
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
+from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.demo.miniature import general, knowledge, ocr_chart, vision_centric
 from cambrian_eval.demo.miniature.canvas import png
 from cambrian_eval.demo.miniature.sampling import DraftRow, Sampler, Sketch, Split
+from cambrian_eval.demo.miniature.scenes import Painter
 from cambrian_eval.demo.miniature.schemas import SCHEMAS
 from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.registry import benchmark_names, load_benchmark
 
-__all__ = ["NAMES", "Row", "Split", "columns", "rows", "schema", "text_prior"]
+__all__ = ["NAMES", "Row", "Split", "columns", "names", "rows", "schema", "text_prior"]
 
 Row = dict[str, Any]
 Builder = Callable[[Sampler, int, int], list[DraftRow]]
@@ -54,7 +61,18 @@ _GROUP_SIZES: dict[str, tuple[int, ...]] = {
 """Sizes of consecutive groups of rows that belong together; 1 for all other benchmarks."""
 
 NAMES: tuple[str, ...] = tuple(_BUILDERS)
-"""The sixteen benchmarks, in the paper's order."""
+"""The paper's sixteen, in its order: what the demo checkpoint is trained on."""
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The benchmarks that have miniature rows: the paper's sixteen in its order, others by name."""
+    own = [n for n in benchmark_names() if n not in _BUILDERS and _draws(n)]
+    return (*NAMES, *own)
+
+
+def _draws(name: str) -> bool:
+    return type(load_benchmark(name)).mini_rows is not Benchmark.mini_rows
 
 
 def rows(name: str, n: int = 48, split: Split = "eval", seed: int = 0) -> Sequence[Row]:
@@ -74,9 +92,9 @@ def text_prior(name: str, n: int = 48, split: Split = "eval", seed: int = 0) -> 
 
 def schema(name: str) -> dict[str, str]:
     """Column -> type, written as in `schemas`."""
-    if name not in SCHEMAS:
-        raise unknown("benchmark of the miniature suite", name, SCHEMAS)
-    return dict(SCHEMAS[name])
+    if name not in SCHEMAS and name not in names():
+        raise unknown("benchmark of the miniature suite", name, names())
+    return dict(SCHEMAS[name] if name in SCHEMAS else load_benchmark(name).schema)
 
 
 def columns(name: str) -> tuple[str, ...]:
@@ -86,16 +104,28 @@ def columns(name: str) -> tuple[str, ...]:
 
 def _groups(name: str, n: int, split: Split, seed: int) -> Iterator[list[DraftRow]]:
     """The rows of one group after the other, their images not drawn yet, until there are `n` rows."""
-    if name not in _BUILDERS:
-        raise unknown("benchmark of the miniature suite", name, _BUILDERS)
+    if name not in _BUILDERS and name not in names():
+        raise unknown("benchmark of the miniature suite", name, names())
     if n < 1:
         raise UserError(f"the miniature suite cannot make {n} rows of {name}; ask for at least 1")
     if split not in ("eval", "train"):
         raise UserError(f"the miniature suite has no split {split!r}; use eval or train")
+    if name not in _BUILDERS:
+        yield from _drawn_by_adapter(name, n, split, seed)
+        return
     row = 0
     for group, size in enumerate(_sizes(name, n)):
         yield _BUILDERS[name](Sampler(name, split, seed, group), row, size)
         row += size
+
+
+def _drawn_by_adapter(name: str, n: int, split: Split, seed: int) -> Iterator[list[DraftRow]]:
+    """Groups that the benchmark's adapter draws, of whatever size it gives them."""
+    benchmark, row, group = load_benchmark(name), 0, 0
+    while row < n:
+        made = benchmark.mini_rows(Painter(name, split, seed, group), row)
+        yield [DraftRow(dict(one.columns), one.prior) for one in made]
+        row, group = row + len(made), group + 1
 
 
 def _sizes(name: str, n: int) -> Iterator[int]:

@@ -69,6 +69,6 @@ def share_beginning(rows: Sequence[Row]) -> bool:
     if len(rows) < FEWEST_ROWS or not rows[0].images:
         return False
     first = rows[0].request
-    if (first.decoding.num_beams or 1) > 1 or first.order == "text_first":
+    if (first.decoding.num_beams or 1) > 1 or first.order == "text_first" or first.places_images:
         return False  # generate would not repeat keys and values for its beams; text that differs comes first
     return all((row.kind, row.images) == (rows[0].kind, rows[0].images) for row in rows[1:FEWEST_ROWS])

@@ -46,21 +46,23 @@ class _Row:
     request: Request
     text: str
     notes: Mapping[str, Any]
+    shown: tuple[LazyImage, ...]
+    """In the order of the prompt; one that is placed twice is there twice."""
 
     @property
     def kind(self) -> tuple[int, int, str]:
         """Number of images, limits and decoding; equal in all rows of a batch."""
         asked = self.request
-        return len(asked.images), asked.max_new_tokens, repr((asked.decoding, asked.thinking))
+        return len(self.shown), asked.max_new_tokens, repr((asked.decoding, asked.thinking))
 
     @property
     def images(self) -> tuple[str, ...]:
         """The content of its images; equal in rows that share the work on them."""
-        return tuple(image.sha256 for image in self.request.images)
+        return tuple(image.sha256 for image in self.shown)
 
     @property
     def size(self) -> int:
-        pixels = sum(w * h for w, h in (p.load().size for p in self.request.images))
+        pixels = sum(w * h for w, h in (p.load().size for p in self.shown))
         return len(self.text) + pixels // 256
 
 
@@ -176,24 +178,24 @@ class TransformersModel:
     # -- a request in the model's chat template
 
     def _row(self, request: Request) -> _Row:
-        """The request's prompt in the chat template."""
-        text, notes = self._writer.write(request)
-        return _Row(request, text, notes)
+        """The request's prompt in the chat template, with its images."""
+        text, notes, shown = self._writer.write(request)
+        return _Row(request, text, notes, shown)
 
     def _inputs(self, rows: Sequence[_Row]) -> Any:
         """The tensors of a batch on the model's device. Rows without images need the tokenizer alone."""
         processor = self.checkpoint.processor
         special = not self.checkpoint.bos_in_template
         texts = [row.text for row in rows]
-        if not rows[0].request.images:
+        if not rows[0].shown:
             made = processor.tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=special)
             if "token_type_ids" in processor.model_input_names:
                 made["token_type_ids"] = made["input_ids"].new_zeros(made["input_ids"].shape)
         elif self._shared is not None:
-            shown = [row.request.images for row in rows]
+            shown = [row.shown for row in rows]
             return self._shared.inputs(texts, shown, special, prompt=share_beginning(rows[: self._shared_size]))
         else:
-            images = [[p.load() for p in row.request.images] for row in rows]
+            images = [[p.load() for p in row.shown] for row in rows]
             made = processor(text=texts, images=images, padding=True, return_tensors="pt", add_special_tokens=special)
             made.pop("labels", None)  # PaliGemma's processor makes them for training
         made = made.to(self.checkpoint.model.device)

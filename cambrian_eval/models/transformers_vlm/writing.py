@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.image import LazyImage
+from cambrian_eval.interleave import parts
 from cambrian_eval.models.checkpoint_files import read_json
 from cambrian_eval.models.transformers_vlm.chat_template import (
     probe,
@@ -75,26 +77,30 @@ class Writer:
             "text_first": "its prompt has the images before the text in any case",
         }
 
-    def write(self, request: Request) -> tuple[str, dict[str, Any]]:
-        """The prompt, and what was done to the request's text: an image mark in it is removed."""
-        text, notes = request.prompt, dict[str, Any]()
+    def write(self, request: Request) -> tuple[str, dict[str, Any], tuple[LazyImage, ...]]:
+        """The prompt, what was done to the request's text (an image mark of the model in it is removed), and the
+        images in the order of the prompt; one that is placed twice is there twice."""
+        ordered, notes = parts(request), dict[str, Any]()
         mark = getattr(self.processor, "image_token", None) or "<image>"
-        if marks := text.count(mark):
-            # The processor would take the mark for a second image.
-            text, notes = text.replace(mark, ""), {"image_marks_removed": marks}
+        if marks := sum(part.count(mark) for part in ordered if isinstance(part, str)):
+            # The processor would take the mark for a further image.
+            ordered = [part.replace(mark, "") if isinstance(part, str) else part for part in ordered]
+            notes = {"image_marks_removed": marks}
+        shown = tuple(part for part in ordered if not isinstance(part, str))
+        texts = [part for part in ordered if isinstance(part, str)]
         if self.processor.chat_template is None:
-            return self._untemplated(text, len(request.images), mark), notes
-        images, words = [{"type": "image"} for _ in request.images], [{"type": "text", "text": text}]
-        parts, plain = [*images, *words], f"{mark}\n" * len(images) + text
-        if request.order == "text_first":
-            parts, plain = [*words, *images], text + f"\n{mark}" * len(images)
+            return self._untemplated("".join(texts), len(shown), mark), notes, shown
+        pieces = [{"type": "text", "text": p} if isinstance(p, str) else {"type": "image"} for p in ordered]
+        after = f"\n{mark}" if request.order == "text_first" and not request.places_images else f"{mark}\n"
+        plain = "".join(p if isinstance(p, str) else after for p in ordered)
         system = None
         if request.system is not None:
             system = system_content(request.system.replace(mark, ""), bool(self.system_parts))
         switch = self.switch.variables(request.thinking)
-        written = render(self.processor, parts if self.takes_parts else plain, system, switch)
-        require_text(written, text)
-        return written, notes
+        written = render(self.processor, pieces if self.takes_parts else plain, system, switch)
+        for text in texts:
+            require_text(written, text)
+        return written, notes, shown
 
     def _untemplated(self, text: str, images: int, mark: str) -> str:
         """The prompt of a model without a chat template. PaliGemma expects a task word before the question."""

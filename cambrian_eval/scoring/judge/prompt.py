@@ -20,6 +20,8 @@ from cambrian_eval.endpoint.parameters import ChatRequest
 from cambrian_eval.endpoint.responses import printable
 from cambrian_eval.errors import UserError
 from cambrian_eval.json_input import parse_object
+from cambrian_eval.judging import Judging
+from cambrian_eval.registry import load_benchmark
 from cambrian_eval.sample import Sample
 
 PROMPT_VERSION = "1"
@@ -128,8 +130,30 @@ def judge_input(sample: Sample, response: str) -> dict[str, Any]:
     return found
 
 
+def graded_input(benchmark: str, judging: Judging, sample: Sample, response: str) -> dict[str, Any]:
+    """The input of a benchmark with a task of its own for the judge."""
+    message = judging.message(sample, _shortened(response))
+    return {"benchmark": benchmark, "version": judging.version, "message": printable(message)}
+
+
+def has_verdict(values: Mapping[str, Any], response: str) -> bool:
+    """Whether the judge's response to an input can be read."""
+    judging = _judging(values)
+    return (parse_verdict(response) if judging is None else judging.read(response)) is not None
+
+
+def _judging(values: Mapping[str, Any]) -> Judging | None:
+    """The task that an input belongs to; None for the comparison with gold answers."""
+    return load_benchmark(values["benchmark"]).judging if "benchmark" in values else None
+
+
 def judge_request(values: Mapping[str, Any], max_new_tokens: int, retry: bool = False) -> ChatRequest:
     """The request for an input; `retry` adds a reminder of the required form."""
+    if (judging := _judging(values)) is not None:
+        text = values["message"] + (judging.reminder if retry else "")
+        first = ({"role": "system", "content": judging.system},) if judging.system else ()
+        tokens = estimated_tokens(text) + estimated_tokens(judging.system or "") + 12
+        return ChatRequest((*first, {"role": "user", "content": text}), judging.max_new_tokens, tokens)
     system, user = _system(), _as_text(values) + (_RETRY if retry else "")
     return ChatRequest(
         ({"role": "system", "content": system}, {"role": "user", "content": user}),

@@ -14,7 +14,7 @@ from cambrian_eval.endpoint.failures import FinishedRequest
 from cambrian_eval.endpoint.parameters import ChatRequest
 from cambrian_eval.endpoint.responses import ChatResponse
 from cambrian_eval.scoring.judge.cache import CachedResponse, ResponseCache
-from cambrian_eval.scoring.judge.prompt import cache_key, judge_request, parse_verdict
+from cambrian_eval.scoring.judge.prompt import cache_key, has_verdict, judge_request
 
 RETRY_MAX_NEW_TOKENS = 4096
 """Token limit of the retry where the first response was cut off at its limit."""
@@ -82,17 +82,17 @@ class JudgeRequests:
     def send(self, inputs: Mapping[str, Mapping[str, Any]]) -> None:
         """Sends every input (by its cache key) that is not cached, then a retry for each response without verdict."""
         limit = self.settings.max_new_tokens
-        missing = [k for k in inputs if must_send(self.cache.get(k), self.settings)]
+        missing = [k for k, values in inputs.items() if must_send(values, self.cache.get(k), self.settings)]
         self.cached = len(inputs) - len(missing)
         self.progress.total, self.progress.done = len(inputs), self.cached
         self._send({k: judge_request(inputs[k], limit) for k in missing})
         retries = {}
         for key, judge_input in inputs.items():
             response = self.cache.get(key)
-            if response is None or parse_verdict(response.text) is not None:
+            if response is None or has_verdict(judge_input, response.text):
                 continue
             retry_key = self._key(judge_input, retry=True)
-            if must_send(self.cache.get(retry_key), self.settings):
+            if must_send(judge_input, self.cache.get(retry_key), self.settings):
                 most = (
                     max(limit, RETRY_MAX_NEW_TOKENS) if response.finish in ("length", "unfinished_thought") else limit
                 )
@@ -108,7 +108,7 @@ class JudgeRequests:
             if response is None:
                 break
             found.append(response)
-            if parse_verdict(response.text) is not None:
+            if has_verdict(judge_input, response.text):
                 break
         return found
 
@@ -149,6 +149,6 @@ class JudgeRequests:
         self.on_progress(progress)
 
 
-def must_send(cached: CachedResponse | None, settings: JudgeSettings) -> bool:
+def must_send(values: Mapping[str, Any], cached: CachedResponse | None, settings: JudgeSettings) -> bool:
     """Whether a request is sent: it is not cached, or has no verdict and undecided requests are to be retried."""
-    return cached is None or (settings.retry_undecided and parse_verdict(cached.text) is None)
+    return cached is None or (settings.retry_undecided and not has_verdict(values, cached.text))

@@ -11,6 +11,11 @@ import pytest
 from cambrian_eval.demo import miniature
 
 Rows = Sequence[dict[str, Any]]
+GROUPS = {
+    **dict.fromkeys(("mme", "gqa", "docvqa", "mmvp", "pope", "3dsrbench"), 2),
+    **dict.fromkeys(("mmbench", "mmbench_cn", "naturalbench", "hallusionbench"), 4),
+}
+"""The most rows that belong together; 1 elsewhere."""
 
 
 @pytest.fixture(scope="session")

@@ -10,16 +10,19 @@ import pytest
 from cambrian_eval.benchmark import Graded
 from cambrian_eval.demo import miniature
 from cambrian_eval.registry import load_benchmark
+from cambrian_eval.results import statistics
 
 pytestmark = pytest.mark.slow
 
 Rows = Callable[[str, int, str], Sequence[dict[str, Any]]]
 
 
-@pytest.mark.parametrize("name", miniature.NAMES)
+@pytest.mark.parametrize("name", miniature.names())
 def test_adapter_reads_prompts_and_scores_the_rows(name: str, rows_of: Rows) -> None:
     benchmark = load_benchmark(name)
     rows = rows_of(name, 48, "eval")
+    if benchmark.judging is not None:
+        pytest.skip("graded by a judge")
     joined = benchmark.source.join
     needed = {*benchmark.source.columns, *(joined.columns if joined else ())}
     assert needed <= set(rows[0])
@@ -27,11 +30,12 @@ def test_adapter_reads_prompts_and_scores_the_rows(name: str, rows_of: Rows) -> 
     graded = []
     for sample in samples:
         assert sample is not None and sample.images and sample.answers
-        for style in ("official", "paper"):
+        for style in benchmark.prompt_styles:
             prompt = benchmark.prompt(sample, style)
-            assert sample.question.split("\n")[0].split("<image")[0] in prompt and "<image" not in prompt
+            assert sample.question.split("\n")[0].split("<image")[0] in prompt
+            assert benchmark.places_images(style) or "<image" not in prompt
         verdict = benchmark.fuzzy(sample, sample.answers[0])
-        if name == "textvqa":
+        if name in ("textvqa", "vizwiz"):
             most = max(sample.answers, key=sample.answers.count)
             verdict = benchmark.fuzzy(sample, most)
         assert verdict.value == 1.0 and verdict.parsed, (sample.answers, verdict)
@@ -40,19 +44,23 @@ def test_adapter_reads_prompts_and_scores_the_rows(name: str, rows_of: Rows) -> 
         graded.append(Graded(sample, verdict))
     assert len({sample.id for sample in samples if sample}) == len(rows)
     units = benchmark.units(graded, "fuzzy")
-    weights = benchmark.metrics(sorted({unit.stratum for unit in units}))["score"]
-    of = {stratum: [u.value for u in units if u.stratum == stratum] for stratum in weights}
-    score = sum(weight * sum(of[stratum]) / len(of[stratum]) for stratum, weight in weights.items())
+    score = statistics.score(units, benchmark.metrics(sorted({unit.stratum for unit in units}))["score"])
     assert score == pytest.approx(benchmark.scale)
 
 
-@pytest.mark.parametrize("name", miniature.NAMES)
+@pytest.mark.parametrize("name", miniature.names())
 def test_a_wrong_answer_is_wrong(name: str, rows_of: Rows) -> None:
     """Another answer to the same kind of question earns nothing: golds do not resemble each other."""
     strict = {"exact_years": True} if name == "chartqa" else {}  # years lie within 5 % of each other
     benchmark = load_benchmark(name, **strict)
-    samples = [s for i, row in enumerate(rows_of(name, 300, "eval")) if (s := benchmark.to_sample(row, i))]
-    golds = [max(s.answers, key=s.answers.count) if name == "textvqa" else s.answers[0] for s in samples]
+    if benchmark.judging is not None:
+        pytest.skip("graded by a judge")
+    samples = [
+        s
+        for i, row in enumerate(rows_of(name, 300 if name in miniature.NAMES else 100, "eval"))
+        if (s := benchmark.to_sample(row, i))
+    ]
+    golds = [max(s.answers, key=s.answers.count) if name in ("textvqa", "vizwiz") else s.answers[0] for s in samples]
     rivals: dict[tuple[str, ...], set[str]] = {}
     for sample, gold in zip(samples, golds, strict=True):
         rivals.setdefault((sample.question, *sample.choices), set()).add(gold)

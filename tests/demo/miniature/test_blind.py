@@ -19,10 +19,13 @@ from typing import Any
 import pytest
 
 from cambrian_eval.demo import miniature
+from cambrian_eval.registry import load_benchmark
+from tests.demo.miniature.conftest import GROUPS
 
 Rows = Callable[[str, int, str], Sequence[dict[str, Any]]]
 LETTERS = "ABCDEFGHI"
 N_TRAIN, N_EVAL = 600, 300
+"""Rows of the sixteen; a third of both of the others, which draw the same scenes."""
 
 
 pytestmark = pytest.mark.slow  # hundreds of drawn rows for each benchmark
@@ -84,16 +87,33 @@ def read(name: str, row: Mapping[str, Any]) -> Read:
         return Read(row["question"], options, row["answer"])
     if name in ("cvbench_2d", "cvbench_3d"):
         return Read(row["prompt"], tuple(row["choices"]), row["answer"].strip("()"))
+    if name not in miniature.NAMES:
+        return _as_adapter_reads(name, row)
     if name == "gqa":
         return Read(row["question"], (), row["answer"], 0 if row["types"]["structural"] == "query" else 2)
     return Read(row["question"], (), row["answer"])
+
+
+def _as_adapter_reads(name: str, row: Mapping[str, Any]) -> Read:
+    """By what the adapter asks: prompt, options or the words to choose from, and the most frequent gold answer."""
+    sample = load_benchmark(name).to_sample(dict(row), 0)
+    assert sample is not None
+    gold = max(sample.answers, key=sample.answers.count)
+    if sample.choices:
+        return Read(sample.question, sample.choices, LETTERS[list(sample.options).index(gold)])
+    if sample.guesses:
+        return Read(sample.question, sample.guesses, LETTERS[sample.guesses.index(gold)])
+    known = {"How many": 9, "What color": 8}
+    return Read(sample.question, (), gold, next((n for words, n in known.items() if words in sample.question), 0))
 
 
 Reader = Callable[[Read, str], str]
 
 
 def _first_image(row: Mapping[str, Any]) -> bytes:
-    column = next(c for c in ("image", "image_1", "decoded_image") if isinstance(row.get(c), (dict, list)))
+    column = next(
+        c for c in ("image", "Image", "images", "image_1", "decoded_image") if isinstance(row.get(c), (dict, list))
+    )
     content = row[column]
     data = (content[0] if isinstance(content, list) else content)["bytes"]
     assert isinstance(data, bytes)
@@ -202,11 +222,17 @@ def _kind(each: Read) -> str:
     return " ".join(kept)
 
 
-@pytest.mark.parametrize("name", miniature.NAMES)
+def sizes(name: str) -> tuple[int, int]:
+    """Rows to learn from and rows to try."""
+    return (N_TRAIN, N_EVAL) if name in miniature.NAMES else (N_TRAIN // 3, N_EVAL // 3)
+
+
+@pytest.mark.parametrize("name", miniature.names())
 def test_blind_readers_score_chance(name: str, rows_of: Rows) -> None:
-    train, tried = _seen(name, rows_of(name, N_TRAIN, "train")), _seen(name, rows_of(name, N_EVAL, "eval"))
-    bar = miniature.text_prior(name, N_EVAL)
-    size = {"mmbench": 4, "mme": 2, "gqa": 2, "docvqa": 2, "mmvp": 2}.get(name, 1)
+    n_train, n_eval = sizes(name)
+    train, tried = _seen(name, rows_of(name, n_train, "train")), _seen(name, rows_of(name, n_eval, "eval"))
+    bar = miniature.text_prior(name, n_eval)
+    size = GROUPS.get(name, 1)
     # Rows of a group are dependent, so the sampling error is that of the number of groups.
     error = math.sqrt(bar * (1 - bar) * size / len(tried))
     for kind, learn in READERS.items():
@@ -215,22 +241,23 @@ def test_blind_readers_score_chance(name: str, rows_of: Rows) -> None:
         assert right <= bar + 3.5 * error, f"{name}: the {kind} reader gets {right:.3f}, chance is {bar:.3f}"
 
 
-@pytest.mark.parametrize("name", miniature.NAMES)
+@pytest.mark.parametrize("name", miniature.names())
 def test_text_prior_is_the_share_of_blind_luck(name: str, rows_of: Rows) -> None:
     """The suite's own value compared with the options in the rows and the answers of each kind."""
-    train = [read(name, row) for row in rows_of(name, N_TRAIN, "train")]
-    tried = [read(name, row) for row in rows_of(name, N_EVAL, "eval")]
+    n_train, n_eval = sizes(name)
+    train = [read(name, row) for row in rows_of(name, n_train, "train")]
+    tried = [read(name, row) for row in rows_of(name, n_eval, "eval")]
     kinds: dict[str, set[str]] = defaultdict(set)
     for each in train:
         kinds[_kind(each)].add(each.gold)
     worth = sum(_worth(each, kinds) for each in tried) / len(tried)
-    assert miniature.text_prior(name, N_EVAL) == pytest.approx(worth, abs=0.004)
+    assert miniature.text_prior(name, n_eval) == pytest.approx(worth, abs=0.004)
 
 
-@pytest.mark.parametrize("name", miniature.NAMES)
+@pytest.mark.parametrize("name", miniature.names())
 def test_answers_are_balanced(name: str, rows_of: Rows) -> None:
     """Each letter is correct as often as its options allow, within sampling error of independent draws."""
-    reads = [read(name, row) for row in rows_of(name, N_EVAL, "eval")]
+    reads = [read(name, row) for row in rows_of(name, sizes(name)[1], "eval")]
     lettered = [each for each in reads if each.options]
     for letter in "ABCD" if lettered else "":
         chances = [1 / len(each.options) for each in lettered if letter in LETTERS[: len(each.options)]]

@@ -41,6 +41,30 @@ COLUMNS = {
     "source_filename target_class target_size bbox",
 }
 COLUMNS["cvbench_3d"] = COLUMNS["cvbench_2d"]
+COLUMNS |= {
+    "3dsrbench": "index qid image question A B C D answer category image_source image_url",
+    "blink": "idx question sub_task image_1 image_2 image_3 image_4 choices answer prompt explanation",
+    "countbenchqa": "image question number text",
+    "embspatial": "question_id data_source scene_id question relation image answer_options answer objects",
+    "hallusionbench": "category subcategory visual_input set_id figure_id sample_note question_id question "
+    "gt_answer_details gt_answer filename image",
+    "infovqa": "questionId question answers answer_type image image_url operation/reasoning ocr data_split",
+    "llava_wild": "question_id question image category image_id caption gpt_answer",
+    "mmbench_cn": "index question image hint A B C D answer category source L2-category comment split",
+    "mmmu_pro_standard": "id question options explanation image_1 image_2 image_3 image_4 image_5 image_6 image_7 "
+    "img_type answer topic_difficulty subject",
+    "mmmu_pro_vision": "id image options answer subject",
+    "mmsi_bench": "id images question_type question answer thought mean_normed_duration_seconds difficulty",
+    "mmstar": "index question image answer category l2_category meta_info",
+    "mmvet": "question_id image question answer image_source capability",
+    "naturalbench": "Index Image Question Answer Question_Type",
+    "pope": "id question_id question answer image_source image category",
+    "qbench": "id image question option0 option1 option2 option3 question_type question_concern correct_choice",
+    "vizwiz": "question_id image question answers category",
+    "vlmsareblind": "task image prompt groundtruth metadata",
+    "vqav2": "question_type multiple_choice_answer answers image_id answer_type question_id question image",
+    "vstar": "image text category question_id label",
+}
 
 
 def fits(value: Any, kind: str) -> bool:
@@ -72,7 +96,7 @@ def _fields(text: str) -> dict[str, str]:
     return {name.strip(): kind.strip() for name, kind in (part.split(":", 1) for part in parts)}
 
 
-@pytest.mark.parametrize("name", miniature.NAMES)
+@pytest.mark.parametrize("name", miniature.names())
 @pytest.mark.parametrize("split", ["eval", "train"])
 def test_every_value_has_its_columns_type(name: str, split: str, rows_of: Rows) -> None:
     expected = COLUMNS[name].split("|" if "|" in COLUMNS[name] else None)
@@ -86,7 +110,7 @@ def test_every_value_has_its_columns_type(name: str, split: str, rows_of: Rows) 
             assert fits(row[column], kind), (column, kind, row[column])
 
 
-@pytest.mark.parametrize("name", miniature.NAMES)
+@pytest.mark.parametrize("name", miniature.names())
 def test_rows_survive_arrow(name: str, rows_of: Rows) -> None:
     import pyarrow
 
@@ -94,7 +118,7 @@ def test_rows_survive_arrow(name: str, rows_of: Rows) -> None:
     assert pyarrow.Table.from_pylist(made).to_pylist() == made
 
 
-@pytest.mark.parametrize("name", miniature.NAMES)
+@pytest.mark.parametrize("name", miniature.names())
 def test_images_are_small_rgb_pngs(name: str, rows_of: Rows, images_in: Images) -> None:
     from PIL import Image
 

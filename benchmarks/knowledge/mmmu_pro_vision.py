@@ -1,0 +1,60 @@
+"""MMMU-Pro, vision setting: the whole question is in one image.
+
+Prompt: one sentence; the image holds question and options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.benchmark import HubSource, PromptStyle, printed
+from cambrian_eval.image import images
+from cambrian_eval.sample import LETTERS, Sample
+from cambrian_eval.scoring import columns
+
+from .mmmu_pro import DIRECT, FORMAT, STEPS, MMMUPro
+
+READ = "Write out the multiple-choice question in the image and then solve it."
+SOURCE = "released GPT-4o responses scored with the released code"
+
+
+class MMMUProVision(MMMUPro):
+    """Screenshots and photos of questions."""
+
+    name = "mmmu_pro_vision"
+    title = "MMMU-Pro (vision)"
+    published = (
+        *printed(f"{SOURCE}, direct (42.25 to 42.43)", {"GPT-4o": 42.3}),
+        *printed(f"{SOURCE}, with reasoning", {"GPT-4o": 50.06}),
+    )
+    schema: ClassVar[Mapping[str, str]] = {
+        "id": "string",
+        "image": "image",
+        "options": "string",
+        "answer": "string",
+        "subject": "string",
+    }
+
+    @property
+    def source(self) -> HubSource:
+        """The config without a question text."""
+        return HubSource("MMMU/MMMU_Pro", "test", 1730, ("id", "image", "options", "answer"), config="vision")
+
+    def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
+        """One image; its text is not in the row."""
+        return replace(self._sample(row, index, "", columns.options(row["options"])), images=images(row.get("image")))
+
+    def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
+        """The sentence alone."""
+        return f"{READ} {FORMAT} {STEPS}" if self.settings["cot"] else f"{DIRECT} {FORMAT}"
+
+    def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:
+        """A word and its options, all drawn into the image."""
+        scene = draw.scene("listed")
+        values, place = draw.options(scene, 4)
+        subject = draw.balanced("subject", ("Art", "Physics", "Marketing"))
+        cells = {"id": f"test_{subject}_{row}", "image": scene.image(values[place]), "options": str(values)}
+        return [MiniRow({**cells, "answer": LETTERS[place], "subject": subject}, 1 / 4)]

@@ -1,0 +1,35 @@
+"""`cambrian-eval gain`: how much of the scores comes from the images, and how much the language model knew before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def gain(
+    run: Path = typer.Argument(help="A run with vision on and off."),
+    language_model: Path = typer.Option(
+        None, "--language-model", help="A run, with vision off, of the language model that the model is built on."
+    ),
+    scorer: str = typer.Option("fuzzy", help="The scorer whose scores are compared."),
+    json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
+) -> None:
+    """Multimodal gain (on - off) and leakage (off - language model alone, at least 0) of each benchmark."""
+    from dataclasses import asdict
+
+    from cambrian_eval.cli import output
+    from cambrian_eval.results.gain import gains
+    from cambrian_eval.running.store import open_run
+
+    other = None if language_model is None else open_run(language_model)
+    found = gains(open_run(run), other, scorer)
+    if json:
+        print(output.as_json({"run": str(run), "gains": [asdict(g) for g in found]}))
+        return
+    rows = [["benchmark", "on", "off", "gain", "95% interval", "language model", "leakage"]]
+    for g in found:
+        span = "-" if g.interval is None else f"{g.interval[0]:+.1f} .. {g.interval[1]:+.1f}"
+        cells = [output.number(g.on), output.number(g.off), f"{g.gain:+.1f}", span]
+        rows.append([g.benchmark, *cells, output.number(g.language_model), output.number(g.leakage)])
+    print(output.table(rows, right=(1, 2, 3, 4, 5, 6)))
