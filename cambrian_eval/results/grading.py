@@ -19,6 +19,7 @@ from cambrian_eval.registry import load_benchmark, load_condition, load_scorer, 
 from cambrian_eval.results import circumstances, repeats, statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.running.mixtures import mixture, other_names, ways_of
+from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
 from cambrian_eval.scorer import Scorer
@@ -133,9 +134,18 @@ def save_results(run: Run, results: Iterable[Result]) -> None:
 
 
 def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[list[Record]]]:
-    """Samples that have a response in every repeat, in dataset order, with the responses of each repeat."""
-    records, numbers = run.all_responses(cell), range(run.repeats)
-    samples = [s for s in samples_of(run, cell) if all((s.id, n) in records for n in numbers)]
+    """Samples that have a response in every repeat, in dataset order, with the responses of each repeat.
+
+    A run may have been resumed with more repeats for other benchmarks, or not to the end: of a cell whose samples all
+    have a response in the first repeats, those repeats are read.
+    """
+    records, samples, info = run.all_responses(cell), samples_of(run, cell), run.info
+    most, shard = info.get("repeats", 1), info["responses_depend_on"].get("shard")
+    mine = samples if most == 1 or shard is None else Shard.parse(shard).of(run.samples(cell.benchmark))
+    asked = {s.id for s in mine} & {s.id for s in samples}
+    whole = next((n for n in range(most) if any((i, n) not in records for i in asked)), most)
+    numbers = range(whole or most)
+    samples = [s for s in samples if all((s.id, n) in records for n in numbers)]
     return samples, [[records[s.id, n] for s in samples] for n in numbers]
 
 
@@ -224,6 +234,8 @@ def summarize_cell(
     left_out = about["samples"] - len(samples_of(run, cell))
     if left_out:
         notes.append(f"{left_out} samples are left out: their answers under condition {cell.condition!r} are not known")
+    if len(repeated) < (most := info.get("repeats", 1)):
+        notes.append(f"{len(repeated)} of the run's {most} repeats; the others are not complete here")
     if len(samples) + left_out < about["samples"]:
         notes.append(f"partial: {len(samples)} of {about['samples']} samples have a response")
     carried = _images_carried(repeated[0])

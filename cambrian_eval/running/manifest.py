@@ -78,6 +78,7 @@ def describe(
                 "interrupted": None,
                 "benchmarks": [b.name for b in plan],
                 "conditions": list(settings.conditions),
+                **({} if settings.repeats == 1 else {"repeats": settings.repeats}),
                 "engine": dict(engine),
                 **surroundings(),
             }
