@@ -1,8 +1,8 @@
 """Agreement of two scorers on the same stored responses: scores, Cohen's kappa, and every disagreement.
 
 Scores are those of results.json. Agreement is computed on the responses that both scorers decided, over all repeats:
-failed and undecided responses are excluded and counted. A verdict with partial credit counts as correct from 0.5 on. Intervals
-are bootstrap intervals over whole images, as for every score.
+failed and undecided responses are excluded and counted. A verdict with partial credit counts as correct from 0.5 on.
+Intervals are bootstrap intervals over whole images, as for every score.
 """
 
 from __future__ import annotations

@@ -170,9 +170,9 @@ class Watcher:
     def _total(self, cell: Cell, info: dict[str, Any]) -> int:
         repeats = 1  # as many as the start with the most of them has asked of this cell
         for one in info["passes"]:
-            if cell.benchmark in one.get("benchmarks", info["benchmarks"]):
-                if cell.condition in one.get("conditions", info["conditions"]):
-                    repeats = max(repeats, int(one.get("repeats", 1)))
+            names, conditions = one.get("benchmarks", info["benchmarks"]), one.get("conditions", info["conditions"])
+            if cell.benchmark in names and cell.condition in conditions:
+                repeats = max(repeats, int(one.get("repeats", 1)))
         return repeats * self._samples(cell, info)
 
     def _samples(self, cell: Cell, info: dict[str, Any]) -> int:
