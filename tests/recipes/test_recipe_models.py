@@ -54,6 +54,14 @@ def test_flags_change_single_values_of_the_tables_of_a_config(tmp_path: Path) ->
     assert (body["temperature"], body["top_p"]) == (0.7, 0.9)
 
 
+def test_a_resume_names_the_option_that_makes_it_another_model(tmp_path: Path) -> None:
+    with ChatServer(lambda seen, n: Act("A")) as server:
+        assert ask(server, tmp_path / "run", "-P", "max_pixels=70000").returncode == 0
+        done = ask(server, tmp_path / "run", "-P", "max_pixels=50000")
+    assert done.returncode == 2
+    assert "option processor: 'max_pixels=70000' there, 'max_pixels=50000' now" in done.stderr
+
+
 def test_the_text_comes_first_where_a_recipe_says_so(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text('order = "text_first"\n')
     with ChatServer(lambda seen, n: Act("A")) as server:

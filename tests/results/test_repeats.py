@@ -184,6 +184,29 @@ def test_a_cell_keeps_its_score_where_another_one_gets_more_repeats(
     assert Watcher(done.run).look().state == "interrupted"
 
 
+def test_the_best_of_several_counts_partial_credit() -> None:
+    """DocVQA: best (0.8 + 1) / 2, mean (0.7 + 1) / 2; one of two samples has another verdict."""
+    samples = [Sample(str(i), i, "q", ("x",), image_id=f"i{i}") for i in range(2)]
+    rows = [[verdict(0.6, "a"), verdict(1, "x")], [verdict(0.8, "b"), verdict(1, "x")]]
+    found = summarize(load_benchmark("docvqa"), samples, rows[0], "fuzzy", rows[1], complete=False)
+    assert found.score == pytest.approx(85) and found.repeats is not None
+    assert (found.repeats.best, found.repeats.changed) == (pytest.approx(90), 0.5)
+    assert found.repeats.majority == pytest.approx(80)  # the first of equals
+
+
+@pytest.mark.parametrize("more", [{"decoding": {"temperature": 0.5}}, {"system": "Be brief."}])
+def test_responses_are_not_kept_under_another_decoding(more: dict[str, Any], docvqa_root: Path, tmp_path: Path) -> None:
+    model = Fickle()
+    model.decodes = Fickle.decodes | {"system"}  # type: ignore[misc]
+    cambrian_eval.run(model, ["docvqa"], tmp_path / "run", data_root=docvqa_root, limit=3)
+    again = {"data_root": docvqa_root, "limit": 3, "repeats": 2, **more}
+    with pytest.raises(UserError, match="was made with other settings"):
+        cambrian_eval.run(model, ["docvqa"], tmp_path / "run", on_change="reuse", **again)
+    asked = len(model.seen)
+    assert cambrian_eval.run(model, ["docvqa"], tmp_path / "run", on_change="ask", **again).n == 6
+    assert len(model.seen) == asked + 6
+
+
 def test_scorers_are_compared_over_all_repeats(docvqa_root: Path, tmp_path: Path) -> None:
     """4 samples, 3 repeats: both right 5, only a 3, only b 1, both wrong 3; scores 8 and 6 of 12."""
     stored = go(docvqa_root, tmp_path / "run", repeats=3, limit=4).run
