@@ -290,11 +290,10 @@ class TransformersModel:
                 progress.follow(ids, self._ends, self.checkpoint.processor.tokenizer)
         seconds = (time.perf_counter() - began) / len(batch)
         counts = inputs["attention_mask"].sum(dim=1).tolist()
+        rows: list[Progress | None] = [*limited] or [None] * len(batch)
         return [
             self._response(row, new, limit, prompt, seconds, progress)
-            for row, new, prompt, progress in zip(
-                batch, out[:, length:].tolist(), counts, limited or [None] * len(batch), strict=True
-            )
+            for row, new, prompt, progress in zip(batch, out[:, length:].tolist(), counts, rows, strict=True)
         ]
 
     def _progress(self, row: _Row) -> Progress:
