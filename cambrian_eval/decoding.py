@@ -198,7 +198,9 @@ def in_words(info: Mapping[str, Any]) -> str:
     """The decoding that run.json states, in words: "greedy", or what differs from it."""
     stored = info.get("responses_depend_on", {})
     settings, thinking, system = (stored.get(name) for name in ("decoding", "thinking", "system"))
-    found = [f"{name}={value}" for name, value in (settings or {}).items()] or ["greedy"]
+    found = [f"{name}={value}" for name, value in (settings or {}).items()]
+    if not {"temperature", "num_beams"} & (settings or {}).keys():
+        found.insert(0, "greedy")
     if stored.get("max_new_tokens") is not None:
         found.append(f"max_new_tokens={stored['max_new_tokens']}")
     if thinking:

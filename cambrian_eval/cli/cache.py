@@ -33,9 +33,9 @@ def stats(
         total = sum(share.responses for share in shares)
         print(output.as_json({"responses": total, "bytes": size, "models": [asdict(share) for share in shares]}))
         return
-    rows = [[s.model, f"{s.responses:,}", f"{s.bytes / 1e6:.1f} MB", _day(s.last_used)] for s in shares]
+    rows = [[s.model, f"{s.responses:,}", _size(s.bytes), _day(s.last_used)] for s in shares]
     print(output.table([["model", "responses", "size", "last used"], *rows]))
-    print(f"{sum(share.responses for share in shares):,} responses, {size / 1e6:.1f} MB")
+    print(f"{sum(share.responses for share in shares):,} responses, {_size(size)}")
 
 
 @app.command()
@@ -58,8 +58,12 @@ def prune(
     n = found.prune(unused_days, model)
     size = found.n_bytes
     found.close()
-    print(f"{n:,} responses removed; {size / 1e6:.1f} MB left")
+    print(f"{n:,} responses removed; {_size(size)} left")
 
 
 def _day(seconds: float) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(seconds))
+
+
+def _size(n: int) -> str:
+    return f"{n / 1e6:,.1f} MB" if n >= 1e6 else f"{n / 1e3:.1f} kB"

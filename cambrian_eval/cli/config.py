@@ -12,8 +12,10 @@ from typing import Any
 from cambrian_eval.errors import UserError, unknown
 
 
-def defaults(path: Path, command: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """The file's values as defaults for a command's parameters, the model's own options, and decoding settings."""
+def defaults(path: Path, command: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]:
+    """The file's values as defaults for a command's parameters, the model's own options, and what stands in the tables
+    `[decoding]` and `[processor]`, which `-G` and `-P` change one by one.
+    """
     import tomllib
 
     try:
@@ -36,15 +38,14 @@ def defaults(path: Path, command: Any) -> tuple[dict[str, Any], dict[str, Any], 
         if "spec" in table:
             found["model"] = _typed(table["spec"], options["model"], f"{path}: model.spec")
     decoding = _table(content, "decoding", path)
-    if processor := _table(content, "processor", path):
-        found[options["processor"].name] = [f"{name}={_word(value)}" for name, value in processor.items()]
+    processor = [f"{name}={_word(value)}" for name, value in _table(content, "processor", path).items()]
     for key, value in content.items():
         name = key.replace("-", "_")
         if name not in options:
             raise unknown(f"key in {path}", key, [o.replace("_", "-") for o in options])
         where = f"{path}: {key}"
         found[options[name].name] = _switches(value, where) if name == "set" else _typed(value, options[name], where)
-    return found, model_options, decoding
+    return found, model_options, decoding, processor
 
 
 def _table(content: dict[str, Any], name: str, path: Path) -> dict[str, Any]:

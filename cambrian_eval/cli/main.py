@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 import os
 import sys
+import warnings
+from collections.abc import Callable
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Any
@@ -135,7 +137,9 @@ def main() -> None:
     out, err = (SafeStream(s, result) for s, result in zip(before, (True, False), strict=True))
     sys.stdout, sys.stderr = out, err
     try:
-        code = _command()
+        with warnings.catch_warnings():
+            warnings.showwarning = _say_once()
+            code = _command()
         try:
             out.flush()
         except CambrianEvalError as error:
@@ -172,6 +176,19 @@ def _command() -> int:
             raise
         text = " ".join(f"{type(error).__name__}: {error}".split())
         return _end(f"internal error: {text} (please report it; --debug shows where)", 2)
+
+
+def _say_once() -> Callable[..., None]:
+    """Shows warnings of Python as one line each, once, without the place in the code."""
+    said: set[str] = set()
+
+    def show(message: Warning | str, *place: object, **more: object) -> None:
+        text = f"warning: {' '.join(str(message).split())}"
+        if text not in said:
+            said.add(text)
+            output.say(text)
+
+    return show
 
 
 def _open_descriptors() -> None:

@@ -21,14 +21,14 @@ def _config(context: typer.Context, value: Path | None) -> Path | None:
     if value is not None:
         from cambrian_eval.cli.config import defaults
 
-        found, model_options, decoding = defaults(value, context.command)
+        found, model_options, *tables = defaults(value, context.command)
         context.default_map = {**(context.default_map or {}), **found}
-        context.meta[__name__], context.meta[DECODING] = model_options, decoding
+        context.meta[__name__], (context.meta[DECODING], context.meta[PROCESSOR]) = model_options, tables
     return value
 
 
-DECODING = f"{__name__}.decoding"
-"""Where a context keeps the decoding settings of `--config`."""
+DECODING, PROCESSOR = f"{__name__}.decoding", f"{__name__}.processor"
+"""Where a context keeps the settings of decoding and of the image processor in `--config`."""
 DEMO = (
     "demo: the small checkpoint that comes with the package, on the miniature suite; for a real model: "
     "cambrian-eval run --model nyu-visionx/cambrian-8b --benchmark all --out runs/8b"
@@ -174,6 +174,7 @@ def run(
     asked = output.named(benchmark, where.offered)
     own_settings = output.settings(set_)
     chosen = None if recipe is None else load(recipe)
+    processor = [*context.meta.get(PROCESSOR, ()), *processor]
     given = Given(
         prompts=prompts,  # type: ignore[arg-type]
         decoding={**context.meta.get(DECODING, {}), **decoding_options(decoding)},

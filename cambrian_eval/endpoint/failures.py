@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
+import orjson
+
 from cambrian_eval.endpoint.budget import Reservation
 from cambrian_eval.endpoint.rate_limit import retry_after
 from cambrian_eval.endpoint.responses import ChatResponse
@@ -138,7 +140,8 @@ class ErrorReader:
         inner = found.get("error", found) if isinstance(found, dict) else found
         if not isinstance(inner, dict):
             return self.line("" if inner is None else str(inner))
-        nested = inner.get("innererror")
+        nested, detail = inner.get("innererror"), inner.get("detail")  # FastAPI names the latter
         parts = [inner.get("code"), inner.get("param"), inner.get("message")]
+        parts += [detail] if isinstance(detail, str) else [orjson.dumps(detail).decode()] if detail else []
         parts += [nested.get("code")] if isinstance(nested, dict) else []
         return self.line(" ".join(str(p) for p in parts if p))

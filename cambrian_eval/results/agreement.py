@@ -1,8 +1,8 @@
 """Agreement of two scorers on the same stored responses: scores, Cohen's kappa, and every disagreement.
 
-Scores are those of results.json. Agreement is computed on the responses that both scorers decided: failed and
-undecided responses are excluded and counted. A verdict with partial credit counts as correct from 0.5 on. Intervals
-are bootstrap intervals over whole images, as for every score.
+Scores are those of results.json. Agreement is computed on the responses that both scorers decided, over all repeats:
+failed and undecided responses are excluded and counted. A verdict with partial credit counts as correct from 0.5 on.
+Intervals are bootstrap intervals over whole images, as for every score.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cambrian_eval.benchmark import Benchmark, Graded
+from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.errors import UserError
-from cambrian_eval.results import statistics
+from cambrian_eval.results import repeats, statistics
 from cambrian_eval.results.basis import checked_verdicts
 from cambrian_eval.results.grading import benchmark_of, samples_of
 from cambrian_eval.results.judging import SCORER, decided_without_judge
 from cambrian_eval.results.published_scores import nearest
 from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
-from cambrian_eval.sample import Sample, Verdict
+from cambrian_eval.sample import Sample, Verdict, request_id
 from cambrian_eval.sample import clusters as clusters_of
 
 if TYPE_CHECKING:
@@ -76,11 +76,13 @@ class Disagreement:
     response: str
     a: Verdict
     b: Verdict
+    repeat: int = 0
+    """Which response to the sample."""
 
     @property
     def key(self) -> str:
         """Identifies the response within a run."""
-        return f"{self.benchmark}.{self.condition}/{self.id}"
+        return f"{self.benchmark}.{self.condition}/{request_id(self.id, self.repeat)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class ScorerAgreement:
     benchmark: str
     condition: str
     n: int
-    """Responses that have a verdict of both scorers."""
+    """Samples that have a verdict of both scorers."""
     score_a: float | None
     score_b: float | None
     difference: float | None
@@ -114,7 +116,7 @@ class ScorerAgreement:
     kappa_interval: tuple[float, float] | None
     """95 % bootstrap interval of kappa."""
     failed: int
-    """Samples without a response; excluded from the confusion table."""
+    """Requests that failed; excluded from the confusion table."""
     undecided: int
     """Responses without a verdict of an LLM judge; excluded from the confusion table."""
     disagreements: tuple[Disagreement, ...]
@@ -155,18 +157,24 @@ def mean_difference(found: Sequence[ScorerAgreement]) -> tuple[float, float] | N
 
 def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreement:
     benchmark = benchmark_of(run, cell.benchmark)
-    verdicts_a, verdicts_b = checked_verdicts(run, cell, a), checked_verdicts(run, cell, b)
-    records = run.responses(cell)
-    samples = [s for s in samples_of(run, cell) if s.id in verdicts_a and s.id in verdicts_b]
-    left, right = [verdicts_a[s.id] for s in samples], [verdicts_b[s.id] for s in samples]
+    for scorer in (a, b):
+        checked_verdicts(run, cell, scorer)
+    verdicts_a, verdicts_b = run.all_verdicts(cell, a), run.all_verdicts(cell, b)
+    records = run.all_responses(cell)
+    shared = verdicts_a.keys() & verdicts_b.keys()
+    numbers = sorted({number for _, number in shared})
+    samples = [s for s in samples_of(run, cell) if all((s.id, n) in shared for n in numbers)] if numbers else []
+    rows_a, rows_b = ([[v[s.id, n] for s in samples] for n in numbers] for v in (verdicts_a, verdicts_b))
+    responses = [(s, n) for n in numbers for s in samples]
+    left, right = [v for row in rows_a for v in row], [v for row in rows_b for v in row]
     withheld = not any(s.answers for s in samples)
     failed = [x.outcome == "failed" for x in left]
     undecided = ["undecided" in (x.outcome, y.outcome) for x, y in zip(left, right, strict=True)]
     decided = [not (f or u or withheld) for f, u in zip(failed, undecided, strict=True)]
     clusters = clusters_of(samples)
-    counts = _confusion_by_cluster(left, right, decided, clusters)
+    counts = _confusion_by_cluster(left, right, decided, clusters * len(numbers))
     draws = statistics.Draws(len(counts)) if len(counts) > 1 else None
-    scores = [_score(benchmark, samples, v, s, clusters) for v, s in ((left, a), (right, b))]
+    scores = [_score(benchmark, samples, v, s, clusters) for v, s in ((rows_a, a), (rows_b, b))]
     if withheld or None in scores:
         score_a = score_b = interval = None
     else:
@@ -176,8 +184,8 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
             drawn_a, drawn_b = draws.metrics(table_a, table_b)
             interval = statistics.percentile_interval(drawn_b - drawn_a)
     differing = tuple(
-        _disagreement(cell, s, records[s.id], x, y)
-        for s, x, y, use in zip(samples, left, right, decided, strict=True)
+        _disagreement(cell, s, records[s.id, n], x, y)
+        for (s, n), x, y, use in zip(responses, left, right, decided, strict=True)
         if use and _is_correct(x) != _is_correct(y)
     )
     total = counts.sum(axis=0)
@@ -198,7 +206,7 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
         disagreements=differing,
         published=None if synthetic else published_pair(model, cell, a, b),
         divisor=benchmark.average_divisor,
-        notes=_notes(run, cell, samples, (*left, *right), without_judge, withheld),
+        notes=_notes(run, cell, samples, len(numbers), (*left, *right), without_judge, withheld),
     )
 
 
@@ -206,8 +214,9 @@ def _notes(
     run: Run,
     cell: Cell,
     samples: Sequence[Sample],
+    n_repeats: int,
     verdicts: Sequence[Verdict],
-    without_judge: AbstractSet[str],
+    without_judge: AbstractSet[tuple[str, int]],
     withheld: bool,
 ) -> tuple[str, ...]:
     notes = []
@@ -216,7 +225,10 @@ def _notes(
     total = int(run.info["benchmarks"][cell.benchmark]["samples"])
     if len(samples) < total:
         notes.append(f"partial: {len(samples)} of {total} samples have a verdict of both scorers")
-    if n := sum(s.id in without_judge for s in samples):
+    if n_repeats > 1:
+        notes.append(f"over {n_repeats} responses to each sample; scores are means over them")
+    ids = {s.id for s in samples}
+    if n := sum(i in ids for i, _ in without_judge):
         notes.append(f"{n} responses were decided without the judge, so on these the scorers agree by construction")
     if any(0.0 < v.value < 1.0 for v in verdicts):
         notes.append("verdicts with partial credit count as correct from 0.5 on")
@@ -239,6 +251,7 @@ def _disagreement(cell: Cell, sample: Sample, record: Record, a: Verdict, b: Ver
         response=record.text,
         a=a,
         b=b,
+        repeat=record.repeat,
     )
 
 
@@ -256,10 +269,16 @@ def _confusion_by_cluster(
 
 
 def _score(
-    benchmark: Benchmark, samples: Sequence[Sample], verdicts: Sequence[Verdict], scorer: str, clusters: Sequence[int]
+    benchmark: Benchmark,
+    samples: Sequence[Sample],
+    verdicts: repeats.Verdicts,
+    scorer: str,
+    clusters: Sequence[int],
 ) -> tuple[float, statistics.ClusterTable] | None:
     """A scorer's headline score, and its table by cluster, with a row for every cluster."""
-    units = benchmark.units([Graded(s, v) for s, v in zip(samples, verdicts, strict=True)], scorer)
+    if not verdicts:
+        return None
+    units = repeats.mean(repeats.units_of(benchmark, samples, verdicts, scorer))
     weights = benchmark.metrics(sorted({u.stratum for u in units})).get("score", {})
     score = statistics.score(units, weights)
     if score is None:

@@ -50,6 +50,8 @@ def cell_notes(run: Run, cell: Cell, samples: Sequence[Sample], repeated: Sequen
         left_out = about["samples"] - len(graded_samples(condition, run.samples(cell.benchmark), benchmark))
     if left_out:
         notes.append(f"{left_out} samples are left out: their answers under condition {cell.condition!r} are not known")
+    if len(repeated) < (most := info.get("repeats", 1)):
+        notes.append(f"{len(repeated)} of the run's {most} repeats; the others are not complete here")
     if len(samples) + left_out < about["samples"]:
         notes.append(f"partial: {len(samples)} of {about['samples']} samples have a response")
     carried = images_carried(repeated[0])

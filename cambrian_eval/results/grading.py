@@ -21,6 +21,7 @@ from cambrian_eval.results import repeats, statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked, rules_of, with_basis
 from cambrian_eval.results.cell_notes import cell_notes, images_carried
+from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import CHANGED, Cell, Record, Run, is_synthetic
 from cambrian_eval.sample import Result, Sample, Verdict, clusters
 from cambrian_eval.scorer import Scorer
@@ -172,9 +173,18 @@ def save_results(run: Run, results: Sequence[Result]) -> list[str]:
 
 
 def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[list[Record]]]:
-    """Samples that have a response in every repeat, in dataset order, with the responses of each repeat."""
-    records, numbers = run.all_responses(cell), range(run.repeats)
-    samples = [s for s in samples_of(run, cell) if all((s.id, n) in records for n in numbers)]
+    """Samples that have a response in every repeat, in dataset order, with the responses of each repeat.
+
+    A run may have been resumed with more repeats for other benchmarks, or not to the end: of a cell whose samples all
+    have a response in the first repeats, those repeats are read.
+    """
+    records, samples, info = run.all_responses(cell), samples_of(run, cell), run.info
+    most, shard = info.get("repeats", 1), info["responses_depend_on"].get("shard")
+    mine = samples if most == 1 or shard is None else Shard.parse(shard).of(run.samples(cell.benchmark))
+    asked = {s.id for s in mine} & {s.id for s in samples}
+    whole = next((n for n in range(most) if any((i, n) not in records for i in asked)), most)
+    numbers = range(whole or most)
+    samples = [s for s in samples if all((s.id, n) in records for n in numbers)]
     if records and not samples and not {s.id for s in run.samples(cell.benchmark)} & {i for i, _ in records}:
         raise UserError(f"{run.path}: no response of {cell.stem} is to a sample of {cell.benchmark}; {CHANGED}")
     return samples, [[records[s.id, n] for s in samples] for n in numbers]

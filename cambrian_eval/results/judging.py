@@ -197,16 +197,17 @@ def judge_run(
     )
 
 
-def decided_without_judge(run: Run, cell: Cell) -> set[str]:
-    """Ids of the samples whose `judge` verdict was decided by exact match, without a request to the judge."""
+def decided_without_judge(run: Run, cell: Cell) -> set[tuple[str, int]]:
+    """Sample and repeat of the responses whose `judge` verdict was by exact match, without a request to the judge."""
     path = run.path / "judge" / f"{cell.stem}.jsonl"
     if not path.is_file():
         return set()
-    verdicts = checked_verdicts(run, cell, SCORER)
+    checked_verdicts(run, cell, SCORER)
+    verdicts = run.all_verdicts(cell, SCORER)
     try:
         details = [parse_object(line, str(path)) for line in path.read_bytes().splitlines()]
-        ids = {str(d["id"]) for d in details if not d["asked"] and not d.get("repeat")}
-    except (UserError, KeyError, OSError):
+        ids = {(str(d["id"]), int(d.get("repeat", 0))) for d in details if not d["asked"]}
+    except (UserError, KeyError, ValueError, TypeError, OSError):
         raise UserError(f"{path} is damaged; create it again with: cambrian-eval score --scorer judge") from None
     return {i for i in ids if i in verdicts and verdicts[i].outcome in ("read", "unparsed")}
 
@@ -269,7 +270,7 @@ def _store_cell(run: Run, plan: _CellPlan, judge: JudgeRequests, price: Price | 
     if not judged or (missing and missing == sum(p.judge_input is not None for p in plan.samples)):
         return None
     found = {(p.sample.id, p.record.repeat): (p, v) for p, v in judged}
-    numbers = range(run.repeats)
+    numbers = sorted({p.record.repeat for p in plan.samples})
     samples = [p.sample for p, _ in judged if not p.record.repeat and all((p.sample.id, n) in found for n in numbers)]
     rows = [[found[s.id, n] for s in samples] for n in numbers]
     records, verdicts = [[p.record for p, _ in row] for row in rows], [[v for _, v in row] for row in rows]

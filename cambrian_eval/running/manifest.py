@@ -79,6 +79,7 @@ def describe(
                 "interrupted": None,
                 "benchmarks": [b.name for b in plan],
                 "conditions": list(settings.conditions),
+                **({} if settings.repeats == 1 else {"repeats": settings.repeats}),
                 "engine": dict(engine),
                 **surroundings(),
             }
@@ -139,6 +140,8 @@ MAY_BE_ABSENT = ("decoding", "system", "thinking", "order", "templates")
 """Settings that are stored only where they differ from the default."""
 FIXED = ("model fingerprint", "limit", "shard")
 """Settings that one run can have only once, whatever `--on-change` says."""
+STATED = ("decoding", "system", "thinking", "order")
+"""Settings that results state for all responses: `--on-change reuse` cannot keep responses made under others."""
 
 
 def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: OnChange) -> dict[str, Any]:
@@ -150,8 +153,14 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
     differences = [
         f"{name}: {then.get(name)!r} there, {now.get(name)!r} now"
         for name in dict.fromkeys([*now, *(n for n in then if n in MAY_BE_ABSENT)])
-        if then.get(name) != now.get(name) and (name in FIXED or on_change == "refuse")
+        if then.get(name) != now.get(name)
+        and (name in FIXED or on_change == "refuse" or (on_change == "reuse" and name in STATED))
     ]
+    if then.get("model fingerprint") != now.get("model fingerprint"):  # which says nothing to a reader
+        left, right = (info["model"].get("options") or {} for info in (old, new))
+        for name in dict.fromkeys([*left, *right]):
+            if left.get(name) != right.get(name):
+                differences.append(f"option {name}: {left.get(name)!r} there, {right.get(name)!r} now")
     if old.get("repeats", 1) > new.get("repeats", 1):
         raise UserError(
             f"{path} has {old['repeats']} repeats; give --repeats {old['repeats']} or more, or another --out"

@@ -210,10 +210,15 @@ def _check_gaps(
         total += len(missing)
         if missing and not allow:
             raise UserError(
-                f"{len(missing)} samples of {cell.stem} have a response in no run ({_some(missing)}){_absent(runs)}; "
+                f"{len(missing)} samples of {cell.stem} {_gap(first.repeats)} ({_some(missing)}){_absent(runs)}; "
                 "finish the runs, or give --allow-gaps for a partial result"
             )
     return total
+
+
+def _gap(repeats: int) -> str:
+    """What samples lack, in words."""
+    return "have a response in no run" if repeats == 1 else f"have fewer than {repeats} responses in all runs together"
 
 
 def _absent(runs: Sequence[Run]) -> str:

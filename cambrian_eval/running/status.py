@@ -168,7 +168,12 @@ class Watcher:
         return CellStatus(cell.stem, len(tally.finished), sum(tally.finished.values()), self._total(cell, info))
 
     def _total(self, cell: Cell, info: dict[str, Any]) -> int:
-        return int(info.get("repeats", 1)) * self._samples(cell, info)
+        repeats = 1  # as many as the start with the most of them has asked of this cell
+        for one in info["passes"]:
+            names, conditions = one.get("benchmarks", info["benchmarks"]), one.get("conditions", info["conditions"])
+            if cell.benchmark in names and cell.condition in conditions:
+                repeats = max(repeats, int(one.get("repeats", 1)))
+        return repeats * self._samples(cell, info)
 
     def _samples(self, cell: Cell, info: dict[str, Any]) -> int:
         shard = info["responses_depend_on"].get("shard")

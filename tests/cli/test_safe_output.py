@@ -106,3 +106,11 @@ def test_a_closed_stream_gives_its_number_to_no_file(tmp_path: Path) -> None:
     for line in (tmp_path / "r" / "responses" / "mmvp.on.jsonl").read_bytes().splitlines():
         json.loads(line)
     assert (tmp_path / "r" / "results.json").is_file()
+
+
+def test_a_warning_is_one_line_without_a_place_in_the_code(tmp_path: Path) -> None:
+    words = ("--model", "demo", "--benchmark", "mmvp", "--data", "mini:4", "--quiet", "--out", tmp_path / "run")
+    done = call("run", *words, "--system-prompt", "Be brief.")
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "image begins at" in line]
+    assert line.startswith("warning: the image begins at position")

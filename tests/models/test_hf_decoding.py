@@ -172,6 +172,25 @@ def test_thoughts_and_answer_have_limits_of_their_own(shelf: Path) -> None:
     ]
 
 
+def test_limits_hold_for_the_best_beam(shelf: Path) -> None:
+    """The thinker's chain is its best beam too."""
+    model, beams = load(shelf / "thinker", batch_size=2), Decoding(num_beams=3)
+    asked = [
+        request(0, decoding=beams),
+        request(1, limit=2, decoding=beams),
+        request(2, limit=2, decoding=beams, thinking=Thinking(budget=3)),
+        request(3, decoding=dataclasses.replace(beams, stop=("es",))),
+    ]
+    found = answers(model, asked)
+    facts = [(r.text, r.thoughts, r.finish, r.new_tokens, r.thought_tokens) for r in (found[one.id] for one in asked)]
+    assert facts == [
+        ("Yes", "abc", "stop", 4, 5),
+        ("Ye", "abc", "length", 2, 5),
+        ("", "ab", "unfinished_thought", 0, 3),
+        ("Y", "abc", "stop", 3, 5),
+    ]
+
+
 def test_a_thought_that_the_template_begins(shelf: Path, tmp_path: Path) -> None:
     folder = tmp_path / "always"
     shutil.copytree(shelf / "thinker", folder)

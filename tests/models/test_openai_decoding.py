@@ -122,6 +122,21 @@ def test_what_a_server_rejects_is_an_error_with_its_name(
         run(model(server), ["docvqa"], tmp_path / "run", data_root=docvqa_root, limit=3, **settings)
 
 
+@pytest.mark.parametrize(
+    "detail",
+    ["Unexpected fields in the request: {'min_p'}", [{"loc": ["body", "min_p"], "msg": "Extra inputs not permitted"}]],
+    ids=["text", "list"],
+)
+def test_the_detail_of_a_server_of_fastapi_is_read(detail: Any, docvqa_root: Path, tmp_path: Path) -> None:
+    act = Act(status=422, body=json.dumps({"detail": detail}).encode())
+    asked = {"temperature": 0.7, "min_p": 0.1}
+    with (
+        ChatServer(lambda s, n: act) as server,
+        pytest.raises(UserError, match=r"rejects -G min_p=0\.1 \(HTTP 422: .*"),
+    ):
+        run(model(server), ["docvqa"], tmp_path / "run", data_root=docvqa_root, limit=3, decoding=asked)
+
+
 def test_the_default_temperature_may_be_left_out() -> None:
     def script(seen: Seen, n: int) -> Act:
         if "temperature" in seen.body:

@@ -41,6 +41,27 @@ def test_a_server_is_sent_everything_in_a_recipe(tmp_path: Path) -> None:
     assert open_run(tmp_path / "run").info["recipe"]["name"] == QWEN
 
 
+def test_flags_change_single_values_of_the_tables_of_a_config(tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(
+        "[processor]\nmin_pixels = 1024\nmax_pixels = 70000\n[decoding]\ntemperature = 0.7\ntop_p = 0.8\n"
+    )
+    with ChatServer(lambda seen, n: Act("A")) as server:
+        done = ask(server, tmp_path / "run", "--config", config, "-P", "max_pixels=50000", "-G", "top_p=0.9")
+    assert done.returncode == 0, done.stderr
+    body = server.seen[0].body
+    assert body["mm_processor_kwargs"] == {"min_pixels": 1024, "max_pixels": 50000}
+    assert (body["temperature"], body["top_p"]) == (0.7, 0.9)
+
+
+def test_a_resume_names_the_option_that_makes_it_another_model(tmp_path: Path) -> None:
+    with ChatServer(lambda seen, n: Act("A")) as server:
+        assert ask(server, tmp_path / "run", "-P", "max_pixels=70000").returncode == 0
+        done = ask(server, tmp_path / "run", "-P", "max_pixels=50000")
+    assert done.returncode == 2
+    assert "option processor: 'max_pixels=70000' there, 'max_pixels=50000' now" in done.stderr
+
+
 def test_the_text_comes_first_where_a_recipe_says_so(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text('order = "text_first"\n')
     with ChatServer(lambda seen, n: Act("A")) as server:

@@ -17,6 +17,7 @@ from cambrian_eval.benchmark import Unit
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.results import statistics
+from cambrian_eval.results.agreement import Confusion, agreement_of
 from cambrian_eval.results.comparison import compare_runs, differing
 from cambrian_eval.results.grading import score_run, summarize
 from cambrian_eval.results.repeats import majority
@@ -155,6 +156,71 @@ def test_more_repeats_are_added_and_fewer_refused(docvqa_root: Path, tmp_path: P
     assert [r.repeat for r in model.seen] == [1] * 6 and done.n == 12
     with pytest.raises(UserError, match="has 2 repeats; give --repeats 2"):
         go(docvqa_root, tmp_path / "run", limit=6)
+
+
+@pytest.mark.parametrize("shard", [None, "1/2"])
+def test_a_cell_keeps_its_score_where_another_one_gets_more_repeats(
+    docvqa_root: Path, tmp_path: Path, shard: str | None
+) -> None:
+    """Two repeats with images and three without: each cell is scored over its own, also after an interruption."""
+    out, more = tmp_path / "run", {"limit": 20, "shard": shard}
+    first = go(docvqa_root, out, repeats=2, **more)
+    before = [r for r in first.results if r.condition == "on"]
+    done = go(docvqa_root, out, repeats=3, vision=["off"], **more)
+    after = score_run(done.run, ["fuzzy", "official"])
+    assert [r.repeats.n for r in after if r.condition == "off"] == [3, 3]  # type: ignore[union-attr]
+    again = [r for r in after if r.condition == "on"]
+    assert [(r.score, r.interval, r.n, r.repeats) for r in again] == [
+        (r.score, r.interval, r.n, r.repeats) for r in before
+    ]
+    assert any("2 of the run's 3 repeats" in note for note in again[0].notes)
+    status = Watcher(done.run).look()
+    assert status.state == "done" and [c.done == c.total for c in status.cells] == [True, True]
+    stop, model = threading.Event(), Fickle()
+    model.answer = lambda request: (stop.set() if len(model.seen) > 2 else None) or Fickle()._answer(request)
+    assert go(docvqa_root, out, model, repeats=3, stop=stop, **more).interrupted
+    interrupted = score_run(done.run, ["fuzzy"])
+    assert next(r for r in interrupted if r.condition == "on").repeats == before[0].repeats
+    assert Watcher(done.run).look().state == "interrupted"
+
+
+def test_the_best_of_several_counts_partial_credit() -> None:
+    """DocVQA: best (0.8 + 1) / 2, mean (0.7 + 1) / 2; one of two samples has another verdict."""
+    samples = [Sample(str(i), i, "q", ("x",), image_id=f"i{i}") for i in range(2)]
+    rows = [[verdict(0.6, "a"), verdict(1, "x")], [verdict(0.8, "b"), verdict(1, "x")]]
+    found = summarize(load_benchmark("docvqa"), samples, rows[0], "fuzzy", rows[1], complete=False)
+    assert found.score == pytest.approx(85) and found.repeats is not None
+    assert (found.repeats.best, found.repeats.changed) == (pytest.approx(90), 0.5)
+    assert found.repeats.majority == pytest.approx(80)  # the first of equals
+
+
+@pytest.mark.parametrize("more", [{"decoding": {"temperature": 0.5}}, {"system": "Be brief."}])
+def test_responses_are_not_kept_under_another_decoding(more: dict[str, Any], docvqa_root: Path, tmp_path: Path) -> None:
+    model = Fickle()
+    model.decodes = Fickle.decodes | {"system"}  # type: ignore[misc]
+    cambrian_eval.run(model, ["docvqa"], tmp_path / "run", data_root=docvqa_root, limit=3)
+    again = {"data_root": docvqa_root, "limit": 3, "repeats": 2, **more}
+    with pytest.raises(UserError, match="was made with other settings"):
+        cambrian_eval.run(model, ["docvqa"], tmp_path / "run", on_change="reuse", **again)
+    asked = len(model.seen)
+    assert cambrian_eval.run(model, ["docvqa"], tmp_path / "run", on_change="ask", **again).n == 6
+    assert len(model.seen) == asked + 6
+
+
+def test_scorers_are_compared_over_all_repeats(docvqa_root: Path, tmp_path: Path) -> None:
+    """4 samples, 3 repeats: both right 5, only a 3, only b 1, both wrong 3; scores 8 and 6 of 12."""
+    stored = go(docvqa_root, tmp_path / "run", repeats=3, limit=4).run
+    ids = [s.id for s in stored.samples("docvqa")]
+    for scorer, rows in (("fuzzy", ["1111", "1110", "0100"]), ("judge", ["1110", "0010", "0101"])):
+        stored.save_verdicts(CELL, scorer, ids, *[[verdict(float(mark)) for mark in row] for row in rows])
+    (found,) = agreement_of(stored, "fuzzy", "judge")
+    assert found.confusion == Confusion(5, 3, 1, 3) and found.n == 4
+    assert (found.score_a, found.score_b) == (pytest.approx(100 * 8 / 12), pytest.approx(100 * 6 / 12))
+    keys = [d.key.removeprefix("docvqa.on/") for d in found.disagreements]
+    assert keys == [ids[3], f"{ids[0]}#1", f"{ids[1]}#1", f"{ids[3]}#2"]
+    # wrong in the last repeat, whatever was read: the response shown is the one that the verdict is about
+    assert found.disagreements[3].response == "wrong 2"
+    assert any("3 responses to each sample" in note for note in found.notes)
 
 
 def test_shards_merge_and_runs_compare(docvqa_root: Path, tmp_path: Path) -> None:

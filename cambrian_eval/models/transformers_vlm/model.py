@@ -283,14 +283,16 @@ class TransformersModel:
             more["logits_processor"] = [
                 Choice(decoding, [stream_of(row.request) for row in batch], prompts, length, limit)
             ]
-        rows: list[Progress | None] = [None] * len(batch)
-        if more["num_beams"] == 1 and (self._thinks or decoding.stop):
-            limited = [self._progress(row) for row in batch]
+        limited = [self._progress(row) for row in batch] if self._thinks or decoding.stop else []
+        if limited and more["num_beams"] == 1:
             more["stopping_criteria"] = [Limits(limited, self._ends, self.checkpoint.processor.tokenizer)]
-            rows = list(limited)
         out = self._generated(inputs, limit, **more)
+        if limited and more["num_beams"] > 1:  # the limits hold for the best beam, not for those on the way to it
+            for progress, ids in zip(limited, out[:, length:].tolist(), strict=True):
+                progress.follow(ids, self._ends, self.checkpoint.processor.tokenizer)
         seconds = (time.perf_counter() - began) / len(batch)
         counts = inputs["attention_mask"].sum(dim=1).tolist()
+        rows: list[Progress | None] = [*limited] or [None] * len(batch)
         return [
             self._response(row, new, limit, prompt, seconds, progress)
             for row, new, prompt, progress in zip(batch, out[:, length:].tolist(), counts, rows, strict=True)

@@ -136,6 +136,13 @@ class Progress:
             if cut_at_stop(tokenizer.decode(self.ids[first:], skip_special_tokens=True), self.stops) is not None:
                 self.ended = "stop"
 
+    def follow(self, ids: Sequence[int], ends: frozenset[int], tokenizer: Any) -> None:
+        """The tokens of a whole response, up to its end or to where a limit is reached."""
+        for token in ids:
+            if token in ends or self.ended is not None:
+                return
+            self.add(token, tokenizer)
+
     def _think(self, tokenizer: Any) -> None:
         tail = tokenizer.decode(self.ids[max(self.start, len(self.ids) - TAIL) :], skip_special_tokens=False)
         at = tail.casefold().find(str(self.closing).casefold())
