@@ -156,7 +156,7 @@ def test_names_that_leave_the_folder_are_an_error(root: Path, tmp_path: Path) ->
     info["benchmarks"].pop("../../elsewhere")
     info["conditions"] = ["on", "../x"]
     path.write_text(json.dumps(info))
-    with pytest.raises(UserError, match="does not exist"):
+    with pytest.raises(UserError, match="unknown vision condition"):
         merge_runs([tmp_path / "run"], tmp_path / "out")
 
 
