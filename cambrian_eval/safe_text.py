@@ -65,6 +65,11 @@ def name_in_csv(text: str) -> str:
     return line[1:] if line.startswith("'") and csv_cell(line[1:]) == line else line
 
 
+def folder_name(text: str) -> str:
+    """A text as the name of a folder: letters, digits, "_", "." and "-"; a dash for everything else."""
+    return re.sub(r"[^\w.-]+", "-", text).strip(".-")[:MAX_NAME] or "run"
+
+
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Rows as CSV with every cell made safe; numbers in full precision, missing values empty."""
     out = io.StringIO()

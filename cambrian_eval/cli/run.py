@@ -38,8 +38,10 @@ DEMO = (
 def run(
     context: typer.Context,
     model: str = typer.Option(None, help="chance, cambrian:PATH, hf:ID, openai:NAME, or a Hub id."),
-    benchmark: str = typer.Option(None, help="Names, suites or categories separated by commas, all, or everything."),
-    out: Path = typer.Option(None, help="The run folder; an existing run is resumed."),
+    benchmark: str = typer.Option(
+        None, help="Names, suites or categories separated by commas, or everything. [default: paper]"
+    ),
+    out: Path = typer.Option(None, help="The run folder; an existing run is resumed. [default: runs/MODEL]"),
     vision: str = typer.Option(None, help="Conditions separated by commas; see `list conditions`. [default: on]"),
     data: str = typer.Option(None, help="hub, mini or mini:N. [default: hub]"),
     data_root: Path = typer.Option(None, help="Folder with one subfolder for each benchmark."),
@@ -154,6 +156,7 @@ def run(
     from cambrian_eval.results.evaluation import evaluate
     from cambrian_eval.running.settings import Settings
     from cambrian_eval.running.sharding import Shard
+    from cambrian_eval.safe_text import folder_name
 
     if offline:
         from cambrian_eval.data.hub import go_offline
@@ -166,10 +169,10 @@ def run(
         print(DEMO, file=sys.stderr)
     if model is None:
         raise UserError("no model named; give --model, for example --model chance or --model nyu-visionx/cambrian-8b")
-    if benchmark is None:
-        raise UserError("no benchmark named; give --benchmark NAME[,NAME...], a suite, a category, or all")
+    benchmark = "paper" if benchmark is None else benchmark
     if out is None:
-        raise UserError("no run folder named; give --out FOLDER")
+        out = Path("runs") / folder_name("-".join(filter(None, (serve or model, adapter, recipe))))
+        print(f"run folder: {out} (--out names another)", file=sys.stderr)
     where = DataSpec.parse(data or "hub", data_root, revision, offline, allow_urls, rehash)
     asked = output.named(benchmark, where.offered)
     own_settings = output.settings(set_)

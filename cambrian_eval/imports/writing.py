@@ -30,6 +30,7 @@ from cambrian_eval.running import manifest
 from cambrian_eval.running.runner import check
 from cambrian_eval.running.settings import Settings
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open
+from cambrian_eval.safe_text import folder_name
 from cambrian_eval.sample import Response, Result, Sample, request_key
 
 
@@ -129,7 +130,7 @@ def import_logs(
         {"name": str(log.source.path), "format": log.format.name, "sha256": _hash(log.source.path)} for log in logs
     ]
     name = name or next((m for log in logs if (m := log.format.model(log.source))), None) or paths[0].stem
-    store = create_or_open(Path("runs") / _folder(name) if out is None else out)
+    store = create_or_open(Path("runs") / folder_name(name) if out is None else out)
     if (store.path / "run.json").is_file():
         raise UserError(f"{store.path} holds a run already; give another --out")
     repeats = 1 + max(m.entry.repeat for b in plan for m in matchings[b.name].matches)
@@ -259,7 +260,3 @@ def _hash(path: Path) -> str:
             while block := content.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def _folder(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip(".-") or "imported"

@@ -120,3 +120,15 @@ def test_a_suite_of_another_package_is_found_by_its_entry_point(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert list(json.loads((tmp_path / "run" / "run.json").read_text())["benchmarks"]) == ["mmvp", "gqa"]
     assert "suites on synthetic data (on, fuzzy): odd" in done.stdout
+
+
+def test_a_run_needs_no_more_than_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The paper's sixteen into a folder with the model's name; the same command resumes there."""
+    monkeypatch.chdir(tmp_path)
+    words = ("run", "--model", "baseline:most-frequent", "--data", "mini:2", "--quiet")
+    for _ in range(2):
+        done = call(*words)
+        assert done.returncode == 0, done.stderr
+        assert "run folder: runs/baseline-most-frequent" in done.stderr
+    info = json.loads((tmp_path / "runs" / "baseline-most-frequent" / "run.json").read_text())
+    assert len(info["benchmarks"]) == 16 and len(info["passes"]) == 2

@@ -208,9 +208,8 @@ def test_agreement_reports_how_many_responses_needed_no_judge_whatever_their_rul
         judge_run(run, settings(server, only_unclear=True))
     note = "2 responses were decided without the judge, so on these the scorers agree by construction"
     assert note in agreement_of(run, "fuzzy", "judge")[0].notes
-    for name in ("verdicts/docvqa.on.judge.jsonl", "judge/docvqa.on.jsonl"):
-        text = (run.path / name).read_text()  # earlier versions used another wording
-        (run.path / name).write_text(text.replace("decided without the judge: ", "settled without the judge: "))
+    details = run.path / "judge" / "docvqa.on.jsonl"  # earlier versions used another wording
+    details.write_text(details.read_text().replace("decided without the judge: ", "settled without the judge: "))
     assert note in agreement_of(run, "fuzzy", "judge")[0].notes
     assert not [n for n in agreement_of(run, "fuzzy", "official")[0].notes if "judge" in n]
 

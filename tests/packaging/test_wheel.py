@@ -247,5 +247,5 @@ def test_report_of_the_demo(installed: Installed, demo: Path) -> None:
     assert not re.search(r"""(?:src|href)=["']https?://[^"']+\.(?:js|css)""", page)
     with (report / "tables" / "scores.csv").open(encoding="utf-8", newline="") as file:
         models = [row["model"] for row in csv.DictReader(file)]
-    assert models == ["Chance", "cambrian-demo"]
+    assert models == ["Chance", "cambrian-demo (synthetic data)"]
     assert (report / "figures" / "ablation.png").read_bytes().startswith(b"\x89PNG")

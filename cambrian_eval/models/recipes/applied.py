@@ -44,7 +44,7 @@ def applied(recipe: Recipe | None, given: Given) -> dict[str, Any]:
     mode = given.thinking or thinking.mode
     budget = given.thinking_budget or (None if mode == "off" else thinking.budget)
     found: dict[str, Any] = {
-        "prompts": given.prompts or (recipe and recipe.prompts) or "official",
+        "prompts": given.prompts if given.prompts is not None else (recipe and recipe.prompts) or "official",
         "decoding": parse(given.decoding, base),
         "max_new_tokens": given.max_new_tokens,
         "system": given.system if given.system is not None or recipe is None else recipe.system,
