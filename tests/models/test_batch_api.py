@@ -120,10 +120,12 @@ def test_killed_at_any_point_and_resumed(docvqa_root: Path, tmp_path: Path) -> N
     points = [("upload", "after"), ("create", "after"), ("content", "after")]
     point: tuple[str, str] | None = None
     process: Any = None
+    known = threading.Event()  # the child may call before `child` has returned
 
     def fault(kind: str, n: int) -> str | None:
         if point is None or point[0] != kind:
             return None
+        known.wait(30)
         process.kill()
         return point[1]
 
@@ -131,7 +133,9 @@ def test_killed_at_any_point_and_resumed(docvqa_root: Path, tmp_path: Path) -> N
     with BatchServer(fault=fault) as server:
         for planned in points:
             point = planned
+            known.clear()
             process, pipe = child(killed, docvqa_root, out, server.url)
+            known.set()
             assert ended(process, pipe).code == -9
         point = None
         assert len(server.batches) <= 1, "a batch that exists is found again"
