@@ -11,7 +11,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.request import getproxies
@@ -73,7 +73,8 @@ class Endpoint:
         self.errors = ErrorReader(model, self.base_url, key_name, self._key, timeout)
         self._breaker = CircuitBreaker(outage, self.errors.address)
         self._gave_up = self._said_capped = self._said_thinks = False
-        self._failed_in_a_row = self._n_active = 0
+        self._failed_in_a_row = self._n_active = self._asleep = 0
+        self._look_again: Callable[[], None] = lambda: None
         self._ending = False
         self._target: Target | None = None
 
@@ -97,12 +98,13 @@ class Endpoint:
         ended = interrupted = False
         in_flight = 0
         loop = EventLoop(self.connect, self.budget, self._begin, self._end)
+        self._look_again = loop.look_again
         try:
             while True:
                 if not interrupted and stop is not None and stop.is_set():
                     ended = interrupted = True
                     loop.end(STOP_GRACE)
-                while in_flight < self._limit.allowed and not ended and loop.finished.empty():
+                while in_flight < self._places() and not ended and loop.finished.empty():
                     waiting = waiting or next(source, None)
                     if waiting is None:
                         ended = True
@@ -274,9 +276,19 @@ class Endpoint:
             if self._n_active > 1 and now - self._breaker.last_success >= self.outage:
                 raise self._given_up(error)
             return self._failure(error, reservation)
-        pause = backoff(state.tries["rate_limit"])
-        await asyncio.sleep(min(left, pause if wait is None else wait + 0.1 * pause))
+        pause = min(left, backoff(state.tries["rate_limit"]) * (1.0 if wait is None else 0.1) + (wait or 0.0))
+        self._asleep += capped  # it waits alone: others take its place
+        if capped:
+            self._look_again()
+        try:
+            await asyncio.sleep(pause)
+        finally:
+            self._asleep -= capped
         return None
+
+    def _places(self) -> int:
+        """How many requests may have been begun and not ended."""
+        return min(self._limit.maximum, self._limit.allowed + self._asleep)
 
     async def _down(
         self, error: RequestError, wait: float | None, reservation: Reservation, state: _Tries

@@ -21,6 +21,10 @@ POLL = 0.1
 """Seconds between two looks at whether the run was interrupted."""
 
 
+Finished = tuple[Any, ChatResponse | Failure | BaseException]
+"""A request by its tag, and its outcome."""
+
+
 class EventLoop:
     """An event loop in its own thread, which runs requests while the caller waits for outcomes."""
 
@@ -31,7 +35,7 @@ class EventLoop:
         begun: Callable[[], None],
         ending: Callable[[], None],
     ) -> None:
-        self.finished: queue.SimpleQueue[tuple[Any, ChatResponse | Failure | BaseException]] = queue.SimpleQueue()
+        self.finished: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
         self._budget, self._ending = budget, ending
         self._loop = asyncio.new_event_loop()
         self._tasks: dict[asyncio.Task[ChatResponse | Failure], Reservation] = {}
@@ -62,8 +66,12 @@ class EventLoop:
 
         self._loop.call_soon_threadsafe(start)
 
-    def next(self, stop: threading.Event | None) -> tuple[Any, ChatResponse | Failure | BaseException] | None:
-        """The next outcome; None where `stop` is set before there is one."""
+    def look_again(self) -> None:
+        """Ends a wait in `next`: further requests may be sent."""
+        self.finished.put(None)
+
+    def next(self, stop: threading.Event | None) -> Finished | None:
+        """The next outcome; None where `stop` is set, or `look_again` called, before there is one."""
         while True:
             try:
                 return self.finished.get(timeout=None if stop is None else POLL)
