@@ -104,7 +104,7 @@ def _data(run: Run, name: str, data_root: Path | None, found: Verification) -> N
         limit = info["responses_depend_on"].get("limit")
         loaded = load_samples(benchmark_of(run, name), spec, limit, images_optional=imported)
     except UserError as error:
-        found.skipped.append(f"{name}: rows and samples: the rows are not at hand ({error})")
+        found.skipped.append(f"{name}: rows and samples: the rows are not available ({error})")
         return
     found.add("data fingerprints")
     if loaded.provenance.get("fingerprint") != about["fingerprint"]:

@@ -51,7 +51,9 @@ def test_rows_that_are_not_at_hand_are_said_to_be_missing(docvqa_root: Path, tmp
     call("run", "--model", "chance", "--benchmark", "docvqa", "--data-root", docvqa_root, "--out", out, "--quiet")
     moved = docvqa_root.rename(tmp_path / "moved")
     done = call("verify", out)
-    assert done.returncode == 0 and "not recomputed: docvqa: rows and samples: the rows are not at hand" in done.stdout
+    assert (
+        done.returncode == 0 and "not recomputed: docvqa: rows and samples: the rows are not available" in done.stdout
+    )
     assert "1 data fingerprints" in call("verify", out, "--data-root", moved).stdout
 
 
