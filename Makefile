@@ -47,7 +47,7 @@ check: lint types contracts
 	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
