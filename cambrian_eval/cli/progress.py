@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from cambrian_eval.cli.output import say
+from cambrian_eval.numbers import number
 from cambrian_eval.running.store import Cell
 from cambrian_eval.safe_text import printable
 from cambrian_eval.sample import Response, Result
@@ -77,7 +78,7 @@ class Lines:
         """Prints how long the cell took and, when it was scored, its score by the first scorer."""
         took = time.monotonic() - self._start
         rate = f", {self._fresh / took:.0f}/s" if self._fresh and took > 0 else ""
-        score = f", score {result.score:.1f}" if result and result.score is not None else ""
+        score = f", score {number(result.score)}" if result and result.score is not None else ""
         score = f", {self._tokens}{score}" if str(self._tokens) else score
         self.say(f"{cell.stem}: {self._done}/{self._total} in {clock(took)}{rate}{score}")
 
@@ -135,7 +136,7 @@ class Bars:
     def finish(self, cell: Cell, result: Result | None) -> None:
         """Writes the score by the first scorer at the end of the cell's bar; a cell without one keeps its note."""
         if result is not None and result.score is not None:
-            note = ", ".join(filter(None, (f"score {result.score:.1f}", str(self._tokens))))
+            note = ", ".join(filter(None, (f"score {number(result.score)}", str(self._tokens))))
             self._bars.update(self._tasks[cell], note=note)
 
     def say(self, text: str) -> None:
