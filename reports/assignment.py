@@ -107,6 +107,7 @@ def disagreements(found: Sequence[Assignment]) -> list[str]:
         placed = " It stays there by its question type." if a.by != "data" else ""
         lines.append(
             f"{entry(a.benchmark).short}: the paper's category is {a.paper}, the data suggest {a.data} "
-            f"(mean r {number(a.mean_r, 2)}, {number(a.margin, 2)} above the next, confidence {a.confidence:.0%}).{placed}"
+            f"(mean r {number(a.mean_r, 2)}, {number(a.margin, 2)} above the next, "
+            f"confidence {a.confidence:.0%}).{placed}"
         )
     return lines

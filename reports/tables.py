@@ -22,6 +22,8 @@ from .category_means import COLUMNS, by_category, ranks
 from .scores import ScoreTable
 
 FORMATS = ("markdown", "latex", "csv", "html")
+ITALICS = "your runs are in italics"
+"""The note of a table that has your runs beside others."""
 AVERAGES = {
     "avg_general": "General",
     "avg_knowledge": "Knowledge",
@@ -122,7 +124,7 @@ def layout(table: ScoreTable, columns: Sequence[str], intervals: bool = False) -
     if "mme" in table.benchmarks and any(name in AVERAGES for name in columns):
         notes.append("MME is divided by 20 in averages")
     if table.apart:
-        notes.append("your runs are in italics")
+        notes.append(ITALICS)
     ordered = tuple((title, tuple(members)) for title, members in groups.items())
     return Layout(heads, ordered, cells, table.apart, tuple(notes), intervals)
 

@@ -111,7 +111,7 @@ def _table(found: Sequence[ScorerAgreement], a: str, b: str, model: str, show: i
     rows[0] += ["published"] if with_published else []
     for r in found:
         c = r.confusion
-        row = [r.benchmark, r.condition, str(r.n), output.number(r.score_a), output.number(r.score_b)]
+        row = [r.benchmark, r.condition, str(r.n), number(r.score_a), number(r.score_b)]
         row += [signed(r.difference)]
         row += [span(r.interval, plus=True)]
         row += ["-" if c.raw is None else f"{number(100 * c.raw)}%", number(c.kappa, 3)]

@@ -21,6 +21,7 @@ def report(
     format: str = typer.Option("pdf,svg,png", "--format", help=HELP["format"]),
 ) -> None:
     """Tables, figures, exports and report.html from one run or several."""
+    from cambrian_eval.cli import output
     from cambrian_eval.reports import report as reports
     from cambrian_eval.reports import style as styles
     from cambrian_eval.reports.provenance import command_line
@@ -29,7 +30,7 @@ def report(
     styles.theme_named(style)
     options = reports.Options(title, images, style, styles.formats_named(format), data_root)
     found = reports.write(Sources(tuple(runs), scorer=scorer), out, options, command_line(context))
-    print(found.table)
+    output.score_table(found.layout)
     for line in found.findings:
         print(line)
     for note in found.notes:

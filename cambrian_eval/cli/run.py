@@ -137,6 +137,7 @@ def run(
         None, is_eager=True, callback=_config, help="TOML file with these options; -M options go into a table [model]."
     ),
     json: bool = typer.Option(False, "--json", help="Print one JSON object at the end."),
+    full: bool = typer.Option(False, "--full", help="Results in the long form: each condition and scorer, all counts."),
     quiet: bool = typer.Option(False, help="Show no progress."),
 ) -> None:
     """Run a model over benchmarks, and resume an existing run; without arguments, run the demo."""
@@ -271,7 +272,7 @@ def run(
     finally:
         shown.close()
     code = _exit_code(outcome, max_failures)
-    _report(outcome, outcome.run.info["model"]["spec"], json, code, max_failures)
+    _report(outcome, outcome.run.info["model"]["spec"], json, full, code, max_failures)
     notice.ended(outcome, code)
     raise typer.Exit(code)
 
@@ -344,12 +345,13 @@ def _exit_code(outcome: RunOutcome, max_failures: float) -> int:
     return 130 if outcome.interrupted else 1 if rate > max_failures or outcome.n_outage else 0
 
 
-def _report(outcome: RunOutcome, model: str, json: bool, code: int, max_failures: float) -> None:
+def _report(outcome: RunOutcome, model: str, json: bool, full: bool, code: int, max_failures: float) -> None:
     """Prints results on stdout, and warnings on stderr."""
+    import shlex
     import sys
     from dataclasses import asdict
 
-    from cambrian_eval.cli import output
+    from cambrian_eval.cli import output, summary
     from cambrian_eval.results.averages import by_run
 
     if json:
@@ -364,10 +366,10 @@ def _report(outcome: RunOutcome, model: str, json: bool, code: int, max_failures
         print(output.as_json({**body, **found}))
     else:
         if outcome.results:
-            print(output.results(outcome.results, output.published(model, outcome.results)))
-            if averages := output.averages(outcome.results):
-                print(averages)
+            summary.show(outcome.results, model, full)
         print(f"run: {outcome.run.path}")
+        if outcome.results and not outcome.interrupted:
+            print(f"next: cambrian-eval report {shlex.quote(str(outcome.run.path))}")
         if outcome.interrupted:
             print("interrupted; run the same command again to resume", file=sys.stderr)
     if outcome.n_outage:
