@@ -256,6 +256,7 @@ def run(
             engine,
             workers,
             shown.say,
+            stage=shown.stage,
             replicas=replicas,
             gpus_per_replica=gpus_per_replica,
             address=ray_address,
