@@ -134,7 +134,10 @@ def run(
     allow_missing: str = typer.Option(None, help="Patterns of tensors that a checkpoint may lack or have in excess."),
     offline: bool = typer.Option(False, help="Open no connection; use caches only."),
     config: Path = typer.Option(
-        None, is_eager=True, callback=_config, help="TOML file with these options; -M options go into a table [model]."
+        None,
+        is_eager=True,
+        callback=_config,
+        help="TOML or YAML file with these options; -M options go into a table `model`.",
     ),
     json: bool = typer.Option(False, "--json", help="Print one JSON object at the end."),
     full: bool = typer.Option(False, "--full", help="Results in the long form: each condition and scorer, all counts."),

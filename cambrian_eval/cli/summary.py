@@ -37,16 +37,20 @@ def show(found: Sequence[Result], model: str, full: bool = False) -> None:
             print(averages)
         return
     width = output.columns(sys.stdout)
-    output.emphasized(([line] for line in summary(found, published, width)), sys.stdout)
+    lines = summary(found, published, width, wrap=sys.stdout.isatty())
+    output.emphasized(([line] for line in lines), sys.stdout)
 
 
-def summary(found: Sequence[Result], published: dict[str, float], width: int) -> list[tuple[str, bool]]:
-    """The lines of the short form, and which of them are bold."""
+def summary(
+    found: Sequence[Result], published: dict[str, float], width: int, wrap: bool = True
+) -> list[tuple[str, bool]]:
+    """The lines of the short form, and which of them are bold. Without `wrap`, each note is one line, for `grep`."""
     view = _View(found, published)
     lines = _fitted(view.columns(), view.lines(), width)
     below = [view.counts(), *view.remarks()]
-    text = [line for one in below for line in output.wrapped(one, width)]
-    return [*lines, *((line, False) for line in [*text, *output.notes(found, width)])]
+    most = width if wrap else None
+    text = [line for one in below for line in output.wrapped(one, most)]
+    return [*lines, *((line, False) for line in [*text, *output.notes(found, most)])]
 
 
 class _View:
