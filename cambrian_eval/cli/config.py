@@ -1,4 +1,4 @@
-"""`--config run.toml` or `run.yaml`: every option of a command by its own name; options on the command line override them.
+"""`--config run.toml` or `run.yaml`: every option of a command by its own name; the command line overrides them.
 
 `[model]` is a table of the model's own options, as for `-M`, with the `--model` spec itself as `spec`. `[decoding]` and
 `[processor]` are tables of what `-G` and `-P` take.
@@ -61,7 +61,7 @@ def _toml(path: Path, text: str) -> dict[str, Any]:
 
 
 def _yaml(path: Path, text: str) -> dict[str, Any]:
-    """YAML of plain values; `on`, `off`, `yes` and `no` are texts, as in YAML 1.2, so that `vision: [on, off]` works."""
+    """YAML of plain values; `on` and `off` are texts, as in YAML 1.2, so that `vision: [on, off]` works."""
     import yaml
 
     loader: Any = type("Loader", (yaml.SafeLoader,), {"construct_mapping": _mapping})
