@@ -20,6 +20,10 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """Sequences that move the cursor or set colours."""
 
 
+ECHO = 3
+"""Columns that are left free, for the `^C` that a terminal echoes: on a full line it would begin another one."""
+
+
 class Bars:
     """One bar for the benchmark and condition that runs, one for the whole run with the time left."""
 
@@ -72,6 +76,7 @@ class Bars:
     def _shown(self) -> RenderableType:
         """What is below the lines: the stage, or the bars."""
         from rich.console import Group
+        from rich.padding import Padding
         from rich.text import Text
 
         parts: list[RenderableType] = []
@@ -81,7 +86,7 @@ class Bars:
             parts.append(Text(line, no_wrap=True, overflow="ellipsis"))
         if self._bars.tasks:
             parts.append(self._bars.get_renderable())
-        return Group(*parts)
+        return Padding(Group(*parts), (0, ECHO, 0, 0))
 
     def stage(self, text: str) -> None:
         """What happens now, beside requests; an empty text ends it."""

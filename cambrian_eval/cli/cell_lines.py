@@ -39,6 +39,7 @@ def finished(
         parts.append(f"{fresh / max(seconds, 1e-6):.1f}/s")
     elif done:
         parts.append("stored before")
+    failed = failed if result is None else result.n_failed
     parts += [f"{failed} failed"] if failed else []
     parts += [str(tokens)] if str(tokens) else []
     parts += ["synthetic"] if result is not None and result.synthetic else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import typer
@@ -31,8 +32,7 @@ def report(
     options = reports.Options(title, images, style, styles.formats_named(format), data_root)
     found = reports.write(Sources(tuple(runs), scorer=scorer), out, options, command_line(context))
     output.score_table(found.layout)
-    for line in found.findings:
-        print(line)
-    for note in found.notes:
-        print(f"note: {note}")
+    width = output.columns(sys.stdout) if sys.stdout.isatty() else None
+    for text in (*found.findings, *(f"note: {note}" for note in found.notes)):
+        print("\n".join(output.wrapped(text, width)))
     print(f"\n{len(found.files)} files in {out}; open {out / 'report.html'}")
