@@ -71,7 +71,7 @@ def _yaml(path: Path, text: str) -> dict[str, Any]:
     }
     loader.add_implicit_resolver(YAML_BOOL, re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
     try:
-        content = yaml.load(text, loader)
+        content = loader(text).get_single_data()
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "

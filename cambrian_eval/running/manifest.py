@@ -171,9 +171,10 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
     for name, now in new["benchmarks"].items():
         then = {**old["benchmarks"].get(name, now)}
         then["settings"] = settings_of(name, then)
-        for part in ("settings", "max_new_tokens"):
-            if then[part] != now[part] and on_change == "refuse":
-                differences.append(_changed(f"{name} {part}", then[part], now[part]))
+        left, right = ({**about["settings"], "max_new_tokens": about["max_new_tokens"]} for about in (then, now))
+        if on_change == "refuse":
+            changed = [key for key in right if left.get(key) != right[key]]
+            differences += [_changed(f"{name}.{key}", left.get(key), right[key]) for key in changed]
     if differences:
         differences += data_changes(old, new)
         error = UserError(
@@ -215,7 +216,10 @@ def _models(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _changed(name: str, then: Any, now: Any) -> str:
     """`limit: 8 -> none`."""
-    left, right = ("none" if value is None else str(value) for value in (then, now))
+    left, right = (
+        "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        for value in (then, now)
+    )
     return f"{name}: {left} -> {right}"
 
 
