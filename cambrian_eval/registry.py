@@ -24,6 +24,7 @@ from cambrian_eval.conditions import CONDITIONS
 from cambrian_eval.errors import CambrianEvalError, UserError, describe, unknown
 from cambrian_eval.json_input import read_object
 from cambrian_eval.model import Adapter, Claim, Model, option_fields, parse_options
+from cambrian_eval.other_harnesses import instead_of_model
 from cambrian_eval.sample import Request
 from cambrian_eval.scorer import SCORERS, Scorer
 from cambrian_eval.suite import SUITES, Suite
@@ -145,6 +146,18 @@ def benchmark_names() -> list[str]:
     return [n for n in order if n in points] + sorted(others)
 
 
+def declared_benchmarks() -> list[str]:
+    """Names of all benchmarks that are declared; imports none of them."""
+    return [name for name in _points(BENCHMARKS) if ":" not in name]
+
+
+def folded(name: str, known: Iterable[str]) -> str:
+    """The known name that equals the given one in another letter case; the given one where there is none, or two."""
+    names = list(known)
+    same = [n for n in names if n.lower() == name.strip().lower()]
+    return same[0] if name not in names and len(same) == 1 else name
+
+
 def is_benchmark(name: str) -> bool:
     """Whether a benchmark of that name can be used, `package:name` included."""
     return name in _points(BENCHMARKS) and _is_usable(name)
@@ -162,6 +175,7 @@ def _is_usable(benchmark: str) -> bool:
 def load_benchmark(name: str, **settings: Any) -> Benchmark:
     """The benchmark of that name with its settings set."""
     points = _points(BENCHMARKS)
+    name = folded(name, points)
     if name not in points:
         raise _missing("benchmark", BENCHMARKS, name, points)
     benchmark = _made("benchmark", points[name], settings)
@@ -283,6 +297,7 @@ def locate(spec: str) -> tuple[Adapter, str]:
     if not spec.strip():
         raise UserError("no model named; give for example chance, cambrian:PATH, hf:ID or openai:NAME")
     kind, _, rest = spec.partition(":")
+    kind = kind if Path(spec).is_dir() else folded(kind, _points(MODELS))
     name, _, remainder = rest.partition(":")
     if f"{kind}:{name}" in _points(MODELS):
         return load_adapter(f"{kind}:{name}"), remainder
@@ -291,7 +306,9 @@ def locate(spec: str) -> tuple[Adapter, str]:
     folder = Path(spec).expanduser()
     config = _config(folder, spec) if folder.is_dir() else None
     if config is None and not _is_hub_id(spec):
-        raise _missing("model", MODELS, kind, _points(MODELS), spec)
+        error = _missing("model", MODELS, kind, _points(MODELS), spec)
+        hint = instead_of_model(spec)
+        raise error if hint is None else UserError(f"unknown model {spec[:80]!r}; {hint}")
     claims = {name: _claim(name, spec, config) for name in adapter_names()}
     best = max(claims.values(), default=Claim.NONE)
     found = [name for name, claim in claims.items() if claim == best]
@@ -362,6 +379,8 @@ def conditions() -> dict[str, Condition]:
 def load_condition(name: str) -> Condition:
     """The vision condition of that name; `NAME:AMOUNT` for one that takes an amount."""
     base, colon, amount = name.partition(":")
+    base = folded(base, conditions())
+    name = f"{base}{colon}{amount}"
     if colon and isinstance(dose := conditions().get(base), Dose):
         return dose.at(amount)
     if isinstance(dose := conditions().get(name), Dose):
@@ -390,7 +409,7 @@ def scorers() -> dict[str, Scorer]:
 
 def load_scorer(name: str, benchmark: Benchmark | None = None) -> Scorer:
     """The scorer of that name; where a benchmark is given, one that can score it."""
-    scorer = find("scorer", name, SCORERS, Scorer, SCORERS_GROUP)  # type: ignore[type-abstract]
+    scorer = find("scorer", folded(name, scorers()), SCORERS, Scorer, SCORERS_GROUP)  # type: ignore[type-abstract]
     if benchmark is not None and (reason := scorer.unavailable(benchmark)) is not None:
         raise UserError(reason)
     return scorer

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Order, Thinking
 from cambrian_eval.errors import describe
 from cambrian_eval.image import LazyImage
+from cambrian_eval.numbers import number
 
 Outcome = Literal["read", "unparsed", "failed", "undecided", "withheld"]
 """What became of a response: an answer was read; none was found; the request failed; a judge gave no verdict; or the
@@ -230,12 +231,14 @@ class Result:
         """The notes, and in words what tokens and repeats say: for texts without columns of their own for them."""
         found = list(self.notes)
         if "thoughts" in self.tokens:
-            mean = f"{self.tokens.get('answer', 0.0):.1f}"
-            found.append(f"mean tokens: {mean} of answers, {self.tokens['thoughts']:.1f} of thoughts")
+            mean = number(self.tokens.get("answer", 0.0))
+            found.append(f"mean tokens: {mean} of answers, {number(self.tokens['thoughts'])} of thoughts")
         if (more := self.repeats) is not None:
-            best, vote = ("-" if x is None else f"{x:.1f}" for x in (more.best, more.majority))
+            best, vote = map(number, (more.best, more.majority))
             text = f"best of {more.n} {best}, majority vote {vote}"
-            found.append(f"mean of {more.n} repeats: {text}, {more.changed:.1%} of the samples change their verdict")
+            found.append(
+                f"mean of {more.n} repeats: {text}, {number(100 * more.changed)}% of the samples change their verdict"
+            )
         return tuple(found)
 
 

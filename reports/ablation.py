@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cambrian_eval.conditions import Off, On
 from cambrian_eval.errors import UserError
+from cambrian_eval.numbers import p_equals, rounded, signed
 from cambrian_eval.results.statistics import holm
 
 from .catalogue import condition_style, conditions_in_order, entry, in_order, shipped
@@ -198,11 +199,6 @@ def _tests(runs: Sequence[Scored], scorer: str) -> dict[str, list[Paired]]:
     return tests
 
 
-def signed(value: float) -> str:
-    """A difference with one digit and its sign; what rounds to zero is +0.0."""
-    return f"{round(value, 1) + 0.0:+.1f}"
-
-
 def reading(found: Ablation) -> list[str]:
     """The result in sentences."""
     lines = []
@@ -215,11 +211,11 @@ def reading(found: Ablation) -> list[str]:
         )
     else:
         unsure = [r for r in found.rows if not all(t.p_holm < 0.05 for t in r.tests)]
-        doubt = f"; not significant: {', '.join(entry(r.benchmark).short for r in unsure)}" if unsure else ""
-        lines.append(f"Every benchmark loses at least {HARDLY:.0f} points without vision{doubt}.")
+        lines.append(_all_lose(len(found.rows), unsure))
     most = found.rows[-1]
     if most.gap >= HARDLY:
-        lines.append(f"Needs vision most: {entry(most.benchmark).short} ({signed(most.gap)}).")
+        doubt = "" if all(t.p_holm < 0.05 for t in most.tests) else ", not significant"
+        lines.append(f"Needs vision most: {entry(most.benchmark).short} ({signed(most.gap)}{doubt}).")
     known = [(r, r.above_chance) for r in found.rows if r.above_chance is not None]
     far = sorted(((r, a) for r, a in known if a >= FAR), key=lambda pair: -pair[1])
     if far:
@@ -228,7 +224,7 @@ def reading(found: Ablation) -> list[str]:
             + ", ".join(f"{entry(r.benchmark).short} ({signed(a)})" for r, a in far)
             + "."
         )
-    below = sorted(((r, a) for r, a in known if round(a, 1) < 0), key=lambda pair: pair[1])
+    below = sorted(((r, a) for r, a in known if rounded(a) < 0), key=lambda pair: pair[1])
     if below:
         names = ", ".join(f"{entry(r.benchmark).short} ({signed(a)})" for r, a in below)
         lines.append(f"Below chance with vision off: {names}.")
@@ -242,6 +238,19 @@ def reading(found: Ablation) -> list[str]:
         what = f"{shown.title} ({shown.summary})" if shown.summary else shown.title
         lines.append(f"{what}: {signed(gap)} points against {condition_style(OFF).title.lower()}, on average.")
     return lines
+
+
+def _all_lose(n: int, unsure: Sequence[Row]) -> str:
+    """The sentence for runs in which no benchmark loses few points; nothing is claimed that the tests do not show."""
+    if not unsure:
+        return f"Every benchmark loses at least {HARDLY:.0f} points without vision."
+    names = ", ".join(f"{entry(r.benchmark).short} ({signed(r.gap)})" for r in unsure)
+    sure = f"{n - len(unsure)} of {n} benchmarks lose at least {HARDLY:.0f} points without vision"
+    return (
+        f"{sure}; for the others the loss is not significant: {names}."
+        if n > len(unsure)
+        else (f"No loss without vision is significant: {names}.")
+    )
 
 
 def _tested(found: Ablation) -> list[str]:
@@ -258,6 +267,6 @@ def _tested(found: Ablation) -> list[str]:
     parts = []
     for r in unsure:
         sure = sum(t.p_holm < 0.05 for t in r.tests)
-        each = f"p = {r.tests[0].p_holm:.2f}" if len(r.tests) == 1 else f"{sure} of {len(r.tests)} models"
+        each = p_equals(r.tests[0].p_holm) if len(r.tests) == 1 else f"{sure} of {len(r.tests)} models"
         parts.append(f"{entry(r.benchmark).short} ({each})")
     return [whole + "no significant difference (p < 0.05) for " + ", ".join(parts) + "."]

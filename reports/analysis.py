@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.numbers import number
 from cambrian_eval.safe_text import csv_text
 
 from . import assignment, clustering, pca, style
@@ -125,7 +126,7 @@ def summary(found: Analysis) -> list[str]:
         f"Source: {c.source}. Correlation: {c.kind.capitalize()}.",
         *(f"- {note}" for note in c.notes),
         "## Correlation",
-        f"Least correlated with the others: {entry(lowest).short} (mean r {means[lowest]:.2f}).",
+        f"Least correlated with the others: {entry(lowest).short} (mean r {number(means[lowest], 2)}).",
         "## Principal components",
         f"Of {recipe}. Explained variance: {share}.",
         "## Clusters",
@@ -154,7 +155,7 @@ def _cluster_table(found: Analysis) -> list[str]:
     ]
     for c in found.clusterings:
         cells = [c.purity, c.matched, c.rand, c.silhouette, c.stability]
-        rows.append(f"| {c.method} | " + " | ".join("–" if math.isnan(x) else f"{x:.2f}" for x in cells) + " |")
+        rows.append(f"| {c.method} | " + " | ".join("–" if math.isnan(x) else number(x, 2) for x in cells) + " |")
     for c in found.clusterings:
         groups = [
             ", ".join(entry(b).short for b, g in zip(found.clustered, c.labels, strict=True) if g == group)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cambrian_eval.numbers import number
 from cambrian_eval.registry import CATEGORIES
 
 from .catalogue import OTHER, entry, paper_category
@@ -106,6 +107,7 @@ def disagreements(found: Sequence[Assignment]) -> list[str]:
         placed = " It stays there by its question type." if a.by != "data" else ""
         lines.append(
             f"{entry(a.benchmark).short}: the paper's category is {a.paper}, the data suggest {a.data} "
-            f"(mean r {a.mean_r:.2f}, {a.margin:.2f} above the next, confidence {a.confidence:.0%}).{placed}"
+            f"(mean r {number(a.mean_r, 2)}, {number(a.margin, 2)} above the next, "
+            f"confidence {a.confidence:.0%}).{placed}"
         )
     return lines

@@ -45,8 +45,7 @@ def means(table: ScoreTable) -> list[Mean]:
         for name, average in averages(table.row(model)).items():
             if average.value is None:
                 continue
-            half = _half_width(table, model, average.members)
-            low, high = (None, None) if half is None else (average.value - half, average.value + half)
+            low, high = _interval(table, model, average.value, average.members)
             found.append(Mean(model, name, average.value, low, high, len(average.members), bool(average.missing)))
     return found
 
@@ -64,15 +63,24 @@ def by_category(table: ScoreTable) -> dict[tuple[str, str], Mean]:
     return {(m.model, m.category): m for m in means(table)}
 
 
-def _half_width(table: ScoreTable, model: str, members: Sequence[str]) -> float | None:
-    """Half of the 95 % interval of a mean of independent members."""
-    squares = 0.0
+def _interval(
+    table: ScoreTable, model: str, value: float, members: Sequence[str]
+) -> tuple[float, float] | tuple[None, None]:
+    """The 95 % interval of a mean of independent members, from theirs, each side by itself.
+
+    The distance of a limit from the mean is the root of the summed squares of the members' distances from their limits
+    (Zou and Donner's method), so that no interval passes 0 or 100 where those of the members do not.
+    """
+    below = above = 0.0
+    row = table.row(model)
     for name in members:
         bounds = table.intervals.get((model, name))
         if bounds is None:
-            return None
-        squares += ((bounds[1] - bounds[0]) / 2 / entry(name).divisor) ** 2
-    return math.sqrt(squares) / len(members)
+            return None, None
+        score, divisor = row[name], entry(name).divisor
+        below += (max(0.0, score - bounds[0]) / divisor) ** 2
+        above += (max(0.0, bounds[1] - score) / divisor) ** 2
+    return value - math.sqrt(below) / len(members), value + math.sqrt(above) / len(members)
 
 
 def ranks(table: ScoreTable) -> dict[str, dict[str, int]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cambrian_eval.condition import Dose
 from cambrian_eval.errors import UserError
+from cambrian_eval.numbers import number
 from cambrian_eval.registry import conditions
 from cambrian_eval.results import statistics
 from cambrian_eval.results.comparison import cell_units
@@ -191,7 +192,7 @@ def findings(found: Curves) -> tuple[str, ...]:
         if c.off is None:
             lines.append(f"{name}: run --vision off too, to see at which dose half of the gain of sight is gone.")
         elif c.half is None:
-            lines.append(f"{name}: the image gains nothing (on {c.points[0].score:.1f}, off {c.off:.1f}).")
+            lines.append(f"{name}: the image gains nothing (on {number(c.points[0].score)}, off {number(c.off)}).")
         else:
             last = c.points[-1].amount
             lines.append(f"{name}: half of the gain of sight is gone at {_amount(c.half, found.kind, last)}.")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from cambrian_eval.numbers import number
 from cambrian_eval.registry import benchmark_names, load_benchmark
 from cambrian_eval.safe_text import MAX_NAME, csv_text
 from cambrian_eval.sample import Result
@@ -114,7 +115,7 @@ def model_index(named: NamedRun, scorer: str = "fuzzy") -> str:
             f"      split: {quoted(split)}",
             "    metrics:",
             f"    - type: {quoted(r.benchmark)}",
-            f"      value: {r.score:.4f}",
+            f"      value: {number(r.score, 4)}",
             f"      name: {quoted(f'{metric}, {scorer} scorer{partial}')}",
             "      verified: false",
         ]

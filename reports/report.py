@@ -44,6 +44,8 @@ class WrittenReport:
     files: tuple[Path, ...]
     table: str
     """The score table as Markdown."""
+    layout: tables.Layout
+    """The same table, not yet written."""
     findings: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -96,7 +98,7 @@ def write(sources: Sources, out: Path, options: Options, command: str) -> Writte
     if len(text) > LARGE:
         notes.append(f"report.html has {len(text) >> 20} MB; report fewer runs at once for a page that opens quickly")
     written.append(style.write(out / PAGE, text))
-    return WrittenReport(tuple(written), tables.write(layout, "markdown"), findings, tuple(notes))
+    return WrittenReport(tuple(written), tables.write(layout, "markdown"), layout, findings, tuple(notes))
 
 
 def _seals(runs: Sequence[NamedRun]) -> list[str]:

@@ -7,12 +7,13 @@ formats. The numbers come from a `ScoreTable`; averages from `category_means`.
 from __future__ import annotations
 
 import html
-import math
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cambrian_eval.errors import UserError, one_line, unknown
+from cambrian_eval.numbers import number as written
+from cambrian_eval.numbers import rounded
 from cambrian_eval.results.averages import OVERALL
 from cambrian_eval.safe_text import csv_text
 
@@ -21,6 +22,8 @@ from .category_means import COLUMNS, by_category, ranks
 from .scores import ScoreTable
 
 FORMATS = ("markdown", "latex", "csv", "html")
+ITALICS = "your runs are in italics"
+"""The note of a table that has your runs beside others."""
 AVERAGES = {
     "avg_general": "General",
     "avg_knowledge": "Knowledge",
@@ -52,6 +55,8 @@ class Cell:
     bold: bool = False
     partial: bool = False
     digits: int = 1
+    most: float = 100.0
+    """The largest value there is."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def layout(table: ScoreTable, columns: Sequence[str], intervals: bool = False) -
                 )
             else:
                 low, high = table.intervals.get((model, name), (None, None))
-                cells[model, name] = Cell(row.get(name), low, high)
+                cells[model, name] = Cell(row.get(name), low, high, most=100.0 * entry(name).divisor)
     groups: dict[str, list[str]] = {}
     for model in table.models:
         groups.setdefault(table.groups.get(model, ""), []).append(model)
@@ -119,7 +124,7 @@ def layout(table: ScoreTable, columns: Sequence[str], intervals: bool = False) -
     if "mme" in table.benchmarks and any(name in AVERAGES for name in columns):
         notes.append("MME is divided by 20 in averages")
     if table.apart:
-        notes.append("your runs are in italics")
+        notes.append(ITALICS)
     ordered = tuple((title, tuple(members)) for title, members in groups.items())
     return Layout(heads, ordered, cells, table.apart, tuple(notes), intervals)
 
@@ -138,13 +143,13 @@ def _embolden(cells: dict[tuple[str, str], Cell], members: Sequence[str], name: 
     known = {m: c for m in members if (c := cells[m, name]).value is not None and not c.partial}
     if len(known) < 2:
         return
-    shown = {m: printed(c.value or 0.0, c.digits) for m, c in known.items()}
+    shown = {m: rounded(c.value or 0.0, c.digits) for m, c in known.items()}
     best = max(shown.values())
     if min(shown.values()) == best:
         return
     for m, c in known.items():
         if shown[m] == best:
-            cells[m, name] = Cell(c.value, c.low, c.high, True, c.partial, c.digits)
+            cells[m, name] = replace(c, bold=True)
 
 
 def rank_layout(table: ScoreTable) -> Layout:
@@ -174,19 +179,18 @@ def write(made: Layout, kind: str) -> str:
     return writers[kind](made)
 
 
-def printed(value: float, digits: int) -> float:
-    """Rounded as printed tables are: halves go up, despite binary fractions."""
-    scale = 10.0**digits
-    return math.floor(value * scale + 0.5 + 1e-7) / scale
-
-
 def number(cell: Cell, intervals: bool, dash: str = "–", plus_minus: str = "±") -> str:
-    """A cell as text: `1,547.1`, `73.1`, with half the interval's width on request."""
+    """A cell as text: `1,547.1`, `73.1`, on request with half the interval's width, or both sides of it where half the
+    width would pass 0 or the largest value.
+    """
     if cell.value is None:
         return dash
-    text = f"{printed(cell.value, cell.digits):,.{cell.digits}f}" + ("*" if cell.partial else "")
+    text = f"{rounded(cell.value, cell.digits):,.{cell.digits}f}" + ("*" if cell.partial else "")
     if intervals and cell.low is not None and cell.high is not None:
-        text += f" {plus_minus}{printed((cell.high - cell.low) / 2, 1):.1f}"
+        half = (cell.high - cell.low) / 2
+        if cell.value - half < 0 or cell.value + half > cell.most:
+            return f"{text} +{written(cell.high - cell.value)}/-{written(cell.value - cell.low)}"
+        text += f" {plus_minus}{written(half)}"
     return text
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cambrian_eval.numbers import number, span
+
 if TYPE_CHECKING:
     from cambrian_eval.results.adjudication import ErrorRates, Proportion
 
@@ -89,7 +91,7 @@ def _table(rates: list[ErrorRates], a: str, b: str) -> str:
         if value is None:
             return "-"
         first, low, high = (100 * v for v in value)
-        return f"{first:.1f}% ({low:.1f} .. {high:.1f})"
+        return f"{number(first)}% ({span((low, high))})"
 
     def of_marked(p: Proportion) -> str:
         return percent(None if p.value is None or p.interval is None else (p.value, *p.interval))

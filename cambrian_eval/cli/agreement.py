@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cambrian_eval.numbers import number, signed, span
+
 if TYPE_CHECKING:
     from cambrian_eval.results.agreement import ScorerAgreement
 
@@ -109,18 +111,18 @@ def _table(found: Sequence[ScorerAgreement], a: str, b: str, model: str, show: i
     rows[0] += ["published"] if with_published else []
     for r in found:
         c = r.confusion
-        row = [r.benchmark, r.condition, str(r.n), output.number(r.score_a), output.number(r.score_b)]
-        row += ["-" if r.difference is None else f"{r.difference:+.1f}"]
-        row += ["-" if r.interval is None else f"{r.interval[0]:+.1f} .. {r.interval[1]:+.1f}"]
-        row += ["-" if c.raw is None else f"{100 * c.raw:.1f}%", output.number(c.kappa, 3)]
-        row += ["-" if r.kappa_interval is None else f"{r.kappa_interval[0]:.3f} .. {r.kappa_interval[1]:.3f}"]
+        row = [r.benchmark, r.condition, str(r.n), number(r.score_a), number(r.score_b)]
+        row += [signed(r.difference)]
+        row += [span(r.interval, plus=True)]
+        row += ["-" if c.raw is None else f"{number(100 * c.raw)}%", number(c.kappa, 3)]
+        row += [span(r.kappa_interval, 3)]
         row += [str(v) for v in (c.both_right, c.only_a, c.only_b, c.both_wrong, r.undecided, r.failed)]
         if with_published:
-            row.append("" if r.published is None else f"{r.published.difference:+.1f}")
+            row.append("" if r.published is None else signed(r.published.difference))
         rows.append(row)
     text = f"{model}: a = {a}, b = {b}\n" + output.table(rows, right=range(2, len(rows[0])))
     if (mean := mean_difference(found)) is not None:
-        text += f"\nmean difference {mean[0]:+.2f}, mean absolute difference {mean[1]:.2f}"
+        text += f"\nmean difference {signed(mean[0], 2)}, mean absolute difference {number(mean[1], 2)}"
     if with_published:
         text += (
             "\npublished: difference between GPT-3.5 grading and fuzzy matching for this model, Table 24 of the paper"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cambrian_eval.numbers import number, probability, signed, span
+
 if TYPE_CHECKING:
     from cambrian_eval.results.lengths import Lengths
     from cambrian_eval.running.store import Run
@@ -48,11 +50,10 @@ def compare(
     rows = [["benchmark", "n", "a", "b", "b - a", "95% interval", "p", "p (Holm)", "test", "detectable"]]
     for c in found:
         p = c.paired
-        span = "-" if p.interval is None else f"{p.interval[0]:+.1f} .. {p.interval[1]:+.1f}"
         rows.append(
             [
-                *(c.benchmark, str(p.n), f"{p.a:.1f}", f"{p.b:.1f}", f"{p.difference:+.1f}", span),
-                *(output.probability(p.p_value), output.probability(c.p_holm), p.test, output.number(p.detectable)),
+                *(c.benchmark, str(p.n), number(p.a), number(p.b), signed(p.difference), span(p.interval, plus=True)),
+                *(probability(p.p_value), probability(c.p_holm), p.test, number(p.detectable)),
             ]
         )
     print(f"a = {a} ({vision}), b = {b} ({vision_b or vision}), scorer {scorer}")
@@ -80,7 +81,7 @@ def _print_lengths(found: Sequence[Lengths]) -> None:
     rows = [heads + (["thought tokens a", "thought tokens b"] if thoughts else [])]
     for x in found:
         values = [*x.tokens, *x.characters, *(x.thought_tokens if thoughts else ())]
-        rows.append([x.benchmark, str(x.n), *map(output.number, values)])
+        rows.append([x.benchmark, str(x.n), *map(number, values)])
     print(output.table(rows, right=tuple(range(1, len(rows[0])))))
 
 
@@ -97,9 +98,9 @@ def _compare_strata(a: Run, b: Run, vision: str, vision_b: str, scorer: str, str
         return
     rows = [["benchmark", ", ".join(tags), "n a", "n b", "a", "b", "chance a", "chance b", "b - a", "95% interval"]]
     for c in found:
-        span = "-" if c.interval is None else f"{c.interval[0]:+.1f} .. {c.interval[1]:+.1f}"
-        numbers = (f"{v:.1f}" for v in (c.a, c.b, c.chance_a, c.chance_b))
-        rows.append([c.benchmark, c.stratum, str(c.n_a), str(c.n_b), *numbers, f"{c.difference:+.1f}", span])
+        numbers = map(number, (c.a, c.b, c.chance_a, c.chance_b))
+        ends = signed(c.difference), span(c.interval, plus=True)
+        rows.append([c.benchmark, c.stratum, str(c.n_a), str(c.n_b), *numbers, *ends])
     print(f"a = {a.path} ({vision}), b = {b.path} ({vision_b}), scorer {scorer}; the runs have different questions")
     print(output.table(rows, right=(2, 3, 4, 5, 6, 7, 8)))
     print("all strata: the strata weighted by their samples in a")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cambrian_eval.numbers import number, signed, span
+
 if TYPE_CHECKING:
     from cambrian_eval.results.explain import Explanation
 
@@ -59,17 +61,16 @@ def _print(found: Explanation, show: int) -> None:
     from cambrian_eval.cli import output
     from cambrian_eval.errors import one_line
 
-    print(f"\n{found.benchmark}: a {found.a:.2f}, b {found.b:.2f}, {found.common} samples in both")
+    print(f"\n{found.benchmark}: a {number(found.a, 2)}, b {number(found.b, 2)}, {found.common} samples in both")
     rows = [["part", "points", "95% interval", "samples", "other verdict"]]
     for part in found.parts:
-        span = "-" if part.interval is None else f"{part.interval[0]:+.2f} .. {part.interval[1]:+.2f}"
-        rows.append([part.label, f"{part.points:+.2f}", span, str(len(part.ids)), str(part.changed)])
-    span = "-" if found.interval is None else f"{found.interval[0]:+.2f} .. {found.interval[1]:+.2f}"
-    rows.append(["difference", f"{found.difference:+.2f}", span, "", ""])
+        points = signed(part.points, 2), span(part.interval, 2, plus=True)
+        rows.append([part.label, *points, str(len(part.ids)), str(part.changed)])
+    rows.append(["difference", signed(found.difference, 2), span(found.interval, 2, plus=True), "", ""])
     print(output.table(rows, right=(1, 2, 3, 4)))
     for part in found.parts:
         for case in part.shown[:show]:
-            print(f"  {part.label}: {case.id} ({case.points:+.3f}): {one_line(case.question, TEXT)}")
+            print(f"  {part.label}: {case.id} ({signed(case.points, 3)}): {one_line(case.question, TEXT)}")
             for name, side in (("a", case.a), ("b", case.b)):
                 value = "not in this run" if side.value is None else f"{side.value:g} for {one_line(side.text, TEXT)!r}"
                 print(f"    {name}: {value}")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from cambrian_eval.numbers import number, signed, span
+
 
 def gain(
     run: Path = typer.Argument(help="A run with vision on and off."),
@@ -29,7 +31,6 @@ def gain(
         return
     rows = [["benchmark", "on", "off", "gain", "95% interval", "language model", "leakage"]]
     for g in found:
-        span = "-" if g.interval is None else f"{g.interval[0]:+.1f} .. {g.interval[1]:+.1f}"
-        cells = [output.number(g.on), output.number(g.off), f"{g.gain:+.1f}", span]
-        rows.append([g.benchmark, *cells, output.number(g.language_model), output.number(g.leakage)])
+        cells = [number(g.on), number(g.off), signed(g.gain), span(g.interval, plus=True)]
+        rows.append([g.benchmark, *cells, number(g.language_model), number(g.leakage)])
     print(output.table(rows, right=(1, 2, 3, 4, 5, 6)))

@@ -33,7 +33,7 @@ def import_(
     """Match logs with the dataset's rows, store them as a run and score them."""
     from dataclasses import asdict
 
-    from cambrian_eval.cli import output
+    from cambrian_eval.cli import output, summary
     from cambrian_eval.data.rows import DataSpec
     from cambrian_eval.errors import UserError
     from cambrian_eval.imports.writing import import_logs
@@ -73,7 +73,7 @@ def import_(
         )
         return
     _print_findings(made)
-    print(output.results(made.results, output.published(made.run.info["model"]["name"], made.results)))
+    summary.show(made.results, made.run.info["model"]["name"])
     print(f"run: {made.run.path}")
 
 

@@ -22,6 +22,7 @@ def list_(
     from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError, unknown
 
+    kind = None if kind is None else kind.lower()
     if kind is not None and kind not in KINDS:
         raise unknown("kind", kind, KINDS)
     if options is not None:

@@ -18,7 +18,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from cambrian_eval.cli import output
+from cambrian_eval.cli import letter_case, output
 from cambrian_eval.errors import CambrianEvalError, UserError, unknown
 from cambrian_eval.safe_text import SafeStream
 
@@ -51,6 +51,11 @@ COMMANDS = {
 """Command -> where it is and what it does in one line. Its module is imported when the command is used."""
 
 
+EXIT_CODES = "Exit codes: 0 done; 1 too many samples or a check failed; 2 wrong input; 130 interrupted."
+COMPLETING = "_CAMBRIAN_EVAL_COMPLETE"
+"""The environment variable with which a shell asks for completions."""
+
+
 class Commands(TyperGroup):
     """The commands of `COMMANDS`, imported one at a time."""
 
@@ -60,22 +65,23 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Imports the module of this command alone; a module with an app of its own becomes a group."""
+        cmd_name = cmd_name.lower()
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         target = getattr(import_module(module), attribute)
         if isinstance(target, typer.Typer):
             target.rich_markup_mode = None
-            return _finite(typer.main.get_group(target))
+            return _prepared(typer.main.get_group(target))
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(cmd_name)(target)
-        return _finite(typer.main.get_command(single))
+        return _prepared(typer.main.get_command(single))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """An unknown command is an error with the nearest names, as for every other unknown name."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+        if args and not args[0].startswith("-") and args[0].lower() not in COMMANDS:
             raise unknown("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
@@ -85,9 +91,21 @@ class Commands(TyperGroup):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
+def _prepared(command: click.Command) -> click.Command:
+    """The command with what all commands have in common: finite numbers, exit codes in its help, completion."""
+    if os.environ.get(COMPLETING):
+        from cambrian_eval.cli.completion import attach
+
+        attach(command)
+    letter_case.attach(command)
+    command.epilog = command.epilog or EXIT_CODES
+    return _finite(command)
+
+
 def _finite(command: click.Command) -> click.Command:
     """The command with every numeric option refusing `nan` and infinities, which no range excludes."""
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        letter_case.attach(inner)
         _finite(inner)
     for parameter in command.params:
         if isinstance(parameter.type, click.types.FloatParamType):
@@ -108,7 +126,8 @@ app = typer.Typer(
     name="cambrian-eval",
     cls=Commands,
     help="Vision-centric evaluation of multimodal LLMs, after the Cambrian-1 paper.",
-    epilog="Add --debug to any command for the traceback of an error.",
+    epilog=f"{EXIT_CODES}\n\nAdd --debug to any command for the traceback of an error.",
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -213,10 +232,23 @@ def _discard(*streams: SafeStream) -> None:
 
 
 def _one_line(error: click.ClickException) -> str:
-    """A wrong flag or argument, and the command that lists the right ones."""
+    """A wrong flag or argument, and what to write instead: for options of other harnesses, and of other spelling."""
+    if isinstance(error, click.NoSuchOption) and (hint := _instead(error)) is not None:
+        return f"no such option {error.option_name}; {hint}"
     text = " ".join(error.format_message().split())
     context = error.ctx if isinstance(error, click.UsageError) else None
     return text if context is None else f"{text.rstrip('.')}; see {context.command_path} --help"
+
+
+def _instead(error: click.NoSuchOption) -> str | None:
+    """What to write for an option that is written with underscores, or that another harness has."""
+    from cambrian_eval.other_harnesses import instead_of_option
+
+    known = [] if error.ctx is None else [o for p in error.ctx.command.params for o in p.opts]
+    ours = "--" + error.option_name.lstrip("-").replace("_", "-").lower()
+    if ours in known and ours != error.option_name:
+        return f"use {ours}"
+    return instead_of_option(error.option_name)
 
 
 def _end(text: str, code: int) -> int:

@@ -17,7 +17,7 @@ def merge(
     """Merge runs into one, after checking settings, samples, overlap and gaps."""
     from dataclasses import asdict
 
-    from cambrian_eval.cli import output
+    from cambrian_eval.cli import output, summary
     from cambrian_eval.results.grading import score_run
     from cambrian_eval.running.merging import merge_runs
 
@@ -33,8 +33,7 @@ def merge(
         }
         print(output.as_json({**body, "results": [asdict(r) for r in results]}))
         return
-    print(output.results(results, output.published(found.run.info["model"]["name"], results)))
-    print(output.averages(results))
+    summary.show(results, found.run.info["model"]["name"])
     missing = f", {found.n_missing} missing" if found.n_missing else ""
     print(f"{len(found.sources)} runs merged: {found.n} responses, {found.n_failed} failed{missing}")
     print(f"run: {found.run.path}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cambrian_eval.cli.output import say
+from cambrian_eval.numbers import number
 
 if TYPE_CHECKING:
     from cambrian_eval.running.settings import RunOutcome
@@ -30,7 +31,7 @@ class Notice:
     def ended(self, outcome: RunOutcome, code: int) -> None:
         """The run came to an end by itself or was interrupted."""
         scores = [
-            f"{r.benchmark}.{r.condition}.{r.scorer} {r.score:.1f}" for r in outcome.results if r.score is not None
+            f"{r.benchmark}.{r.condition}.{r.scorer} {number(r.score)}" for r in outcome.results if r.score is not None
         ]
         counts = f"{outcome.n} samples, {outcome.n_failed} failed"
         status = "interrupted" if outcome.interrupted else "done"

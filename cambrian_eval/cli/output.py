@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
-from collections.abc import Collection, Sequence
+import textwrap
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.numbers import number, span
 from cambrian_eval.safe_text import printable
 from cambrian_eval.sample import Result
 
 if TYPE_CHECKING:
     from cambrian_eval.registry import Named
+    from cambrian_eval.reports.tables import Layout
 
 
 def names(text: str | None) -> list[str]:
@@ -72,20 +77,8 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     return "\n".join(lines)
 
 
-def number(value: float | None, digits: int = 1) -> str:
-    """A number for a table, "-" where there is none."""
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def probability(value: float) -> str:
-    """A p-value; never 0, because none is."""
-    return "< 0.0001" if value < 0.00005 else f"{value:.4f}"
-
-
 def results(found: Sequence[Result], published: dict[str, float] | None = None) -> str:
-    """Results as the table that `run` and `score` print."""
-    from cambrian_eval.registry import load_benchmark
-
+    """Results in the long form: a row for each benchmark, condition and scorer, with every count."""
     heading = [
         "benchmark",
         "condition",
@@ -105,33 +98,107 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
     rows = [heading]
     published = published if found and not any(r.synthetic for r in found) else None
     for r in found:
-        span = "-" if r.interval is None else f"{r.interval[0]:.1f} .. {r.interval[1]:.1f}"
         name = f"{r.benchmark} (synthetic)" if r.synthetic else r.benchmark
-        row = [name, r.condition, r.scorer, number(r.score), span, number(r.chance)]
+        row = [name, r.condition, r.scorer, number(r.score), span(r.interval), number(r.chance)]
         row += [str(r.n), str(r.n_failed), str(r.n_unparsed)]
         row += [number(r.tokens.get(name)) for name in ("answer", "thoughts")] if thinks else []
         if repeated:
             more = r.repeats
             row += ["1", "-", "-", "-"] if more is None else [str(more.n), number(more.best), number(more.majority)]
-            row += [] if more is None else [f"{more.changed:.1%}"]
+            row += [] if more is None else [f"{number(100 * more.changed)}%"]
         if published:
             row.append(number(published.get(r.benchmark)) if r.condition == "on" else "")
         rows.append(row)
     text = table(rows, right=range(3, len(heading)))
-    noted: dict[str, list[str]] = {}
+    return "\n".join((text, *notes(found)))
+
+
+def notes(found: Sequence[Result], width: int | None = None) -> list[str]:
+    """Every note of the results once, with where it holds, on lines of at most `width`."""
+    from cambrian_eval.registry import load_benchmark
+
+    noted: dict[str, list[Result]] = {}
     for r in found:
         for note in r.notes:
-            noted.setdefault(note, []).append(f"{r.benchmark}.{r.condition}.{r.scorer}")
+            noted.setdefault(note, []).append(r)
         if not r.complete and not r.synthetic and r.score is not None:
             source = load_benchmark(r.benchmark).source
             whole = max(source.n_kept, default=source.n_rows)
             of = f"{r.n:,} of {whole:,} rows" if whole else f"{r.n:,} rows"
             of += "" if source.is_published else " of your own"
-            noted.setdefault(f"subset: {of}", []).append(r.benchmark)
+            noted.setdefault(f"subset: {of}", []).append(r)
+    lines = []
     for note, where in noted.items():
-        places = list(dict.fromkeys(where))
-        text += f"\nnote ({', '.join(places[:4])}{' ...' if len(places) > 4 else ''}): {note}"
-    return text
+        places = list(dict.fromkeys(_place(r, where, found) for r in where))
+        rest = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
+        everywhere = {r.benchmark for r in found} == set(places) and len(places) > 1
+        about = "" if everywhere else f" ({', '.join(places[:SHOWN])}{rest})"
+        lines += wrapped(f"note{about}: {note}", width)
+    return lines
+
+
+SHOWN = 4
+"""The most places that a note names."""
+
+
+def _place(result: Result, where: Sequence[Result], found: Sequence[Result]) -> str:
+    """A benchmark of a note, with its condition and scorer where the note does not hold for all of them."""
+    mine = [r for r in where if r.benchmark == result.benchmark]
+    every = [r for r in found if r.benchmark == result.benchmark]
+    parts = [result.benchmark]
+    for name in ("condition", "scorer"):
+        if {getattr(r, name) for r in mine} != {getattr(r, name) for r in every}:
+            parts.append(getattr(result, name))
+    return ".".join(parts)
+
+
+def wrapped(text: str, width: int | None) -> list[str]:
+    """The text on lines of at most `width` characters, all but the first indented; one line without a width."""
+    if width is None:
+        return [text]
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def columns(stream: TextIO) -> int:
+    """The width of the terminal; 80 where there is none and `COLUMNS` does not say another."""
+    size = shutil.get_terminal_size((80, 24)).columns if stream.isatty() or "COLUMNS" in os.environ else 80
+    return max(40, size)
+
+
+def emphasized(lines: Iterable[Sequence[tuple[str, bool]]], stream: TextIO) -> None:
+    """Prints lines made of pieces, on a terminal with the marked ones in bold."""
+    styled = stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    for line in lines:
+        for text, bold in line:
+            if bold and styled:
+                control(stream, "\x1b[1m")
+            print(text, end="", file=stream)
+            if bold and styled:
+                control(stream, "\x1b[0m")
+        print(file=stream)
+
+
+TEXT = "text"
+"""The format of score tables that a terminal shows."""
+
+
+def score_table(layout: Layout, format: str | None = None) -> None:
+    """Prints a score table: without a format, aligned text on a terminal and Markdown elsewhere."""
+    if format == TEXT or (format is None and sys.stdout.isatty()):
+        from cambrian_eval.reports import text_table
+
+        emphasized(text_table.lines(layout, columns(sys.stdout)), sys.stdout)
+    else:
+        print(table_text(layout, format), end="")
+
+
+def table_text(layout: Layout, format: str | None = None) -> str:
+    """A score table for a file or a pipe."""
+    from cambrian_eval.reports import tables, text_table
+
+    if format == TEXT:
+        return text_table.plain(text_table.lines(layout, columns(sys.stdout)))
+    return tables.write(layout, format or "markdown")
 
 
 def say(text: str) -> None:
@@ -162,15 +229,15 @@ def published(model: str, found: Sequence[Result]) -> dict[str, float]:
 def averages(found: Sequence[Result]) -> str:
     """Category averages by the paper's formulas and those of suites, for the first scorer and each condition."""
     from cambrian_eval.results.averages import averages as compute
-    from cambrian_eval.results.averages import judges, suite_averages
+    from cambrian_eval.results.averages import suite_averages, unaveraged
 
     lines = []
     scorer = found[0].scorer
     what = "averages on synthetic data" if any(r.synthetic for r in found) else "averages"
     for condition in dict.fromkeys(r.condition for r in found):
         mine = [r for r in found if r.condition == condition and r.scorer == scorer]
-        if len(different := judges(mine)) > 1:
-            lines.append(f"{what} ({condition}, {scorer}): none, the judges differ ({'; '.join(different)})")
+        if (reason := unaveraged(mine)) is not None:
+            lines.append(f"{what} ({condition}, {scorer}): none, {reason}")
             continue
         scores = {r.benchmark: r.score for r in mine}
         partial = [r.benchmark for r in mine if not r.complete]

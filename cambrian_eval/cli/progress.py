@@ -1,41 +1,30 @@
-"""Progress of a run: bars on a terminal, plain lines elsewhere. Everything goes to stderr."""
+"""Progress of a run: bars on a terminal (`cli.bars`), plain lines elsewhere. Everything goes to stderr."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from cambrian_eval.cli.cell_lines import Tokens, clock
 from cambrian_eval.cli.output import say
+from cambrian_eval.numbers import number
 from cambrian_eval.running.store import Cell
-from cambrian_eval.safe_text import printable
 from cambrian_eval.sample import Response, Result
+
+if TYPE_CHECKING:
+    from cambrian_eval.cli.bars import Bars
 
 
 def progress(quiet: bool = False) -> Bars | Lines:
     """Bars where stderr is a terminal, else lines."""
-    return Bars() if sys.stderr.isatty() and not quiet else Lines(quiet)
+    if not sys.stderr.isatty() or quiet:
+        return Lines(quiet)
+    from cambrian_eval.cli.bars import Bars
 
-
-class Tokens:
-    """Mean tokens of the responses of a cell, in words."""
-
-    def __init__(self) -> None:
-        self._answers: list[int] = [0, 0]
-        self._thoughts: list[int] = [0, 0]
-
-    def add(self, response: Response) -> None:
-        """One more response; a count that it does not state is left out."""
-        for sums, value in ((self._answers, response.new_tokens), (self._thoughts, response.thought_tokens)):
-            if value is not None:
-                sums[0], sums[1] = sums[0] + value, sums[1] + 1
-
-    def __str__(self) -> str:
-        """`12 + 340 thought tokens`; empty where nothing was thought."""
-        if not self._thoughts[1]:
-            return ""
-        answer = self._answers[0] / max(1, self._answers[1])
-        return f"{answer:.0f} + {self._thoughts[0] / self._thoughts[1]:.0f} thought tokens"
+    return Bars()
 
 
 class Lines:
@@ -46,6 +35,7 @@ class Lines:
         self._last = self._start = 0.0
         self._total = self._done = self._fresh = self._failed = 0
         self._tokens = Tokens()
+        self._waiting: threading.Timer | None = None
 
     def start(self, cell: Cell, total: int, done: int) -> None:
         """Prints which cell begins and how much of it earlier starts have completed."""
@@ -54,6 +44,20 @@ class Lines:
         self._start = self._last = time.monotonic()
         known = f", {done} already done" if done else ""
         self.say(f"{cell.stem}: {total} samples{known}")
+
+    def stage(self, text: str) -> None:
+        """Prints what happens beside requests once it takes as long as the time between two lines."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+        if text:
+            self._waiting = threading.Timer(self._every, self.say, (f"{text} ...",))
+            self._waiting.daemon = True
+            self._waiting.start()
+
+    def plan(self, cells: Mapping[Cell, tuple[int, int]]) -> None:
+        """Prints nothing: each cell says how much it is."""
+        return None
 
     def count(self, response: Response) -> None:
         """Counts the tokens of a response."""
@@ -77,7 +81,8 @@ class Lines:
         """Prints how long the cell took and, when it was scored, its score by the first scorer."""
         took = time.monotonic() - self._start
         rate = f", {self._fresh / took:.0f}/s" if self._fresh and took > 0 else ""
-        score = f", score {result.score:.1f}" if result and result.score is not None else ""
+        score = f", score {number(result.score)}" if result and result.score is not None else ""
+        score += " (synthetic)" if score and result and result.synthetic else ""
         score = f", {self._tokens}{score}" if str(self._tokens) else score
         self.say(f"{cell.stem}: {self._done}/{self._total} in {clock(took)}{rate}{score}")
 
@@ -87,70 +92,5 @@ class Lines:
             say(text)
 
     def close(self) -> None:
-        """Does nothing: there is nothing to close."""
-        return None
-
-
-class Bars:
-    """One bar for each benchmark and condition, with rate and time left."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bars = Progress(
-            TextColumn("{task.description:<24}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:>10}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-            refresh_per_second=5,
-        )
-        self._tasks: dict[Cell, Any] = {}
-        self._counts: dict[Cell, tuple[float, int, int]] = {}
-        self._tokens = Tokens()
-        self._bars.start()
-
-    def start(self, cell: Cell, total: int, done: int) -> None:
-        """Adds the cell's bar, with the samples that earlier starts completed."""
-        self._tasks[cell] = self._bars.add_task(cell.stem, total=total, completed=done, rate="", note="")
-        self._counts[cell] = time.monotonic(), 0, 0
-        self._tokens = Tokens()
-
-    def count(self, response: Response) -> None:
-        """Counts the tokens of a response of the present cell."""
-        self._tokens.add(response)
-
-    def advance(self, cell: Cell, failed: bool) -> None:
-        """Advances the cell's bar by one; the rate counts the responses of this start only."""
-        began, fresh, broken = self._counts[cell]
-        fresh, broken = fresh + 1, broken + failed
-        self._counts[cell] = began, fresh, broken
-        rate = fresh / max(time.monotonic() - began, 1e-6)
-        note = ", ".join(filter(None, (f"{broken} failed" if broken else "", str(self._tokens))))
-        self._bars.update(self._tasks[cell], advance=1, rate=f"{rate:.1f}/s", note=note)
-
-    def finish(self, cell: Cell, result: Result | None) -> None:
-        """Writes the score by the first scorer at the end of the cell's bar; a cell without one keeps its note."""
-        if result is not None and result.score is not None:
-            note = ", ".join(filter(None, (f"score {result.score:.1f}", str(self._tokens))))
-            self._bars.update(self._tasks[cell], note=note)
-
-    def say(self, text: str) -> None:
-        """Prints a line above the bars, its square brackets taken as they are."""
-        self._bars.console.print(printable(text), markup=False, highlight=False)
-
-    def close(self) -> None:
-        """Stops drawing and leaves the bars on the screen."""
-        self._bars.stop()
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 4.2 s, 3:07 or 2:14:09."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+        """Ends what has been waited for."""
+        self.stage("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import typer
@@ -21,6 +22,7 @@ def report(
     format: str = typer.Option("pdf,svg,png", "--format", help=HELP["format"]),
 ) -> None:
     """Tables, figures, exports and report.html from one run or several."""
+    from cambrian_eval.cli import output
     from cambrian_eval.reports import report as reports
     from cambrian_eval.reports import style as styles
     from cambrian_eval.reports.provenance import command_line
@@ -29,9 +31,8 @@ def report(
     styles.theme_named(style)
     options = reports.Options(title, images, style, styles.formats_named(format), data_root)
     found = reports.write(Sources(tuple(runs), scorer=scorer), out, options, command_line(context))
-    print(found.table)
-    for line in found.findings:
-        print(line)
-    for note in found.notes:
-        print(f"note: {note}")
+    output.score_table(found.layout)
+    width = output.columns(sys.stdout) if sys.stdout.isatty() else None
+    for text in (*found.findings, *(f"note: {note}" for note in found.notes)):
+        print("\n".join(output.wrapped(text, width)))
     print(f"\n{len(found.files)} files in {out}; open {out / 'report.html'}")

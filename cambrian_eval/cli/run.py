@@ -134,9 +134,13 @@ def run(
     allow_missing: str = typer.Option(None, help="Patterns of tensors that a checkpoint may lack or have in excess."),
     offline: bool = typer.Option(False, help="Open no connection; use caches only."),
     config: Path = typer.Option(
-        None, is_eager=True, callback=_config, help="TOML file with these options; -M options go into a table [model]."
+        None,
+        is_eager=True,
+        callback=_config,
+        help="TOML or YAML file with these options; -M options go into a table `model`.",
     ),
     json: bool = typer.Option(False, "--json", help="Print one JSON object at the end."),
+    full: bool = typer.Option(False, "--full", help="Results in the long form: each condition and scorer, all counts."),
     quiet: bool = typer.Option(False, help="Show no progress."),
 ) -> None:
     """Run a model over benchmarks, and resume an existing run; without arguments, run the demo."""
@@ -255,6 +259,7 @@ def run(
             engine,
             workers,
             shown.say,
+            stage=shown.stage,
             replicas=replicas,
             gpus_per_replica=gpus_per_replica,
             address=ray_address,
@@ -271,7 +276,7 @@ def run(
     finally:
         shown.close()
     code = _exit_code(outcome, max_failures)
-    _report(outcome, outcome.run.info["model"]["spec"], json, code, max_failures)
+    _report(outcome, outcome.run.info["model"]["spec"], json, full, code, max_failures)
     notice.ended(outcome, code)
     raise typer.Exit(code)
 
@@ -344,12 +349,13 @@ def _exit_code(outcome: RunOutcome, max_failures: float) -> int:
     return 130 if outcome.interrupted else 1 if rate > max_failures or outcome.n_outage else 0
 
 
-def _report(outcome: RunOutcome, model: str, json: bool, code: int, max_failures: float) -> None:
+def _report(outcome: RunOutcome, model: str, json: bool, full: bool, code: int, max_failures: float) -> None:
     """Prints results on stdout, and warnings on stderr."""
+    import shlex
     import sys
     from dataclasses import asdict
 
-    from cambrian_eval.cli import output
+    from cambrian_eval.cli import output, summary
     from cambrian_eval.results.averages import by_run
 
     if json:
@@ -364,10 +370,10 @@ def _report(outcome: RunOutcome, model: str, json: bool, code: int, max_failures
         print(output.as_json({**body, **found}))
     else:
         if outcome.results:
-            print(output.results(outcome.results, output.published(model, outcome.results)))
-            if averages := output.averages(outcome.results):
-                print(averages)
+            summary.show(outcome.results, model, full)
         print(f"run: {outcome.run.path}")
+        if outcome.results and not outcome.interrupted:
+            print(f"next: cambrian-eval report {shlex.quote(str(outcome.run.path))}")
         if outcome.interrupted:
             print("interrupted; run the same command again to resume", file=sys.stderr)
     if outcome.n_outage:

@@ -36,6 +36,7 @@ def score(
     official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     dry_run: bool = typer.Option(False, help="Print the number of requests and the estimated cost; send nothing."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
+    full: bool = typer.Option(False, "--full", help="Results in the long form: each condition and scorer, all counts."),
     quiet: bool = typer.Option(False, help="No progress."),
 ) -> None:
     """Score stored responses again. The API key of the judge is read from OPENAI_API_KEY."""
@@ -72,7 +73,7 @@ def score(
             raise UserError("--dry-run estimates the cost of the LLM judge; add --scorer judge")
         _print_estimate(stored, judge, only, json)
         return
-    _score(stored, [s for s in scorers if s != SCORER], judge, only, official_raw, json, quiet)
+    _score(stored, [s for s in scorers if s != SCORER], judge, only, official_raw, json, full, quiet)
 
 
 def _score(
@@ -82,12 +83,13 @@ def _score(
     only: list[str] | None,
     official_raw: bool,
     json: bool,
+    full: bool,
     quiet: bool,
 ) -> None:
     """Scores with rules first, then with the judge. Exit code 1 if the judge did not finish, 130 if interrupted."""
     from dataclasses import asdict
 
-    from cambrian_eval.cli import output
+    from cambrian_eval.cli import output, summary
     from cambrian_eval.results.averages import by_run
     from cambrian_eval.results.grading import score_run
 
@@ -101,9 +103,7 @@ def _score(
             body["judge"] = {k: v for k, v in asdict(outcome).items() if k != "results"}
         print(output.as_json(body))
     elif found:
-        print(output.results(found, output.published(run.info["model"]["name"], found)))
-        if averages := output.averages(found):
-            print(averages)
+        summary.show(found, run.info["model"]["name"], full)
     if outcome is not None:
         if not json:
             print(_cost(outcome))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cambrian_eval.numbers import number
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -53,7 +55,7 @@ def show(
     loaded = load_samples(declared, DataSpec.parse(data, data_root, offline=offline))
     expected = chance(declared, loaded.samples)
     print(f"{declared.title} ({declared.name}), {declared.category}: {declared.paper}")
-    print(f"metric: {declared.metric}; chance on these {len(loaded.samples)} samples: {output.number(expected, 2)}")
+    print(f"metric: {declared.metric}; chance on these {len(loaded.samples)} samples: {number(expected, 2)}")
     _published(declared.name)
     for text in loaded.warnings:
         print(f"warning: {text}")

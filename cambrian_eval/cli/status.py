@@ -40,8 +40,8 @@ def status(
 
 def _in_words(seen: RunStatus) -> str:
     """A status as text."""
+    from cambrian_eval.cli.cell_lines import clock
     from cambrian_eval.cli.output import table
-    from cambrian_eval.cli.progress import clock
 
     rows = [["benchmark.condition", "done", "of", "", "failed"]]
     for c in seen.cells:

@@ -13,7 +13,9 @@ def table(
     runs: list[Path] = typer.Argument(None, help=HELP["runs"]),
     scores: list[Path] = typer.Option(None, "--scores", help=HELP["scores"]),
     published: str = typer.Option(None, "--published", help=HELP["published"]),
-    format: str = typer.Option("markdown", "--format", help="markdown, latex, csv or html."),
+    format: str = typer.Option(
+        None, "--format", help="text, markdown, latex, csv or html. [default: text on a terminal, else markdown]"
+    ),
     columns: str = typer.Option(
         None, "--columns", help="Benchmarks, avg, avg_general, avg_knowledge, avg_ocr, avg_vision, visual_tokens."
     ),
@@ -25,18 +27,19 @@ def table(
     out: Path = typer.Option(None, "--out", help="A file to write instead of standard output."),
 ) -> None:
     """A table of models by benchmarks, categories with their averages, best per group in bold."""
+    from cambrian_eval.cli import output
     from cambrian_eval.errors import unknown
     from cambrian_eval.reports import style, tables
     from cambrian_eval.reports.sources import Sources
 
-    if format not in tables.FORMATS:
-        raise unknown("table format", format, tables.FORMATS)
+    format = None if format is None else format.lower()
+    if format not in (None, output.TEXT, *tables.FORMATS):
+        raise unknown("table format", str(format), (output.TEXT, *tables.FORMATS))
     found = Sources(tuple(runs or ()), tuple(scores or ()), published, scorer, vision, models).table
     layout = (
         tables.rank_layout(found) if ranks else tables.layout(found, tables.columns_named(columns, found), intervals)
     )
-    text = tables.write(layout, format)
     if out is None:
-        print(text, end="")
+        output.score_table(layout, format)
     else:
-        print(style.write(out, text))
+        print(style.write(out, output.table_text(layout, format)))

@@ -62,7 +62,8 @@ class DataSpec:
                 raise UserError(f"--data {data}: the miniature suite draws at most {MOST_MINI} rows for a benchmark")
             return cls(mini=int(number) if number else 48, offline=True, rehash=rehash)
         if kind != "hub" or number:
-            raise UserError(f"--data {data!r} is not known; use hub, mini or mini:N (or --data-root DIR)")
+            told = "use hub, mini or mini:N (or --data-root DIR); benchmarks are named with --benchmark"
+            raise UserError(f"--data {data!r} is not known; {told}")
         return cls(root=root, revision=revision, offline=offline, urls=urls, rehash=rehash)
 
     @property

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import orjson
 
 from cambrian_eval.endpoint.budget import Reservation
-from cambrian_eval.endpoint.rate_limit import retry_after
 from cambrian_eval.endpoint.responses import ChatResponse
 from cambrian_eval.errors import UserError, describe, one_line
 from cambrian_eval.json_input import parse
@@ -106,6 +105,8 @@ class ErrorReader:
 
     def of_status(self, reply: Reply, sent: Mapping[str, Any]) -> RequestError:
         """The error of an HTTP status; one that concerns every request is raised as `UserError` at once."""
+        from cambrian_eval.endpoint.rate_limit import retry_after
+
         status = reply.status
         message = self._message(reply.body)
         reason = f"HTTP {status}: {message}" if message else f"HTTP {status}"

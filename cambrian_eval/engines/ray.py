@@ -71,6 +71,8 @@ class RayEngine:
     """Number of threads of each replica that decode images."""
     say: Callable[[str], None] = lambda text: None
     """Called with a line of text for every event that concerns a replica."""
+    stage: Callable[[str], None] = lambda text: None
+    """Called with what is being waited for while the engine starts."""
     _ray: Any = field(default=None, init=False)
     _owns_cluster: bool = field(default=False, init=False)
     _capacity: cluster.Capacity | None = field(default=None, init=False)
@@ -87,6 +89,8 @@ class RayEngine:
     def open(self, model: str | Model, options: Mapping[str, Any]) -> Model:
         """Starts the replicas; returns when the first has loaded the model, while the others still load it."""
         self._check(options)
+        address = self.address or os.environ.get("RAY_ADDRESS")
+        self.stage(f"connecting to the Ray cluster at {address}" if address else "starting Ray on this machine")
         self._ray = cluster.load_ray()
         self._owns_cluster = cluster.connect(self._ray, self.address, self.replicas)
         try:
@@ -101,6 +105,8 @@ class RayEngine:
             self._handles = [_Handle(ReplicaSlot(i)) for i in range(self._capacity.replicas)]
             for handle in self._handles:
                 self._start(handle)
+            named = model if isinstance(model, str) else model.name
+            self.stage(f"loading model {named}: waiting for the first of {self._capacity.text}")
             self._info = self._first_info()
         except BaseException:
             self.close()

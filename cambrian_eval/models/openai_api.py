@@ -14,13 +14,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from cambrian_eval import interleave
 from cambrian_eval.endpoint.address import is_openai
-from cambrian_eval.endpoint.batch import PRICE, BatchEndpoint
 from cambrian_eval.endpoint.budget import (
     PRICES_FILE,
     Budget,
@@ -30,7 +29,6 @@ from cambrian_eval.endpoint.budget import (
     most_image_tokens,
     price_of,
 )
-from cambrian_eval.endpoint.client import Endpoint
 from cambrian_eval.endpoint.cost_log import CostLog
 from cambrian_eval.endpoint.failures import Failure
 from cambrian_eval.endpoint.parameters import DECODING, EXTENSIONS, REASONING_ALLOWANCE, ChatRequest, thinking_modes
@@ -42,6 +40,9 @@ from cambrian_eval.models.image_parts import MOST_BYTES, ImageParts
 from cambrian_eval.models.transformers_vlm.processor_settings import parse
 from cambrian_eval.sample import Finish, Request, Response, failed_response
 from cambrian_eval.scoring.thoughts import bare, split
+
+if TYPE_CHECKING:
+    from cambrian_eval.endpoint.client import Endpoint
 
 _VERSION = 1
 """Part of the fingerprint: increased whenever the same request would be sent in another form."""
@@ -106,11 +107,15 @@ class ApiModel:
 
     def keep_in(self, folder: Path) -> None:
         """Where a batch endpoint records its batches."""
+        from cambrian_eval.endpoint.batch import BatchEndpoint
+
         if isinstance(self.endpoint, BatchEndpoint):
             self.endpoint.folder = folder
 
     def describe(self) -> Mapping[str, Any]:
         """The endpoint without its key, the temperature, the tokens allowed for reasoning, and the list price."""
+        from cambrian_eval.endpoint.batch import BatchEndpoint
+
         price = self.endpoint.price
         return {
             "kind": "OpenAI-compatible chat endpoint",
@@ -168,6 +173,8 @@ class OpenAIAdapter(Adapter):
             raise UserError(f"openai:{rest} needs a connection; leave --offline out")
         price = price_of(rest)
         if price is not None and options.batch_api:
+            from cambrian_eval.endpoint.batch import PRICE
+
             price = Price(PRICE * price.input, PRICE * price.output)
         if options.budget is not None and price is None:
             raise UserError(
@@ -187,6 +194,9 @@ class OpenAIAdapter(Adapter):
         return SpreadModel(members)
 
     def _at(self, address: str | None, name: str, options: OpenAIOptions, price: Price | None) -> ApiModel:
+        from cambrian_eval.endpoint.batch import BatchEndpoint
+        from cambrian_eval.endpoint.client import Endpoint
+
         kind = BatchEndpoint if options.batch_api else Endpoint
         endpoint = kind(
             name,

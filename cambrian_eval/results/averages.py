@@ -6,7 +6,7 @@ is divided by 20 first. Averages over fewer benchmarks, or over incomplete resul
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,19 @@ def judges(results: Iterable[Result]) -> list[str]:
     return list(dict.fromkeys(named))
 
 
+def unaveraged(results: Sequence[Result]) -> str | None:
+    """Why the results of one condition and scorer have no average, in words; None where they have one.
+
+    An average over two judges, or two versions of the rules, is a score of neither.
+    """
+    if len(different := judges(results)) > 1:
+        return f"the judges differ ({'; '.join(different)})"
+    if (mixed := mixed_rules(results)) is not None:
+        return f"they were scored by different versions ({mixed})"
+    stale = [r.benchmark for r in results if any(note.startswith(STALE) for note in r.notes)]
+    return f"the results of {', '.join(stale)} no longer belong to their responses" if stale else None
+
+
 def by_run(results: Iterable[Result]) -> list[dict[str, Any]]:
     """The averages of every condition and scorer among the results, as plain JSON; none without a score."""
     cells: dict[tuple[str, str], list[Result]] = {}
@@ -89,9 +102,7 @@ def by_run(results: Iterable[Result]) -> list[dict[str, Any]]:
         cells.setdefault((result.condition, result.scorer), []).append(result)
     found = []
     for (condition, scorer), mine in cells.items():
-        if len(judges(mine)) > 1 or mixed_rules(mine):
-            continue  # an average over two judges, or two versions of the rules, is a score of neither
-        if any(note.startswith(STALE) for r in mine for note in r.notes):
+        if unaveraged(mine) is not None:
             continue
         scores = {r.benchmark: r.score for r in mine}
         partial = [r.benchmark for r in mine if not r.complete]

@@ -17,6 +17,7 @@ from pathlib import Path
 from cambrian_eval.benchmark import Graded
 from cambrian_eval.condition import graded_samples
 from cambrian_eval.errors import UserError
+from cambrian_eval.numbers import number
 from cambrian_eval.registry import BENCHMARKS, OURS, SCORERS_GROUP, load_benchmark, load_condition, provider
 from cambrian_eval.results import statistics
 from cambrian_eval.running.store import Cell, Run
@@ -205,7 +206,7 @@ def changed_by_rules(old: Mapping[Key, Result], new: Iterable[Result]) -> list[s
 
 
 def _score(result: Result) -> str:
-    return "no score" if result.score is None else f"{result.score:.1f}"
+    return number(result.score, missing="no score")
 
 
 def _hash(inputs: Mapping[str, str]) -> str:

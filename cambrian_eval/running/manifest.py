@@ -138,7 +138,9 @@ def versions_used(info: Mapping[str, Any]) -> dict[str, list[str]]:
 
 MAY_BE_ABSENT = ("decoding", "system", "thinking", "order", "templates")
 """Settings that are stored only where they differ from the default."""
-FIXED = ("model fingerprint", "limit", "shard")
+FINGERPRINT = "model fingerprint"
+"""The setting that identifies the model: its weights, its options, and the code that runs it."""
+FIXED = (FINGERPRINT, "limit", "shard")
 """Settings that one run can have only once, whatever `--on-change` says."""
 STATED = ("decoding", "system", "thinking", "order")
 """Settings that results state for all responses: `--on-change reuse` cannot keep responses made under others."""
@@ -150,17 +152,18 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
     Rows and prompts are not compared here: the request keys of the stored responses are (`running.changes`).
     """
     then, now = old["responses_depend_on"], new["responses_depend_on"]
-    differences = [
-        f"{name}: {then.get(name)!r} there, {now.get(name)!r} now"
-        for name in dict.fromkeys([*now, *(n for n in then if n in MAY_BE_ABSENT)])
-        if then.get(name) != now.get(name)
-        and (name in FIXED or on_change == "refuse" or (on_change == "reuse" and name in STATED))
-    ]
-    if then.get("model fingerprint") != now.get("model fingerprint"):  # which says nothing to a reader
-        left, right = (info["model"].get("options") or {} for info in (old, new))
-        for name in dict.fromkeys([*left, *right]):
-            if left.get(name) != right.get(name):
-                differences.append(f"option {name}: {left.get(name)!r} there, {right.get(name)!r} now")
+    differences: list[str] = []
+    hashes: list[str] = []
+    for name in dict.fromkeys([*now, *(n for n in then if n in MAY_BE_ABSENT)]):
+        if then.get(name) == now.get(name):
+            continue
+        if not (name in FIXED or on_change == "refuse" or (on_change == "reuse" and name in STATED)):
+            continue
+        if name == FINGERPRINT:
+            differences += _models(old["model"], new["model"])
+            hashes.append(_changed(name, then.get(name), now.get(name)))
+        else:
+            differences.append(_changed(name, then.get(name), now.get(name)))
     if old.get("repeats", 1) > new.get("repeats", 1):
         raise UserError(
             f"{path} has {old['repeats']} repeats; give --repeats {old['repeats']} or more, or another --out"
@@ -168,13 +171,18 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
     for name, now in new["benchmarks"].items():
         then = {**old["benchmarks"].get(name, now)}
         then["settings"] = settings_of(name, then)
-        for part in ("settings", "max_new_tokens"):
-            if then[part] != now[part] and on_change == "refuse":
-                differences.append(f"{name} {part}: {then[part]!r} there, {now[part]!r} now")
+        left, right = ({**about["settings"], "max_new_tokens": about["max_new_tokens"]} for about in (then, now))
+        if on_change == "refuse":
+            changed = [key for key in right if left.get(key) != right[key]]
+            differences += [_changed(f"{name}.{key}", left.get(key), right[key]) for key in changed]
     if differences:
-        raise UserError(
+        differences += data_changes(old, new)
+        error = UserError(
             f"{path} was made with other settings ({'; '.join(differences)}); use the same settings or another --out"
         )
+        for line in hashes:
+            error.add_note(line)  # shown with --debug
+        raise error
     merged = {**old, **{k: new[k] for k in ("model", "scorers", "official_raw", "data", "responses_depend_on")}}
     merged |= {k: new[k] for k in ("repeats", "recipe") if k in new}
     if "recipe" not in new:
@@ -183,6 +191,36 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
     merged["benchmarks"] = {**old["benchmarks"], **new["benchmarks"]}
     merged["passes"] = [*old["passes"], *new["passes"]]
     return merged
+
+
+def data_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """How the `--data` and `--data-root` of two commands differ, in words."""
+    parts = (("kind", "data"), ("root", "data root"))
+    return [
+        _changed(title, old["data"].get(part), new["data"].get(part))
+        for part, title in parts
+        if old["data"].get(part) != new["data"].get(part)
+    ]
+
+
+def _models(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """How two models differ, in words: their specs, else the options of one, else that its content has changed."""
+    left, right = ({"model": m["spec"], **(m.get("options") or {})} for m in (old, new))
+    found = [
+        _changed(name if name == "model" else f"option {name}", left.get(name), right.get(name))
+        for name in dict.fromkeys([*left, *right])
+        if left.get(name) != right.get(name)
+    ]
+    return found or [f"model {new['spec']}: its files, version or server are no longer the same"]
+
+
+def _changed(name: str, then: Any, now: Any) -> str:
+    """`limit: 8 -> none`."""
+    left, right = (
+        "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        for value in (then, now)
+    )
+    return f"{name}: {left} -> {right}"
 
 
 def settings_of(benchmark: str, about: Mapping[str, Any]) -> dict[str, Any]:

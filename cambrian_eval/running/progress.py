@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from cambrian_eval.running.store import Cell
@@ -35,6 +36,31 @@ class CountsTokens(Protocol):
     def count(self, response: Response) -> None:
         """A response of the present cell, before `advance`."""
         ...
+
+
+@runtime_checkable
+class FollowsRun(Protocol):
+    """A progress that shows what happens before the first request, and how far the whole run is."""
+
+    def stage(self, text: str) -> None:
+        """What happens now, such as `loading model chance`; an empty text ends it."""
+        ...
+
+    def plan(self, cells: Mapping[Cell, tuple[int, int]]) -> None:
+        """All cells of the run with their numbers of responses, and how many of them are stored already."""
+        ...
+
+
+def stage(progress: Progress, text: str) -> None:
+    """Tells what happens now, where it is shown."""
+    if isinstance(progress, FollowsRun):
+        progress.stage(text)
+
+
+def plan(progress: Progress, cells: Mapping[Cell, tuple[int, int]]) -> None:
+    """Tells what there is to do, where it is shown."""
+    if isinstance(progress, FollowsRun):
+        progress.plan(cells)
 
 
 class Silent:

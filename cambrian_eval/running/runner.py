@@ -25,7 +25,8 @@ from cambrian_eval.running import manifest
 from cambrian_eval.running.cache import ResponseCache, answered
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
 from cambrian_eval.running.mixtures import general, mixture, ways_of
-from cambrian_eval.running.progress import CountsTokens, Progress
+from cambrian_eval.running.progress import CountsTokens, Progress, stage
+from cambrian_eval.running.progress import plan as tell_plan
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
@@ -92,15 +93,17 @@ def execute(
     store = create_or_open(out)
     stop = stop or threading.Event()
     loaded: dict[str, Loaded] = {}
-    for benchmark in plan:
+    for i, benchmark in enumerate(plan, start=1):
         if stop.is_set():
             return RunOutcome(store, (), 0, 0, True)
+        stage(progress, f"reading rows: {benchmark.name} ({i} of {len(plan)})")
         loaded[benchmark.name] = load_samples(benchmark, settings.data, settings.limit)
         _check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")
     cache = None if settings.cache is None else ResponseCache(settings.cache)
     known = {"seed": settings.seed, "offline": settings.offline, "rehash": settings.data.rehash, **(options or {})}
+    stage(progress, f"loading model {model if isinstance(model, str) else model.name}")
     if isinstance(engine, Loader):
         chosen = engine.open(model, known)
     else:
@@ -122,7 +125,10 @@ def execute(
                 for b in plan
                 for condition in settings.conditions
             ]
+            stage(progress, "comparing stored responses")
             changed = _check_stored(store, tasks, loaded, settings, progress, info)
+            stage(progress, "")
+            tell_plan(progress, {t.cell: (t.total, t.n_stored) for t in tasks})
             store.save_info(info)
             if isinstance(chosen, Spending):
                 chosen.record_costs(store.path / "costs.jsonl")
@@ -165,7 +171,8 @@ def _check_stored(
     changes = [change for task in tasks for change in task.changes()]
     if not changes and not any(samples.values()):
         return samples
-    lines = described(changes, samples)
+    before = manifest.data_changes(store.info, info) if (store.path / "run.json").is_file() else []
+    lines = [*before, *described(changes, samples)]
     text = f"{store.path} holds responses to other requests than those of this command"
     if settings.on_change == "refuse":
         most = "; ".join(lines[:NAMED]) + (f"; and {len(lines) - NAMED} more" if len(lines) > NAMED else "")
@@ -284,7 +291,7 @@ class _CellRun:
         self.max_new_tokens = settings.answer_limit(benchmark)
         self.places_images = benchmark.places_images(settings.prompts)
         self.stated = facts(settings.decoding, settings.system, settings.thinking, settings.order)
-        self.n = self.n_failed = self.n_outage = 0
+        self.n = self.n_failed = self.n_outage = self.n_stored = 0
         self.stale: set[tuple[str, int]] = set()
         self.context = Context(samples, settings.seed, settings.max_pixels)
         self.needs_images = self.condition.needs_images and not settings.images_optional and model.max_images != 0
@@ -344,6 +351,8 @@ class _CellRun:
     def changes(self) -> list[Change]:
         """The stored responses that belong to other requests than those of this command."""
         records = {i: r for i, r in self.store.all_responses(self.cell).items() if not r.outage}
+        kept = [i for i, r in records.items() if not (self.settings.retry_failed and r.finish == "failed")]
+        self.n_stored = len({(s.id, n) for s in self.mine for n in range(self.settings.repeats)}.intersection(kept))
         if not records:
             return []
         return changed_requests(self.cell, self.mine, records, lambda sample, n: self._preparation(sample, n)(False))

@@ -12,11 +12,12 @@ from cambrian_eval.scoring import wording, yes_no
 from cambrian_eval.scoring.labels import Undecided, lone_end, negated_after, texts
 from cambrian_eval.scoring.mentions import first_two, only_letter, only_text
 from cambrian_eval.scoring.options import OptionTexts
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.reading import Reading
 from cambrian_eval.scoring.reply import sentences
 from cambrian_eval.scoring.wording import CLAUSE, negated_before
 
-_THAN = re.compile(
+_THAN = pattern(
     r"\b(?P<quality>[a-z]+er|(?:more|less) [a-z]+)\b(?P<between>[^.;,\n]{0,60}?)\s+than\b[^.;,\n]{0,120}", re.IGNORECASE
 )
 LONGEST_COMPARISON = 300
@@ -60,23 +61,21 @@ def conclusion(said: str, table: OptionTexts) -> Reading[str] | None:
     return None
 
 
-_QUALITY = re.compile(
-    r"\b(?:(?:more|most|less|least)\s+\w+|\w{2,}(?:er|est)|best|worst|further|farther)\b", re.IGNORECASE
-)
-_NO_QUALITY = re.compile(
+_QUALITY = pattern(r"\b(?:(?:more|most|less|least)\s+\w+|\w{2,}(?:er|est)|best|worst|further|farther)\b", re.IGNORECASE)
+_NO_QUALITY = pattern(
     r"number|other|whether|under|over|after|answer|letter|water|river|order|\w*meter|cent(?:er|re)|flower|power|tower|corner"
     r"|layer|paper|character|consumer|container|\w+ember|october|summer|winter|weather|matter|quarter|computer|rest|west|east"
     r"|forest|interest|test|request|nest|guest"
 )
 """Words that look like comparatives or superlatives and are none."""
-_STANDARD = re.compile(r"(?:\bthan|\bcompared (?:to|with)|\bunlike|\brelative to)\s+(?:the |an? )?$", re.IGNORECASE)
+_STANDARD = pattern(r"(?:\bthan|\bcompared (?:to|with)|\bunlike|\brelative to)\s+(?:the |an? )?$", re.IGNORECASE)
 
 
-_PRAISED = re.compile(
+_PRAISED = pattern(
     r"\s*(?:\([^()]{1,40}\)\s*)?(?:is|was) (?:the |most |likely |probably ){0,3}(?:correct|right|best|answer)\b",
     re.IGNORECASE,
 )
-_IS_THEN = re.compile(r"\b(?:is|are)\s+(?:the |an? )?$", re.IGNORECASE)
+_IS_THEN = pattern(r"\b(?:is|are)\s+(?:the |an? )?$", re.IGNORECASE)
 SHORT_SENTENCE = 5
 """Words of a first sentence that is an answer by itself: "They will attract."."""
 _SAME_QUALITY = (
@@ -89,7 +88,7 @@ _SAME_QUALITY = (
     {"taller", "higher"},
     {"tallest", "highest"},
 )
-_PLACES = re.compile(
+_PLACES = pattern(
     r"\bwhere (?:is|are) (?:the )?([^?,]{1,60}?) (?:located |placed |positioned )?"
     r"(?:with respect to|relative to|in relation to|compared to) (?:the )?([^?,]{1,60}?)\s*[?(,.]",
     re.IGNORECASE,
@@ -108,7 +107,7 @@ def _relation(said: str, table: OptionTexts, question: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-_RELATIVE = re.compile(r",\s(?:which|where|who|whose|while|whereas)\b[^.;]{0,200}")
+_RELATIVE = pattern(r",\s(?:which|where|who|whose|while|whereas)\b[^.;]{0,200}")
 
 
 def subject(said: str, table: OptionTexts, question: str) -> Reading[str] | None:
@@ -162,9 +161,9 @@ def subject(said: str, table: OptionTexts, question: str) -> Reading[str] | None
     return None
 
 
-_DISCUSSED = re.compile(r"^[-•\s]{0,6}(?:option\s)?[(\[]?([A-Z])[)\].:]+\s*(.*)", re.MULTILINE | re.IGNORECASE)
-_AFFIRMED = re.compile(r"\b(?:yes|correct|true|right answer|matches|the answer)\b|正确|✓|✅", re.IGNORECASE)
-_DENIED = re.compile(r"\b(?:no|not|incorrect|wrong|false|never|neither|cannot)\b|n't\b|不|✗|❌", re.IGNORECASE)
+_DISCUSSED = pattern(r"^[-•\s]{0,6}(?:option\s)?[(\[]?([A-Z])[)\].:]+\s*(.*)", re.MULTILINE | re.IGNORECASE)
+_AFFIRMED = pattern(r"\b(?:yes|correct|true|right answer|matches|the answer)\b|正确|✓|✅", re.IGNORECASE)
+_DENIED = pattern(r"\b(?:no|not|incorrect|wrong|false|never|neither|cannot)\b|n't\b|不|✗|❌", re.IGNORECASE)
 
 
 def discussed(said: str, table: OptionTexts) -> Reading[str] | None:
@@ -182,11 +181,11 @@ def discussed(said: str, table: OptionTexts) -> Reading[str] | None:
     raise Undecided("the options are discussed without a choice")
 
 
-_NOT_LISTED = re.compile(
+_NOT_LISTED = pattern(
     r"\b(?:not|n't)\s(?:\w+\s){0,3}(?:provided|listed|given|included|among|available|in|one of)\b", re.IGNORECASE
 )
-_ASIDE = re.compile(r"\([^()]{0,300}\)|,? which (?:is|are) not\b[^.;]{0,200}")
-_IS_CORRECT = re.compile(r"\bis the (?:correct|right|best) (?:answer|option|choice)\b", re.IGNORECASE)
+_ASIDE = pattern(r"\([^()]{0,300}\)|,? which (?:is|are) not\b[^.;]{0,200}")
+_IS_CORRECT = pattern(r"\bis the (?:correct|right|best) (?:answer|option|choice)\b", re.IGNORECASE)
 
 
 def stated(said: str, table: OptionTexts, question: str) -> Reading[str] | None:

@@ -9,11 +9,12 @@ import re
 
 from cambrian_eval.sample import Verdict
 from cambrian_eval.scoring import number, numerals, wording, yes_no
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.reading import Reading, nothing, unread
 from cambrian_eval.scoring.reply import Reply
 
-_BRACES = re.compile(r"\{\s*([^{}\n]{1,40}?)\s*\}")
-_FORMAT = re.compile(r"[^.?!\n]*\b(?:curly|e\.g\.)[\s\S]*\Z")
+_BRACES = pattern(r"\{\s*([^{}\n]{1,40}?)\s*\}")
+_FORMAT = pattern(r"[^.?!\n]*\b(?:curly|e\.g\.)[\s\S]*\Z")
 """The part of a question that shows its answer format: the numbers there are examples."""
 
 
@@ -48,13 +49,13 @@ def grade(reply: Reply, gold: str, question: str, kind: str) -> Verdict:
 
 
 TIMES = {"never": 0, "once": 1, "twice": 2, "thrice": 3}
-_TIMES = re.compile(r"\b(never|once|twice|thrice)\b", re.IGNORECASE)
-_MEET = re.compile(r"\b(?:touch|overlap|intersect|cross|meet)(?:e?s|ing|ed)?\b", re.IGNORECASE)
-_ROWS = re.compile(r"\brows?\b\W{0,12}(?:(?:is|are)\W{1,4})?(\d{1,3}|[a-z]{3,6})\b", re.IGNORECASE)
-_COLUMNS = re.compile(r"\bcol(?:umn)?s?\b\W{0,12}(?:(?:is|are)\W{1,4})?(\d{1,3}|[a-z]{3,6})\b", re.IGNORECASE)
-_ROWS_AFTER = re.compile(r"\b(\d{1,3}|[a-z]{3,6})\W{0,4}\s+rows?\b", re.IGNORECASE)
-_COLUMNS_AFTER = re.compile(r"\b(\d{1,3}|[a-z]{3,6})\W{0,4}\s+col(?:umn)?s?\b", re.IGNORECASE)
-_PAIR = re.compile(
+_TIMES = pattern(r"\b(never|once|twice|thrice)\b", re.IGNORECASE)
+_MEET = pattern(r"\b(?:touch|overlap|intersect|cross|meet)(?:e?s|ing|ed)?\b", re.IGNORECASE)
+_ROWS = pattern(r"\brows?\b\W{0,12}(?:(?:is|are)\W{1,4})?(\d{1,3}|[a-z]{3,6})\b", re.IGNORECASE)
+_COLUMNS = pattern(r"\bcol(?:umn)?s?\b\W{0,12}(?:(?:is|are)\W{1,4})?(\d{1,3}|[a-z]{3,6})\b", re.IGNORECASE)
+_ROWS_AFTER = pattern(r"\b(\d{1,3}|[a-z]{3,6})\W{0,4}\s+rows?\b", re.IGNORECASE)
+_COLUMNS_AFTER = pattern(r"\b(\d{1,3}|[a-z]{3,6})\W{0,4}\s+col(?:umn)?s?\b", re.IGNORECASE)
+_PAIR = pattern(
     r"[({\[]?\s*(\d{1,3})\s*[)}\]]?\s*(?:,|x|×|\*|\bby\b|and|\\times)\s*[({\[]?\s*(\d{1,3})\s*[)}\]]?"
     r"|\{\s*(\d{1,3})\s*\}\s*\{\s*(\d{1,3})\s*\}|[\"(]?(\d{1,3})\s*\\times\s*(\d{1,3})",
     re.IGNORECASE,
@@ -80,13 +81,13 @@ def _only(pattern: re.Pattern[str], said: str) -> str | None:
 
 
 _MARKED = (
-    re.compile(r"\{\s*([A-Za-z])\s*\}"),
-    re.compile(r"\*\*\W?([A-Za-z])\W?\*\*"),
-    re.compile(r"[\"'“‘`]([A-Za-z])[\"'”’`]"),
-    re.compile(r"\(([A-Za-z])\)"),
+    pattern(r"\{\s*([A-Za-z])\s*\}"),
+    pattern(r"\*\*\W?([A-Za-z])\W?\*\*"),
+    pattern(r"[\"'“‘`]([A-Za-z])[\"'”’`]"),
+    pattern(r"\(([A-Za-z])\)"),
 )
-_LAST = re.compile(r"(?:\bis|\bletter|:)\W+([A-Za-z])\W*\Z")
-_ALONE = re.compile(r"(?<![\w'])([A-Za-z])(?![\w'])")
+_LAST = pattern(r"(?:\bis|\bletter|:)\W+([A-Za-z])\W*\Z")
+_ALONE = pattern(r"(?<![\w'])([A-Za-z])(?![\w'])")
 
 
 def _letter(reply: Reply) -> Reading[str]:
@@ -99,8 +100,8 @@ def _letter(reply: Reply) -> Reading[str]:
         head = tail.strip(" \"'.()[]{}*`:")[:2].strip(" \"'.()[]{}*`,")
         if len(head) == 1 and head.isalpha():
             return Reading(head, "the declared answer")
-    for pattern in _MARKED:
-        letters = {m.casefold() for m in pattern.findall(str(reply))}
+    for mark in _MARKED:
+        letters = {m.casefold() for m in mark.findall(str(reply))}
         if len(letters) == 1:
             return Reading(letters.pop(), "the letter that is marked")
         if letters:

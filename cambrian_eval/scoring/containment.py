@@ -5,22 +5,22 @@ Handwritten formulas are compared without blanks and with their case. The publis
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from cambrian_eval.sample import Verdict
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.phrase import forms
 from cambrian_eval.scoring.reading import unread
 from cambrian_eval.scoring.reply import Reply
 from cambrian_eval.scoring.text import clean, normal
 
-_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_SEPARATOR = pattern(r"(?<=\d),(?=\d{3}(?!\d))")
 _QUOTES = str.maketrans("‘’“”", "''\"\"")
-_NEGATED = re.compile(r"(?:\bnot|n't)(?: \w+)? [\"']?$")
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_NEGATED = pattern(r"(?:\bnot|n't)(?: \w+)? [\"']?$")
+_UNSPACED = pattern(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 """Scripts written without blanks (Thai, Lao, Kana, Han), where words have no visible limits."""
 _MATH_FENCES = (("$$", "$$"), ("$", "$"), ("\\[", "\\]"), ("\\(", "\\)"))
-_MATH_SPAN = re.compile(r"\$\$?([^$]+)\$\$?")
+_MATH_SPAN = pattern(r"\$\$?([^$]+)\$\$?")
 
 
 def grade(reply: Reply, golds: tuple[str, ...], is_formula: bool) -> Verdict:

@@ -17,6 +17,7 @@ from cambrian_eval.scoring.labels import (
     texts,
 )
 from cambrian_eval.scoring.options import OptionTexts
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.reading import Reading
 from cambrian_eval.scoring.wording import (
     DENIED_HEAD,
@@ -30,12 +31,12 @@ from cambrian_eval.scoring.wording import (
 )
 
 _END = r"(?=[(\[]?[A-Z][)\]]?[.!\s]*$)"
-_HEADS = re.compile(
+_HEADS = pattern(
     r"\b(?P<head>answer|ans|option|choice|solution|conclusion)\b(?:\s+(?:letter|choice|option))?\.?(?:\((?:letter|s)\))?[\"']?"
     rf"(?:{DETAIL}(?P<linked>{IS})|(?<!solution)(?<!conclusion)(?:\s+|(?=\()))(?:[ \t]*:)?",
     re.IGNORECASE,
 )
-_CHOSEN = re.compile(
+_CHOSEN = pattern(
     r"\b(?P<linked>i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for|lean towards?)"
     r"|my (?:guess|pick|choice) is"
     r"|(?:best|closest|correct|right|most (?:likely|suitable|appropriate|plausible))\s+"
@@ -43,19 +44,19 @@ _CHOSEN = re.compile(
     r"(?:[ \t]*:)?",
     re.IGNORECASE,
 )
-_CONCLUDED = re.compile(
+_CONCLUDED = pattern(
     r"\b(?P<linked>(?:so|thus|therefore|hence|wait|actually|correction|i mean)[,:]?\s+(?:it'?s\s+|it is\s+)?"
     rf"|(?:it|this|that)(?:'s| is)\s+){_END}",
     re.IGNORECASE,
 )
-_BRACKETED = re.compile(r"\b(?P<linked>is)\b\s*(?=[(\[][A-Za-z][)\]])", re.IGNORECASE)
-_OTHER = re.compile(rf"(?P<linked>{OTHER_LANGUAGES})(?:[ \t]*:)?", re.IGNORECASE)
-_PRAISED = re.compile(
+_BRACKETED = pattern(r"\b(?P<linked>is)\b\s*(?=[(\[][A-Za-z][)\]])", re.IGNORECASE)
+_OTHER = pattern(rf"(?P<linked>{OTHER_LANGUAGES})(?:[ \t]*:)?", re.IGNORECASE)
+_PRAISED = pattern(
     r"(?<![A-Za-z0-9])[(\[]?(?P<praised>[A-Z])[)\]]?[.:]?\s+(?:is|was)\s+(?:(?:the|an?|most|clearly|therefore|thus|indeed|also"
     r"|definitely|obviously|likely|probably)\s+){0,4}(?:correct|right|best|true|accurate|answer)\b",
     re.IGNORECASE,
 )
-_OTHER_PRAISED = re.compile(
+_OTHER_PRAISED = pattern(
     r"(?:选项|選項)?\s?[(\[]?(?P<praised>[A-Z])[)\]]?\s?(?:是)?(?:(?:正确|正確|对的)(?!吗|答案)|(?:입니다|이다|です|である|が正解))",
     re.IGNORECASE,
 )
@@ -105,7 +106,7 @@ _CHOOSING = (
 _PRAISING = ("correct", "right", "best", "true", "accurate", "answer")
 
 
-_FILLER = re.compile(
+_FILLER = pattern(
     r"(?:(?:that|the|an?(?=\s+(?:option|choice))|option|choice|letter|answer|clearly|most|more|likely|probably|definitely|indeed|"
     r"therefore|thus|also|obviously|simply|just|only|is|be|it|it's|likely|correct|right|best|final|actually|"
     r"certainly|surely|either|now|la|el|die|der|das|le|opci[oó]n|option|buchstabe|选项|選項)\b[\s:]*){1,12}|(?:选项|選項)\s*",
@@ -147,7 +148,7 @@ def declared(said: str, table: OptionTexts) -> Reading[str] | None:
     return None
 
 
-_LINES = re.compile(r"\s*\n\s*[-•\s]{0,6}[(\[]?([A-Z])[)\].:][^\n]*(?:\n[^\S\n]*){1,3}[-•\s]{0,6}[(\[]?([A-Z])[)\].:]")
+_LINES = pattern(r"\s*\n\s*[-•\s]{0,6}[(\[]?([A-Z])[)\].:][^\n]*(?:\n[^\S\n]*){1,3}[-•\s]{0,6}[(\[]?([A-Z])[)\].:]")
 
 
 def _opens_list(said: str, at: int, table: OptionTexts) -> bool:
@@ -188,8 +189,8 @@ def _option_after(said: str, at: int, table: OptionTexts, linked: bool, named: b
     return hits.pop() if len(hits) == 1 else None
 
 
-_NAMED = re.compile(r"\s*(?:the\s+)?(?:option|choice|letter)\b", re.IGNORECASE)
-_LIST_GOES_ON = re.compile(r"\s*(?:,|&|/|\band\b|\bor\b)\s*(?:(?:and|or)\s+)?(?:(?:the|an?)\s+)?", re.IGNORECASE)
+_NAMED = pattern(r"\s*(?:the\s+)?(?:option|choice|letter)\b", re.IGNORECASE)
+_LIST_GOES_ON = pattern(r"\s*(?:,|&|/|\band\b|\bor\b)\s*(?:(?:and|or)\s+)?(?:(?:the|an?)\s+)?", re.IGNORECASE)
 
 
 def _no_list(letter: str, rest: str, table: OptionTexts) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from cambrian_eval.scoring.options import AMBIGUOUS, OptionTexts
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.wording import denied_after, negated_before
 
 MOST_CANDIDATES = 1000
@@ -20,7 +21,7 @@ class Undecided(Exception):
     """The response names two options where it had to name one."""
 
 
-LONE = re.compile(r"[^\w]*([A-Za-z])[^\w]*")
+LONE = pattern(r"[^\w]*([A-Za-z])[^\w]*")
 
 
 def lone_letter(piece: str, table: OptionTexts) -> str | None:
@@ -46,8 +47,8 @@ def equal(piece: str, table: OptionTexts) -> str | None:
     return hit
 
 
-SENTENCE_END = re.compile(r"[.!?;][\"')]?(?=\s|$)|\n")
-_CLAUSE_END = re.compile(
+SENTENCE_END = pattern(r"[.!?;][\"')]?(?=\s|$)|\n")
+_CLAUSE_END = pattern(
     r",\s|[.!?;](?=\s|$)|\n|\s[-(]|\s(?:because|since|as|due|which|for|and|rather|instead|not)\b",
     re.IGNORECASE,
 )
@@ -56,19 +57,19 @@ _CLAUSE_END = re.compile(
 def pieces(line: str) -> Iterator[str]:
     """A line, its first sentence and its first clause: what may be the whole of an answer."""
     yield line.strip()
-    for pattern in (SENTENCE_END, _CLAUSE_END):
-        if end := pattern.search(line):
+    for end_of in (SENTENCE_END, _CLAUSE_END):
+        if end := end_of.search(line):
             yield line[: end.start()].strip()
 
 
-_LABEL = re.compile(r"[\s(\[{<\"'$\\]*([A-Za-z])(?![A-Za-z0-9_À-ɏ+#°]|'[A-Za-z]|-[A-Za-z])([)\]}>\"'.:,$-]*)")
-_FUNCTION_WORD = re.compile(
+_LABEL = pattern(r"[\s(\[{<\"'$\\]*([A-Za-z])(?![A-Za-z0-9_À-ɏ+#°]|'[A-Za-z]|-[A-Za-z])([)\]}>\"'.:,$-]*)")
+_FUNCTION_WORD = pattern(
     r"\s+(?:is|and|or|was|are|because|since|as|for|but|not|due|so|which|that|the|this|there|given|based|if|when|while|"
     r"where|has|have|can|cannot|could|should|would|seems|appears|looks|matches|shows|with|in|on|of|from|by|at|than|to|"
     r"rather|only|here|will|must|might|may|does|with)\b"
 )
-_NAME = re.compile(r" +(?!The|Th[ei]|Because|Since|So\b|Reason|But\b|Not\b|Yes\b|No\b)[B-DF-HJ-NP-TV-Z][a-z]+\b")
-_NEXT_LETTER = re.compile(
+_NAME = pattern(r" +(?!The|Th[ei]|Because|Since|So\b|Reason|But\b|Not\b|Yes\b|No\b)[B-DF-HJ-NP-TV-Z][a-z]+\b")
+_NEXT_LETTER = pattern(
     r"[)\]\s.]*(?:\([^()]{1,40}\)\s*)?(?:,?\s*\b(?:or|and|y|o|et|ou|e|und|oder)\b|[,&/]|和|或|及|与|と|또는)\s*(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![A-Za-z0-9'+#-]))"
 )
 
@@ -102,7 +103,7 @@ def negated_after(text: str, end: int, table: OptionTexts, letter: str) -> bool:
     return denied_after(text, end)
 
 
-_LABEL_END = re.compile(r"[)\].:,\s-]{0,8}")
+_LABEL_END = pattern(r"[)\].:,\s-]{0,8}")
 
 
 def label(piece: str, table: OptionTexts, any_case: bool, named: bool = False) -> str | None:
@@ -147,8 +148,8 @@ def no_conflict(letter: str, rest: str, table: OptionTexts) -> None:
         raise Undecided(f"letter {letter} stands beside the text of option {hit}")
 
 
-_ECHO_GOES_ON = re.compile(r"\s*(?:$|[\n,;.|/]|[(\[]?[A-Za-z][)\].:]|(?:and|or)\s)")
-_ECHO = re.compile(r"(?:^|\s)[(\[]?([A-Za-z])[)\].:]+\s*")
+_ECHO_GOES_ON = pattern(r"\s*(?:$|[\n,;.|/]|[(\[]?[A-Za-z][)\].:]|(?:and|or)\s)")
+_ECHO = pattern(r"(?:^|\s)[(\[]?([A-Za-z])[)\].:]+\s*")
 
 
 def echoes(said: str, table: OptionTexts) -> bool:
@@ -166,7 +167,7 @@ def echoes(said: str, table: OptionTexts) -> bool:
     return False
 
 
-_OR_ALSO = re.compile(r",?\s+n?or\s+(?:(?:the|an?)\s+)?[\"']?", re.IGNORECASE)
+_OR_ALSO = pattern(r",?\s+n?or\s+(?:(?:the|an?)\s+)?[\"']?", re.IGNORECASE)
 """Between two texts of which the denial of the first covers the second: "not red or green"."""
 
 

@@ -35,6 +35,7 @@ from cambrian_eval.scoring.labels import (
 )
 from cambrian_eval.scoring.mentions import close_spelling, first_two, only_letter, only_number, only_text
 from cambrian_eval.scoring.options import AMBIGUOUS, OptionTexts, table_of
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.reading import Reading, nothing
 from cambrian_eval.scoring.reply import Reply
 from cambrian_eval.scoring.wording import after_refusal
@@ -109,8 +110,8 @@ def _read(said: str, table: OptionTexts, question: str) -> Reading[str]:
     )
 
 
-_NOT_APPLICABLE = re.compile(r"\W*n/a\W*", re.IGNORECASE)
-_LINE = re.compile(r"[(\[]?([A-Za-z])[)\].:]+\s+(.+)")
+_NOT_APPLICABLE = pattern(r"\W*n/a\W*", re.IGNORECASE)
+_LINE = pattern(r"[(\[]?([A-Za-z])[)\].:]+\s+(.+)")
 
 
 def _own_line(said: str, table: OptionTexts) -> str | None:
@@ -123,7 +124,7 @@ def _own_line(said: str, table: OptionTexts) -> str | None:
 
 # --- labels at the start, lone lines ---------------------------------------------------------------------------
 
-_START = re.compile(r"[(\[{<\"']*([A-Za-z])(?:[)\]}>.:]+(?:\s|$|(?=\w))|\s*\n|\s+-+\s)")
+_START = pattern(r"[(\[{<\"']*([A-Za-z])(?:[)\]}>.:]+(?:\s|$|(?=\w))|\s*\n|\s+-+\s)")
 
 
 def _label_at_start(said: str, table: OptionTexts) -> Reading[str] | None:
@@ -149,7 +150,7 @@ def _label_at_start(said: str, table: OptionTexts) -> Reading[str] | None:
     return Reading(found, "a label at the start") if found else None
 
 
-_SAYS = re.compile(
+_SAYS = pattern(
     r"\s*(?:the|it|this|that)\b[^.!?\n]{0,80}?\b(?:is|are|was|were)\s+([^.!?\n]{1,80})[.!]?\s*", re.IGNORECASE
 )
 

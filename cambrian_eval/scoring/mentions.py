@@ -12,6 +12,7 @@ from itertools import islice
 from cambrian_eval.scoring import number, numerals, wording
 from cambrian_eval.scoring.labels import MOST_CANDIDATES, Undecided, echoes, is_word, negated_after, texts
 from cambrian_eval.scoring.options import AMBIGUOUS, OptionTexts
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.reading import Reading
 from cambrian_eval.scoring.reply import Reply, sentences
 from cambrian_eval.scoring.wording import CLAUSE, negated_before
@@ -26,7 +27,7 @@ FUZZY_SHORTEST = 6
 """Shorter texts are other words, not misspellings ("table", "stable")."""
 
 
-_STANDALONE = re.compile(
+_STANDALONE = pattern(
     r"(?<![A-Za-z0-9_À-ɏ])(?<![A-Za-z]-)(?<![A-Z]\.)(?<![A-Z]\+)"
     r"(?:[(\[{<]\s?([A-Za-z])\s?[)\]}>]|([A-Z])(?![A-Za-z0-9_À-ɏ+#°]|'[A-Za-z]|-[A-Za-z]|\.[A-Z]\b))"
 )
@@ -108,10 +109,10 @@ _STRONG_BEFORE = frozenset(
     )
 )
 """Words before a bare letter that introduce it; after any other word it is a name ("point B")."""
-_NAMED = re.compile(r"\b(?:option|choice|letter)\s+$", re.IGNORECASE)
-_FORMULA_BEFORE = re.compile(r"[∠△^=+*/×·<>≤≥√∥⊥⊙]\s?$")
-_FORMULA_AFTER = re.compile(r"\s?[\^=+*/×·<>≤≥∥⊥]")
-_JOINED = re.compile(r"[)\]\s]*(?:,|\bor\b|\band\b|\bnor\b|\bvs\b\.?|\bversus\b|/|&)\s*[(\[]?$")
+_NAMED = pattern(r"\b(?:option|choice|letter)\s+$", re.IGNORECASE)
+_FORMULA_BEFORE = pattern(r"[∠△^=+*/×·<>≤≥√∥⊥⊙]\s?$")
+_FORMULA_AFTER = pattern(r"\s?[\^=+*/×·<>≤≥∥⊥]")
+_JOINED = pattern(r"[)\]\s]*(?:,|\bor\b|\band\b|\bnor\b|\bvs\b\.?|\bversus\b|/|&)\s*[(\[]?$")
 
 
 def only_letter(said: str, table: OptionTexts, question: str) -> Reading[str] | None:
@@ -159,7 +160,7 @@ def only_letter(said: str, table: OptionTexts, question: str) -> Reading[str] | 
     return Reading(letter, "the only letter that stands alone", text=said[at : at + 20])
 
 
-_NAME = re.compile(r"(?<![A-Za-z'])[A-Z](?![A-Za-z'])")
+_NAME = pattern(r"(?<![A-Za-z'])[A-Z](?![A-Za-z'])")
 
 
 def _names(question: str) -> set[str]:

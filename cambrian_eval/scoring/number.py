@@ -12,37 +12,38 @@ from functools import lru_cache
 
 from cambrian_eval.scoring import numerals, wording
 from cambrian_eval.scoring.numerals import Number
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.reading import Reading, nothing
 from cambrian_eval.scoring.reply import Reply, sentences
 from cambrian_eval.scoring.text import clean, fold
 
-_NO_SUCH = re.compile(r"\b(?:there (?:is|are|were) no|none of the)\b", re.IGNORECASE)
-_REASON = re.compile(r",?\s(?:because|since|as)\s", re.IGNORECASE)
-_NONE = re.compile(r"\W*(?:none|nil)\W*", re.IGNORECASE)
-_COURTESY = re.compile(
+_NO_SUCH = pattern(r"\b(?:there (?:is|are|were) no|none of the)\b", re.IGNORECASE)
+_REASON = pattern(r",?\s(?:because|since|as)\s", re.IGNORECASE)
+_NONE = pattern(r"\W*(?:none|nil)\W*", re.IGNORECASE)
+_COURTESY = pattern(
     r"(?:i hope|let me know|is there anything|do you (?:have|want|need)|feel free|please)\b", re.IGNORECASE
 )
-_COPULA = re.compile(
+_COPULA = pattern(
     r"\b(?:is|are|was|were|be|has|have|had|equals?|costs?|takes?|becomes?|of|least|about|exactly|approximately)\b\s*|[=≈:]\s*",
     re.IGNORECASE,
 )
-_NOT_BEFORE = re.compile(
+_NOT_BEFORE = pattern(
     r"(?:\bnot|n't|\brather than|\binstead of|\bthan)"
     r"\s+(?:\w+\s+)?[$€£]?$",
     re.IGNORECASE,
 )
-_PRONOUN = re.compile(
+_PRONOUN = pattern(
     r"(?:one|two|three)(?=\s(?:of|another|end|side|can|could|must|would|should|needs?|who|that|which)\b)|one$",
     re.IGNORECASE,
 )
-_BEFORE_PRONOUN = re.compile(
+_BEFORE_PRONOUN = pattern(
     r"\b(?:these|the|those|each|every|any|no|at least|this|that|another|between|both)\s+$", re.IGNORECASE
 )
-_JOINS = re.compile(r"\s*(?:%|°|\w{1,3})?\s*(?:-|to|or|and|/)\s*(?:maybe\s|about\s)?[$€£]?", re.IGNORECASE)
-_CHOICE = re.compile(r"\b(?:between|either|from|maybe|perhaps)\s+[$€£]?$|\bor\b|\bto\b|-")
-_RATIO = re.compile(r"(?<![\d:.])(\d{1,6}(?:\.\d{1,6})?)\s?:\s?(\d{1,6}(?:\.\d{1,6})?)(?![\d:])")
-_YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
-_DATED = re.compile(r"\b(?:in|of|year|since|from|until|by|during|between|and|through|to|early|late)\s+$", re.IGNORECASE)
+_JOINS = pattern(r"\s*(?:%|°|\w{1,3})?\s*(?:-|to|or|and|/)\s*(?:maybe\s|about\s)?[$€£]?", re.IGNORECASE)
+_CHOICE = pattern(r"\b(?:between|either|from|maybe|perhaps)\s+[$€£]?$|\bor\b|\bto\b|-")
+_RATIO = pattern(r"(?<![\d:.])(\d{1,6}(?:\.\d{1,6})?)\s?:\s?(\d{1,6}(?:\.\d{1,6})?)(?![\d:])")
+_YEAR = pattern(r"(?:1[5-9]|20)\d\d")
+_DATED = pattern(r"\b(?:in|of|year|since|from|until|by|during|between|and|through|to|early|late)\s+$", re.IGNORECASE)
 _PLACED = ("week", "day", "month", "step", "group", "grade", "quarter", "level", "stage", "row", "column", "number")
 
 
@@ -110,7 +111,7 @@ def read(reply: Reply, question: str = "") -> Reading[Number]:
         return nothing("several answers")
 
 
-_SPELT = re.compile(
+_SPELT = pattern(
     r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|\w+teen|\w+ty|dozen|hundred|\w*elve|\w*leven)\b",
     re.IGNORECASE,
 )
@@ -151,8 +152,8 @@ def _read(reply: Reply, said: str, asked: _Asked) -> Reading[Number]:
     return nothing("nothing found", "no number in the response")
 
 
-_ITEM = re.compile(r"^\(?\d{1,2}[.)]\s+(?=\D)|^[-•]\s+")
-_NO_VALUE = re.compile(r"\bdoes not exist|\bundefined\b|\bno (?:solution|such)\b", re.IGNORECASE)
+_ITEM = pattern(r"^\(?\d{1,2}[.)]\s+(?=\D)|^[-•]\s+")
+_NO_VALUE = pattern(r"\bdoes not exist|\bundefined\b|\bno (?:solution|such)\b", re.IGNORECASE)
 WHOLE_ECHO = 0.75
 ECHO = 0.5
 """The share of a question's words from which a sentence is taken for its answer."""
@@ -212,8 +213,8 @@ def _of_sentence(
     return _single(folded, (behind or found)[0], found)
 
 
-_IS = re.compile(r"\b(?:is|was|equals|costs)\s+(?:(?:about|around|approximately|exactly)\s+)?[$€£]?$", re.IGNORECASE)
-_SO = re.compile(r"[,;]\s+(?:and\s+)?(?:so|therefore|thus|hence)\s", re.IGNORECASE)
+_IS = pattern(r"\b(?:is|was|equals|costs)\s+(?:(?:about|around|approximately|exactly)\s+)?[$€£]?$", re.IGNORECASE)
+_SO = pattern(r"[,;]\s+(?:and\s+)?(?:so|therefore|thus|hence)\s", re.IGNORECASE)
 
 
 def _after_equals(piece: str) -> tuple[bool, str]:
@@ -227,7 +228,7 @@ def _after_equals(piece: str) -> tuple[bool, str]:
     return True, before if near and numerals.parse(before) is not None else after if near else before
 
 
-_EQUALS = re.compile(r"=|^[^=]*?≈(?=[^=]*$)|\b(?:is )?(?:approximately )?equal to\b|\bequals\b", re.IGNORECASE)
+_EQUALS = pattern(r"=|^[^=]*?≈(?=[^=]*$)|\b(?:is )?(?:approximately )?equal to\b|\bequals\b", re.IGNORECASE)
 
 
 def _counted(folded: str, found: list[Number], asked: _Asked) -> list[Number]:

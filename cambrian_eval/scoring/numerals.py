@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.text import fold
 
 
@@ -88,32 +89,32 @@ _WORD = "(?:" + "|".join(sorted([*_VALUES, *_SCALES], key=len, reverse=True)) + 
 _WORDS = rf"(?:(?:a|an)\s+(?:{'|'.join(_SCALES)}|dozen)|{_WORD}(?:(?:\s+and\s+|[\s-]+){_WORD}){{0,9}}|dozen)(?![\w-])"
 _SCALE_WORD = rf"(?:\s?(?P<scale>{'|'.join(_SCALES)})s?(?![\w-]))?"
 
-_ONE = re.compile(
+_ONE = pattern(
     rf"(?P<minus>(?:-|minus\s|negative\s)\s?)?(?P<currency>{_CURRENCY}\s?)?(?P<minus2>-\s?)?\+?"
     rf"(?:(?P<figure>{_FIGURE})|(?P<words>{_WORDS})){_SCALE_WORD}(?P<short>[KkMBbTt]n?(?![\w]))?"
     rf"(?:\s?(?P<percent>%|\\%|percent\b|per\s?cent\b|pct\b\.?))?",
     re.IGNORECASE,
 )
-_HEAD = re.compile(
+_HEAD = pattern(
     r"^(?:(?:it|that|this|there|they|the (?:answer|result|value|total|number))(?:\s(?:is|are|was|were|equals)|'s)\s)?"
     r"(?:[A-Za-z∠](?:[\w ()∠]{0,20})?\s?(?:=|≈|(?<!\d):)\s?)?"
     r"(?:(?:about|around|approximately|approx\.?|roughly|nearly|almost|exactly|only|just|circa|ca\.)\s|[~≈=]\s?)*",
     re.IGNORECASE,
 )
-_UNIT = re.compile(r"^[-\s]?(?:[^\W\d_]|[°′″\"'$€£¥µΩ/²³℃℉])[^\n,;:!?=]{0,40}$")
-_NOT_A_UNIT = re.compile(
+_UNIT = pattern(r"^[-\s]?(?:[^\W\d_]|[°′″\"'$€£¥µΩ/²³℃℉])[^\n,;:!?=]{0,40}$")
+_NOT_A_UNIT = pattern(
     r"π|(?:^|\s)(?:or|to|not|than|and|minus|plus|times|but|per\s?cent|no|x|st|nd|rd|th)(?:\s|$)|\d\s|\s\d|/\d|"
     r"^(?:st|nd|rd|th)$",
     re.IGNORECASE,
 )
-_SPACED_GROUPS = re.compile(r"(?<![\d.,])(\d{1,3}(?: \d{3})+)(?![\d,])")
-_INSIDE = re.compile(
+_SPACED_GROUPS = pattern(r"(?<![\d.,])(\d{1,3}(?: \d{3})+)(?![\d,])")
+_INSIDE = pattern(
     rf"(?<![A-Za-z0-9_.À-ɏ])(?<!\d[,/])(?:(?P<before>(?<![\d)\]] )(?<![\w)\]])-)\s?)?"
     rf"(?P<one>(?:{_CURRENCY}\s?)?(?:{_FIGURE}|{_WORDS})"
     rf"(?:\s?(?:{'|'.join(_SCALES)})s?(?![\w-]))?(?:\s?(?:%|\\%|percent\b|per\s?cent\b))?)",
     re.IGNORECASE,
 )
-_AFTER_INSIDE = re.compile(r"\s?[π√]|(?:st|nd|rd|th)\b|s\b(?<=\d\ds)|/\d|_")
+_AFTER_INSIDE = pattern(r"\s?[π√]|(?:st|nd|rd|th)\b|s\b(?<=\d\ds)|/\d|_")
 
 
 @lru_cache(maxsize=4096)

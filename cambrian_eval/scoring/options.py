@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cached_property, lru_cache
 
 from cambrian_eval.scoring import numerals
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.text import clean, squeezed
 
 AMBIGUOUS = ""
@@ -17,13 +18,13 @@ AMBIGUOUS = ""
 
 _TRIM = " \t\n.,;:!?\"'()[]{}<>$\\#|~-…"
 _TRIM_BUT_MINUS = _TRIM.replace("-", "")
-_HYPHEN = re.compile(r"-(?!\d)")
-_ARTICLE = re.compile(r"^(?:an?|the)\s+")
-_LEAD = re.compile(
+_HYPHEN = pattern(r"-(?!\d)")
+_ARTICLE = pattern(r"^(?:an?|the)\s+")
+_LEAD = pattern(
     r"^(?:it|this|that|there|they|these|those|he|she)"
     r"(?:'s|\s+(?:is|are|was|looks like|seems to be|appears to be))\s+(?=\S)"
 )
-_DEGREES = re.compile(r"\s*\bdegrees?\b")
+_DEGREES = pattern(r"\s*\bdegrees?\b")
 
 
 def _trim(text: str) -> str:
@@ -46,7 +47,7 @@ def _singular(text: str) -> str:
     return bare[:-1] if len(bare) > 3 and bare[-1] == "s" and bare[-2].isalpha() and bare[-2] != "s" else bare
 
 
-_PRONOUN = re.compile(r"^(?:it|they|he|she)\s+(?=\S+\s+\S)")
+_PRONOUN = pattern(r"^(?:it|they|he|she)\s+(?=\S+\s+\S)")
 
 
 def _variants(key: str) -> list[str]:
@@ -57,7 +58,7 @@ def _variants(key: str) -> list[str]:
     return found
 
 
-_REMARK = re.compile(r"(?<=\w)\s+\([^()]{2,80}\)")
+_REMARK = pattern(r"(?<=\w)\s+\([^()]{2,80}\)")
 
 
 def _without_remark(text: str) -> str:
@@ -68,10 +69,8 @@ def _without_remark(text: str) -> str:
 _LEVELS = (squeezed, _trim, _bare, _tight, _singular, _without_remark)
 
 
-_LABELLED = re.compile(r"[(\[]?[A-Za-z][)\].:]")
-_MAYBE_NUMBER = re.compile(
-    r"\d|^(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", re.IGNORECASE
-)
+_LABELLED = pattern(r"[(\[]?[A-Za-z][)\].:]")
+_MAYBE_NUMBER = pattern(r"\d|^(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", re.IGNORECASE)
 MOST_OCCURRENCES = 1000
 """How many times one option text is looked for in a response."""
 
@@ -256,7 +255,7 @@ def table_of(options: tuple[tuple[str, str], ...]) -> OptionTexts:
     return OptionTexts(options)
 
 
-_NEGATION_WORD = re.compile(r"\b(?:not|no|never|without|neither|non)\b|n't\b")
+_NEGATION_WORD = pattern(r"\b(?:not|no|never|without|neither|non)\b|n't\b")
 _PREFIXES = ("un", "in", "im", "il", "ir", "a", "non", "dis", "anti", "de", "mis", "fe", "wo", "s")
 _SMALL_WORDS = frozenset(
     ("a", "an", "the", "is", "are", "was", "were", "be", "of", "in", "on", "at", "to", "by", "for", "with", "and", "it")

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from cambrian_eval.sample import Verdict
 from cambrian_eval.scoring import numerals, wording, yes_no
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.reading import Reading, unread
 from cambrian_eval.scoring.reply import Reply
 from cambrian_eval.scoring.text import clean, normal
@@ -20,16 +21,14 @@ LONGEST_FORM = 2_000
 LONGEST = 200
 """A longer text is no short answer."""
 _EDGES = " \t\r\n*_`\"'“”‘’«»"
-_SENTENCE_END = re.compile(r"[.!。](?=\s|$)")
-_REASON = re.compile(r",?\s(?:because|since)\s|,\s?as\s", re.IGNORECASE)
+_SENTENCE_END = pattern(r"[.!。](?=\s|$)")
+_REASON = pattern(r",?\s(?:because|since)\s|,\s?as\s", re.IGNORECASE)
 _OUTER = " \t\n.,;:!?\"'()[]{}<>~-…#|"
-_BLANKS = re.compile(r"\s+")
-_JOINERS = re.compile(r"\b(?:and|or|not|nor|neither|no|versus|vs)\b|n't\b|[,;/&]")
+_BLANKS = pattern(r"\s+")
+_JOINERS = pattern(r"\b(?:and|or|not|nor|neither|no|versus|vs)\b|n't\b|[,;/&]")
 _MOST_WORDS = 12
-_LEAD = re.compile(
-    r"^(?:(?:it|this|that|there|they|these|the (?:answer|color|colour|sign|object))(?: is| are|'s|'re) )+"
-)
-_PUNCTUATION = re.compile(r"(?<!\d)[.,]|[.,](?!\d)|[^\w\s.,%$€£]")
+_LEAD = pattern(r"^(?:(?:it|this|that|there|they|these|the (?:answer|color|colour|sign|object))(?: is| are|'s|'re) )+")
+_PUNCTUATION = pattern(r"(?<!\d)[.,]|[.,](?!\d)|[^\w\s.,%$€£]")
 _ARTICLES = frozenset(("a", "an", "the"))
 _SIGNS = str.maketrans({"’": "'", "‘": "'", "–": " ", "—": " ", "-": " ", "/": " ", "_": " "})
 

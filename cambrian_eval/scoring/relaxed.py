@@ -7,6 +7,7 @@ import re
 from cambrian_eval.sample import Verdict
 from cambrian_eval.scoring import number, numerals, phrase, yes_no
 from cambrian_eval.scoring.numerals import Number
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.reading import unread
 from cambrian_eval.scoring.reply import Reply
 from cambrian_eval.scoring.text import normal
@@ -16,10 +17,10 @@ LONGEST_LIST = 1000
 """Characters beyond which a response is no list."""
 _SLACK = 1e-9
 """Keeps exactly 5 % inside in spite of binary rounding."""
-_YEAR_ASKED = re.compile(r"\b(?:years?|when)\b", re.IGNORECASE)
-_YEAR = re.compile(r"1[5-9]\d\d|20\d\d|2100")
-_SCALE = re.compile(r"(?<=\d)\s?(?:thousand|million|billion|trillion)s?\b", re.IGNORECASE)
-_ITEMS = re.compile(r"\s*(?:[,;]\s+(?:and\s+)?|,(?!\d)|\s+and\s+)\s*")
+_YEAR_ASKED = pattern(r"\b(?:years?|when)\b", re.IGNORECASE)
+_YEAR = pattern(r"1[5-9]\d\d|20\d\d|2100")
+_SCALE = pattern(r"(?<=\d)\s?(?:thousand|million|billion|trillion)s?\b", re.IGNORECASE)
+_ITEMS = pattern(r"\s*(?:[,;]\s+(?:and\s+)?|,(?!\d)|\s+and\s+)\s*")
 
 
 def grade(reply: Reply, gold: str, question: str, exact_years: bool = False) -> Verdict:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from cambrian_eval.sample import Sample, Verdict
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.reading import unread
 from cambrian_eval.scoring.released import verdict
 
@@ -41,7 +42,7 @@ def first_sentence(sample: Sample, text: str) -> Verdict:
     return verdict(said == (wanted or [gold])[-1].lower(), said, "first sentence")
 
 
-_START = re.compile(r"[(\s]*([A-Z])[).\s]*", re.IGNORECASE)
+_START = pattern(r"[(\s]*([A-Z])[).\s]*", re.IGNORECASE)
 
 
 def first_character(sample: Sample, text: str) -> Verdict:
@@ -52,7 +53,7 @@ def first_character(sample: Sample, text: str) -> Verdict:
 
 
 _PUNCTUATION = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
-_ANSWER_IS = re.compile(r"(?:correct\s+)?answer\s+is\s+\**([ABCD])")
+_ANSWER_IS = pattern(r"(?:correct\s+)?answer\s+is\s+\**([ABCD])")
 _REFUSALS = (
     "Sorry, I can't help with images of people yet.",
     "I can't process this file.",
@@ -84,8 +85,8 @@ def _only_label(text: str, options: Mapping[str, str]) -> tuple[str, str]:
     return "", "no option found"
 
 
-_DOUBLE, _SINGLE = re.compile(r"``([^`]*)``"), re.compile(r"`([^`]*)`")
-_CAPITAL = re.compile(r"\b[A-D]\b(?!\s[a-zA-Z])")
+_DOUBLE, _SINGLE = pattern(r"``([^`]*)``"), pattern(r"`([^`]*)`")
+_CAPITAL = pattern(r"\b[A-D]\b(?!\s[a-zA-Z])")
 
 
 def backticks(sample: Sample, text: str) -> Verdict:

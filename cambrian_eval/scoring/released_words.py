@@ -6,11 +6,12 @@ import re
 
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import vqa
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.released import verdict
 
 _MARKS = ';/[]"{}()=+\\_-><@`,?!'
-_DIGIT_COMMA = re.compile(r"\d,\d")
-_STOP = re.compile(r"\.(?!\d)")
+_DIGIT_COMMA = pattern(r"\d,\d")
+_STOP = pattern(r"\.(?!\d)")
 _STOPS = 32
 """The code deletes at most this many full stops: it passes a flag in the place of the count."""
 
@@ -67,11 +68,11 @@ def _normalized(text: str) -> str:
     return vqa.plain_words(without_punctuation(text).lower())
 
 
-_RUN, _LETTER = re.compile(r"\{?(\d+)\}?"), re.compile(r"[a-z]")
+_RUN, _LETTER = pattern(r"\{?(\d+)\}?"), pattern(r"[a-z]")
 _GRIDS = (
-    re.compile(r"\{(\d+)\}\s*\{(\d+)\}"),
-    re.compile(r"\((\d+),\s*(\d+)\)"),
-    re.compile(r"rows=\{(\d+)\} columns=\{(\d+)\}"),
+    pattern(r"\{(\d+)\}\s*\{(\d+)\}"),
+    pattern(r"\((\d+),\s*(\d+)\)"),
+    pattern(r"rows=\{(\d+)\} columns=\{(\d+)\}"),
 )
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Self
 
 from cambrian_eval.sample import Reason
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.text import clean, contained
 from cambrian_eval.scoring.thoughts import split
 
@@ -89,21 +90,19 @@ class Reply(str):
         return "nothing found" if "print(" in self and _PROGRAM.fullmatch(shortened(str(self)).strip()) else None
 
 
-_PROGRAM = re.compile(
+_PROGRAM = pattern(
     r"(?:```\w*\s*)?(?:#|import\b|from\b|def\b|class\b|for\b|if\b|print\("
     r"|[\w, ]{1,40}=)[\s\S]*\n(?:\s*print\([^\n]*|\s*#[^\n]*|```|\s*(?:break|continue|pass|return\b[^\n]*|\S{1,3}))"
     r"|print\([^\n]*"
 )
 """A response that is a program: its result is not in it, and it was not run."""
-_NEXT_TURN = re.compile(
+_NEXT_TURN = pattern(
     r"(?<![:\n])\n\s{0,6}(?:#{1,4} ?)?"
     r"(?:(?:new |next |another )?question(?: \d+)?|human|user|instruction|query|问题|题目)\s*:",
     re.IGNORECASE,
 )
-_BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
-_SENTENCE = re.compile(
-    r"(?<=[.!?;。！？；])(?<!\b[A-Z]\.)(?<!\bSt\.)(?<!\bNo\.)(?<!\bvs\.)\s+|(?<=[。！？；])|\s*\n\s*"
-)
+_BOLD = pattern(r"\*\*([^*\n]{1,80})\*\*")
+_SENTENCE = pattern(r"(?<=[.!?;。！？；])(?<!\b[A-Z]\.)(?<!\bSt\.)(?<!\bNo\.)(?<!\bvs\.)\s+|(?<=[。！？；])|\s*\n\s*")
 
 
 def sentences(text: str) -> tuple[str, ...]:

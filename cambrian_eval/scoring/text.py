@@ -6,14 +6,16 @@ import re
 import unicodedata
 from typing import Literal
 
+from cambrian_eval.scoring.patterns import pattern
+
 PIECE = 256
 """Longest piece that is normalized at once: Python's normalizer is slow on long runs of combining marks."""
 
-_END_MARKS = re.compile(
+_END_MARKS = pattern(
     r"<\|[A-Za-z_0-9]{1,30}\|>|</?s>|<(?:end_of_turn|eos|pad|unk|/?bos)>|\[/?INST\]|<｜[^｜<>]{1,30}｜>", re.IGNORECASE
 )
 _CONTAINERS = ("answer", "final_answer", "final answer", "conclusion", "output", "response")
-_OPEN = re.compile(rf"<({'|'.join(_CONTAINERS)})>|\[(answer)\]", re.IGNORECASE)
+_OPEN = pattern(rf"<({'|'.join(_CONTAINERS)})>|\[(answer)\]", re.IGNORECASE)
 _MARKUP = str.maketrans(
     {"*": " ", "`": " ", "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "′": "'", "«": '"', "»": '"'}
     | {"。": ".", "、": ",", "「": '"', "」": '"', "『": '"', "』": '"', "【": "[", "】": "]", "\r": "\n"}
@@ -47,8 +49,8 @@ _SIGNS = str.maketrans(
     | {"²": "^2", "³": "^3", "⁄": "/", "∕": "/", "’": "'", "٫": ".", "٬": ",", "٪": "%"}
     | {chr(zero + i): str(i) for zero in (0x660, 0x6F0, 0x966) for i in range(10)}
 )
-_RUNS = re.compile(r"[ \t\f\v]+")
-_BLANKS = re.compile(r"\s+")
+_RUNS = pattern(r"[ \t\f\v]+")
+_BLANKS = pattern(r"\s+")
 
 
 def normal(form: Literal["NFC", "NFKC"], text: str) -> str:
@@ -131,13 +133,13 @@ def _unboxed(text: str) -> str:
     return text
 
 
-_LATEX_TEXT = re.compile(r"\\(?:text(?:bf|it|rm|tt)?|math(?:rm|bf|it|sf)|mbox|operatorname)\s?\{([^{}]{0,400})\}")
-_ROOT = re.compile(r"(?:\\sqrt|√)\s?\{\s?([^{}\\]{1,40}?)\s?\}|\\sqrt\s?(\w)")
-_FRACTION = re.compile(r"(\d\s?)?\\[dtc]?frac\s?\{\s?([^{}\\]{1,40}?)\s?\}\s?\{\s?([^{}\\]{1,40}?)\s?\}")
-_SPACES = re.compile(r"\\[,;:!> ]|\\(?:quad|qquad|left|right|displaystyle|limits)\b")
-_DEGREE = re.compile(r"\s?\^\s?\{?\s?\\(?:circ|degree)\s?\}?|\\degree\b")
-_ESCAPED = re.compile(r"\\([%$#&_{}])")
-_COMMAND = re.compile(r"\\([A-Za-z]{2,15})")
+_LATEX_TEXT = pattern(r"\\(?:text(?:bf|it|rm|tt)?|math(?:rm|bf|it|sf)|mbox|operatorname)\s?\{([^{}]{0,400})\}")
+_ROOT = pattern(r"(?:\\sqrt|√)\s?\{\s?([^{}\\]{1,40}?)\s?\}|\\sqrt\s?(\w)")
+_FRACTION = pattern(r"(\d\s?)?\\[dtc]?frac\s?\{\s?([^{}\\]{1,40}?)\s?\}\s?\{\s?([^{}\\]{1,40}?)\s?\}")
+_SPACES = pattern(r"\\[,;:!> ]|\\(?:quad|qquad|left|right|displaystyle|limits)\b")
+_DEGREE = pattern(r"\s?\^\s?\{?\s?\\(?:circ|degree)\s?\}?|\\degree\b")
+_ESCAPED = pattern(r"\\([%$#&_{}])")
+_COMMAND = pattern(r"\\([A-Za-z]{2,15})")
 _COMMANDS = {
     "times": "×",
     "cdot": "·",

@@ -8,19 +8,19 @@ are data.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 
 from cambrian_eval.sample import Verdict
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.phrase import LONGEST, forms
 from cambrian_eval.scoring.reading import unread
 from cambrian_eval.scoring.reply import Reply
 from cambrian_eval.scoring.text import normal
 
-_STOP = re.compile(r"\.(?!\d)")
+_STOP = pattern(r"\.(?!\d)")
 _QUOTES = str.maketrans({mark: "'" for mark in "‘’ʼ′"})
 _RELEASED_STOPS = 32
 """The released code deletes at most this many full stops: it passes a flag in the place of the count."""

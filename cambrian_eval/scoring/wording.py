@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+from cambrian_eval.scoring.patterns import pattern
+
 MOST_DECLARATIONS = 20
 """How many declarations are tried, from the last backwards."""
 
@@ -51,7 +53,7 @@ LATIN_HEADS = (
     "lösung",
 )
 """Words of `OTHER_LANGUAGES` in Latin letters: a quick look before the pattern."""
-_ANSWER = re.compile(
+_ANSWER = pattern(
     rf"\b(?:answer|ans|result|solution)\b\.?(?:\((?:s|letter)\))?[\"']?{DETAIL}{IS}"
     r"(?:\s*(?:therefore|thus|approximately|about|roughly|around|exactly|simply|just|then|likely|probably"
     r"|the\svalue)\b)*"
@@ -60,7 +62,7 @@ _ANSWER = re.compile(
     re.IGNORECASE,
 )
 _HEADS = ("ans", "result", "solution")
-DENIED_HEAD = re.compile(
+DENIED_HEAD = pattern(
     r"(?:\b(?:wrong|incorrect|not|neither|nor|except|false|eliminat\w+|exclud\w+|reject\w*|rul\w+ out|unlike"
     r"|cannot be|can't be"
     r"|each|every|evaluate|analy[sz]e|consider)|n't)"
@@ -69,9 +71,7 @@ DENIED_HEAD = re.compile(
     re.IGNORECASE,
 )
 """Before "the answer is", "option": not a declaration."""
-_CONDITION = re.compile(
-    r"(?:^|[.!?;\n]|[,:]\s)\s*(?:if|when|unless|assuming|suppose)\b[^.!?;\n]{0,400}$", re.IGNORECASE
-)
+_CONDITION = pattern(r"(?:^|[.!?;\n]|[,:]\s)\s*(?:if|when|unless|assuming|suppose)\b[^.!?;\n]{0,400}$", re.IGNORECASE)
 
 
 def conditional(text: str, at: int) -> bool:
@@ -80,7 +80,7 @@ def conditional(text: str, at: int) -> bool:
     return _CONDITION.search(text, start, at) is not None
 
 
-_POLITE = re.compile(r"\s?(?:です|でした|である|だ|입니다|이다|이에요|예요)[.!]?$")
+_POLITE = pattern(r"\s?(?:です|でした|である|だ|입니다|이다|이에요|예요)[.!]?$")
 """What ends a sentence in Japanese and Korean, glued to the answer."""
 
 
@@ -102,7 +102,7 @@ def answers(text: str) -> list[str]:
     return tails
 
 
-CONCLUDES = re.compile(
+CONCLUDES = pattern(
     r"(?:\W|and\s){0,20}(?:so|therefore|thus|hence|consequently|in (?:total|conclusion|summary)|overall|finally|"
     r"as a result|based on (?:this|these|the above)|∴|=>|→|因此|所以|故|综上|よって|したがって|따라서"
     r"|por (?:lo )?tanto|"
@@ -113,7 +113,7 @@ CONCLUDES = re.compile(
 """The beginning of a sentence that concludes."""
 
 
-CLAUSE = re.compile(
+CLAUSE = pattern(
     r"\b(?:if|when|because|since|as|so that|due to|which|while|although|until)\b[^,.;\n]*(?:,|$)?", re.IGNORECASE
 )
 """A subordinate clause, which says why or when and not what."""
@@ -136,7 +136,7 @@ _TELL = (
     r"|calculated|known|found|seen|inferred|sure|certain)"
     r"|accurately|definitively|confidently|directly)"
 )
-_REFUSAL = re.compile(
+_REFUSAL = pattern(
     rf"\b(?:sorry|apologi[sz]e|i\s(?:do\snot|don't)\s(?:know|have)|no\s(?:idea|clue)|unclear|insufficient"
     rf"|unanswerable"
     rf"|{_UNABLE}\s(?:\w+ly\s)?{_TELL}|impossible\sto\b"
@@ -154,7 +154,7 @@ _REFUSAL = re.compile(
     r"|none\sof\s(?:the|these|them|those|above)|(?:both|all|neither|none)\s(?:of|are|look|seem|options))(?:\b|$)",
     re.IGNORECASE,
 )
-_OTHER_REFUSALS = re.compile(
+_OTHER_REFUSALS = pattern(
     r"无法(?:确定|判断|回答|得出|计算)|不能确定|信息不足|没有足够|わかりません|判断できません|알 수 없"
 )
 
@@ -188,13 +188,13 @@ def after_refusal(text: str, masked: str | None = None) -> str:
     return text[recovered.end() :] if recovered else ""
 
 
-_HEDGE = re.compile(
+_HEDGE = pattern(
     r"\b(?:but|however|probably|likely|guess|though|maybe|perhaps|nevertheless|still|if i had to)\b", re.IGNORECASE
 )
 
 # --- negation --------------------------------------------------------------------------------------------------
 
-_QUICK = re.compile(
+_QUICK = pattern(
     r"\b(?:no[tr]?|never|neither|cannot|except|exclu|elimin|rul(?:e|es|ed|ing)\b|rather|instead|other|unlike|"
     r"all but|without)|thing but|n't|不是|不",
     re.I,
@@ -210,28 +210,28 @@ _FILLERS = (
     r"appear|like|to|any|really|either|of|have|see|contain|show|with|necessarily)\s+){0,8}"
 )
 _X = r"(?:options?\s+)?[(\[]?[A-Z][)\]]?"
-_BEFORE = re.compile(rf"{_NEGATOR}\s*{_FILLERS}(?:(?:{_X},\s*){{0,7}}{_X},?\s*(?:(?:or|nor)\s+|/\s*))?[(\[\"']*$", re.I)
-_OPENS_LIST = re.compile(rf"{_NEGATOR}\s+{_FILLERS}(?:{_X},\s*){{0,7}}[(\[\"']*$", re.I)
-_ENDS_IN_OR = re.compile(rf"[(\[]?{_X}(?:,\s*{_X}){{0,7}},?\s*n?or\s+{_X}(?![A-Za-z])")
-_ELIMINATED = re.compile(
+_BEFORE = pattern(rf"{_NEGATOR}\s*{_FILLERS}(?:(?:{_X},\s*){{0,7}}{_X},?\s*(?:(?:or|nor)\s+|/\s*))?[(\[\"']*$", re.I)
+_OPENS_LIST = pattern(rf"{_NEGATOR}\s+{_FILLERS}(?:{_X},\s*){{0,7}}[(\[\"']*$", re.I)
+_ENDS_IN_OR = pattern(rf"[(\[]?{_X}(?:,\s*{_X}){{0,7}},?\s*n?or\s+{_X}(?![A-Za-z])")
+_ELIMINATED = pattern(
     rf"(?:\b(?:neither|except|exclud\w+|eliminat\w+|rul\w+ out))\s+{_FILLERS}"
     rf"(?:{_X}\s*(?:,\s*(?:and|or|nor)?|and|or|nor|&|/)\s*){{1,8}}(?:options?\s+)?[(\[\"']*$",
     re.I,
 )
-_BEFORE_WORD = re.compile(rf"(?:{_NEGATOR}|\bno)\s+{_FILLERS}(?:[^\s.,;:!?]+\s+)?[(\[\"']*$", re.IGNORECASE)
-_NOT_ONLY = re.compile(r"\bnot\s+only\b", re.IGNORECASE)
+_BEFORE_WORD = pattern(rf"(?:{_NEGATOR}|\bno)\s+{_FILLERS}(?:[^\s.,;:!?]+\s+)?[(\[\"']*$", re.IGNORECASE)
+_NOT_ONLY = pattern(r"\bnot\s+only\b", re.IGNORECASE)
 _WRONG = (
     r"(?:n't\b|\s+not\b|\s+(?:\w+ly\s+)?(?:wrong|incorrect|false|excluded|eliminated|impossible|unlikely"
     r"|inaccurate|invalid|ruled\s+out"
     r"|out\b))"
 )
-_AFTER = re.compile(
+_AFTER = pattern(
     r"[)\]}.:\"']*\s*(?:(?:is|are|was|were|does|do|did|can|could|would|should|has|have)"
     + _WRONG
     + r"|cannot\b|can\s+be\s+(?:ruled\s+out|eliminated|excluded|dismissed)"
     + r"|(?:seems?|looks?|appears?)\s+(?:wrong|incorrect|unlikely)|不正确|不对|错误)"
 )
-_LIST_AFTER = re.compile(r"[)\]}]*\s*(?:,\s*(?:and|or)?|\band\b|\bor\b|&|/)\s*[(\[]?[A-Z](?![A-Za-z0-9])")
+_LIST_AFTER = pattern(r"[)\]}]*\s*(?:,\s*(?:and|or)?|\band\b|\bor\b|&|/)\s*[(\[]?[A-Z](?![A-Za-z0-9])")
 
 
 def negated_before(text: str, at: int, one_word_between: bool = False) -> bool:
@@ -256,7 +256,7 @@ def denied_after(text: str, at: int) -> bool:
     return _AFTER.match(text, at) is not None
 
 
-_DENIES = re.compile(r"\b(?:not|never|no|none|nor|neither|cannot|without)\b|n't\b", re.IGNORECASE)
+_DENIES = pattern(r"\b(?:not|never|no|none|nor|neither|cannot|without)\b|n't\b", re.IGNORECASE)
 
 
 def denies(sentence: str) -> bool:
@@ -266,7 +266,7 @@ def denies(sentence: str) -> bool:
 
 # --- questions -------------------------------------------------------------------------------------------------
 
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+_WORD = pattern(r"[^\W_]+(?:'[^\W_]+)?")
 _SMALL = frozenset(
     (
         "a",
@@ -349,7 +349,7 @@ _SMALL = frozenset(
         "would",
     )
 )
-ASKS_NOT = re.compile(r"\b(?:NOT|not|EXCEPT|except|incorrect|false|wrong|least likely|isn't|aren't|doesn't|don't)\b")
+ASKS_NOT = pattern(r"\b(?:NOT|not|EXCEPT|except|incorrect|false|wrong|least likely|isn't|aren't|doesn't|don't)\b")
 """A question with this word may ask which option does not fit."""
 
 
@@ -359,7 +359,7 @@ def content(text: str) -> set[str]:
     return {word.removesuffix("s")[:5] for word in words if word not in _SMALL and not word.isdigit()}
 
 
-_WH = re.compile(r"\b(?:what|which|how (?:many|much|\w+)|who|where|when)\b", re.IGNORECASE)
+_WH = pattern(r"\b(?:what|which|how (?:many|much|\w+)|who|where|when)\b", re.IGNORECASE)
 
 
 def asked_words(question: str) -> set[str]:

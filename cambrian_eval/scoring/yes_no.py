@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from cambrian_eval.scoring import wording
+from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.reading import Reading, nothing
 from cambrian_eval.scoring.reply import Reply, sentences
 from cambrian_eval.scoring.text import clean
@@ -41,21 +42,21 @@ _SPOKEN |= dict.fromkeys(
 )
 _LATIN = "|".join(sorted((w for w in _SPOKEN if ord(w[0]) < 0x2E80), key=len, reverse=True))
 _OTHER = "|".join(sorted((w for w in _SPOKEN if ord(w[0]) >= 0x2E80), key=len, reverse=True))
-_FIRST = re.compile(
+_FIRST = pattern(
     rf"[\W_]*(?:(?:well|sure|ok|okay|of course|so|thus|therefore)[,.!:]?\s+)?(?:({_LATIN})(?![\w'-])(?!/a\b)"
     rf"|({_OTHER})(?=$|[\s,.!;:]))",
     re.IGNORECASE,
 )
-_BACK_TO_BACK = re.compile(
+_BACK_TO_BACK = pattern(
     r"[\W_]*(?:yes\W{0,3}\s?(?:and|or|&)?\s?\W{0,2}no|no\W{0,3}\s?(?:and|or|&)?\s?\W{0,2}yes)\b([^\n]{0,3})",
     re.IGNORECASE,
 )
-_PLAIN_PAIR = re.compile(r"[\W_]*(?:yes|no)(?:\s+(?:and|or|&)\s+|\s*[/&|]\s*|\s+)(?:yes|no)\b", re.IGNORECASE)
-_EITHER = re.compile(r"\b(?:yes or no|no or yes)\b", re.IGNORECASE)
-_WORD = re.compile(r"(?<![\w-])(yes|no)(?![\w-])", re.IGNORECASE)
-_QUOTED = re.compile(r"[\"'][^\"'\n]{0,200}(?:[\"'](?!\w)|$)")
+_PLAIN_PAIR = pattern(r"[\W_]*(?:yes|no)(?:\s+(?:and|or|&)\s+|\s*[/&|]\s*|\s+)(?:yes|no)\b", re.IGNORECASE)
+_EITHER = pattern(r"\b(?:yes or no|no or yes)\b", re.IGNORECASE)
+_WORD = pattern(r"(?<![\w-])(yes|no)(?![\w-])", re.IGNORECASE)
+_QUOTED = pattern(r"[\"'][^\"'\n]{0,200}(?:[\"'](?!\w)|$)")
 """A quotation, also one that is cut off: what a sign says is not what the response says."""
-_NOT_AN_ANSWER = re.compile(
+_NOT_AN_ANSWER = pattern(
     r"\bno\s+(?:doubt|idea|clue|way\s+(?:to|of)|(?:\w+\s)?information|indication|image|picture|answer|comment|one\sknows)\b"
     r"|(?:\bnot|n't)\s+(?:a\s+)?(?:yes|no)\b",
     re.IGNORECASE,
@@ -111,14 +112,14 @@ def read(reply: Reply, question: str = "") -> Reading[str]:
     return nothing("refusal" if wording.refusal(said) else "nothing found", "no clear yes or no")
 
 
-_SAID_NO = re.compile(r"[\W_]*(?:nope|nah)\b", re.IGNORECASE)
-_ASKS = re.compile(r"(?:is|are|was|were|does|do|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
-_HEDGED = re.compile(
+_SAID_NO = pattern(r"[\W_]*(?:nope|nah)\b", re.IGNORECASE)
+_ASKS = pattern(r"(?:is|are|was|were|does|do|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
+_HEDGED = pattern(
     r"\b(?:if|whether|may|might|could|possibly|perhaps|maybe|should|unclear|appears? to|seems? to|suggests?"
     r"|assum\w+|likely)\b",
     re.IGNORECASE,
 )
-_COMPARED = re.compile(r"\b(?:more|less|fewer|most|least|\w{2,}(?:er|est))\b", re.IGNORECASE)
+_COMPARED = pattern(r"\b(?:more|less|fewer|most|least|\w{2,}(?:er|est))\b", re.IGNORECASE)
 SAME_STATEMENT = 0.75
 """The share of the question's words that the sentence has to repeat."""
 

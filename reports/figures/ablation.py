@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cambrian_eval.numbers import signed
+
 from .. import ablation, style
 from ..catalogue import condition_style, entry
 from ..figure import Figure, option
@@ -99,7 +101,9 @@ def _bars(axes: Axes, found: Ablation, theme: style.Theme) -> None:
             x, width = _place(found, i, condition)
             axes.bar(x, estimate.value, width, color=shown.color, hatch=shown.hatch, edgecolor="#ffffff", linewidth=0.3)
             if estimate.low is not None and estimate.high is not None:
-                axes.vlines(x, max(estimate.low, 0.0), estimate.high, color="#000000", linewidth=theme.line * 0.8)
+                axes.vlines(
+                    x, max(estimate.low, 0.0), min(estimate.high, 100.0), color="#000000", linewidth=theme.line * 0.8
+                )
 
 
 def _chance(axes: Axes, i: int, row: Row, theme: style.Theme) -> None:
@@ -136,7 +140,7 @@ def _gaps(axes: Axes, found: Ablation, paper: Mapping[str, Row], theme: style.Th
         peak = max([*ends, row.chance or 0.0])
         top = max(top, peak)
         axes.annotate(
-            style.typeset(ablation.signed(row.gap), theme),
+            style.typeset(signed(row.gap), theme),
             (i, peak),
             xytext=(0, 3),
             textcoords="offset points",

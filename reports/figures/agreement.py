@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cambrian_eval.numbers import number, signed
+
 from .. import style
-from ..ablation import signed
 from ..catalogue import entry, scorers_in_order
 from ..figure import Figure, option
 
@@ -66,7 +67,7 @@ class AgreementFigure(Figure["ScorerPairs", Options]):
                 )
                 text = signed(r.b - r.a)
                 if r.kappa is not None and not math.isnan(r.kappa):
-                    text += f"   kappa {r.kappa:.2f}"
+                    text += f"   kappa {number(r.kappa, 2)}"
                 axes.annotate(
                     style.typeset(text, theme),
                     (max(r.a, r.b), i),
@@ -91,7 +92,7 @@ class AgreementFigure(Figure["ScorerPairs", Options]):
         mean = sum(abs(r.b - r.a) for r in rows) / len(rows)
         caption = (
             f"Scores by {numbers.a} and by {numbers.b} ({numbers.source}); the mean absolute difference is "
-            f"{mean:.1f} points."
+            f"{number(mean)} points."
         )
         return style.Drawing("agreement", fig, columns, cells, caption, numbers.source)
 

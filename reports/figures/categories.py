@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cambrian_eval.numbers import number
 from cambrian_eval.registry import CATEGORIES
 
 from .. import style
@@ -54,7 +55,7 @@ class Categories(Figure["ScoreTable", NoOptions]):
                     axes.vlines(x, m.low, m.high, color="#000000", linewidth=theme.line * 0.9)
                 if len(numbers.models) <= (1 if theme.narrow else 5):
                     axes.annotate(
-                        f"{m.value:.1f}" + ("*" if m.partial else ""),
+                        number(m.value) + ("*" if m.partial else ""),
                         (x, m.high or m.value),
                         xytext=(0, 1.5),
                         textcoords="offset points",

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cambrian_eval.numbers import number
+
 from .. import style
 from ..catalogue import entry
 from ..figure import Figure, option
@@ -66,7 +68,7 @@ class Correlation(Figure["Correlations", Options]):
                     axes.text(
                         j,
                         i,
-                        style.typeset(f"{round(value, 2) + 0.0:.2f}", theme),
+                        style.typeset(number(value, 2), theme),
                         ha="center",
                         va="center",
                         fontsize=theme.size * 0.72,

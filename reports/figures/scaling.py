@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.numbers import signed
 from cambrian_eval.registry import CATEGORIES
 
 from .. import labels, style
@@ -93,7 +94,7 @@ class ScalingFigure(Figure[Scaling, Options]):
                         markeredgewidth=theme.line * 0.7,
                     )
                 rho = spearman([numbers.x[m.model] for m in means], [m.value for m in means])
-                suffix = "" if math.isnan(rho) else f"\nrank r {rho:+.2f}"
+                suffix = "" if math.isnan(rho) else f"\nrank r {signed(rho, 2)}"
                 axes.set_title(
                     style.typeset(category, theme) + suffix,
                     color=style.text_color(category),

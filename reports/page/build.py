@@ -15,6 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from cambrian_eval.decoding import in_words
+from cambrian_eval.numbers import number, span
 from cambrian_eval.results.circumstances import recipe_of
 from cambrian_eval.sample import Result
 
@@ -105,15 +106,14 @@ def _asset(folder: Traversable, name: str) -> str:
 
 
 def _detail(named: NamedRun, r: Result) -> tuple[str, ...]:
-    span = "–" if r.interval is None else f"{r.interval[0]:.1f} to {r.interval[1]:.1f}"
     return (
         named.name,
         entry(r.benchmark).short,
         condition_style(r.condition).title,
         r.scorer,
-        "–" if r.score is None else f"{r.score:.1f}",
-        span,
-        "–" if r.chance is None else f"{r.chance:.1f}",
+        number(r.score, missing="–"),
+        span(r.interval, missing="–", form="{} to {}"),
+        number(r.chance, missing="–"),
         str(r.n),
         str(r.n_failed),
         str(r.n_unparsed),

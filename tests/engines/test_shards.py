@@ -96,7 +96,7 @@ def test_shards_merged_equal_one_run(root: Path, tmp_path: Path) -> None:
 
 def test_another_shard_cannot_use_the_same_folder(root: Path, tmp_path: Path) -> None:
     go(root, tmp_path / "run", shard="1/3")
-    with pytest.raises(UserError, match="shard: '1/3' there, '2/3' now"):
+    with pytest.raises(UserError, match="shard: 1/3 -> 2/3"):
         go(root, tmp_path / "run", shard="2/3")
 
 

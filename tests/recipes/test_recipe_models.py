@@ -59,7 +59,7 @@ def test_a_resume_names_the_option_that_makes_it_another_model(tmp_path: Path) -
         assert ask(server, tmp_path / "run", "-P", "max_pixels=70000").returncode == 0
         done = ask(server, tmp_path / "run", "-P", "max_pixels=50000")
     assert done.returncode == 2
-    assert "option processor: 'max_pixels=70000' there, 'max_pixels=50000' now" in done.stderr
+    assert "option processor: max_pixels=70000 -> max_pixels=50000" in done.stderr
 
 
 def test_the_text_comes_first_where_a_recipe_says_so(tmp_path: Path) -> None:

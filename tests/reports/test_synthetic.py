@@ -60,8 +60,12 @@ def test_the_end_of_a_run_has_no_published_column(run: Path) -> None:
     words = ("score", run, "--scorer", "fuzzy")
     text = call(*words).stdout
     rows = [line for line in text.splitlines() if re.match(r"(mmvp|realworldqa) ", line)]
+    assert len(rows) == 2 and all("(synthetic)" in row for row in rows)
+    assert "published" not in text.splitlines()[0] and "Vision-Centric (synthetic)" in text and "subset" not in text
+    full = call(*words, "--full").stdout
+    rows = [line for line in full.splitlines() if re.match(r"(mmvp|realworldqa) ", line)]
     assert len(rows) == 4 and all("(synthetic)" in row for row in rows)
-    assert "published" not in text.splitlines()[0] and "averages on synthetic data" in text and "subset" not in text
+    assert "published" not in full.splitlines()[0] and "averages on synthetic data" in full and "subset" not in full
 
 
 def test_report_banner_captions_and_exports(run: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.numbers import rounded
 from cambrian_eval.reports import tables
 from cambrian_eval.reports.scores import build, from_published
 from cambrian_eval.results.published_scores import published
@@ -57,11 +58,11 @@ def test_best_of_each_group_is_bold_and_only_it() -> None:
         for column in made.columns:
             cells = [made.cells[m, column.name] for m in members]
             known = [c for c in cells if c.value is not None and not c.partial]
-            if column.name == "visual_tokens" or len({tables.printed(c.value or 0, 1) for c in known}) < 2:
+            if column.name == "visual_tokens" or len({rounded(c.value or 0, 1) for c in known}) < 2:
                 assert not any(c.bold for c in cells)
                 continue
-            best = max(tables.printed(c.value or 0, 1) for c in known)
-            assert [c.bold for c in known] == [tables.printed(c.value or 0, 1) == best for c in known]
+            best = max(rounded(c.value or 0, 1) for c in known)
+            assert [c.bold for c in known] == [rounded(c.value or 0, 1) == best for c in known]
 
 
 def test_markdown_has_as_many_cells_in_every_row() -> None:

@@ -125,7 +125,7 @@ def test_another_prompt_style_changes_the_prompts(data: Path, tmp_path: Path) ->
         (data / "ai2d" / f"{i}.png").write_bytes(png(i))
     jsonl(data / "ai2d/rows.jsonl", rows)
     cambrian_eval.run(Recording(), ["ai2d"], out, data_root=data)
-    with pytest.raises(UserError, match="prompts: 'official' there, 'paper' now"):
+    with pytest.raises(UserError, match="prompts: official -> paper"):
         cambrian_eval.run(Recording(), ["ai2d"], out, data_root=data, prompts="paper")
     model = Recording()
     cambrian_eval.run(model, ["ai2d"], out, data_root=data, prompts="paper", on_change="ask")

@@ -110,10 +110,10 @@ def test_the_same_command_requests_nothing_again(old: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "reasons"),
     [
-        (("--prompts", "paper"), ("prompts", "'official'", "'paper'")),
-        (("--limit", "4"), ("limit", "None", "4")),
+        (("--prompts", "paper"), ("prompts: official -> paper",)),
+        (("--limit", "4"), ("limit: none -> 4",)),
         (("--data", "mini:6"), ("mmvp: 2 samples differ", "'7', '8'")),
-        (("--set", "mmvp.corrected=true"), ("mmvp settings", "False", "True")),
+        (("--set", "mmvp.corrected=true"), ("mmvp.corrected: false -> true",)),
     ],
 )
 def test_other_settings_are_refused_with_the_difference(

@@ -6,14 +6,14 @@ benchmark's fuzzy verdict is the same. All other responses are sent to the judge
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 from cambrian_eval.sample import Sample, Verdict
+from cambrian_eval.scoring.patterns import pattern
 
 TOLERANCE = 0.05
 """Relative tolerance of numbers, as in the judge's prompt."""
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+_NUMBER = pattern(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
 
 
 def certain_verdict(sample: Sample, text: str, fuzzy: Verdict) -> Verdict | None:

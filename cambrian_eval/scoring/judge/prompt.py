@@ -23,6 +23,7 @@ from cambrian_eval.json_input import parse_object
 from cambrian_eval.judging import Judging
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.sample import Sample
+from cambrian_eval.scoring.patterns import pattern
 
 PROMPT_VERSION = "1"
 """Increased whenever the meaning of the prompt changes; part of `PROMPT_SHA256`."""
@@ -187,8 +188,8 @@ def parse_verdict(response: str) -> bool | None:
     return {"CORRECT": True, "INCORRECT": False}.get(text.strip().strip("\"'*`_").removesuffix(".").strip("*").upper())
 
 
-_THOUGHTS = re.compile(r"\A<think>.*?</think>", re.DOTALL)
-_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
+_THOUGHTS = pattern(r"\A<think>.*?</think>", re.DOTALL)
+_FENCE = pattern(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 
 
 def _as_text(values: Mapping[str, Any]) -> str:
