@@ -199,6 +199,7 @@ def from_rows(
     """A catalog from rows or columns; the objects are sorted by image."""
     columns = objects if isinstance(objects, dict) else _columns(objects)
     order = np.argsort(columns["image"], kind="stable")
+    columns = {name: np.take(column, order, axis=0) for name, column in columns.items()}
     own = images if isinstance(images, dict) else {k: [i[k] for i in images] for k in (images[0] if images else ())}
     n = len(own.get("id", ()))
     return Catalog(
@@ -210,19 +211,19 @@ def from_rows(
         image_width=np.array(own.get("width", []), np.int64),
         image_height=np.array(own.get("height", []), np.int64),
         image_flags=np.array([int(f) for f in own.get("flags", [])], np.int64),
-        object_image=columns["image"][order],
-        object_class=columns["class"][order],
-        object_box=columns["box"][order],
-        object_area=columns["area"][order],
-        object_id=columns["id"][order],
-        object_flags=columns["flags"][order],
-        object_alias=columns["alias"][order],
-        object_unfit=columns["unfit"][order],
-        object_truncation=columns["truncation"][order] if "truncation" in columns else np.zeros(0),
-        object_visibility=columns["visibility"][order] if "visibility" in columns else np.zeros(0),
+        object_image=columns["image"],
+        object_class=columns["class"],
+        object_box=columns["box"],
+        object_area=columns["area"],
+        object_id=columns["id"],
+        object_flags=columns["flags"],
+        object_alias=columns["alias"],
+        object_unfit=columns["unfit"],
+        object_truncation=columns["truncation"] if "truncation" in columns else np.zeros(0),
+        object_visibility=columns["visibility"] if "visibility" in columns else np.zeros(0),
         object_hidden=np.full(len(order), -1.0) if "corners" in columns else np.zeros(0),
-        object_height=columns["height"][order] if "height" in columns else np.zeros(0),
-        corners=columns["corners"][order] if "corners" in columns else np.zeros((0, 8, 3)),
+        object_height=columns["height"] if "height" in columns else np.zeros(0),
+        corners=columns["corners"] if "corners" in columns else np.zeros((0, 8, 3)),
         **head,
     )
 
