@@ -1,8 +1,8 @@
 """Speed and memory of cvbench_builder on synthetic files of the real sizes.
 
-Every measurement runs in its own process and reports processor time and its peak resident memory. The same run shows pycocotools on the
-same file, and the parse floor: msgspec decoding nothing but the fields that the builder needs, numbers included. Compare
-processor times where the machine is busy. Files are written to a temporary folder (about 1.5 GB for a full run) and deleted.
+Every measurement runs in its own process and reports processor time and its peak resident memory. The same run shows
+pycocotools on the same file, and the parse floor: msgspec decoding nothing but the fields that the builder needs,
+numbers included. Files are written to a temporary folder (about 1.5 GB for a full run) and deleted.
 
     python tools/perf_cvbench.py            # everything
     python tools/perf_cvbench.py --only val growth build
@@ -155,7 +155,7 @@ def _sources(flag: str, path: Path, cache: str) -> Any:
 
 
 def child_candidates(flag: str, path: str, cache: str) -> dict[str, Any]:
-    """Processor seconds to read one source, to its first valid candidate and to its last, and the numbers of valid ones."""
+    """Processor seconds to read a source, to its first valid candidate and to its last, and the numbers of valid ones."""
     import cvbench_builder.inputs  # noqa: F401 - both sides are timed without their imports
     from cvbench_builder.presets import make
     from cvbench_builder.tasks import chosen_tasks, enumerate_candidates
