@@ -15,7 +15,7 @@ from typing import Any
 
 from cvbench_builder import __version__, dataset, derived_files, draw, duplicates, sampling
 from cvbench_builder.candidates import CandidateTable, Pick, add_funnels, funnel, image_key, join
-from cvbench_builder.catalog import Catalog
+from cvbench_builder.catalog import SYNTHETIC, Catalog
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.hardening import harden
 from cvbench_builder.images import Source
@@ -248,6 +248,7 @@ def _record(
                 "images": len(s.catalog),
                 "images_missing": sorted(s.missing),
                 "annotations_skipped": s.catalog.skipped,
+                SYNTHETIC: s.catalog.synthetic,
             }
             for s in sources
         ],

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 4  # increase it when the columns or the readers change: older cache files are then ignored
+FORMAT = 5  # increase it when the columns or the readers change: older cache files are then ignored
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -141,6 +141,8 @@ class Catalog:
 
     For other sources it is [0, 8, 3], and the four columns before it are empty too.
     """
+    synthetic: bool = False
+    """The annotations say that a program drew the images."""
 
     def __len__(self) -> int:
         return len(self.image_id)
@@ -178,7 +180,18 @@ class Catalog:
         return replace(self, image_flags=flags)
 
 
+_HEAD = ("source", "component", "split", "title", "file", "sha256", "skipped", "synthetic")
 _ARRAYS = [f.name for f in fields(Catalog) if f.name.startswith(("image_", "object_")) or f.name == "corners"]
+
+
+SYNTHETIC = "synthetic"
+"""The mark of images that a program drew: true in the `info` of their annotation file (ADE20K: in each `annotation`),
+a flag of every row about them."""
+
+
+def says_synthetic(info: Any) -> bool:
+    """Whether this part of an annotation file has the mark."""
+    return isinstance(info, dict) and info.get(SYNTHETIC) is True
 
 
 MAX_SIDE = 1_000_000
@@ -281,7 +294,7 @@ def save(catalog: Catalog, path: Path) -> None:
     """Write the catalog for `load`, without pickle."""
     head = {
         "format": FORMAT,
-        **{k: getattr(catalog, k) for k in ("source", "component", "split", "title", "file", "sha256", "skipped")},
+        **{k: getattr(catalog, k) for k in _HEAD},
         "classes": [[c.name, list(c.synonyms), list(c.hypernyms), c.annotated] for c in catalog.classes],
     }
     arrays: dict[str, Any] = {name: _pack(getattr(catalog, name)) for name in _ARRAYS}

@@ -155,7 +155,7 @@ def _sources(flag: str, path: Path, cache: str) -> Any:
 
 
 def child_candidates(flag: str, path: str, cache: str) -> dict[str, Any]:
-    """Processor seconds to read a source, to its first valid candidate and to its last, and the numbers of valid ones."""
+    """Processor seconds to read a source, to its first valid candidate and to its last, and how many are valid."""
     import cvbench_builder.inputs  # noqa: F401 - both sides are timed without their imports
     from cvbench_builder.presets import make
     from cvbench_builder.tasks import chosen_tasks, enumerate_candidates

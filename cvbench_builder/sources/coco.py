@@ -125,6 +125,7 @@ def from_parsed(
             sha256=sha256,
             classes=classes,
             skipped={k: v for k, v in skipped.items() if v},
+            synthetic=catalogs.says_synthetic(parsed["info"]),
         )
 
 
