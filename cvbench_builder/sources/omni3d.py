@@ -123,6 +123,7 @@ def read(path: Path, sha256: str, name: str = "") -> Catalog:
             sha256=sha256,
             classes=classes,
             skipped={k: v for k, v in skipped.items() if v},
+            synthetic=catalogs.says_synthetic(parsed["info"]),
         )
         return estimate_hidden(catalog)
 

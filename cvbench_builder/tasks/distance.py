@@ -99,8 +99,10 @@ class Distance(CuboidTask):
         bodies = cuboids(catalog.corners[rows])
         # ordered pairs (anchor, other) of different classes; a triple is two pairs with one anchor
         anchor, other = pairs_within(image, image)
+        conflict = drawing_conflict(box[anchor], box[other], settings)
+        pair_of = _pair_numbers(image)
         keep = class_index[anchor] != class_index[other]
-        anchor, other = anchor[keep], other[keep]
+        with_anchor, anchor, other = conflict[keep], anchor[keep], other[keep]
         center, corner, surface_far = _intervals(bodies, anchor, other)
         p, q = pairs_within(anchor, anchor)
         keep = (p < q) & (class_index[other[p]] != class_index[other[q]])
@@ -109,8 +111,7 @@ class Distance(CuboidTask):
         far = {"centre": center[:, 1], "surface": surface_far}.get(rules.anchor_metric, corner[:, 1])
         first = far[p] <= far[q]
         x, y = np.where(first, p, q), np.where(first, q, p)
-        with_anchor = drawing_conflict(box[anchor], box[other], settings)
-        reasons = with_anchor[p] | with_anchor[q] | drawing_conflict(box[other[p]], box[other[q]], settings)
+        reasons = with_anchor[p] | with_anchor[q] | conflict[pair_of[other[p]] + other[q]]
         fixed = fixed_offset(rules.distance_offset, catalog)
         margins = np.full((len(p), 3), np.nan)
         for k, (name, value, reason) in enumerate(
@@ -173,6 +174,13 @@ class Distance(CuboidTask):
         """The triple, then the pair."""
         pair = super().prior_keys(row)
         return [("triple", row["classes"][0], *pair[0]), *pair]
+
+
+def _pair_numbers(image: Ints) -> Ints:
+    """For each object i the number to which j is added for the place of (i, j) in `pairs_within(image, image)`."""
+    starts, lengths = spans(image)
+    partners = np.repeat(lengths, lengths)
+    return np.asarray(np.cumsum(partners) - partners - np.repeat(starts, lengths))
 
 
 def _intervals(bodies: Cuboids, anchor: Ints, other: Ints) -> tuple[Floats, Floats, Floats]:
