@@ -12,6 +12,7 @@ from cambrian_eval.numbers import number, signed, span
 
 if TYPE_CHECKING:
     from cambrian_eval.results.agreement import ScorerAgreement
+    from cambrian_eval.running.store import Run
 
 FORMATS = ("table", "csv", "json", "html")
 _HEADING = [
@@ -59,7 +60,10 @@ def agreement(
         raise unknown("format", format, FORMATS)
     stored = open_run(run)
     found = agreement_of(stored, a, b, output.benchmarks(benchmark) if benchmark else None, vision)
-    text = _formatted(found, a, b, str(run), str(stored.info["model"]["name"]), format, show)
+    if format == "table":
+        text = _table(found, a, b, stored, show)
+    else:
+        text = _formatted(found, a, b, str(run), str(stored.info["model"]["name"]), format)
     if out is None:
         print(text)
         return
@@ -69,7 +73,7 @@ def agreement(
         raise UserError(f"{out} cannot be written: {error.strerror}") from None
 
 
-def _formatted(found: Sequence[ScorerAgreement], a: str, b: str, run: str, model: str, format: str, show: int) -> str:
+def _formatted(found: Sequence[ScorerAgreement], a: str, b: str, run: str, model: str, format: str) -> str:
     if format == "html":
         from cambrian_eval.results.adjudication import page
 
@@ -83,7 +87,7 @@ def _formatted(found: Sequence[ScorerAgreement], a: str, b: str, run: str, model
         return output.as_json(
             {"run": run, "model": model, "a": a, "b": b, "mean": summary, "agreements": [as_values(r) for r in found]}
         )
-    return _csv(found) if format == "csv" else _table(found, a, b, model, show)
+    return _csv(found)
 
 
 def _csv(found: Sequence[ScorerAgreement]) -> str:
@@ -101,7 +105,7 @@ def _csv(found: Sequence[ScorerAgreement]) -> str:
     return csv_text(_HEADING, rows).rstrip("\n")
 
 
-def _table(found: Sequence[ScorerAgreement], a: str, b: str, model: str, show: int) -> str:
+def _table(found: Sequence[ScorerAgreement], a: str, b: str, run: Run, show: int) -> str:
     from cambrian_eval.cli import output
     from cambrian_eval.results.agreement import mean_difference
 
@@ -111,7 +115,7 @@ def _table(found: Sequence[ScorerAgreement], a: str, b: str, model: str, show: i
     rows[0] += ["published"] if with_published else []
     for r in found:
         c = r.confusion
-        row = [r.benchmark, r.condition, str(r.n), number(r.score_a), number(r.score_b)]
+        row = [output.labelled(run, r.benchmark), r.condition, str(r.n), number(r.score_a), number(r.score_b)]
         row += [signed(r.difference)]
         row += [span(r.interval, plus=True)]
         row += ["-" if c.raw is None else f"{number(100 * c.raw)}%", number(c.kappa, 3)]
@@ -120,7 +124,7 @@ def _table(found: Sequence[ScorerAgreement], a: str, b: str, model: str, show: i
         if with_published:
             row.append("" if r.published is None else signed(r.published.difference))
         rows.append(row)
-    text = f"{model}: a = {a}, b = {b}\n" + output.table(rows, right=range(2, len(rows[0])))
+    text = f"{run.info['model']['name']}: a = {a}, b = {b}\n" + output.table(rows, right=range(2, len(rows[0])))
     if (mean := mean_difference(found)) is not None:
         text += f"\nmean difference {signed(mean[0], 2)}, mean absolute difference {number(mean[1], 2)}"
     if with_published:

@@ -49,10 +49,10 @@ def compare(
         return
     rows = [["benchmark", "n", "a", "b", "b - a", "95% interval", "p", "p (Holm)", "test", "detectable"]]
     for c in found:
-        p = c.paired
+        p, name = c.paired, output.labelled(first, c.benchmark)
         rows.append(
             [
-                *(c.benchmark, str(p.n), number(p.a), number(p.b), signed(p.difference), span(p.interval, plus=True)),
+                *(name, str(p.n), number(p.a), number(p.b), signed(p.difference), span(p.interval, plus=True)),
                 *(probability(p.p_value), probability(c.p_holm), p.test, number(p.detectable)),
             ]
         )

@@ -25,12 +25,13 @@ def gain(
     from cambrian_eval.running.store import open_run
 
     other = None if language_model is None else open_run(language_model)
-    found = gains(open_run(run), other, scorer)
+    stored = open_run(run)
+    found = gains(stored, other, scorer)
     if json:
         print(output.as_json({"run": str(run), "gains": [asdict(g) for g in found]}))
         return
     rows = [["benchmark", "on", "off", "gain", "95% interval", "language model", "leakage"]]
     for g in found:
         cells = [number(g.on), number(g.off), signed(g.gain), span(g.interval, plus=True)]
-        rows.append([g.benchmark, *cells, number(g.language_model), number(g.leakage)])
+        rows.append([output.labelled(stored, g.benchmark), *cells, number(g.language_model), number(g.leakage)])
     print(output.table(rows, right=(1, 2, 3, 4, 5, 6)))

@@ -17,6 +17,7 @@ from cambrian_eval.sample import Result
 if TYPE_CHECKING:
     from cambrian_eval.registry import Named
     from cambrian_eval.reports.tables import Layout
+    from cambrian_eval.running.store import Run
 
 
 def names(text: str | None) -> list[str]:
@@ -199,6 +200,13 @@ def table_text(layout: Layout, format: str | None = None) -> str:
     if format == TEXT:
         return text_table.plain(text_table.lines(layout, columns(sys.stdout)))
     return tables.write(layout, format or "markdown")
+
+
+def labelled(run: Run, benchmark: str) -> str:
+    """The name of a benchmark in a table of a run; marked where its rows were drawn by a program."""
+    from cambrian_eval.running.store import is_synthetic
+
+    return f"{benchmark} (synthetic)" if is_synthetic(run.info["benchmarks"][benchmark]) else benchmark
 
 
 def say(text: str) -> None:

@@ -185,7 +185,7 @@ class _View:
                 named = [f"{r.benchmark}.{r.condition} {n:,}" for n, r in where[: output.SHOWN]]
                 more = ", ..." if len(where) > output.SHOWN else ""
                 parts.append(f"{sum(n for n, _ in where):,} {what}" + (f" ({', '.join(named)}{more})" if named else ""))
-        return f"{total:,} responses, scorer {self.scorer}: {', '.join(parts)}"
+        return f"{total:,} responses ({self.scorer}): {', '.join(parts)}"
 
     def remarks(self) -> list[str]:
         """What the columns do not say: other scorers elsewhere, repeats, thoughts, and averages that there are not."""
