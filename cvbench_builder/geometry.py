@@ -173,7 +173,7 @@ def _edge_distance(a: Floats, b: Floats) -> Floats:
     middle = a.mean(axis=1, keepdims=True)  # small numbers, so that squares keep their precision
     p, q = (a - middle)[:, _EDGES[:, 0]], (b - middle)[:, _EDGES[:, 0]]
     u, v = (a - middle)[:, _EDGES[:, 1]] - p, (b - middle)[:, _EDGES[:, 1]] - q
-    uu, vv, pp, qq = ((m * m).sum(axis=2) for m in (u, v, p, q))
+    uu, vv, pp, qq = (m[..., 0] * m[..., 0] + m[..., 1] * m[..., 1] + m[..., 2] * m[..., 2] for m in (u, v, p, q))
     uu, pp, vv, qq = uu[:, :, None], pp[:, :, None], vv[:, None], qq[:, None]
     across = _columns(q), _columns(v)
     uv = u @ across[1]
