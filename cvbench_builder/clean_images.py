@@ -1,6 +1,6 @@
 """Copies of images without the boxes that are drawn into a row's image, so that the review page can hide the boxes.
 
-They are the source files as they are, in a folder of their own below `img/`. Rows without drawn boxes have none; neither
+They are the source files as they are, in a folder of their own below `img/`. Rows without drawn boxes have none, and so
 have builds of earlier versions and files that browsers do not show.
 """
 

@@ -42,8 +42,10 @@ def hidden_shares(image: Ints, corners: Floats, solid: Bools, wanted: Bools) -> 
     a = asked[a]
     # only what overlaps in the image and is not entirely behind can hide something
     possible = (a != b) & (near[b] < far[a])
-    possible &= ((low[a] < high[b]) & (low[b] < high[a])).all(axis=1)
     a, b = a[possible], b[possible]
+    for start, end in zip(np.ascontiguousarray(low.T), np.ascontiguousarray(high.T), strict=True):
+        possible = (start[a] < end[b]) & (start[b] < end[a])
+        a, b = a[possible], b[possible]
     shares[rows[asked]] = 0.0
     grid_x, grid_y = (v.ravel() for v in np.meshgrid(*[(np.arange(_GRID) + 0.5) / _GRID] * 2))
     start = 0

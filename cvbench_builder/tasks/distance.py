@@ -191,15 +191,24 @@ def _intervals(bodies: Cuboids, anchor: Ints, other: Ints) -> tuple[Floats, Floa
     for start in range(0, n, _CACHED):
         rows = slice(start, start + _CACHED)
         points, at = bodies.corners[other[rows]], bodies.take(anchor[rows])
-        x, y, z = np.ascontiguousarray(points.transpose(2, 1, 0))  # pairs along the last axis
-        squares = [
-            (x - c[:, 0]) ** 2 + (y - c[:, 1]) ** 2 + (z - c[:, 2]) ** 2
-            for c in (at.center, *(at.corners[:, k] for k in range(8)))
-        ]
-        for column, square in ((center, squares[0]), (corner, np.minimum.reduce(squares[1:]))):
+        away = np.ascontiguousarray(points.transpose(2, 1, 0))  # pairs along the last axis
+        from_center = _squares(away, at.center.T)
+        first, *others = np.ascontiguousarray(at.corners.transpose(1, 2, 0))
+        from_corners = _squares(away, first)
+        for another in others:
+            np.minimum(from_corners, _squares(away, another), out=from_corners)
+        for column, square in ((center, from_center), (corner, from_corners)):
             column[rows] = np.sqrt(np.stack([square.min(axis=0), square.max(axis=0)], axis=1))
         surface[rows] = point_to_cuboid(points, at).max(axis=1)
     return center, corner, surface
+
+
+def _squares(points: Floats, start: Floats) -> Floats:
+    """[k, n] squared distances of points [3, k, n] from one start [3, n] each."""
+    total: Floats = (points[0] - start[0]) ** 2
+    total += (points[1] - start[1]) ** 2
+    total += (points[2] - start[2]) ** 2
+    return total
 
 
 def _check_surface(
