@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .catalogue import entry
-from .correlation import FEW
+from .correlation import FEW, percentiles
 from .scores import ScoreTable
 
 Array = npt.NDArray[np.float64]
@@ -24,6 +24,7 @@ Mask = npt.NDArray[np.bool_]
 LEVEL = 0.9
 FACTORS = (1, 2, 3, 4)
 FOLDS = 10
+RESAMPLES = 1000
 ROUNDS = 60
 PRIOR = 2.0
 """Pseudo-models that pull each benchmark's noise to the mean noise; they matter in small tables alone."""
@@ -64,6 +65,8 @@ class Completion:
     """Root mean squared error of the checked cells, in standard deviations of their benchmark."""
     baseline: float
     """The same for the row-plus-column baseline."""
+    ratio: tuple[float, float]
+    """95 % interval over models of `error` / `baseline`."""
     source: str
 
     @property
@@ -78,7 +81,7 @@ def completion(table: ScoreTable, seed: int = 0) -> Completion | None:
     known = ~np.isnan(values)
     if len(values) < FEW or values.shape[1] < 3 or (known.sum(axis=0) < 3).any():
         return None
-    center, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+    spread = np.nanstd(values, axis=0)
     if (spread == 0).any():
         return None
     found = predict(values, known, seed)
@@ -99,14 +102,18 @@ def completion(table: ScoreTable, seed: int = 0) -> Completion | None:
 
     predictable = known.sum(axis=1, keepdims=True) >= FEWEST_SCORES
     checked = known & ~np.isnan(found.held_out.mean)
-    error = _rms(((found.held_out.mean - values) / spread)[checked])
-    baseline = _rms(((found.baseline - values) / spread)[checked])
+    wrong = np.where(checked, ((found.held_out.mean - values) / spread) ** 2, 0.0)
+    simple = np.where(checked, ((found.baseline - values) / spread) ** 2, 0.0)
+    error, baseline = (float(np.sqrt(e.sum() / checked.sum())) for e in (wrong, simple))
+    rows = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
+    low, high = percentiles(np.sqrt(wrong.sum(axis=1)[rows].sum(axis=1) / simple.sum(axis=1)[rows].sum(axis=1)))
     return Completion(
         cells(~known & predictable, found.missing, values),
         cells(checked, found.held_out, values),
         found.factors,
         error,
         baseline,
+        (float(low), float(high)),
         table.source,
     )
 
@@ -215,7 +222,7 @@ def fit(values: Array, seen: Mask, factors: int, rounds: int = ROUNDS) -> tuple[
     z = np.where(seen, (held - center) / spread, 0.0)
     weight = seen.astype(np.float64)
     n, k = z.shape
-    u, s, vt = np.linalg.svd(z, full_matrices=False)
+    _, s, vt = np.linalg.svd(z, full_matrices=False)
     loadings = (vt[:factors] * s[:factors, None]).T / math.sqrt(n)
     offset, noise = np.zeros(k), np.full(k, 0.5)
     identity = np.eye(factors)

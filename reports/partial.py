@@ -118,7 +118,9 @@ def without_size(
     low, high = percentiles(np.stack(draws))
     plain = Correlations(table.benchmarks, matrix[:-1, :-1], n[:-1, :-1], kind, table.source)
     found = np.where(enough, _given_last(matrix), np.nan)
-    return Partial(table.benchmarks, "size of models (log parameters)", plain, found, low, high, len(rows), table.source)
+    return Partial(
+        table.benchmarks, "size of models (log parameters)", plain, found, low, high, len(rows), table.source
+    )
 
 
 def _given_last(matrix: Array) -> Array:

@@ -76,7 +76,9 @@ def sampling(sources: Sources, resamples: int, seed: int = 0) -> Sampling:
     changes: dict[tuple[str, str], Array] = {}
     for benchmark in sorted({r.benchmark for named in sources.opened for r in named.results}):
         scored = [n for n in sources.opened if n.result(benchmark, sources.condition, sources.scorer) is not None]
-        changes |= {(name, benchmark): change for name, change in _resampled(scored, benchmark, sources, resamples, seed)}
+        changes |= {
+            (name, benchmark): change for name, change in _resampled(scored, benchmark, sources, resamples, seed)
+        }
     n_resampled = len(changes)
     rng = np.random.default_rng(seed)
     table = sources.table

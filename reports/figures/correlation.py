@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .. import style
 from ..catalogue import entry
 from ..figure import Figure, option
+from ..numerals import signed, small
 
 if TYPE_CHECKING:
     from ..correlation import Correlations
@@ -34,11 +35,12 @@ class Correlation(Figure["Correlations", Options]):
 
     def compute(self, sources: Sources, options: Options) -> Correlations:
         """The matrix of the score table, or the paper's where that is the only source."""
-        from ..correlation import correlate, prepared, shipped_matrix
+        from ..correlation import shipped_matrix
+        from ..resampling import resample_sources
 
         if sources.matrix_alone:
             return shipped_matrix()
-        return correlate(prepared(sources.table, options.cvbench, options.impute), options.correlation)
+        return resample_sources(sources, options.correlation, options.cvbench, options.impute).correlations
 
     def draw(self, numbers: Correlations, theme: style.Theme) -> style.Drawing:
         """A colored matrix."""
@@ -66,10 +68,10 @@ class Correlation(Figure["Correlations", Options]):
                     axes.text(
                         j,
                         i,
-                        style.typeset(f"{round(value, 2) + 0.0:.2f}", theme),
+                        signed(value, theme),
                         ha="center",
                         va="center",
-                        fontsize=theme.size * 0.72,
+                        fontsize=small(theme),
                         color="#ffffff" if dark else "#000000",
                     )
             bar = fig.colorbar(image, ax=axes, shrink=0.7, pad=0.02)

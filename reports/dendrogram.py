@@ -1,12 +1,10 @@
-"""Whether groups of benchmarks are more than chance: a permutation test against the categories, and a supported tree.
+"""The dendrogram of benchmarks (average linkage on 1 - r), with how often each of its nodes returns.
 
-The test permutes the categories over the benchmarks. The tree is average linkage on 1 - r; the support of a node is
-the share of resampled tables whose own tree has a node with exactly the same benchmarks.
+The support of a node is the share of resampled tables whose own dendrogram has a node with exactly the same benchmarks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,28 +14,6 @@ from .clustering import distance
 from .correlation import Correlations
 
 Array = npt.NDArray[np.float64]
-
-PERMUTATIONS = 9999
-
-
-def permutation_p(
-    found: Sequence[int], truth: Sequence[str], permutations: int = PERMUTATIONS, seed: int = 0
-) -> float:
-    """How often categories in random order agree with the groups at least as well (adjusted Rand index).
-
-    With fixed sizes the index rises with the number of pairs that are together in both, which is what is counted.
-    """
-    groups, names = np.asarray(found), np.asarray(truth)
-    upper = np.triu_indices(len(groups), 1)
-    together = np.equal.outer(groups, groups)[upper].astype(np.int64)
-    same = np.equal.outer(names, names)
-    rng = np.random.default_rng(seed)
-    observed = int(together @ same[upper])
-    reached = 0
-    for _ in range(permutations):
-        order = rng.permutation(len(groups))
-        reached += int(together @ same[np.ix_(order, order)][upper]) >= observed
-    return (1 + reached) / (1 + permutations)
 
 
 @dataclass(frozen=True)
