@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from cambrian_eval.errors import UserError
 
-from . import assignment, clustering, dendrogram, missing, partial, pca, positions, redundancy
+from . import assignment, clustering, dendrogram, missing, partial, pca, redundancy
 from .catalogue import OTHER, entry, paper_category
 from .correlation import Correlations, prepared, restrict, shipped_matrix
+from .positions import Parallel, Positions, parallel
 from .resampling import resample
 from .sampling import Sampling
 from .scores import ScoreTable
@@ -57,9 +58,9 @@ class Analysis:
     tree: dendrogram.Tree
     partials: tuple[partial.Partial, ...]
     """Correlations with general ability taken out, and with the size of models where it is known."""
-    positions: positions.Positions | None
+    positions: Positions | None
     """The plane with regions; None where only a matrix is known, as are the four below."""
-    parallel: positions.Parallel | None
+    parallel: Parallel | None
     redundancy: redundancy.Redundancy | None
     """None with too few models that have all scores."""
     completion: missing.Completion | None
@@ -100,7 +101,7 @@ def _analyze(table: ScoreTable | None, options: Options, sampling: Sampling) -> 
         dendrogram.tree(found, base.matrices, GROUPS),
         (partial.without_ability(found, base.matrices), *([by_size] if by_size is not None else [])),
         plane,
-        positions.parallel(found, used, base.matrices, seed=seed),
+        parallel(found, used, base.matrices, seed=seed),
         redundancy.redundancy(known, seed=seed),
         missing.completion(known, seed),
         base.matrices,

@@ -91,7 +91,7 @@ def partial_sentences(partial: Partial) -> list[str]:
     below = [p for p in reversed(pairs) if partial.high[p] < 0]
     for word, members in (("above", above), ("below", below)):
         named = f": {_pairs(partial, members[:LISTED])}" if members else ""
-        more = ", ..." if len(members) > LISTED else ""
+        more = " and others" if len(members) > LISTED else ""
         lines.append(f"- The interval is {word} 0 for {len(members)} of {len(pairs)} pairs{named}{more}.")
     chance = 0.025 * len(pairs)
     lines.append(f"- Without any relation, about {chance:.0f} pairs on each side are expected by chance.")

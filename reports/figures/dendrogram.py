@@ -57,7 +57,7 @@ class Dendrogram(Figure["Tree", correlation.Options]):
                 matrix.grid(False)
                 matrix.set_xticks([])
                 matrix.set_yticks([])
-                matrix.set_xlabel(f"share of resamples in one of {numbers.groups} groups")
+                matrix.set_xlabel(f"share of resamples in the same of {numbers.groups} groups")
                 bar = fig.colorbar(image, ax=matrix, shrink=0.8, pad=0.03)
                 bar.outline.set_visible(False)
         columns = ("node", "benchmarks", "height", "support")

@@ -103,8 +103,8 @@ class Redundancy(Figure["Numbers", Options]):
         search = "all choices compared" if numbers.every_choice else "benchmarks added one at a time"
         caption = (
             f"Redundancy of {len(numbers.benchmarks)} benchmarks over {numbers.models} models ({numbers.source}). "
-            "Share of variance that ridge regression on all others does not predict for models left out, with 95 % intervals "
-            "over models; and the rank correlation of the mean over the best k benchmarks with the mean over all "
+            "Share of variance that ridge regression on all others does not predict for models left out, with 95 % "
+            "intervals over models; and the rank correlation of the mean over the best k benchmarks with the mean over all "
             f"({search}): chosen on one half of the models and judged on the other (band: 95 % of halves)."
         )
         findings = tuple(redundancy_sentences(numbers))
