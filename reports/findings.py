@@ -94,7 +94,7 @@ def partial_sentences(partial: Partial) -> list[str]:
         more = " and others" if len(members) > LISTED else ""
         lines.append(f"- The interval is {word} 0 for {len(members)} of {len(pairs)} pairs{named}{more}.")
     chance = 0.025 * len(pairs)
-    lines.append(f"- Without any relation, about {chance:.0f} pairs on each side are expected by chance.")
+    lines.append(f"- If nothing else related them, about {chance:.0f} on each side would be expected by chance.")
     return ["\n".join(lines)]
 
 

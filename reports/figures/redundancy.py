@@ -104,8 +104,9 @@ class Redundancy(Figure["Numbers", Options]):
         caption = (
             f"Redundancy of {len(numbers.benchmarks)} benchmarks over {numbers.models} models ({numbers.source}). "
             "Share of variance that ridge regression on all others does not predict for models left out, with 95 % "
-            "intervals over models; and the rank correlation of the mean over the best k benchmarks with the mean over all "
-            f"({search}): chosen on one half of the models and judged on the other (band: 95 % of halves)."
+            "intervals over models; and the rank correlation of the mean over the best k benchmarks with the "
+            f"mean over all ({search}), chosen on one half of the models and judged on the other (band: 95 % of "
+            "halves)."
         )
         findings = tuple(redundancy_sentences(numbers))
         return style.Drawing("redundancy", fig, columns, rows, caption, numbers.source, findings)
