@@ -87,20 +87,19 @@ def _analyze(table: ScoreTable | None, options: Options, sampling: Sampling) -> 
         return _of_matrix(options)
     base = resample(table, options.kind, options.cvbench, options.impute, options.seed, sampling)
     used, found, seed = base.table, base.correlations, options.seed
-    plane = base.positions(options.method)
     by_size = partial.without_size(used, options.kind, len(base.matrices), seed, base.changes)
     # Scores that --impute filled in are no scores to predict others from.
     known = prepared(table, options.cvbench) if options.impute else used
     return Analysis(
         used,
         found,
-        plane.components,
+        base.components(options.method),
         *_clusters(found, used, options, sampling.of(used, options.resamples)),
         tuple(assignment.assign(found, used, options.mmmu, seed=seed)),
         options,
         dendrogram.tree(found, base.matrices, GROUPS),
         (partial.without_ability(found, base.matrices), *([by_size] if by_size is not None else [])),
-        plane,
+        base.positions(options.method),
         parallel(found, used, base.matrices, seed=seed),
         redundancy.redundancy(known, seed=seed),
         missing.completion(known, seed),

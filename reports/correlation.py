@@ -27,6 +27,8 @@ FEW = 10
 FEWEST_PAIRED = 3
 """A pair of benchmarks with fewer models has no correlation, even in a resample."""
 RESAMPLES = 500
+FEWEST_DRAWS = 50
+"""Resampled tables with all correlations, without which nothing is said about the certainty of a figure."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .clustering import distance
-from .correlation import Correlations
+from .correlation import FEWEST_DRAWS, Correlations
 
 Array = npt.NDArray[np.float64]
 
@@ -51,6 +51,8 @@ def tree(found: Correlations, matrices: Array, groups: int) -> Tree:
 
     linkage = _linkage(found.matrix)
     usable = [m for m in matrices if not np.isnan(m).any()]
+    if len(usable) < FEWEST_DRAWS:
+        usable = []
     k = len(found.benchmarks)
     counts: dict[frozenset[int], int] = {}
     together = np.zeros((k, k))

@@ -8,15 +8,15 @@ import numpy as np
 
 from cambrian_eval.results.statistics import holm, wilson
 
-from . import assignment
+from . import assignment, missing
 from .analysis import GROUPS, Analysis
 from .catalogue import OTHER, entry
-from .correlation import FEW, RESAMPLES, percentiles
+from .correlation import RESAMPLES, percentiles
 from .dendrogram import Tree
-from .missing import Completion
 from .partial import Partial
 from .positions import Positions
 from .redundancy import FEWEST, Redundancy
+from .resampling import sparse
 
 LISTED = 3
 """Pairs and nodes that a sentence names."""
@@ -34,7 +34,7 @@ def summary(found: Analysis) -> list[str]:
         *(f"- {note}" for note in c.notes),
     ]
     if found.table is not None:
-        lines.append(f"Brackets are 95 % intervals over {RESAMPLES} resamples of the models, unless stated otherwise.")
+        lines.append(f"Brackets contain 95 % of {RESAMPLES} resamples of the models, unless stated otherwise.")
     lines += ["## Correlation", lowest(found)]
     for partial in found.partials:
         lines += partial_sentences(partial)
@@ -68,8 +68,8 @@ def lowest(found: Analysis) -> str:
     name = min(means, key=lambda b: means[b])
     text = f"Least correlated with the others: {entry(name).short} (mean r {means[name]:.2f}"
     if found.draws is not None:
-        k = len(means)
-        drawn = (np.nansum(found.draws, axis=2) - 1) / (k - 1)
+        others = np.where(np.eye(len(means), dtype=bool), np.nan, found.draws)
+        drawn = np.ma.masked_invalid(others).mean(axis=2).filled(np.inf)
         at = found.correlations.benchmarks.index(name)
         low, high = percentiles(drawn[:, at])
         share = float(np.mean(drawn.argmin(axis=1) == at))
@@ -80,7 +80,10 @@ def lowest(found: Analysis) -> str:
 def partial_sentences(partial: Partial) -> list[str]:
     """Which pairs remain correlated when something is taken out."""
     pairs = partial.pairs
-    models = "" if partial.models is None else f" over {partial.models} models"
+    models = ""
+    if partial.models is not None:
+        fewest, most = partial.models
+        models = f" over {most} models" if fewest == most else f" over {fewest} to {most} models"
     lines = [f"With {partial.control} taken out{models}:"]
     if not pairs:
         return [*lines, "- No pair has enough models."]
@@ -128,6 +131,8 @@ def components(found: Analysis) -> list[str]:
         lines.append(parallel_sentence(found))
     if found.positions is not None:
         lines.append(position_sentence(found.positions))
+    elif found.table is not None:
+        lines.append(f"No regions: {sparse(found.table)}.")
     return lines
 
 
@@ -189,10 +194,11 @@ def _clusters(found: Analysis) -> list[str]:
         for c, p in zip(found.clusterings, adjusted, strict=True)
         if p < 0.05
     ]
-    verdict = f"more than chance for {', '.join(beyond)}" if beyond else "not more than chance for any method"
+    verdict = f"agree with the four categories more than chance for {', '.join(beyond)}"
+    if not beyond:
+        verdict = "do not agree with the four categories more than chance for any method"
     lines.append(
-        f"The groups agree with the four categories {verdict} (permutation of the categories; p adjusted for "
-        f"{len(adjusted)} methods after Holm)."
+        f"The groups {verdict} (permutation of the categories; p adjusted for {len(adjusted)} methods after Holm)."
     )
     return lines
 
@@ -242,10 +248,10 @@ def redundancy_sentences(found: Redundancy | None) -> list[str]:
     return lines
 
 
-def missing_sentences(found: Completion | None) -> list[str]:
+def missing_sentences(found: missing.Completion | None) -> list[str]:
     """How many scores were predicted and how good such predictions are."""
     if found is None:
-        return [f"Not predicted: at least {FEW} models and 3 benchmarks are needed."]
+        return [f"Not predicted: {missing.NEEDED}."]
     count = len(found.missing)
     lines = [
         f"{count} missing scores are predicted, with 90 % intervals, in predicted_scores.csv."

@@ -30,8 +30,14 @@ PRIOR = 2.0
 """Pseudo-models that pull each benchmark's noise to the mean noise; they matter in small tables alone."""
 SHRINK = 8.0
 """Pseudo-models that pull each loading to the mean loading over benchmarks."""
+FEWEST_CHECKED = 30
+"""Known scores that can be predicted without themselves; with fewer the intervals cannot be set."""
 FEWEST_SCORES = 2
 """Known scores of a model without which none of its cells is predicted."""
+NEEDED = (
+    f"at least {FEW} models, 3 benchmarks, and {FEWEST_CHECKED} scores of models with more than {FEWEST_SCORES} "
+    "are needed"
+)
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,11 @@ class Completion:
 
 
 def completion(table: ScoreTable, seed: int = 0) -> Completion | None:
-    """The missing cells of a table, predicted; None with fewer than ten models or three benchmarks."""
+    """The missing cells of a table, predicted; None with too few models, benchmarks or scores."""
     values = table.values
     known = ~np.isnan(values)
-    if len(values) < FEW or values.shape[1] < 3 or (known.sum(axis=0) < 3).any():
+    checkable = known & (known.sum(axis=1, keepdims=True) > FEWEST_SCORES)
+    if len(values) < FEW or values.shape[1] < 3 or (known.sum(axis=0) < 3).any() or checkable.sum() < FEWEST_CHECKED:
         return None
     spread = np.nanstd(values, axis=0)
     if (spread == 0).any():
@@ -173,9 +180,10 @@ def _folds(known: Mask, seed: int) -> npt.NDArray[np.int64]:
     """A fold for every known cell whose model keeps other scores; -1 elsewhere."""
     found = np.full(known.shape, -1)
     cells = np.argwhere(known & (known.sum(axis=1, keepdims=True) > FEWEST_SCORES))
-    order = np.random.default_rng(seed).permutation(len(cells))
-    for place, index in enumerate(order):
-        found[tuple(cells[index])] = place % FOLDS
+    shuffled = cells[np.random.default_rng(seed).permutation(len(cells))]
+    # By column, so that every fold leaves most cells of each benchmark.
+    for place, cell in enumerate(shuffled[np.argsort(shuffled[:, 1], kind="stable")]):
+        found[tuple(cell)] = place % FOLDS
     return found
 
 

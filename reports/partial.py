@@ -34,7 +34,8 @@ class Partial:
     low: Array | None
     """95 % interval over resampled models; None where only a matrix is known."""
     high: Array | None
-    models: int | None
+    models: tuple[int, int] | None
+    """The fewest and the most that a pair has; None where only a matrix is known."""
     source: str
 
     def clear(self, i: int, j: int) -> bool:
@@ -56,7 +57,6 @@ def without_ability(found: Correlations, matrices: Array | None) -> Partial:
     low = high = None
     if matrices is not None:
         low, high = percentiles(partial_of_others(matrices))
-    models = None if np.isnan(found.n).any() else int(found.n.max())
     return Partial(
         found.benchmarks,
         "general ability (the sum of all other standardized scores)",
@@ -64,7 +64,7 @@ def without_ability(found: Correlations, matrices: Array | None) -> Partial:
         partial_of_others(found.matrix),
         low,
         high,
-        models,
+        _models(found),
         found.source,
     )
 
@@ -119,8 +119,13 @@ def without_size(
     plain = Correlations(table.benchmarks, matrix[:-1, :-1], n[:-1, :-1], kind, table.source)
     found = np.where(enough, _given_last(matrix), np.nan)
     return Partial(
-        table.benchmarks, "size of models (log parameters)", plain, found, low, high, len(rows), table.source
+        table.benchmarks, "size of models (log parameters)", plain, found, low, high, _models(plain), table.source
     )
+
+
+def _models(found: Correlations) -> tuple[int, int] | None:
+    pairs = found.n[np.triu_indices(len(found.benchmarks), 1)]
+    return None if np.isnan(pairs).any() else (int(pairs.min()), int(pairs.max()))
 
 
 def _given_last(matrix: Array) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import pca
-from .correlation import Correlations, pair_matrix, percentiles
+from .correlation import FEWEST_DRAWS, Correlations, pair_matrix, percentiles
 from .scores import ScoreTable
 
 Array = npt.NDArray[np.float64]
@@ -48,13 +48,15 @@ class Positions:
     """How many resampled tables had a plane."""
 
 
-def positions(components: pca.Components, draws: Iterable[pca.Components]) -> Positions:
-    """The regions of a plane, from the components of resampled tables."""
+def positions(components: pca.Components, draws: Iterable[pca.Components]) -> Positions | None:
+    """The regions of a plane, from the components of resampled tables; None with too few of them."""
     target = components.xy
     aligned, shares = [], []
     for drawn in draws:
         aligned.append(align(drawn.xy, target))
         shares.append(drawn.explained)
+    if len(aligned) < FEWEST_DRAWS:
+        return None
     clouds = np.stack(aligned) - target
     low, high = percentiles(np.stack([_padded(s, len(components.explained)) for s in shares]))
     ellipses = tuple(ellipse(clouds[:, i]) for i in range(len(target)))
@@ -90,6 +92,8 @@ def drawn_components(
         if np.isnan(matrix).any() or (method == "scores" and (values.std(axis=0) < 1e-12).any()):
             continue
         rows = pca.standardized(values).T if method == "scores" else matrix
+        if np.ptp(rows, axis=0).max() < 1e-9:
+            continue  # two distinct models: all benchmarks are one point
         points, explained = pca.principal(rows)
         axes = (0, 1) if method == "scores" else (1, 0)
         yield pca.Components(found.benchmarks, points, explained, method, axes, found.source)
@@ -119,18 +123,23 @@ class Parallel:
 
 def parallel(
     found: Correlations, table: ScoreTable, matrices: Array, permutations: int = PERMUTATIONS, seed: int = 0
-) -> Parallel:
-    """How many components of the correlation matrix are more than chance (parallel analysis)."""
+) -> Parallel | None:
+    """How many components of the correlation matrix are more than chance (parallel analysis).
+
+    None where too few resampled or permuted tables have all correlations.
+    """
     rng = np.random.default_rng(seed)
     null = []
     for _ in range(permutations):
         matrix, _ = pair_matrix(_permuted(table.values, rng), found.kind)
         if not np.isnan(matrix).any():
             null.append(_eigenvalues(matrix))
+    drawn = [_eigenvalues(m) for m in matrices if not np.isnan(m).any()]
+    if min(len(null), len(drawn)) < FEWEST_DRAWS:
+        return None
     threshold = np.quantile(np.stack(null), LEVEL, axis=0)
     values = _eigenvalues(found.matrix)
-    drawn = np.stack([_eigenvalues(m) for m in matrices if not np.isnan(m).any()])
-    low, high = percentiles(drawn)
+    low, high = percentiles(np.stack(drawn))
     counts = tuple(_above(row, threshold) for row in drawn)
     return Parallel(values, low, high, threshold, _above(values, threshold), counts, found.source)
 

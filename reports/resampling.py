@@ -31,12 +31,15 @@ class Resampled:
     """The variation of each score over its own samples, where it is known: resamples x models x benchmarks."""
     seed: int
 
-    def positions(self, method: str) -> positions.Positions:
-        """The plane of principal components with the region of each benchmark."""
-        components = pca.of_scores(self.table) if method == "scores" else pca.of_matrix(self.correlations)
+    def components(self, method: str) -> pca.Components:
+        """The principal components by the paper's recipe, or of standardized scores."""
+        return pca.of_scores(self.table) if method == "scores" else pca.of_matrix(self.correlations)
+
+    def positions(self, method: str) -> positions.Positions | None:
+        """The plane of principal components with the region of each benchmark; None with too few resamples."""
         tables = resampled(self.table.values, len(self.matrices), self.seed, self.changes)
         drawn = positions.drawn_components(self.correlations, self.table, method, self.matrices, tables)
-        return positions.positions(components, drawn)
+        return positions.positions(self.components(method), drawn)
 
 
 def resample(
@@ -55,3 +58,11 @@ def resample(
 def resample_sources(sources: Sources, kind: str, cvbench: str, impute: bool) -> Resampled:
     """The same for the sources of a figure."""
     return resample(sources.table, kind, cvbench, impute, varying=sampling(sources, RESAMPLES))
+
+
+def sparse(table: ScoreTable) -> str:
+    """Why nothing can be said about uncertainty, and what to do."""
+    return (
+        f"{table.source}: too few resamples of the models have a correlation for every pair of benchmarks; leave out "
+        "sparse benchmarks with --benchmarks, or fill gaps with --impute"
+    )

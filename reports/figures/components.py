@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cambrian_eval.errors import UserError
+
 from .. import style
 from ..figure import Figure
 from .correlation import Options
@@ -24,10 +26,13 @@ class Components(Figure["Parallel", Options]):
     def compute(self, sources: Sources, options: Options) -> Parallel:
         """Parallel analysis of the score table."""
         from ..positions import parallel
-        from ..resampling import resample_sources
+        from ..resampling import resample_sources, sparse
 
         base = resample_sources(sources, options.correlation, options.cvbench, options.impute)
-        return parallel(base.correlations, base.table, base.matrices)
+        found = parallel(base.correlations, base.table, base.matrices)
+        if found is None:
+            raise UserError(sparse(base.table))
+        return found
 
     def draw(self, numbers: Parallel, theme: style.Theme) -> style.Drawing:
         """A point for each eigenvalue."""

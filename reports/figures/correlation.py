@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .. import style
 from ..catalogue import entry
 from ..figure import Figure, option
-from ..numerals import signed, small
+from ..numerals import matrix_layout, separate, signed, small
 
 if TYPE_CHECKING:
     from ..correlation import Correlations
@@ -48,9 +48,9 @@ class Correlation(Figure["Correlations", Options]):
         names = [style.typeset(entry(b).short, theme) for b in numbers.benchmarks]
         known = [value for row in numbers.matrix.tolist() for value in row if not math.isnan(value)]
         low = min(0.5, math.floor(min(known) * 10) / 10)
-        size = max(theme.page * 0.9, theme.size * 0.042 * k * 1.25)
+        layout = matrix_layout(theme, k)
         with style.styled(theme):
-            fig, axes = style.figure(size, size * 0.88)
+            fig, axes = style.figure(layout.size, layout.size * 0.88)
             axes.grid(False)
             image = axes.imshow(numbers.matrix, cmap="cividis", vmin=low, vmax=1.0)
             axes.set_xticks(range(k), names, rotation=55, ha="right", rotation_mode="anchor")
@@ -61,8 +61,9 @@ class Correlation(Figure["Correlations", Options]):
             axes.tick_params(length=0)
             for spine in axes.spines.values():
                 spine.set_visible(False)
+            separate(axes, [entry(b).category for b in numbers.benchmarks], theme)
             for i in range(k):
-                for j in range(k):
+                for j in range(k) if layout.numbers else ():
                     value = float(numbers.matrix[i, j])
                     dark = (value - low) / (1.0 - low) < 0.55
                     axes.text(

@@ -26,13 +26,13 @@ class Missing(Figure["Completion", Options]):
 
     def compute(self, sources: Sources, options: Options) -> Completion:
         """Missing cells predicted and known ones checked."""
-        from ..correlation import FEW, prepared
-        from ..missing import completion
+        from ..correlation import prepared
+        from ..missing import NEEDED, completion
 
         table = prepared(sources.table, options.cvbench)
         found = completion(table)
         if found is None:
-            raise UserError(f"{table.source}: {len(table.models)} models; missing scores need at least {FEW}")
+            raise UserError(f"{table.source}: missing scores cannot be predicted; {NEEDED}")
         return found
 
     def draw(self, numbers: Completion, theme: style.Theme) -> style.Drawing:

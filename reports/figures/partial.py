@@ -12,7 +12,7 @@ from cambrian_eval.errors import UserError
 from .. import style
 from ..catalogue import entry
 from ..figure import Figure, option
-from ..numerals import signed, small
+from ..numerals import matrix_layout, separate, signed, small
 from . import correlation
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class Partial(Figure["Numbers", Options]):
         k = len(numbers.benchmarks)
         names = [style.typeset(entry(b).short, theme) for b in numbers.benchmarks]
         shown = [[_cell(numbers, i, j) for j in range(k)] for i in range(k)]
-        size = max(theme.page * 0.9, theme.size * 0.042 * k * 1.25)
+        layout = matrix_layout(theme, k)
         with style.styled(theme):
-            fig, axes = style.figure(size, size * 0.88)
+            fig, axes = style.figure(layout.size, layout.size * 0.88)
             axes.grid(False)
             image = axes.imshow(shown, cmap="PuOr_r", vmin=-1.0, vmax=1.0)
             axes.set_xticks(range(k), names, rotation=55, ha="right", rotation_mode="anchor")
@@ -74,26 +74,27 @@ class Partial(Figure["Numbers", Options]):
             axes.tick_params(length=0)
             for spine in axes.spines.values():
                 spine.set_visible(False)
+            separate(axes, [entry(b).category for b in numbers.benchmarks], theme)
             for i in range(k):
                 for j in range(k):
                     if i == j or math.isnan(shown[i][j]):
                         continue
                     clear = j > i and numbers.clear(i, j)
-                    axes.text(
-                        j,
-                        i,
-                        signed(shown[i][j], theme),
-                        ha="center",
-                        va="center",
-                        fontsize=small(theme),
-                        color="#ffffff" if abs(shown[i][j]) > 0.7 else "#000000",
-                        gid="clear" if clear else "cell",
-                    )
+                    if layout.numbers:
+                        axes.text(
+                            j,
+                            i,
+                            signed(shown[i][j], theme),
+                            ha="center",
+                            va="center",
+                            fontsize=small(theme),
+                            color="#ffffff" if abs(shown[i][j]) > 0.7 else "#000000",
+                        )
                     if clear:
                         axes.add_patch(_frame(i, j, theme))
             bar = fig.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
             bar.outline.set_visible(False)
-            bar.set_label("below: plain correlation; above: partial")
+            bar.set_label("below: plain, above: partial")
         columns = ("benchmark_a", "benchmark_b", "r", "r_low", "r_high", "partial", "low", "high", "models")
         rows = tuple(_row(numbers, i, j) for i in range(k) for j in range(i + 1, k))
         frames = " A frame marks pairs whose 95 % interval does not contain 0." if numbers.low is not None else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cambrian_eval.errors import UserError
+
 from .. import labels, style
 from ..catalogue import categories_of, entry
 from ..figure import Figure
@@ -24,10 +26,13 @@ class PcaIntervals(Figure["Positions", Options]):
 
     def compute(self, sources: Sources, options: Options) -> Positions:
         """The plane of the score table and the regions of resampled tables."""
-        from ..resampling import resample_sources
+        from ..resampling import resample_sources, sparse
 
         base = resample_sources(sources, options.correlation, options.cvbench, options.impute)
-        return base.positions(options.method)
+        found = base.positions(options.method)
+        if found is None:
+            raise UserError(sparse(base.table))
+        return found
 
     def draw(self, numbers: Positions, theme: style.Theme) -> style.Drawing:
         """Ellipses in the color of the category."""

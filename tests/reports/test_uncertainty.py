@@ -66,11 +66,24 @@ def test_a_round_cloud_has_the_radius_of_the_normal_distribution() -> None:
     assert e.width / 2 == pytest.approx(radius, rel=0.01) and e.height / 2 == pytest.approx(radius, rel=0.01)
 
 
+def test_a_sparse_table_has_no_regions_rather_than_wrong_ones() -> None:
+    rng = np.random.default_rng(11)
+    cells: dict[str, dict[str, float]] = {}
+    for a, b in itertools.combinations(NAMES[:9], 2):  # every pair has five models of its own
+        for i in range(5):
+            cells[f"{a} {b} {i}"] = {a: float(rng.uniform(20, 80)), b: float(rng.uniform(20, 80))}
+    table = build(cells, "sparse")
+    found = resample(table, "pearson", "one", False)
+    assert found.positions("paper") is None
+    assert positions.parallel(found.correlations, found.table, found.matrices) is None
+
+
 def test_more_models_make_smaller_regions() -> None:
     rng = np.random.default_rng(2)
     causes, loads = rng.normal(size=(400, 2)), rng.normal(size=(2, 8))
     columns = causes @ loads + rng.normal(scale=0.5, size=(400, 8))
     few, many = (resample(table_of(columns[:n]), "pearson", "one", False).positions("paper") for n in (25, 400))
+    assert few is not None and many is not None
     ratio = np.mean([e.width for e in few.ellipses]) / np.mean([e.width for e in many.ellipses])
     assert 2.5 < ratio < 6.5  # the square root of 16, roughly
 
@@ -84,7 +97,7 @@ def test_parallel_analysis_finds_the_planted_number_of_components(factors: int) 
         columns[:, list(members)] += 2 * rng.normal(size=(80, 1))
     base = resample(table_of(columns), "pearson", "one", False)
     found = positions.parallel(base.correlations, base.table, base.matrices, permutations=100)
-    assert found.count == factors
+    assert found is not None and found.count == factors
     assert found.eigenvalues.sum() == pytest.approx(9)  # the trace of a correlation matrix
     assert found.eigenvalues[0] == pytest.approx(np.linalg.norm(base.correlations.matrix, 2))
 
@@ -145,7 +158,7 @@ def test_size_of_models_is_taken_out_as_residuals(tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     path.write_text("\n".join(lines))
     found = without_size(read_csv(path), "pearson", 100, 0)
-    assert found is not None and found.models == 30
+    assert found is not None and found.models == (30, 30)
     left = [residuals(column, np.log(sizes)) for column in values.T]
     assert found.matrix[0, 1] == pytest.approx(np.corrcoef(left[0], left[1])[0, 1], abs=1e-6)
     assert found.plain.matrix[0, 1] > 0.8 and not found.clear(0, 1)
@@ -181,7 +194,7 @@ def test_support_of_a_node_is_the_share_of_resampled_trees_that_have_it() -> Non
     rng = np.random.default_rng(7)
     columns = rng.normal(size=(12, 6)) + np.repeat(rng.normal(size=(12, 2)), 3, axis=1)
     base = resample(table_of(columns), "pearson", "one", False)
-    matrices = base.matrices[:40]
+    matrices = base.matrices[:60]
     found = tree(base.correlations, matrices, 2)
     drawn = [naive_groups(1 - m) for m in matrices]
     names = base.correlations.benchmarks
@@ -263,6 +276,7 @@ def test_intervals_of_correlations_are_percentiles_over_drawn_models() -> None:
 def test_pca_regions_use_the_components_of_each_resample() -> None:
     base = resample(from_published("table14"), "pearson", "one", False)
     found = base.positions("paper")
+    assert found is not None
     first = pca.principal(base.matrices[0])[0][:, [1, 0]]
     target = found.components.xy
     turned = first @ linalg.orthogonal_procrustes(first, target)[0]
