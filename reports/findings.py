@@ -229,7 +229,9 @@ def redundancy_sentences(found: Redundancy | None) -> list[str]:
         f"{between_shares(least.low, least.high)})."
     ]
     chosen = found.smallest(WANTED)
-    judged = f"on models that did not choose them (rank correlation at least {number(WANTED, 2)} on average over halves)"
+    judged = (
+        f"on models that did not choose them (rank correlation at least {number(WANTED, 2)} on average over halves)"
+    )
     if chosen is None:
         lines.append(f"No choice of up to {len(found.choices)} benchmarks keeps the ranking {judged}.")
         chosen = max(found.choices, key=lambda c: c.held_out)
