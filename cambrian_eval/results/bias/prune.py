@@ -1,0 +1,116 @@
+"""The rows that are left when no predictor is further above chance than a limit.
+
+Predictors learn again after each cut, in new divisions into folds, so that the rows are not fitted to one division and
+the last margins come from divisions that no cut was made in. Pairs and groups stay whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cambrian_eval.results.bias.measure import out_of_fold
+from cambrian_eval.results.bias.predictors import Predictor
+from cambrian_eval.results.bias.texts import Texts
+
+if TYPE_CHECKING:
+    from cambrian_eval.results.bias.texts import Array, Places
+
+FEWEST = 20
+"""With fewer rows, pairs or groups left, there is no result."""
+_ROUNDS = 60
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What is left of a benchmark."""
+
+    rows: Places
+    """The rows that stay, in order; all of them where no subset was found."""
+    found: bool
+    """Whether every predictor is within the limit on these rows."""
+    predictor: str
+    """The best predictor on the rows that stay; where no subset was found, on the smallest set that was tried."""
+    margin: float
+    """Its points above chance."""
+    tried: int
+    """Rows in the smallest set that was tried."""
+
+
+def prune(
+    predictors: Sequence[Predictor],
+    texts: Texts,
+    rows: Places,
+    limit: float,
+    n_folds: int,
+    seeds: Callable[[int], int],
+    repeats: int,
+    say: Callable[[str], None],
+) -> Pruned:
+    """Drops rows that predictors have right until none is more than `limit` points above chance.
+
+    `seeds` gives the seed of the n-th division into folds.
+    """
+    import numpy as np
+
+    kept, n = rows, 0
+    margins: dict[str, float] = {}
+    tiers = [some for slow in (False, True) if (some := [p for p in predictors if p.slow is slow])]
+    for cut in range(_ROUNDS):
+        over: list[Array] = []
+        for some in tiers:  # slow ones only once the others are within the limit
+            gains = [
+                np.mean([out_of_fold(p, texts, kept, n_folds, seeds(n + t)) for t in range(repeats)], axis=0)
+                - texts.chance[kept]
+                for p in some
+            ]
+            n += repeats
+            margins = {
+                **(margins if some is not tiers[0] else {}),
+                **{p.name: 100 * float(g.mean()) for p, g in zip(some, gains, strict=True)},
+            }
+            over = [g for g in gains if 100 * g.mean() > limit + 1e-9]
+            if over:
+                break
+        best = max(margins, key=lambda name: margins[name])
+        if not over:
+            return Pruned(kept, True, best, margins[best], len(kept))
+        say(f"{texts.benchmark.name}: cut {cut + 1}, {len(kept):,} rows, {best} {margins[best]:+.1f}")
+        gone = _to_drop(texts, kept, over, limit, seeds(n))
+        left = kept[~np.isin(kept, gone)]
+        if len({_unit(texts, int(i)) for i in left}) < FEWEST or len(np.unique(texts.cluster[left])) < 2 * n_folds:
+            break
+        kept = left
+    return Pruned(rows, False, best, margins[best], len(kept))
+
+
+def _unit(texts: Texts, i: int) -> str | int:
+    """What is kept or dropped together."""
+    group = texts.samples[i].group
+    return i if group is None else group
+
+
+def _to_drop(texts: Texts, rows: Places, over: Sequence[Array], limit: float, seed: int) -> Places:
+    """The rows to drop next: those first that most of the predictors above the limit have right.
+
+    As many as would bring all of them within the limit if they stayed as they are, halved because they learn anew.
+    """
+    import numpy as np
+
+    units: dict[str | int, list[int]] = {}
+    for place, i in enumerate(rows):
+        units.setdefault(_unit(texts, int(i)), []).append(place)
+    members = list(units.values())
+    gain = np.array([[float(g[m].sum()) for g in over] for m in members])
+    sizes = np.array([len(m) for m in members])
+    mean = gain.mean(axis=1) / sizes
+    order = np.lexsort((np.random.default_rng(seed).random(len(members)), -mean))
+    order = order[mean[order] > 1e-12]
+    left = gain.sum(axis=0) - np.cumsum(gain[order], axis=0)
+    rest = np.maximum(sizes.sum() - np.cumsum(sizes[order]), 1)
+    enough = np.flatnonzero((100 * left / rest[:, None] <= limit).all(axis=1))
+    needed = int(enough[0]) + 1 if len(enough) else len(order)
+    chosen = order[: max(1, math.ceil(needed / 2))]
+    return rows[np.concatenate([members[u] for u in chosen])] if len(chosen) else rows
