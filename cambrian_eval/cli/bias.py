@@ -177,10 +177,11 @@ def sentence(found: Study, limit: float) -> str:
 def _cost(found: Study) -> str:
     kept = found.debiased
     if kept.ids:
-        return f"debiased: {len(kept.ids):,} of {found.rows:,} rows, best predictor {kept.predictor} {kept.margin:+.1f}"
+        before = f"best predictor {found.best.margin:+.1f} before, {kept.margin:+.1f} after"
+        return f"debiased: {len(kept.ids):,} of {found.rows:,} rows; {before}"
     return (
-        f"debiased: no subset found; of the {kept.tried:,} rows tried last {kept.predictor} has "
-        f"{kept.margin:+.1f}; set a larger --margin"
+        f"debiased: no subset found (best predictor {kept.margin:+.1f} on the last {kept.tried:,} rows); "
+        "set a larger --margin"
     )
 
 

@@ -56,10 +56,10 @@ def prune(
     import numpy as np
 
     kept, n = rows, 0
-    margins: dict[str, float] = {}
     tiers = [some for slow in (False, True) if (some := [p for p in predictors if p.slow is slow])]
     for cut in range(_ROUNDS):
         over: list[Array] = []
+        margins: dict[str, float] = {}
         for some in tiers:  # slow ones only once the others are within the limit
             gains = [
                 np.mean([out_of_fold(p, texts, kept, n_folds, seeds(n + t)) for t in range(repeats)], axis=0)
@@ -67,10 +67,7 @@ def prune(
                 for p in some
             ]
             n += repeats
-            margins = {
-                **(margins if some is not tiers[0] else {}),
-                **{p.name: 100 * float(g.mean()) for p, g in zip(some, gains, strict=True)},
-            }
+            margins |= {p.name: 100 * float(g.mean()) for p, g in zip(some, gains, strict=True)}
             over = [g for g in gains if 100 * g.mean() > limit + 1e-9]
             if over:
                 break
