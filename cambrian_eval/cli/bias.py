@@ -25,6 +25,9 @@ def bias(
     margin: float = typer.Option(5.0, min=0, max=100, help="Points above chance that the best predictor may have."),
     by: str = typer.Option(None, help="Tags that a predictor may look at, such as category,task. [default: none]"),
     seed: int = typer.Option(0, min=0, help="Random seed of the folds."),
+    lm: str = typer.Option(
+        None, metavar="hf:NAME", help="Also a language model, fine-tuned by LoRA in each fold (needs peft; slow)."
+    ),
     out: Path = typer.Option(Path("subsets"), help="Folder for debiased.json and solvability.csv."),
     offline: bool = typer.Option(False, help="No network; use the caches only."),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text, with every sample."),
@@ -42,8 +45,13 @@ def bias(
         chosen, sources = _of_run(Path(what))
     else:
         chosen, sources = _of_data(what, data, data_root, set_, offline)
-    found = studies.study(chosen, settings, output.say)
-    made = studies.subset(found, settings, sources)
+    further = []
+    if lm is not None:
+        from cambrian_eval.results.bias.language_model import language_model
+
+        further.append(language_model(lm, offline))
+    found = studies.study(chosen, settings, output.say, further)
+    made = studies.subset(found, settings, sources, further)
     path, items = out / f"{studies.NAME}.json", studies.items_file(out)
     try:
         out.mkdir(parents=True, exist_ok=True)

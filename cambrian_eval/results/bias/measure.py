@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LEVEL = 0.05
 """How often text that says nothing about the answers is reported as a bias, at most."""
+REPEATS = 3
+"""Divisions into folds that a predictor is measured in, unless it is too slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,11 @@ def out_of_fold(predictor: Predictor, texts: Texts, rows: Places, n_folds: int, 
     return found
 
 
+def repeated(predictor: Predictor, texts: Texts, rows: Places, n_folds: int, seeds: Sequence[int]) -> list[Array]:
+    """`out_of_fold` in divisions with these seeds; only the first of them where the predictor is too slow."""
+    return [out_of_fold(predictor, texts, rows, n_folds, s) for s in (seeds[:1] if predictor.tier > 1 else seeds)]
+
+
 def progressive(predictors: Sequence[Predictor], texts: Texts, rows: Places, n_folds: int, seed: int) -> Progressive:
     """The test over `n_folds` folds in random order."""
     import numpy as np
@@ -115,7 +122,7 @@ def accuracy(name: str, texts: Texts, rows: Places, repeats: Sequence[Array], se
 
     value, chance = np.mean(repeats, axis=0), texts.chance[rows]
     _, index = np.unique(texts.cluster[rows], return_inverse=True)
-    sums = np.bincount(index, weights=value - chance)[:, None]
+    sums = np.bincount(index, weights=value - chance).astype(float)[:, None]
     counts = np.bincount(index).astype(float)[:, None]
     table = statistics.ClusterTable(sums, counts, ((np.array([100.0]), None),))
     scores = [s for own in repeats if (s := own_metric(texts, rows, own)) is not None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.results.bias.texts import Texts, beginnings
@@ -40,7 +40,10 @@ class Predictor:
     """Texts for the second samples, learned from the first; all have free answers."""
     only_closed: bool = False
     """Whether it is left out where all answers are free."""
-    slow: bool = False
+    tier: int = 0
+    """0 where learning is quick, 1 where it is slow; 2 where it is so slow that it is not repeated."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What is needed to repeat it, where it is not part of this package."""
 
 
 def values(predictor: Predictor, texts: Texts, train: Places, test: Places) -> Array:
@@ -121,9 +124,9 @@ def _by_shape(texts: Texts, train: Places, test: Places) -> Array:
 
 
 def _by_words(texts: Texts, train: Places, test: Places) -> Array:
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import SGDClassifier
 
-    model = LogisticRegression(C=10.0, solver="liblinear", random_state=0)
+    model = SGDClassifier(loss="log_loss", alpha=1e-5, max_iter=20, tol=None, random_state=0)
     model.fit(texts.words[texts.examples(train)], _right(texts, train))
     return _probability(model, texts.words[texts.examples(test)])
 
@@ -251,7 +254,7 @@ PREDICTORS = (
     Predictor("first words", "the same among questions that begin alike", _by_beginning, _most_frequent_by(beginnings)),
     Predictor("shape of options", "position, length and order of the options", _by_shape, _most_frequent, True),
     Predictor("words", "a linear model of the words of question and options", _by_words, _most_similar),
-    Predictor("boosted forest", "gradient boosting over all of these", _by_forest, _most_similar, True, slow=True),
+    Predictor("boosted forest", "gradient boosting over all of these", _by_forest, _most_similar, True, tier=1),
 )
 """The predictors, in the order in which they are listed."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cambrian_eval.results.bias.measure import out_of_fold
+from cambrian_eval.results.bias.measure import REPEATS, repeated
 from cambrian_eval.results.bias.predictors import Predictor
 from cambrian_eval.results.bias.texts import Texts
 
@@ -46,7 +46,6 @@ def prune(
     limit: float,
     n_folds: int,
     seeds: Callable[[int], int],
-    repeats: int,
     say: Callable[[str], None],
 ) -> Pruned:
     """Drops rows that predictors have right until none is more than `limit` points above chance.
@@ -56,17 +55,14 @@ def prune(
     import numpy as np
 
     kept, n = rows, 0
-    tiers = [some for slow in (False, True) if (some := [p for p in predictors if p.slow is slow])]
+    tiers = [[p for p in predictors if p.tier == tier] for tier in sorted({p.tier for p in predictors})]
     for cut in range(_ROUNDS):
         over: list[Array] = []
         margins: dict[str, float] = {}
         for some in tiers:  # slow ones only once the others are within the limit
-            gains = [
-                np.mean([out_of_fold(p, texts, kept, n_folds, seeds(n + t)) for t in range(repeats)], axis=0)
-                - texts.chance[kept]
-                for p in some
-            ]
-            n += repeats
+            divisions = [seeds(n + t) for t in range(REPEATS)]
+            n += REPEATS
+            gains = [np.mean(repeated(p, texts, kept, n_folds, divisions), axis=0) - texts.chance[kept] for p in some]
             margins |= {p.name: 100 * float(g.mean()) for p, g in zip(some, gains, strict=True)}
             over = [g for g in gains if 100 * g.mean() > limit + 1e-9]
             if over:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.errors import UserError
-from cambrian_eval.results.bias.measure import LEVEL, Accuracy, Progressive, accuracy, out_of_fold, progressive
+from cambrian_eval.results.bias.measure import LEVEL, REPEATS, Accuracy, Progressive, accuracy, progressive, repeated
 from cambrian_eval.results.bias.predictors import Predictor, predictors
 from cambrian_eval.results.bias.prune import prune
 from cambrian_eval.results.bias.texts import Texts, check_tags
@@ -22,8 +22,6 @@ from cambrian_eval.sample import Sample
 if TYPE_CHECKING:
     import numpy as np
 
-REPEATS = 3
-"""Divisions into folds that each predictor is measured in."""
 NAME = "debiased"
 """The name of the subset."""
 Finding = Literal["biased", "within the margin", "no bias found", "not decided"]
@@ -99,9 +97,13 @@ def study(
     benchmarks: Sequence[tuple[Benchmark, Sequence[Sample]]],
     settings: Settings,
     say: Callable[[str], None] = lambda text: None,
+    further: Sequence[Predictor] = (),
 ) -> list[Study]:
-    """The studies of benchmarks with their samples; p-values are corrected for their number."""
-    found = [_study(benchmark, samples, settings, say) for benchmark, samples in benchmarks]
+    """The studies of benchmarks with their samples; p-values are corrected for their number.
+
+    `further` are predictors beside the built-in ones.
+    """
+    found = [_study(benchmark, samples, settings, say, further) for benchmark, samples in benchmarks]
     corrected = holm([s.test.p_value for s in found])
     return [
         replace(s, p_holm=p, finding=_finding(p, s.best.margin, settings.margin))
@@ -115,7 +117,13 @@ def _finding(p_value: float, margin: float, limit: float) -> Finding:
     return "no bias found" if margin <= limit else "not decided"
 
 
-def _study(benchmark: Benchmark, samples: Sequence[Sample], settings: Settings, say: Callable[[str], None]) -> Study:
+def _study(
+    benchmark: Benchmark,
+    samples: Sequence[Sample],
+    settings: Settings,
+    say: Callable[[str], None],
+    further: Sequence[Predictor],
+) -> Study:
     import numpy as np
 
     answered = [s for s in samples if s.answers]
@@ -129,11 +137,12 @@ def _study(benchmark: Benchmark, samples: Sequence[Sample], settings: Settings, 
             f"{benchmark.name}: {images} images (or pairs, or groups) are too few for {settings.folds} folds; "
             f"at least {2 * settings.folds} are needed"
         )
-    used = predictors(texts, bool(settings.by))
+    used = [*predictors(texts, bool(settings.by)), *further]
     values: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
+    divisions = [_seed(settings, t) for t in range(REPEATS)]
     for one in used:
         say(f"{benchmark.name}: {one.name}")
-        values[one.name] = [out_of_fold(one, texts, rows, settings.folds, _seed(settings, t)) for t in range(REPEATS)]
+        values[one.name] = repeated(one, texts, rows, settings.folds, divisions)
     say(f"{benchmark.name}: test")
     test = progressive(used, texts, rows, settings.folds, _seed(settings, REPEATS))
     pruned = prune(
@@ -143,7 +152,6 @@ def _study(benchmark: Benchmark, samples: Sequence[Sample], settings: Settings, 
         settings.margin,
         settings.folds,
         lambda n: _seed(settings, REPEATS + 1 + n),
-        REPEATS,
         say,
     )
     ids = tuple(answered[i].id for i in pruned.rows) if pruned.found else ()
@@ -184,7 +192,12 @@ def _items(texts: Texts, used: Sequence[Predictor], values: Mapping[str, Sequenc
     )
 
 
-def subset(found: Sequence[Study], settings: Settings, sources: Mapping[str, Mapping[str, Any]]) -> Subset:
+def subset(
+    found: Sequence[Study],
+    settings: Settings,
+    sources: Mapping[str, Mapping[str, Any]],
+    further: Sequence[Predictor] = (),
+) -> Subset:
     """The debiased subset of all benchmarks that have one, with its recipe; `sources` says where rows came from."""
     solved = [s for s in found if s.debiased.ids]
     recipe = {
@@ -195,6 +208,7 @@ def subset(found: Sequence[Study], settings: Settings, sources: Mapping[str, Map
         "seed": settings.seed,
         "margin": settings.margin,
         "by": list(settings.by),
+        "further": {p.name: dict(p.settings) for p in further},
         "benchmarks": {
             s.benchmark: {
                 "data": dict(sources.get(s.benchmark, {})),
