@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cambrian_eval.results.bias.texts import Texts, beginnings
 from cambrian_eval.sample import Sample
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _FEWEST = 3
 """Samples that a kind of question must have before its own most frequent answer counts."""
+WEIGHT = 5.0
+"""How many samples the rate of the more general kind counts for."""
 _NEIGHBORS = 15
 _CANDIDATES = 5
 """Most frequent answers among which the best single one is sought."""
@@ -38,8 +40,8 @@ class Predictor:
     """Scores of the examples of the second samples, learned from the first; both have fixed lists of answers."""
     free: Callable[[Texts, Places, Places], list[str]]
     """Texts for the second samples, learned from the first; all have free answers."""
-    only_closed: bool = False
-    """Whether it is left out where all answers are free."""
+    needs: Literal["", "options", "list", "tags"] = ""
+    """Without which it is left out: lettered options, a list of answers, or tags that the user names."""
     tier: int = 0
     """0 where learning is quick, 1 where it is slow; 2 where it is so slow that it is not repeated."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -97,8 +99,12 @@ def rates(keys: Places, texts: Texts, train: Places, test: Places) -> Array:
         hits = np.bincount(column[learned][known], weights=right[known], minlength=size)
         own = column[asked]
         times = np.where(own >= 0, seen[own], 0)
-        found = np.where(times > 0, (hits[own] + 2 * found) / (times + 2), found)
+        found = np.where(times > 0, (hits[own] + WEIGHT * found) / (times + WEIGHT), found)
     return np.asarray(found, dtype=np.float64)
+
+
+def _by_letter(texts: Texts, train: Places, test: Places) -> Array:
+    return rates(texts.letter_keys(), texts, train, test)
 
 
 def _by_answer(texts: Texts, train: Places, test: Places) -> Array:
@@ -131,7 +137,7 @@ def _by_words(texts: Texts, train: Places, test: Places) -> Array:
     return _probability(model, texts.words[texts.examples(test)])
 
 
-_LEARNED = (_by_answer, _by_beginning, _by_words)
+_LEARNED = (_by_letter, _by_answer, _by_beginning, _by_words)
 """What the boosted forest takes from other predictors."""
 
 
@@ -245,24 +251,29 @@ def _top(counts: Mapping[str, float]) -> str:
     return min(counts, key=lambda text: (-counts[text], text), default="")
 
 
-MOST_FREQUENT = Predictor(
-    "most frequent answer", "how often each letter and each answer is right", _by_answer, _most_frequent
-)
-BY_TAG = Predictor("most frequent by tag", "the same among samples with equal tags (--by)", _by_tag, _tagged)
+MOST_FREQUENT = Predictor("most frequent answer", "how often each answer is right", _by_answer, _most_frequent)
+BY_TAG = Predictor("most frequent by tag", "the same among samples with equal tags", _by_tag, _tagged, needs="tags")
 PREDICTORS = (
+    Predictor("most frequent letter", "how often each letter is right", _by_letter, _most_frequent, needs="options"),
     MOST_FREQUENT,
-    Predictor("first words", "the same among questions that begin alike", _by_beginning, _most_frequent_by(beginnings)),
-    Predictor("shape of options", "position, length and order of the options", _by_shape, _most_frequent, True),
+    BY_TAG,
+    Predictor("first words", "both among questions that begin alike", _by_beginning, _most_frequent_by(beginnings)),
+    Predictor("shape of options", "position, length, order", _by_shape, _most_frequent, needs="options"),
     Predictor("words", "a linear model of the words of question and options", _by_words, _most_similar),
-    Predictor("boosted forest", "gradient boosting over all of these", _by_forest, _most_similar, True, tier=1),
+    Predictor("boosted forest", "all of these", _by_forest, _most_similar, needs="list", tier=1),
 )
 """The predictors, in the order in which they are listed."""
 
 
 def predictors(texts: Texts, by: bool) -> list[Predictor]:
     """Those that apply to the samples."""
-    offered = [*PREDICTORS[:2], BY_TAG, *PREDICTORS[2:]] if by else list(PREDICTORS)
-    return [p for p in offered if len(texts.value) or not p.only_closed]
+    has = {
+        "": True,
+        "options": any(s.options for s in texts.samples),
+        "list": len(texts.value) > 0,
+        "tags": by,
+    }
+    return [p for p in PREDICTORS if has[p.needs]]
 
 
 def folds(cluster: Places, n: int, seed: int) -> Places:

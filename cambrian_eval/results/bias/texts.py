@@ -84,23 +84,27 @@ class Texts:
 
     # -- what rates are taken of: columns of numbers, from general to specific
 
+    def letter_keys(self) -> Places:
+        """The letter of each answer, or its place where there are no letters."""
+        return self._columns("letter", lambda s: [()], ("letter",))
+
     def answer_keys(self) -> Places:
-        """By letter, then by the words of the answer."""
-        return self._columns("answer", lambda s: [()])
+        """The words of each answer."""
+        return self._columns("answer", lambda s: [()], ("text",))
 
     def beginning_keys(self) -> Places:
-        """The same within questions that begin with the same words, from none of them to several."""
+        """Letter and words within questions that begin with the same words, from none of them to several."""
         return self._columns("beginning", beginnings)
 
     def tag_keys(self) -> Places:
-        """The same within samples that have the same tags of those the user named."""
+        """Letter and words within samples that have the same tags of those the user named."""
         return self._columns("tag", lambda s: [(), self.tag(s)])
 
     def tag(self, sample: Sample) -> tuple[Hashable, ...]:
         """The tags of a sample that the user named."""
         return tuple(sample.tags.get(name, "") for name in self._by)
 
-    def _columns(self, name: str, kinds: Any) -> Places:
+    def _columns(self, name: str, kinds: Any, parts: Sequence[str] = ("letter", "text")) -> Places:
         import numpy as np
 
         if name in self._keys:
@@ -111,7 +115,8 @@ class Texts:
             kind = len(legal) if sample.options else legal
             groups = kinds(sample)
             for letter, text in _texts(sample, legal):
-                names = [(kind, g, said) for said in (("letter", letter), ("text", text)) for g in groups]
+                said = {"letter": letter, "text": text}
+                names = [(kind, g, part, said[part]) for g in groups for part in parts]
                 rows.append([numbers.setdefault(n, len(numbers)) for n in names])
         self._keys[name] = _padded(rows)
         return np.asarray(self._keys[name])

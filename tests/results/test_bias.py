@@ -1,0 +1,250 @@
+"""Predictors without images: what is planted is found and removed, and what is not there is not reported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cambrian_eval.errors import UserError
+from cambrian_eval.registry import load_benchmark
+from cambrian_eval.results.bias.measure import out_of_fold, progressive
+from cambrian_eval.results.bias.predictors import MOST_FREQUENT, PREDICTORS, folds, predictors
+from cambrian_eval.results.bias.study import Settings, Study, items_csv, study, subset
+from cambrian_eval.results.bias.texts import Texts
+from cambrian_eval.sample import Sample, clusters
+
+LETTERS = "ABCD"
+COLORS, THINGS, PLACES = ("red", "green", "blue", "grey"), ("dog", "cat", "car", "tree"), ("left", "right", "far")
+WORDS = [f"{a}{b}" for a in ("ba", "ke", "li", "mo", "nu") for b in ("t", "rt", "st", "lk", "ng", "p")]
+
+
+def lettered(n: int, seed: int, options: int = 4) -> list[Sample]:
+    """Samples whose answer has nothing to do with their text; two for each image."""
+    draw, found = Random(seed), []
+    for i in range(n):
+        question = f"What {draw.choice(THINGS)} is on the {draw.choice(PLACES)} of the {draw.choice(COLORS)} box?"
+        letters = tuple(LETTERS[:options])
+        words = tuple(draw.sample(WORDS, options))
+        answer = (draw.choice(letters),)
+        found.append(Sample(str(i), i, question, answer, words, guesses=letters, image_id=str(i // 2)))
+    return found
+
+
+def of(benchmark: str, samples: list[Sample], **settings: Any) -> Study:
+    return study([(load_benchmark(benchmark), samples)], Settings(**settings))[0]
+
+
+def kept(found: Study, samples: list[Sample]) -> list[Sample]:
+    return [s for s in samples if s.id in set(found.debiased.ids)]
+
+
+def right_words(sample: Sample) -> str:
+    return sample.options[sample.answers[0]]
+
+
+def with_right(sample: Sample, words: str) -> Sample:
+    """The sample with other words for its right answer."""
+    place = LETTERS.index(sample.answers[0])
+    return replace(sample, choices=(*sample.choices[:place], words, *sample.choices[place + 1 :]))
+
+
+def plant_letter(sample: Sample, draw: Random) -> Sample:
+    return replace(sample, answers=("B",)) if draw.random() < 0.5 else sample
+
+
+def plant_length(sample: Sample, draw: Random) -> Sample:
+    return with_right(sample, right_words(sample) + " and more") if draw.random() < 0.6 else sample
+
+
+def plant_word(sample: Sample, draw: Random) -> Sample:
+    """Where `bat` is an option, it is the answer; so are four other words."""
+    sure = [letter for letter, text in sample.options.items() if text in WORDS[:5]]
+    return replace(sample, answers=(sure[0],)) if sure else sample
+
+
+def plant_question(sample: Sample, draw: Random) -> Sample:
+    """The thing asked for decides the letter."""
+    return replace(sample, answers=(LETTERS[THINGS.index(sample.question.split()[1])],))
+
+
+PLANTED = {
+    "letter": (plant_letter, "most frequent answer"),
+    "length": (plant_length, "shape of options"),
+    "word": (plant_word, "most frequent answer"),
+    "question": (plant_question, "first words"),
+}
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_planted_bias_is_found_and_removed(kind: str) -> None:
+    plant, name = PLANTED[kind]
+    draw = Random(3)
+    samples = [plant(s, draw) for s in lettered(160, 1)]
+    found = of("seed", samples)
+    assert found.finding == "biased" and found.p_holm < 0.05
+    assert next(a for a in found.accuracies if a.predictor == name).margin > 12
+    left = kept(found, samples)
+    assert 20 <= len(left) < 160 and found.debiased.margin <= 5.0
+    chance = len(left) / 4
+    if kind == "letter":
+        right = max(Counter(s.answers[0] for s in left).values())
+    elif kind == "length":
+        right = sum(len(right_words(s)) == max(map(len, s.choices)) for s in left)
+    elif kind == "word":
+        told = [s for s in left if set(WORDS[:5]) & set(s.choices)]
+        right, chance = sum(right_words(s) in WORDS[:5] for s in told), len(told) / 4
+        assert sum(s.id in found.debiased.ids for s in samples if right_words(s) in WORDS[:5]) < 100
+        return
+    else:
+        right = sum(s.answers[0] == LETTERS[THINGS.index(s.question.split()[1])] for s in left)
+        assert right == len(left)  # planted in every sample: all that is left follows the rule, in fewer rows
+        return
+    assert right <= chance + 0.10 * len(left)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [("pope", ("Yes", "No")), ("gqa", ("red", "green", "two", "left")), ("countbenchqa", "23456789")],
+)
+def test_yes_no_free_text_and_numbers(name: str, answer: tuple[str, ...]) -> None:
+    """The first word of a question tells the answer in three of four samples."""
+    draw, samples = Random(5), []
+    firsts = [f"is{a}".casefold() for a in answer]
+    for i in range(200):
+        true = draw.choice(answer)
+        first = firsts[answer.index(true)] if draw.random() < 0.75 else draw.choice(firsts)
+        guesses = ("Yes", "No") if name == "pope" else ()
+        tags = {"split": "random"} if name == "pope" else {}
+        samples.append(Sample(str(i), i, f"{first} it {i % 7}", (true,), guesses=guesses, image_id=str(i), tags=tags))
+    found = of(name, samples)
+    by = {a.predictor: a for a in found.accuracies}
+    assert found.finding == "biased" and found.free == (0 if name == "pope" else 200)
+    assert by["first words"].accuracy > 70 and by["words"].accuracy > 70
+    assert by["first words"].chance == (50 if name == "pope" else 0)
+    most = 100 * max(Counter(s.answers[0] for s in samples).values()) / 200
+    if name == "pope":
+        left = kept(found, samples)
+        told = sum(s.answers[0] == answer[firsts.index(s.question.split()[0])] for s in left)
+        assert 20 <= len(left) and 0.4 < told / len(left) < 0.62
+    else:  # four to eight different answers: naming the most frequent one is always right more often than 5 %
+        assert by["most frequent answer"].accuracy == pytest.approx(most)
+        assert found.debiased.ids == () and found.debiased.margin > 5
+
+
+def test_free_text_with_many_answers_has_a_debiased_subset() -> None:
+    """Half of the answers are `yes`, all others differ: at most 5 % of what stays may be `yes`."""
+    samples = [Sample(str(i), i, f"q {i}", ("yes" if i % 2 else f"w{i}",), image_id=str(i)) for i in range(120)]
+    found = of("gqa", samples)
+    left = Counter(s.answers[0] for s in kept(found, samples))
+    assert found.best.accuracy == 50.0 and found.finding == "biased"
+    assert left["yes"] <= 0.05 * left.total() and left.total() >= 60
+
+
+def test_text_that_says_nothing_is_reported_at_the_stated_rate() -> None:
+    """At 5 %, more than 19 of 200 reports have a probability below 0.004. Picking the best without it reports 1 in 4."""
+    benchmark, quick = load_benchmark("seed"), [p for p in PREDICTORS if p.tier == 0]
+    reports = 0
+    for seed in range(200):
+        texts = Texts(benchmark, lettered(60, seed, options=2))
+        reports += progressive(quick, texts, np.arange(60), 5, seed).p_value < 0.05
+    assert reports <= 19
+
+
+def test_unbiased_rows_are_all_kept_and_holm_corrects() -> None:
+    samples = lettered(200, 11)
+    benchmark = load_benchmark("seed")
+    one, other = study([(benchmark, samples), (benchmark, lettered(200, 12))], Settings(margin=10))
+    assert one.finding == other.finding == "no bias found"
+    assert one.debiased.ids == tuple(s.id for s in samples)
+    smaller, larger = sorted([one, other], key=lambda s: s.test.p_value)
+    assert smaller.p_holm == min(1, 2 * smaller.test.p_value)
+    assert larger.p_holm == max(smaller.p_holm, larger.test.p_value)
+
+
+def test_questions_about_one_image_are_never_in_two_folds() -> None:
+    """Each image has a word of its own and the same answer twice: only one who sees the other copy knows it."""
+    draw, samples = Random(2), []
+    for i in range(80):
+        letter = draw.choice(LETTERS)
+        words = tuple(f"{w}{i}" for w in "wxyz")
+        for k in (0, 1):
+            samples.append(
+                Sample(f"{i}.{k}", 2 * i + k, f"u{i} v{i}?", (letter,), words, guesses=tuple(LETTERS), image_id=str(i))
+            )
+    texts = Texts(load_benchmark("seed"), samples)
+    fold = folds(texts.cluster, 5, 4)
+    assert all(len({fold[i] for i in np.flatnonzero(texts.cluster == c)}) == 1 for c in set(clusters(samples)))
+    assert Counter(fold.tolist()) == dict.fromkeys(range(5), 32)
+    for predictor in predictors(texts, by=False):
+        assert out_of_fold(predictor, texts, np.arange(160), 5, 4).mean() < 0.45, predictor.name
+
+
+def test_rates_and_shared_guesses_by_hand() -> None:
+    """Two folds of two images: A, A and A, B. What each fold's guess scores follows from the other one."""
+    samples = [
+        Sample(str(i), i, "what?", (a,), (f"w{i}", f"v{i}"), guesses=("A", "B"), image_id=str(i))
+        for i, a in enumerate("AAAB")
+    ]
+    texts = Texts(load_benchmark("seed"), samples)
+    seed = next(s for s in range(99) if folds(texts.cluster, 2, s).tolist() == [0, 0, 1, 1])
+    # fold 1 is answered by A, A: the guess is A. Fold 0 is answered by A, B: a tie, half a point each.
+    assert out_of_fold(MOST_FREQUENT, texts, np.arange(4), 2, seed).tolist() == [0.5, 0.5, 1.0, 0.0]
+
+
+def test_groups_stay_whole_and_pairs_with_opposite_answers_cannot_be_guessed() -> None:
+    samples = []
+    for i in range(60):
+        for k, letter in enumerate("AB"):
+            samples.append(
+                Sample(
+                    f"{i}{letter}", 2 * i + k, f"q{i % 4}?", (letter,), ("up", "down"), guesses=("A", "B"), group=str(i)
+                )
+            )
+    balanced = of("mmvp", samples)
+    assert balanced.finding == "no bias found" and len(balanced.debiased.ids) == 120
+    assert balanced.score_of_chance == 25.0 and all(a.accuracy == 50.0 for a in balanced.accuracies)
+    tilted = [replace(s, answers=("A",)) if int(s.group or 0) % 3 else s for s in samples]
+    found = of("mmvp", tilted)
+    names = Counter(s.group for s in kept(found, tilted))
+    assert found.finding == "biased" and 0 < len(names) < 60 and set(names.values()) == {2}
+
+
+def test_a_tag_is_used_where_it_is_named_alone() -> None:
+    samples = [replace(s, tags={"kind": s.answers[0]}) for s in lettered(100, 4)]
+    blind, told = of("seed", samples), of("seed", samples, by=("kind",))
+    assert all(a.accuracy < 45 for a in blind.accuracies)
+    assert next(a for a in told.accuracies if a.predictor == "most frequent by tag").accuracy > 95
+    with pytest.raises(UserError, match=r"--by color: the samples of seed have no such tag; they have: kind"):
+        of("seed", samples, by=("color",))
+
+
+def test_items_subset_and_recipe() -> None:
+    draw = Random(3)
+    samples = [plant_letter(s, draw) for s in lettered(160, 1)]
+    found = of("seed", samples, seed=7)
+    assert of("seed", samples, seed=7) == found
+    assert [i.id for i in found.items] == [s.id for s in samples]
+    item = found.items[0]
+    assert item.solved == pytest.approx(np.mean(list(item.by_predictor.values())))
+    for about in found.accuracies:
+        assert np.mean([i.by_predictor[about.predictor] for i in found.items]) * 100 == pytest.approx(about.accuracy)
+        assert about.score == pytest.approx(about.accuracy)  # SEED's own metric is the mean over rows
+    rows = items_csv([found]).splitlines()
+    assert rows[0].startswith("benchmark,id,chance,solved,most frequent answer,") and len(rows) == 161
+    made = subset([found], Settings(seed=7), {"seed": {"fingerprint": "f"}})
+    assert made.ids["seed"] == found.debiased.ids and made.of == {"seed": 160} and made.name == "debiased"
+    about = made.recipe["benchmarks"]["seed"]
+    assert (about["rows"], about["kept"], about["data"]) == (160, len(found.debiased.ids), {"fingerprint": "f"})
+    assert (made.recipe["seed"], made.recipe["folds"], made.recipe["margin"]) == (7, 5, 5.0)
+
+
+def test_too_few_images_and_withheld_answers() -> None:
+    with pytest.raises(UserError, match="seed: 8 images .* too few for 5 folds; at least 10"):
+        of("seed", lettered(16, 0))
+    with pytest.raises(UserError, match="answers are withheld"):
+        of("seed", [replace(s, answers=()) for s in lettered(30, 0)])
