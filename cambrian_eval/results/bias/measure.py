@@ -60,29 +60,41 @@ class Progressive:
     """One-sided."""
 
 
-def out_of_fold(predictor: Predictor, texts: Texts, rows: Places, n_folds: int, seed: int) -> Array:
+def out_of_fold(
+    predictor: Predictor, texts: Texts, rows: Places, n_folds: int, seed: int, learn: Places | None = None
+) -> Array:
     """What a predictor scores in each row, learned from the folds that the row is not in.
 
-    The most frequent free answer is that of all rows: with the answer counts made equal, out of fold it would score
-    less than anybody who knows it.
+    `learn` are the samples to learn from, which include the rows; by default the rows. The most frequent free answer is
+    that of all rows: with the answer counts made equal, out of fold it would score less than anybody who knows it.
     """
     import numpy as np
 
-    fold = folds(texts.cluster[rows], n_folds, seed)
+    known = rows if learn is None else learn
+    fold = folds(texts.cluster[known], n_folds, seed)
+    own = fold[np.isin(known, rows)]
     found = np.zeros(len(rows))
     for k in range(n_folds):
-        mine = fold == k
+        mine = own == k
         if mine.any():
-            found[mine] = values(predictor, texts, rows[~mine], rows[mine])
+            found[mine] = values(predictor, texts, known[fold != k], rows[mine])
     free = ~np.isin(rows, texts.closed(rows))
     if predictor is MOST_FREQUENT and free.any():
         found[free] = best_single(texts, rows[free])
     return found
 
 
-def repeated(predictor: Predictor, texts: Texts, rows: Places, n_folds: int, seeds: Sequence[int]) -> list[Array]:
+def repeated(
+    predictor: Predictor,
+    texts: Texts,
+    rows: Places,
+    n_folds: int,
+    seeds: Sequence[int],
+    learn: Places | None = None,
+) -> list[Array]:
     """`out_of_fold` in divisions with these seeds; only the first of them where the predictor is too slow."""
-    return [out_of_fold(predictor, texts, rows, n_folds, s) for s in (seeds[:1] if predictor.tier > 1 else seeds)]
+    used = seeds[:1] if predictor.tier > 1 else seeds
+    return [out_of_fold(predictor, texts, rows, n_folds, seed, learn) for seed in used]
 
 
 def progressive(predictors: Sequence[Predictor], texts: Texts, rows: Places, n_folds: int, seed: int) -> Progressive:
@@ -102,10 +114,11 @@ def progressive(predictors: Sequence[Predictor], texts: Texts, rows: Places, n_f
         gained += [float((own - texts.chance[test]).sum()) for own in found]
     tested, value = np.concatenate(answered), np.concatenate(scored)
     about = accuracy("chosen on earlier folds", texts, tested, [value], seed)
-    return Progressive(about, tuple(chosen), _p_value(texts.cluster[tested], value - texts.chance[tested]))
+    return Progressive(about, tuple(chosen), p_value(texts.cluster[tested], value - texts.chance[tested]))
 
 
-def _p_value(cluster: Places, gains: Array) -> float:
+def p_value(cluster: Places, gains: Array) -> float:
+    """One-sided, of gains over chance: a t-test of their sums by image."""
     import numpy as np
     from scipy.stats import ttest_1samp
 
