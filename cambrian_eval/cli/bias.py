@@ -146,6 +146,11 @@ def _usable(named: list[Benchmark], alone: bool) -> list[Benchmark]:
     return usable
 
 
+def _signed(points: float) -> str:
+    """With its sign; nothing is printed as -0.0."""
+    return f"{round(points, 1) + 0.0:+.1f}"
+
+
 def _print(found: Study, settings: Settings) -> None:
     from cambrian_eval.cli import output
 
@@ -153,8 +158,8 @@ def _print(found: Study, settings: Settings) -> None:
     print(f"\n{found.benchmark}: {found.rows:,} rows, {found.images:,} images or groups{free}")
     rows = [["predictor", "accuracy", "chance", "margin", "95% interval", "score"]]
     for a in (*found.accuracies, found.test.accuracy):
-        span = "-" if a.interval is None else f"{a.interval[0]:+.1f} .. {a.interval[1]:+.1f}"
-        cells = [f"{a.accuracy:.1f}", f"{a.chance:.1f}", f"{a.margin:+.1f}", span, output.number(a.score)]
+        span = "-" if a.interval is None else f"{_signed(a.interval[0])} .. {_signed(a.interval[1])}"
+        cells = [f"{a.accuracy:.1f}", f"{a.chance:.1f}", _signed(a.margin), span, output.number(a.score)]
         rows.append([a.predictor, *cells])
     print(output.table(rows, right=(1, 2, 3, 4, 5)))
     if found.score_of_chance is not None:
@@ -172,7 +177,7 @@ def sentence(found: Study, limit: float) -> str:
     from cambrian_eval.cli import output
 
     best, p = found.best, output.probability(found.p_holm)
-    by = f"{best.predictor} {best.margin:+.1f}, p {p if p.startswith('<') else f'= {p}'}"
+    by = f"{best.predictor} {_signed(best.margin)}, p {p if p.startswith('<') else f'= {p}'}"
     if found.finding == "biased":
         return f"in part solvable without the image ({by})"
     if found.finding == "within the margin":
@@ -185,10 +190,10 @@ def sentence(found: Study, limit: float) -> str:
 def _cost(found: Study) -> str:
     kept = found.debiased
     if kept.ids:
-        before = f"best predictor {found.best.margin:+.1f} before, {kept.margin:+.1f} after"
+        before = f"best predictor {_signed(found.best.margin)} before, {_signed(kept.margin)} after"
         return f"debiased: {len(kept.ids):,} of {found.rows:,} rows; {before}"
     return (
-        f"debiased: no subset found (best predictor {kept.margin:+.1f} on the last {kept.tried:,} rows); "
+        f"debiased: no subset found (best predictor {_signed(kept.margin)} on the last {kept.tried:,} rows); "
         "set a larger --margin"
     )
 

@@ -57,7 +57,9 @@ class _LanguageModel:
     def __init__(self, name: str, offline: bool, training: Training) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         folder = find_folder(name, TransformersOptions(offline=offline))
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         try:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FEWEST = 20
 """With fewer rows, pairs or groups left, there is no result."""
 _ROUNDS = 60
+_AIM = 0.9
+"""Cuts aim at this share of the limit, so that the last ones are not of single rows."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def prune(
         if not over:
             return Pruned(kept, True, best, margins[best], len(kept))
         say(f"{texts.benchmark.name}: cut {cut + 1}, {len(kept):,} rows, {best} {margins[best]:+.1f}")
-        gone = _to_drop(texts, kept, over, limit, seeds(n))
+        gone = _to_drop(texts, kept, over, _AIM * limit, seeds(n))
         left = kept[~np.isin(kept, gone)]
         if len({_unit(texts, int(i)) for i in left}) < FEWEST or len(np.unique(texts.cluster[left])) < 2 * n_folds:
             break
