@@ -70,8 +70,6 @@ def test_no_subset_leaves_no_file(tmp_path: Path) -> None:
         (["mmvp", "--data", "mini:4"], "too few for 5 folds; at least 10 are needed"),
         (["mmvp", "--data", "mini:40", "--by", "shape"], "--by shape: the samples of mmvp have no such tag"),
         (["mmvp", "--data", "mini", "--set", "gqa.x=1"], "--set names benchmark 'gqa'"),
-        (["mmvp", "--data", "mini", "--lm", "gpt"], "--lm gpt: name a language model as hf:HUB_ID or hf:FOLDER"),
-        (["mmvp", "--data", "mini", "--lm", "hf:./none"], "model folder ./none does not exist"),
         (["mmvp", "--data", "mini", "--folds", "1"], "--folds"),
     ],
 )

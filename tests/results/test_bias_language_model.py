@@ -79,3 +79,10 @@ def test_command_and_recipe(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "clip_vision_model"}')
     with pytest.raises(UserError, match="is not a language model"):
         language_model(f"hf:{tmp_path}")
+
+
+def test_wrong_names() -> None:
+    with pytest.raises(UserError, match=r"--lm gpt: name a language model as hf:HUB_ID or hf:FOLDER"):
+        language_model("gpt")
+    with pytest.raises(UserError, match=r"model folder ./none does not exist"):
+        language_model("hf:./none")

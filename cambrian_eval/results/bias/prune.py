@@ -9,7 +9,7 @@ and groups stay whole.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,7 @@ def prune(
     predictors: Sequence[Predictor],
     texts: Texts,
     rows: Places,
+    measured: Mapping[str, Sequence[Array]],
     limit: float,
     n_folds: int,
     seeds: Callable[[int], int],
@@ -54,7 +55,7 @@ def prune(
 ) -> Pruned:
     """Drops rows that predictors have right until none is more than `limit` points above chance.
 
-    `seeds` gives the seed of the n-th division into folds.
+    `measured` is what the predictors score in all rows; `seeds` gives the seed of the n-th further division into folds.
     """
     import numpy as np
 
@@ -64,13 +65,17 @@ def prune(
         over: list[Array] = []
         margins: dict[str, float] = {}
         for some in tiers:  # slow ones only once the others are within the limit
-            divisions = [seeds(n + t) for t in range(REPEATS)]
-            n += REPEATS
-            trials = [(p, learn) for p in some for learn in ([rows] if len(kept) == len(rows) else [kept, rows])]
-            gains = [
-                np.mean(repeated(p, texts, kept, n_folds, divisions, learn), axis=0) - texts.chance[kept]
-                for p, learn in trials
-            ]
+            if kept is rows:
+                trials = [(p, rows) for p in some]
+                gains = [np.mean(measured[p.name], axis=0) - texts.chance for p in some]
+            else:
+                divisions = [seeds(n + t) for t in range(REPEATS)]
+                n += REPEATS
+                trials = [(p, learn) for p in some for learn in (kept, rows)]
+                gains = [
+                    np.mean(repeated(p, texts, kept, n_folds, divisions, learn), axis=0) - texts.chance[kept]
+                    for p, learn in trials
+                ]
             for (p, _), gain in zip(trials, gains, strict=True):
                 margins[p.name] = max(margins.get(p.name, -100.0), 100 * float(gain.mean()))
             over = [g for g in gains if 100 * g.mean() > limit + 1e-9]

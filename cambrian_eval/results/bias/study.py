@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.errors import UserError
 from cambrian_eval.results.bias.measure import LEVEL, REPEATS, Accuracy, Progressive, accuracy, progressive, repeated
-from cambrian_eval.results.bias.predictors import Predictor, predictors
+from cambrian_eval.results.bias.predictors import PREDICTORS, Predictor, predictors
 from cambrian_eval.results.bias.prune import prune
 from cambrian_eval.results.bias.texts import Texts, check_tags
 from cambrian_eval.results.grading import chance
@@ -149,6 +149,7 @@ def _study(
         used,
         texts,
         rows,
+        values,
         settings.margin,
         settings.folds,
         lambda n: _seed(settings, REPEATS + 1 + n),
@@ -228,7 +229,8 @@ def items_csv(found: Sequence[Study]) -> str:
     """One line for each sample: how often it is solved without its image."""
     from cambrian_eval.safe_text import csv_text
 
-    names = list(dict.fromkeys(a.predictor for s in found for a in s.accuracies))
+    used = dict.fromkeys(a.predictor for s in found for a in s.accuracies)
+    names = list(dict.fromkeys([*(p.name for p in PREDICTORS if p.name in used), *used]))
     lines = [
         [s.benchmark, i.id, f"{i.chance:.4f}", f"{i.solved:.4f}", *(_cell(i.by_predictor.get(n)) for n in names)]
         for s in found
