@@ -226,7 +226,7 @@ def test_groups_stay_whole_and_pairs_with_opposite_answers_cannot_be_guessed() -
     balanced = of("mmvp", samples)
     assert balanced.finding == "no bias found" and len(balanced.debiased.ids) == 80
     assert balanced.score_of_chance == 25.0 and all(a.accuracy == 50.0 for a in balanced.accuracies)
-    tilted = [replace(s, answers=("A",)) if int(s.group or 0) % 3 else s for s in samples]
+    tilted = [replace(s, answers=("A",)) if int(s.group or 0) % 3 == 0 else s for s in samples]
     found = of("mmvp", tilted)
     names = Counter(s.group for s in kept(found, tilted))
     assert found.finding == "biased" and 0 < len(names) < 40 and set(names.values()) == {2}

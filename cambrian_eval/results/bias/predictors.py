@@ -152,6 +152,8 @@ def _by_forest(texts: Texts, train: Places, test: Places) -> Array:
         own, rest = train[fold == inner], train[fold != inner]
         if len(own) and len(rest):
             parts.append((own, _features(texts, rest, own)))
+    if not parts:  # all from one image
+        return np.zeros(len(texts.examples(test)))
     rows = np.concatenate([own for own, _ in parts])
     model = HistGradientBoostingClassifier(
         max_iter=60, learning_rate=0.1, max_leaf_nodes=15, min_samples_leaf=10, early_stopping=False, random_state=0
