@@ -45,6 +45,7 @@ def bias(
         chosen, sources = _of_run(Path(what))
     else:
         chosen, sources = _of_data(what, data, data_root, set_, offline)
+    chosen = _suitable(chosen, folds)
     further = []
     if lm is not None:
         from cambrian_eval.results.bias.language_model import language_model
@@ -62,7 +63,7 @@ def bias(
             path.unlink(missing_ok=True)  # that of an earlier study is not this one's
     except OSError as error:
         raise UserError(f"--out {out} cannot be written: {error.strerror or error}") from error
-    synthetic = [name for name, about in sources.items() if about.get("synthetic")]
+    synthetic = [s.benchmark for s in found if sources[s.benchmark].get("synthetic")]
     if json:
         _print_json(found, settings, str(path) if made.ids else None, synthetic)
         return
@@ -81,19 +82,17 @@ Chosen = tuple[list[tuple["Benchmark", "list[Sample]"]], dict[str, dict[str, Any
 
 
 def _of_run(folder: Path) -> Chosen:
-    """Benchmarks, samples and provenance of a run; benchmarks that only a judge grades are left out."""
+    """Benchmarks, samples and provenance of a run."""
     from cambrian_eval.results.grading import benchmark_of
     from cambrian_eval.running.store import is_synthetic, open_run
 
     run = open_run(folder)
-    named = [benchmark_of(run, name) for name in run.benchmarks()]
-    usable = _usable(named, alone=len(named) == 1)
     about = run.info["benchmarks"]
     sources = {
-        b.name: {**about[b.name].get("data", {}), "run": str(folder), "synthetic": is_synthetic(about[b.name])}
-        for b in usable
+        name: {**about[name].get("data", {}), "run": str(folder), "synthetic": is_synthetic(about[name])}
+        for name in run.benchmarks()
     }
-    return [(b, run.samples(b.name)) for b in usable], sources
+    return [(benchmark_of(run, name), run.samples(name)) for name in sources], sources
 
 
 def _of_data(what: str, data: str, root: Path | None, set_: list[str], offline: bool) -> Chosen:
@@ -113,37 +112,30 @@ def _of_data(what: str, data: str, root: Path | None, set_: list[str], offline: 
     given = output.settings(set_)
     if others := [name for name in given if name not in named.benchmarks]:
         raise UserError(f"--set names benchmark {others[0]!r}, which is not among {', '.join(named.benchmarks)}")
-    declared = [load_benchmark(n, **{**named.settings.get(n, {}), **given.get(n, {})}) for n in named.benchmarks]
     chosen: list[tuple[Benchmark, list[Sample]]] = []
     sources: dict[str, dict[str, Any]] = {}
-    for benchmark in _usable(declared, alone=len(declared) == 1):
+    for name in named.benchmarks:
+        benchmark = load_benchmark(name, **{**named.settings.get(name, {}), **given.get(name, {})})
         loaded = load_samples(benchmark, spec)
         for text in loaded.warnings:
             output.say(f"warning: {text}")
-        if len(declared) > 1 and not any(s.answers for s in loaded.samples):
-            output.say(f"{benchmark.name} is left out: its answers are withheld")
-            continue
         chosen.append((benchmark, loaded.samples))
-        sources[benchmark.name] = loaded.provenance
+        sources[name] = loaded.provenance
     return chosen, sources
 
 
-def _usable(named: list[Benchmark], alone: bool) -> list[Benchmark]:
-    """Benchmarks that rules can score; a single one that they cannot is an error."""
+def _suitable(chosen: list[tuple[Benchmark, list[Sample]]], folds: int) -> list[tuple[Benchmark, list[Sample]]]:
+    """Those that can be studied; the others are named, and none left is an error."""
     from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError
-    from cambrian_eval.registry import load_scorer
+    from cambrian_eval.results.bias.study import unsuitable
 
-    usable = []
-    for benchmark in named:
-        reason = load_scorer("fuzzy").unavailable(benchmark)
-        if reason is None:
-            usable.append(benchmark)
-        elif alone:
-            raise UserError(reason)
-        else:
-            output.say(f"{benchmark.name} is left out: {reason}")
-    return usable
+    reasons = [unsuitable(benchmark, samples, folds) for benchmark, samples in chosen]
+    if all(reasons):
+        raise UserError("; ".join(map(str, reasons)) or "the run has no responses, so it has no rows")
+    for reason in filter(None, reasons):
+        output.say(f"left out: {reason}")
+    return [one for one, reason in zip(chosen, reasons, strict=True) if reason is None]
 
 
 def _signed(points: float) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.errors import UserError
+from cambrian_eval.registry import load_scorer
 from cambrian_eval.results.bias.measure import LEVEL, REPEATS, Accuracy, Progressive, accuracy, progressive, repeated
 from cambrian_eval.results.bias.predictors import PREDICTORS, Predictor, predictors
 from cambrian_eval.results.bias.prune import prune
@@ -17,7 +18,7 @@ from cambrian_eval.results.bias.texts import Texts, check_tags
 from cambrian_eval.results.grading import chance
 from cambrian_eval.results.statistics import holm
 from cambrian_eval.results.subsets import Subset
-from cambrian_eval.sample import Sample
+from cambrian_eval.sample import Sample, clusters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,6 +112,22 @@ def study(
     ]
 
 
+def unsuitable(benchmark: Benchmark, samples: Sequence[Sample], folds: int) -> str | None:
+    """Why a benchmark cannot be studied with these samples; None where it can."""
+    if reason := load_scorer("fuzzy").unavailable(benchmark):
+        return reason
+    answered = [s for s in samples if s.answers]
+    if not answered:
+        return f"{benchmark.name}: its answers are withheld, so no predictor can learn or be scored"
+    images = len(set(clusters(answered)))
+    if images < 2 * folds:
+        return (
+            f"{benchmark.name}: {images} images (or pairs, or groups) are too few for {folds} folds; "
+            f"at least {2 * folds} are needed"
+        )
+    return None
+
+
 def _finding(p_value: float, margin: float, limit: float) -> Finding:
     if p_value < LEVEL:
         return "biased" if margin > limit else "within the margin"
@@ -126,17 +143,12 @@ def _study(
 ) -> Study:
     import numpy as np
 
+    if reason := unsuitable(benchmark, samples, settings.folds):
+        raise UserError(reason)
     answered = [s for s in samples if s.answers]
-    if not answered:
-        raise UserError(f"{benchmark.name}: its answers are withheld, so no predictor can learn or be scored")
     check_tags(answered, settings.by, benchmark.name)
     texts = Texts(benchmark, answered, settings.by)
     rows, images = np.arange(len(answered)), int(texts.cluster.max()) + 1
-    if images < 2 * settings.folds:
-        raise UserError(
-            f"{benchmark.name}: {images} images (or pairs, or groups) are too few for {settings.folds} folds; "
-            f"at least {2 * settings.folds} are needed"
-        )
     used = [*predictors(texts, bool(settings.by)), *further]
     values: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
     divisions = [_seed(settings, t) for t in range(REPEATS)]
