@@ -2,13 +2,12 @@
 
 Prompt: hint, question, " Options:", options "A. ..", and a Chinese sentence that asks for the letter.
 Score: as MMBench, circular accuracy.
-Released scorer: the first word without trailing ".", ":" and ","; rows are one question when question, image and source
-agree.
+Released scorer: the first word without trailing ".", ":" and ","; rows are one question as in MMBench.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cambrian_eval.artist import Artist, MiniRow
@@ -55,16 +54,6 @@ class MMBenchCN(MMBench):
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The first word."""
         return released_letters.first_word(sample, reply)
-
-    def released_key(self, sample: Sample) -> tuple[Hashable, ...]:
-        """Without the category."""
-        return super().released_key(sample)[1:]
-
-    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
-        """Says that the released grouping merges some questions."""
-        if scorer == "official":
-            return ("released grouping: rows with equal question, image and source are one question",)
-        return ()
 
     def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:
         """A question with four options, all four rotations."""
