@@ -187,6 +187,7 @@ def test_vizwiz(response: str, golds: list[str], official: float, fuzzy: float |
         ("15", ["5"], 0.5, 0.5),
         ("5", ["6"], 0, 0),
         ("Five dogs", ["five dogs", "5"], 1, 1),
+        (" ß\n", ["s"], 0.75, None),  # lengths are those of the upper-cased texts, "ß" being two letters there
     ],
 )
 def test_infovqa(response: str, golds: list[str], official: float, fuzzy: float) -> None:
@@ -204,6 +205,8 @@ def test_infovqa(response: str, golds: list[str], official: float, fuzzy: float)
         ("Yes", "0", 0, 0),
         ("yes-no", "1", 0, None),
         ("(no)", "0", 1, 1),
+        ("1. " * 40 + "yes.", "1", 1, None),  # a full stop after a digit stays, and is none of the 32 that go
+        ("a. " * 40 + "yes.", "1", 0, None),
         ("", "0", 0, 0),
     ],
 )
@@ -227,6 +230,12 @@ THREE_D = {"index": 1, "qid": "VIN6MS3J", "question": "Consider the real-world 3
         ("A.", "A", 1, 1),
         ("The answer is B", "B", 1, 1),
         ("Cannot determine the answer, A", "A", 0, None),
+        ("the answer is a", "A", 1, 1),  # in any case ...
+        ("The answer is a dog.", "A", 1, None),  # ... and whatever follows
+        ("The answer is definitely the round table.", "B", 1, None),  # D is no option here
+        ("Z, the round table", "B", 0, None),  # the label of no option, before any text
+        ("Failed to obtain answer via API B", "B", 0, None),
+        ("B stands first but more than four words follow", "B", 0, None),
     ],
 )
 def test_3dsrbench(response: str, gold: str, official: float, fuzzy: float | None) -> None:
@@ -295,6 +304,9 @@ def test_embspatial(response: str, official: float, fuzzy: float | None) -> None
         ("Counting Grid - Blank Grids", "5,7", "{5} {7}", 1, 1),
         ("Counting Grid - Blank Grids", "5,7", "7 columns and 5 rows", 0, 1),
         ("Counting Grid - Blank Grids", "5,7", "5 x 7", 0, 1),
+        ("Counting Grid - Blank Grids", "5,7", "(5 , 7)", 1, 1),
+        ("Counting Grid - Blank Grids", "5,7", "rows={5}\ncolumns={7}", 1, 1),
+        ("Counting Grid - Blank Grids", "5,7", "rows={5}  columns={7}", 0, 1),
         ("Nested Squares", "4", "four", 0, 1),
         ("Nested Squares", "4", "", 0, 0),
     ],
