@@ -53,7 +53,7 @@ _BACK_TO_BACK = re.compile(
 _PLAIN_PAIR = re.compile(r"[\W_]*(?:yes|no)(?:\s+(?:and|or|&)\s+|\s*[/&|]\s*|\s+)(?:yes|no)\b", re.IGNORECASE)
 _EITHER = re.compile(r"\b(?:yes or no|no or yes)\b", re.IGNORECASE)
 _WORD = re.compile(r"(?<![\w-])(yes|no)(?![\w-])", re.IGNORECASE)
-_QUOTED = re.compile(r"[\"'][^\"'\n]{0,200}(?:[\"'](?!\w)|$)")
+_QUOTED = re.compile(r"(?<!\w)[\"'][^\"'\n]{0,200}(?:[\"'](?!\w)|$)")
 """A quotation, also one that is cut off: what a sign says is not what the response says."""
 _NOT_AN_ANSWER = re.compile(
     r"\bno\s+(?:doubt|idea|clue|way\s+(?:to|of)|(?:\w+\s)?information|indication|image|picture|answer|comment|one\sknows)\b"

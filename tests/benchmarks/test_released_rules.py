@@ -110,6 +110,7 @@ def test_vstar(response: str, official: float, fuzzy: float) -> None:
         ("No.", "no", 1, 1),
         ("", "no", 0, 0),
         ("Nope", "no", 0, 1),
+        ("It's yes", "yes", 0, 1),
     ],
 )
 def test_pope(response: str, answer: str, official: float, fuzzy: float) -> None:
