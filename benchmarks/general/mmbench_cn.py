@@ -7,10 +7,9 @@ Released scorer: the first word without trailing ".", ":" and ","; rows are one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import HubSource, Mirror, PromptStyle, listed, printed
 from cambrian_eval.sample import LETTERS, Sample, Verdict
 from cambrian_eval.scoring import released_letters
@@ -30,14 +29,13 @@ class MMBenchCN(MMBench):
         "LLaVA model zoo, dev 20231003, by the server",
         {"LLaVA-1.5-7B": 58.3, "LLaVA-1.5-13B": 63.6, "LLaVA-1.6-34B": 79.0},
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "index": "int32",
-        "question": "string",
-        "image": "image",
-        "hint": "string",
-        **dict.fromkeys(OPTIONS, "string"),
-        **dict.fromkeys(("answer", "category", "source", "L2-category", "comment", "split"), "string"),
-    }
+    schema = schema_of(
+        {
+            "int32": "index",
+            "string": "question hint A B C D answer category source L2-category comment split",
+            "image": "image",
+        }
+    )
 
     @property
     def source(self) -> HubSource:

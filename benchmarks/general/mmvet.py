@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import Benchmark, Category, Graded, HubSource, PromptStyle, Unit, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample
@@ -40,14 +40,7 @@ class MMVet(Benchmark):
             "LLaVA-1.5-7B": 31.1,
         },
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "question_id": "string",
-        "image": "image",
-        "question": "string",
-        "answer": "string",
-        "image_source": "string",
-        "capability": "string",
-    }
+    schema = schema_of({"string": "question_id question answer image_source capability", "image": "image"})
 
     @property
     def source(self) -> HubSource:

@@ -11,26 +11,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle, printed
+from cambrian_eval.artist import Artist, MiniRow, schema_of
+from cambrian_eval.benchmark import SHORT_SENTENCE, Category, HubSource, PromptStyle, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import columns, released, vqa, wording
 from cambrian_eval.scoring.reply import Reply
 
+from ..kinds import TenAnswers
+
 INSUFFICIENT = "When the provided information is insufficient, respond with 'Unanswerable'."
 
 
-class VizWiz(Benchmark):
+class VizWiz(TenAnswers):
     """Free answers, worth more the more of ten people gave them."""
 
     name = "vizwiz"
     title = "VizWiz-VQA (val)"
     category: ClassVar[Category] = "General"
     paper = "Gurari et al. VizWiz Grand Challenge: Answering Visual Questions from Blind People. CVPR 2018"
-    metric = "soft accuracy over ten human answers"
-    max_new_tokens = 128
-    typical_chance = 0.0
     published = printed(
         "LLaVA model zoo, test-dev, not comparable with val",
         {
@@ -41,13 +40,7 @@ class VizWiz(Benchmark):
             "LLaVA-1.6-34B": 63.8,
         },
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "question_id": "string",
-        "image": "image",
-        "question": "string",
-        "answers": "list[string]",
-        "category": "string",
-    }
+    schema = schema_of({"string": "question_id question category", "list[string]": "answers", "image": "image"})
 
     @property
     def source(self) -> HubSource:
@@ -78,7 +71,7 @@ class VizWiz(Benchmark):
 
     def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """Soft accuracy by the careful normalizer; a refusal means unanswerable."""
-        found = vqa.grade(Reply(reply), sample.answers)
+        found = super().fuzzy(sample, reply)
         if not found.value and wording.refusal(Reply(reply).own):
             value = vqa.soft_accuracy("unanswerable", sample.answers, vqa.careful)
             return Verdict(value, "unanswerable", "soft accuracy: the response declines to answer")

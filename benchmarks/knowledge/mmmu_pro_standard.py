@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import HubSource, PromptStyle, listed, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample
@@ -40,17 +40,12 @@ class MMMUProStandard(MMMUPro):
             },
         ),
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "id": "string",
-        "question": "string",
-        "options": "string",
-        "explanation": "string",
-        **{name: "image|null" for name in IMAGES},
-        "img_type": "string",
-        "answer": "string",
-        "topic_difficulty": "string",
-        "subject": "string",
-    }
+    schema = schema_of(
+        {
+            "string": "id question options explanation img_type answer topic_difficulty subject",
+            "image|null": " ".join(IMAGES),
+        }
+    )
 
     @property
     def source(self) -> HubSource:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import HubSource, PromptStyle, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample
@@ -39,13 +39,7 @@ class MMMUProVision(MMMUPro):
             },
         ),
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "id": "string",
-        "image": "image",
-        "options": "string",
-        "answer": "string",
-        "subject": "string",
-    }
+    schema = schema_of({"string": "id options answer subject", "image": "image"})
 
     @property
     def source(self) -> HubSource:

@@ -9,12 +9,11 @@ Released scorer: the authors ask GPT-4; the rule is VLMEvalKit's, exactly one of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import (
-    Benchmark,
     Category,
     Graded,
     HubSource,
@@ -25,18 +24,18 @@ from cambrian_eval.benchmark import (
     printed,
     whole_group,
 )
-from cambrian_eval.errors import unknown
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import released_words, yes_no
-from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.scoring import released_words
+
+from ..kinds import YesOrNo
 
 ROWS = {"image": ("image", 951), "all": ("image+non_image", 1129)}
 SUFFIX = "Please answer YES or NO without an explanation."
 LEADERBOARD = "leaderboard of the authors, graded by GPT-4, mean of aAcc, fAcc and qAcc over all 1,129 rows"
 
 
-class HallusionBench(Benchmark):
+class HallusionBench(YesOrNo):
     """Yes/no rows, grouped by figure and by question."""
 
     name = "hallusionbench"
@@ -46,11 +45,13 @@ class HallusionBench(Benchmark):
     metric = "mean of the accuracies over rows, figures and questions"
     max_new_tokens = 128
     typical_chance = 31.0
+    official_note = "the authors grade by GPT-4: this is the rule of VLMEvalKit"
     gold_columns = ("gt_answer",)
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
         "rows": ("image", "image (951 rows with a figure) or all (also 178 without)"),
         "suffix": (False, "ask for YES or NO after the question"),
     }
+    setting_choices: ClassVar[Mapping[str, Collection[str]]] = {"rows": ROWS}
     published = printed(
         LEADERBOARD,
         {
@@ -62,17 +63,14 @@ class HallusionBench(Benchmark):
             "BLIP2-T5": round((15.16 + 20.52 + 48.09) / 3, 2),
         },
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("category", "subcategory", "visual_input", "set_id", "figure_id", "sample_note"), "string"),
-        **dict.fromkeys(("question_id", "question", "gt_answer_details", "gt_answer"), "string"),
-        "filename": "string|null",
-        "image": "image|null",
-    }
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        if self.settings["rows"] not in ROWS:
-            raise unknown("value of hallusionbench.rows", self.settings["rows"], ROWS)
+    schema = schema_of(
+        {
+            "string": "category subcategory visual_input set_id figure_id sample_note question_id question "
+            "gt_answer_details gt_answer",
+            "string|null": "filename",
+            "image|null": "image",
+        }
+    )
 
     @property
     def source(self) -> HubSource:
@@ -110,11 +108,6 @@ class HallusionBench(Benchmark):
         """The question, with a request for the word where the setting says so."""
         return f"{sample.question}\n{SUFFIX}" if self.settings["suffix"] else sample.question
 
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """Yes or no, also from a statement that repeats the question."""
-        found = yes_no.read(Reply(reply), sample.question)
-        return found.verdict(found.value in sample.answers)
-
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The only one of the two words."""
         return released_words.yes_or_no(sample, reply)
@@ -140,10 +133,6 @@ class HallusionBench(Benchmark):
         names |= {"aAcc_with_image": "with image", "aAcc_without_image": "without image"}
         found = {name: {stratum: 100.0} for name, stratum in names.items() if stratum in strata}
         return {"score": {part: 100.0 / len(parts) for part in parts}} | found
-
-    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
-        """Whose rule the official one is."""
-        return ("the authors grade by GPT-4: this is the rule of VLMEvalKit",) if scorer == "official" else ()
 
     def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:
         """Two questions about a figure and about its edited version."""

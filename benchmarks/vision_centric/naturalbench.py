@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import Benchmark, Category, Graded, HubSource, PromptStyle, Unit, printed, whole_group
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
@@ -59,13 +59,7 @@ class NaturalBench(Benchmark):
             "LLaVA-1.5-7B": 12.7,
         },
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "Index": "int64",
-        "Image": "image",
-        "Question": "string",
-        "Answer": "string",
-        "Question_Type": "string",
-    }
+    schema = schema_of({"int64": "Index", "image": "Image", "string": "Question Answer Question_Type"})
 
     @property
     def source(self) -> HubSource:

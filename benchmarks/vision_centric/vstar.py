@@ -12,19 +12,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle, printed
+from cambrian_eval.artist import Artist, MiniRow, schema_of
+from cambrian_eval.benchmark import LETTER_SENTENCE, Category, HubSource, PromptStyle, printed
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import images
 from cambrian_eval.json_input import parse_object
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import letter, released
+from cambrian_eval.scoring import released
+
+from ..kinds import Lettered
 
 _OPTION = re.compile(r"^\s*\(([A-Z])\)\s*(.*?)\s*$", re.MULTILINE)
 TABLE = "test_questions.jsonl"
 
 
-class VStar(Benchmark):
+class VStar(Lettered):
     """Two to four options, listed in the text."""
 
     name = "vstar"
@@ -39,13 +41,7 @@ class VStar(Benchmark):
         "arXiv 2312.14135, overall accuracy, not checked against the paper; LLaVA with the lowest-loss method",
         {"SEAL": 75.39, "GPT-4V": 54.97, "LLaVA-1.5-7B": 48.68, "random choice": 35.99},
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "image": "image",
-        "text": "string",
-        "category": "string",
-        "question_id": "string",
-        "label": "string",
-    }
+    schema = schema_of({"image": "image", "string": "text category question_id label"})
 
     @property
     def source(self) -> HubSource:
@@ -97,10 +93,6 @@ class VStar(Benchmark):
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
         """The text as it is."""
         return str(sample.extra["text"])
-
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """The option the response names, by letter or by text."""
-        return letter.grade(sample, reply)
 
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The first character; only full stops are dropped at the end."""
