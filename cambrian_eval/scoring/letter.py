@@ -19,6 +19,7 @@ from cambrian_eval.scoring.asserted import (
     paraphrase,
     polar_echo,
     polar_start,
+    said_of_letter,
     stated,
     subject,
     without_standard,
@@ -90,7 +91,7 @@ def _read(said: str, table: OptionTexts, question: str) -> Reading[str]:
         return nothing("refusal")
     if found := declared(said, table) or polar_start(said, table) or discussed(said, table):
         return found
-    if found := _label_at_start(said, table) or _lone_line(said, table):
+    if found := said_of_letter(said, table) or _label_at_start(said, table) or _lone_line(said, table):
         return found
     rest = after_refusal(said, table.mask(said))
     if not rest.strip():
@@ -119,6 +120,19 @@ def _own_line(said: str, table: OptionTexts) -> str | None:
     letter = match[1].upper() if match else ""
     own = table.folded.get(letter)
     return letter if match and own and match[2].casefold() == own else None
+
+
+def _announced(said: str, table: OptionTexts) -> str | None:
+    """The only option whose own line, as in the list of options, stands alone after a line that ends in a colon."""
+    if len(said) > LONGEST_ANNOUNCEMENT:
+        return None
+    lines = [line.strip(" *_") for line in said.splitlines() if line.strip(" *_")]
+    own = [_own_line(line.rstrip("."), table) for line in lines]
+    places = [i for i, letter in enumerate(own) if letter]
+    return own[places[0]] if len(places) == 1 and lines[places[0] - 1].endswith(":") and places[0] else None
+
+
+LONGEST_ANNOUNCEMENT = 5_000
 
 
 # --- labels at the start, lone lines ---------------------------------------------------------------------------
@@ -181,6 +195,8 @@ def _lone_line(said: str, table: OptionTexts) -> Reading[str] | None:
     hit = letter or table.equal(last)
     if hit and hit != AMBIGUOUS:
         return Reading(hit, "the last line names one option")
+    if announced := _announced(said, table):
+        return Reading(announced, "an option's own line after a colon")
     before = _START.match(head.rstrip().rpartition("\n")[2].strip())
     if before and before[1].upper() in table.letters:  # a list of options, not an answer
         return None

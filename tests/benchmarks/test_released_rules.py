@@ -49,6 +49,38 @@ def test_blink(response: str, official: float, fuzzy: float) -> None:
     check("blink", {**BLINK, "answer": "(B)", "prompt": "How many?"}, response, official, fuzzy)
 
 
+DEPTH = {
+    "idx": "val_Relative_Depth_1",
+    "sub_task": "Relative_Depth",
+    "question": "Which point is closer to the camera?",
+}
+
+
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        ("Point A appears to be closer to the camera than point B.", "A"),
+        ("Looking at the photo, point B is closer than point A.", "B"),
+        ("A is nearer. The leaf labeled A is sharp, the leaf labeled B is blurred and further back.", "A"),
+        ("B is closer.", "B"),
+        ("Neither A nor B is closer.", None),
+        ("A closer look would be needed.", None),
+        ("A is closer in the left part, B is closer in the right part.", None),
+    ],
+)
+def test_blink_options_that_say_the_same_of_two_letters(response: str, said: str | None) -> None:
+    row = {**DEPTH, "choices": ["A is closer", "B is closer"], "prompt": "Which?"}
+    for gold in "AB":
+        assert grade("blink", {**row, "answer": f"({gold})"}, response).value == float(said == gold)
+
+
+def test_blink_an_options_own_line_after_a_colon() -> None:
+    row = {**BLINK, "choices": [f"Point {x}" for x in "ABCD"], "prompt": "Which?"}
+    response = "The points are A, B, C and D. The one on the handle is:\n\n(C) Point C\n\nPoint C is where a hand goes."
+    assert grade("blink", {**row, "answer": "(C)"}, response).value == 1
+    assert grade("blink", {**row, "answer": "(A)"}, response).value == 0
+
+
 MMSTAR = {"index": 0, "question": "Which?\nOptions: A: red, dark, B: blue, C: green, D: nan", "category": "math"}
 
 
