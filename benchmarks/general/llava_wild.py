@@ -32,7 +32,7 @@ class LLaVAWild(Benchmark):
     judging = Pair()
     published = printed(
         "LLaVA model zoo, judged by gpt-4-0314",
-        {"LLaVA-1.6-34B": 89.6, "Bard": 77.8, "LLaVA-1.5-13B": 72.5, "Bing Chat": 71.5, "LLaVA-1.5-7B": 65.4},
+        "LLaVA-1.6-34B 89.6, Bard 77.8, LLaVA-1.5-13B 72.5, Bing Chat 71.5, LLaVA-1.5-7B 65.4",
     )
     schema = schema_of(
         {"int64": "question_id", "string": "question category image_id caption gpt_answer", "image": "image"}

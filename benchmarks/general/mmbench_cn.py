@@ -27,7 +27,7 @@ class MMBenchCN(MMBench):
     max_new_tokens = 128
     published = printed(
         "LLaVA model zoo, dev 20231003, by the server",
-        {"LLaVA-1.5-7B": 58.3, "LLaVA-1.5-13B": 63.6, "LLaVA-1.6-34B": 79.0},
+        "LLaVA-1.5-7B 58.3, LLaVA-1.5-13B 63.6, LLaVA-1.6-34B 79.0",
     )
     schema = schema_of(
         {

@@ -31,14 +31,7 @@ class MMVet(Benchmark):
     judging = Grade()
     published = printed(
         "leaderboard of the authors and LLaVA model zoo, judged by gpt-4-0613",
-        {
-            "GPT-4V": 67.7,
-            "Gemini Pro": 64.3,
-            "Claude 3 Opus": 58.1,
-            "LLaVA-1.6-34B": 57.4,
-            "LLaVA-1.5-13B": 36.1,
-            "LLaVA-1.5-7B": 31.1,
-        },
+        "GPT-4V 67.7, Gemini Pro 64.3, Claude 3 Opus 58.1, LLaVA-1.6-34B 57.4, LLaVA-1.5-13B 36.1, LLaVA-1.5-7B 31.1",
     )
     schema = schema_of({"string": "question_id question answer image_source capability", "image": "image"})
 

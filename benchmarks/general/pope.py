@@ -44,13 +44,7 @@ class POPE(YesOrNo):
     typical_chance = 50.0
     published = printed(
         "LLaVA model zoo, mean F1; for 1.5 the random split had 2,910 rows",
-        {
-            "LLaVA-1.5-7B": 85.9,
-            "LLaVA-1.5-13B": 85.9,
-            "LLaVA-1.6-7B": 86.5,
-            "LLaVA-1.6-13B": 86.2,
-            "LLaVA-1.6-34B": 87.7,
-        },
+        "LLaVA-1.5-7B 85.9, LLaVA-1.5-13B 85.9, LLaVA-1.6-7B 86.5, LLaVA-1.6-13B 86.2, LLaVA-1.6-34B 87.7",
     )
     schema = schema_of({"string": "id question_id question answer image_source category", "image": "image"})
 

@@ -38,11 +38,11 @@ class QBench(Lettered):
     published = (
         *printed(
             "leaderboard of the authors, dev split, October 2023",
-            {"LLaVA-1.5": 63.14, "InstructBLIP-T5": 61.47, "LLaMA-Adapter-v2": 59.46, "Qwen-VL": 59.40},
+            "LLaVA-1.5 63.14, InstructBLIP-T5 61.47, LLaMA-Adapter-v2 59.46, Qwen-VL 59.40",
         ),
         *printed(
             "README of the authors, test split",
-            {"GPT-4V Turbo": 74.1, "Gemini Pro": 70.6, "human (junior)": 74.3, "human (senior)": 81.7},
+            "GPT-4V Turbo 74.1, Gemini Pro 70.6, human (junior) 74.3, human (senior) 81.7",
         ),
     )
     schema = schema_of(

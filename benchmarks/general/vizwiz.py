@@ -32,13 +32,7 @@ class VizWiz(TenAnswers):
     paper = "Gurari et al. VizWiz Grand Challenge: Answering Visual Questions from Blind People. CVPR 2018"
     published = printed(
         "LLaVA model zoo, test-dev, not comparable with val",
-        {
-            "LLaVA-1.5-7B": 50.0,
-            "LLaVA-1.5-13B": 53.6,
-            "LLaVA-1.6-7B": 57.6,
-            "LLaVA-1.6-13B": 60.5,
-            "LLaVA-1.6-34B": 63.8,
-        },
+        "LLaVA-1.5-7B 50.0, LLaVA-1.5-13B 53.6, LLaVA-1.6-7B 57.6, LLaVA-1.6-13B 60.5, LLaVA-1.6-34B 63.8",
     )
     schema = schema_of({"string": "question_id question category", "list[string]": "answers", "image": "image"})
 

@@ -40,9 +40,9 @@ class VQAv2(TenAnswers):
     published = (
         *printed(
             "LLaVA model zoo, test-dev, not comparable with val",
-            {"LLaVA-1.5-7B": 78.5, "LLaVA-1.5-13B": 80.0, "LLaVA-1.6-34B": 83.7},
+            "LLaVA-1.5-7B 78.5, LLaVA-1.5-13B 80.0, LLaVA-1.6-34B 83.7",
         ),
-        *printed("arXiv 2409.17146 (Molmo), test-dev", {"Cambrian-1-8B": 81.2, "Cambrian-1-34B": 83.8}),
+        *printed("arXiv 2409.17146 (Molmo), test-dev", "Cambrian-1-8B 81.2, Cambrian-1-34B 83.8"),
     )
     schema = schema_of(
         {

@@ -28,16 +28,11 @@ class MMMUProStandard(MMMUPro):
     name = "mmmu_pro_standard"
     title = "MMMU-Pro (standard, 10 options)"
     published = (
-        *printed(f"{SOURCE}, direct", {"GPT-4o": 40.17}),
-        *printed(f"{SOURCE}, with reasoning", {"GPT-4o": 55.03}),
+        *printed(f"{SOURCE}, direct", "GPT-4o 40.17"),
+        *printed(f"{SOURCE}, with reasoning", "GPT-4o 55.03"),
         *printed(
             "README of LLaVA-OneVision-1.5, by lmms-eval",
-            {
-                "LLaVA-OneVision-1.5-8B": 37.40,
-                "Qwen2.5-VL-7B": 36.30,
-                "LLaVA-OneVision-1.5-4B": 33.24,
-                "Qwen2.5-VL-3B": 31.10,
-            },
+            "LLaVA-OneVision-1.5-8B 37.40, Qwen2.5-VL-7B 36.30, LLaVA-OneVision-1.5-4B 33.24, Qwen2.5-VL-3B 31.10",
         ),
     )
     schema = schema_of(

@@ -27,16 +27,11 @@ class MMMUProVision(MMMUPro):
     name = "mmmu_pro_vision"
     title = "MMMU-Pro (vision)"
     published = (
-        *printed(f"{SOURCE}, direct (42.25 to 42.43)", {"GPT-4o": 42.3}),
-        *printed(f"{SOURCE}, with reasoning", {"GPT-4o": 50.06}),
+        *printed(f"{SOURCE}, direct (42.25 to 42.43)", "GPT-4o 42.3"),
+        *printed(f"{SOURCE}, with reasoning", "GPT-4o 50.06"),
         *printed(
             "README of LLaVA-OneVision-1.5, by lmms-eval, which wants the letter alone",
-            {
-                "Qwen2.5-VL-7B": 32.83,
-                "LLaVA-OneVision-1.5-8B": 25.15,
-                "LLaVA-OneVision-1.5-4B": 23.53,
-                "Qwen2.5-VL-3B": 21.27,
-            },
+            "Qwen2.5-VL-7B 32.83, LLaVA-OneVision-1.5-8B 25.15, LLaVA-OneVision-1.5-4B 23.53, Qwen2.5-VL-3B 21.27",
         ),
     )
     schema = schema_of({"string": "id options answer subject", "image": "image"})

@@ -30,8 +30,8 @@ class InfoVQA(DocVQA):
     n_rows: ClassVar[Mapping[str, int]] = {"validation": 2801, "test": 3288}
     task = 3
     published = (
-        *printed("LLaVA model zoo, test split", {"LLaVA-1.5-7B": 25.8, "LLaVA-1.5-13B": 29.4}),
-        *printed("arXiv 2409.17146 (Molmo), test split", {"Cambrian-1-8B": 41.6, "Cambrian-1-34B": 46.0}),
+        *printed("LLaVA model zoo, test split", "LLaVA-1.5-7B 25.8, LLaVA-1.5-13B 29.4"),
+        *printed("arXiv 2409.17146 (Molmo), test split", "Cambrian-1-8B 41.6, Cambrian-1-34B 46.0"),
     )
     schema = schema_of(
         {

@@ -32,17 +32,17 @@ class EmbSpatial(Lettered):
     typical_chance = 25.0
     official_note = "the authors released no scorer: this is the rule of lmms-eval"
     published = (
-        *printed("Qwen3-VL technical report", {"Qwen3-VL-4B": 79.6, "Qwen3-VL-8B": 78.5}),
-        *printed("EASI leaderboard, its own reader", {"Qwen3-VL-4B": 78.70, "Qwen3-VL-8B": 77.70}),
+        *printed("Qwen3-VL technical report", "Qwen3-VL-4B 79.6, Qwen3-VL-8B 78.5"),
+        *printed("EASI leaderboard, its own reader", "Qwen3-VL-4B 78.70, Qwen3-VL-8B 77.70"),
         *printed(
             "README of HY-Embodied, with its own settings",
-            {"HY-Embodied-0.5-2B": 82.8, "Qwen3-VL-2B": 75.9, "RoboBrain-2.5-4B": 73.8, "MiMo-Embodied-7B": 76.2},
+            "HY-Embodied-0.5-2B 82.8, Qwen3-VL-2B 75.9, RoboBrain-2.5-4B 73.8, MiMo-Embodied-7B 76.2",
         ),
         *printed(
             "model card of Qwen3.5-397B-A17B",
-            {"Qwen3.5-397B-A17B": 84.5, "GPT-5.2": 81.3, "Claude Opus 4.5": 75.7, "Gemini 3 Pro": 61.2},
+            "Qwen3.5-397B-A17B 84.5, GPT-5.2 81.3, Claude Opus 4.5 75.7, Gemini 3 Pro 61.2",
         ),
-        *printed("lmms-eval, its own reader", {"Qwen3-VL-4B": 76.81, "Qwen3-VL-8B": 77.42}),
+        *printed("lmms-eval, its own reader", "Qwen3-VL-4B 76.81, Qwen3-VL-8B 77.42"),
     )
     schema = schema_of(
         {

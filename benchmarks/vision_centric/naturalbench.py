@@ -43,21 +43,9 @@ class NaturalBench(Benchmark):
     answers_may_be_absent = True
     published = printed(
         "arXiv 2410.14669, Table 1, G-Acc",
-        {
-            "human": 92.1,
-            "OpenAI o3": 55.1,
-            "Gemini 2.5 Pro": 47.3,
-            "GPT-4o": 39.6,
-            "Qwen2-VL-72B": 36.9,
-            "Qwen2-VL-7B": 29.1,
-            "LLaVA-OneVision-7B": 28.8,
-            "Cambrian-1-34B": 26.6,
-            "GPT-4V": 26.2,
-            "Cambrian-1-13B": 25.5,
-            "Cambrian-1-8B": 19.4,
-            "LLaVA-1.5-13B": 14.8,
-            "LLaVA-1.5-7B": 12.7,
-        },
+        "human 92.1, OpenAI o3 55.1, Gemini 2.5 Pro 47.3, GPT-4o 39.6, Qwen2-VL-72B 36.9, Qwen2-VL-7B 29.1, "
+        "LLaVA-OneVision-7B 28.8, Cambrian-1-34B 26.6, GPT-4V 26.2, Cambrian-1-13B 25.5, Cambrian-1-8B 19.4, "
+        "LLaVA-1.5-13B 14.8, LLaVA-1.5-7B 12.7",
     )
     schema = schema_of({"int64": "Index", "image": "Image", "string": "Question Answer Question_Type"})
 

@@ -47,10 +47,10 @@ class ThreeDSRBench(Lettered):
     max_new_tokens = 4096
     typical_chance = 21.0
     published = (
-        *printed("circular accuracy, via EASI", {"Qwen2.5-VL-3B": 43.9, "Qwen2.5-VL-7B": 48.4}),
-        *printed("plain accuracy, as its authors print it", {"Cambrian-S-7B": 54.8}),
-        *printed("circular accuracy, EASI rerun", {"Cambrian-S-7B": 51.94}),
-        *printed("third party, people", {"human": 95.7}),
+        *printed("circular accuracy, via EASI", "Qwen2.5-VL-3B 43.9, Qwen2.5-VL-7B 48.4"),
+        *printed("plain accuracy, as its authors print it", "Cambrian-S-7B 54.8"),
+        *printed("circular accuracy, EASI rerun", "Cambrian-S-7B 51.94"),
+        *printed("third party, people", "human 95.7"),
     )
     schema = schema_of(
         {

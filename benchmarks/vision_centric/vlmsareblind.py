@@ -43,16 +43,8 @@ class VLMsAreBlind(Benchmark):
     gold_columns = ("groundtruth",)
     published = printed(
         "README of lmms-eval",
-        {
-            "GPT-4o": 50.23,
-            "Gemini-1.5 Pro": 58.48,
-            "Claude 3 Sonnet": 45.73,
-            "Claude 3.5 Sonnet": 77.84,
-            "Qwen3-VL-2B": 41.99,
-            "Qwen3-VL-4B": 57.85,
-            "Qwen3-VL-8B": 59.38,
-            "random guess": 24.0,
-        },
+        "GPT-4o 50.23, Gemini-1.5 Pro 58.48, Claude 3 Sonnet 45.73, Claude 3.5 Sonnet 77.84, Qwen3-VL-2B 41.99, "
+        "Qwen3-VL-4B 57.85, Qwen3-VL-8B 59.38, random guess 24.0",
     )
     schema = schema_of({"string": "task prompt groundtruth metadata", "image": "image"})
 

@@ -40,11 +40,11 @@ class VStar(Lettered):
     published = (
         *printed(
             "arXiv 2312.14135, overall accuracy, not checked against the paper; LLaVA with the lowest-loss method",
-            {"SEAL": 75.39, "GPT-4V": 54.97, "LLaVA-1.5-7B": 48.68, "random choice": 35.99},
+            "SEAL 75.39, GPT-4V 54.97, LLaVA-1.5-7B 48.68, random choice 35.99",
         ),
         *printed(
             "model card of Qwen3.5-397B-A17B, without tools",
-            {"Qwen3.5-397B-A17B": 91.1, "Gemini 3 Pro": 88.0, "Qwen3-VL-235B-A22B": 85.9, "GPT-5.2": 75.9},
+            "Qwen3.5-397B-A17B 91.1, Gemini 3 Pro 88.0, Qwen3-VL-235B-A22B 85.9, GPT-5.2 75.9",
         ),
     )
     schema = schema_of({"image": "image", "string": "text category question_id label"})
