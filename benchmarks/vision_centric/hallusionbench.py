@@ -2,14 +2,15 @@
 
 Prompt: the question alone; the setting `suffix` adds a request for the word.
 Score: the mean of aAcc (rows), fAcc (figures) and qAcc (questions over their figures), x100. Keys hold the category VD
-or VS, which two harnesses drop: `ocr` exists in both with the same numbers, so their groups merge. Rows without a
-figure (178) are added by `rows=all`; beside the headline stand the figures for rows with and without image.
+or VS, which two harnesses drop: `ocr` exists in both with the same numbers, so their groups merge, and leaderboards
+print that mean (`score_merged`). Rows without a figure (178) are added by `rows=all`; beside the headline stand the
+figures for rows with and without image.
 Released scorer: the authors ask GPT-4; the rule is VLMEvalKit's, exactly one of the words yes and no.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from cambrian_eval.artist import Artist, MiniRow, schema_of
@@ -30,6 +31,8 @@ from cambrian_eval.scoring import released_words
 
 from ..kinds import YesOrNo
 
+Key = Callable[[Sample], tuple[Any, ...] | None]
+"""What a sample is grouped by; None leaves it out."""
 ROWS = {"image": ("image", 951), "all": ("image+non_image", 1129)}
 SUFFIX = "Please answer YES or NO without an explanation."
 LEADERBOARD = "leaderboard of the authors, graded by GPT-4, mean of aAcc, fAcc and qAcc over all 1,129 rows"
@@ -111,7 +114,9 @@ class HallusionBench(YesOrNo):
         for i, g in enumerate(graded):
             with_image = "with image" if g.sample.extra["visual_input"] != "0" else "without image"
             found += [Unit(stratum, g.verdict.value, (i,)) for stratum in ("rows", with_image)]
-        for stratum, key in (("figures", _figure), ("pairs", _question), ("easy", _easy), ("hard", _hard)):
+        keys: dict[str, Key] = {"figures": _figure, "pairs": _question, "easy": _easy, "hard": _hard}
+        keys |= {"merged figures": _without_category(_figure), "merged pairs": _without_category(_question)}
+        for stratum, key in keys.items():
             found += [whole_group(graded, members, stratum) for members in grouped(graded, key)]
         return found
 
@@ -125,6 +130,8 @@ class HallusionBench(YesOrNo):
         names = {"aAcc": "rows", "fAcc": "figures", "qAcc": "pairs", "qAcc_easy": "easy", "qAcc_hard": "hard"}
         names |= {"aAcc_with_image": "with image", "aAcc_without_image": "without image"}
         found = {name: {stratum: 100.0} for name, stratum in names.items() if stratum in strata}
+        merged = [s for s in ("rows", "merged figures", "merged pairs") if s in strata]
+        found["score_merged"] = {part: 100.0 / len(merged) for part in merged}
         return {"score": {part: 100.0 / len(parts) for part in parts}} | found
 
     def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:
@@ -164,6 +171,16 @@ def _figure(sample: Sample) -> tuple[Any, ...] | None:
 
 def _question(sample: Sample) -> tuple[Any, ...]:
     return sample.tags["subcategory"], sample.extra["set_id"], sample.extra["question_id"]
+
+
+def _without_category(key: Key) -> Key:
+    """The key of a figure or question with the subcategory alone."""
+
+    def merged(sample: Sample) -> tuple[Any, ...] | None:
+        found = key(sample)
+        return found and (str(found[0]).split(" ", 1)[1], *found[1:])
+
+    return merged
 
 
 def _easy(sample: Sample) -> tuple[Any, ...] | None:

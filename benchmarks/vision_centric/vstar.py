@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from cambrian_eval.artist import Artist, MiniRow, schema_of
-from cambrian_eval.benchmark import LETTER_SENTENCE, Category, HubSource, PromptStyle, printed
+from cambrian_eval.benchmark import LETTER_SENTENCE, Category, HubSource, Mirror, PromptStyle, printed
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import images
 from cambrian_eval.json_input import parse_object
@@ -59,6 +59,7 @@ class VStar(Lettered):
             ("image", "text", "category", "label"),
             revision="d9ae62c903da0c98336e85c5ee89cd863b04b4da",
             files=(TABLE, "direct_attributes/*", "relative_position/*"),
+            mirrors=(Mirror("lmms-lab-encoder/vstar-bench"),),
         )
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:

@@ -100,6 +100,8 @@ def test_hallusionbench_keeps_the_two_categories_apart() -> None:
     assert found.breakdown["fAcc"] == pytest.approx(200 / 3)
     assert found.breakdown["qAcc"] == 75.0
     assert found.score == pytest.approx((80 + 200 / 3 + 75) / 3)
+    # Without the category: figure 1 wrong, figure 2 right; question 0 right, question 1 wrong.
+    assert found.breakdown["score_merged"] == pytest.approx((80 + 50 + 50) / 3)
     assert found.breakdown["qAcc_easy"] == 75.0 and found.breakdown["qAcc_hard"] == 100.0
     # chance: rows 1/2; figures 1/4, 1/2, 1/4; questions 1/4, 1/2, 1/2, 1/2
     assert found.chance == pytest.approx(100 * (1 / 2 + 1 / 3 + 7 / 16) / 3)
