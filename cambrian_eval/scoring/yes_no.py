@@ -113,9 +113,15 @@ def read(reply: Reply, question: str = "") -> Reading[str]:
 
 _SAID_NO = re.compile(r"[\W_]*(?:nope|nah)\b", re.IGNORECASE)
 _ASKS = re.compile(r"(?:is|are|was|were|does|do|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
+_SETTING = re.compile(
+    r"(?:according to|based on|for|from|in|given|among|after|before)\b[^?]{0,200}?,\s*", re.IGNORECASE
+)
+"""What a question begins with before it asks: "According to the map, "."""
+_SYMBOL = re.compile(r"[<>≤≥]")
+_SAME, _DIFFERENT = re.compile(r"\b(?:same|equal)\b", re.IGNORECASE), re.compile(r"\bdifferent\b", re.IGNORECASE)
 _HEDGED = re.compile(
     r"\b(?:if|whether|may|might|could|possibly|perhaps|maybe|should|unclear|appears? to|seems? to|suggests?"
-    r"|assum\w+|likely)\b",
+    r"|assum\w+|likely|conclusively|definitively|perceiv\w+)\b",
     re.IGNORECASE,
 )
 _COMPARED = re.compile(r"\b(?:more|less|fewer|most|least|\w{2,}(?:er|est))\b", re.IGNORECASE)
@@ -129,7 +135,8 @@ def stance(said: str, question: str) -> str | None:
     >>> stance("The function is not continuous.", "Is the function continuous?")
     'No'
     """
-    asked = next((s for s in reversed(sentences(clean(question))) if _ASKS.match(s)), "")
+    pieces = (_SETTING.sub("", s, count=1) if _SETTING.match(s) else s for s in reversed(sentences(clean(question))))
+    asked = next((s for s in pieces if _ASKS.match(s)), "")
     words = wording.content(asked)
     if len(words) < 1 or wording.denies(asked) or wording.refusal(said):
         return None
@@ -140,6 +147,10 @@ def stance(said: str, question: str) -> str | None:
         share = wording.echoes(piece, words)
         hedged = any(m[0] not in asked for m in _HEDGED.finditer(piece))
         if share < best or hedged or piece.endswith("?") or _turned(piece, asked_of, standard):
+            continue
+        if not set(_SYMBOL.findall(asked)) <= set(_SYMBOL.findall(piece)):
+            continue
+        if _SAME.search(piece) and _DIFFERENT.search(piece):
             continue
         if not compared <= {quality.casefold() for quality in _COMPARED.findall(piece)}:
             continue

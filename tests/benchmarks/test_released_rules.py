@@ -249,6 +249,27 @@ def test_hallusionbench(response: str, gold: str, official: float, fuzzy: float 
     check("hallusionbench", row, response, official, fuzzy)
 
 
+@pytest.mark.parametrize(
+    ("question", "response", "said"),
+    [
+        ("For the given image, are the tiles A and B the same color?", "The tiles A and B are the same color.", "1"),
+        ("According to the map, is the lake in Utah?", "The lake is not in Utah.", "0"),
+        ("Is the sum of the angles < 180?", "The sum of the angles is 180.", None),
+        (
+            "Are the two circles different?",
+            "They look different to most people when the two circles are the same.",
+            None,
+        ),
+        ("Does the player make a dunk?", "The images do not conclusively show the player make a dunk.", None),
+    ],
+)
+def test_hallusionbench_statements_without_yes_or_no(question: str, response: str, said: str | None) -> None:
+    keys = {"category": "VD", "subcategory": "ocr", "visual_input": "1", "set_id": "0", "figure_id": "1"}
+    for gold in "01":
+        row = {**keys, "question_id": "0", "question": question, "gt_answer": gold}
+        assert grade("hallusionbench", row, response).value == float(said == gold)
+
+
 THREE_D = {"index": 1, "qid": "VIN6MS3J", "question": "Consider the real-world 3D locations. Which is higher?"}
 
 
