@@ -123,13 +123,14 @@ def _own_line(said: str, table: OptionTexts) -> str | None:
 
 
 def _announced(said: str, table: OptionTexts) -> str | None:
-    """The only option whose own line, as in the list of options, stands alone after a line that ends in a colon."""
+    """The only line that begins with a label, where it is an option's own line and follows one that ends in a colon."""
     if len(said) > LONGEST_ANNOUNCEMENT:
         return None
     lines = [line.strip(" *_") for line in said.splitlines() if line.strip(" *_")]
-    own = [_own_line(line.rstrip("."), table) for line in lines]
-    places = [i for i, letter in enumerate(own) if letter]
-    return own[places[0]] if len(places) == 1 and lines[places[0] - 1].endswith(":") and places[0] else None
+    labelled = [i for i, line in enumerate(lines) if (m := _LINE.match(line)) and m[1].upper() in table.letters]
+    if len(labelled) != 1 or not labelled[0] or not lines[labelled[0] - 1].endswith(":"):
+        return None
+    return _own_line(lines[labelled[0]].rstrip("."), table)
 
 
 LONGEST_ANNOUNCEMENT = 5_000
