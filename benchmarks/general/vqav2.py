@@ -98,7 +98,11 @@ class VQAv2(TenAnswers):
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Which rows and which split."""
-        rows = "the fixed subset of 5,000 questions (vqav2:full asks all)" if self.settings["rows"] != "full" else "all"
+        rows = (
+            "the fixed subset of 5,000 questions (vqav2:full asks all)"
+            if self.settings["rows"] != "full"
+            else "all questions"
+        )
         return (f"validation split, {rows}; published figures are mostly on test-dev",)
 
     def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:
