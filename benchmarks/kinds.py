@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import letter, vqa, yes_no
+from cambrian_eval.scoring import letter, number, phrase, vqa, yes_no
 from cambrian_eval.scoring.reply import Reply
 
 
@@ -36,7 +36,22 @@ class TenAnswers(Benchmark):
     metric = "soft accuracy over ten human answers"
     max_new_tokens = 128
     typical_chance = 0.0
+    kind_tag: ClassVar[str] = ""
+    """The tag that says whether people answered "yes/no" or a "number": then sentences are read for those."""
 
     def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """Soft accuracy by the careful normalizer, of the answer or else of what it declares."""
-        return vqa.grade(Reply(reply), sample.answers)
+        """Soft accuracy by the careful normalizer: of the answer, of what it declares, or of what it says by kind."""
+        said = Reply(reply)
+        found = vqa.grade(said, sample.answers)
+        if found.value or found.outcome != "read" or not self.kind_tag:
+            return found
+        kind = sample.tags.get(self.kind_tag)
+        if kind == "yes/no":
+            text = (yes_no.read(said, sample.question).value or "").lower()
+        elif kind == "number":
+            read = number.read(said, sample.question).value
+            text = "" if read is None else f"{read.value:g}"
+        else:
+            text = phrase.words(said.own) if len(said.own) <= phrase.LONGEST else ""  # without a leading "it is"
+        value = vqa.soft_accuracy(text, sample.answers, vqa.careful) if text else 0.0
+        return Verdict(value, text, "soft accuracy: what the sentence says") if value else found

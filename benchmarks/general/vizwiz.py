@@ -8,6 +8,7 @@ Released scorer: the TextVQA evaluator on lower-cased texts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -20,6 +21,11 @@ from cambrian_eval.scoring.reply import Reply
 
 from ..kinds import TenAnswers
 
+_DECLINES = re.compile(
+    r"\b(?:not|n't)\s(?:possible|clear|legible|readable)\b|\btoo (?:blurry|blurred|dark|small|bright)\b"
+    r"|^\W*(?:unknown|unclear|illegible|unreadable)\W*$",
+    re.IGNORECASE,
+)
 INSUFFICIENT = "When the provided information is insufficient, respond with 'Unanswerable'."
 
 
@@ -28,6 +34,7 @@ class VizWiz(TenAnswers):
 
     name = "vizwiz"
     title = "VizWiz-VQA (val)"
+    kind_tag = "category"
     category: ClassVar[Category] = "General"
     paper = "Gurari et al. VizWiz Grand Challenge: Answering Visual Questions from Blind People. CVPR 2018"
     published = printed(
@@ -66,7 +73,7 @@ class VizWiz(TenAnswers):
     def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """Soft accuracy by the careful normalizer; a refusal means unanswerable."""
         found = super().fuzzy(sample, reply)
-        if not found.value and wording.refusal(Reply(reply).own):
+        if not found.value and (wording.refusal(said := Reply(reply).own) or _DECLINES.search(said)):
             value = vqa.soft_accuracy("unanswerable", sample.answers, vqa.careful)
             return Verdict(value, "unanswerable", "soft accuracy: the response declines to answer")
         return found

@@ -30,6 +30,7 @@ class VQAv2(TenAnswers):
 
     name = "vqav2"
     title = "VQAv2 (val)"
+    kind_tag = "answer_type"
     category: ClassVar[Category] = "General"
     paper = "Goyal et al. Making the V in VQA Matter. CVPR 2017"
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"full": {"rows": "full"}, "subset": {"rows": "subset"}}

@@ -198,12 +198,34 @@ def test_vqav2(response: str, golds: list[str], official: float, fuzzy: float) -
 
 
 @pytest.mark.parametrize(
+    ("kind", "response", "golds", "fuzzy"),
+    [
+        ("yes/no", "Yes, it is.", ["yes"] * 9 + ["no"], 1),
+        ("yes/no", "There is no dog.", ["no"] * 10, 1),
+        ("yes/no", "There is no dog.", ["yes"] * 10, 0),
+        ("number", "There are two dogs.", ["2"] * 2 + ["3"] * 8, 0.6),
+        ("number", "12 dogs", ["2"] * 10, 0),
+        ("other", "It is a dog.", ["dog"] * 10, 1),
+        ("other", "It is a brown dog.", ["dog"] * 10, 0),
+        ("other", "There are two", ["2"] * 10, 1),
+    ],
+)
+def test_vqav2_sentences(kind: str, response: str, golds: list[str], fuzzy: float) -> None:
+    answers = [{"answer": g, "answer_confidence": "yes", "answer_id": i} for i, g in enumerate(golds)]
+    row = {"question_id": 1, "image_id": 2, "question": "Is there a dog?", "answers": answers, "answer_type": kind}
+    check("vqav2", row, response, 0, fuzzy)
+
+
+@pytest.mark.parametrize(
     ("response", "golds", "official", "fuzzy"),
     [
         ("Unanswerable", ["unanswerable"] * 4 + ["coke"] * 6, 1, 1),
         ("coke", ["unanswerable"] * 7 + ["coke"] * 3, 0.9, 0.9),
         ("Coke.", ["unanswerable"] * 8 + ["coke"] * 2, 0.6, 0.6),
         ("I cannot tell.", ["unanswerable"] * 10, 0, 1),
+        ("The image is too blurry to tell.", ["unanswerable"] * 10, 0, 1),
+        ("It is not possible to determine.", ["unanswerable"] * 2 + ["coke"] * 8, 0, 0.6),
+        ("It is a coke.", ["coke"] * 10, 0, 1),
         ("coke", ["coke"] * 9, 0, None),  # the released code insists on ten answers
     ],
 )
