@@ -142,9 +142,9 @@ def parallel_sentence(found: Analysis) -> str:
     p = found.parallel
     assert p is not None
     first = f"{number(p.eigenvalues[0], 1)} {between(p.low[0], p.high[0], 1)}"
-    number = "1 component is" if p.count == 1 else f"{p.count or 'no'} components are"
+    components = "1 component is" if p.count == 1 else f"{p.count or 'no'} components are"
     return (
-        f"Number of components (parallel analysis of the correlation matrix): {number} larger than chance, also in "
+        f"Number of components (parallel analysis of the correlation matrix): {components} larger than chance, also in "
         f"{p.share:.0%} of resamples. The first eigenvalue is {first} of {len(p.eigenvalues)}; chance gives "
         f"{number(p.threshold[0], 1)}."
     )
@@ -158,8 +158,8 @@ def position_sentence(found: Positions) -> str:
     span = float(np.ptp(found.components.xy, axis=0).max())
     return (
         f"Least certain position: {names[least]}, whose region (95 % of {found.resamples} resamples, rotated onto the "
-        f"plane) is {number(lengths[least], 1)} long; most certain: {names[most]}, {number(lengths[most], 1)}. All positions lie "
-        f"within {number(span, 1)}."
+        f"plane) is {number(lengths[least])} long; most certain: {names[most]}, {number(lengths[most])}. All positions "
+        f"lie within {number(span)}."
     )
 
 
@@ -240,8 +240,8 @@ def redundancy_sentences(found: Redundancy | None) -> list[str]:
         lines.append(f"The fewest benchmarks that keep the ranking {judged}:")
     names = ", ".join(entry(b).short for b in chosen.benchmarks)
     lines[-1] += (
-        f" {len(chosen.benchmarks)} ({names}): {number(chosen.held_out, 2)} {between(chosen.low, chosen.high)} (95 % of "
-        f"halves); as many at random: {number(chosen.at_random, 2)}."
+        f" {len(chosen.benchmarks)} ({names}): {number(chosen.held_out, 2)} {between(chosen.low, chosen.high)} (95 % "
+        f"of halves); as many at random: {number(chosen.at_random, 2)}."
     )
     return lines
 
@@ -261,8 +261,8 @@ def missing_sentences(found: missing.Completion | None) -> list[str]:
     low, high = wilson(inside, checked) or (math.nan, math.nan)
     lines.append(
         f"Check: of {checked} known scores, each predicted without itself, {found.coverage:.0%} "
-        f"{between_shares(low, high)} are in their 90 % interval. The error is {number(found.error, 2)} standard deviations "
-        f"of a benchmark; that of a row-plus-column table is {number(found.baseline, 2)} (ratio "
+        f"{between_shares(low, high)} are in their 90 % interval. The error is {number(found.error, 2)} standard "
+        f"deviations of a benchmark; that of a row-plus-column table is {number(found.baseline, 2)} (ratio "
         f"{number(found.error / found.baseline, 2)} {between(*found.ratio)})."
     )
     return lines

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cambrian_eval.numbers import number
-
 from .. import style
 from ..catalogue import entry
 from ..figure import Figure, option
