@@ -25,7 +25,8 @@ def coverage(models: int, r: float, tables: int) -> tuple[float, float]:
     truth = np.full((k, k), r) + (1 - r) * np.eye(k)
     partial = partial_of_others(truth)
     pairs = np.triu_indices(k, 1)
-    plain_inside, partial_inside = [], []
+    plain_inside: list[bool] = []
+    partial_inside: list[bool] = []
     for seed in range(tables):
         values = 50 + 5 * np.random.default_rng(seed).multivariate_normal(np.zeros(k), truth, models)
         rows = (dict(zip(BENCHMARKS, map(float, row), strict=True)) for row in values)

@@ -1,6 +1,6 @@
 """Predicted scores against the paper's: cells of its tables are left out and predicted from the rest.
 
-    python tools/check_missing_scores.py            # the table of docs/analysis.md; about 20 seconds
+    python tools/check_missing_scores.py            # the table of docs/analysis.md; about a minute
 
 Two patterns: a random tenth of the cells, and half of the scores of every fifth model. Prints how many of the 90 %
 intervals contain the score, and the error beside that of the row-plus-column baseline, both as root mean square in
@@ -36,11 +36,16 @@ def half_models(known: Mask, rng: np.random.Generator) -> Mask:
     return out
 
 
-def check(name: str, pattern: Callable[[Mask, np.random.Generator], Mask], repeats: int) -> tuple[int, float, ...]:
+def check(
+    name: str, pattern: Callable[[Mask, np.random.Generator], Mask], repeats: int
+) -> tuple[int, float, float, float, float]:
     """Cells left out, coverage, error, error of the baseline, and the median width of an interval."""
     values = from_published(name).values
     known, spread = ~np.isnan(values), np.nanstd(values, axis=0)
-    inside, errors, baseline, widths = [], [], [], []
+    inside: list[bool] = []
+    errors: list[float] = []
+    baseline: list[float] = []
+    widths: list[float] = []
     for seed in range(repeats):
         out = pattern(known, np.random.default_rng(seed))
         seen = known & ~out
@@ -50,8 +55,8 @@ def check(name: str, pattern: Callable[[Mask, np.random.Generator], Mask], repea
         errors += ((found.mean - values) / spread)[out].tolist()
         baseline += ((simple - values) / spread)[out].tolist()
         widths += (2 * found.half / spread)[out].tolist()
-    rms = [float(np.sqrt(np.mean(np.square(e)))) for e in (errors, baseline)]
-    return len(inside), float(np.mean(inside)), *rms, float(np.median(widths))
+    error, simple_error = (float(np.sqrt(np.mean(np.square(e)))) for e in (errors, baseline))
+    return len(inside), float(np.mean(inside)), error, simple_error, float(np.median(widths))
 
 
 def main() -> None:
