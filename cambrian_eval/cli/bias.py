@@ -145,13 +145,14 @@ def _signed(points: float) -> str:
 
 def _print(found: Study, settings: Settings) -> None:
     from cambrian_eval.cli import output
+    from cambrian_eval.numbers import number
 
     free = "" if not found.free else f", {found.free:,} with free answers (chance 0)"
     print(f"\n{found.benchmark}: {found.rows:,} rows, {found.images:,} images or groups{free}")
     rows = [["predictor", "accuracy", "chance", "margin", "95% interval", "score"]]
     for a in (*found.accuracies, found.test.accuracy):
         span = "-" if a.interval is None else f"{_signed(a.interval[0])} .. {_signed(a.interval[1])}"
-        cells = [f"{a.accuracy:.1f}", f"{a.chance:.1f}", _signed(a.margin), span, output.number(a.score)]
+        cells = [f"{a.accuracy:.1f}", f"{a.chance:.1f}", _signed(a.margin), span, number(a.score)]
         rows.append([a.predictor, *cells])
     print(output.table(rows, right=(1, 2, 3, 4, 5)))
     if found.score_of_chance is not None:
@@ -166,10 +167,10 @@ def _print(found: Study, settings: Settings) -> None:
 
 def sentence(found: Study, limit: float) -> str:
     """The finding in words."""
-    from cambrian_eval.cli import output
+    from cambrian_eval.numbers import p_equals
 
-    best, p = found.best, output.probability(found.p_holm)
-    by = f"{best.predictor} {_signed(best.margin)}, p {p if p.startswith('<') else f'= {p}'}"
+    best = found.best
+    by = f"{best.predictor} {_signed(best.margin)}, {p_equals(found.p_holm)}"
     if found.finding == "biased":
         return f"in part solvable without the image ({by})"
     if found.finding == "within the margin":
