@@ -183,7 +183,7 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
             cells[named.name][r.benchmark] = r.score
             if r.interval is not None:
                 intervals[named.name, r.benchmark] = r.interval
-            if not r.complete:
+            if r.partial:
                 partial.append(r)
         if not cells[named.name]:
             raise UserError(

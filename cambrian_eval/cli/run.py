@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from cambrian_eval.running.runner import Engine
     from cambrian_eval.running.settings import RunOutcome
+    from cambrian_eval.running.stopping import Until
 
 
 def _config(context: typer.Context, value: Path | None) -> Path | None:
@@ -59,6 +60,14 @@ def run(
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),
     official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     limit: int = typer.Option(None, min=1, help="Run only the first N samples of each benchmark; pairs stay whole."),
+    until: float = typer.Option(
+        None, metavar="POINTS", help="Stop a benchmark when its 95 % interval is at most so many points to each side."
+    ),
+    against: Path = typer.Option(None, metavar="RUN", help="The run that --until-different compares with."),
+    until_different: bool = typer.Option(
+        False, help="Stop a benchmark when its difference from --against is established, or smaller than --margin."
+    ),
+    margin: float = typer.Option(None, metavar="POINTS", help="Largest difference that does not matter. [default: 1]"),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; repeatable."),
     seed: int = typer.Option(0, help="Random seed."),
     max_new_tokens: int = typer.Option(None, min=1, help="Maximum response length instead of the benchmark's own."),
@@ -206,6 +215,7 @@ def run(
             for name in {**asked.settings, **own_settings}
         },
         shard=None if shard is None else Shard.parse(shard),
+        until=_rule(until, against, until_different, margin),
         offline=offline,
         **applied(chosen, given),
         cache=cache,
@@ -274,6 +284,20 @@ def run(
     _report(outcome, outcome.run.info["model"]["spec"], json, code, max_failures)
     notice.ended(outcome, code)
     raise typer.Exit(code)
+
+
+def _rule(until: float | None, against: Path | None, different: bool, margin: float | None) -> Until | None:
+    """The rule that stops a benchmark; flags that need each other are refused alone."""
+    from cambrian_eval.errors import UserError
+    from cambrian_eval.running.stopping import MARGIN, Until
+
+    if different != (against is not None):
+        raise UserError("--until-different and --against RUN belong together; give both")
+    if margin is not None and not different:
+        raise UserError("--margin belongs to --until-different")
+    if until is None and not different:
+        return None
+    return Until(until, against, MARGIN if margin is None else margin)
 
 
 def _named_values(texts: Sequence[str]) -> dict[str, str]:

@@ -82,15 +82,7 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
     shared = [s for s in a.samples(name) if s.id in verdicts_a and s.id in verdicts_b]
     theirs = {s.id: s for s in b.samples(name)}
     for sample in shared:
-        other = theirs[sample.id]
-        if (sample.question, sample.answers, sample.choices) != (
-            other.question,
-            other.answers,
-            other.choices,
-        ):
-            raise UserError(
-                f"{name}: sample {sample.id} is a different question in {b.path}; the runs used different data"
-            )
+        check_equal(name, sample, theirs[sample.id], b)
     if not shared:
         raise UserError(f"{name}: the two runs have no sample in common")
     if not any(s.answers for s in shared):
@@ -115,6 +107,14 @@ def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scor
         is_whole = is_whole and len(verdicts) == len(shared)
         _check_stored(run, Cell(name, condition), scorer, score if is_whole else None)
     return Comparison(name, paired, 1.0, len(verdicts_a) - len(shared), len(verdicts_b) - len(shared))
+
+
+def check_equal(name: str, sample: Sample, other: Sample, run: Run) -> None:
+    """Two runs are compared on equal questions only; `other` is that of `run`."""
+    if (sample.question, sample.answers, sample.choices) != (other.question, other.answers, other.choices):
+        raise UserError(
+            f"{name}: sample {sample.id} is a different question in {run.path}; the runs used different data"
+        )
 
 
 def _check_images(a: Run, b: Run, cell: Cell, ids: Sequence[str]) -> None:
