@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.errors import UserError
@@ -11,6 +11,7 @@ from cambrian_eval.results.comparison import check_equal
 from cambrian_eval.results.grading import responses_of, usable_scorers, verdicts_of
 from cambrian_eval.results.sequences import TARGETS, Bounds, bounds
 from cambrian_eval.results.shares import Shares
+from cambrian_eval.running.runner import Engine
 from cambrian_eval.running.settings import Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.stopping import Stop, Until, Watch, in_blocks
@@ -23,18 +24,15 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float64]
 
-LOOKS = 200
-"""How often a benchmark is looked at, at most: the bounds take a few milliseconds."""
 
-
-def check_rule(settings: Settings, benchmarks: Sequence[Benchmark], engine: Mapping[str, Any], batches: bool) -> None:
+def check_rule(settings: Settings, benchmarks: Sequence[Benchmark], engine: Engine, batches: bool) -> None:
     """Refuses a rule where it cannot be applied; called before anything is loaded."""
     if settings.until is None:
         return
     rule = "--until" if settings.until.against is None else "--until-different"
     for given, flag in (
         (settings.shard is not None, "--shard"),
-        (engine.get("name") == "ray", "--engine ray"),
+        (not getattr(engine, "in_order", True), "--engine ray"),
         (batches, "--batch-api"),
     ):
         if given:
@@ -71,7 +69,6 @@ class _Rule:
         self._samples = {s.id: s for s in samples}
         self._verdicts: dict[str, dict[int, Verdict]] = {s.id: {} for s in samples}
         self._values: list[float] = []
-        self._every = max(1, len(blocks) // LOOKS)
 
     def take(self, record: Record) -> bool:
         """One more response; looks where enough blocks have been completed in their order."""
@@ -80,7 +77,7 @@ class _Rule:
             while self.stop is None and self._complete():
                 self._add(len(self._values))
                 n = len(self._values)
-                if n % self._every == 0 and n < len(self.shares.blocks) and self.shares.all_strata_in(n):
+                if n in self.shares.population.looks and self.shares.all_strata_in(n):
                     self._look(n)
         return self.stop is not None
 

@@ -124,7 +124,7 @@ def evaluate(
 
     shown = progress or Silent()
     driver = engine or LocalEngine()
-    check_rule(settings, plan, driver.facts(), bool((options or {}).get("batch_api")))
+    check_rule(settings, plan, driver, bool((options or {}).get("batch_api")))
     until = settings.until
     rule = None if until is None else partial(watch, settings, until)
 

@@ -32,8 +32,10 @@ MOST_BET = 0.75
 """The largest share of the wealth that one block may lose."""
 PRIOR_VARIANCE = 0.25
 """The variance that is assumed of the first block; it weighs as much as one block."""
-TARGETS = (0.005, 0.01, 0.02, 0.04, 0.08)
+TARGETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 """Half-widths, as shares of the full score, that bets are spread over where none is wanted in particular."""
+LOOKS = 200
+"""How often a benchmark is looked at, at most: bounds take a few milliseconds."""
 PRECISION = 1e-5
 """Bounds are found to this share of the full score, rounded outwards."""
 
@@ -49,6 +51,12 @@ class Population:
     def n(self) -> int:
         """Number of blocks."""
         return len(self.sizes)
+
+    @property
+    def looks(self) -> range:
+        """After how many blocks bounds are looked at; never after all of them."""
+        every = max(1, self.n // LOOKS)
+        return range(every, self.n, every)
 
 
 def log_wealth(population: Population, values: Array, total: float | Array, target: float) -> Array:
