@@ -34,7 +34,7 @@ PRIOR_VARIANCE = 0.25
 """The variance that is assumed of the first block; it weighs as much as one block."""
 TARGETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 """Half-widths, as shares of the full score, that bets are spread over where none is wanted in particular."""
-LOOKS = 200
+LOOKS = 100
 """How often a benchmark is looked at, at most: bounds take a few milliseconds."""
 PRECISION = 1e-5
 """Bounds are found to this share of the full score, rounded outwards."""
@@ -59,30 +59,43 @@ class Population:
         return range(every, self.n, every)
 
 
+class Game:
+    """What a bettor knows before each of the blocks that came so far, whatever the total."""
+
+    def __init__(self, population: Population, values: Array) -> None:
+        """`values` has the blocks in its last axis; other axes are independent repetitions."""
+        import numpy as np
+
+        t, blocks = values.shape[-1], population.n
+        sizes = population.sizes[:t]
+        zero = np.zeros((*values.shape[:-1], 1))
+        before = np.concatenate([zero, values.cumsum(axis=-1)[..., :-1]], axis=-1)
+        left = 1.0 - np.concatenate([[0.0], sizes.cumsum()[:-1]])
+        guess = (before + 0.5 / blocks) / (1.0 - left + 1.0 / blocks)
+        self._gains = blocks * (values - guess * sizes)
+        squares = np.concatenate([zero, (self._gains**2).cumsum(axis=-1)[..., :-1]], axis=-1)
+        self._variance = (PRIOR_VARIANCE + squares) / np.arange(1, t + 1)
+        self._scale = blocks / (blocks - np.arange(t))
+        self._known = before + guess * left
+        self._most = guess * (blocks * population.sizes.max())
+
+    def factors(self, total: float | Array, target: float) -> Array:
+        """By what each block multiplies the wealth of a bettor on a total that is larger than `total`, as logarithms.
+
+        `total` is one number, or an array that ends in an axis of length 1. `target` is the distance between the total
+        and the bound for which the bets are chosen.
+        """
+        import numpy as np
+
+        fair = self._scale * (total - self._known)
+        distance = target * self._scale
+        bet = np.minimum(distance / (self._variance + distance**2), MOST_BET / np.maximum(fair + self._most, 1e-12))
+        return np.asarray(np.log1p(bet * (self._gains - fair)))
+
+
 def log_wealth(population: Population, values: Array, total: float | Array, target: float) -> Array:
-    """The logarithm of the wealth after each block of a bettor on a total that is larger than `total`.
-
-    `values` has the blocks that came so far in its last axis (other axes: independent repetitions); `total` is one
-    number, or an array that ends in an axis of length 1. `target` is the distance between the total and the bound
-    for which the bets are chosen.
-    """
-    import numpy as np
-
-    t = values.shape[-1]
-    sizes, blocks = population.sizes[:t], population.n
-    zero = np.zeros((*values.shape[:-1], 1))
-    before = np.concatenate([zero, values.cumsum(axis=-1)[..., :-1]], axis=-1)
-    seen = np.concatenate([[0.0], sizes.cumsum()[:-1]])
-    guess = (before + 0.5 / blocks) / (seen + 1.0 / blocks)
-    gains = blocks * (values - guess * sizes)
-    squares = np.concatenate([zero, (gains**2).cumsum(axis=-1)[..., :-1]], axis=-1)
-    variance = (PRIOR_VARIANCE + squares) / np.arange(1, t + 1)
-    remaining = blocks - np.arange(t)
-    fair = blocks / remaining * (total - before - guess * (1.0 - seen))
-    distance = target * blocks / remaining
-    loss = np.maximum(fair + guess * (blocks * population.sizes.max()), 1e-12)
-    bet = np.minimum(distance / (variance + distance**2), MOST_BET / loss)
-    return np.asarray(np.log1p(bet * (gains - fair)).cumsum(axis=-1))
+    """The logarithm of the wealth after each block; see `Game`."""
+    return Game(population, values).factors(total, target).cumsum(axis=-1)
 
 
 def _lower(population: Population, values: Array, targets: Sequence[float], level: float) -> float:
@@ -92,9 +105,10 @@ def _lower(population: Population, values: Array, targets: Sequence[float], leve
     enough = math.log(2.0 / (1.0 - level))  # half of the error for each side
     low = float(values.sum())  # the rest adds nothing, or all of it
     high = min(1.0, low + 1.0 - float(population.sizes[: len(values)].sum()))
+    game = Game(population, values)
 
     def reached(total: float) -> bool:
-        logs = [log_wealth(population, values, total, target)[-1] for target in targets]
+        logs = [game.factors(total, target).sum() for target in targets]
         return float(np.logaddexp.reduce(logs)) - math.log(len(logs)) >= enough
 
     if high - low <= PRECISION or not len(values) or not reached(low + PRECISION):
