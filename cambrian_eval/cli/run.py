@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from cambrian_eval.running.runner import Engine
     from cambrian_eval.running.settings import RunOutcome
-    from cambrian_eval.running.stopping import Until
 
 
 def _config(context: typer.Context, value: Path | None) -> Path | None:
@@ -165,6 +164,7 @@ def run(
     from cambrian_eval.results.evaluation import evaluate
     from cambrian_eval.running.settings import Settings
     from cambrian_eval.running.sharding import Shard
+    from cambrian_eval.running.stopping import rule_of
     from cambrian_eval.safe_text import folder_name
 
     if offline:
@@ -215,7 +215,7 @@ def run(
             for name in {**asked.settings, **own_settings}
         },
         shard=None if shard is None else Shard.parse(shard),
-        until=_rule(until, against, until_different, margin),
+        until=rule_of(until, against, until_different, margin),
         offline=offline,
         **applied(chosen, given),
         cache=cache,
@@ -284,20 +284,6 @@ def run(
     _report(outcome, outcome.run.info["model"]["spec"], json, code, max_failures)
     notice.ended(outcome, code)
     raise typer.Exit(code)
-
-
-def _rule(until: float | None, against: Path | None, different: bool, margin: float | None) -> Until | None:
-    """The rule that stops a benchmark; flags that need each other are refused alone."""
-    from cambrian_eval.errors import UserError
-    from cambrian_eval.running.stopping import MARGIN, Until
-
-    if different != (against is not None):
-        raise UserError("--until-different and --against RUN belong together; give both")
-    if margin is not None and not different:
-        raise UserError("--margin belongs to --until-different")
-    if until is None and not different:
-        return None
-    return Until(until, against, MARGIN if margin is None else margin)
 
 
 def _named_values(texts: Sequence[str]) -> dict[str, str]:

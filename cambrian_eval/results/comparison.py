@@ -14,6 +14,7 @@ from cambrian_eval.results.averages import averages, judges, suite_averages
 from cambrian_eval.results.basis import checked_verdicts, described, key_of, problems, remedy, versions
 from cambrian_eval.results.circumstances import differences
 from cambrian_eval.results.grading import benchmark_of
+from cambrian_eval.results.paired_averages import Part, paired_average
 from cambrian_eval.running.manifest import settings_of, versions_used
 from cambrian_eval.running.stopping import stop_of
 from cambrian_eval.running.store import Cell, Run
@@ -68,15 +69,13 @@ def compare_with_averages(
     partial = [n for n, part in parts.items() if not about[n]["complete"] or part.n < about[n]["samples"]]
     named = {**averages(scores, partial), **suite_averages(scores, partial)}
     return [c for c, _ in found], [
-        AverageComparison(name, one.label, one.members, statistics.paired_average([parts[m] for m in one.members]))
+        AverageComparison(name, one.label, one.members, paired_average([parts[m] for m in one.members]))
         for name, one in named.items()
         if len(one.members) > 1
     ]
 
 
-def _compared(
-    a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
-) -> list[tuple[Comparison, statistics.Part]]:
+def _compared(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str) -> list[tuple[Comparison, Part]]:
     """The comparison of each benchmark, with what an average needs of it."""
     check_conditions((condition_a, condition_b))
     common = [n for n in a.benchmarks() if Cell(n, condition_a) in a.cells() and Cell(n, condition_b) in b.cells()]
@@ -169,7 +168,7 @@ def shared(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer
 
 def _compare(
     a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str
-) -> tuple[Comparison, statistics.Part] | None:
+) -> tuple[Comparison, Part] | None:
     """The comparison of one benchmark; None where its answers are withheld or the scorer cannot score it."""
     if (both := shared(a, b, name, condition_a, condition_b, scorer)) is None:
         return None
@@ -183,7 +182,7 @@ def _compare(
     left, right = (statistics.cluster_table(units, both.formula, cluster_of) for units in (both.a, both.b))
     stops = (stop_of(run.info, Cell(name, condition)) for run, condition in ((a, condition_a), (b, condition_b)))
     looked = any(stop is not None and stop.half_width is None for stop in stops)
-    part = statistics.Part(left, right, average_divisor(name), n)
+    part = Part(left, right, average_divisor(name), n)
     return Comparison(name, paired, 1.0, both.n_a - n, both.n_b - n, looked), part
 
 

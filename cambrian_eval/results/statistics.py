@@ -309,44 +309,8 @@ def paired(
         gaps = (right.sums - left.sums).sum(axis=1)
         p_value, test = exchanged([round(float(gap)) for gap in gaps]), "exact"
     else:
-        p_value, test = _two_sided(exchanges(left, right, seed), score_b - score_a), "permutation"
+        p_value, test = two_sided(exchanges(left, right, seed), score_b - score_a), "permutation"
     return Paired(n, score_a, score_b, score_b - score_a, bounds, p_value, test, detectable)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One benchmark of an average of two runs."""
-
-    left: ClusterTable
-    """The first run's units; equal rows are the same images."""
-    right: ClusterTable
-    """The second run's."""
-    divisor: float
-    """What the benchmark's score is divided by before it enters the average."""
-    n: int
-    """Samples."""
-
-
-def paired_average(parts: Sequence[Part], seed: int = 0, resamples: int = RESAMPLES) -> Paired:
-    """Compares the average of several benchmarks, whose images are resampled and exchanged independently."""
-    import numpy as np
-
-    a, b = (sum(getattr(part, side).metric / part.divisor for part in parts) / len(parts) for side in ("left", "right"))
-    swapped, drawn = np.zeros(ROUNDS), np.zeros(resamples)
-    for i, part in enumerate(parts):
-        weight = 1.0 / (part.divisor * len(parts))
-        swapped += weight * exchanges(part.left, part.right, seed + i)
-        if part.left.sums.shape[0] > 1:
-            before, after = Draws(part.left.sums.shape[0], resamples, seed + i).metrics(part.left, part.right)
-            drawn += weight * (after - before)
-        else:
-            drawn += np.nan  # one image has no interval
-    bounds = percentile_interval(drawn)
-    kept = drawn[~np.isnan(drawn)]
-    spread = float(kept.std(ddof=1)) if kept.size > 1 else 0.0
-    detectable = POWER_FACTOR * spread if spread > 1e-9 else None
-    p_value = _two_sided(swapped, b - a)
-    return Paired(sum(part.n for part in parts), a, b, b - a, bounds, p_value, "permutation", detectable)
 
 
 def exchanged(gaps: Sequence[int]) -> float:
@@ -370,7 +334,7 @@ def exchanged(gaps: Sequence[int]) -> float:
     return min(1.0, float(chances[: middle - total + 1].sum() + chances[middle + total :].sum()))
 
 
-def _two_sided(differences: Array, observed: float) -> float:
+def two_sided(differences: Array, observed: float) -> float:
     """The p-value of a difference among those of random exchanges."""
     import numpy as np
 

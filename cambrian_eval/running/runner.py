@@ -24,6 +24,7 @@ from cambrian_eval.model import Model, Observer, Resumable, Spending, honours, r
 from cambrian_eval.running import manifest
 from cambrian_eval.running.cache import ResponseCache, answered
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
+from cambrian_eval.running.images import check_images, missing_image
 from cambrian_eval.running.mixtures import general, mixture, ways_of
 from cambrian_eval.running.progress import CountsTokens, Progress
 from cambrian_eval.running.settings import RunOutcome, Settings
@@ -100,7 +101,7 @@ def execute(
         if stop.is_set():
             return RunOutcome(store, (), 0, 0, True)
         loaded[benchmark.name] = load_samples(benchmark, settings.data, settings.limit)
-        _check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
+        check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")
     cells = [
@@ -242,32 +243,6 @@ def check(settings: Settings) -> list[Benchmark]:
             has = ", ".join(benchmark.prompt_styles)
             raise UserError(f"{benchmark.name} has no {settings.prompts!r} prompts; it has: {has}")
     return found
-
-
-def missing_image(benchmark: Benchmark, sample: Sample) -> str | None:
-    """Why a sample cannot be asked with vision, as far as this is known without reading its images."""
-    needed = benchmark.images_needed(sample)
-    if len(sample.images) < needed:
-        return "the sample has no image" if not sample.images else f"{len(sample.images)} of {needed} images"
-    return next((image.problem for image in sample.images if image.problem is not None), None)
-
-
-def _check_images(benchmark: Benchmark, samples: Sequence[Sample], settings: Settings, progress: Progress) -> None:
-    """Refuses to run blind: too many samples without their images end the run before the model is loaded."""
-    asked = [n for n in settings.conditions if registry.load_condition(n).needs_images]
-    if not asked or settings.images_optional:
-        return
-    missing = [(s, reason) for s in samples if (reason := missing_image(benchmark, s)) is not None]
-    if not missing:
-        return
-    first, reason = missing[0]
-    text = (
-        f"{benchmark.name}: {len(missing)} of {len(samples)} samples cannot be asked with vision "
-        f"{', '.join(asked)}; the first, {first.id}: {reason}"
-    )
-    if len(missing) > settings.max_failures * len(samples):
-        raise UserError(f"{text}; add the images, or use --vision off, or raise --max-failures")
-    progress.say(f"warning: {text}")
 
 
 class _CellRun:

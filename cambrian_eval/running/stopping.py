@@ -55,6 +55,17 @@ class Until:
         return f"--against {self.against} --until-different --margin {self.margin:g}"
 
 
+def rule_of(until: float | None, against: Path | None, different: bool, margin: float | None) -> Until | None:
+    """The rule that the flags of `run` name, if any; those that need each other are refused alone."""
+    if different != (against is not None):
+        raise UserError("--until-different and --against RUN belong together; give both")
+    if margin is not None and not different:
+        raise UserError("--margin belongs to --until-different")
+    if until is None and not different:
+        return None
+    return Until(until, against, MARGIN if margin is None else margin)
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Where a rule stopped a benchmark."""
