@@ -2,6 +2,7 @@
 
     python tools/check_until.py                       coverage on drawn verdicts
     python tools/check_until.py RUN [RUN ...]         requests saved on the verdicts of finished runs
+    python tools/check_until.py RUN --against RUN     requests saved by --until-different
 
 Coverage: 2,000 benchmarks are drawn for each metric, and each is looked at as often as in a run, until its end. The
 bounds miss if they exclude the score of all samples at any of these moments; that must happen in at most 5 %. Beside
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cambrian_eval.results.enough import conclusion
 from cambrian_eval.results.grading import benchmark_of, responses_of, usable_scorers, verdicts_of
 from cambrian_eval.results.sequences import TARGETS, Population, bounds, log_wealth
 from cambrian_eval.results.shares import Shares
@@ -142,6 +144,36 @@ def saved(run: Run, points: Sequence[float], seeds: int) -> None:
         print(f"{held:>8} of {seeds * len(points)}", flush=True)
 
 
+def saved_by_difference(run: Run, other: Run, margin: float, seeds: int) -> None:
+    """Prints for each common benchmark the share of requests that `--until-different` would have saved."""
+    for cell in [c for c in run.cells() if c in other.cells()]:
+        benchmark = benchmark_of(run, cell.benchmark)
+        scorer = usable_scorers(benchmark, ["fuzzy"])[0]
+        known: list[dict[str, list[Verdict]]] = []
+        for one in (other, run):
+            answered, (records, *_) = responses_of(one, cell)
+            verdicts = verdicts_of(benchmark, answered, records, scorer)
+            known.append({s.id: [v] for s, v in zip(answered, verdicts, strict=True)})
+        samples = [s for s in answered if s.id in known[0]]
+        shown, says = [], []
+        for seed in range(seeds):
+            shares = Shares.of(benchmark, in_blocks(benchmark, samples, seed, scorer), scorer)
+            theirs, ours = ([shares.value(i, side) for i in range(len(shares.blocks))] for side in known)
+            values = (shares.population.sizes + np.subtract(ours, theirs)) / 2
+            total, used, said = float(2 * values.sum() - 1), len(values), "nothing"
+            for n in shares.population.looks:
+                found = bounds(shares.population, values[:n], [t / 2 for t in TARGETS])
+                low, high = 200 * found.low - 100, 200 * found.high - 100
+                if shares.all_strata_in(n) and (text := conclusion(low, high, margin)) is not None:
+                    held = "" if low - 1e-6 <= 100 * total <= high + 1e-6 else " WRONG"
+                    used, said = n, text + held
+                    break
+            shown.append(1 - sum(map(len, shares.blocks[:used])) / len(samples))
+            says.append(said)
+        print(f"{run.path.name + ' ' + cell.stem:<44}{len(samples):>8}{100 * total:>+8.1f}", end="")
+        print(f"{np.mean(shown):>10.0%}  {', '.join(sorted(set(says)))}", flush=True)
+
+
 def main() -> None:
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -149,9 +181,18 @@ def main() -> None:
     parser.add_argument("--points", type=float, nargs="+", default=[1.0, 1.5, 3.0], help="half-widths of --until")
     parser.add_argument("--seeds", type=int, default=5, help="random orders of each benchmark")
     parser.add_argument("--seed", type=int, default=0, help="random seed of the drawn benchmarks")
+    parser.add_argument("--against", type=Path, help="a run that the others are compared with")
+    parser.add_argument("--margin", type=float, default=1.0, help="largest difference that does not matter, in points")
     asked = parser.parse_args()
     if not asked.runs:
         raise SystemExit(0 if coverage(asked.seed) else "coverage below 95 %")
+    if asked.against is not None:
+        print(
+            f"{f'requests saved, margin {asked.margin:g}':<44}{'samples':>8}{'a - b':>8}{'saved':>10}  the difference is"
+        )
+        for path in asked.runs:
+            saved_by_difference(open_run(path), open_run(asked.against), asked.margin, asked.seeds)
+        return
     heads = "".join(f"{f'{p:g} points':>10}" for p in asked.points)
     print(f"{'requests saved':<44}{'samples':>8}{heads}   held")
     for path in asked.runs:

@@ -10,7 +10,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.formula import Formula
 from cambrian_eval.registry import average_divisor, check_conditions
 from cambrian_eval.results import repeats, statistics
-from cambrian_eval.results.averages import averages, judges, suite_averages
+from cambrian_eval.results.averages import Average, averages, judges, suite_averages
 from cambrian_eval.results.basis import checked_verdicts, described, key_of, problems, remedy, versions
 from cambrian_eval.results.circumstances import differences
 from cambrian_eval.results.grading import benchmark_of
@@ -61,17 +61,19 @@ def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
 def compare_with_averages(
     a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
 ) -> tuple[list[Comparison], list[AverageComparison]]:
-    """Like `compare_runs`, with the averages of at least two compared benchmarks."""
+    """Like `compare_runs`, with the averages of at least two compared benchmarks; of equal ones the first."""
     found = _compared(a, b, condition_a, condition_b, scorer)
     parts = {c.benchmark: part for c, part in found}
     scores: dict[str, float | None] = {c.benchmark: c.paired.a for c, _ in found}
     about = a.info["benchmarks"]
     partial = [n for n, part in parts.items() if not about[n]["complete"] or part.n < about[n]["samples"]]
-    named = {**averages(scores, partial), **suite_averages(scores, partial)}
+    named: dict[str, Average] = {}
+    for name, one in {**averages(scores, partial), **suite_averages(scores, partial)}.items():
+        if len(one.members) > 1 and all(one.members != other.members for other in named.values()):
+            named[name] = one
     return [c for c, _ in found], [
         AverageComparison(name, one.label, one.members, paired_average([parts[m] for m in one.members]))
         for name, one in named.items()
-        if len(one.members) > 1
     ]
 
 

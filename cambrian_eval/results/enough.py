@@ -167,17 +167,18 @@ class _Difference(_Rule):
 
     def _look(self, n: int) -> None:
         found = self._bounds([target / 2 for target in TARGETS])
-        low, high = (200 * found.low - 100, 200 * found.high - 100)  # in points
-        margin = self.until.margin
-        says = None
-        if low > 0 or high < 0:
-            says = "established"
-        elif -margin < low and high < margin:
-            says = f"smaller than {margin:g} points"
-        if says is not None:
+        low, high = 200 * found.low - 100, 200 * found.high - 100  # in points
+        if (says := conclusion(low, high, self.until.margin)) is not None:
             factor = self.shares.full / 100
             span = f"{low * factor:+.1f} .. {high * factor:+.1f}"
             self._stopped(n, None, f"the difference from {self.until.against} is {says} ({span})")
+
+
+def conclusion(low: float, high: float, margin: float) -> str | None:
+    """What is known about a difference within these bounds; None while that is nothing."""
+    if low > 0 or high < 0:
+        return "established"
+    return f"smaller than {margin:g} points" if -margin < low and high < margin else None
 
 
 def _other_verdicts(

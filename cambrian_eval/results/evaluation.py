@@ -60,7 +60,7 @@ def run(
     on_change: OnChange = "refuse",
     allow_mixed: bool = False,
     shard: str | None = None,
-    until: Until | None = None,
+    until: float | Until | None = None,
     options: Mapping[str, Any] | None = None,
     engine: Engine | None = None,
     progress: Progress | None = None,
@@ -70,6 +70,7 @@ def run(
 
     `settings` maps a benchmark's name to its settings, `options` are those of the model's adapter, `decoding` the
     settings of `-G`, such as `{"temperature": 0.7}`. `recipe` is a name or a file; what is set beside it wins.
+    `until` stops a benchmark when its interval is at most so many points to each side, or by another `Until`.
     """
     recipe_used = None if recipe is None else load(recipe)
     images = processor_settings(options or {})
@@ -91,7 +92,7 @@ def run(
         on_change=on_change,
         allow_mixed=allow_mixed,
         shard=None if shard is None else Shard.parse(shard),
-        until=until,
+        until=Until(until) if isinstance(until, int | float) else until,
         offline=offline,
         **applied(recipe_used, given),
         cache=None if cache is None else Path(cache),

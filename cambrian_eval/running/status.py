@@ -99,6 +99,8 @@ class CellStatus:
     failed: int
     total: int
     """Responses of this run when it is complete."""
+    stopped: str | None = None
+    """The rule that stopped it, if one did; its total is then what is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +169,9 @@ class Watcher:
         tally = self._tallies.setdefault(cell, _Tally(self._run.path / "responses" / f"{cell.stem}.jsonl"))
         tally.read()
         done = len(tally.finished)
-        total = done if stop_of(info, cell) is not None else self._total(cell, info)
-        return CellStatus(cell.stem, done, sum(tally.finished.values()), total)
+        stop = stop_of(info, cell)
+        total = self._total(cell, info) if stop is None else done
+        return CellStatus(cell.stem, done, sum(tally.finished.values()), total, None if stop is None else stop.rule)
 
     def _total(self, cell: Cell, info: dict[str, Any]) -> int:
         repeats = 1  # as many as the start with the most of them has asked of this cell

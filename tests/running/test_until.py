@@ -23,6 +23,7 @@ from cambrian_eval.running.store import Cell
 from cambrian_eval.sample import Request, Response
 from tests.command import call
 from tests.conftest import Scripted, docvqa_row, png, write_parquet
+from tests.judge.chat_server import Act, ChatServer, Seen
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def model(rate: float, seed: int = 0, ahead: int = 1) -> Any:
     return Ahead(answer)
 
 
-def go(root: Path, out: Path, chosen: Any, until: Until | None, **more: Any) -> Any:
+def go(root: Path, out: Path, chosen: Any, until: float | Until | None, **more: Any) -> Any:
     more = {"scorers": ["fuzzy"], **more}
     return cambrian_eval.run(chosen, ["docvqa"], out, data_root=root, vision=["off"], until=until, **more)
 
@@ -129,6 +130,23 @@ def test_an_interrupted_run_goes_on_in_the_same_order(root: Path, tmp_path: Path
     go(root, tmp_path / "other", undisturbed, Until(6.0))
     assert [r.id for r in chosen.seen + rest.seen] == [r.id for r in undisturbed.seen]
     assert (tmp_path / "run/results.json").read_bytes() == (tmp_path / "other/results.json").read_bytes()
+
+
+def test_requests_in_flight_at_an_endpoint_end_with_the_rule(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+
+    def reply(seen: Seen, n: int) -> Act:
+        text = seen.user if isinstance(seen.user, str) else seen.user[-1]["text"]
+        return Act(f"answer {text.split('number ')[1].split('?')[0]}")
+
+    with ChatServer(reply) as server:
+        outcome = go(root, tmp_path / "run", "openai:m", 12.0, options={"base_url": server.url, "concurrency": 8})
+    (fuzzy,) = outcome.results
+    assert fuzzy.stopped is not None and fuzzy.score == 100.0
+    assert fuzzy.n <= len(server.seen) < 300 and outcome.n == len(server.seen) and outcome.n_failed == 0
+    assert fuzzy.n == go(root, tmp_path / "local", model(1.0), Until(12.0)).results[0].n
 
 
 def test_every_repeat_of_a_sample_counts(root: Path, tmp_path: Path) -> None:
