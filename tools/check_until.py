@@ -187,9 +187,8 @@ def main() -> None:
     if not asked.runs:
         raise SystemExit(0 if coverage(asked.seed) else "coverage below 95 %")
     if asked.against is not None:
-        print(
-            f"{f'requests saved, margin {asked.margin:g}':<44}{'samples':>8}{'a - b':>8}{'saved':>10}  the difference is"
-        )
+        head = f"requests saved, margin {asked.margin:g}"
+        print(f"{head:<44}{'samples':>8}{'a - b':>8}{'saved':>10}  the difference is")
         for path in asked.runs:
             saved_by_difference(open_run(path), open_run(asked.against), asked.margin, asked.seeds)
         return

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def compare(
-    runs: list[Path] = typer.Argument(help="Run folders; the first is the reference of all others. Or one, twice."),
+    a: Path = typer.Argument(help="A run folder; with several others it is the reference of all."),
+    b: list[Path] = typer.Argument(help="Other run folders, or the same one with --vision-b."),
     vision: str = typer.Option("on", "--vision", help="Condition of all runs."),
     vision_b: str = typer.Option(None, help="Condition of the runs after the first, if it differs."),
     scorer: str = typer.Option("fuzzy", help="The scorer whose verdicts are compared."),
@@ -30,9 +31,7 @@ def compare(
     from cambrian_eval.errors import UserError
     from cambrian_eval.running.store import open_run
 
-    if len(runs) < 2:
-        raise UserError("compare needs two runs or more; name the same one twice to compare two conditions of it")
-    first, *others = (open_run(path) for path in runs)
+    first, others = open_run(a), [open_run(path) for path in b]
     if strata:
         if len(others) > 1:
             raise UserError("--strata compares two runs; name two")
