@@ -78,6 +78,8 @@ def test_it_stops_when_the_interval_is_narrow_and_says_so(root: Path, tmp_path: 
     assert Watcher(outcome.run).look().state == "done"
     assert verify_run(outcome.run).differences == []
     assert output.published("cambrian-8b", [fuzzy]) == {}
+    shown = call("table", str(tmp_path / "run"), "--vision", "off")
+    assert f"DocVQA {fuzzy.n} of 600 samples (--until 6)" in shown.stdout
     before = (tmp_path / "run/results.json").read_bytes()
     score_run(outcome.run, ["fuzzy"])
     assert (tmp_path / "run/results.json").read_bytes() == before
