@@ -290,7 +290,7 @@ class _CellRun:
         self.n_failed = sum(broken for i, broken in done.items() if i in known)
         order = by_image(self.mine) if self.watch is None else self.watch.order
         pending = [(s, n) for s in order for n in range(self.settings.repeats) if (s.id, n) not in done]
-        if self.watch is not None and any(self.watch.take(r) for i, r in stored.items() if i in done):
+        if self.watch is not None and pending and any(self.watch.take(r) for i, r in stored.items() if i in done):
             pending = []
         halt = Halt(stop)
         progress.start(self.cell, self.total, self.n)
@@ -332,7 +332,8 @@ class _CellRun:
             finally:
                 writer.close()
         heartbeat.finish()
-        found = None if self.watch is None else self.watch.stop
+        whole = self.n == self.total and not self.n_outage  # also by requests in flight: then all are used
+        found = None if self.watch is None or whole else self.watch.stop
         record_stop(self.store, self.cell, None if found is None else asdict(found))
         if found is not None:
             progress.say(f"{self.cell.stem}: stopped by {found.rule} after {found.samples:,} of {found.of:,} samples")

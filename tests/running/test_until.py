@@ -115,6 +115,15 @@ def test_a_second_start_asks_nothing_and_one_without_the_rule_asks_the_rest(root
     assert whole.info["stopped"] == {} and whole.results()[0].stopped is None
 
 
+def test_a_whole_run_stays_whole(root: Path, tmp_path: Path) -> None:
+    """With a rule on top of it, and where the requests in flight were all that was left."""
+    go(root, tmp_path / "run", model(0.8), None)
+    again = go(root, tmp_path / "run", model(0.8), 6.0).results[0]
+    greedy = go(root, tmp_path / "greedy", model(0.8, ahead=600), 6.0).results[0]
+    assert (again.n, again.stopped) == (greedy.n, greedy.stopped) == (600, None)
+    assert again.interval == greedy.interval
+
+
 def test_an_interrupted_run_goes_on_in_the_same_order(root: Path, tmp_path: Path) -> None:
     stop, chosen = threading.Event(), model(0.8)
     answer = chosen.answer
