@@ -59,8 +59,10 @@ def cell_notes(run: Run, cell: Cell, samples: Sequence[Sample], repeated: Sequen
             f"the interval is for the score of all {stop.of:,}, and holds whenever it stops"
         )
         notes += [stop.found] if stop.found else []
-    elif len(samples) + left_out < about["samples"]:
-        notes.append(f"partial: {len(samples)} of {about['samples']} samples have a response")
+    asked = about["samples"] - left_out if stop is None else stop.samples
+    if len(samples) < asked:
+        of = about["samples"] if stop is None else stop.samples
+        notes.append(f"partial: {len(samples)} of {of} samples have a response")
     carried = images_carried(repeated[0])
     if cell.condition == "on" and carried["0"] and details.get("kind") != IMPORTED:
         notes.append(f"vision on, but {carried['0']} samples carried no image")

@@ -265,6 +265,8 @@ def summarize_cell(
     made = replace(made, images=images_carried(repeated[0]), tokens=tokens, synthetic=is_synthetic(about))
     if (stop := stopping.stop_of(run.info, cell)) is None or made.score is None:
         return made
+    if len(samples) < stop.samples:  # responses are gone, or a judge has not seen them all
+        return replace(made, interval=None)
     known = {s.id: row for s, *row in zip(samples, *verdicts, strict=True)}
     bounds = shares.interval(benchmark, samples_of(run, cell), known, scorer, stop)
     return replace(made, interval=bounds, stopped=Stopped(stop.rule, stop.of, bool(about["complete"])))

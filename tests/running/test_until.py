@@ -85,6 +85,17 @@ def test_it_stops_when_the_interval_is_narrow_and_says_so(root: Path, tmp_path: 
     assert (tmp_path / "run/results.json").read_bytes() == before
 
 
+def test_where_responses_are_gone_there_is_no_interval(root: Path, tmp_path: Path) -> None:
+    run = go(root, tmp_path / "run", model(0.8), Until(6.0)).run
+    path = run.path / "responses/docvqa.off.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[5:]))
+    (fuzzy,) = score_run(run, ["fuzzy"])
+    assert (fuzzy.interval, fuzzy.stopped) == (None, None) and fuzzy.partial
+    assert any("partial" in note for note in fuzzy.notes)
+    again = go(root, tmp_path / "run", model(0.8), Until(6.0)).results[0]
+    assert again.stopped is not None and again.interval is not None
+
+
 def test_what_is_in_flight_changes_nothing(root: Path, tmp_path: Path) -> None:
     """A model with 50 requests at a time, answered backwards, has more responses and the same result."""
     one, many = model(0.8), model(0.8, ahead=50)
