@@ -68,5 +68,6 @@ def power(
                 ),
             ]
         )
-    print(f"samples that detect a difference of {difference:g} points (paired, 80 % power, 5 % level)")
+    unit = "point" if difference == 1 else "points"
+    print(f"samples that detect a difference of {difference:g} {unit} (paired, 80 % power, 5 % level)")
     print(output.table(rows, right=(1, 2, 3, 4, 5, 6)))

@@ -178,7 +178,8 @@ def conclusion(low: float, high: float, margin: float) -> str | None:
     """What is known about a difference within these bounds; None while that is nothing."""
     if low > 0 or high < 0:
         return "established"
-    return f"smaller than {margin:g} points" if -margin < low and high < margin else None
+    unit = "point" if margin == 1 else "points"
+    return f"smaller than {margin:g} {unit}" if -margin < low and high < margin else None
 
 
 def _other_verdicts(
