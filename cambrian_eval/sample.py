@@ -182,6 +182,18 @@ class Repeats:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """That a rule ended a benchmark before all of its samples were asked."""
+
+    rule: str
+    """The rule, as the command line had it."""
+    of: int
+    """Samples there are; the result's `n` are those that were used, in random order."""
+    whole: bool
+    """Whether they are all rows that the benchmark declares."""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The score of one benchmark under one condition and scorer."""
 
@@ -194,7 +206,10 @@ class Result:
     score: float | None
     """On the paper's scale, the mean over repeats; None where it cannot be computed here (withheld answers)."""
     interval: tuple[float, float] | None
-    """95 % bootstrap interval, resampled by image; with repeats it contains the variance between them."""
+    """95 % bootstrap interval, resampled by image; with repeats it contains the variance between them.
+
+    Where a rule stopped the benchmark, it is for the score of all samples there are, and holds whenever it stopped.
+    """
     n: int
     """Samples scored, failed ones included."""
     n_failed: int
@@ -225,6 +240,13 @@ class Result:
     """Where there are several responses to each request."""
     basis: Basis | None = None
     """What it was made from; None where rows were graded without a run, and in runs of older versions."""
+    stopped: Stopped | None = None
+    """Where a rule ended it before all samples were asked; it is then finished, and not `complete`."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether rows of the benchmark are missing for another reason than a rule."""
+        return not self.complete and not (self.stopped is not None and self.stopped.whole)
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -173,6 +173,7 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     for named in runs:
         cells[named.name] = {}
         partial: list[Result] = []
+        stopped: list[str] = []
         withheld: list[str] = []
         for r in named.results:
             if (r.scorer, r.condition) != (scorer, condition):
@@ -183,8 +184,10 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
             cells[named.name][r.benchmark] = r.score
             if r.interval is not None:
                 intervals[named.name, r.benchmark] = r.interval
-            if not r.complete:
+            if r.partial:
                 partial.append(r)
+            if r.stopped is not None:
+                stopped.append(f"{entry(r.benchmark).short} {r.n:,} of {r.stopped.of:,} samples ({r.stopped.rule})")
         if not cells[named.name]:
             raise UserError(
                 f"{named.run.path} has no scores under scorer {scorer!r} and vision {condition!r}; it has scorers "
@@ -192,6 +195,8 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
             )
         if partial and not named.synthetic:
             subsets.setdefault(", ".join(map(_subset, partial)), []).append(named.name)
+        if stopped:
+            notes.append(f"{named.name}: stopped by rule, the intervals are for all samples: {', '.join(stopped)}")
         if withheld:
             notes.append(f"{named.name}: no scores for {', '.join(withheld)}, whose answers are withheld")
     for which, names in subsets.items():

@@ -122,7 +122,7 @@ def notes(found: Sequence[Result], width: int | None = None) -> list[str]:
     for r in found:
         for note in r.notes:
             noted.setdefault(note, []).append(r)
-        if not r.complete and not r.synthetic and r.score is not None:
+        if r.partial and not r.synthetic and r.score is not None:
             source = load_benchmark(r.benchmark).source
             whole = max(source.n_kept, default=source.n_rows)
             of = f"{r.n:,} of {whole:,} rows" if whole else f"{r.n:,} rows"
@@ -248,7 +248,7 @@ def averages(found: Sequence[Result]) -> str:
             lines.append(f"{what} ({condition}, {scorer}): none, {reason}")
             continue
         scores = {r.benchmark: r.score for r in mine}
-        partial = [r.benchmark for r in mine if not r.complete]
+        partial = [r.benchmark for r in mine if r.partial]
         cells = [f"{a.label} {number(a.value)}" for a in compute(scores, partial).values() if a.value is not None]
         if cells:
             lines.append(f"{what} ({condition}, {scorer}): " + " · ".join(cells))

@@ -59,6 +59,14 @@ def run(
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),
     official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     limit: int = typer.Option(None, min=1, help="Run only the first N samples of each benchmark; pairs stay whole."),
+    until: float = typer.Option(
+        None, metavar="POINTS", help="Stop a benchmark when its 95 % interval is at most so many points to each side."
+    ),
+    against: Path = typer.Option(None, metavar="RUN", help="The run that --until-different compares with."),
+    until_different: bool = typer.Option(
+        False, help="Stop a benchmark when its difference from --against is established, or smaller than --margin."
+    ),
+    margin: float = typer.Option(None, metavar="POINTS", help="Largest difference that does not matter. [default: 1]"),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; repeatable."),
     seed: int = typer.Option(0, help="Random seed."),
     max_new_tokens: int = typer.Option(None, min=1, help="Maximum response length instead of the benchmark's own."),
@@ -160,6 +168,7 @@ def run(
     from cambrian_eval.results.evaluation import evaluate
     from cambrian_eval.running.settings import Settings
     from cambrian_eval.running.sharding import Shard
+    from cambrian_eval.running.stopping import rule_of
     from cambrian_eval.safe_text import folder_name
 
     if offline:
@@ -210,6 +219,7 @@ def run(
             for name in {**asked.settings, **own_settings}
         },
         shard=None if shard is None else Shard.parse(shard),
+        until=rule_of(until, against, until_different, margin),
         offline=offline,
         **applied(chosen, given),
         cache=cache,

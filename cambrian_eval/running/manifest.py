@@ -80,6 +80,7 @@ def describe(
                 "benchmarks": [b.name for b in plan],
                 "conditions": list(settings.conditions),
                 **({} if settings.repeats == 1 else {"repeats": settings.repeats}),
+                **({} if settings.until is None else {"until": settings.until.text}),
                 "engine": dict(engine),
                 **surroundings(),
             }

@@ -82,6 +82,11 @@ def _check_alone(run: Run) -> None:
     """Names become paths, so only known names are accepted from a folder that came from elsewhere."""
     if (writer := run.writer_now()) is not None:
         raise UserError(f"{run.path} is still being written by {writer}; wait until it ends")
+    if stopped := run.info.get("stopped"):
+        raise UserError(
+            f"{run.path}: {', '.join(stopped)} was stopped by a rule ({next(iter(stopped.values()))['rule']}); "
+            "run it to the end without the rule before merging"
+        )
     for benchmark in run.info.get("benchmarks", {}):
         if not is_benchmark(benchmark):
             raise UserError(f"{run.path / 'run.json'} names benchmark {benchmark!r}, which is not installed here")

@@ -15,6 +15,7 @@ from cambrian_eval.image import MAX_PIXELS
 from cambrian_eval.models.recipes.templates import Template, prompt
 from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.sharding import Shard
+from cambrian_eval.running.stopping import Until
 from cambrian_eval.running.store import MOST_REPEATS, Run
 from cambrian_eval.sample import Result, Sample
 
@@ -73,6 +74,8 @@ class Settings:
     """The part of every benchmark that this run covers; None = all of it."""
     cache: Path | None = None
     """The response cache; None = none."""
+    until: Until | None = None
+    """The rule that stops a benchmark when it has enough samples; None = all samples."""
     offline: bool = False
     """Whether the model must be loaded from caches alone."""
 
