@@ -92,9 +92,7 @@ def test_counts_and_each_note_once() -> None:
         result("ai2d", "off", notes=("shared",)),
     ]
     lines = [text for text, _ in summary(found, {}, 100)]
-    assert (
-        "4,000 responses (fuzzy): 3 failed (gqa.on 3), 2 unparsed (gqa.off 2), 1 unfinished (gqa.off 1)" in lines
-    )
+    assert "4,000 responses (fuzzy): 3 failed (gqa.on 3), 2 unparsed (gqa.off 2), 1 unfinished (gqa.off 1)" in lines
     assert [line for line in lines if line.startswith("note")] == ["note: shared", "note (gqa.on): of one"]
 
 
