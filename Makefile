@@ -25,6 +25,7 @@ demo: $(READY)
 # The build has its own folder; the report and the review page (with its images) are in another.
 CVB := runs/demo-cvbench
 demo-cvbench: $(READY)
+	grep -qs '"synthetic": true' $(CVB)/sources/coco/*.json || rm -rf $(CVB)/sources  # of an earlier version
 	test -d $(CVB)/sources || $(BIN)/python -m cambrian_eval.demo.sources $(CVB)/sources
 	$(BIN)/cambrian-eval cvbench build --no-cache --out $(CVB)/cvb \
 		--coco $(CVB)/sources/coco/instances_val2017.json --coco-images $(CVB)/sources/coco/val2017 \
@@ -47,7 +48,7 @@ check: lint types contracts
 	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

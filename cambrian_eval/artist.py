@@ -69,3 +69,12 @@ class Artist(Protocol):
     def options(self, scene: Any, k: int) -> tuple[list[str], int]:
         """`k` of the values as options, and the position of the right one."""
         ...
+
+
+def schema_of(columns: Mapping[str, str]) -> dict[str, str]:
+    """Column -> type, from type -> columns.
+
+    >>> schema_of({"string": "id question", "image": "image"})
+    {'id': 'string', 'question': 'string', 'image': 'image'}
+    """
+    return {name: kind for kind, names in columns.items() for name in names.split()}

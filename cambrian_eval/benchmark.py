@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from numbers import Number
@@ -139,10 +139,14 @@ class Benchmark(ABC):
     """Scores of public models, for a reader to compare with."""
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Names for settings that are chosen together: `NAME:full` on the command line."""
+    official_note: ClassVar[str] = ""
+    """Whose rule `official` is where it is not the authors', or where it has to differ from the released code."""
     judging: ClassVar[Judging | None] = None
     """How a judge grades responses; None where rules decide. Without a judge such a benchmark has no score."""
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {}
     """Settings: name -> (default, what it does). Booleans, or strings with the choices named in the text."""
+    setting_choices: ClassVar[Mapping[str, Collection[str]]] = {}
+    """The values a setting may have, where they are words."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings: dict[str, Any] = {name: default for name, (default, _) in self.settings_schema.items()}
@@ -150,6 +154,8 @@ class Benchmark(ABC):
             if name not in self.settings_schema:
                 raise unknown(f"setting of {self.name}", name, self.settings_schema)
             self.settings[name] = _coerce(value, self.settings[name], f"{self.name}.{name}")
+            if self.settings[name] not in self.setting_choices.get(name, (self.settings[name],)):
+                raise unknown(f"value of {self.name}.{name}", self.settings[name], self.setting_choices[name])
 
     @property
     @abstractmethod
@@ -244,7 +250,7 @@ class Benchmark(ABC):
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """What a reader of this scorer's number must know, in words."""
-        return ()
+        return (self.official_note,) if self.official_note and scorer == "official" else ()
 
 
 def whole_group(graded: Sequence[Graded], members: Sequence[int], stratum: str, size: int | None = None) -> Unit:
@@ -267,16 +273,7 @@ def _coerce(value: Any, default: Any, name: str) -> Any:
     if isinstance(default, bool):
         if isinstance(value, bool):
             return value
-        words = {
-            "true": True,
-            "yes": True,
-            "on": True,
-            "1": True,
-            "false": False,
-            "no": False,
-            "off": False,
-            "0": False,
-        }
+        words = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
         if str(value).lower() in words:
             return words[str(value).lower()]
         raise UserError(f"setting {name}={value!r} is not true or false")

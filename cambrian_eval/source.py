@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 MOVED = {"lmms-lab": "lmms-lab-encoder"}
@@ -114,6 +113,11 @@ class Printed:
     """Where it is printed, and what differs from this benchmark's default, such as the split or the judge."""
 
 
-def printed(source: str, scores: Mapping[str, float]) -> tuple[Printed, ...]:
-    """Scores by model from one source."""
-    return tuple(Printed(model, float(score), source) for model, score in scores.items())
+def printed(source: str, scores: str) -> tuple[Printed, ...]:
+    """Scores by model from one source, written as "MODEL SCORE, MODEL SCORE".
+
+    >>> [(p.model, p.score) for p in printed("README", "GPT-4V (high) 57.1, LLaVA-1.5-7B 30.3")]
+    [('GPT-4V (high)', 57.1), ('LLaVA-1.5-7B', 30.3)]
+    """
+    pairs = (entry.strip().rpartition(" ") for entry in scores.split(","))
+    return tuple(Printed(model, float(score), source) for model, _, score in pairs)

@@ -15,10 +15,10 @@ from typing import Any
 
 from cvbench_builder import __version__, dataset, derived_files, draw, duplicates, sampling
 from cvbench_builder.candidates import CandidateTable, Pick, add_funnels, funnel, image_key, join
-from cvbench_builder.catalog import Catalog
+from cvbench_builder.catalog import SYNTHETIC, Catalog
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.hardening import harden
-from cvbench_builder.images import Source
+from cvbench_builder.images import Source, count_by_flag
 from cvbench_builder.inputs import Inputs, load, named
 from cvbench_builder.row_files import SampledTask, image_name, write_rows
 from cvbench_builder.settings import BuildSettings, DrawingRules, SamplingRules
@@ -82,7 +82,8 @@ def build(
     results, facts = _sample(listed, paths, files, settings, counts, inputs.workers, progress)
     if not any(result.picks for result in results.values()):
         raise BuilderError(
-            "there is no valid question in these sources; `candidates` lists every rejection with its reason"
+            f"there is no valid question in these sources{_excluded(sources)}; `candidates` lists every rejection with "
+            "its reason"
         )
     sampled = [SampledTask(item.task, results[item.task.name].picks) for item in listed]
     guessing: list[str] = []
@@ -105,6 +106,12 @@ def build(
         dataset.write_json(counts, part / dataset.FUNNEL)
         derived_files.write(part, rows)
     return BuildSummary({s.task.name: len(s.picks) for s in sampled}, shortfalls, unbuildable, guessing)
+
+
+def _excluded(sources: list[Source]) -> str:
+    """How many images of the sources are left out by name; empty where none is."""
+    n = sum(count_by_flag(s.catalog.image_flags).get("excluded", 0) for s in sources)
+    return f" ({n} of {sum(len(s.catalog) for s in sources)} images are left out by name)" if n else ""
 
 
 def _list_candidates(
@@ -248,6 +255,7 @@ def _record(
                 "images": len(s.catalog),
                 "images_missing": sorted(s.missing),
                 "annotations_skipped": s.catalog.skipped,
+                SYNTHETIC: s.catalog.synthetic,
             }
             for s in sources
         ],

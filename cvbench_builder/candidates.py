@@ -129,11 +129,13 @@ def spans(groups: Ints) -> tuple[Ints, Ints]:
 
 def pairs_within(left: Ints, right: Ints) -> tuple[Ints, Ints]:
     """All (i, j) with left[i] == right[j], both columns sorted, without a Python loop."""
-    start = np.searchsorted(right, left, "left")
-    count = np.searchsorted(right, left, "right") - start
+    runs, length = spans(left)
+    start = np.searchsorted(right, left[runs], "left")
+    count = np.repeat(np.searchsorted(right, left[runs], "right") - start, length)
     first = np.repeat(np.arange(len(left)), count)
-    within = np.arange(len(first)) - np.repeat(np.cumsum(count) - count, count)
-    return first, np.repeat(start, count) + within
+    # where the partners of i start in `right`, less where its pairs start in the result
+    shift = np.repeat(start, length) - (np.cumsum(count) - count)
+    return first, np.arange(len(first)) + np.repeat(shift, count)
 
 
 def names_of(flags: int, kind: type[IntFlag]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cvbench_builder.catalog import SYNTHETIC
 from cvbench_builder.dataset import PARQUET
 
 _TERMS = {
@@ -48,6 +49,7 @@ def text(stats: dict[str, Any], build: dict[str, Any], funnel: dict[str, Any]) -
         f"Multiple-choice questions of the tasks {', '.join(stats['tasks'])}, made from source annotations by "
         f"cvbench_builder {build['builder_version']} (preset `{build['settings']['preset']}`, seed {build['seed']}, "
         f"settings {build['settings_sha256'][:12]}).\n",
+        _synthetic(build),
         _status(stats),
         "## Rows\n",
         _table(
@@ -90,6 +92,17 @@ def _front_matter(stats: dict[str, Any]) -> str:
     for kind in sorted(have):
         lines += [f"- config_name: {kind}", "  data_files:", "  - split: test", f"    path: {PARQUET[kind]}/*.parquet"]
     return "\n".join([*lines, "---\n"])
+
+
+def _synthetic(build: dict[str, Any]) -> str:
+    """A paragraph where a program drew images of the build."""
+    drawn = [s["component"] for s in build["sources"] if s.get(SYNTHETIC)]
+    if not drawn:
+        return ""
+    return (
+        f"**Synthetic data.** A program drew the images of {', '.join(drawn)}; they are not from the datasets whose "
+        "form they have, and no score on them is a score of CV-Bench. Their rows have the flag `synthetic`.\n"
+    )
 
 
 def _status(stats: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 4  # increase it when the columns or the readers change: older cache files are then ignored
+FORMAT = 5  # increase it when the columns or the readers change: older cache files are then ignored
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -141,6 +141,8 @@ class Catalog:
 
     For other sources it is [0, 8, 3], and the four columns before it are empty too.
     """
+    synthetic: bool = False
+    """The annotations say that a program drew the images."""
 
     def __len__(self) -> int:
         return len(self.image_id)
@@ -178,7 +180,18 @@ class Catalog:
         return replace(self, image_flags=flags)
 
 
+_HEAD = ("source", "component", "split", "title", "file", "sha256", "skipped", "synthetic")
 _ARRAYS = [f.name for f in fields(Catalog) if f.name.startswith(("image_", "object_")) or f.name == "corners"]
+
+
+SYNTHETIC = "synthetic"
+"""The mark of images that a program drew: true in the `info` of their annotation file (ADE20K: in each `annotation`),
+a flag of every row about them."""
+
+
+def says_synthetic(info: Any) -> bool:
+    """Whether this part of an annotation file has the mark."""
+    return isinstance(info, dict) and info.get(SYNTHETIC) is True
 
 
 MAX_SIDE = 1_000_000
@@ -199,6 +212,7 @@ def from_rows(
     """A catalog from rows or columns; the objects are sorted by image."""
     columns = objects if isinstance(objects, dict) else _columns(objects)
     order = np.argsort(columns["image"], kind="stable")
+    columns = {name: np.take(column, order, axis=0) for name, column in columns.items()}
     own = images if isinstance(images, dict) else {k: [i[k] for i in images] for k in (images[0] if images else ())}
     n = len(own.get("id", ()))
     return Catalog(
@@ -210,19 +224,19 @@ def from_rows(
         image_width=np.array(own.get("width", []), np.int64),
         image_height=np.array(own.get("height", []), np.int64),
         image_flags=np.array([int(f) for f in own.get("flags", [])], np.int64),
-        object_image=columns["image"][order],
-        object_class=columns["class"][order],
-        object_box=columns["box"][order],
-        object_area=columns["area"][order],
-        object_id=columns["id"][order],
-        object_flags=columns["flags"][order],
-        object_alias=columns["alias"][order],
-        object_unfit=columns["unfit"][order],
-        object_truncation=columns["truncation"][order] if "truncation" in columns else np.zeros(0),
-        object_visibility=columns["visibility"][order] if "visibility" in columns else np.zeros(0),
+        object_image=columns["image"],
+        object_class=columns["class"],
+        object_box=columns["box"],
+        object_area=columns["area"],
+        object_id=columns["id"],
+        object_flags=columns["flags"],
+        object_alias=columns["alias"],
+        object_unfit=columns["unfit"],
+        object_truncation=columns["truncation"] if "truncation" in columns else np.zeros(0),
+        object_visibility=columns["visibility"] if "visibility" in columns else np.zeros(0),
         object_hidden=np.full(len(order), -1.0) if "corners" in columns else np.zeros(0),
-        object_height=columns["height"][order] if "height" in columns else np.zeros(0),
-        corners=columns["corners"][order] if "corners" in columns else np.zeros((0, 8, 3)),
+        object_height=columns["height"] if "height" in columns else np.zeros(0),
+        corners=columns["corners"] if "corners" in columns else np.zeros((0, 8, 3)),
         **head,
     )
 
@@ -280,7 +294,7 @@ def save(catalog: Catalog, path: Path) -> None:
     """Write the catalog for `load`, without pickle."""
     head = {
         "format": FORMAT,
-        **{k: getattr(catalog, k) for k in ("source", "component", "split", "title", "file", "sha256", "skipped")},
+        **{k: getattr(catalog, k) for k in _HEAD},
         "classes": [[c.name, list(c.synonyms), list(c.hypernyms), c.annotated] for c in catalog.classes],
     }
     arrays: dict[str, Any] = {name: _pack(getattr(catalog, name)) for name in _ARRAYS}

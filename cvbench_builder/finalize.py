@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvbench_builder import dataset, derived_files, wording
+from cvbench_builder import clean_images, dataset, derived_files, wording
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.files import inside
 from cvbench_builder.questions import content_hash
@@ -143,6 +143,7 @@ def rewrite(source: Path, out: Path, rows: list[dict[str, Any]], build: dict[str
         dataset.refuse_foreign(out, overwrite=False)
     with dataset.replacing(out) as part:
         _copy_rows(source, part, [{**r, "idx": i} for i, r in enumerate(rows)])
+        clean_images.copy(source, part, [r["filename"] for r in rows])
         twins = source / "twins"
         if twins.is_dir():
             (part / "twins").mkdir()

@@ -20,15 +20,17 @@ _CHUNK = 1024
 
 def area(boxes: Floats) -> Floats:
     """Of boxes [..., 4]; 0 where a side is negative."""
-    sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0.0)
-    return np.asarray(sides[..., 0] * sides[..., 1])
+    # one coordinate at a time, here and below: numpy is slow where the last axis is as short as two
+    width, height = (np.maximum(boxes[..., k + 2] - boxes[..., k], 0.0) for k in (0, 1))
+    return np.asarray(width * height)
 
 
 def intersection(a: Floats, b: Floats) -> Floats:
     """The area two boxes have in common; 0 where they only touch."""
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    sides = np.maximum(sides, 0.0)
-    return np.asarray(sides[..., 0] * sides[..., 1])
+    width, height = (
+        np.maximum(np.minimum(a[..., k + 2], b[..., k + 2]) - np.maximum(a[..., k], b[..., k]), 0.0) for k in (0, 1)
+    )
+    return np.asarray(width * height)
 
 
 def overlap_of_smaller(a: Floats, b: Floats) -> Floats:
@@ -46,9 +48,9 @@ def iou(a: Floats, b: Floats) -> Floats:
 
 def contains_center(outer: Floats, inner: Floats) -> Bools:
     """Whether the center of `inner` lies in `outer`, its border included."""
-    center = (inner[..., :2] + inner[..., 2:]) / 2
-    inside = (outer[..., :2] <= center) & (center <= outer[..., 2:])
-    return np.asarray(inside[..., 0] & inside[..., 1])
+    x, y = ((inner[..., k] + inner[..., k + 2]) / 2 for k in (0, 1))
+    beside = (outer[..., 0] <= x) & (x <= outer[..., 2])
+    return np.asarray(beside & (outer[..., 1] <= y) & (y <= outer[..., 3]))
 
 
 def reconstruct_corners(center: Floats, dimensions: Floats, rotation: Floats) -> Floats:
@@ -68,8 +70,10 @@ class Cuboids:
     axes: Floats
 
     def take(self, rows: Any) -> Cuboids:
-        """The boxes at these rows."""
-        return Cuboids(self.corners[rows], self.center[rows], self.half[rows], self.axes[rows])
+        """The boxes at these rows (numbers or a slice)."""
+        if isinstance(rows, slice):
+            return Cuboids(self.corners[rows], self.center[rows], self.half[rows], self.axes[rows])
+        return Cuboids(*(np.take(v, rows, axis=0) for v in (self.corners, self.center, self.half, self.axes)))
 
 
 def cuboids(corners: Floats) -> Cuboids:
@@ -105,7 +109,7 @@ def cuboid_distance(a: Cuboids, b: Cuboids) -> Floats:
     n = len(a.center)
     result = np.zeros(n)
     for start in range(0, n, _CHUNK):
-        rows = np.arange(start, min(start + _CHUNK, n))
+        rows = slice(start, start + _CHUNK)
         result[rows] = _distance(a.take(rows), b.take(rows))
     return result
 
@@ -154,7 +158,7 @@ def distance_bounds(a: Cuboids, b: Cuboids) -> tuple[Floats, Floats]:
     """Cheap lower and upper bounds of `cuboid_distance`."""
     low, high = np.zeros(len(a.center)), np.zeros(len(a.center))
     for start in range(0, len(low), _CHUNK):
-        rows = np.arange(start, min(start + _CHUNK, len(low)))
+        rows = slice(start, start + _CHUNK)
         one, two = a.take(rows), b.take(rows)
         low[rows] = np.maximum(_gap(one, two), 0.0)
         high[rows] = np.minimum(
@@ -169,7 +173,7 @@ def _edge_distance(a: Floats, b: Floats) -> Floats:
     middle = a.mean(axis=1, keepdims=True)  # small numbers, so that squares keep their precision
     p, q = (a - middle)[:, _EDGES[:, 0]], (b - middle)[:, _EDGES[:, 0]]
     u, v = (a - middle)[:, _EDGES[:, 1]] - p, (b - middle)[:, _EDGES[:, 1]] - q
-    uu, vv, pp, qq = ((m * m).sum(axis=2) for m in (u, v, p, q))
+    uu, vv, pp, qq = (m[..., 0] * m[..., 0] + m[..., 1] * m[..., 1] + m[..., 2] * m[..., 2] for m in (u, v, p, q))
     uu, pp, vv, qq = uu[:, :, None], pp[:, :, None], vv[:, None], qq[:, None]
     across = _columns(q), _columns(v)
     uv = u @ across[1]

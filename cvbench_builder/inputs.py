@@ -74,6 +74,8 @@ def load(inputs: Inputs, progress: Progress, *, need_images: bool) -> list[Sourc
         sources[same] = _exclude(source, excluded)
         for reason, n in sorted({**catalog.skipped, **count_by_flag(source.catalog.image_flags)}.items()):
             progress(f"{Path(catalog.file).name}: {n} x {reason}")
+        if catalog.synthetic:
+            progress(f"{Path(catalog.file).name}: synthetic: a program drew these images; their rows say so")
         if source.missing:
             listed = ", ".join(source.missing[:_SHOWN]) + (" ..." if len(source.missing) > _SHOWN else "")
             progress(f"{Path(catalog.file).name}: {len(source.missing)} of {len(catalog)} images missing: {listed}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cvbench_builder.candidates import pairs_within
+from cvbench_builder.candidates import pairs_within, spans
 from cvbench_builder.catalog import Bools, Floats, Ints
 from cvbench_builder.geometry import Cuboids, cuboids
 
@@ -42,8 +42,10 @@ def hidden_shares(image: Ints, corners: Floats, solid: Bools, wanted: Bools) -> 
     a = asked[a]
     # only what overlaps in the image and is not entirely behind can hide something
     possible = (a != b) & (near[b] < far[a])
-    possible &= ((low[a] < high[b]) & (low[b] < high[a])).all(axis=1)
     a, b = a[possible], b[possible]
+    for start, end in zip(np.ascontiguousarray(low.T), np.ascontiguousarray(high.T), strict=True):
+        possible = (start[a] < end[b]) & (start[b] < end[a])
+        a, b = a[possible], b[possible]
     shares[rows[asked]] = 0.0
     grid_x, grid_y = (v.ravel() for v in np.meshgrid(*[(np.arange(_GRID) + 0.5) / _GRID] * 2))
     start = 0
@@ -51,14 +53,15 @@ def hidden_shares(image: Ints, corners: Floats, solid: Bools, wanted: Bools) -> 
         stop = min(start + _PAIRS, len(a))
         while stop < len(a) and a[stop] == a[stop - 1]:  # all pairs of one cuboid together
             stop += 1
-        chosen, place = np.unique(a[start:stop], return_inverse=True)
+        firsts, lengths = spans(a[start:stop])
+        chosen = a[start:stop][firsts]
+        place = np.repeat(np.arange(len(chosen)), lengths)
         side = high[chosen] - low[chosen]
         x = (low[chosen, 0, None] + side[:, 0, None] * grid_x).astype(np.float32)
         y = (low[chosen, 1, None] + side[:, 1, None] * grid_y).astype(np.float32)
         own = _entries(x, y, bodies.take(chosen))
         others = _entries(x[place], y[place], bodies.take(b[start:stop]))
-        covered = np.zeros(own.shape, bool)
-        np.logical_or.at(covered, place, others < own[place])
+        covered = np.logical_or.reduceat(others < own[place], firsts, axis=0)
         seen = np.isfinite(own)
         total = np.maximum(seen.sum(axis=1), 1)
         shares[rows[chosen]] = (covered & seen).sum(axis=1) / total

@@ -13,7 +13,7 @@ import numpy as np
 
 from cvbench_builder import __version__, wording
 from cvbench_builder.candidates import CandidateTable
-from cvbench_builder.catalog import Catalog
+from cvbench_builder.catalog import SYNTHETIC, Catalog
 from cvbench_builder.settings import BuildSettings
 from cvbench_builder.task import Candidate, Task, Wording
 
@@ -70,7 +70,8 @@ def ask(
 ) -> Question:
     """The question about a candidate; `place` and `options` are those of `Task.ask`."""
     words = task.ask(Candidate(catalog, table, row, key), place, settings, options)
-    return Question(key, task, words, task.margin_values(table, row), task.flag_names(int(table.flags[row])))
+    flags = [*task.flag_names(int(table.flags[row])), *([SYNTHETIC] if catalog.synthetic else [])]
+    return Question(key, task, words, task.margin_values(table, row), flags)
 
 
 def image_folder(task: Task) -> str:
@@ -88,7 +89,7 @@ def published_columns(q: Question, catalog: Catalog, image: int) -> dict[str, An
         "answer": q.letter,
         "prompt": q.prompt,
         "source": catalog.source,
-        "source_dataset": catalog.title,
+        "source_dataset": f"{catalog.title} ({SYNTHETIC})" if catalog.synthetic else catalog.title,
         "source_filename": str(catalog.image_name[image]),
         "target_class": q.words.target_class,
         "target_size": q.words.target_size,

@@ -97,7 +97,8 @@ def decode_numbers(values: list[Any], shape: tuple[int, ...]) -> NDArray[np.floa
         if joined.translate(None, b"0123456789.+-eE[] \t\r\n") == commas:
             flat = joined.translate(_COMMAS, b"[] \t\r\n")
             try:
-                return np.array(msgspec.json.decode(b"[" + flat + b"]", type=list[float])).reshape(-1, *shape)
+                numbers = msgspec.json.decode(b"[" + flat + b"]", type=list[float])
+                return np.fromiter(numbers, np.float64, len(numbers)).reshape(-1, *shape)
             except msgspec.DecodeError:
                 pass  # an empty list
         values = decode_raw_many(values)

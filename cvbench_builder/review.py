@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from cvbench_builder import clean_images
 from cvbench_builder.dataset import read_jsonl
 from cvbench_builder.errors import BuilderError
 from cvbench_builder.stats import answer_place, margin
@@ -50,6 +51,7 @@ class Decision:
 
 def write_page(folder: Path, rows: list[dict[str, Any]]) -> Path:
     """Write the page, with the rows of the smallest margins first."""
+    clean = clean_images.found_in(folder, [r["filename"] for r in rows])
     ordered = sorted(rows, key=lambda r: (_risk(r), r["key"]))
     shown = [
         {
@@ -59,6 +61,7 @@ def write_page(folder: Path, rows: list[dict[str, Any]]) -> Path:
             "task": r["task"],
             "source": r["provenance"]["component"],
             "image": r["filename"],
+            "clean": clean.get(r["filename"]),
             "question": r["question"],
             "choices": r["choices"],
             "answer": answer_place(r) if r["choices"] else None,

@@ -29,7 +29,7 @@ for (const row of DATA.rows) {
   if (current_state(answer)) answers[row.key] = answer;
 }
 let history = (saved.history || []).filter((step) => known.has(step.key) && (!step.before || current_state(step.before)));
-let other = null, showBoxes = false, current = 0, visible = [], asking = null;
+let other = null, boxes = 0, current = 0, visible = [], asking = null;
 
 function save() {
   const state = { verdicts: decisions, notes, answers, history, reviewer: byId("reviewer").value,
@@ -43,7 +43,17 @@ const isHidden = (row) => byId("blind").checked && !answers[row.key] && !decisio
 const keyText = (row) => row.answer === null ? row.number : row.choices[row.answer];
 
 // ---- cards
-function imagePath(row) { return row.image.split("/").map(encodeURIComponent).join("/"); }
+// what is shown of the boxes: those that the question names, drawn into the image; all recorded ones; none
+const DRAWN = 0, RECORDED = 1, NONE = 2;
+const BOX_NAMES = ["Boxes: as asked", "Boxes: all recorded", "Boxes: none"];
+// builds of earlier versions have no images without boxes
+const isDrawnOn = (row) => row.boxes.some((b) => b.colour);
+const BOX_MODES = DATA.rows.some((r) => r.clean) || !DATA.rows.some(isDrawnOn) ? 3 : 2;
+
+function imagePath(row) {
+  const path = boxes === NONE && row.clean ? row.clean : row.image;
+  return path.split("/").map(encodeURIComponent).join("/");
+}
 
 function fill(card, row) {
   const options = make("ol");
@@ -63,7 +73,7 @@ const cards = DATA.rows.map((row, i) => {
   const image = make("div", "image"), img = make("img");
   img.loading = "lazy"; img.decoding = "async"; img.alt = row.question;
   img.src = imagePath(row);
-  img.addEventListener("load", () => overlay(image, img, row, showBoxes));
+  img.addEventListener("load", () => overlay(image, img, row));
   image.addEventListener("click", () => { focus(visible.indexOf(i)); openFull(); });
   image.append(img);
   card.append(head, image);
@@ -73,18 +83,19 @@ const cards = DATA.rows.map((row, i) => {
 });
 byId("rows").append(...cards);
 
-function overlay(holder, img, row, show) {
+function overlay(holder, img, row) {
   const old = holder.querySelector("svg");
   if (old) old.remove();
+  holder.classList.toggle("fixed", boxes === NONE && !row.clean && isDrawnOn(row));
   // the boxes of counted objects would give a count away before it is judged
-  const boxes = isHidden(row) ? row.boxes.filter((b) => b.colour) : row.boxes;
-  if (!show || !boxes.length || !img.naturalWidth) return;
+  const recorded = isHidden(row) ? row.boxes.filter((b) => b.colour) : row.boxes;
+  if (boxes !== RECORDED || !recorded.length || !img.naturalWidth) return;
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("class", "boxes");
   svg.setAttribute("viewBox", `0 0 ${img.naturalWidth} ${img.naturalHeight}`);
   svg.setAttribute("width", img.clientWidth); svg.setAttribute("height", img.clientHeight);
   svg.style.left = img.offsetLeft + "px"; svg.style.top = img.offsetTop + "px";
-  for (const box of boxes) {
+  for (const box of recorded) {
     const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
     const [x1, y1, x2, y2] = box.xyxy;
     for (const [k, v] of Object.entries({ x: x1, y: y1, width: x2 - x1, height: y2 - y1, fill: "none",
@@ -301,11 +312,19 @@ function compare(text) {
 }
 
 // ---- keys and controls
-function toggleBoxes() {
-  showBoxes = !showBoxes;
-  byId("boxes").setAttribute("aria-pressed", String(showBoxes));
-  cards.forEach((card, i) => overlay(card.querySelector(".image"), card.querySelector("img"), DATA.rows[i], showBoxes));
+function switchBoxes() {
+  boxes = (boxes + 1) % BOX_MODES;
+  nameBoxes();
+  cards.forEach((card, i) => {
+    const img = card.querySelector("img"), row = DATA.rows[i];
+    if (row.clean) img.src = imagePath(row);
+    overlay(card.querySelector(".image"), img, row);
+  });
   if (!byId("full").hidden) showFull();
+}
+
+function nameBoxes() {
+  for (const b of [byId("boxes"), document.querySelector("#bar button[data-act=boxes]")]) b.textContent = BOX_NAMES[boxes];
 }
 
 document.addEventListener("keydown", (event) => {
@@ -337,7 +356,7 @@ document.addEventListener("keydown", (event) => {
   const isFull = !byId("full").hidden;
   const act = { j: () => focus(current + 1), ArrowRight: () => focus(current + 1), k: () => focus(current - 1),
     ArrowLeft: () => focus(current - 1), a: () => decide("accepted", {}), m: modify, r: reject, u: undo, n: note,
-    o: nextUnreviewed, e: exportReview, Home: () => focus(0), End: () => focus(visible.length - 1), b: toggleBoxes,
+    o: nextUnreviewed, e: exportReview, Home: () => focus(0), End: () => focus(visible.length - 1), b: switchBoxes,
     f: () => (isFull ? closeFull() : openFull()), Escape: closeFull, "+": () => isFull && zoom(1.5),
     "-": () => isFull && zoom(1 / 1.5), 0: () => isFull && fit() }[event.key];
   if (act && (visible.length || event.key === "e" || event.key === "u")) { event.preventDefault(); act(); }
@@ -370,8 +389,9 @@ function start() {
   byId("colors").value = saved.colors || "";
   byId("colors").addEventListener("change", () => { colors(); save(); byId("colors").blur(); });
   byId("other").addEventListener("change", async (event) => { compare(await event.target.files[0].text()); });
-  for (const [id, act] of Object.entries({ undo, next: nextUnreviewed, boxes: toggleBoxes, export: exportReview }))
+  for (const [id, act] of Object.entries({ undo, next: nextUnreviewed, boxes: switchBoxes, export: exportReview }))
     byId(id).addEventListener("click", () => { byId(id).blur(); act(); });
+  nameBoxes();
   colors();
   repaint();
   filter();

@@ -1,5 +1,5 @@
 // ---- the full-size view: wheel, pinch, buttons and keys zoom; dragging moves
-let view = { scale: 1, x: 0, y: 0 };
+let view = { scale: 1, x: 0, y: 0 }, isFitted = false;
 const fingers = new Map();
 const sheet = byId("sheet"), stage = byId("stage"), fullImage = sheet.querySelector("img");
 
@@ -24,14 +24,16 @@ function zoom(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
 
 function showFull() {
   const row = rowHere(), panel = byId("panel");
-  const ready = () => { overlay(sheet, fullImage, row, showBoxes); fit(); };
-  if (panel.dataset.key !== row.key) {
+  const path = imagePath(row), another = panel.dataset.key !== row.key;
+  if (another) {
+    isFitted = false; // the same image with other boxes keeps its zoom
     panel.dataset.key = row.key;
     panel.replaceChildren();
     fill(panel, row);
-    fullImage.onload = ready;
-    fullImage.src = imagePath(row);
-  } else overlay(sheet, fullImage, row, showBoxes);
+  }
+  fullImage.onload = () => { overlay(sheet, fullImage, row); if (!isFitted) fit(); isFitted = true; };
+  if (another || fullImage.getAttribute("src") !== path) fullImage.src = path;
+  else overlay(sheet, fullImage, row);
   paintInto(panel, row);
 }
 
@@ -73,7 +75,7 @@ stage.addEventListener("pointermove", (event) => {
 for (const name of ["pointerup", "pointercancel"])
   stage.addEventListener(name, (event) => fingers.delete(event.pointerId));
 
-const tools = { in: () => zoom(1.5), out: () => zoom(1 / 1.5), fit, one: () => zoom(1 / view.scale), boxes: toggleBoxes,
+const tools = { in: () => zoom(1.5), out: () => zoom(1 / 1.5), fit, one: () => zoom(1 / view.scale), boxes: switchBoxes,
   previous: () => focus(current - 1), following: () => focus(current + 1), undo, close: closeFull };
 byId("bar").querySelectorAll(".tools button").forEach((b) => b.addEventListener("click", () => {
   b.blur();

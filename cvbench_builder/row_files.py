@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvbench_builder import dataset, draw, questions, wording
+from cvbench_builder import clean_images, dataset, draw, questions, wording
 from cvbench_builder.candidates import Pick, image_key
 from cvbench_builder.catalog import Catalog
 from cvbench_builder.questions import Question
@@ -45,16 +45,14 @@ def write_rows(
 
     def finish(job: tuple[int, Pick, Question, str]) -> dict[str, Any]:
         idx, pick, question, stem = job
-        rendered = draw.render(
-            paths[image_name(pick)],
-            _drawn_boxes(question, settings),
-            mirror=mirror,
-            marker=settings[DrawingRules].marker,
-        )
+        source, boxes = paths[image_name(pick)], _drawn_boxes(question, settings)
+        rendered = draw.render(source, boxes, mirror=mirror, marker=settings[DrawingRules].marker)
         filename = stem + rendered.suffix
         target = folder / filename
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(rendered.data)
+        if boxes and not mirror:
+            clean_images.keep(source, folder, filename)
         row = _row(idx, pick, question, filename, facts, settings)
         if mirror:
             row = _mirrored(question.task, row, rendered.width)

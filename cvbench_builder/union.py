@@ -111,7 +111,8 @@ def _with_objects(a: Catalog, b: Catalog, twice: list[tuple[int, int]]) -> Catal
     own["object_class"] = np.array([known.setdefault(b.classes[k], len(known)) for k in b.object_class[rows]], np.int64)
     columns = join_columns([{name: getattr(a, name) for name in own}, own])
     order: Ints = np.argsort(columns["object_image"], kind="stable")
-    joined = replace(a, classes=tuple(known), **{name: column[order] for name, column in columns.items()})
+    head: dict[str, Any] = {"classes": tuple(known), "synthetic": a.synthetic or b.synthetic}
+    joined = replace(a, **head, **{name: column[order] for name, column in columns.items()})
     return estimate_hidden(joined) if joined.source == "Omni3D" else joined
 
 

@@ -15,6 +15,10 @@ _SPELLINGS = {
     "tokens": "visual_tokens",
     "parameters": "params",
     "n_params": "params",
+    "param (b)": "params",
+    "params (b)": "params",
+    "#params (b)": "params",
+    "parameters (b)": "params",
 }
 
 

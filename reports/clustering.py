@@ -18,7 +18,7 @@ import numpy.typing as npt
 from cambrian_eval.errors import UserError
 
 from . import pca
-from .correlation import Correlations, pair_matrix
+from .correlation import Correlations, pair_matrix, resampled
 from .scores import ScoreTable
 
 Array = npt.NDArray[np.float64]
@@ -26,6 +26,9 @@ Labels = npt.NDArray[np.int64]
 
 SHARPEN = 8
 """Power on positive correlations before spectral clustering: all are high, and only differences near 1 matter."""
+
+PERMUTATIONS = 9999
+"""Random orders of the categories that an agreement is compared with."""
 
 METHODS = {
     "k-means": "k-means on the drawn plane of two principal components",
@@ -62,6 +65,11 @@ class Clustering:
     """Mean adjusted Rand index between this grouping and those of resampled models; NaN without models."""
     together: Array | None
     """How often each pair lands together over resamples."""
+    rand_low: float = math.nan
+    """95 % of the adjusted Rand indices of resampled models against the categories; NaN without models."""
+    rand_high: float = math.nan
+    p: float = math.nan
+    """How often categories in random order agree at least as well (permutation test)."""
 
 
 def view(matrix: Array, values: Array | None, method: str) -> View:
@@ -171,23 +179,27 @@ def cluster(
     k: int = 4,
     resamples: int = 200,
     seed: int = 0,
+    changes: Array | None = None,
 ) -> list[Clustering]:
     """All four methods over the benchmarks of a correlation matrix, with stability where the models are known.
 
-    `table` has the same columns as the matrix; `truth` is each benchmark's category.
+    `table` has the same columns as the matrix; `truth` is each benchmark's category; `changes` is the variation of
+    each score over its own samples.
     """
     if len(found.benchmarks) <= k:
         raise UserError(
             f"{found.source}: {len(found.benchmarks)} benchmarks cannot be put into {k} groups; add benchmarks"
         )
     seen = view(found.matrix, None if table is None else table.values, method)
-    resampled = [] if table is None else views(table.values, found.kind, method, resamples, seed)
+    drawn_views = [] if table is None else views(table.values, found.kind, method, resamples, seed, changes)
     results = []
     for name in METHODS:
         groups = labels(seen, name, k)
-        drawn = [labels(v, name, k) for v in resampled]
+        drawn = [labels(v, name, k) for v in drawn_views]
         together = np.mean([np.equal.outer(d, d) for d in map(np.array, drawn)], axis=0) if drawn else None
         stability = float(np.mean([adjusted_rand(groups, d) for d in drawn])) if drawn else math.nan
+        rands = [adjusted_rand(d, truth) for d in drawn]
+        low, high = np.quantile(rands, [0.025, 0.975]) if rands else (math.nan, math.nan)
         results.append(
             Clustering(
                 name,
@@ -198,20 +210,39 @@ def cluster(
                 silhouette(found.matrix, groups),
                 stability,
                 together,
+                float(low),
+                float(high),
+                permutation_p(groups, truth, seed=seed),
             )
         )
     return results
 
 
-def views(values: Array, kind: str, method: str, resamples: int, seed: int) -> list[View]:
+def permutation_p(found: Sequence[int], truth: Sequence[str], permutations: int = PERMUTATIONS, seed: int = 0) -> float:
+    """How often categories in random order agree with the groups at least as well (adjusted Rand index).
+
+    With fixed sizes the index rises with the number of pairs that are together in both, which is what is counted.
+    """
+    groups, names = np.asarray(found), np.asarray(truth)
+    upper = np.triu_indices(len(groups), 1)
+    together = np.equal.outer(groups, groups)[upper].astype(np.int64)
+    same = np.equal.outer(names, names)
+    rng = np.random.default_rng(seed)
+    observed = int(together @ same[upper])
+    reached = 0
+    for _ in range(permutations):
+        order = rng.permutation(len(groups))
+        reached += int(together @ same[order[upper[0]], order[upper[1]]]) >= observed
+    return (1 + reached) / (1 + permutations)
+
+
+def views(values: Array, kind: str, method: str, resamples: int, seed: int, changes: Array | None = None) -> list[View]:
     """The input of clusterings for resampled models (drawn with replacement).
 
     A draw in which some pair of benchmarks has no correlation (a constant column) is left out.
     """
-    rng = np.random.default_rng(seed)
     found = []
-    for rows in rng.integers(0, len(values), (resamples, len(values))):
-        drawn = values[rows]
+    for drawn in resampled(values, resamples, seed, changes):
         if (np.nanmax(drawn, axis=0, initial=-np.inf) - np.nanmin(drawn, axis=0, initial=np.inf) <= 0).any():
             continue
         matrix, _ = pair_matrix(drawn, kind)

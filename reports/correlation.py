@@ -7,7 +7,7 @@ user may ask for instead. What the matrix is used for is left to `pca`, `cluster
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +27,8 @@ FEW = 10
 FEWEST_PAIRED = 3
 """A pair of benchmarks with fewer models has no correlation, even in a resample."""
 RESAMPLES = 500
+FEWEST_DRAWS = 50
+"""Resampled tables with all correlations, without which nothing is said about the certainty of a figure."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,17 @@ def pair_matrix(values: Array, kind: str = "pearson") -> tuple[Array, Array]:
     return matrix, present.T @ present
 
 
-def correlate(table: ScoreTable, kind: str = "pearson", resamples: int = RESAMPLES, seed: int = 0) -> Correlations:
-    """The matrix of a usable table with percentile intervals over resampled models; none where `resamples` is 0."""
+def correlate(
+    table: ScoreTable,
+    kind: str = "pearson",
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    changes: Array | None = None,
+) -> Correlations:
+    """The matrix of a usable table with percentile intervals over resampled models; none where `resamples` is 0.
+
+    `changes` (resamples x models x benchmarks) adds the variation of each score over its own samples.
+    """
     matrix, n = pair_matrix(table.values, kind)
     bad = np.argwhere(np.triu((n < FEWEST) | np.isnan(matrix), 1))
     if len(bad):
@@ -135,19 +146,33 @@ def correlate(table: ScoreTable, kind: str = "pearson", resamples: int = RESAMPL
         )
     if not resamples:
         return Correlations(table.benchmarks, matrix, n, kind, table.source, notes=table.notes)
-    draws = bootstrap(table.values, kind, resamples, seed)
+    low, high = percentiles(bootstrap(table.values, kind, resamples, seed, changes))
+    return Correlations(table.benchmarks, matrix, n, kind, table.source, low, high, table.notes)
+
+
+def percentiles(draws: Array) -> tuple[Array, Array]:
+    """The central 95 % of the first axis; NaN where nothing is known."""
     with warnings.catch_warnings():
         # A pair without spread in a resample has no correlation there; a pair that never has one stays NaN.
         warnings.simplefilter("ignore", RuntimeWarning)
         low, high = np.nanquantile(draws, [0.025, 0.975], axis=0)
-    return Correlations(table.benchmarks, matrix, n, kind, table.source, low, high, table.notes)
+    return low, high
 
 
-def bootstrap(values: Array, kind: str, resamples: int, seed: int) -> Array:
-    """Correlation matrices of tables whose models were drawn with replacement: resamples x k x k."""
+def bootstrap(values: Array, kind: str, resamples: int, seed: int, changes: Array | None = None) -> Array:
+    """Correlation matrices of tables whose models were drawn with replacement: resamples x k x k.
+
+    `changes` is added to the scores of each resample, before its models are drawn.
+    """
+    return np.stack([pair_matrix(t, kind)[0] for t in resampled(values, resamples, seed, changes)])
+
+
+def resampled(values: Array, resamples: int, seed: int, changes: Array | None = None) -> Iterator[Array]:
+    """Tables whose models were drawn with replacement."""
     rng = np.random.default_rng(seed)
     rows = rng.integers(0, len(values), (resamples, len(values)))
-    return np.stack([pair_matrix(values[drawn], kind)[0] for drawn in rows])
+    for i, drawn in enumerate(rows):
+        yield (values if changes is None else values + changes[i])[drawn]
 
 
 def shipped_matrix() -> Correlations:

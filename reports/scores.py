@@ -28,6 +28,8 @@ Array = npt.NDArray[np.float64]
 MISSING = {"", "-", "–", "—", "n/a", "na", "nan", "none", "null"}
 NUMBER = re.compile(r"[-+]?(\d{1,3}(,\d{3})+(\.\d*)?|(\d+\.?\d*|\.\d+)(e[-+]?\d+)?)%?", re.ASCII | re.IGNORECASE)
 """How numbers are written; a comma is read only where it separates thousands."""
+NO_SCORES = ("group", "rank", "#")
+"""Columns of a wide CSV that are no benchmarks."""
 MAX_BYTES = 64 << 20
 """Larger CSV files are not read."""
 MOST_ROWS = 10_000
@@ -249,11 +251,16 @@ def _wide(path: Path, head: Sequence[str], records: Sequence[Mapping[str, str]])
     groups: dict[str, str] = {}
     attributes: dict[str, dict[str, float]] = {}
     columns: dict[str, str] = {}
+    text: list[str] = []
     for column in head:
         key = column.lower()
-        if column == label or key == "group" or attribute_named(key) or key.startswith(("avg", "average")):
+        if column == label or key in NO_SCORES or attribute_named(key) or key.startswith(("avg", "average")):
             continue
         name = canonical(column) or column
+        filled = [record[key] for record in records if record[key].lower() not in MISSING]
+        if canonical(column) is None and filled and not any(NUMBER.fullmatch(cell) for cell in filled):
+            text.append(column)
+            continue
         if name in columns.values():
             raise UserError(f"{path}: two columns mean {name}; rename or drop {column!r}")
         columns[key] = name
@@ -270,7 +277,8 @@ def _wide(path: Path, head: Sequence[str], records: Sequence[Mapping[str, str]])
         if record.get("group"):
             groups[model] = record["group"]
         attributes.setdefault(model, {}).update(_attributes(path, line, record))
-    return replace(build(cells, path.name), groups=groups, attributes=attributes)
+    notes = [f"{path.name}: columns of text are not scores: {', '.join(text)}"] if text else []
+    return replace(build(cells, path.name, notes), groups=groups, attributes=attributes)
 
 
 BACKBONES = ("table3", "table12", "table13", "table14", "table15", "table16")

@@ -18,6 +18,12 @@ settings.register_profile("no deadline", deadline=None)  # the speed of the mach
 settings.load_profile("no deadline")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: begun last, one of them would keep a single worker busy at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def png(seed: int, size: tuple[int, int] = (64, 64)) -> bytes:
     """An image that is different for every seed."""
     import numpy as np

@@ -142,9 +142,38 @@ def scienceqa_llava(files: Sequence[Path]) -> Iterator[Pair]:
         yield own, said[item["id"]]
 
 
+BLINK_OPTIONS = dict.fromkeys(("Counting", "IQ_Test", "Forensic_Detection"), 4) | {"Relative_Reflectance": 3}
+BLINK_OPTIONS |= {f"{kind}_Correspondence": 4 for kind in ("Functional", "Semantic", "Visual")}
+
+
+def blink(files: Sequence[Path]) -> Iterator[Pair]:
+    """The authors' predictions and answers, both letters by question id; tasks have two options if not named above."""
+    said = json.loads(files[1].read_text("utf-8"))
+    for name, gold in json.loads(files[0].read_text("utf-8")).items():
+        task = "_".join(name.split("_")[1:-1])
+        own = {"idx": name, "sub_task": task, "choices": list("ABCD"[: BLINK_OPTIONS.get(task, 2)]), "prompt": ""}
+        yield own | {"question": "", "answer": gold}, said[name]
+
+
+def mmstar(files: Sequence[Path]) -> Iterator[Pair]:
+    """The authors' submission; its questions hold their options on lines of their own."""
+    for row in table(files[0]):
+        yield {**row, "meta_info": None}, text(row["prediction"])
+
+
+def mmmu_pro(files: Sequence[Path]) -> Iterator[Pair]:
+    """The authors' responses, with question, options and answer in the same lines."""
+    for row in lines(files[0]):
+        own = {name: row.get(name) for name in ("id", "question", "options", "answer", "subject", "topic_difficulty")}
+        yield own, row["response"] if isinstance(row["response"], str) else ""
+
+
 CONVERTERS: dict[str, Callable[[Sequence[Path]], Iterator[Pair]]] = {
     one.__name__: one
-    for one in (mathvista, chartqa, mme, ocrbench, realworldqa, scienceqa, seed, textvqa, mmbench, scienceqa_llava)
+    for one in (
+        *(mathvista, chartqa, mme, ocrbench, realworldqa, scienceqa, seed, textvqa, mmbench, scienceqa_llava),
+        *(blink, mmstar, mmmu_pro),
+    )
 }
 
 

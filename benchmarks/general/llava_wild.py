@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import Benchmark, Category, Graded, HubSource, PromptStyle, Unit, printed
 from cambrian_eval.formula import Formula, Ratio
 from cambrian_eval.image import images
@@ -32,17 +32,11 @@ class LLaVAWild(Benchmark):
     judging = Pair()
     published = printed(
         "LLaVA model zoo, judged by gpt-4-0314",
-        {"LLaVA-1.6-34B": 89.6, "Bard": 77.8, "LLaVA-1.5-13B": 72.5, "Bing Chat": 71.5, "LLaVA-1.5-7B": 65.4},
+        "LLaVA-1.6-34B 89.6, Bard 77.8, LLaVA-1.5-13B 72.5, Bing Chat 71.5, LLaVA-1.5-7B 65.4",
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "question_id": "int64",
-        "question": "string",
-        "image": "image",
-        "category": "string",
-        "image_id": "string",
-        "caption": "string",
-        "gpt_answer": "string",
-    }
+    schema = schema_of(
+        {"int64": "question_id", "string": "question category image_id caption gpt_answer", "image": "image"}
+    )
 
     @property
     def source(self) -> HubSource:

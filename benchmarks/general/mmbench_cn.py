@@ -2,16 +2,14 @@
 
 Prompt: hint, question, " Options:", options "A. ..", and a Chinese sentence that asks for the letter.
 Score: as MMBench, circular accuracy.
-Released scorer: the first word without trailing ".", ":" and ","; rows are one question when question, image and source
-agree.
+Released scorer: the first word without trailing ".", ":" and ","; rows are one question as in MMBench.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import HubSource, Mirror, PromptStyle, listed, printed
 from cambrian_eval.sample import LETTERS, Sample, Verdict
 from cambrian_eval.scoring import released_letters
@@ -29,16 +27,15 @@ class MMBenchCN(MMBench):
     max_new_tokens = 128
     published = printed(
         "LLaVA model zoo, dev 20231003, by the server",
-        {"LLaVA-1.5-7B": 58.3, "LLaVA-1.5-13B": 63.6, "LLaVA-1.6-34B": 79.0},
+        "LLaVA-1.5-7B 58.3, LLaVA-1.5-13B 63.6, LLaVA-1.6-34B 79.0",
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "index": "int32",
-        "question": "string",
-        "image": "image",
-        "hint": "string",
-        **dict.fromkeys(OPTIONS, "string"),
-        **dict.fromkeys(("answer", "category", "source", "L2-category", "comment", "split"), "string"),
-    }
+    schema = schema_of(
+        {
+            "int32": "index",
+            "string": "question hint A B C D answer category source L2-category comment split",
+            "image": "image",
+        }
+    )
 
     @property
     def source(self) -> HubSource:
@@ -55,16 +52,6 @@ class MMBenchCN(MMBench):
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The first word."""
         return released_letters.first_word(sample, reply)
-
-    def released_key(self, sample: Sample) -> tuple[Hashable, ...]:
-        """Without the category."""
-        return super().released_key(sample)[1:]
-
-    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
-        """Says that the released grouping merges some questions."""
-        if scorer == "official":
-            return ("released grouping: rows with equal question, image and source are one question",)
-        return ()
 
     def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:
         """A question with four options, all four rotations."""

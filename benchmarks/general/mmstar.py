@@ -8,15 +8,13 @@ Released scorer: the first word without trailing ".", ":" and ",".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import (
     LETTER_SENTENCE,
     ONLY_LETTER,
-    Benchmark,
     Category,
     HubSource,
     PromptStyle,
@@ -25,13 +23,13 @@ from cambrian_eval.benchmark import (
 )
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import letter, released_letters
+from cambrian_eval.scoring import released_letters
+from cambrian_eval.scoring.listed import listed_options
 
-_LIST = re.compile(r"\s*\n\s*(?:Options:\s*(?=A:)|(?:Choices:\s*)?(?=\(A\)))")
-_ONE_LINE, _LINES = "(?:^|,\\s*|\\s+){}:\\s*", "(?:^|\\n)\\s*\\({}\\)\\s*"
+from ..kinds import Lettered
 
 
-class MMStar(Benchmark):
+class MMStar(Lettered):
     """Lettered rows whose options stand in the question."""
 
     name = "mmstar"
@@ -45,24 +43,17 @@ class MMStar(Benchmark):
     prompt_styles: ClassVar[tuple[PromptStyle, ...]] = ("official", "paper", "authors")
     published = printed(
         "arXiv 2403.20330",
-        {
-            "GPT-4V (high)": 57.1,
-            "LLaVA-NeXT-34B": 52.1,
-            "GPT-4V (low)": 46.1,
-            "Gemini Pro Vision": 42.6,
-            "LLaVA-1.5-13B": 32.8,
-            "LLaVA-1.5-7B": 30.3,
-        },
+        "GPT-4V (high) 57.1, LLaVA-NeXT-34B 52.1, GPT-4V (low) 46.1, Gemini Pro Vision 42.6, LLaVA-1.5-13B 32.8, "
+        "LLaVA-1.5-7B 30.3",
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "index": "int64",
-        "question": "string",
-        "image": "image",
-        "answer": "string",
-        "category": "string",
-        "l2_category": "string",
-        "meta_info": "struct{source: string, split: string, image_path: string}",
-    }
+    schema = schema_of(
+        {
+            "int64": "index",
+            "string": "question answer category l2_category",
+            "image": "image",
+            "struct{source: string, split: string, image_path: string}": "meta_info",
+        }
+    )
 
     @property
     def source(self) -> HubSource:
@@ -73,7 +64,7 @@ class MMStar(Benchmark):
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question, its options parsed from the text."""
-        stem, options = parse_options(row["question"])
+        stem, options = listed_options(row["question"])
         real = {label: text for label, text in options.items() if text.strip().lower() != "nan"}
         about = row.get("meta_info") or {}
         tags = {"category": str(row.get("category")), "l2_category": str(row.get("l2_category"))}
@@ -96,10 +87,6 @@ class MMStar(Benchmark):
             return f"{sample.question}\n{listed(sample.options)}\n{LETTER_SENTENCE}"
         return f"{sample.extra['text']}\n{LETTER_SENTENCE if style == 'authors' else ONLY_LETTER}"
 
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """The option the response names, by letter or by text."""
-        return letter.grade(sample, reply)
-
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The first word."""
         return released_letters.first_word(sample, reply)
@@ -120,25 +107,3 @@ class MMStar(Benchmark):
         cells = {"index": row, "question": question, "image": scene.image(values[place]), "answer": LETTERS[place]}
         about = {"source": "miniature", "split": "val", "image_path": f"images/{row}.png"}
         return [MiniRow({**cells, "category": level[0], "l2_category": level[1], "meta_info": about}, 1 / k)]
-
-
-def parse_options(text: str) -> tuple[str, dict[str, str]]:
-    """The question before its options, and the options by letter; {} where no list is found.
-
-    >>> parse_options("What?\\nOptions: A: red, dark, B: blue")
-    ('What?', {'A': 'red, dark', 'B': 'blue'})
-    """
-    found = list(_LIST.finditer(text))
-    if not found:
-        return text, {}
-    stem, rest = text[: found[-1].start()], text[found[-1].end() :]
-    form = _LINES if rest.startswith("(A)") else _ONE_LINE
-    marks: list[re.Match[str]] = []
-    for label in LETTERS[:10]:
-        mark = re.compile(form.format(label)).search(rest, marks[-1].end() if marks else 0)
-        if mark is None:
-            break
-        marks.append(mark)
-    ends = [mark.start() for mark in marks[1:]] + [len(rest)]
-    texts = [rest[m.end() : end].strip() for m, end in zip(marks, ends, strict=True)]
-    return stem.removesuffix("\nChoices:").strip(), dict(zip(LETTERS, texts, strict=False))

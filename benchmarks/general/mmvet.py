@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import Benchmark, Category, Graded, HubSource, PromptStyle, Unit, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample
@@ -31,23 +31,9 @@ class MMVet(Benchmark):
     judging = Grade()
     published = printed(
         "leaderboard of the authors and LLaVA model zoo, judged by gpt-4-0613",
-        {
-            "GPT-4V": 67.7,
-            "Gemini Pro": 64.3,
-            "Claude 3 Opus": 58.1,
-            "LLaVA-1.6-34B": 57.4,
-            "LLaVA-1.5-13B": 36.1,
-            "LLaVA-1.5-7B": 31.1,
-        },
+        "GPT-4V 67.7, Gemini Pro 64.3, Claude 3 Opus 58.1, LLaVA-1.6-34B 57.4, LLaVA-1.5-13B 36.1, LLaVA-1.5-7B 31.1",
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "question_id": "string",
-        "image": "image",
-        "question": "string",
-        "answer": "string",
-        "image_source": "string",
-        "capability": "string",
-    }
+    schema = schema_of({"string": "question_id question answer image_source capability", "image": "image"})
 
     @property
     def source(self) -> HubSource:

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import (
     SHORT_SENTENCE,
-    Benchmark,
     Category,
     Graded,
     HubSource,
@@ -26,13 +25,14 @@ from cambrian_eval.benchmark import (
 from cambrian_eval.formula import Formula, Ratio
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import released_letters, yes_no
-from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.scoring import released_letters
+
+from ..kinds import YesOrNo
 
 SPLITS = ("adversarial", "popular", "random")
 
 
-class POPE(Benchmark):
+class POPE(YesOrNo):
     """Yes/no rows in three splits."""
 
     name = "pope"
@@ -44,23 +44,9 @@ class POPE(Benchmark):
     typical_chance = 50.0
     published = printed(
         "LLaVA model zoo, mean F1; for 1.5 the random split had 2,910 rows",
-        {
-            "LLaVA-1.5-7B": 85.9,
-            "LLaVA-1.5-13B": 85.9,
-            "LLaVA-1.6-7B": 86.5,
-            "LLaVA-1.6-13B": 86.2,
-            "LLaVA-1.6-34B": 87.7,
-        },
+        "LLaVA-1.5-7B 85.9, LLaVA-1.5-13B 85.9, LLaVA-1.6-7B 86.5, LLaVA-1.6-13B 86.2, LLaVA-1.6-34B 87.7",
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "id": "string",
-        "question_id": "string",
-        "question": "string",
-        "answer": "string",
-        "image_source": "string",
-        "image": "image",
-        "category": "string",
-    }
+    schema = schema_of({"string": "id question_id question answer image_source category", "image": "image"})
 
     @property
     def source(self) -> HubSource:
@@ -89,11 +75,6 @@ class POPE(Benchmark):
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
         """The same in the released code and in LLaVA."""
         return f"{sample.question}\n{SHORT_SENTENCE}"
-
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """Yes or no, also from a statement that repeats the question."""
-        found = yes_no.read(Reply(reply), sample.question)
-        return found.verdict(found.value in sample.answers)
 
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The first word."""

@@ -11,17 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import ONLY_LETTER, Benchmark, Category, HubSource, PromptStyle, listed, printed
+from cambrian_eval.artist import Artist, MiniRow, schema_of
+from cambrian_eval.benchmark import ONLY_LETTER, Category, HubSource, PromptStyle, listed, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import columns, letter, released_letters
+from cambrian_eval.scoring import columns, released_letters
+
+from ..kinds import Lettered
 
 TYPES = {"0": "yes or no", "1": "what", "2": "how"}
 CONCERNS = {"0": "distortion", "1": "other", "2": "in-context distortion", "3": "in-context other"}
 
 
-class QBench(Benchmark):
+class QBench(Lettered):
     """Two to four options a question."""
 
     name = "qbench"
@@ -30,21 +32,26 @@ class QBench(Benchmark):
     paper = "Wu et al. Q-Bench: A Benchmark for General-Purpose Foundation Models on Low-level Vision. ICLR 2024"
     metric = "accuracy"
     max_new_tokens = 32
+    same_text = True
     typical_chance = 37.8
     gold_columns = ("correct_choice", "correct_ans")
-    published = printed(
-        "README of the authors, test split",
-        {"GPT-4V Turbo": 74.1, "Gemini Pro": 70.6, "human (junior)": 74.3, "human (senior)": 81.7},
+    published = (
+        *printed(
+            "leaderboard of the authors, dev split, October 2023",
+            "LLaVA-1.5 63.14, InstructBLIP-T5 61.47, LLaMA-Adapter-v2 59.46, Qwen-VL 59.40",
+        ),
+        *printed(
+            "README of the authors, test split",
+            "GPT-4V Turbo 74.1, Gemini Pro 70.6, human (junior) 74.3, human (senior) 81.7",
+        ),
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "id": "int64",
-        "image": "image",
-        "question": "string",
-        **{f"option{i}": "string" for i in range(4)},
-        "question_type": "int64",
-        "question_concern": "int64",
-        "correct_choice": "string",
-    }
+    schema = schema_of(
+        {
+            "int64": "id question_type question_concern",
+            "image": "image",
+            "string": "question option0 option1 option2 option3 correct_choice",
+        }
+    )
 
     @property
     def source(self) -> HubSource:
@@ -78,10 +85,6 @@ class QBench(Benchmark):
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
         """As the released code asks."""
         return f"{sample.question} Options:\n{listed(sample.options)}\n{ONLY_LETTER}"
-
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """The option the response names, by letter or by text."""
-        return letter.grade(sample, reply, same_text=True)
 
     def official(self, sample: Sample, reply: str) -> Verdict:
         """What stands before the first full stop."""

@@ -8,46 +8,40 @@ Released scorer: the TextVQA evaluator on lower-cased texts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle, printed
+from cambrian_eval.artist import Artist, MiniRow, schema_of
+from cambrian_eval.benchmark import SHORT_SENTENCE, Category, HubSource, PromptStyle, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import columns, released, vqa, wording
 from cambrian_eval.scoring.reply import Reply
 
+from ..kinds import TenAnswers
+
+_DECLINES = re.compile(
+    r"\b(?:not|n't)\s(?:possible|clear|legible|readable)\b|\btoo (?:blurry|blurred|dark|small|bright)\b"
+    r"|^\W*(?:unknown|unclear|illegible|unreadable)\W*$",
+    re.IGNORECASE,
+)
 INSUFFICIENT = "When the provided information is insufficient, respond with 'Unanswerable'."
 
 
-class VizWiz(Benchmark):
+class VizWiz(TenAnswers):
     """Free answers, worth more the more of ten people gave them."""
 
     name = "vizwiz"
     title = "VizWiz-VQA (val)"
+    kind_tag = "category"
     category: ClassVar[Category] = "General"
     paper = "Gurari et al. VizWiz Grand Challenge: Answering Visual Questions from Blind People. CVPR 2018"
-    metric = "soft accuracy over ten human answers"
-    max_new_tokens = 128
-    typical_chance = 0.0
     published = printed(
         "LLaVA model zoo, test-dev, not comparable with val",
-        {
-            "LLaVA-1.5-7B": 50.0,
-            "LLaVA-1.5-13B": 53.6,
-            "LLaVA-1.6-7B": 57.6,
-            "LLaVA-1.6-13B": 60.5,
-            "LLaVA-1.6-34B": 63.8,
-        },
+        "LLaVA-1.5-7B 50.0, LLaVA-1.5-13B 53.6, LLaVA-1.6-7B 57.6, LLaVA-1.6-13B 60.5, LLaVA-1.6-34B 63.8",
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "question_id": "string",
-        "image": "image",
-        "question": "string",
-        "answers": "list[string]",
-        "category": "string",
-    }
+    schema = schema_of({"string": "question_id question category", "list[string]": "answers", "image": "image"})
 
     @property
     def source(self) -> HubSource:
@@ -78,8 +72,8 @@ class VizWiz(Benchmark):
 
     def fuzzy(self, sample: Sample, reply: str) -> Verdict:
         """Soft accuracy by the careful normalizer; a refusal means unanswerable."""
-        found = vqa.grade(Reply(reply), sample.answers)
-        if not found.value and wording.refusal(Reply(reply).own):
+        found = super().fuzzy(sample, reply)
+        if not found.value and (wording.refusal(said := Reply(reply).own) or _DECLINES.search(said)):
             value = vqa.soft_accuracy("unanswerable", sample.answers, vqa.careful)
             return Verdict(value, "unanswerable", "soft accuracy: the response declines to answer")
         return found

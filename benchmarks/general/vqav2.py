@@ -10,58 +10,49 @@ for ten times "yes".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle, printed
-from cambrian_eval.errors import unknown
+from cambrian_eval.artist import Artist, MiniRow, schema_of
+from cambrian_eval.benchmark import SHORT_SENTENCE, Category, HubSource, PromptStyle, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import columns, released_words, vqa
-from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.scoring import columns, released_words
 
-ROWS = ("subset", "full")
+from ..kinds import TenAnswers
+
 SUBSET = 5_000
 """Questions of the subset, at most those of one image more."""
 
 
-class VQAv2(Benchmark):
+class VQAv2(TenAnswers):
     """Free answers, worth more the more of ten people gave them."""
 
     name = "vqav2"
     title = "VQAv2 (val)"
+    kind_tag = "answer_type"
     category: ClassVar[Category] = "General"
     paper = "Goyal et al. Making the V in VQA Matter. CVPR 2017"
-    metric = "soft accuracy over ten human answers"
-    max_new_tokens = 128
-    typical_chance = 0.0
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"full": {"rows": "full"}, "subset": {"rows": "subset"}}
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
         "rows": ("subset", "subset (5,000 questions, always the same) or full (all 214,354)"),
     }
+    setting_choices: ClassVar[Mapping[str, Collection[str]]] = {"rows": ("subset", "full")}
     published = (
         *printed(
             "LLaVA model zoo, test-dev, not comparable with val",
-            {"LLaVA-1.5-7B": 78.5, "LLaVA-1.5-13B": 80.0, "LLaVA-1.6-34B": 83.7},
+            "LLaVA-1.5-7B 78.5, LLaVA-1.5-13B 80.0, LLaVA-1.6-34B 83.7",
         ),
-        *printed("arXiv 2409.17146 (Molmo), test-dev", {"Cambrian-1-8B": 81.2, "Cambrian-1-34B": 83.8}),
+        *printed("arXiv 2409.17146 (Molmo), test-dev", "Cambrian-1-8B 81.2, Cambrian-1-34B 83.8"),
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "question_type": "string",
-        "multiple_choice_answer": "string",
-        "answers": "list[struct{answer: string, answer_confidence: string, answer_id: int64}]",
-        "image_id": "int64",
-        "answer_type": "string",
-        "question_id": "int64",
-        "question": "string",
-        "image": "image",
-    }
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        if self.settings["rows"] not in ROWS:
-            raise unknown("value of vqav2.rows", self.settings["rows"], ROWS)
+    schema = schema_of(
+        {
+            "string": "question_type multiple_choice_answer answer_type question",
+            "list[struct{answer: string, answer_confidence: string, answer_id: int64}]": "answers",
+            "int64": "image_id question_id",
+            "image": "image",
+        }
+    )
 
     @property
     def source(self) -> HubSource:
@@ -102,17 +93,17 @@ class VQAv2(Benchmark):
         """As LLaVA asks."""
         return f"{sample.question}\n{SHORT_SENTENCE}"
 
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """Soft accuracy by the careful normalizer, of the answer or else of what it declares."""
-        return vqa.grade(Reply(reply), sample.answers)
-
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The evaluation code with its rule for unanimous answers."""
         return released_words.vqa_accuracy(sample, reply)
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Which rows and which split."""
-        rows = "the fixed subset of 5,000 questions (vqav2:full asks all)" if self.settings["rows"] != "full" else "all"
+        rows = (
+            "the fixed subset of 5,000 questions (vqav2:full asks all)"
+            if self.settings["rows"] != "full"
+            else "all questions"
+        )
         return (f"validation split, {rows}; published figures are mostly on test-dev",)
 
     def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from cambrian_eval.benchmark import Benchmark, Category
+from cambrian_eval.benchmark import Category
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import letter, released_letters
+from cambrian_eval.scoring import released_letters
 
+from ..kinds import Lettered
 from .mmmu import DOMAIN_OF
 
 FORMAT = (
@@ -24,13 +25,15 @@ DIRECT = "Answer with the option letter from the given choices directly."
 STEPS = "Think step by step before answering."
 
 
-class MMMUPro(Benchmark):
+class MMMUPro(Lettered):
     """What both settings have in common."""
 
     category: ClassVar[Category] = "Knowledge"
     paper = "Yue et al. MMMU-Pro: A More Robust Multi-discipline Multimodal Understanding Benchmark. ACL 2025"
     metric = "accuracy"
     max_new_tokens = 4096
+    same_text = True
+    official_note = "responses without an option are unparsed; the released code draws a random option for them"
     typical_chance = 12.84
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
         "cot": (False, "ask for reasoning before the answer, with the authors' sentence"),
@@ -50,16 +53,6 @@ class MMMUPro(Benchmark):
             tags={"subject": subject, "domain": DOMAIN_OF.get(subject, "other"), **difficulty},
         )
 
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """The option the response names; of two options with the gold text both are right."""
-        return letter.grade(sample, reply, same_text=True)
-
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The letter after "Answer:", or the last candidate."""
         return released_letters.declared_or_mmmu(sample, reply)
-
-    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
-        """What the released code does where it finds nothing."""
-        if scorer == "official":
-            return ("responses without an option are unparsed; the released code draws a random option for them",)
-        return ()

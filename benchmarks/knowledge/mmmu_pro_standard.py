@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import HubSource, PromptStyle, listed, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample
@@ -28,20 +28,19 @@ class MMMUProStandard(MMMUPro):
     name = "mmmu_pro_standard"
     title = "MMMU-Pro (standard, 10 options)"
     published = (
-        *printed(f"{SOURCE}, direct", {"GPT-4o": 40.17}),
-        *printed(f"{SOURCE}, with reasoning", {"GPT-4o": 55.03}),
+        *printed(f"{SOURCE}, direct", "GPT-4o 40.17"),
+        *printed(f"{SOURCE}, with reasoning", "GPT-4o 55.03"),
+        *printed(
+            "README of LLaVA-OneVision-1.5, by lmms-eval",
+            "LLaVA-OneVision-1.5-8B 37.40, Qwen2.5-VL-7B 36.30, LLaVA-OneVision-1.5-4B 33.24, Qwen2.5-VL-3B 31.10",
+        ),
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "id": "string",
-        "question": "string",
-        "options": "string",
-        "explanation": "string",
-        **{name: "image|null" for name in IMAGES},
-        "img_type": "string",
-        "answer": "string",
-        "topic_difficulty": "string",
-        "subject": "string",
-    }
+    schema = schema_of(
+        {
+            "string": "id question options explanation img_type answer topic_difficulty subject",
+            "image|null": " ".join(IMAGES),
+        }
+    )
 
     @property
     def source(self) -> HubSource:

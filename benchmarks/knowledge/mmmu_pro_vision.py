@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import HubSource, PromptStyle, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample
@@ -27,16 +27,14 @@ class MMMUProVision(MMMUPro):
     name = "mmmu_pro_vision"
     title = "MMMU-Pro (vision)"
     published = (
-        *printed(f"{SOURCE}, direct (42.25 to 42.43)", {"GPT-4o": 42.3}),
-        *printed(f"{SOURCE}, with reasoning", {"GPT-4o": 50.06}),
+        *printed(f"{SOURCE}, direct (42.25 to 42.43)", "GPT-4o 42.3"),
+        *printed(f"{SOURCE}, with reasoning", "GPT-4o 50.06"),
+        *printed(
+            "README of LLaVA-OneVision-1.5, by lmms-eval, which wants the letter alone",
+            "Qwen2.5-VL-7B 32.83, LLaVA-OneVision-1.5-8B 25.15, LLaVA-OneVision-1.5-4B 23.53, Qwen2.5-VL-3B 21.27",
+        ),
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "id": "string",
-        "image": "image",
-        "options": "string",
-        "answer": "string",
-        "subject": "string",
-    }
+    schema = schema_of({"string": "id options answer subject", "image": "image"})
 
     @property
     def source(self) -> HubSource:

@@ -9,7 +9,7 @@ are on the validation split unless `split` says otherwise, and on test a submiss
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle
@@ -20,7 +20,6 @@ from cambrian_eval.scoring import anls, columns, released
 from cambrian_eval.scoring.reply import Reply
 
 INSTRUCTION = "Give the short answer directly."
-ROWS = {"validation": 5349, "test": 5188}
 
 
 class DocVQA(Benchmark):
@@ -36,18 +35,19 @@ class DocVQA(Benchmark):
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
         "split": ("validation", "validation (scored here) or test (answers withheld, writes a submission)"),
     }
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        if self.settings["split"] not in ROWS:
-            raise UserError(f"docvqa.split={self.settings['split']!r} does not exist; use validation or test")
+    setting_choices: ClassVar[Mapping[str, Collection[str]]] = {"split": ("validation", "test")}
+    config: ClassVar[str] = "DocVQA"
+    """The config of the dataset's repository."""
+    n_rows: ClassVar[Mapping[str, int]] = {"validation": 5349, "test": 5188}
+    task: ClassVar[int] = 1
+    """The task of challenge 17."""
 
     @property
     def source(self) -> HubSource:
         """The split the settings name."""
         split = self.settings["split"]
         wanted = ("questionId", "question", "image") + (("answers",) if split == "validation" else ())
-        return HubSource("lmms-lab/DocVQA", split, ROWS[split], wanted, config="DocVQA")
+        return HubSource("lmms-lab/DocVQA", split, self.n_rows[split], wanted, config=self.config)
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; a page is named by its document and page number."""
@@ -77,28 +77,20 @@ class DocVQA(Benchmark):
         return released.challenge_anls(sample.answers, reply)
 
     def submission(self, samples: Sequence[Sample], texts: Sequence[str]) -> tuple[str, str] | None:
-        """The challenge's JSON list (challenge 17, task 1) for the test split."""
+        """The challenge's JSON list for the test split."""
         if self.settings["split"] != "test":
             return None
+        if strange := next((s.id for s in samples if not s.id.isdecimal()), None):
+            raise UserError(f"{self.name}: questionId {strange!r} is not a whole number")
         pairs = zip(samples, texts, strict=True)
-        answers = [{"questionId": _question_id(sample), "answer": text.strip()} for sample, text in pairs]
-        return "docvqa_test_submission.json", json.dumps(answers, ensure_ascii=False, indent=1) + "\n"
+        answers = [{"questionId": int(sample.id), "answer": text.strip()} for sample, text in pairs]
+        return f"{self.name}_test_submission.json", json.dumps(answers, ensure_ascii=False, indent=1) + "\n"
 
     def scoring_notes(self, scorer: str) -> tuple[str, ...]:
         """Which split was scored, and that no released script scores it locally."""
         if self.settings["split"] == "test":
-            return ("test split: answers are withheld; send the submission file to challenge 17, task 1",)
-        notes = ("validation split; the paper's numbers are on the test split and not interchangeable",)
+            return (f"test split: answers are withheld; send the submission file to challenge 17, task {self.task}",)
+        notes = ("validation split; published figures are on the test split and not interchangeable",)
         if scorer == "official":
-            return (
-                *notes,
-                "the released code has no local DocVQA scorer: this is the challenge script's ANLS",
-            )
+            return (*notes, f"the released code has no local {self.title} scorer: this is the challenge script's ANLS")
         return notes
-
-
-def _question_id(sample: Sample) -> int:
-    try:
-        return int(sample.id)
-    except ValueError:
-        raise UserError(f"docvqa: questionId {sample.id!r} is not a whole number") from None

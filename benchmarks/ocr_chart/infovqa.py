@@ -8,61 +8,38 @@ Released scorer: none that runs locally; it is the challenge script's ANLS.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle, printed
-from cambrian_eval.errors import UserError, unknown
+from cambrian_eval.artist import Artist, MiniRow, schema_of
+from cambrian_eval.benchmark import SHORT_SENTENCE, PromptStyle, printed
 from cambrian_eval.image import images
-from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import anls, columns, released
-from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.sample import Sample
+from cambrian_eval.scoring import columns
 
-ROWS = {"validation": 2801, "test": 3288}
+from .docvqa import DocVQA
 
 
-class InfoVQA(Benchmark):
-    """Free answers with partial credit; the test split is answered and not scored."""
+class InfoVQA(DocVQA):
+    """A config of DocVQA's repository; what differs from the document pages."""
 
     name = "infovqa"
     title = "InfographicVQA"
-    category: ClassVar[Category] = "OCR & Chart"
     paper = "Mathew et al. InfographicVQA. WACV 2022"
-    metric = "ANLS (similarity below 0.5 counts 0), mean over questions"
-    max_new_tokens = 128
-    typical_chance = 0.0
-    settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
-        "split": ("validation", "validation (scored here) or test (answers withheld, writes a submission)"),
-    }
+    config = "InfographicVQA"
+    n_rows: ClassVar[Mapping[str, int]] = {"validation": 2801, "test": 3288}
+    task = 3
     published = (
-        *printed("LLaVA model zoo, test split", {"LLaVA-1.5-7B": 25.8, "LLaVA-1.5-13B": 29.4}),
-        *printed("arXiv 2409.17146 (Molmo), test split", {"Cambrian-1-8B": 41.6, "Cambrian-1-34B": 46.0}),
+        *printed("LLaVA model zoo, test split", "LLaVA-1.5-7B 25.8, LLaVA-1.5-13B 29.4"),
+        *printed("arXiv 2409.17146 (Molmo), test split", "Cambrian-1-8B 41.6, Cambrian-1-34B 46.0"),
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "questionId": "string",
-        "question": "string",
-        "answers": "list[string]",
-        "answer_type": "list[string]",
-        "image": "image",
-        "image_url": "string",
-        "operation/reasoning": "list[string]",
-        "ocr": "string",
-        "data_split": "string",
-    }
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        if self.settings["split"] not in ROWS:
-            raise unknown("value of infovqa.split", self.settings["split"], ROWS)
-
-    @property
-    def source(self) -> HubSource:
-        """A config of the DocVQA repository."""
-        split = self.settings["split"]
-        wanted = ("questionId", "question", "image") + (("answers",) if split == "validation" else ())
-        return HubSource("lmms-lab/DocVQA", split, ROWS[split], wanted, config="InfographicVQA")
+    schema = schema_of(
+        {
+            "string": "questionId question image_url ocr data_split",
+            "list[string]": "answers answer_type operation/reasoning",
+            "image": "image",
+        }
+    )
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; a row can have several types of answers and of operations."""
@@ -70,7 +47,7 @@ class InfoVQA(Benchmark):
         golds = None if withheld else row["answers"]
         kinds = {"answer_type": row.get("answer_type"), "operation": row.get("operation/reasoning")}
         return Sample(
-            id=str(row.get("questionId", index)),
+            id=str(row["questionId"] if withheld else row.get("questionId", index)),
             index=index,
             question=row["question"],
             answers=() if golds is None else columns.golds(golds),
@@ -82,30 +59,6 @@ class InfoVQA(Benchmark):
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
         """The same in all harnesses."""
         return f"{sample.question}\n{SHORT_SENTENCE}"
-
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """ANLS over normalized texts, of the whole answer."""
-        return anls.grade(Reply(reply), sample.answers)
-
-    def official(self, sample: Sample, reply: str) -> Verdict:
-        """The challenge script's ANLS."""
-        return released.challenge_anls(sample.answers, reply)
-
-    def submission(self, samples: Sequence[Sample], texts: Sequence[str]) -> tuple[str, str] | None:
-        """The challenge's JSON list (challenge 17, task 3) for the test split."""
-        if self.settings["split"] != "test":
-            return None
-        if strange := next((s.id for s in samples if not s.id.isdecimal()), None):
-            raise UserError(f"infovqa: questionId {strange!r} is not a whole number")
-        pairs = zip(samples, texts, strict=True)
-        answers = [{"questionId": int(sample.id), "answer": text.strip()} for sample, text in pairs]
-        return "infovqa_test_submission.json", json.dumps(answers, ensure_ascii=False, indent=1) + "\n"
-
-    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
-        """Which split was scored."""
-        if self.settings["split"] == "test":
-            return ("test split: answers are withheld; send the submission file to challenge 17, task 3",)
-        return ("validation split; published figures are on the test split and not interchangeable",)
 
     def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:
         """A color to name: color names are unlike each other, so that none earns partial credit for another."""

@@ -10,24 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from cambrian_eval.benchmark import SHORT_SENTENCE, Benchmark, Category, HubSource, PromptStyle
+from cambrian_eval.benchmark import SHORT_SENTENCE, Category, HubSource, PromptStyle
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import columns, released, vqa
-from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.scoring import columns, released
+
+from ..kinds import TenAnswers
 
 
-class TextVQA(Benchmark):
+class TextVQA(TenAnswers):
     """Free answers, worth more the more of ten people gave them."""
 
     name = "textvqa"
     title = "TextVQA"
     category: ClassVar[Category] = "OCR & Chart"
     paper = "Singh et al. Towards VQA Models That Can Read. CVPR 2019"
-    metric = "soft accuracy over ten human answers"
     max_new_tokens = 512
-    typical_chance = 0.0
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
         "ocr_tokens": (True, "put the dataset's OCR tokens into the prompt, as the released code does"),
     }
@@ -63,10 +62,6 @@ class TextVQA(Benchmark):
         tokens = sample.extra["ocr_tokens"]
         listed = f" {', '.join(tokens)}" if tokens else ""
         return f"{sample.question}\nReference OCR tokens:{listed}\n{SHORT_SENTENCE}"
-
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """Soft accuracy by the careful normalizer, of the answer or else of what it declares."""
-        return vqa.grade(Reply(reply), sample.answers)
 
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The released evaluator, which insists on ten answers and lets an empty response match an article."""

@@ -13,11 +13,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import ONLY_LETTER, Benchmark, Category, Graded, HubSource, PromptStyle, Unit, printed
+from cambrian_eval.artist import Artist, MiniRow, schema_of
+from cambrian_eval.benchmark import ONLY_LETTER, Category, Graded, HubSource, PromptStyle, Unit, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import columns, letter, released_letters
+from cambrian_eval.scoring import columns, released_letters
+
+from ..kinds import Lettered
 
 SIX = ("Counting", "IQ_Test", "Object_Localization", "Relative_Depth", "Relative_Reflectance", "Spatial_Relation")
 OTHERS = (
@@ -29,7 +31,7 @@ OLD_GOLDS = "4fb892cf7d48028086ee5b7e9a04ce46f0ae71ed35888278e47b9b783841e25c"
 """Hash of the letters of Relative_Reflectance, in the order of the ids, until September 2025."""
 
 
-class BLINK(Benchmark):
+class BLINK(Lettered):
     """Lettered rows with one to four images, averaged by task."""
 
     name = "blink"
@@ -42,27 +44,17 @@ class BLINK(Benchmark):
     prompt_styles: ClassVar[tuple[PromptStyle, ...]] = ("official", "paper", "authors")
     published = printed(
         "README of the authors, val, answers of Relative_Reflectance before their correction",
-        {
-            "LLaVA-1.5-7B": 37.1,
-            "LLaVA-1.5-13B": 42.7,
-            "LLaVA-1.6-34B": 46.8,
-            "GPT-4V": 51.1,
-            "GPT-4 Turbo": 54.6,
-            "GPT-4o": 60.0,
-            "human": 95.7,
-        },
+        "LLaVA-1.5-7B 37.1, LLaVA-1.5-13B 42.7, LLaVA-1.6-34B 46.8, GPT-4V 51.1, GPT-4 Turbo 54.6, GPT-4o 60.0, "
+        "human 95.7",
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "idx": "string",
-        "question": "string",
-        "sub_task": "string",
-        "image_1": "image",
-        **{name: "image|null" for name in IMAGES[1:]},
-        "choices": "list[string]",
-        "answer": "string",
-        "prompt": "string",
-        "explanation": "string",
-    }
+    schema = schema_of(
+        {
+            "string": "idx question sub_task answer prompt explanation",
+            "list[string]": "choices",
+            "image": "image_1",
+            "image|null": "image_2 image_3 image_4",
+        }
+    )
 
     @property
     def source(self) -> HubSource:
@@ -90,10 +82,6 @@ class BLINK(Benchmark):
         """The stored text."""
         text = sample.extra.get("prompt", sample.question)
         return str(text) if style == "authors" else f"{text}\n{ONLY_LETTER}"
-
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """The option the response names, by letter or by text."""
-        return letter.grade(sample, reply)
 
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The first word of the first sentence."""

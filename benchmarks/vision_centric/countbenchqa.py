@@ -33,7 +33,17 @@ class CountBenchQA(Benchmark):
     max_new_tokens = 16
     typical_chance = 0.0
     gold_columns = ("number",)
-    published = printed("specifications of Moondream, release 2025-01-09", {"Moondream 2B": 80.0})
+    published = (
+        *printed("specifications of Moondream, release 2025-01-09", "Moondream 2B 80.0"),
+        *printed(
+            "Gemma 3 technical report, Table 12, fine-tuned on the tasks it reports",
+            "PaliGemma 2 2B 82.0, PaliGemma 2 9B 85.3, PaliGemma 2 27B 87.4",
+        ),
+        *printed(
+            "Gemma 3 technical report, Table 11, pre-trained checkpoints, zero-shot",
+            "Gemma 3 4B 26.1, Gemma 3 12B 17.8, Gemma 3 27B 68.0",
+        ),
+    )
     schema: ClassVar[Mapping[str, str]] = {"image": "image", "question": "string", "number": "int64", "text": "string"}
 
     @property

@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import Benchmark, Category, HubSource, PromptStyle, listed, printed, sides_exchanged
+from cambrian_eval.artist import Artist, MiniRow, schema_of
+from cambrian_eval.benchmark import Category, HubSource, PromptStyle, listed, printed, sides_exchanged
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import columns, letter, released_letters
+from cambrian_eval.scoring import columns, released_letters
+
+from ..kinds import Lettered
 
 
-class EmbSpatial(Benchmark):
+class EmbSpatial(Lettered):
     """Four options a question: objects, or whole sentences."""
 
     name = "embspatial"
@@ -28,22 +30,29 @@ class EmbSpatial(Benchmark):
     metric = "accuracy"
     max_new_tokens = 1024
     typical_chance = 25.0
+    official_note = "the authors released no scorer: this is the rule of lmms-eval"
     published = (
-        *printed("Qwen3-VL technical report", {"Qwen3-VL-4B": 79.6, "Qwen3-VL-8B": 78.5}),
-        *printed("EASI leaderboard, its own reader", {"Qwen3-VL-4B": 78.70, "Qwen3-VL-8B": 77.70}),
-        *printed("lmms-eval, its own reader", {"Qwen3-VL-4B": 76.81, "Qwen3-VL-8B": 77.42}),
+        *printed("Qwen3-VL technical report", "Qwen3-VL-4B 79.6, Qwen3-VL-8B 78.5"),
+        *printed("EASI leaderboard, its own reader", "Qwen3-VL-4B 78.70, Qwen3-VL-8B 77.70"),
+        *printed(
+            "README of HY-Embodied, with its own settings",
+            "HY-Embodied-0.5-2B 82.8, Qwen3-VL-2B 75.9, RoboBrain-2.5-4B 73.8, MiMo-Embodied-7B 76.2",
+        ),
+        *printed(
+            "model card of Qwen3.5-397B-A17B",
+            "Qwen3.5-397B-A17B 84.5, GPT-5.2 81.3, Claude Opus 4.5 75.7, Gemini 3 Pro 61.2",
+        ),
+        *printed("lmms-eval, its own reader", "Qwen3-VL-4B 76.81, Qwen3-VL-8B 77.42"),
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "question_id": "string",
-        "data_source": "string",
-        "scene_id": "string",
-        "question": "string",
-        "relation": "string",
-        "image": "image",
-        "answer_options": "list[string]",
-        "answer": "int64",
-        "objects": "list[struct{name: string, bbox: list[int64]}]",
-    }
+    schema = schema_of(
+        {
+            "string": "question_id data_source scene_id question relation",
+            "image": "image",
+            "list[string]": "answer_options",
+            "int64": "answer",
+            "list[struct{name: string, bbox: list[int64]}]": "objects",
+        }
+    )
 
     @property
     def source(self) -> HubSource:
@@ -78,17 +87,9 @@ class EmbSpatial(Benchmark):
         note = f"Note: You only need to respond with {', '.join(sample.options)} without providing any additional"
         return f"{note} information.\n{sample.question}\n{listed(sample.options, '{}) {}')}"
 
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """The option the response names, by letter or by text."""
-        return letter.grade(sample, reply)
-
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The first letter."""
         return released_letters.first_character(sample, reply)
-
-    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
-        """Whose rule the official one is."""
-        return ("the authors released no scorer: this is the rule of lmms-eval",) if scorer == "official" else ()
 
     def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:
         """One relation of two shapes, as whole sentences."""

@@ -2,19 +2,19 @@
 
 Prompt: the question alone; the setting `suffix` adds a request for the word.
 Score: the mean of aAcc (rows), fAcc (figures) and qAcc (questions over their figures), x100. Keys hold the category VD
-or VS, which two harnesses drop: `ocr` exists in both with the same numbers, so their groups merge. Rows without a
-figure (178) are added by `rows=all`; beside the headline stand the figures for rows with and without image.
+or VS, which two harnesses drop: `ocr` exists in both with the same numbers, so their groups merge, and leaderboards
+print that mean (`score_merged`). Rows without a figure (178) are added by `rows=all`; beside the headline stand the
+figures for rows with and without image.
 Released scorer: the authors ask GPT-4; the rule is VLMEvalKit's, exactly one of the words yes and no.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import (
-    Benchmark,
     Category,
     Graded,
     HubSource,
@@ -25,18 +25,20 @@ from cambrian_eval.benchmark import (
     printed,
     whole_group,
 )
-from cambrian_eval.errors import unknown
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import released_words, yes_no
-from cambrian_eval.scoring.reply import Reply
+from cambrian_eval.scoring import released_words
 
+from ..kinds import YesOrNo
+
+Key = Callable[[Sample], tuple[Any, ...] | None]
+"""What a sample is grouped by; None leaves it out."""
 ROWS = {"image": ("image", 951), "all": ("image+non_image", 1129)}
 SUFFIX = "Please answer YES or NO without an explanation."
 LEADERBOARD = "leaderboard of the authors, graded by GPT-4, mean of aAcc, fAcc and qAcc over all 1,129 rows"
 
 
-class HallusionBench(Benchmark):
+class HallusionBench(YesOrNo):
     """Yes/no rows, grouped by figure and by question."""
 
     name = "hallusionbench"
@@ -46,33 +48,25 @@ class HallusionBench(Benchmark):
     metric = "mean of the accuracies over rows, figures and questions"
     max_new_tokens = 128
     typical_chance = 31.0
+    official_note = "the authors grade by GPT-4: this is the rule of VLMEvalKit"
     gold_columns = ("gt_answer",)
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {
         "rows": ("image", "image (951 rows with a figure) or all (also 178 without)"),
         "suffix": (False, "ask for YES or NO after the question"),
     }
+    setting_choices: ClassVar[Mapping[str, Collection[str]]] = {"rows": ROWS}
     published = printed(
         LEADERBOARD,
-        {
-            "GPT-4V": round((28.79 + 39.88 + 65.28) / 3, 2),
-            "Claude 3": round((21.76 + 28.61 + 56.86) / 3, 2),
-            "LLaVA-1.5": round((10.55 + 24.86 + 46.94) / 3, 2),
-            "Gemini Pro Vision": round((7.69 + 8.67 + 36.85) / 3, 2),
-            "Qwen-VL": round((5.93 + 6.65 + 39.15) / 3, 2),
-            "BLIP2-T5": round((15.16 + 20.52 + 48.09) / 3, 2),
-        },
+        "GPT-4V 44.65, Claude 3 35.74, LLaVA-1.5 27.45, Gemini Pro Vision 17.74, Qwen-VL 17.24, BLIP2-T5 27.92",
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("category", "subcategory", "visual_input", "set_id", "figure_id", "sample_note"), "string"),
-        **dict.fromkeys(("question_id", "question", "gt_answer_details", "gt_answer"), "string"),
-        "filename": "string|null",
-        "image": "image|null",
-    }
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        if self.settings["rows"] not in ROWS:
-            raise unknown("value of hallusionbench.rows", self.settings["rows"], ROWS)
+    schema = schema_of(
+        {
+            "string": "category subcategory visual_input set_id figure_id sample_note question_id question "
+            "gt_answer_details gt_answer",
+            "string|null": "filename",
+            "image|null": "image",
+        }
+    )
 
     @property
     def source(self) -> HubSource:
@@ -110,11 +104,6 @@ class HallusionBench(Benchmark):
         """The question, with a request for the word where the setting says so."""
         return f"{sample.question}\n{SUFFIX}" if self.settings["suffix"] else sample.question
 
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """Yes or no, also from a statement that repeats the question."""
-        found = yes_no.read(Reply(reply), sample.question)
-        return found.verdict(found.value in sample.answers)
-
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The only one of the two words."""
         return released_words.yes_or_no(sample, reply)
@@ -125,7 +114,9 @@ class HallusionBench(Benchmark):
         for i, g in enumerate(graded):
             with_image = "with image" if g.sample.extra["visual_input"] != "0" else "without image"
             found += [Unit(stratum, g.verdict.value, (i,)) for stratum in ("rows", with_image)]
-        for stratum, key in (("figures", _figure), ("pairs", _question), ("easy", _easy), ("hard", _hard)):
+        keys: dict[str, Key] = {"figures": _figure, "pairs": _question, "easy": _easy, "hard": _hard}
+        keys |= {"merged figures": _without_category(_figure), "merged pairs": _without_category(_question)}
+        for stratum, key in keys.items():
             found += [whole_group(graded, members, stratum) for members in grouped(graded, key)]
         return found
 
@@ -139,11 +130,9 @@ class HallusionBench(Benchmark):
         names = {"aAcc": "rows", "fAcc": "figures", "qAcc": "pairs", "qAcc_easy": "easy", "qAcc_hard": "hard"}
         names |= {"aAcc_with_image": "with image", "aAcc_without_image": "without image"}
         found = {name: {stratum: 100.0} for name, stratum in names.items() if stratum in strata}
+        merged = [s for s in ("rows", "merged figures", "merged pairs") if s in strata]
+        found["score_merged"] = {part: 100.0 / len(merged) for part in merged}
         return {"score": {part: 100.0 / len(parts) for part in parts}} | found
-
-    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
-        """Whose rule the official one is."""
-        return ("the authors grade by GPT-4: this is the rule of VLMEvalKit",) if scorer == "official" else ()
 
     def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:
         """Two questions about a figure and about its edited version."""
@@ -182,6 +171,16 @@ def _figure(sample: Sample) -> tuple[Any, ...] | None:
 
 def _question(sample: Sample) -> tuple[Any, ...]:
     return sample.tags["subcategory"], sample.extra["set_id"], sample.extra["question_id"]
+
+
+def _without_category(key: Key) -> Key:
+    """The key of a figure or question with the subcategory alone."""
+
+    def merged(sample: Sample) -> tuple[Any, ...] | None:
+        found = key(sample)
+        return found and (str(found[0]).split(" ", 1)[1], *found[1:])
+
+    return merged
 
 
 def _easy(sample: Sample) -> tuple[Any, ...] | None:

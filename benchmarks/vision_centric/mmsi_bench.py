@@ -7,21 +7,20 @@ Released scorer: the text inside two or one backticks, then the first capital A 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle, printed
+from cambrian_eval.artist import Artist, MiniRow, schema_of
+from cambrian_eval.benchmark import LETTER_SENTENCE, Category, HubSource, PromptStyle, printed
 from cambrian_eval.image import images
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import letter, released_letters
+from cambrian_eval.scoring import released_letters
+from cambrian_eval.scoring.listed import listed_options
 
-_LIST = re.compile(r"\s*Options:\s*(?=A:)")
-_MARK = re.compile(r"(?:^|,\s*|\s)([A-H]):\s*")
+from ..kinds import Lettered
 
 
-class MMSIBench(Benchmark):
+class MMSIBench(Lettered):
     """Four options a question, listed in the text."""
 
     name = "mmsi_bench"
@@ -33,31 +32,17 @@ class MMSIBench(Benchmark):
     typical_chance = 25.0
     published = printed(
         "README of the authors",
-        {
-            "human": 97.2,
-            "o3": 41.0,
-            "GPT-4.5": 40.3,
-            "Gemini-2.5-Pro": 36.9,
-            "GPT-4.1": 30.9,
-            "Qwen2.5-VL-72B": 30.7,
-            "GPT-4o": 30.3,
-            "InternVL3-78B": 28.5,
-            "Qwen2.5-VL-3B": 26.5,
-            "Qwen2.5-VL-7B": 25.9,
-            "InternVL3-8B": 25.7,
-            "LLaVA-OneVision-7B": 24.5,
-        },
+        "human 97.2, o3 41.0, GPT-4.5 40.3, Gemini-2.5-Pro 36.9, GPT-4.1 30.9, Qwen2.5-VL-72B 30.7, GPT-4o 30.3, "
+        "InternVL3-78B 28.5, Qwen2.5-VL-3B 26.5, Qwen2.5-VL-7B 25.9, InternVL3-8B 25.7, LLaVA-OneVision-7B 24.5",
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "id": "int64",
-        "images": "list[image]",
-        "question_type": "string",
-        "question": "string",
-        "answer": "string",
-        "thought": "string",
-        "mean_normed_duration_seconds": "float64",
-        "difficulty": "string",
-    }
+    schema = schema_of(
+        {
+            "int64": "id",
+            "list[image]": "images",
+            "string": "question_type question answer thought difficulty",
+            "float64": "mean_normed_duration_seconds",
+        }
+    )
 
     @property
     def source(self) -> HubSource:
@@ -66,7 +51,7 @@ class MMSIBench(Benchmark):
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; its type is spelt with a hyphen or an en dash."""
-        stem, options = parse_options(row["question"])
+        stem, options = listed_options(row["question"])
         tags = {"type": str(row["question_type"]).replace("–", "-")}
         return Sample(
             id=str(row.get("id", index)),
@@ -89,10 +74,6 @@ class MMSIBench(Benchmark):
         """The sentence ends in two backticks with nothing between."""
         return f"{sample.extra['text']}\n{LETTER_SENTENCE} Enclose the option's letter within ``."
 
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """The option the response names, by letter or by text."""
-        return letter.grade(sample, reply)
-
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The letter inside backticks, or the first capital that stands alone."""
         return released_letters.backticks(sample, reply)
@@ -110,22 +91,3 @@ class MMSIBench(Benchmark):
         cells = {"id": row, "images": shown, "question_type": kind, "question": question, "answer": LETTERS[place]}
         about = {"thought": "", "mean_normed_duration_seconds": 1.0, "difficulty": "easy"}
         return [MiniRow({**cells, **about}, 1 / 4)]
-
-
-def parse_options(text: str) -> tuple[str, dict[str, str]]:
-    """The question before its options, and the options by letter; option texts may hold commas.
-
-    >>> parse_options("Where?\\nOptions: A: left, front, B: right")
-    ('Where?', {'A': 'left, front', 'B': 'right'})
-    """
-    found = list(_LIST.finditer(text))
-    if not found:
-        return text, {}
-    stem, rest = text[: found[-1].start()].strip(), text[found[-1].end() :]
-    marks: list[re.Match[str]] = []
-    for mark in _MARK.finditer(rest):
-        if mark[1] == LETTERS[len(marks)]:
-            marks.append(mark)
-    ends = [mark.start() for mark in marks[1:]] + [len(rest)]
-    texts = [rest[m.end() : end].strip() for m, end in zip(marks, ends, strict=True)]
-    return stem, dict(zip(LETTERS, texts, strict=False))

@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import Benchmark, Category, Graded, HubSource, PromptStyle, Unit, whole_group
+from cambrian_eval.artist import Artist, MiniRow, schema_of
+from cambrian_eval.benchmark import Benchmark, Category, Graded, HubSource, PromptStyle, Unit, printed, whole_group
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import letter, released_words, yes_no
@@ -41,13 +41,13 @@ class NaturalBench(Benchmark):
     typical_chance = 6.25
     gold_columns = ("Answer",)
     answers_may_be_absent = True
-    schema: ClassVar[Mapping[str, str]] = {
-        "Index": "int64",
-        "Image": "image",
-        "Question": "string",
-        "Answer": "string",
-        "Question_Type": "string",
-    }
+    published = printed(
+        "arXiv 2410.14669, Table 1, G-Acc",
+        "human 92.1, OpenAI o3 55.1, Gemini 2.5 Pro 47.3, GPT-4o 39.6, Qwen2-VL-72B 36.9, Qwen2-VL-7B 29.1, "
+        "LLaVA-OneVision-7B 28.8, Cambrian-1-34B 26.6, GPT-4V 26.2, Cambrian-1-13B 25.5, Cambrian-1-8B 19.4, "
+        "LLaVA-1.5-13B 14.8, LLaVA-1.5-7B 12.7",
+    )
+    schema = schema_of({"int64": "Index", "image": "Image", "string": "Question Answer Question_Type"})
 
     @property
     def source(self) -> HubSource:

@@ -12,9 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import (
-    Benchmark,
     Category,
     Graded,
     HubSource,
@@ -28,14 +27,16 @@ from cambrian_eval.benchmark import (
 )
 from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
-from cambrian_eval.scoring import letter, released_letters
+from cambrian_eval.scoring import released_letters
+
+from ..kinds import Lettered
 
 SENTENCE = "Please select the correct answer from the options above. \n"
 _ROTATION = re.compile(r"-.\Z", re.DOTALL)
 TYPES = ("height", "location", "orientation", "multi_object")
 
 
-class ThreeDSRBench(Benchmark):
+class ThreeDSRBench(Lettered):
     """Two or four options a question, with rotations and mirrored images."""
 
     name = "3dsrbench"
@@ -46,23 +47,19 @@ class ThreeDSRBench(Benchmark):
     max_new_tokens = 4096
     typical_chance = 21.0
     published = (
-        *printed("circular accuracy, via EASI", {"Qwen2.5-VL-3B": 43.9, "Qwen2.5-VL-7B": 48.4}),
-        *printed("plain accuracy, as its authors print it", {"Cambrian-S-7B": 54.8}),
-        *printed("circular accuracy, EASI rerun", {"Cambrian-S-7B": 51.94}),
-        *printed("third party, people", {"human": 95.7}),
+        *printed("circular accuracy, via EASI", "Qwen2.5-VL-3B 43.9, Qwen2.5-VL-7B 48.4"),
+        *printed("plain accuracy, as its authors print it", "Cambrian-S-7B 54.8"),
+        *printed("circular accuracy, EASI rerun", "Cambrian-S-7B 51.94"),
+        *printed("third party, people", "human 95.7"),
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "index": "int64",
-        "qid": "string",
-        "image": "image",
-        "question": "string",
-        **dict.fromkeys("AB", "string"),
-        **dict.fromkeys("CD", "string|null"),
-        "answer": "string",
-        "category": "string",
-        "image_source": "string",
-        "image_url": "string",
-    }
+    schema = schema_of(
+        {
+            "int64": "index",
+            "string": "qid question A B answer category image_source image_url",
+            "string|null": "C D",
+            "image": "image",
+        }
+    )
 
     @property
     def source(self) -> HubSource:
@@ -99,10 +96,6 @@ class ThreeDSRBench(Benchmark):
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
         """With the blank and the line end that the template has."""
         return f"Question: {sample.question}\nOptions:\n{listed(sample.options)}\n{SENTENCE}"
-
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """The option the response names, by letter or by text."""
-        return letter.grade(sample, reply)
 
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The only label, or the only option text."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
+from cambrian_eval.artist import Artist, MiniRow, schema_of
 from cambrian_eval.benchmark import Benchmark, Category, Graded, HubSource, PromptStyle, Unit, printed
 from cambrian_eval.formula import Formula, Ratio
 from cambrian_eval.image import images
@@ -35,29 +35,18 @@ class VLMsAreBlind(Benchmark):
     paper = "Rahmanzadehgervi et al. Vision Language Models Are Blind. ACCV 2024"
     metric = "mean of eight task accuracies"
     max_new_tokens = 32
+    official_note = (
+        "the authors released no scorer: this is lmms-eval's rule, which leaves out tasks without a right answer"
+    )
     typical_chance = 6.25
     """50 on yes/no rows, 0 on free answers. The paper's line, which draws from each task's golds, is 24.0."""
     gold_columns = ("groundtruth",)
     published = printed(
         "README of lmms-eval",
-        {
-            "GPT-4o": 50.23,
-            "Gemini-1.5 Pro": 58.48,
-            "Claude 3 Sonnet": 45.73,
-            "Claude 3.5 Sonnet": 77.84,
-            "Qwen3-VL-2B": 41.99,
-            "Qwen3-VL-4B": 57.85,
-            "Qwen3-VL-8B": 59.38,
-            "random guess": 24.0,
-        },
+        "GPT-4o 50.23, Gemini-1.5 Pro 58.48, Claude 3 Sonnet 45.73, Claude 3.5 Sonnet 77.84, Qwen3-VL-2B 41.99, "
+        "Qwen3-VL-4B 57.85, Qwen3-VL-8B 59.38, random guess 24.0",
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "task": "string",
-        "image": "image",
-        "prompt": "string",
-        "groundtruth": "string",
-        "metadata": "string",
-    }
+    schema = schema_of({"string": "task prompt groundtruth metadata", "image": "image"})
 
     @property
     def source(self) -> HubSource:
@@ -113,11 +102,6 @@ class VLMsAreBlind(Benchmark):
         if counted:
             score = Ratio(((dict.fromkeys(tasks, 100.0), counted),))
         return {"score": score, "micro": {"rows": 100.0}}
-
-    def scoring_notes(self, scorer: str) -> tuple[str, ...]:
-        """Whose rule the official one is."""
-        rule = "the authors released no scorer: this is lmms-eval's rule, which leaves out tasks without a right answer"
-        return (rule,) if scorer == "official" else ()
 
     def mini_rows(self, draw: Artist, row: int) -> list[MiniRow]:
         """A question about shapes that has the form of one task."""

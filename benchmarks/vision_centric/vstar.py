@@ -12,19 +12,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cambrian_eval.artist import Artist, MiniRow
-from cambrian_eval.benchmark import LETTER_SENTENCE, Benchmark, Category, HubSource, PromptStyle, printed
+from cambrian_eval.artist import Artist, MiniRow, schema_of
+from cambrian_eval.benchmark import LETTER_SENTENCE, Category, HubSource, Mirror, PromptStyle, printed
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import images
 from cambrian_eval.json_input import parse_object
 from cambrian_eval.sample import LETTERS, Sample, Verdict
-from cambrian_eval.scoring import letter, released
+from cambrian_eval.scoring import released
+
+from ..kinds import Lettered
 
 _OPTION = re.compile(r"^\s*\(([A-Z])\)\s*(.*?)\s*$", re.MULTILINE)
 TABLE = "test_questions.jsonl"
 
 
-class VStar(Benchmark):
+class VStar(Lettered):
     """Two to four options, listed in the text."""
 
     name = "vstar"
@@ -35,17 +37,17 @@ class VStar(Benchmark):
     max_new_tokens = 32
     typical_chance = 36.0
     gold_columns = ("label",)
-    published = printed(
-        "arXiv 2312.14135, overall accuracy, not checked against the paper; LLaVA with the lowest-loss method",
-        {"SEAL": 75.39, "GPT-4V": 54.97, "LLaVA-1.5-7B": 48.68, "random choice": 35.99},
+    published = (
+        *printed(
+            "arXiv 2312.14135, overall accuracy, not checked against the paper; LLaVA with the lowest-loss method",
+            "SEAL 75.39, GPT-4V 54.97, LLaVA-1.5-7B 48.68, random choice 35.99",
+        ),
+        *printed(
+            "model card of Qwen3.5-397B-A17B, without tools",
+            "Qwen3.5-397B-A17B 91.1, Gemini 3 Pro 88.0, Qwen3-VL-235B-A22B 85.9, GPT-5.2 75.9",
+        ),
     )
-    schema: ClassVar[Mapping[str, str]] = {
-        "image": "image",
-        "text": "string",
-        "category": "string",
-        "question_id": "string",
-        "label": "string",
-    }
+    schema = schema_of({"image": "image", "string": "text category question_id label"})
 
     @property
     def source(self) -> HubSource:
@@ -57,6 +59,7 @@ class VStar(Benchmark):
             ("image", "text", "category", "label"),
             revision="d9ae62c903da0c98336e85c5ee89cd863b04b4da",
             files=(TABLE, "direct_attributes/*", "relative_position/*"),
+            mirrors=(Mirror("lmms-lab-encoder/vstar-bench"),),
         )
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
@@ -97,10 +100,6 @@ class VStar(Benchmark):
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:
         """The text as it is."""
         return str(sample.extra["text"])
-
-    def fuzzy(self, sample: Sample, reply: str) -> Verdict:
-        """The option the response names, by letter or by text."""
-        return letter.grade(sample, reply)
 
     def official(self, sample: Sample, reply: str) -> Verdict:
         """The first character; only full stops are dropped at the end."""

@@ -29,11 +29,13 @@ def analyze(
     style: str = typer.Option("paper", help=HELP["style"]),
     format: str = typer.Option("pdf,svg,png", "--format", help=HELP["format"]),
 ) -> None:
-    """Correlations, principal components, clusters and categories of benchmarks over models."""
+    """Which benchmarks measure the same: correlation, components, clusters, redundancy, missing scores."""
     from cambrian_eval.errors import unknown
-    from cambrian_eval.reports import analysis
+    from cambrian_eval.reports import analysis, analysis_files, findings
     from cambrian_eval.reports import style as styles
+    from cambrian_eval.reports.correlation import RESAMPLES
     from cambrian_eval.reports.provenance import command_line
+    from cambrian_eval.reports.sampling import sampling
     from cambrian_eval.reports.sources import Sources
 
     for name, value, known in (
@@ -49,7 +51,10 @@ def analyze(
         tuple(runs or ()), tuple(scores or ()), published, scorer, vision, models=models, benchmarks=benchmarks
     )
     options = analysis.Options(method, correlation, mmmu, cvbench, impute, resamples, seed)
-    found = analysis.analyze(None if sources.matrix_alone else sources.table, options)
-    written = analysis.write(found, out, theme, formats, sources.provenance(command_line(context)))
-    print("\n".join(analysis.summary(found)))
+    if sources.matrix_alone:
+        found = analysis.analyze(None, options)
+    else:
+        found = analysis.analyze(sources.table, options, sampling(sources, max(resamples, RESAMPLES), seed))
+    written = analysis_files.write(found, out, theme, formats, sources.provenance(command_line(context)))
+    print("\n".join(findings.summary(found)))
     print(f"\n{len(written)} files in {out}")

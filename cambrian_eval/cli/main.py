@@ -27,6 +27,7 @@ COMMANDS = {
     "show": ("cambrian_eval.cli.show:show", "Images, exact prompt and gold answer of the first samples."),
     "run": ("cambrian_eval.cli.run:run", "Run a model over benchmarks, or resume a run."),
     "score": ("cambrian_eval.cli.score:score", "Score stored responses again, by rules or by an LLM judge."),
+    "bias": ("cambrian_eval.cli.bias:bias", "What can be solved without the image, and a subset that cannot."),
     "gain": ("cambrian_eval.cli.gain:gain", "Multimodal gain and leakage of a run."),
     "compare": ("cambrian_eval.cli.compare:compare", "Paired differences between two runs, with p-values."),
     "explain": ("cambrian_eval.cli.explain:explain", "Why two scores differ, in parts that add up."),

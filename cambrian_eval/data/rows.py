@@ -125,7 +125,17 @@ def load_samples(
         raise UserError(f"{benchmark.name}: no row of {provenance['from']} ({len(rows)}) belongs to the benchmark")
     samples = list(benchmark.subset(samples)) if spec.mini is None else samples
     kept = [_with_image_id(s) for s in _first(samples, limit)]
+    if _are_synthetic(rows):
+        provenance["synthetic"] = True
     return Loaded(kept, {**provenance, "rows": len(rows)}, tuple(warnings), complete and len(kept) == len(samples))
+
+
+def _are_synthetic(rows: Sequence[Row]) -> bool:
+    """Whether any row has the flag of images that a program drew, as CV-Bench built from drawn sources has."""
+    if "flags" not in columns_of(rows):
+        return False
+    flags = rows.columns["flags"] if isinstance(rows, Table) else [row.get("flags") for row in rows]
+    return any(isinstance(f, list | tuple) and "synthetic" in f for f in flags)
 
 
 def _first(samples: list[Sample], limit: int | None) -> list[Sample]:

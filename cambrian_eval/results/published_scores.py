@@ -82,6 +82,7 @@ def nearest(model_name: str, benchmark: str) -> tuple[Published, ...]:
 def _declared(model_name: str, benchmark: str) -> tuple[Published, ...]:
     """What the benchmark's adapter declares for a model of that name."""
     parts = {_bare(part) for part in re.split(r"[/\\:]|--", model_name)} | {_bare(model_name)}
+    parts |= {_bare(_paper_name(model_name) or "")} - {""}
     if benchmark not in benchmark_names():
         return ()
     rows = [row for row in load_benchmark(benchmark).published if _bare(row.model) in parts]

@@ -44,9 +44,12 @@ def grade(reply: Reply, golds: Sequence[str]) -> Verdict:
 
 
 def challenge_anls(text: str, golds: Sequence[str]) -> float:
-    """The challenge script's value: the distance of the folded texts over the length of the *raw* ones."""
-    said = _fold(text)
-    return max((_similarity(said, _fold(gold), max(len(text), len(gold))) for gold in golds), default=0.0)
+    """The challenge script's value: the distance of the folded texts over the length of the *raw* ones.
+
+    The script measures them in upper case, where some letters become two.
+    """
+    said, length = _fold(text), len(text.upper())
+    return max((_similarity(said, _fold(gold), max(length, len(gold.upper()))) for gold in golds), default=0.0)
 
 
 def _fold(text: str) -> str:

@@ -161,6 +161,28 @@ def subject(said: str, table: OptionTexts, question: str) -> Reading[str] | None
     return None
 
 
+_STATES = pattern(r"([a-z]) (?:is|are) ([^.]+)")
+_VERB = r"(?:is|are|was|has|appears?|seems?|looks?)"
+_SAYS_OF = r"\b([A-Z])\b[\"')\]]{0,2}\s+(?:[\w,]+\s+){0,6}?" + _VERB + r"\s+(?:[\w,]+\s+){0,5}?(?:%s)\b"
+_OF_BOTH = pattern(r"\b(?:not|neither|nor|both|same|whether|if)\b|n't\b|\?", re.IGNORECASE)
+
+
+def said_of_letter(said: str, table: OptionTexts) -> Reading[str] | None:
+    """Where options say the same of their own letters ("A is closer"): the only letter of which it is said."""
+    stated = {letter: m[2] for letter, text in table.folded.items() if (m := _STATES.fullmatch(text))}
+    if len(stated) < 2 or len(set(stated.values())) > 1 or any(table.folded[x][0] != x.lower() for x in stated):
+        return None
+    asked = {m.group() for m in _QUALITY.finditer(next(iter(stated.values())))}
+    asked |= {same for q in asked for group in _SAME_QUALITY if q in group for same in group}
+    says = re.compile(_SAYS_OF % "|".join(map(re.escape, sorted(asked)))) if asked else None
+    pieces = [piece for piece in sentences(said[:LONGEST_STATEMENT]) if not _OF_BOTH.search(piece)]
+    found = {m[1] for piece in pieces if says for m in says.finditer(piece)}
+    if len(found) != 1 or not found <= set(stated):
+        return None
+    return Reading(found.pop(), "the letter of which the response says it")
+
+
+LONGEST_STATEMENT = 5_000
 _DISCUSSED = pattern(r"^[-•\s]{0,6}(?:option\s)?[(\[]?([A-Z])[)\].:]+\s*(.*)", re.MULTILINE | re.IGNORECASE)
 _AFFIRMED = pattern(r"\b(?:yes|correct|true|right answer|matches|the answer)\b|正确|✓|✅", re.IGNORECASE)
 _DENIED = pattern(r"\b(?:no|not|incorrect|wrong|false|never|neither|cannot)\b|n't\b|不|✗|❌", re.IGNORECASE)
@@ -213,8 +235,8 @@ def paraphrase(said: str, table: OptionTexts) -> Reading[str] | None:
     words = {letter: wording.content(text) - _VAGUE for letter, text in table.cleaned.items()}
     shared = set.intersection(*words.values())
     own = {letter: group - shared for letter, group in words.items()}
-    if any(char.isdigit() for group in own.values() for word in group for char in word):
-        return None
+    if any(len(word) == 1 or char.isdigit() for group in own.values() for word in group for char in word):
+        return None  # numbers and letters are names, not words
     found: dict[str, None] = {}
     for piece in sentences(said):
         if wording.refusal(piece) or wording.denies(piece) or piece.endswith("?"):

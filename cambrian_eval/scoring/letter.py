@@ -19,6 +19,7 @@ from cambrian_eval.scoring.asserted import (
     paraphrase,
     polar_echo,
     polar_start,
+    said_of_letter,
     stated,
     subject,
     without_standard,
@@ -91,7 +92,7 @@ def _read(said: str, table: OptionTexts, question: str) -> Reading[str]:
         return nothing("refusal")
     if found := declared(said, table) or polar_start(said, table) or discussed(said, table):
         return found
-    if found := _label_at_start(said, table) or _lone_line(said, table):
+    if found := said_of_letter(said, table) or _label_at_start(said, table) or _lone_line(said, table):
         return found
     rest = after_refusal(said, table.mask(said))
     if not rest.strip():
@@ -120,6 +121,20 @@ def _own_line(said: str, table: OptionTexts) -> str | None:
     letter = match[1].upper() if match else ""
     own = table.folded.get(letter)
     return letter if match and own and match[2].casefold() == own else None
+
+
+def _announced(said: str, table: OptionTexts) -> str | None:
+    """The only line that begins with a label, where it is an option's own line and follows one that ends in a colon."""
+    if len(said) > LONGEST_ANNOUNCEMENT:
+        return None
+    lines = [line.strip(" *_") for line in said.splitlines() if line.strip(" *_")]
+    labelled = [i for i, line in enumerate(lines) if (m := _LINE.match(line)) and m[1].upper() in table.letters]
+    if len(labelled) != 1 or not labelled[0] or not lines[labelled[0] - 1].endswith(":"):
+        return None
+    return _own_line(lines[labelled[0]].rstrip("."), table)
+
+
+LONGEST_ANNOUNCEMENT = 5_000
 
 
 # --- labels at the start, lone lines ---------------------------------------------------------------------------
@@ -182,6 +197,8 @@ def _lone_line(said: str, table: OptionTexts) -> Reading[str] | None:
     hit = letter or table.equal(last)
     if hit and hit != AMBIGUOUS:
         return Reading(hit, "the last line names one option")
+    if announced := _announced(said, table):
+        return Reading(announced, "an option's own line after a colon")
     before = _START.match(head.rstrip().rpartition("\n")[2].strip())
     if before and before[1].upper() in table.letters:  # a list of options, not an answer
         return None

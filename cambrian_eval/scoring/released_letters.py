@@ -53,7 +53,9 @@ def first_character(sample: Sample, text: str) -> Verdict:
 
 
 _PUNCTUATION = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
-_ANSWER_IS = pattern(r"(?:correct\s+)?answer\s+is\s+\**([ABCD])")
+_ANSWER_IS = pattern(r"answer\s+is\s+\**([ABCD])", re.IGNORECASE)
+"""In any case and without an end, so that "answer is a dog" declares A and "answer is definitely" D."""
+_NO_RESPONSE = "Failed to obtain answer via API"
 _REFUSALS = (
     "Sorry, I can't help with images of people yet.",
     "I can't process this file.",
@@ -71,12 +73,15 @@ def only_label(sample: Sample, text: str) -> Verdict:
 def _only_label(text: str, options: Mapping[str, str]) -> tuple[str, str]:
     if any(refusal in text for refusal in _REFUSALS):
         return "", "a refusal"
-    words = text.translate(_PUNCTUATION).split()
-    labels = [letter for letter in options if letter in words]
-    if len(labels) == 1 and words.index(labels[0]) > len(words) - 5:
-        return labels[0], "the only label"
-    if found := _ANSWER_IS.search(text):
-        return found[1], "what follows 'answer is'"
+    if _NO_RESPONSE not in text:
+        words = text.translate(_PUNCTUATION).split()
+        labels = [letter for letter in options if letter in words]
+        if len(labels) == 1 and words.index(labels[0]) > len(words) - 5:
+            return labels[0], "the only label"
+        if not labels and "Z" in words:
+            return "", "the label of no option"
+        if (found := _ANSWER_IS.search(text)) and found[1].upper() in options:
+            return found[1].upper(), "what follows 'answer is'"
     low = text.lower()
     if len(low) <= 2 * sum(map(len, options.values())):
         inside = [letter for letter, option in options.items() if option.lower() in low]

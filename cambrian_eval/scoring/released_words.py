@@ -11,12 +11,12 @@ from cambrian_eval.scoring.released import verdict
 
 _MARKS = ';/[]"{}()=+\\_-><@`,?!'
 _DIGIT_COMMA = pattern(r"\d,\d")
-_STOP = pattern(r"\.(?!\d)")
+_STOP, _LONE_STOP = pattern(r"\.(?!\d)"), pattern(r"(?<!\d)\.(?!\d)")
 _STOPS = 32
 """The code deletes at most this many full stops: it passes a flag in the place of the count."""
 
 
-def without_punctuation(text: str) -> str:
+def without_punctuation(text: str, stop: re.Pattern[str] = _STOP) -> str:
     """The punctuation step of the VQA code: a mark beside a blank anywhere is deleted, others become blanks."""
     found = text
     thousands = _DIGIT_COMMA.search(text) is not None
@@ -24,12 +24,12 @@ def without_punctuation(text: str) -> str:
         if mark in text:
             beside = thousands or f"{mark} " in text or f" {mark}" in text
             found = found.replace(mark, "" if beside else " ")
-    return _STOP.sub("", found, count=_STOPS)
+    return stop.sub("", found, count=_STOPS)
 
 
 def yes_or_no(sample: Sample, text: str) -> Verdict:
     """HallusionBench (VLMEvalKit): exactly one of the words yes and no occurs."""
-    words = set(without_punctuation(text.lower()).split()) & {"yes", "no"}
+    words = set(without_punctuation(text.lower(), _LONE_STOP).split()) & {"yes", "no"}
     said = words.pop().capitalize() if len(words) == 1 else ""
     return verdict(said in sample.answers, said, "the only one of the words yes and no")
 
@@ -71,8 +71,8 @@ def _normalized(text: str) -> str:
 _RUN, _LETTER = pattern(r"\{?(\d+)\}?"), pattern(r"[a-z]")
 _GRIDS = (
     pattern(r"\{(\d+)\}\s*\{(\d+)\}"),
-    pattern(r"\((\d+),\s*(\d+)\)"),
-    pattern(r"rows=\{(\d+)\} columns=\{(\d+)\}"),
+    pattern(r"\((\d+)\s*,\s*(\d+)\)"),
+    pattern(r"rows=\{(\d+)\}\scolumns=\{(\d+)\}"),
 )
 
 

@@ -54,7 +54,7 @@ _BACK_TO_BACK = pattern(
 _PLAIN_PAIR = pattern(r"[\W_]*(?:yes|no)(?:\s+(?:and|or|&)\s+|\s*[/&|]\s*|\s+)(?:yes|no)\b", re.IGNORECASE)
 _EITHER = pattern(r"\b(?:yes or no|no or yes)\b", re.IGNORECASE)
 _WORD = pattern(r"(?<![\w-])(yes|no)(?![\w-])", re.IGNORECASE)
-_QUOTED = pattern(r"[\"'][^\"'\n]{0,200}(?:[\"'](?!\w)|$)")
+_QUOTED = pattern(r"(?<!\w)[\"'][^\"'\n]{0,200}(?:[\"'](?!\w)|$)")
 """A quotation, also one that is cut off: what a sign says is not what the response says."""
 _NOT_AN_ANSWER = pattern(
     r"\bno\s+(?:doubt|idea|clue|way\s+(?:to|of)|(?:\w+\s)?information|indication|image|picture|answer|comment|one\sknows)\b"
@@ -114,9 +114,13 @@ def read(reply: Reply, question: str = "") -> Reading[str]:
 
 _SAID_NO = pattern(r"[\W_]*(?:nope|nah)\b", re.IGNORECASE)
 _ASKS = pattern(r"(?:is|are|was|were|does|do|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
+_SETTING = pattern(r"(?:according to|based on|for|from|in|given|among|after|before)\b[^?]{0,200}?,\s*", re.IGNORECASE)
+"""What a question begins with before it asks: "According to the map, "."""
+_SYMBOL = pattern(r"[<>≤≥]")
+_SAME, _DIFFERENT = pattern(r"\b(?:same|equal)\b", re.IGNORECASE), pattern(r"\bdifferent\b", re.IGNORECASE)
 _HEDGED = pattern(
     r"\b(?:if|whether|may|might|could|possibly|perhaps|maybe|should|unclear|appears? to|seems? to|suggests?"
-    r"|assum\w+|likely)\b",
+    r"|assum\w+|likely|conclusively|definitively|perceiv\w+)\b",
     re.IGNORECASE,
 )
 _COMPARED = pattern(r"\b(?:more|less|fewer|most|least|\w{2,}(?:er|est))\b", re.IGNORECASE)
@@ -130,7 +134,8 @@ def stance(said: str, question: str) -> str | None:
     >>> stance("The function is not continuous.", "Is the function continuous?")
     'No'
     """
-    asked = next((s for s in reversed(sentences(clean(question))) if _ASKS.match(s)), "")
+    pieces = (_SETTING.sub("", s, count=1) if _SETTING.match(s) else s for s in reversed(sentences(clean(question))))
+    asked = next((s for s in pieces if _ASKS.match(s)), "")
     words = wording.content(asked)
     if len(words) < 1 or wording.denies(asked) or wording.refusal(said):
         return None
@@ -141,6 +146,10 @@ def stance(said: str, question: str) -> str | None:
         share = wording.echoes(piece, words)
         hedged = any(m[0] not in asked for m in _HEDGED.finditer(piece))
         if share < best or hedged or piece.endswith("?") or _turned(piece, asked_of, standard):
+            continue
+        if not set(_SYMBOL.findall(asked)) <= set(_SYMBOL.findall(piece)):
+            continue
+        if _SAME.search(piece) and _DIFFERENT.search(piece):
             continue
         if not compared <= {quality.casefold() for quality in _COMPARED.findall(piece)}:
             continue

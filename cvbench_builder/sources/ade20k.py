@@ -80,6 +80,7 @@ def read(root: Path, split: str, files: list[Path], workers: int) -> Catalog:
     classes: list[ClassName] = []
     images: list[dict[str, Any]] = []
     objects: list[dict[str, Any]] = []
+    synthetic = False
     words: dict[int, Counter[str]] = defaultdict(Counter)
     for path, (image, found) in zip(files, read_ones, strict=True):
         image["file"] = path.with_suffix(".jpg").relative_to(root).as_posix()
@@ -92,6 +93,7 @@ def read(root: Path, split: str, files: list[Path], workers: int) -> Catalog:
             words[index[name]][item.pop("word")] += 1
             item["image"] = len(images)
             objects.append(item)
+        synthetic |= image.pop("synthetic")
         images.append(image)
     return catalogs.from_rows(
         images=images,
@@ -104,6 +106,7 @@ def read(root: Path, split: str, files: list[Path], workers: int) -> Catalog:
         sha256=content_sha256(files),
         classes=tuple(_with_word(c, words[i]) for i, c in enumerate(classes)),
         skipped={},
+        synthetic=synthetic,
     )
 
 
@@ -126,6 +129,7 @@ def read_image(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     name = str(annotation.get("filename") or path.with_suffix(".jpg").name)
     scene = "/".join(str(s) for s in _as_list(annotation.get("scene")))
     image = {"id": path.stem, "name": name, "scene": scene, "width": width, "height": height, "flags": ImageFlag(0)}
+    image["synthetic"] = catalogs.says_synthetic(annotation)
     listed = [_object(path, i, raw) for i, raw in enumerate(_as_list(annotation.get("object")))]
     regions = _regions(path.with_name(f"{path.stem}_seg.png"), (height, width))
     if regions is None:

@@ -41,7 +41,7 @@ def read(path: Path, list_file: Path | None, sha256: str) -> Catalog:
         title="ADE20K Training Set" if train else "ADE20K Validation Set",
         path=path,
         sha256=sha256,
-        published=lambda name: name.rsplit("/", 1)[-1],
+        folder="",
     )
 
 

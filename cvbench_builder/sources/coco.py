@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from itertools import chain, compress
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,7 @@ def read(path: Path, sha256: str) -> Catalog:
         title=" ".join(title.split()),
         path=path,
         sha256=sha256,
-        published=lambda name: f"/coco/{split}/{name.rsplit('/', 1)[-1]}",
+        folder=f"/coco/{split}/",
     )
 
 
@@ -101,11 +100,11 @@ def from_parsed(
     title: str,
     path: Path,
     sha256: str,
-    published: Callable[[str], str],
+    folder: str,
 ) -> Catalog:
-    """The catalog of lists in COCO's format; `published` converts a file name to the published one."""
+    """The catalog of lists in COCO's format; published file names are these in `folder`."""
     with collector_off():
-        images, row_of = image_columns(path, parsed["images"], published)
+        images, row_of = image_columns(path, parsed["images"], folder)
         classes, class_of = merge_categories(parsed["categories"])
         image_rows, class_rows = Lookup(row_of), Lookup(class_of)
         size = np.array([images["width"], images["height"]], np.float64).T
@@ -126,12 +125,11 @@ def from_parsed(
             sha256=sha256,
             classes=classes,
             skipped={k: v for k, v in skipped.items() if v},
+            synthetic=catalogs.says_synthetic(parsed["info"]),
         )
 
 
-def image_columns(
-    path: Path, images: list[Any], published: Callable[[str], str]
-) -> tuple[dict[str, Any], dict[int | str, int]]:
+def image_columns(path: Path, images: list[Any], folder: str) -> tuple[dict[str, Any], dict[int | str, int]]:
     """The columns of the images, and the row of each image id."""
     ids, files = [i.id for i in images], [i.file_name for i in images]
     width, height = [i.width for i in images], [i.height for i in images]
@@ -148,7 +146,8 @@ def image_columns(
         first = row_of.setdefault(name, row)
         if first != row:  # the annotations do not say which of the two they mean
             flags[[first, row]] = int(ImageFlag.DUPLICATE_ID)
-    columns = {"id": ids, "file": files, "name": [published(f) for f in files], "flags": flags}
+    names = [folder + name.rpartition("/")[2] for name in files]
+    columns = {"id": ids, "file": files, "name": names, "flags": flags}
     return {**columns, "width": sides[0].astype(int), "height": sides[1].astype(int)}, row_of
 
 

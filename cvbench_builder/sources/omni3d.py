@@ -123,6 +123,7 @@ def read(path: Path, sha256: str, name: str = "") -> Catalog:
             sha256=sha256,
             classes=classes,
             skipped={k: v for k, v in skipped.items() if v},
+            synthetic=catalogs.says_synthetic(parsed["info"]),
         )
         return estimate_hidden(catalog)
 
@@ -314,9 +315,9 @@ def _cuboids(annotations: list[Any]) -> tuple[Floats, Ints]:
     finite &= np.isfinite(rotation).all(axis=(1, 2))
     unfit = np.zeros(len(annotations), np.int64)
     unfit[~finite] |= int(CuboidFlag.NOT_FINITE)
-    corners, center, dimensions, rotation = (
-        np.where(finite.reshape(-1, *[1] * (v.ndim - 1)), v, 1.0) for v in (corners, center, dimensions, rotation)
-    )
+    if not finite.all():
+        for values in (corners, center, dimensions, rotation):
+            values[~finite] = 1.0
     unfit[(dimensions <= 0).any(axis=1)] |= int(CuboidFlag.BAD_DIMENSIONS)
     expected = reconstruct_corners(center, dimensions, rotation)
     partner, worst = _match(expected, corners)

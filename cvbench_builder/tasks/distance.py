@@ -99,8 +99,10 @@ class Distance(CuboidTask):
         bodies = cuboids(catalog.corners[rows])
         # ordered pairs (anchor, other) of different classes; a triple is two pairs with one anchor
         anchor, other = pairs_within(image, image)
+        conflict = drawing_conflict(box[anchor], box[other], settings)
+        pair_of = _pair_numbers(image)
         keep = class_index[anchor] != class_index[other]
-        anchor, other = anchor[keep], other[keep]
+        with_anchor, anchor, other = conflict[keep], anchor[keep], other[keep]
         center, corner, surface_far = _intervals(bodies, anchor, other)
         p, q = pairs_within(anchor, anchor)
         keep = (p < q) & (class_index[other[p]] != class_index[other[q]])
@@ -109,8 +111,7 @@ class Distance(CuboidTask):
         far = {"centre": center[:, 1], "surface": surface_far}.get(rules.anchor_metric, corner[:, 1])
         first = far[p] <= far[q]
         x, y = np.where(first, p, q), np.where(first, q, p)
-        with_anchor = drawing_conflict(box[anchor], box[other], settings)
-        reasons = with_anchor[p] | with_anchor[q] | drawing_conflict(box[other[p]], box[other[q]], settings)
+        reasons = with_anchor[p] | with_anchor[q] | conflict[pair_of[other[p]] + other[q]]
         fixed = fixed_offset(rules.distance_offset, catalog)
         margins = np.full((len(p), 3), np.nan)
         for k, (name, value, reason) in enumerate(
@@ -175,6 +176,13 @@ class Distance(CuboidTask):
         return [("triple", row["classes"][0], *pair[0]), *pair]
 
 
+def _pair_numbers(image: Ints) -> Ints:
+    """For each object i the number to which j is added for the place of (i, j) in `pairs_within(image, image)`."""
+    starts, lengths = spans(image)
+    partners = np.repeat(lengths, lengths)
+    return np.asarray(np.cumsum(partners) - partners - np.repeat(starts, lengths))
+
+
 def _intervals(bodies: Cuboids, anchor: Ints, other: Ints) -> tuple[Floats, Floats, Floats]:
     """Per pair: distances of the other object's nearest and farthest corner from the anchor's center and from its
     corners, and of the farthest one from its surface."""
@@ -183,15 +191,24 @@ def _intervals(bodies: Cuboids, anchor: Ints, other: Ints) -> tuple[Floats, Floa
     for start in range(0, n, _CACHED):
         rows = slice(start, start + _CACHED)
         points, at = bodies.corners[other[rows]], bodies.take(anchor[rows])
-        x, y, z = np.ascontiguousarray(points.transpose(2, 1, 0))  # pairs along the last axis
-        squares = [
-            (x - c[:, 0]) ** 2 + (y - c[:, 1]) ** 2 + (z - c[:, 2]) ** 2
-            for c in (at.center, *(at.corners[:, k] for k in range(8)))
-        ]
-        for column, square in ((center, squares[0]), (corner, np.minimum.reduce(squares[1:]))):
+        away = np.ascontiguousarray(points.transpose(2, 1, 0))  # pairs along the last axis
+        from_center = _squares(away, at.center.T)
+        first, *others = np.ascontiguousarray(at.corners.transpose(1, 2, 0))
+        from_corners = _squares(away, first)
+        for another in others:
+            np.minimum(from_corners, _squares(away, another), out=from_corners)
+        for column, square in ((center, from_center), (corner, from_corners)):
             column[rows] = np.sqrt(np.stack([square.min(axis=0), square.max(axis=0)], axis=1))
         surface[rows] = point_to_cuboid(points, at).max(axis=1)
     return center, corner, surface
+
+
+def _squares(points: Floats, start: Floats) -> Floats:
+    """[k, n] squared distances of points [3, k, n] from one start [3, n] each."""
+    total: Floats = (points[0] - start[0]) ** 2
+    total += (points[1] - start[1]) ** 2
+    total += (points[2] - start[2]) ** 2
+    return total
 
 
 def _check_surface(

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Pick, Reason, pairs_within
-from cvbench_builder.catalog import Catalog, ImageFlag, Ints
+from cvbench_builder.catalog import Bools, Catalog, Floats, ImageFlag, Ints
 from cvbench_builder.geometry import overlap_of_smaller
 from cvbench_builder.quotas import split
 from cvbench_builder.settings import BuildSettings, DrawingRules, Meta, Rules
@@ -76,6 +76,19 @@ class RelationFlag(IntFlag):
     OVERLAPPING_PROJECTIONS = 4
 
 
+@dataclass(frozen=True)
+class _Pairs:
+    """Ordered pairs of usable objects, and what does not depend on the axis."""
+
+    queried: Ints
+    anchor: Ints
+    queried_box: Floats
+    anchor_box: Floats
+    queried_unique: Bools
+    anchor_unique: Bools
+    reasons: Ints
+
+
 class Relation(ImageTask):
     """Where the first object is. `answer` is the number of the word in `WORDS`."""
 
@@ -111,9 +124,10 @@ class Relation(ImageTask):
             a, b = a[different], b[different]
             clash = groups.clash_matrix[catalog.object_class[a], catalog.object_class[b]]
             shared = np.where(clash, int(Reason.CLASH), 0)
-            overlap = overlap_of_smaller(catalog.object_box[a], catalog.object_box[b])
-            shared[overlap >= settings[RelationRules].max_overlap] |= int(Reason.OVERLAP)
-            yield from (self._axis(catalog, settings[RelationRules], a, b, axis, unique, shared) for axis in (0, 1))
+            boxes = catalog.object_box[a], catalog.object_box[b]
+            shared[overlap_of_smaller(*boxes) >= settings[RelationRules].max_overlap] |= int(Reason.OVERLAP)
+            pairs = _Pairs(a, b, *boxes, unique[a], unique[b], shared)
+            yield from (self._axis(catalog, settings[RelationRules], pairs, axis) for axis in (0, 1))
 
     def _unusable(self, catalog: Catalog, reasons: Ints) -> CandidateTable:
         """Objects that are rejected before any pair is formed, one row each."""
@@ -126,37 +140,34 @@ class Relation(ImageTask):
             reasons=reasons[rows],
         )
 
-    def _axis(
-        self, catalog: Catalog, rules: RelationRules, a: Ints, b: Ints, axis: int, unique: Ints, shared: Ints
-    ) -> CandidateTable:
-        image = catalog.object_image[a]
+    def _axis(self, catalog: Catalog, rules: RelationRules, pairs: _Pairs, axis: int) -> CandidateTable:
+        one, two = pairs.queried_box, pairs.anchor_box
+        image = catalog.object_image[pairs.queried]
         side = (catalog.image_height if axis else catalog.image_width)[image].astype(np.float64)
-        one, two = catalog.object_box[a], catalog.object_box[b]
         low1, high1, low2, high2 = one[:, axis], one[:, axis + 2], two[:, axis], two[:, axis + 2]
         gap = np.maximum(low2 - high1, low1 - high2) / side
         offset = ((low1 + high1) - (low2 + high2)) / 2 / side
-        other = np.abs((one[:, 1 - axis] + one[:, 3 - axis]) - (two[:, 1 - axis] + two[:, 3 - axis])) / 2
-        reasons = shared.copy()
+        reasons = pairs.reasons.copy()
         # 1e-9: a gap of exactly 2 % written in decimals must not fail because of its last bit
         near = gap < rules.min_gap - 1e-9
         soft_axis = (gap < 0) & (np.abs(offset) >= rules.soft_gap)
-        permitted = soft_axis if rules.soft_relation else np.zeros(len(a), bool)
-        reasons[near & ~permitted] |= int(RelationReason.GAP_TOO_SMALL)
+        reasons[near & ~soft_axis if rules.soft_relation else near] |= int(RelationReason.GAP_TOO_SMALL)
         if rules.require_dominant_axis:
+            other = np.abs((one[:, 1 - axis] + one[:, 3 - axis]) - (two[:, 1 - axis] + two[:, 3 - axis])) / 2
             reasons[np.abs(offset) * side < other] |= int(RelationReason.NOT_DOMINANT_AXIS)
         if not rules.mark_anchor:
-            reasons[~unique[b]] |= int(RelationReason.ANCHOR_NOT_UNIQUE)
+            reasons[~pairs.anchor_unique] |= int(RelationReason.ANCHOR_NOT_UNIQUE)
         if axis:
             rotated = (catalog.image_flags[image] & int(ImageFlag.ROTATED)) != 0
             reasons[rotated] |= int(RelationReason.ROTATED_IMAGE)
-        flags = np.where(unique[a], 0, int(RelationFlag.MARKED))
-        flags |= np.where(unique[b], 0, int(RelationFlag.MARKED_ANCHOR))
+        flags = np.where(pairs.queried_unique, 0, int(RelationFlag.MARKED))
+        flags |= np.where(pairs.anchor_unique, 0, int(RelationFlag.MARKED_ANCHOR))
         flags |= np.where(near, int(RelationFlag.OVERLAPPING_PROJECTIONS), 0)
         return self.table(
-            len(a),
+            len(image),
             image=image,
-            objects=np.stack([a, b], axis=1),
-            class_index=catalog.object_class[a],
+            objects=np.stack([pairs.queried, pairs.anchor], axis=1),
+            class_index=catalog.object_class[pairs.queried],
             answer=2 * axis + np.where(offset < 0, 0, 1),
             reasons=reasons,
             flags=flags,

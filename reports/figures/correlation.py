@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cambrian_eval.numbers import number
-
 from .. import style
 from ..catalogue import entry
 from ..figure import Figure, option
+from ..numerals import matrix_layout, separate, signed, small
 
 if TYPE_CHECKING:
     from ..correlation import Correlations
@@ -36,11 +35,12 @@ class Correlation(Figure["Correlations", Options]):
 
     def compute(self, sources: Sources, options: Options) -> Correlations:
         """The matrix of the score table, or the paper's where that is the only source."""
-        from ..correlation import correlate, prepared, shipped_matrix
+        from ..correlation import shipped_matrix
+        from ..resampling import resample_sources
 
         if sources.matrix_alone:
             return shipped_matrix()
-        return correlate(prepared(sources.table, options.cvbench, options.impute), options.correlation)
+        return resample_sources(sources, options.correlation, options.cvbench, options.impute).correlations
 
     def draw(self, numbers: Correlations, theme: style.Theme) -> style.Drawing:
         """A colored matrix."""
@@ -48,9 +48,9 @@ class Correlation(Figure["Correlations", Options]):
         names = [style.typeset(entry(b).short, theme) for b in numbers.benchmarks]
         known = [value for row in numbers.matrix.tolist() for value in row if not math.isnan(value)]
         low = min(0.5, math.floor(min(known) * 10) / 10)
-        size = max(theme.page * 0.9, theme.size * 0.042 * k * 1.25)
+        layout = matrix_layout(theme, k)
         with style.styled(theme):
-            fig, axes = style.figure(size, size * 0.88)
+            fig, axes = style.figure(layout.size, layout.size * 0.88)
             axes.grid(False)
             image = axes.imshow(numbers.matrix, cmap="cividis", vmin=low, vmax=1.0)
             axes.set_xticks(range(k), names, rotation=55, ha="right", rotation_mode="anchor")
@@ -61,17 +61,18 @@ class Correlation(Figure["Correlations", Options]):
             axes.tick_params(length=0)
             for spine in axes.spines.values():
                 spine.set_visible(False)
+            separate(axes, [entry(b).category for b in numbers.benchmarks], theme)
             for i in range(k):
-                for j in range(k):
+                for j in range(k) if layout.numbers else ():
                     value = float(numbers.matrix[i, j])
                     dark = (value - low) / (1.0 - low) < 0.55
                     axes.text(
                         j,
                         i,
-                        style.typeset(number(value, 2), theme),
+                        signed(value, theme),
                         ha="center",
                         va="center",
-                        fontsize=theme.size * 0.72,
+                        fontsize=small(theme),
                         color="#ffffff" if dark else "#000000",
                     )
             bar = fig.colorbar(image, ax=axes, shrink=0.7, pad=0.02)

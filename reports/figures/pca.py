@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..pca import Components
     from ..sources import Sources
 
+KEY_SIZES = (500, 2000, 8000)
+"""Numbers of questions whose bubbles the key shows."""
 UNKNOWN_SIZE = 1000
 """Number of questions that the bubble of a benchmark shows where it is not known."""
 
@@ -104,6 +106,17 @@ class Pca(Figure["Components", Options]):
                 ncols=2 if theme.narrow else len(handles),
                 handletextpad=0.2,
                 columnspacing=1.2,
+            )
+            known = [s for s in KEY_SIZES if s <= max(sizes)] or [max(sizes)]
+            bubbles = [axes.scatter([], [], s=4 * s * scale, color="#888888", alpha=0.4, label=f"{s:,}") for s in known]
+            fig.legend(
+                handles=bubbles,
+                title="questions",
+                loc="outside lower center",
+                ncols=len(bubbles),
+                handletextpad=1.4,
+                columnspacing=3.0,
+                borderpad=1.0,
             )
             names = [style.typeset(entry(b).short, theme) for b in numbers.benchmarks]
             labels.place(axes, [tuple(p) for p in xy], names, radii, fontsize=theme.size * 0.95, gid="label")

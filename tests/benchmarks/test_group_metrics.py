@@ -100,6 +100,8 @@ def test_hallusionbench_keeps_the_two_categories_apart() -> None:
     assert found.breakdown["fAcc"] == pytest.approx(200 / 3)
     assert found.breakdown["qAcc"] == 75.0
     assert found.score == pytest.approx((80 + 200 / 3 + 75) / 3)
+    # Without the category: figure 1 wrong, figure 2 right; question 0 right, question 1 wrong.
+    assert found.breakdown["score_merged"] == pytest.approx((80 + 50 + 50) / 3)
     assert found.breakdown["qAcc_easy"] == 75.0 and found.breakdown["qAcc_hard"] == 100.0
     # chance: rows 1/2; figures 1/4, 1/2, 1/4; questions 1/4, 1/2, 1/2, 1/2
     assert found.chance == pytest.approx(100 * (1 / 2 + 1 / 3 + 7 / 16) / 3)
@@ -183,3 +185,15 @@ def test_mmstar_fillers_are_no_options() -> None:
     found = result("mmstar", [row(0, two), row(1, four)], ["A", "x, y"])
     assert found.score == 100.0 and found.chance == pytest.approx(100 * (1 / 2 + 1 / 4) / 2)
     assert found.breakdown["category=math"] == 100.0
+
+
+def test_mmbench_cn_released_grouping_keeps_categories_apart() -> None:
+    # One question text and source in two categories: two groups for the released code. Its row C is wrong.
+    def row(index: int, category: str) -> Row:
+        options = {"A": "红", "B": "蓝", "C": "绿", "D": "黄", "answer": "A", "hint": "nan", "comment": "nan"}
+        about = {"category": category, "source": "s", "L2-category": "z", "split": "dev"}
+        return {"index": index, "question": "什么颜色?", **options, **about}
+
+    rows = [row(7, "color"), row(1_000_007, "color"), row(2_000_007, "shape"), row(3_000_007, "shape")]
+    found = result("mmbench_cn", rows, ["A", "A.", "A", "C"], "official")
+    assert (found.score, found.breakdown["row_accuracy"]) == (50.0, 75.0)

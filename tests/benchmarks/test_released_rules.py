@@ -49,6 +49,38 @@ def test_blink(response: str, official: float, fuzzy: float) -> None:
     check("blink", {**BLINK, "answer": "(B)", "prompt": "How many?"}, response, official, fuzzy)
 
 
+DEPTH = {
+    "idx": "val_Relative_Depth_1",
+    "sub_task": "Relative_Depth",
+    "question": "Which point is closer to the camera?",
+}
+
+
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        ("Point A appears to be closer to the camera than point B.", "A"),
+        ("Looking at the photo, point B is closer than point A.", "B"),
+        ("A is nearer. The leaf labeled A is sharp, the leaf labeled B is blurred and further back.", "A"),
+        ("B is closer.", "B"),
+        ("Neither A nor B is closer.", None),
+        ("A closer look would be needed.", None),
+        ("A is closer in the left part, B is closer in the right part.", None),
+    ],
+)
+def test_blink_options_that_say_the_same_of_two_letters(response: str, said: str | None) -> None:
+    row = {**DEPTH, "choices": ["A is closer", "B is closer"], "prompt": "Which?"}
+    for gold in "AB":
+        assert grade("blink", {**row, "answer": f"({gold})"}, response).value == float(said == gold)
+
+
+def test_blink_an_options_own_line_after_a_colon() -> None:
+    row = {**BLINK, "choices": [f"Point {x}" for x in "ABCD"], "prompt": "Which?"}
+    response = "The points are A, B, C and D. The one on the handle is:\n\n(C) Point C\n\nPoint C is where a hand goes."
+    assert grade("blink", {**row, "answer": "(C)"}, response).value == 1
+    assert grade("blink", {**row, "answer": "(A)"}, response).value == 0
+
+
 MMSTAR = {"index": 0, "question": "Which?\nOptions: A: red, dark, B: blue, C: green, D: nan", "category": "math"}
 
 
@@ -110,6 +142,7 @@ def test_vstar(response: str, official: float, fuzzy: float) -> None:
         ("No.", "no", 1, 1),
         ("", "no", 0, 0),
         ("Nope", "no", 0, 1),
+        ("It's yes", "yes", 0, 1),
     ],
 )
 def test_pope(response: str, answer: str, official: float, fuzzy: float) -> None:
@@ -165,12 +198,34 @@ def test_vqav2(response: str, golds: list[str], official: float, fuzzy: float) -
 
 
 @pytest.mark.parametrize(
+    ("kind", "response", "golds", "fuzzy"),
+    [
+        ("yes/no", "Yes, it is.", ["yes"] * 9 + ["no"], 1),
+        ("yes/no", "There is no dog.", ["no"] * 10, 1),
+        ("yes/no", "There is no dog.", ["yes"] * 10, 0),
+        ("number", "There are two dogs.", ["2"] * 2 + ["3"] * 8, 0.6),
+        ("number", "12 dogs", ["2"] * 10, 0),
+        ("other", "It is a dog.", ["dog"] * 10, 1),
+        ("other", "It is a brown dog.", ["dog"] * 10, 0),
+        ("other", "There are two", ["2"] * 10, 1),
+    ],
+)
+def test_vqav2_sentences(kind: str, response: str, golds: list[str], fuzzy: float) -> None:
+    answers = [{"answer": g, "answer_confidence": "yes", "answer_id": i} for i, g in enumerate(golds)]
+    row = {"question_id": 1, "image_id": 2, "question": "Is there a dog?", "answers": answers, "answer_type": kind}
+    check("vqav2", row, response, 0, fuzzy)
+
+
+@pytest.mark.parametrize(
     ("response", "golds", "official", "fuzzy"),
     [
         ("Unanswerable", ["unanswerable"] * 4 + ["coke"] * 6, 1, 1),
         ("coke", ["unanswerable"] * 7 + ["coke"] * 3, 0.9, 0.9),
         ("Coke.", ["unanswerable"] * 8 + ["coke"] * 2, 0.6, 0.6),
         ("I cannot tell.", ["unanswerable"] * 10, 0, 1),
+        ("The image is too blurry to tell.", ["unanswerable"] * 10, 0, 1),
+        ("It is not possible to determine.", ["unanswerable"] * 2 + ["coke"] * 8, 0, 0.6),
+        ("It is a coke.", ["coke"] * 10, 0, 1),
         ("coke", ["coke"] * 9, 0, None),  # the released code insists on ten answers
     ],
 )
@@ -187,6 +242,7 @@ def test_vizwiz(response: str, golds: list[str], official: float, fuzzy: float |
         ("15", ["5"], 0.5, 0.5),
         ("5", ["6"], 0, 0),
         ("Five dogs", ["five dogs", "5"], 1, 1),
+        (" ß\n", ["s"], 0.75, None),  # lengths are those of the upper-cased texts, "ß" being two letters there
     ],
 )
 def test_infovqa(response: str, golds: list[str], official: float, fuzzy: float) -> None:
@@ -204,6 +260,8 @@ def test_infovqa(response: str, golds: list[str], official: float, fuzzy: float)
         ("Yes", "0", 0, 0),
         ("yes-no", "1", 0, None),
         ("(no)", "0", 1, 1),
+        ("1. " * 40 + "yes.", "1", 1, None),  # a full stop after a digit stays, and is none of the 32 that go
+        ("a. " * 40 + "yes.", "1", 0, None),
         ("", "0", 0, 0),
     ],
 )
@@ -211,6 +269,27 @@ def test_hallusionbench(response: str, gold: str, official: float, fuzzy: float 
     keys = {"category": "VD", "subcategory": "ocr", "visual_input": "1", "set_id": "0", "figure_id": "1"}
     row = {**keys, "question_id": "0", "question": "Are the lines equal?", "gt_answer": gold}
     check("hallusionbench", row, response, official, fuzzy)
+
+
+@pytest.mark.parametrize(
+    ("question", "response", "said"),
+    [
+        ("For the given image, are the tiles A and B the same color?", "The tiles A and B are the same color.", "1"),
+        ("According to the map, is the lake in Utah?", "The lake is not in Utah.", "0"),
+        ("Is the sum of the angles < 180?", "The sum of the angles is 180.", None),
+        (
+            "Are the two circles different?",
+            "They look different to most people when the two circles are the same.",
+            None,
+        ),
+        ("Does the player make a dunk?", "The images do not conclusively show the player make a dunk.", None),
+    ],
+)
+def test_hallusionbench_statements_without_yes_or_no(question: str, response: str, said: str | None) -> None:
+    keys = {"category": "VD", "subcategory": "ocr", "visual_input": "1", "set_id": "0", "figure_id": "1"}
+    for gold in "01":
+        row = {**keys, "question_id": "0", "question": question, "gt_answer": gold}
+        assert grade("hallusionbench", row, response).value == float(said == gold)
 
 
 THREE_D = {"index": 1, "qid": "VIN6MS3J", "question": "Consider the real-world 3D locations. Which is higher?"}
@@ -227,6 +306,12 @@ THREE_D = {"index": 1, "qid": "VIN6MS3J", "question": "Consider the real-world 3
         ("A.", "A", 1, 1),
         ("The answer is B", "B", 1, 1),
         ("Cannot determine the answer, A", "A", 0, None),
+        ("the answer is a", "A", 1, 1),  # in any case ...
+        ("The answer is a dog.", "A", 1, None),  # ... and whatever follows
+        ("The answer is definitely the round table.", "B", 1, None),  # D is no option here
+        ("Z, the round table", "B", 0, None),  # the label of no option, before any text
+        ("Failed to obtain answer via API B", "B", 0, None),
+        ("B stands first but more than four words follow", "B", 0, None),
     ],
 )
 def test_3dsrbench(response: str, gold: str, official: float, fuzzy: float | None) -> None:
@@ -295,6 +380,9 @@ def test_embspatial(response: str, official: float, fuzzy: float | None) -> None
         ("Counting Grid - Blank Grids", "5,7", "{5} {7}", 1, 1),
         ("Counting Grid - Blank Grids", "5,7", "7 columns and 5 rows", 0, 1),
         ("Counting Grid - Blank Grids", "5,7", "5 x 7", 0, 1),
+        ("Counting Grid - Blank Grids", "5,7", "(5 , 7)", 1, 1),
+        ("Counting Grid - Blank Grids", "5,7", "rows={5}\ncolumns={7}", 1, 1),
+        ("Counting Grid - Blank Grids", "5,7", "rows={5}  columns={7}", 0, 1),
         ("Nested Squares", "4", "four", 0, 1),
         ("Nested Squares", "4", "", 0, 0),
     ],

@@ -299,10 +299,10 @@ def test_an_unusable_plugin_is_listed_with_its_reason_and_stops_nothing(
     assert done.returncode == 0, done.stderr
     listed = done.stdout.partition("unusable plug-ins:")[2]
     assert reason in listed and len(listed.strip().splitlines()) == 1
-    words = ("--model", "chance", "--benchmark", "all", "--data", "mini:2", "--vision", "on,off")
+    words = ("--model", "chance", "--benchmark", "mmvp,docvqa", "--data", "mini:2")
     ran = spawn("run", *words, "--out", tmp_path / "run", "--json", "--quiet", env=environment)
     assert ran.returncode == 0, ran.stderr
-    assert len({r["benchmark"] for r in json.loads(ran.stdout)["results"]}) == 16
+    assert len({r["benchmark"] for r in json.loads(ran.stdout)["results"]}) == 2
 
 
 def test_asking_for_an_unusable_plugin_tells_the_reason(declare: Callable[..., dict[str, str]], tmp_path: Path) -> None:

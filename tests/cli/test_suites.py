@@ -23,6 +23,11 @@ def test_list_shows_twenty_further_benchmarks_and_suites() -> None:
     found = json.loads(call("list", "--json").stdout)["benchmarks"]
     assert {b["name"] for b in found if "paper" not in b["suites"]} == FURTHER | {"cvbench_extra"}
     assert {b["name"] for b in found if b["judged"]} == {"mmvet", "llava_wild"}
+    people = ("human", "random")
+    for b in found:
+        if b["name"] in FURTHER:
+            models = {p["model"] for p in b["published"] if not p["model"].startswith(people)}
+            assert len(models) >= 3 and all(p["source"] for p in b["published"]), b["name"]
     mme = next(b for b in found if b["name"] == "mme")
     assert mme["addresses"] == ["lmms-lab/MME (default, test)", "lmms-lab-encoder/MME (default, test)"]
     assert set(mme["suites"]) == {"paper", "llava15"}

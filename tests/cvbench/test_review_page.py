@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cvbench_builder import dataset
 from cvbench_builder.review import read_decisions, write_page
@@ -249,6 +251,54 @@ def test_full_size_zooms_and_switches_boxes(page: Any, built: Path) -> None:
     page.locator("#panel button", has_text="Accept").click()
     page.keyboard.press("Escape")
     assert not page.is_visible("#full") and exported(page)[0]["key"] == row["key"]
+
+
+def test_boxes_can_be_hidden(page: Any, built: Path, tmp_path: Path) -> None:
+    page.select_option("#task", "Depth")
+    row = {r["idx"]: r for r in dataset.read_rows(built)}[shown(page)[0]]
+    (clean,) = (built / "img/clean").glob(row["filename"].removeprefix("img/").replace(".png", ".*"))
+
+    def seen(name: str) -> Any:
+        page.wait_for_function("(i => i.complete && i.naturalWidth)(document.querySelector('#sheet img'))")
+        path = tmp_path / f"{name}.png"
+        page.locator("#sheet img").screenshot(path=path)
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB")).astype(int)
+
+    page.locator("article.current .image").click()
+    page.click("#bar button[data-zoom=one]")
+    button = page.locator("#bar button[data-act=boxes]")
+    with Image.open(built / row["filename"]) as drawn, Image.open(clean) as source:
+        pictures = [np.asarray(i.convert("RGB")).astype(int) for i in (drawn, source)]
+    assert button.inner_text() == "Boxes: as asked"
+    assert np.abs(seen("asked") - pictures[0]).max() <= 3
+    button.click()
+    assert button.inner_text() == "Boxes: all recorded"
+    button.click()
+    page.wait_for_function("document.querySelector('#sheet img').getAttribute('src').includes('clean')")
+    assert button.inner_text() == "Boxes: none" == page.inner_text("#boxes")
+    # the same zoom, another image: no line of a box is left
+    assert np.abs(seen("none") - pictures[1]).max() <= 3
+    assert np.abs(pictures[0] - pictures[1]).max() > 100
+    page.keyboard.press("b")
+    page.wait_for_function("!document.querySelector('#sheet img').getAttribute('src').includes('clean')")
+    assert np.abs(seen("again") - pictures[0]).max() <= 3
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_text_is_clipped(browser: Any, built: Path, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+    page = context.new_page()
+    page.goto((built / "review.html").as_uri())
+    page.add_style_tag(content="article { content-visibility: visible !important; }")
+    clipped = page.evaluate(
+        """() => [...document.querySelectorAll(".question, li, .key, .tags, .decision, button, #counts")]
+            .filter((n) => n.scrollWidth > n.clientWidth + 1 && getComputedStyle(n).display !== "inline")
+            .map((n) => n.textContent)"""
+    )
+    assert clipped == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
 
 
 def test_touch_dark_colors_and_long_names(browser: Any, built: Path) -> None:

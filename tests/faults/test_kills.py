@@ -23,7 +23,7 @@ from tests.faults.children import Ended, child, ended, evaluate, on_cluster, ord
 from tests.faults.conftest import CleanRun
 
 pytestmark = pytest.mark.slow
-SEEDS = 40
+SEEDS = 12
 
 
 def written(out: Path) -> int:

@@ -14,7 +14,7 @@ from scipy import stats as scipy_stats
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.reports import analysis, assignment, clustering, pca
+from cambrian_eval.reports import analysis, assignment, clustering, findings, pca
 from cambrian_eval.reports.catalogue import entry
 from cambrian_eval.reports.correlation import correlate, imputed, pair_matrix, restrict, shipped_matrix, usable
 from cambrian_eval.reports.scores import build, from_published, one_cvbench
@@ -262,7 +262,7 @@ def test_mmmu_by_type_and_by_data() -> None:
 
 def test_the_summary_says_what_was_done() -> None:
     found = analysis.analyze(from_published("table9"), analysis.Options(resamples=10))
-    text = "\n".join(analysis.summary(found))
+    text = "\n".join(findings.summary(found))
     assert "42 cells are missing" in text and "MMMU is left out" in text and "over 15 models" in text
 
 

@@ -30,6 +30,17 @@ def test_wide_csv_in_the_papers_own_spelling(tmp_path: Path) -> None:
     assert table.groups == {"a": "x", "b": "y"}
 
 
+def test_a_leaderboard_has_columns_that_are_no_scores(tmp_path: Path) -> None:
+    text = (
+        "Rank,Method,Param (B),Language Model,Eval Date,Avg Score,MMBench,HallusionBench Avg.,AI2D\n"
+        "1,A,7,Qwen,2024/01/02,70,80,45.1,80\n2,B,,Vicuna,2024/02/02,60,70,-,70\n"
+    )
+    table = read_csv(written(tmp_path, text))
+    assert set(table.benchmarks) == {"mmbench", "ai2d", "HallusionBench Avg."} and table.models == ("A", "B")
+    assert table.attributes["A"] == {"params": 7.0} and not table.attributes["B"]
+    assert any("columns of text are not scores: Language Model, Eval Date" in note for note in table.notes)
+
+
 def test_long_csv_takes_vision_on_and_one_scorer(tmp_path: Path) -> None:
     text = (
         "model,benchmark,condition,scorer,score,low,high\n"

@@ -98,3 +98,10 @@ def test_reading_needs_no_heavy_import() -> None:
         "assert not {'pandas', 'numpy', 'torch', 'pyarrow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_scores_that_an_adapter_declares_are_found_by_the_checkpoints_id() -> None:
+    [found] = nearest("nyu-visionx/cambrian-8b", "naturalbench")
+    assert (found.model, found.score, found.source) == ("Cambrian-1-8B", 19.4, "arXiv 2410.14669, Table 1, G-Acc")
+    assert [row.score for row in nearest("Qwen2-VL-7B", "naturalbench")] == [29.1]
+    assert not nearest("no-such-model", "naturalbench")

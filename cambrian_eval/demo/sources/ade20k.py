@@ -49,6 +49,7 @@ def write(root: Path, views: Sequence[View]) -> None:
             "source": {"folder": "drawn", "filename": f"{stem.name}.jpg", "origin": "drawn"},
             "scene": [group, place],
             "object": objects,
+            "synthetic": True,
         }
         stem.with_suffix(".json").write_text(json.dumps({"annotation": annotation}))
 

@@ -35,7 +35,7 @@ def write(root: Path, views: Sequence[View]) -> None:
                 found |= {"image_id": number, "category_id": CATEGORIES[body.name], "id": len(annotations) + 1}
                 annotations.append(found)
     tree = {
-        "info": {"description": "drawn scenes", "version": "1.0"},
+        "info": {"description": "drawn scenes", "version": "1.0", "synthetic": True},
         "licenses": [{"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}],
         "images": images,
         "annotations": annotations,

@@ -105,6 +105,7 @@ def write(root: Path, component: Component, views: Sequence[View]) -> None:
             "split": "Test",
             "version": "0.1",
             "url": "",
+            "synthetic": True,
         },
         "images": images,
         "categories": [{"id": i, "name": name, "supercategory": ""} for name, i in CATEGORIES.items()],
