@@ -48,10 +48,10 @@ class Conformance:
 
 def kind(outcome: str, case: Case) -> str:
     """An outcome against the careful verdict."""
-    if outcome in ("right", "wrong"):
-        return (
-            "agree" if (outcome == "right") == case.right else "false accept" if outcome == "right" else "false reject"
-        )
+    if outcome == "right":
+        return "agree" if case.right else "false accept"
+    if outcome == "wrong":
+        return "false reject" if case.right else "agree"
     return outcome if outcome in ("judge", "random") else "stops"
 
 
@@ -87,13 +87,8 @@ def _commit(checkout: Path | None) -> str:
 
 def markdown(all_of_them: Sequence[Conformance], given: Sequence[Case]) -> str:
     """The tables of the page."""
-    heading = [
-        "harness",
-        "commit",
-        "scored",
-        *(f"{k}s" if k.startswith("false") else k for k in KINDS),
-        "agree, of decided",
-    ]
+    kinds = [f"{k}s" if k.startswith("false") else k for k in KINDS]
+    heading = ["harness", "version", "scored", *kinds, "agree, of decided"]
     lines = [_row(heading), _row(["---"] * len(heading))]
     for one in all_of_them:
         total = one.total
@@ -108,9 +103,7 @@ def markdown(all_of_them: Sequence[Conformance], given: Sequence[Case]) -> str:
             found = sorted(one.examples.get(wanted, {}).items(), key=lambda item: (-len(item[1]), item[0]))
             if found:
                 lines += ["", f"{one.name}, {wanted}s, those in most benchmarks first:", ""]
-                lines += [
-                    f"- {_quoted(given[n].response)} ({given[n].why}): {', '.join(b)}" for n, b in found[:EXAMPLES]
-                ]
+                lines += [_example(given[n], benchmarks) for n, benchmarks in found[:EXAMPLES]]
         lines += ["", *(f"{one.name}, {b}: not scored, {why}" for b, why in one.absent.items())] if one.absent else []
     return "\n".join(lines) + "\n"
 
@@ -123,12 +116,9 @@ def _cell(one: Conformance, benchmark: str) -> str:
     return f"{counts['agree']}, +{counts['false accept']}, -{counts['false reject']}" + (f", ?{asked}" if asked else "")
 
 
-def _quoted(text: str) -> str:
-    return (
-        "`" + json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("`", "'") + "`"
-        if text
-        else "(empty)"
-    )
+def _example(case: Case, benchmarks: Sequence[str]) -> str:
+    said = case.response.replace("\n", "\\n").replace("`", "'")
+    return f"- {f'`{said}`' if said else 'an empty response'} ({case.why}): {', '.join(benchmarks)}"
 
 
 def _row(cells: Sequence[object]) -> str:

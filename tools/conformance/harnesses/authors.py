@@ -15,9 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harnesses.ours import Scorer
 from importing import prepare
 from question import Question
+
+from harnesses.ours import Scorer
 
 SCRIPTS = {
     "cvbench": "coco", "mmvp": "mmvp", "realworldqa": "realworldqa", "mmbench": "mmbench_en", "seed": "seed",

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harnesses.ours import Scorer
 from importing import Judge, NotAsked, load, prepare
 from question import Question
+
+from harnesses.ours import Scorer
 
 UTILS = "vlmeval.dataset.utils"
 
