@@ -203,12 +203,13 @@ def _by_content(index: _Index, entry: Entry) -> list[int]:
     prompt = plain(entry.prompt) if entry.prompt else ""
     name = _names(entry.image)
     labels = {entry.category or "", *(PurePosixPath(entry.image).parts[:-1] if entry.image else ())}
-    hints = [i for i in found if prompt and (h := index.samples[i].extra.get("hint")) and plain(str(h)) in prompt]
+    hints = {i: h for i in found if (h := plain(str(index.samples[i].extra.get("hint") or ""))) and h in prompt}
+    longest = max(hints.values(), key=len, default="")
     narrowed: list[list[int]] = [
         [i for i in found if mine and index.options[i] == mine],
         [i for i in found if mine and sorted(index.options[i].values()) == sorted(mine.values())],
         [i for i in found if prompt and index.options[i] and _listed(index.options[i], prompt)],
-        hints,
+        [i for i, hint in hints.items() if hint == longest],
         [i for i in found if entry.image and f"/{index.samples[i].image_id}".endswith(f"/{entry.image}")],
         [i for i in found if name & index.images[i]],
         [i for i in found if labels & set(map(str, index.samples[i].tags.values()))],
