@@ -179,12 +179,13 @@ def test_llava_scienceqa_has_problem_numbers_and_questions_without_an_image(tmp_
 
 
 def test_of_two_hints_in_a_prompt_the_longer_one_tells(tmp_path: Path) -> None:
-    """The hint of the second and third sample begins with that of the first."""
-    hints = ["Two magnets are placed as shown."]
-    hints += [f"{hints[0]} Hint: opposite poles attract."] * 2
-    rows = [{"question": "Do they attract?", "choices": ["yes", "no"], "answer": 1, "hint": hint} for hint in hints]
+    """The longer hint begins with the shorter one; two samples have each."""
+    short, long = "Two magnets are shown.", "Two magnets are shown. Hint: opposite poles attract."
+    rows = [
+        {"question": "Do they attract?", "choices": ["yes", "no"], "answer": 1, "hint": hint}
+        for hint in (short, short, long, long)
+    ]
     data = o.root(tmp_path / "data", scienceqa=rows)
-    said = {1: "A", 0: "B", 2: "A"}
     listed = [
         {
             "question_id": f"{10 + i}",
@@ -192,12 +193,12 @@ def test_of_two_hints_in_a_prompt_the_longer_one_tells(tmp_path: Path) -> None:
             "question": f"<image>\n{o.science_prompt(rows[i])}",
             "pred": text,
         }
-        for i, text in said.items()
+        for i, text in ((2, "A"), (3, "A"), (0, "B"), (1, "B"))
     ]
-    log = o.whole(tmp_path / "m_output.jsonl", {"correct": listed[1:2], "incorrect": [listed[0], listed[2]]})
+    log = o.whole(tmp_path / "m_output.jsonl", {"correct": listed[:2], "incorrect": listed[2:]})
     found = imported(log, "scienceqa", data, tmp_path / "run")
     stored = open_run(tmp_path / "run").responses(Cell("scienceqa", "on"))
-    assert [stored[str(i)].text for i in range(3)] == ["B", "A", "A"] and scores(found) == [33.3333]
+    assert [stored[str(i)].text for i in range(4)] == ["B", "B", "A", "A"] and scores(found) == [50.0]
     assert found["findings"]["scienceqa"] == []
 
 
