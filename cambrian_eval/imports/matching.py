@@ -19,7 +19,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.imports.log import Entry
 from cambrian_eval.sample import LETTERS, Sample
 
-Kind = Literal["unmatched", "duplicate", "changed", "no image", "ambiguous"]
+Kind = Literal["unmatched", "duplicate", "changed", "no image", "other split", "ambiguous"]
 """Why a row of a log is not, or not simply, the response to a sample."""
 By = Literal["id", "row", "content", "order"]
 """How the sample of a row was found; `order` where the log does not tell several apart."""
@@ -136,9 +136,14 @@ def _names(*texts: str | None) -> frozenset[str]:
     return frozenset(PurePosixPath(text).stem.casefold() for text in texts if text)
 
 
-def match(samples: Sequence[Sample], entries: Sequence[Entry]) -> Matching:
-    """Assigns each row to a sample."""
+def match(samples: Sequence[Sample], entries: Sequence[Entry], split: str = "") -> Matching:
+    """Assigns each row to a sample. Where a log has rows of `split` and of others, the others are left out."""
     index, found = _Index(samples), Matching()
+    if any(entry.split == split for entry in entries):
+        others = [entry for entry in entries if entry.split not in (None, split)]
+        texts = [f"a question of the split {entry.split!r}" for entry in others]
+        found.findings += [Finding("other split", e.place, e.id or "", t) for e, t in zip(others, texts, strict=True)]
+        entries = [entry for entry in entries if entry.split in (None, split)]
     named = [index.agrees(i, e) for e in entries if e.id is not None and (i := index.by_id.get(e.id)) is not None]
     if named.count(False) > named.count(True):
         index.by_id = {}  # the ids of the log are not those of the dataset; some are equal by accident
@@ -155,7 +160,7 @@ def match(samples: Sequence[Sample], entries: Sequence[Entry]) -> Matching:
         else:
             found.findings.append(Finding("no image", entry.place, entry.id or "", "a question without an image"))
     taken: dict[tuple[int, int], Match] = {}
-    for entry, i, by in single:
+    for entry, i, by in sorted(single, key=lambda one: not _same(index, one[1], one[0])):  # those that agree first
         _take(found, taken, index, entry, i, by)
     for among, group in several.items():
         _assign(found, taken, index, among, group)

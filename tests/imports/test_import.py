@@ -347,6 +347,33 @@ def test_a_row_that_could_be_several_samples_is_left_out(tmp_path: Path) -> None
     assert [f["kind"] for f in found["findings"]["gqa"]] == ["ambiguous"] and found["samples"] == 1
 
 
+def test_rows_of_another_split_are_no_part_and_rows_that_agree_come_first(tmp_path: Path) -> None:
+    """The row of "dev" has the text of sample 0; the row with answer D contradicts sample 1, which a later row has."""
+    rows = [
+        {
+            "id": f"validation_Art_{i}", "question": question, "question_type": "multiple-choice", "answer": "A",
+            "options": "['red', 'blue', 'green', 'white']",
+        }
+        for i, question in enumerate(("Which color?", "Which paint?"))
+    ]  # fmt: skip
+    data = o.root(tmp_path / "data", mmmu=rows)
+    options = ["red", "blue", "green", "white"]
+    table = [
+        [1, "Which color?", *options, "A", "dev", "B"],
+        [2, "Which color?", *options, "A", "validation", "A"],
+        [3, "Which paint?", *options, "D", "validation", "D"],
+        [4, "Which paint?", *options, "A", "validation", "B"],
+    ]
+    log = o.spreadsheet(
+        tmp_path / "m_MMMU_DEV_VAL.xlsx", ["index", "question", *"ABCD", "answer", "split", "prediction"], table
+    )
+    found = imported(log, "mmmu", data, tmp_path / "run")
+    stored = open_run(tmp_path / "run").responses(Cell("mmmu", "on"))
+    assert [stored[row["id"]].text for row in rows] == ["A", "B"] and scores(found) == [50.0]
+    kinds = [(f["kind"], f["place"].split()[-1]) for f in found["findings"]["mmmu"]]
+    assert kinds == [("other split", "2"), ("duplicate", "4")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "word"),
     [
