@@ -60,7 +60,7 @@ def _print(found: Explanation, show: int) -> None:
     from cambrian_eval.errors import one_line
 
     print(f"\n{found.benchmark}: a {found.a:.2f}, b {found.b:.2f}, {found.common} samples in both")
-    rows = [["part", "points", "95% interval", "samples", "other verdict"]]
+    rows = [["part", "points", "95% interval", "samples", "differ"]]
     for part in found.parts:
         span = "-" if part.interval is None else f"{part.interval[0]:+.2f} .. {part.interval[1]:+.2f}"
         rows.append([part.label, f"{part.points:+.2f}", span, str(len(part.ids)), str(part.changed)])
