@@ -149,6 +149,25 @@ def test_lmms_eval_counts_rows_and_keeps_its_metrics(tmp_path: Path) -> None:
     assert explained["a"] == pytest.approx(200 / 3) and explained["difference"] == pytest.approx(0)
 
 
+def test_lmms_eval_has_what_the_model_said_beside_what_a_filter_left(tmp_path: Path) -> None:
+    """Its newest form: one response is no list; `resps` is there where a filter changed it, a list for each repeat."""
+    data = o.root(tmp_path / "data", scienceqa=o.SCIENCE)
+    shapes: list[dict[str, Any]] = [
+        {"resps": ["B. Denver"], "filtered_resps": "B"},
+        {"resps": "<think>Toads are no birds.</think>B", "filtered_resps": "B"},
+        {"filtered_resps": "A"},
+    ]
+    more = {"token_counts": [None], "input_media": [], "exact_match": 1.0}
+    lines = [{"doc_id": i, "target": "AB"[o.SCIENCE[i]["answer"]], **shape, **more} for i, shape in enumerate(shapes)]
+    log = o.lines(tmp_path / "1_samples_scienceqa_img.jsonl", lines)
+    assert scores(imported(log, "scienceqa", data, tmp_path / "run")) == [100.0]
+    run = open_run(tmp_path / "run")
+    texts = [run.responses(Cell("scienceqa", "on"))[str(i)].text for i in range(3)]
+    assert texts == ["B. Denver", "<think>Toads are no birds.</think>B", "A"]
+    beside = [json.loads(x)["verdict"] for x in (tmp_path / "run/imports/scienceqa.on.jsonl").read_text().splitlines()]
+    assert beside == [{"filtered_resps": "B", "exact_match": 1.0}] * 2 + [{"exact_match": 1.0}]
+
+
 def test_llava_scienceqa_has_problem_numbers_and_questions_without_an_image(tmp_path: Path) -> None:
     """Problem "1" is no row 1; the two capitals are told apart by the order of their options."""
     data = o.root(tmp_path / "data", scienceqa=o.SCIENCE)
