@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.imports.log import Entry
+from cambrian_eval.imports.log import Entry, texts_of
 from cambrian_eval.sample import LETTERS, Sample
 
 Kind = Literal["unmatched", "duplicate", "changed", "no image", "other split", "ambiguous"]
@@ -240,7 +240,7 @@ def _gold_agrees(sample: Sample, entry: Entry) -> bool:
         return True
     theirs = {plain(text) for text in entry.gold}
     theirs |= {plain(entry.options[text]) for text in entry.gold if text in entry.options}
-    ours = {plain(text) for text in sample.answers}
+    ours = {plain(text) for answer in sample.answers for text in (answer, *texts_of(answer))}  # "[9, 1]" is also a list
     texts = {plain(sample.options[text]) for text in sample.answers if text in sample.options}
     if entry.options and sample.choices and texts:
         named = {plain(entry.options.get(text, text)) for text in entry.gold}
