@@ -238,14 +238,19 @@ def _gold_agrees(sample: Sample, entry: Entry) -> bool:
     """Whether the log's gold answers and ours have one in common, as letter or as text."""
     if not entry.gold or not sample.answers:
         return True
-    theirs = {plain(text) for text in entry.gold}
-    theirs |= {plain(entry.options[text]) for text in entry.gold if text in entry.options}
+    golds = [match[1].upper() if (match := _IN_BRACKETS.fullmatch(text)) else text for text in entry.gold]
+    theirs = {plain(text) for text in golds}
+    theirs |= {plain(entry.options[text]) for text in golds if text in entry.options}
     ours = {plain(text) for answer in sample.answers for text in (answer, *texts_of(answer))}  # "[9, 1]" is also a list
     texts = {plain(sample.options[text]) for text in sample.answers if text in sample.options}
     if entry.options and sample.choices and texts:
-        named = {plain(entry.options.get(text, text)) for text in entry.gold}
+        named = {plain(entry.options.get(text, text)) for text in golds}
         return bool(named & texts)
     return bool(theirs & (ours | texts))
+
+
+_IN_BRACKETS = re.compile(r"\(([a-zA-Z])\)")
+"""A letter as CV-Bench and MMVP have it."""
 
 
 def _assign(

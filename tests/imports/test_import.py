@@ -441,3 +441,14 @@ def test_an_imported_run_is_verified(tmp_path: Path) -> None:
     assert not [note for r in found["results"] for note in r["notes"] if "requests" in note or "no image" in note]
     done = call("verify", tmp_path / "run")
     assert done.returncode == 0 and "16 verdicts" in done.stdout, done.stdout
+
+
+def test_a_letter_in_brackets_is_the_same_answer(tmp_path: Path) -> None:
+    """lmms-eval keeps CV-Bench's "(B)" as it is in the dataset."""
+    row = {"idx": 0, "type": "3D", "task": "Depth", "choices": ["lamp", "chair"], "answer": "(B)", "source": "Omni3D"}
+    data = o.root(
+        tmp_path / "data", cvbench_3d=[{**row, "question": "Closer?", "prompt": "Closer?\n(A) lamp\n(B) chair"}]
+    )
+    line = {"doc_id": 0, "target": "(B)", "filtered_resps": "B", "input": "Only A, B.\nCloser?\n(A) lamp\n(B) chair"}
+    found = imported(o.lines(tmp_path / "1_samples_cv_bench_3d.jsonl", [line]), "cvbench_3d", data, tmp_path / "run")
+    assert found["findings"]["cvbench_3d"] == [] and scores(found) == [100.0]

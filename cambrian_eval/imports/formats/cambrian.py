@@ -2,12 +2,11 @@
 
 `question_id` counts the dataset's rows from 0. `questionId` is DocVQA's own id, and in the scripts of CV-Bench, whose
 lines have `options`, the number of a row in files that were not published. MMBench's lines have `index` and
-`prediction`. Gold answers are letters, also as "(a)", or in AI2D the option's number with its text beside it.
+`prediction`. AI2D's gold answer is the option's number, with its text beside it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,7 +17,6 @@ from cambrian_eval.sample import LETTERS
 
 FORMS = ({"question_id", "answer"}, {"questionId", "answer"}, {"index", "prediction", "gt_answer"})
 """The keys by which a line is recognized."""
-_LETTER = re.compile(r"\(([a-zA-Z])\)")
 
 
 class Cambrian(Format):
@@ -46,7 +44,7 @@ class Cambrian(Format):
                 question=text_of(line.get("question")) or None,
                 prompt=prompt if isinstance(prompt, str) else None,
                 options=_options(line),
-                gold=_gold(line),
+                gold=(*texts_of(line.get("gt_answer")), *texts_of(line.get("text_answer"))),
                 image=text_of(line.get("image")) or None,
                 category=category if isinstance(category, str) else None,
             )
@@ -68,12 +66,6 @@ def _options(line: Mapping[str, Any]) -> Mapping[str, str]:
     if isinstance(listed, list):
         return {LETTERS[i]: text_of(text) for i, text in enumerate(listed)}
     return options_of(line)
-
-
-def _gold(line: Mapping[str, Any]) -> tuple[str, ...]:
-    found = texts_of(line.get("gt_answer"))
-    letters = tuple(match[1].upper() if (match := _LETTER.fullmatch(text)) else text for text in found)
-    return (*letters, *texts_of(line.get("text_answer")))
 
 
 FORMAT = Cambrian()
