@@ -93,13 +93,15 @@ class _Index:
         self.by_row = {s.index: i for i, s in enumerate(samples)}
         self.cores = [core(s.question) for s in samples]
         self.by_core: dict[str, list[int]] = defaultdict(list)
-        self.by_start: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        self.by_start: dict[tuple[str, ...], dict[int, dict[tuple[str, ...], str]]] = {}
+        """First words to number of words to all words to the question: many questions begin alike."""
         self.options = [{letter: plain(text) for letter, text in s.options.items()} for s in samples]
         self.images = [_names(s.image_id, s.group, s.id) for s in samples]
         for i, text in enumerate(self.cores):
             self.by_core[text].append(i)
         for text in self.by_core:
-            self.by_start[tuple(text.split()[:WORDS])].add(text)
+            parts = tuple(text.split())
+            self.by_start.setdefault(parts[:WORDS], {}).setdefault(len(parts), {})[parts] = text
 
     def asked(self, text: str) -> list[int]:
         """The samples whose question a prompt contains: the longest one, at the start of a line before elsewhere."""
@@ -117,9 +119,9 @@ class _Index:
 
     def _at(self, words: Sequence[str], place: int) -> Iterator[str]:
         for size in range(1, WORDS + 1):
-            for text in self.by_start.get(tuple(words[place : place + size]), ()):
-                parts = text.split()
-                if (size == WORDS or len(parts) == size) and list(words[place : place + len(parts)]) == parts:
+            for length, texts in self.by_start.get(tuple(words[place : place + size]), {}).items():
+                text = texts.get(tuple(words[place : place + length]))
+                if text is not None and (size == WORDS or length == size):
                     yield text
 
     def agrees(self, i: int, entry: Entry) -> bool | None:
@@ -238,7 +240,7 @@ def _gold_agrees(sample: Sample, entry: Entry) -> bool:
     """Whether the log's gold answers and ours have one in common, as letter or as text."""
     if not entry.gold or not sample.answers:
         return True
-    golds = [match[1].upper() if (match := _IN_BRACKETS.fullmatch(text)) else text for text in entry.gold]
+    golds = [letter[1].upper() if (letter := _IN_BRACKETS.fullmatch(text)) else text for text in entry.gold]
     theirs = {plain(text) for text in golds}
     theirs |= {plain(entry.options[text]) for text in golds if text in entry.options}
     ours = {plain(text) for answer in sample.answers for text in (answer, *texts_of(answer))}  # "[9, 1]" is also a list
