@@ -240,7 +240,11 @@ def _gold_agrees(sample: Sample, entry: Entry) -> bool:
     """Whether the log's gold answers and ours have one in common, as letter or as text."""
     if not entry.gold or not sample.answers:
         return True
-    golds = [letter[1].upper() if (letter := _IN_BRACKETS.fullmatch(text)) else text for text in entry.gold]
+    listed = {*entry.options.values(), *sample.options.values()}  # "(b)" may be the text of an option
+    golds = [
+        letter[1].upper() if text not in listed and (letter := _IN_BRACKETS.fullmatch(text)) else text
+        for text in entry.gold
+    ]
     theirs = {plain(text) for text in golds}
     theirs |= {plain(entry.options[text]) for text in golds if text in entry.options}
     ours = {plain(text) for answer in sample.answers for text in (answer, *texts_of(answer))}  # "[9, 1]" is also a list

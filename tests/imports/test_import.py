@@ -452,3 +452,12 @@ def test_a_letter_in_brackets_is_the_same_answer(tmp_path: Path) -> None:
     line = {"doc_id": 0, "target": "(B)", "filtered_resps": "B", "input": "Only A, B.\nCloser?\n(A) lamp\n(B) chair"}
     found = imported(o.lines(tmp_path / "1_samples_cv_bench_3d.jsonl", [line]), "cvbench_3d", data, tmp_path / "run")
     assert found["findings"]["cvbench_3d"] == [] and scores(found) == [100.0]
+
+
+def test_an_option_that_looks_like_a_letter_in_brackets_is_a_text(tmp_path: Path) -> None:
+    types = {"question_type": "multi_choice", "answer_type": "text", "precision": None, "query": "q"}
+    row = {"pid": "1", "question": "Which part?", "choices": ["(b)", "(a)"], "answer": "(b)", **types}
+    data = o.root(tmp_path / "data", mathvista=[row])
+    log = o.whole(tmp_path / "output_m.json", {"1": {**row, "response": "A"}})
+    found = imported(log, "mathvista", data, tmp_path / "run")
+    assert found["findings"]["mathvista"] == [] and scores(found) == [100.0]
