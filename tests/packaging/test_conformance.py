@@ -96,7 +96,7 @@ def test_a_checkout_is_scored_as_far_as_it_can_be_imported(tmp_path: Path) -> No
     assert found["counts"] == {"cvbench": {"agree": agree, "false reject": len(asked) - agree}}
     assert found["absent"]["pope"] == "needs not_there_either for some responses"
     assert "No module named" in found["absent"]["mme"]
-    assert f"| lmms-eval | unknown | {len(asked)} | {agree} |" in done.stdout
+    assert f"| lmms-eval | unknown | {len(asked)} | {agree} ({100 * agree / len(asked):.1f} %) | 0 |" in done.stdout
 
 
 def test_what_is_no_checkout_is_refused(tmp_path: Path) -> None:

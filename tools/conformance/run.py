@@ -87,14 +87,16 @@ def _commit(checkout: Path | None) -> str:
 
 def markdown(all_of_them: Sequence[Conformance], given: Sequence[Case]) -> str:
     """The tables of the page."""
-    kinds = [f"{k}s" if k.startswith("false") else k for k in KINDS]
-    heading = ["harness", "version", "scored", *kinds, "agree, of decided"]
+    heading = ["harness", "version", "scored", "agree, of decided", "false accepts", "false rejects", "undecided"]
     lines = [_row(heading), _row(["---"] * len(heading))]
     for one in all_of_them:
         total = one.total
         decided = sum(total[k] for k in KINDS[:3])
-        share = f"{100 * total['agree'] / decided:.1f} %" if decided else "-"
-        lines.append(_row([one.name, one.commit, total.total(), *(total[k] for k in KINDS), share]))
+        agree = f"{total['agree']} ({100 * total['agree'] / decided:.1f} %)" if decided else "-"
+        undecided = ", ".join(f"{total[k]} {k}" for k in KINDS[3:] if total[k]) or "-"
+        lines.append(
+            _row([one.name, one.commit, total.total(), agree, total["false accept"], total["false reject"], undecided])
+        )
     lines += ["", _row(["benchmark", *(one.name for one in all_of_them)]), _row(["---"] * (1 + len(all_of_them)))]
     for benchmark in dict.fromkeys(b for q in questions().values() for b in q.benchmarks):
         lines.append(_row([benchmark, *(_cell(one, benchmark) for one in all_of_them)]))
