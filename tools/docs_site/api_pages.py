@@ -132,6 +132,8 @@ GROUPS = (
             "cambrian_eval.results.averages",
             "cambrian_eval.results.comparison",
             "cambrian_eval.results.published_scores",
+            "cambrian_eval.results.bias.study",
+            "cambrian_eval.results.bias.measure",
         ),
     ),
     Group(
