@@ -135,6 +135,8 @@ GROUPS = (
             "cambrian_eval.results.averages",
             "cambrian_eval.results.comparison",
             "cambrian_eval.results.published_scores",
+            "cambrian_eval.results.bias.study",
+            "cambrian_eval.results.bias.measure",
         ),
     ),
     Group(
