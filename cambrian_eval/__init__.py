@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cambrian_eval.benchmark import Benchmark, HubSource
     from cambrian_eval.errors import ContractError, UserError
+    from cambrian_eval.interface.analyzing import analyze
+    from cambrian_eval.interface.comparing import compare
+    from cambrian_eval.interface.drawing import plot
+    from cambrian_eval.interface.runs import Outcome, Run, open_run, run, score
+    from cambrian_eval.interface.tables import table
     from cambrian_eval.model import Adapter, Model, option
     from cambrian_eval.registry import load_benchmark as load
-    from cambrian_eval.results.evaluation import run
     from cambrian_eval.results.grading import grade, grade_all
     from cambrian_eval.results.published_scores import published
     from cambrian_eval.running.stopping import Until
-    from cambrian_eval.running.store import Run, open_run
     from cambrian_eval.sample import Request, Response, Result, Sample, Verdict
 
 __version__ = "0.1.0"
@@ -34,15 +37,21 @@ _WHERE = {
     "option": "model",
     "published": "results.published_scores",
     "load": "registry:load_benchmark",
-    "run": "results.evaluation",
+    "Outcome": "interface.runs",
+    "Run": "interface.runs",
+    "open_run": "interface.runs",
+    "run": "interface.runs",
+    "score": "interface.runs",
+    "compare": "interface.comparing",
+    "table": "interface.tables",
+    "plot": "interface.drawing",
+    "analyze": "interface.analyzing",
     "Request": "sample",
     "Response": "sample",
     "Result": "sample",
     "Sample": "sample",
     "Verdict": "sample",
     "Until": "running.stopping",
-    "Run": "running.store",
-    "open_run": "running.store",
 }
 
 __all__ = [
@@ -51,6 +60,7 @@ __all__ = [
     "ContractError",
     "HubSource",
     "Model",
+    "Outcome",
     "Request",
     "Response",
     "Result",
@@ -59,13 +69,18 @@ __all__ = [
     "Until",
     "UserError",
     "Verdict",
+    "analyze",
+    "compare",
     "grade",
     "grade_all",
     "load",
     "open_run",
     "option",
+    "plot",
     "published",
     "run",
+    "score",
+    "table",
 ]
 
 
@@ -76,3 +91,8 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"{__name__}.{module}"), attribute or name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """The public names, for completion."""
+    return [*__all__, "__version__"]

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Literal
 from cambrian_eval.artist import Artist, MiniRow
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.formula import Formula, strata_of
+from cambrian_eval.html_repr import card
 from cambrian_eval.image import IMAGE_COLUMN, LazyImage
 from cambrian_eval.judging import Judging
 from cambrian_eval.sample import Sample, Verdict
@@ -156,6 +157,16 @@ class Benchmark(ABC):
             self.settings[name] = _coerce(value, self.settings[name], f"{self.name}.{name}")
             if self.settings[name] not in self.setting_choices.get(name, (self.settings[name],)):
                 raise unknown(f"value of {self.name}.{name}", self.settings[name], self.setting_choices[name])
+
+    def __repr__(self) -> str:
+        rows = "" if not self.source.n_rows else f", {self.source.n_rows:,} rows"
+        return f"<Benchmark {self.name}: {self.title}, {self.category}{rows}>"
+
+    def _repr_html_(self) -> str:
+        source = self.source
+        facts = [("category", self.category), ("metric", self.metric), ("paper", self.paper)]
+        facts += [("dataset", f"{source.repo} ({source.split})"), ("rows", f"{source.n_rows or 'not known'}")]
+        return card(f"{self.title} ({self.name})", [*facts, *((name, str(v)) for name, v in self.settings.items())])
 
     @property
     @abstractmethod

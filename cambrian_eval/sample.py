@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Order, Thinking
 from cambrian_eval.errors import describe
+from cambrian_eval.html_repr import card
 from cambrian_eval.image import LazyImage
-from cambrian_eval.numbers import number
+from cambrian_eval.numbers import number, span
 
 Outcome = Literal["read", "unparsed", "failed", "undecided", "withheld"]
 """What became of a response: an answer was read; none was found; the request failed; a judge gave no verdict; or the
@@ -150,6 +151,10 @@ class Verdict:
         """Whether an answer was read out of the response."""
         return self.outcome == "read"
 
+    def _repr_html_(self) -> str:
+        facts = [("value", f"{self.value:g}"), ("extracted", self.extracted), ("rule", self.rule)]
+        return card("Verdict", [*facts, ("outcome", self.outcome), ("reason", self.reason)])
+
 
 @dataclass(frozen=True, slots=True)
 class Basis:
@@ -242,6 +247,27 @@ class Result:
     """What it was made from; None where rows were graded without a run, and in runs of older versions."""
     stopped: Stopped | None = None
     """Where a rule ended it before all samples were asked; it is then finished, and not `complete`."""
+
+    def __repr__(self) -> str:
+        """In one line: what was scored, the score with its interval, the samples, and whether they were drawn."""
+        limits = "" if self.interval is None else f" [{span(self.interval, form='{}, {}')}]"
+        drawn = ", synthetic data" if self.synthetic else ""
+        cell = f"{self.benchmark}, {self.condition}, {self.scorer}"
+        return f"Result({cell}: {number(self.score)}{limits}, chance {number(self.chance)}, n={self.n}{drawn})"
+
+    def _repr_html_(self) -> str:
+        facts = [
+            ("condition", self.condition),
+            ("scorer", self.scorer),
+            ("score", f"{number(self.score)} of {self.scale:g}"),
+            ("95 % interval", span(self.interval)),
+            ("chance", number(self.chance)),
+            ("samples", f"{self.n:,}"),
+            ("failed, unparsed", f"{self.n_failed:,}, {self.n_unparsed:,}"),
+            *((name, number(value)) for name, value in self.breakdown.items()),
+        ]
+        drawn = "synthetic data, " if self.synthetic else ""
+        return card(f"{self.benchmark} ({drawn}{'all rows' if self.complete else 'subset'})", facts, self.remarks)
 
     @property
     def partial(self) -> bool:

@@ -17,9 +17,11 @@ from cambrian_eval.image import MAX_PIXELS
 from cambrian_eval.model import Model
 from cambrian_eval.models.recipes.applied import Given, applied, processor_options, processor_settings
 from cambrian_eval.models.recipes.catalog import load
+from cambrian_eval.registry import named
 from cambrian_eval.results.enough import check_rule, watch
 from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
 from cambrian_eval.running.changes import OnChange
+from cambrian_eval.running.notebook import NotebookProgress, in_notebook
 from cambrian_eval.running.progress import Progress, Silent
 from cambrian_eval.running.runner import Engine, check, execute
 from cambrian_eval.running.settings import RunOutcome, Settings
@@ -31,15 +33,15 @@ from cambrian_eval.sample import Result
 
 def run(
     model: str | Model,
-    benchmarks: Sequence[str],
+    benchmarks: str | Sequence[str],
     out: str | Path,
     *,
-    vision: Sequence[str] = ("on",),
+    vision: str | Sequence[str] = ("on",),
     data: str = "hub",
     data_root: str | Path | None = None,
     recipe: str | None = None,
     prompts: PromptStyle | None = None,
-    scorers: Sequence[str] = ("fuzzy", "official"),
+    scorers: str | Sequence[str] = ("fuzzy", "official"),
     official_raw: bool = False,
     limit: int | None = None,
     seed: int = 0,
@@ -68,19 +70,30 @@ def run(
 ) -> RunOutcome:
     """Runs a model over benchmarks and vision conditions into the folder `out`; resumes where an earlier call stopped.
 
+    `benchmarks`, `vision` and `scorers` are lists, or one text such as `"mmvp,gqa"`; suites and categories are names of
+    benchmarks too. Progress is shown in a notebook; elsewhere, and with `progress=Silent()`, there is none.
     `settings` maps a benchmark's name to its settings, `options` are those of the model's adapter, `decoding` the
     settings of `-G`, such as `{"temperature": 0.7}`. `recipe` is a name or a file; what is set beside it wins.
     `until` stops a benchmark when its interval is at most so many points to each side, or by another `Until`.
     """
+    shown = progress or (NotebookProgress() if in_notebook() else Silent())
+    chosen_names = named(_listed(benchmarks))
+    for line in chosen_names.says:
+        shown.say(line)
+    given_settings = settings or {}
+    own = {
+        name: {**chosen_names.settings.get(name, {}), **given_settings.get(name, {})}
+        for name in {**chosen_names.settings, **given_settings}
+    }
     recipe_used = None if recipe is None else load(recipe)
     images = processor_settings(options or {})
     given = Given(prompts, decoding or {}, max_new_tokens, system, thinking, thinking_budget, images)
     root = None if data_root is None else Path(data_root)
     chosen = Settings(
-        benchmarks=tuple(dict.fromkeys(benchmarks)),
-        conditions=tuple(vision),
+        benchmarks=chosen_names.benchmarks,
+        conditions=tuple(_listed(vision)),
         data=DataSpec.parse(data, root, revision, offline, allow_urls),
-        scorers=tuple(scorers),
+        scorers=tuple(_listed(scorers)),
         official_raw=official_raw,
         limit=limit,
         seed=seed,
@@ -88,7 +101,7 @@ def run(
         max_pixels=max_pixels,
         max_failures=max_failures,
         retry_failed=retry_failed,
-        benchmark_settings=settings or {},
+        benchmark_settings=own,
         on_change=on_change,
         allow_mixed=allow_mixed,
         shard=None if shard is None else Shard.parse(shard),
@@ -101,7 +114,13 @@ def run(
         options = {**(options or {}), **processor_options(model, recipe_used, options or {})}
     elif recipe_used is not None and recipe_used.processor:
         raise UserError(f"model {model.name!r} is loaded already; recipe {recipe} sets its image processor")
-    return evaluate(model, chosen, Path(out), options, engine, progress, stop)
+    return evaluate(model, chosen, Path(out), options, engine, shown, stop)
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    """`a, b` or a list of names as a list, each once."""
+    parts = names.split(",") if isinstance(names, str) else names
+    return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
 def evaluate(

@@ -163,8 +163,8 @@ def ask(root: Path, out: Path, benchmark: str = "docvqa", model: Any = None, **m
         return Seen(2, str(error))
     reasons = [
         r.error or ""
-        for cell in outcome.run.cells()
-        for r in outcome.run.responses(cell).values()
+        for cell in outcome.run.stored.cells()
+        for r in outcome.run.stored.responses(cell).values()
         if r.finish == "failed"
     ]
     notes = "; ".join(note for r in outcome.results for note in r.notes)

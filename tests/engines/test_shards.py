@@ -81,12 +81,12 @@ def test_shards_merged_equal_one_run(root: Path, tmp_path: Path) -> None:
     merged = merge_runs([tmp_path / f"part{i}" for i in (3, 1, 2)], tmp_path / "merged")
     assert (merged.n, merged.n_failed, merged.n_missing) == (140, whole.n_failed, 0)
     assert (tmp_path / "merged/results.json").read_bytes() == (tmp_path / "whole/results.json").read_bytes()
-    assert merged.run.cells() == whole.run.cells()
-    for cell in whole.run.cells():
-        assert merged.run.responses(cell) == whole.run.responses(cell)
-        assert merged.run.verdicts(cell, "fuzzy") == whole.run.verdicts(cell, "fuzzy")
+    assert merged.run.stored.cells() == whole.run.stored.cells()
+    for cell in whole.run.stored.cells():
+        assert merged.run.stored.responses(cell) == whole.run.stored.responses(cell)
+        assert merged.run.stored.verdicts(cell, "fuzzy") == whole.run.stored.verdicts(cell, "fuzzy")
         stored = (tmp_path / f"merged/responses/{cell.stem}.jsonl").read_text().splitlines()
-        assert [json.loads(line)["id"] for line in stored] == [s.id for s in whole.run.samples("docvqa")]
+        assert [json.loads(line)["id"] for line in stored] == [s.id for s in whole.run.stored.samples("docvqa")]
     info = merged.run.info
     assert info["responses_depend_on"] == whole.run.info["responses_depend_on"]
     assert [m["shard"] for m in info["merged_from"]] == ["3/3", "1/3", "2/3"] and len(info["passes"]) == 3
@@ -126,7 +126,7 @@ def test_a_gap_can_be_allowed_and_filled_later(root: Path, tmp_path: Path) -> No
     parts = [tmp_path / f"part{i}" for i in (1, 2)]
     go(root, parts[0], shard="1/2")
     first = merge_runs(parts[:1], tmp_path / "out", allow_gaps=True)
-    assert first.n_missing == 140 - first.n and not first.run.results()[0].complete
+    assert first.n_missing == 140 - first.n and not first.run.stored.results()[0].complete
     go(root, parts[1], shard="2/2")
     whole = go(root, tmp_path / "whole")
     assert merge_runs([*parts, tmp_path / "out"], tmp_path / "out").n == 140  # the target is not one of the sources
@@ -142,7 +142,7 @@ def test_runs_of_different_benchmarks_can_be_merged(tmp_path: Path) -> None:
         cambrian_eval.run("chance", [name], tmp_path / name, data="mini:10")
     merged = merge_runs([tmp_path / "mme", tmp_path / "ai2d"], tmp_path / "merged")
     assert (tmp_path / "merged/results.json").read_bytes() == (tmp_path / "both/results.json").read_bytes()
-    assert {r.benchmark for r in merged.run.results()} == {r.benchmark for r in both.results} == {"mme", "ai2d"}
+    assert {r.benchmark for r in merged.run.stored.results()} == {r.benchmark for r in both.results} == {"mme", "ai2d"}
 
 
 def test_names_that_leave_the_folder_are_an_error(root: Path, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cambrian_eval import Run, run
+from cambrian_eval import run
+from cambrian_eval.running.store import Run
 from tests.conftest import Scripted, docvqa_row, png, write_parquet
 
 KEY = "sk-test-Zx81kQpV7nR2-never-on-disk"
@@ -35,7 +36,7 @@ def stored(tmp_path: Path) -> Callable[..., Run]:
             )
         say = answer or (lambda i: f"answer {i}" if i % 2 == 0 else f"something else {i}")
         model = Scripted(lambda request: say(int(request.id)))
-        return run(model, ["docvqa"], tmp_path / name, data_root=root).run
+        return run(model, ["docvqa"], tmp_path / name, data_root=root).run.stored
 
     return make
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cambrian_eval import Run, run
+from cambrian_eval import run
 from cambrian_eval.benchmark import Graded
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.results.judging import judge_run
 from cambrian_eval.results.statistics import score
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.store import Cell, Run
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring.judge.graded import Grade, Pair
 from cambrian_eval.scoring.judge.requests import JudgeSettings
@@ -79,7 +79,7 @@ def test_the_relative_score_is_a_ratio_of_means_without_unread_reviews() -> None
 @pytest.fixture
 def stored(tmp_path: Path) -> Run:
     model = Scripted(lambda request: f"It is {request.id}.")
-    return run(model, ["mmvet", "llava_wild"], tmp_path / "run", data="mini:4").run
+    return run(model, ["mmvet", "llava_wild"], tmp_path / "run", data="mini:4").run.stored
 
 
 def test_without_a_judge_there_is_no_score_and_the_result_says_so(stored: Run) -> None:

@@ -17,11 +17,11 @@ import typer
 from typer.testing import CliRunner
 
 import cambrian_eval
-from cambrian_eval import Run, UserError
+from cambrian_eval import UserError
 from cambrian_eval.cli.score import score
 from cambrian_eval.results.agreement import agreement_of
 from cambrian_eval.results.judging import estimate, judge_run
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.store import Cell, Run
 from cambrian_eval.scoring.judge.prompt import PROMPT_SHA256
 from cambrian_eval.scoring.judge.requests import JudgeSettings
 from tests.conftest import Scripted
@@ -433,7 +433,10 @@ def test_the_judge_reads_every_repeat(docvqa_root: Path, tmp_path: Path) -> None
         return Act("INCORRECT" if seen.case["response"] == "no idea" else "CORRECT")
 
     with ChatServer(decide) as server:
-        (result,) = judge_run(done.run, settings(server)).results
+        (result,) = judge_run(done.run.stored, settings(server)).results
     assert (result.score, result.n) == (50.0, 6) and result.repeats is not None
     assert (result.repeats.scores, result.repeats.changed) == ((100.0, 0.0), 1.0)
-    assert {n: v.value for (i, n), v in done.run.all_verdicts(CELL, "judge").items() if i == "3"} == {0: 1.0, 1: 0.0}
+    assert {n: v.value for (i, n), v in done.run.stored.all_verdicts(CELL, "judge").items() if i == "3"} == {
+        0: 1.0,
+        1: 0.0,
+    }

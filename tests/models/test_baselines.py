@@ -140,7 +140,7 @@ def test_withheld_answers_and_samples_it_was_not_shown() -> None:
 def test_a_run_through_the_harness(docvqa_root: Path, tmp_path: Path) -> None:
     done = run("baseline:most-frequent", ["docvqa"], tmp_path / "run", data_root=docvqa_root)
     assert done.n == 60 and done.n_failed == 0
-    assert {r.text for r in done.run.responses(Cell("docvqa", "on")).values()} == {"answer 0"}
+    assert {r.text for r in done.run.stored.responses(Cell("docvqa", "on")).values()} == {"answer 0"}
     assert done.run.info["model"]["name"] == "baseline:most-frequent"
 
 

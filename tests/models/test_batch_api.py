@@ -48,7 +48,7 @@ def test_a_run_is_one_batch_at_half_the_price(
         assert done.results[0].score == 100.0 and len(server.batches) == 1 and len(server.asked) == 60
         assert server.headers[0]["authorization"] == f"Bearer {KEY}"
         line = json.loads(server.files["file-0"].splitlines()[0])
-    records = done.run.responses(CELL)
+    records = done.run.stored.responses(CELL)
     assert {r.key for r in records.values()} == set(server.asked)
     assert line["body"]["messages"][0]["content"][0]["image_url"]["url"].startswith("data:image/png;base64,")
     assert line["body"]["model"] == "m" and line["body"]["temperature"] == 0
@@ -85,7 +85,7 @@ def test_what_a_batch_does_not_answer_is_asked_again(docvqa_root: Path, tmp_path
         done = start(docvqa_root, tmp_path / "run", server)
         assert len(server.batches) == 3
         assert sorted(server.asked.values()) == [1] * 52 + [2] * 7 + [3]
-    records = done.run.responses(CELL)
+    records = done.run.stored.responses(CELL)
     assert (done.n, done.n_failed, done.n_outage) == (60, 2, 1)
     assert "broken" in (records["3"].error or "") and "HTTP 503" in (records["12"].error or "")
     assert KEY not in (records["12"].error or "")
@@ -221,4 +221,4 @@ def test_a_parameter_that_a_model_rejects_is_left_out_in_the_next_batch(docvqa_r
     with BatchServer(answer) as server:
         done = start(docvqa_root, tmp_path / "run", server)
         assert done.results[0].score == 100.0 and len(server.batches) == 2
-    assert "temperature" not in done.run.responses(CELL)["7"].notes["sent"]
+    assert "temperature" not in done.run.stored.responses(CELL)["7"].notes["sent"]

@@ -88,7 +88,7 @@ def test_samples_that_failed_in_an_outage_are_requested_again(start: Callable[..
     with ChatServer(script) as server:
         first = start(server)
         assert (first.n_failed, first.n_outage) == (3, 2)
-        stored = first.run.responses(CELL)
+        stored = first.run.stored.responses(CELL)
         assert [stored[str(i)].notes.get("outage") for i in (3, 4, 5)] == [True, True, None]
         assert any("2 samples failed in an outage" in note for note in first.results[0].notes)
         server.script = answer
@@ -96,15 +96,18 @@ def test_samples_that_failed_in_an_outage_are_requested_again(start: Callable[..
         second = start(server)
     assert len(server.seen) == asked + 2, "the request that was rejected is not sent again"
     assert (second.n, second.n_failed, second.n_outage) == (60, 1, 0)
-    assert second.run.responses(CELL)["3"].text == "answer 3"
+    assert second.run.stored.responses(CELL)["3"].text == "answer 3"
 
 
 def test_responses_say_what_was_sent_and_who_answered(start: Callable[..., RunOutcome]) -> None:
     with ChatServer(answer) as server:
         done = start(server)
-    notes = done.run.responses(CELL)["7"].notes
+    notes = done.run.stored.responses(CELL)["7"].notes
     assert notes["sent"] == {"max_tokens": notes["sent"]["max_tokens"], "temperature": 0}
-    assert notes["served_by"] == "m" and mixture(ways_of(r.notes for r in done.run.responses(CELL).values())) is None
+    assert (
+        notes["served_by"] == "m"
+        and mixture(ways_of(r.notes for r in done.run.stored.responses(CELL).values())) is None
+    )
 
 
 def test_two_models_behind_one_name_are_an_error_and_named(start: Callable[..., RunOutcome]) -> None:

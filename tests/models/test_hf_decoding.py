@@ -279,7 +279,7 @@ def test_a_run_records_and_resumes_sampling(shelf: Path, docvqa_root: Path, tmp_
         spec = f"hf:{shelf / 'llava'}"
         return run(
             spec, ["docvqa"], tmp_path / out, data_root=docvqa_root, decoding=settings, repeats=2, **more
-        ).run.all_responses(Cell("docvqa", "on"))
+        ).run.stored.all_responses(Cell("docvqa", "on"))
 
     first = go("run", limit=4)
     assert len(first) == 8 and len({r.text for r in first.values()}) > 4

@@ -124,7 +124,7 @@ def test_damaged_pixels_are_left_to_the_endpoint_and_a_damaged_header_is_not(tmp
     with ChatServer(answer) as server:
         done = run(model(server), ["docvqa"], tmp_path / "run", data_root=tmp_path / "data", max_failures=1.0)
         assert len(server.seen) == 2
-    stored = done.run.responses(CELL)
+    stored = done.run.stored.responses(CELL)
     assert [stored[str(i)].finish for i in range(4)] == ["stop", "failed", "failed", "stop"]
     assert "known format" in (stored["1"].error or "") and "truncated" in (stored["2"].error or "")
 
@@ -133,7 +133,7 @@ def test_an_image_with_too_many_pixels_is_refused_by_its_header(docvqa_root: Pat
     with ChatServer(answer) as server:
         done = run(model(server), ["docvqa"], tmp_path / "run", data_root=docvqa_root, max_pixels=100, limit=4)
         assert not server.seen and done.n_failed == 4
-    assert "exceeds the limit of 100 pixels" in (done.run.responses(CELL)["1"].error or "")
+    assert "exceeds the limit of 100 pixels" in (done.run.stored.responses(CELL)["1"].error or "")
 
 
 def test_endings_are_stored_as_what_they_are(docvqa_root: Path, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_endings_are_stored_as_what_they_are(docvqa_root: Path, tmp_path: Path) 
 
     with ChatServer(script) as server:
         done = run(model(server), ["docvqa"], tmp_path / "run", data_root=docvqa_root, limit=8)
-    stored = done.run.responses(CELL)
+    stored = done.run.stored.responses(CELL)
     assert [stored[str(i)].finish for i in range(8)] == [
         "refused",
         "filtered",
@@ -196,7 +196,7 @@ def test_cost_is_stored_and_the_budget_ends_the_run_resumably(docvqa_root: Path,
         assert 0 < sent < 60 and sent * cost <= 60 * cost
         done = run(model(server, "gpt-4o-mini", budget=1.0), ["docvqa"], out, data_root=docvqa_root)
     assert len(server.seen) == 60 and done.results[0].score == 100.0
-    assert done.run.responses(CELL)["7"].notes["cost"] == pytest.approx(cost)
+    assert done.run.stored.responses(CELL)["7"].notes["cost"] == pytest.approx(cost)
 
 
 def test_killed_in_the_middle_and_resumed(docvqa_root: Path, tmp_path: Path) -> None:

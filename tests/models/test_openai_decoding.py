@@ -184,7 +184,7 @@ def test_a_server_whose_model_thinks_gets_room_for_thoughts(docvqa_root: Path, t
 
     with ChatServer(script) as server:
         done = run(model(server), ["docvqa"], tmp_path / "run", data_root=docvqa_root, limit=40)
-    stored = done.run.responses(Cell("docvqa", "on")).values()
+    stored = done.run.stored.responses(Cell("docvqa", "on")).values()
     assert {(r.text, r.finish) for r in stored} == {("7", "stop")}
     limit = done.run.info["benchmarks"]["docvqa"]["max_new_tokens"]
     assert {s.body["max_tokens"] for s in server.seen} == {limit, limit + 4096}
@@ -200,5 +200,5 @@ def test_repeats_have_seeds_of_their_own_and_are_no_mixture(docvqa_root: Path, t
         done = run(
             model(server), ["docvqa"], tmp_path / "run", data_root=docvqa_root, limit=3, decoding=settings, repeats=3
         )
-    stored = done.run.all_responses(Cell("docvqa", "on"))
+    stored = done.run.stored.all_responses(Cell("docvqa", "on"))
     assert {(number, r.text) for (_, number), r in stored.items()} == {(0, "10"), (1, "11"), (2, "12")}

@@ -157,7 +157,7 @@ def test_settings_of_the_run_are_never_refused(docvqa_root: Path, tmp_path: Path
 
     def of(name: str, **settings: Any) -> Any:
         done = run("chance", ["ai2d"], tmp_path / name, data="mini:8", **settings)
-        texts = [r.text for r in done.run.responses(Cell("ai2d", "on")).values()]
+        texts = [r.text for r in done.run.stored.responses(Cell("ai2d", "on")).values()]
         return texts, done.run.info["model"]["details"]["seed"], done.run.info["model"]["options"]
 
     first = of("a", seed=3)

@@ -124,7 +124,7 @@ def test_a_run_over_several_images_at_an_endpoint(tmp_path: Path, monkeypatch: p
     with ChatServer(answer) as server:
         names = ["blink", "mmsi_bench", "mmmu_pro_standard", "naturalbench"]
         outcome = run("openai:m", names, tmp_path / "run", data="mini:8", options={"base_url": server.url})
-    counts = {name: [len(r.images) for r in outcome.run.responses(Cell(name, "on")).values()] for name in names}
+    counts = {name: [len(r.images) for r in outcome.run.stored.responses(Cell(name, "on")).values()] for name in names}
     assert set(counts["blink"]) == {1, 2} and set(counts["mmsi_bench"]) == {2}
     assert set(counts["mmmu_pro_standard"]) == {2} and set(counts["naturalbench"]) == {1}
     kinds = {tuple(part["type"] for part in seen.user) for seen in server.seen}

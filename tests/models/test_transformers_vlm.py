@@ -275,8 +275,8 @@ def test_a_whole_run_through_the_harness_and_its_resumption(shelf: Path, docvqa_
 
     done = go()
     assert done.n == 20 and done.n_failed == 0
-    stored = done.run.responses(Cell("docvqa", "on"))
-    off = done.run.responses(Cell("docvqa", "off"))
+    stored = done.run.stored.responses(Cell("docvqa", "on"))
+    off = done.run.stored.responses(Cell("docvqa", "off"))
     assert all(stored[k].prompt_tokens > off[k].prompt_tokens for k in stored)  # type: ignore[operator]
     info = done.run.info["model"]
     assert info["details"]["kind"].endswith("Idefics3ForConditionalGeneration") and info["name"] == "idefics3"

@@ -119,7 +119,7 @@ def test_a_run_resumes_with_its_recipe_alone(own: str, tmp_path: Path) -> None:
 
 
 def test_the_paper_s_recipe_is_the_default_and_changes_nothing(tmp_path: Path) -> None:
-    plain, paper = go(tmp_path / "a").run, go(tmp_path / "b", recipe="paper").run
+    plain, paper = go(tmp_path / "a").run.stored, go(tmp_path / "b", recipe="paper").run.stored
     cell = Cell("mme", "on")
     assert {i: r.key for i, r in plain.responses(cell).items()} == {i: r.key for i, r in paper.responses(cell).items()}
     assert plain.info["responses_depend_on"] == paper.info["responses_depend_on"]

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from cambrian_eval import Run, UserError, Verdict, run
+from cambrian_eval import UserError, Verdict, run
 from cambrian_eval.cli.adjudicate import adjudicate
 from cambrian_eval.cli.agreement import agreement
 from cambrian_eval.results.adjudication import error_rates, page, read_marks
 from cambrian_eval.results.agreement import Confusion, agreement_of, mean_difference
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.store import Cell, Run
 from tests.conftest import Scripted, answer_number
 
 CELL = Cell("docvqa", "on")
@@ -32,8 +32,8 @@ def judged(docvqa_root: Path, tmp_path: Path) -> Run:
     done = run(Scripted(answer_number), ["docvqa"], tmp_path / "run", data_root=docvqa_root)
     order = ["11"] * 30 + ["10"] * 10 + ["01"] * 5 + ["00"] * 15
     random.Random(3).shuffle(order)
-    give(done.run, [pair[0] for pair in order], [pair[1] for pair in order])
-    return done.run
+    give(done.run.stored, [pair[0] for pair in order], [pair[1] for pair in order])
+    return done.run.stored
 
 
 def give(run: Run, fuzzy: list[str], judge: list[str]) -> None:

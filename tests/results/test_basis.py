@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from cambrian_eval import Request, Run, Verdict, run
+from cambrian_eval import Request, Verdict, run
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.results import basis
-from cambrian_eval.running.store import Cell, encode, open_run
+from cambrian_eval.running.store import Cell, Run, encode, open_run
 from tests.command import call, refused
 from tests.conftest import Scripted, docvqa_row, png, write_parquet
 from tests.judge.chat_server import Act, ChatServer, Seen
@@ -42,7 +42,7 @@ def answering(broken: tuple[str, ...] = ()) -> Scripted:
 
 
 def made(data: Path, folder: Path, broken: tuple[str, ...] = (), **more: Any) -> Run:
-    return run(answering(broken), ["docvqa"], folder, data_root=data, max_failures=1.0, **more).run
+    return run(answering(broken), ["docvqa"], folder, data_root=data, max_failures=1.0, **more).run.stored
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_responses_of_another_model_are_named_and_not_merged(data: Path, one: Pa
 
     model = Scripted(lambda request: "answer 0")
     model.fingerprint = "another"
-    other = run(model, ["docvqa"], tmp_path / "other", data_root=data).run
+    other = run(model, ["docvqa"], tmp_path / "other", data_root=data).run.stored
     shutil.copy(other.path / "responses/docvqa.on.jsonl", one / "responses/docvqa.on.jsonl")
     done = call("score", one, "--quiet")
     assert done.returncode == 0 and "6 responses were made for other requests" in done.stdout

@@ -140,12 +140,12 @@ def test_a_run_stores_scores_and_resumes_repeats(docvqa_root: Path, tmp_path: Pa
     assert low < fuzzy.score < high
     lines = (out / "responses" / "docvqa.on.jsonl").read_text().splitlines()
     assert sorted(json.loads(line).get("repeat", 0) for line in lines) == sorted([0, 1, 2] * 60)
-    verdicts = done.run.all_verdicts(CELL, "fuzzy")
+    verdicts = done.run.stored.all_verdicts(CELL, "fuzzy")
     assert sum(v.value for v in verdicts.values()) == 150 and len(verdicts) == 180
-    status = Watcher(done.run).look()
+    status = Watcher(done.run.stored).look()
     assert (status.done, status.total, status.state) == (180, 180, "done")
     before = (out / "results.json").read_bytes()
-    score_run(done.run, ["fuzzy", "official"])
+    score_run(done.run.stored, ["fuzzy", "official"])
     assert (out / "results.json").read_bytes() == before
 
 
@@ -167,21 +167,21 @@ def test_a_cell_keeps_its_score_where_another_one_gets_more_repeats(
     first = go(docvqa_root, out, repeats=2, **more)
     before = [r for r in first.results if r.condition == "on"]
     done = go(docvqa_root, out, repeats=3, vision=["off"], **more)
-    after = score_run(done.run, ["fuzzy", "official"])
+    after = score_run(done.run.stored, ["fuzzy", "official"])
     assert [r.repeats.n for r in after if r.condition == "off"] == [3, 3]  # type: ignore[union-attr]
     again = [r for r in after if r.condition == "on"]
     assert [(r.score, r.interval, r.n, r.repeats) for r in again] == [
         (r.score, r.interval, r.n, r.repeats) for r in before
     ]
     assert any("2 of the run's 3 repeats" in note for note in again[0].notes)
-    status = Watcher(done.run).look()
+    status = Watcher(done.run.stored).look()
     assert status.state == "done" and [c.done == c.total for c in status.cells] == [True, True]
     stop, model = threading.Event(), Fickle()
     model.answer = lambda request: (stop.set() if len(model.seen) > 2 else None) or Fickle()._answer(request)
     assert go(docvqa_root, out, model, repeats=3, stop=stop, **more).interrupted
-    interrupted = score_run(done.run, ["fuzzy"])
+    interrupted = score_run(done.run.stored, ["fuzzy"])
     assert next(r for r in interrupted if r.condition == "on").repeats == before[0].repeats
-    assert Watcher(done.run).look().state == "interrupted"
+    assert Watcher(done.run.stored).look().state == "interrupted"
 
 
 def test_the_best_of_several_counts_partial_credit() -> None:
@@ -209,7 +209,7 @@ def test_responses_are_not_kept_under_another_decoding(more: dict[str, Any], doc
 
 def test_scorers_are_compared_over_all_repeats(docvqa_root: Path, tmp_path: Path) -> None:
     """4 samples, 3 repeats: both right 5, only a 3, only b 1, both wrong 3; scores 8 and 6 of 12."""
-    stored = go(docvqa_root, tmp_path / "run", repeats=3, limit=4).run
+    stored = go(docvqa_root, tmp_path / "run", repeats=3, limit=4).run.stored
     ids = [s.id for s in stored.samples("docvqa")]
     for scorer, rows in (("fuzzy", ["1111", "1110", "0100"]), ("judge", ["1110", "0010", "0101"])):
         stored.save_verdicts(CELL, scorer, ids, *[[verdict(float(mark)) for mark in row] for row in rows])
@@ -228,9 +228,9 @@ def test_shards_merge_and_runs_compare(docvqa_root: Path, tmp_path: Path) -> Non
     for i in (1, 2):
         go(docvqa_root, tmp_path / f"part{i}", repeats=2, shard=f"{i}/2")
     merged = merge_runs([tmp_path / "part1", tmp_path / "part2"], tmp_path / "merged")
-    score_run(merged.run, ["fuzzy", "official"])
-    assert merged.run.all_responses(CELL) == whole.run.all_responses(CELL)
-    assert merged.run.results() == whole.run.results()
+    score_run(merged.run.stored, ["fuzzy", "official"])
+    assert merged.run.stored.all_responses(CELL) == whole.run.stored.all_responses(CELL)
+    assert merged.run.stored.results() == whole.run.stored.results()
     with pytest.raises(UserError, match="overlap"):
         merge_runs([tmp_path / "part1", tmp_path / "whole"], tmp_path / "no")
     go(docvqa_root, tmp_path / "one", shard="1/2")
@@ -238,9 +238,9 @@ def test_shards_merge_and_runs_compare(docvqa_root: Path, tmp_path: Path) -> Non
         merge_runs([tmp_path / "one", tmp_path / "part2"], tmp_path / "no")
 
     greedy = cambrian_eval.run(Fickle(), ["docvqa"], tmp_path / "greedy", data_root=docvqa_root)
-    (found,) = compare_runs(greedy.run, whole.run, "on", "on", "fuzzy")
+    (found,) = compare_runs(greedy.run.stored, whole.run.stored, "on", "on", "fuzzy")
     assert (found.paired.a, found.paired.b) == (100.0, pytest.approx(100 * 110 / 120))
-    said = differing(greedy.run, whole.run, ["docvqa"])
+    said = differing(greedy.run.stored, whole.run.stored, ["docvqa"])
     assert "temperature 0 in a, 1 in b" in said and "repeats 1 in a, 2 in b" in said
 
 

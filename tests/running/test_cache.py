@@ -47,7 +47,7 @@ def test_only_what_is_new_is_asked(docvqa_root: Path, tmp_path: Path) -> None:
     done = start(second, docvqa_root, tmp_path / "b", cache)
     assert (len(first.asked), len(second.asked), done.n_cached) == (20, 40, 20)
     assert not set(first.asked) & set(second.asked) and done.results[0].score == 100.0
-    records = done.run.responses(CELL)
+    records = done.run.stored.responses(CELL)
     assert [records[i].notes.get("cached") for i in (first.asked[0], second.asked[0])] == [True, None]
     info = json.loads((tmp_path / "b/run.json").read_text())
     assert info["passes"][-1]["cached"] == 20

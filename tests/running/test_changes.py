@@ -102,19 +102,19 @@ def test_changed_rows_are_refused_or_only_they_are_asked_again(kind: str, data: 
     fresh_asked, fresh = go(data, tmp_path / "fresh")
     assert len(fresh_asked) == 2 * N
     assert (out / "results.json").read_bytes() == (tmp_path / "fresh/results.json").read_bytes()
-    for cell in fresh.run.cells():
-        assert outcome.run.responses(cell) == fresh.run.responses(cell)
+    for cell in fresh.run.stored.cells():
+        assert outcome.run.stored.responses(cell) == fresh.run.stored.responses(cell)
     assert go(data, out)[0] == []  # and now nothing differs any more
 
 
 def test_reuse_keeps_the_stored_responses(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     _, first = go(data, out)
-    stored = {cell: first.run.responses(cell) for cell in first.run.cells()}
+    stored = {cell: first.run.stored.responses(cell) for cell in first.run.stored.cells()}
     swap_images(data)
     asked, outcome = go(data, out, on_change="reuse")
     assert asked == []
-    assert {cell: outcome.run.responses(cell) for cell in outcome.run.cells()} == stored
+    assert {cell: outcome.run.stored.responses(cell) for cell in outcome.run.stored.cells()} == stored
 
 
 def test_another_prompt_style_changes_the_prompts(data: Path, tmp_path: Path) -> None:

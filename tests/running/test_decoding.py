@@ -74,7 +74,7 @@ def test_bad_settings_are_one_line_with_the_name(text: str, said: str, tmp_path:
 def test_the_key_of_a_greedy_request_is_that_of_earlier_versions(docvqa_root: Path, tmp_path: Path) -> None:
     model = Scripted(answer_number)
     outcome = go(docvqa_root, tmp_path / "run", model)
-    record = outcome.run.responses(Cell("docvqa", "on"))["7"]
+    record = outcome.run.stored.responses(Cell("docvqa", "on"))["7"]
     parts = [model.fingerprint, record.prompt, list(record.images), {"max_new_tokens": 100, "seed": 0}]
     parts[3]["max_new_tokens"] = outcome.run.info["benchmarks"]["docvqa"]["max_new_tokens"]
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
@@ -146,7 +146,7 @@ class Thinks:
 def test_thoughts_are_a_field_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = cambrian_eval.run(Thinks(), ["mme"], tmp_path / "run", data="mini:8", progress=Lines())
     assert "mme.on: 8/8" in (said := capsys.readouterr().err) and ", 1 + 2 thought tokens" in said
-    records = list(done.run.responses(Cell("mme", "on")).values())
+    records = list(done.run.stored.responses(Cell("mme", "on")).values())
     assert [(r.text, r.thoughts, r.thought_tokens) for r in records[:2]] == [("Yes", "Yes or no?", 4), ("", "Well", 1)]
     fuzzy = next(r for r in done.results if r.scorer == "fuzzy")
     assert fuzzy.n_unfinished == 4 == sum(r.finish == "unfinished_thought" for r in records)
@@ -182,4 +182,4 @@ def test_every_setting_of_the_key_is_known_to_those_who_check_stored_responses(
         (replace(every, order="image_first"), every, Settings(("docvqa",), data=every.data))
     ):
         outcome = evaluate(Placing(), settings, tmp_path / str(number))
-        assert foreign(outcome.run, Cell("docvqa", "on")) == []
+        assert foreign(outcome.run.stored, Cell("docvqa", "on")) == []

@@ -181,7 +181,7 @@ def test_a_run_under_doses_and_without_words(tmp_path: Path) -> None:
 
     conditions = ("on", "off", "no_question", "nothing", "blur:2.0", "mirror")
     outcome = run(Scripted(answer), ["cvbench_2d"], tmp_path / "run", data="mini:24", vision=conditions)
-    samples = {s.id: s for s in outcome.run.samples("cvbench_2d")}
+    samples = {s.id: s for s in outcome.run.stored.samples("cvbench_2d")}
     for identity, sample in samples.items():
         whole, images = seen["on", identity]
         assert seen["blur:2", identity] == (whole, images) and images == 1
@@ -194,7 +194,7 @@ def test_a_run_under_doses_and_without_words(tmp_path: Path) -> None:
     assert results["mirror"].n == len(asked)
     assert any(f"{left_out} samples are left out" in note for note in results["mirror"].notes) == (left_out > 0)
     assert results["on"].interval == results["blur:2"].interval
-    verdicts = outcome.run.verdicts(Cell("cvbench_2d", "mirror"), "fuzzy")
+    verdicts = outcome.run.stored.verdicts(Cell("cvbench_2d", "mirror"), "fuzzy")
     for identity in asked:
         sample = samples[identity]
         sides = set(sample.choices) & {"left", "right"}

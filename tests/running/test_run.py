@@ -30,11 +30,11 @@ def test_a_perfect_model_scores_100_and_everything_is_on_record(docvqa_root: Pat
     assert (fuzzy.score, fuzzy.n, fuzzy.n_failed, fuzzy.n_unparsed) == (100.0, 60, 0, 0)
     assert not fuzzy.complete  # 60 of 5349 rows
     assert any("5349" in note for note in fuzzy.notes)
-    record = outcome.run.responses(Cell("docvqa", "on"))["7"]
+    record = outcome.run.stored.responses(Cell("docvqa", "on"))["7"]
     assert record.prompt == "What is number 7?\nGive the short answer directly."
     assert record.text == "answer 7"
     assert len(record.key) == 32 and len(record.images) == 1
-    verdict = outcome.run.verdicts(Cell("docvqa", "on"), "fuzzy")["7"]
+    verdict = outcome.run.stored.verdicts(Cell("docvqa", "on"), "fuzzy")["7"]
     assert verdict.value == 1.0 and verdict.rule
     info = outcome.run.info
     assert info["benchmarks"]["docvqa"]["prompt_template"] == "{question}\nGive the short answer directly."
@@ -163,7 +163,7 @@ def test_a_model_that_raises_on_some_inputs_fails_only_those(docvqa_root: Path, 
     fuzzy = outcome.results[0]
     assert (fuzzy.n, fuzzy.n_failed) == (60, 6)
     assert fuzzy.score == pytest.approx(90.0)
-    records = outcome.run.responses(Cell("docvqa", "on"))
+    records = outcome.run.stored.responses(Cell("docvqa", "on"))
     assert {i for i, r in records.items() if r.finish == "failed"} == {"3", "13", "23", "33", "43", "53"}
     assert records["3"].error == "RuntimeError: no idea"
     retried = go(docvqa_root, tmp_path / "run", Scripted(answer_number), retry_failed=True)
@@ -209,7 +209,9 @@ def test_odd_images(tmp_path: Path) -> None:
     assert seen["gif"].getpixel((0, 0)) == (255, 0, 0)  # the first frame
     assert seen["palette"].getpixel((0, 0)) == (10, 200, 30)
     assert all(image.mode == "RGB" for image in seen.values())
-    failed = {names[int(i)] for i, r in outcome.run.responses(Cell("docvqa", "on")).items() if r.finish == "failed"}
+    failed = {
+        names[int(i)] for i, r in outcome.run.stored.responses(Cell("docvqa", "on")).items() if r.finish == "failed"
+    }
     assert failed == {"truncated", "empty"}
     assert outcome.results[0].n_failed == 2
 
@@ -229,7 +231,7 @@ def test_limit_keeps_pairs_whole(tmp_path: Path) -> None:
             )
     write_parquet(tmp_path / "data/mme/test-0.parquet", rows)
     outcome = cambrian_eval.run("chance", ["mme"], tmp_path / "run", data_root=tmp_path / "data", limit=3)
-    groups = [s.group for s in outcome.run.samples("mme")]
+    groups = [s.group for s in outcome.run.stored.samples("mme")]
     assert len(groups) == 4 and len(set(groups)) == 2
 
 

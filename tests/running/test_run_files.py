@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import cambrian_eval
-from cambrian_eval import Run, UserError, open_run
+from cambrian_eval import UserError
 from cambrian_eval.results.grading import score_run
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.store import Cell, Run, open_run
 
 CELL = Cell("mmvp", "on")
 

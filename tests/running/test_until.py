@@ -74,7 +74,7 @@ def test_it_stops_when_the_interval_is_narrow_and_says_so(root: Path, tmp_path: 
     assert any(f"after {fuzzy.n} of 600 samples" in note for note in fuzzy.notes)
     assert not any("partial" in note or "subset" in note for note in fuzzy.notes)
     assert outcome.run.info["stopped"]["docvqa.off"]["samples"] == fuzzy.n
-    assert len(outcome.run.verdicts(Cell("docvqa", "off"), "fuzzy")) == fuzzy.n
+    assert len(outcome.run.stored.verdicts(Cell("docvqa", "off"), "fuzzy")) == fuzzy.n
     assert Watcher(outcome.run).look().state == "done"
     assert verify_run(outcome.run).differences == []
     assert output.published("cambrian-8b", [fuzzy]) == {}
@@ -86,7 +86,7 @@ def test_it_stops_when_the_interval_is_narrow_and_says_so(root: Path, tmp_path: 
 
 
 def test_where_responses_are_gone_there_is_no_interval(root: Path, tmp_path: Path) -> None:
-    run = go(root, tmp_path / "run", model(0.8), Until(6.0)).run
+    run = go(root, tmp_path / "run", model(0.8), Until(6.0)).run.stored
     path = run.path / "responses/docvqa.off.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[5:]))
     (fuzzy,) = score_run(run, ["fuzzy"])
@@ -175,12 +175,14 @@ def test_every_repeat_of_a_sample_counts(root: Path, tmp_path: Path) -> None:
     outcome = go(root, tmp_path / "run", model(0.8), Until(6.0), repeats=2)
     fuzzy = outcome.results[0]
     assert fuzzy.stopped is not None and fuzzy.repeats is not None and fuzzy.interval[1] - fuzzy.interval[0] <= 12.0
-    responses = outcome.run.all_responses(Cell("docvqa", "off"))
-    assert {(i, n) for i in outcome.run.verdicts(Cell("docvqa", "off"), "fuzzy") for n in (0, 1)} <= set(responses)
+    responses = outcome.run.stored.all_responses(Cell("docvqa", "off"))
+    assert {(i, n) for i in outcome.run.stored.verdicts(Cell("docvqa", "off"), "fuzzy") for n in (0, 1)} <= set(
+        responses
+    )
 
 
 def test_it_stops_when_another_run_is_different_or_equal(root: Path, tmp_path: Path) -> None:
-    reference = go(root, tmp_path / "reference", model(0.8), None).run
+    reference = go(root, tmp_path / "reference", model(0.8), None).run.stored
     rule = Until(against=tmp_path / "reference", margin=3.0)
     worse, same = model(0.5, seed=1), model(0.8)
     different = go(root, tmp_path / "worse", worse, rule).results[0]
