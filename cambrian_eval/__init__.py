@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cambrian_eval.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from cambrian_eval.benchmark import Benchmark, HubSource
     from cambrian_eval.errors import ContractError, UserError
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from cambrian_eval.results.published_scores import published
     from cambrian_eval.running.stopping import Until
     from cambrian_eval.sample import Request, Response, Result, Sample, Verdict
-
-__version__ = "0.1.0"
 
 _WHERE = {
     "Benchmark": "benchmark",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cambrian_eval.errors import UserError
 
-from . import exports, style, tables
+from . import style, tables
+from .export import stems
+from .exports.csv_files import breakdown_csv, results_csv
+from .exports.lm_eval import lm_eval_text
+from .exports.model_card import model_index
 from .figures import figures
 from .page import images
 from .page.build import PageFigure, ReportPage, render
@@ -178,17 +181,12 @@ def _chance(runs: Sequence[NamedRun], scores: ScoreTable, scorer: str) -> dict[s
 
 def _exports(runs: Sequence[NamedRun], out: Path, scorer: str) -> list[Path]:
     written = [
-        style.write(out / "results.csv", exports.results_csv(runs)),
-        style.write(out / "breakdown.csv", exports.breakdown_csv(runs)),
+        style.write(out / "results.csv", results_csv(runs)),
+        style.write(out / "breakdown.csv", breakdown_csv(runs)),
     ]
-    stems: dict[str, int] = {}
-    for named in runs:
-        stem = exports.sanitized(named.name)
-        stems[stem] = stems.get(stem, 0) + 1
-        stem += f"-{stems[stem]}" if stems[stem] > 1 else ""
-        values = json.dumps(exports.lm_eval(named), indent=2, ensure_ascii=False) + "\n"
-        written.append(style.write(out / "lm-eval" / f"{stem}.json", values))
-        card = exports.model_index(named, scorer)
+    for named, stem in zip(runs, stems(runs), strict=True):
+        written.append(style.write(out / "lm-eval" / f"{stem}.json", lm_eval_text(named)))
+        card = model_index(named, scorer)
         path = out / "model-index" / f"{stem}.yaml"
         if card:
             written.append(style.write(path, card))

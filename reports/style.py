@@ -297,7 +297,7 @@ def versions() -> dict[str, str]:
     """The versions that a figure's bytes depend on."""
     import matplotlib
 
-    from cambrian_eval import __version__
+    from cambrian_eval.version import __version__
 
     return {"cambrian-eval": __version__, "matplotlib": matplotlib.__version__}
 

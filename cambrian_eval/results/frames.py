@@ -132,3 +132,23 @@ def _row(sample: Sample, record: Record) -> dict[str, Any]:
         "seconds": record.seconds,
         **{f"tag_{name}": value for name, value in sample.tags.items()},
     }
+
+
+def flat(frame: pd.DataFrame) -> pd.DataFrame:
+    """A data frame of samples whose cells are text, numbers and lists of text, for files.
+
+    Options become lines such as `A. cat`; a tag with several values becomes one text; text is valid Unicode.
+    """
+    found = frame.copy()
+    found["options"] = [[f"{letter}. {text}" for letter, text in options.items()] for options in frame["options"]]
+    for name in found.columns:
+        if found[name].dtype == object:
+            found[name] = [_cell(value, name.startswith("tag_")) for value in found[name]]
+    return found
+
+
+def _cell(value: Any, tag: bool) -> Any:
+    if isinstance(value, list | tuple):
+        parts = [str(_cell(part, False)) for part in value]
+        return "; ".join(parts) if tag else parts
+    return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value

@@ -75,7 +75,7 @@ def render(
     import jinja2
     from markupsafe import Markup
 
-    from cambrian_eval import __version__
+    from cambrian_eval.version import __version__
 
     folder = files("cambrian_eval.reports.page")
     style, script = (_asset(folder, name) for name in ("report.css", "report.js"))
