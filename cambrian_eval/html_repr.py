@@ -6,20 +6,24 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", notes: Sequence[str] = ()) -> str:
-    """A table with a title above it and notes below; cells that begin with a digit or a sign are right-aligned."""
-    lines = [f"<p><b>{escape(title)}</b></p>"] if title else []
-    lines.append("<table>")
-    if heads:
-        cells = "".join(
-            f'<th style="text-align:{"right" if i else "left"}">{escape(h)}</th>' for i, h in enumerate(heads)
-        )
-        lines.append(f"<thead><tr>{cells}</tr></thead>")
-    lines.append("<tbody>")
-    lines += [f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows]
-    lines.append("</tbody></table>")
-    lines += [f"<p><small>{escape(note)}</small></p>" for note in notes]
-    return "\n".join(lines)
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", notes: Sequence[str] = (), texts: int = 1
+) -> str:
+    """A table with a title above it and notes below; the first `texts` columns are text, the others numbers."""
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        made = [
+            f'<{tag} style="text-align:{"left" if i < texts else "right"}">{escape(cell)}</{tag}>'
+            for i, cell in enumerate(cells)
+        ]
+        return f"<tr>{''.join(made)}</tr>"
+
+    parts = [f"<p><b>{escape(title)}</b></p>"] if title else []
+    parts += ["<table>", f"<thead>{line('th', heads)}</thead>", "<tbody>"]
+    parts += [line("td", row) for row in rows]
+    parts.append("</tbody></table>")
+    parts += [f"<p><small>{escape(note)}</small></p>" for note in notes]
+    return "\n".join(parts)
 
 
 def card(title: str, facts: Sequence[tuple[str, object]], notes: Sequence[str] = ()) -> str:
@@ -31,9 +35,3 @@ def card(title: str, facts: Sequence[tuple[str, object]], notes: Sequence[str] =
     )
     below = "".join(f"\n<p><small>{escape(note)}</small></p>" for note in notes)
     return f"<p><b>{escape(title)}</b></p>\n<table><tbody>\n{lines}\n</tbody></table>{below}"
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    side = "right" if text[:1].isdigit() or text[:1] in ("-", "+", "[", "<") else "left"
-    return f'<td style="text-align:{side}">{escape(text)}</td>'

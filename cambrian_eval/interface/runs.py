@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.html_repr import table
+from cambrian_eval.html_repr import card, table
 from cambrian_eval.numbers import number, span
 from cambrian_eval.results import evaluation
 from cambrian_eval.results.frames import results_frame, samples_frame, usable_results
@@ -92,7 +92,7 @@ class Run:
     def _repr_html_(self) -> str:
         results = usable_results(self.stored)
         if not results:
-            return table((), (), self._title(), ["not scored yet"])
+            return card(str(self.path), [("run", self._title()), ("results", "not scored yet")])
         return results_html(self._title(), results)
 
 
@@ -143,7 +143,7 @@ def results_html(title: str, results: Sequence[Result]) -> str:
     heads = ("benchmark", "scorer", first, "95 % interval", *conditions[1:], "chance", "samples")
     notes = [SYNTHETIC] if any(r.synthetic for r in results) else []
     notes += dict.fromkeys(f"{r.benchmark}: {note}" for r in results if r.score is None for note in r.notes)
-    return table(heads, rows, title, notes)
+    return table(heads, rows, title, notes, texts=2)
 
 
 def open_run(path: str | Path) -> Run:
