@@ -30,6 +30,12 @@ class Group:
 
 GROUPS = (
     Group(
+        "python",
+        "Python and notebooks",
+        "What `import cambrian_eval` gives: runs as data frames, tables, figures, comparisons.",
+        tuple(f"cambrian_eval.interface.{name}" for name in ("runs", "tables", "drawing", "comparing", "analyzing")),
+    ),
+    Group(
         "values",
         "Values and errors",
         "What flows through a run, and the errors a person can act on.",
@@ -156,7 +162,7 @@ GROUPS = (
                 "assignment",
                 "category_means",
                 "tables",
-                "exports",
+                "export",
                 "sources",
                 "figure",
                 "report",
