@@ -1,0 +1,253 @@
+"""The item response model behind `cambrian-eval seeing`, on an array of verdicts; knows nothing of runs.
+
+After M3IRT (arXiv 2603.02663): what a condition leaves visible decides which parts of an ability and of a difficulty
+count. With four conditions the parts are the options (visible always), the question, the image, and what image and
+question tell only together. Model m on sample i under condition c:
+
+    logit = a[m, c] + b[i, c] + s[i] z[m]          P(right) = g[i] + (1 - g[i]) sigmoid(logit)
+
+`a` is the ability of the model under the condition and `b` the easiness of the sample; since the parts are differences
+between conditions, both are kept by condition and the parts are read off afterwards. `s z` is a common factor with a
+discrimination of each sample: it takes up what verdicts on one sample have in common over conditions. `g` is the chance
+of a blind guess where it is known, else 0.
+
+`b` of all samples is normal with estimated mean and covariance, `s` normal with estimated variance, so a factor that
+the data do not support vanishes; `a` and `z` have fixed wide priors. The estimate is variational: a normal posterior
+for each sample and for each model, updated in turn by Newton steps, expectations by Gauss-Hermite quadrature. It has no
+random part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+ABILITY_SD = 2.0
+"""Prior standard deviation of an ability, in logits."""
+EASINESS_SD = 0.5
+"""The covariance of the easiness is estimated as if one more sample for each condition had this deviation."""
+NODES = 7
+"""Gauss-Hermite nodes of an expectation over a logit."""
+STEPS = 200
+"""The most rounds of the fit."""
+TOLERANCE = 1e-3
+"""The fit ends when no ability moves by more than this, in logits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normals:
+    """Independent normal distributions, one for each sample or model: a mean vector and a covariance matrix each."""
+
+    mean: Array
+    cov: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Posteriors of samples (easiness by condition, then discrimination) and models (ability, then the factor)."""
+
+    items: Normals
+    models: Normals
+    mean: Array
+    """Mean easiness by condition."""
+    spread: Array
+    """Covariance of the easiness between conditions."""
+    slope: float
+    """Variance of the discriminations."""
+    floor: Array
+    """Chance of a blind guess for each sample."""
+    converged: bool
+
+
+def fit(verdicts: Array, floor: Array, start: Fit | None = None, factor: bool = True) -> Fit:
+    """Fits verdicts[model, sample, condition] in [0, 1], NaN where there is none; `start` is a fit of like shape."""
+    seen = (~np.isnan(verdicts)).astype(float)
+    right = np.nan_to_num(verdicts)
+    now = _start(verdicts, floor) if start is None else replace(start, floor=floor)
+    for step in range(STEPS):
+        before = now.models.mean
+        if factor and start is None and step == 3:
+            now = _with_factor(now, right, seen)
+        now = _items(now, right, seen, factor)
+        now = _models(now, right, seen, factor)
+        moved = float(np.abs(now.models.mean - before).max())
+        if moved < TOLERANCE and step > 5:
+            return replace(now, converged=True)
+    return now
+
+
+def _start(verdicts: Array, floor: Array) -> Fit:
+    n_models, n_items, k = verdicts.shape
+    with np.errstate(all="ignore"):
+        share = np.nan_to_num(np.nanmean(verdicts, axis=(0, 1)), nan=0.5)
+    mean = np.log((share + 0.01) / (1.01 - share))
+    spread = np.eye(k) + 1.0
+    items = Normals(
+        np.concatenate([np.tile(mean, (n_items, 1)), np.zeros((n_items, 1))], axis=1),
+        np.tile(_block(spread, 0.25), (n_items, 1, 1)),
+    )
+    models = Normals(np.zeros((n_models, k + 1)), np.tile(np.eye(k + 1) * 1e-4, (n_models, 1, 1)))
+    return Fit(items, models, mean, spread, 0.25, floor, False)
+
+
+def _block(spread: Array, slope: float) -> Array:
+    """Covariance of easiness and discrimination, which are independent before the data."""
+    k = len(spread)
+    made = np.zeros((k + 1, k + 1))
+    made[:k, :k], made[k, k] = spread, slope
+    return made
+
+
+def _with_factor(now: Fit, right: Array, seen: Array) -> Fit:
+    """Starts the factor at the main direction of what abilities and easiness do not explain."""
+    residual = (seen * (right - predicted(now))).sum(axis=2)
+    residual = residual - residual.mean(axis=0)
+    u = np.linalg.svd(residual, full_matrices=False)[0][:, 0]
+    z = u * np.sign(u[np.abs(u).argmax()]) * np.sqrt(len(u))
+    mean = now.models.mean.copy()
+    mean[:, -1] = z
+    return replace(now, models=replace(now.models, mean=mean))
+
+
+def logits(now: Fit) -> tuple[Array, Array]:
+    """Mean and variance of the logit of every model, sample and condition."""
+    b, cb, a, ca = now.items.mean, now.items.cov, now.models.mean, now.models.cov
+    k = b.shape[1] - 1
+    s, z = b[None, :, k, None], a[:, None, k, None]
+    mean = a[:, None, :k] + b[None, :, :k] + s * z
+    vb = np.einsum("ncc->nc", cb)[None, :, :k] + 2 * z * cb[None, :, :k, k] + z**2 * cb[None, :, k, k, None]
+    va = np.einsum("mcc->mc", ca)[:, None, :k] + 2 * s * ca[:, None, :k, k] + s**2 * ca[:, None, k, k, None]
+    return mean, vb + va + cb[None, :, k, k, None] * ca[:, None, k, k, None]
+
+
+def pair_logits(now: Fit) -> tuple[Array, Array]:
+    """Mean and covariance of the first two conditions' logits, of every model and sample."""
+    mean, variance = logits(now)
+    b, cb, a, ca = now.items.mean, now.items.cov, now.models.mean, now.models.cov
+    k = b.shape[1] - 1
+    s, z = b[None, :, k], a[:, k, None]
+    shared = cb[None, :, 0, 1] + z * (cb[None, :, 0, k] + cb[None, :, 1, k]) + z**2 * cb[None, :, k, k]
+    shared = shared + ca[:, 0, 1, None] + s * (ca[:, 0, k, None] + ca[:, 1, k, None]) + s**2 * ca[:, k, k, None]
+    shared = shared + cb[None, :, k, k] * ca[:, k, k, None]
+    cov = np.empty((*shared.shape, 2, 2))
+    cov[..., 0, 0], cov[..., 1, 1] = variance[..., 0], variance[..., 1]
+    cov[..., 0, 1] = cov[..., 1, 0] = shared
+    return mean[..., :2], cov
+
+
+def restricted(now: Fit, kept: Array) -> Fit:
+    """The fit without the other samples, to start from."""
+    items = Normals(now.items.mean[kept], now.items.cov[kept])
+    return replace(now, items=items, floor=now.floor[kept])
+
+
+def predicted(now: Fit) -> Array:
+    """Probability that each model is right on each sample under each condition, over the posteriors."""
+    mean, variance = logits(now)
+    g = now.floor[None, :, None]
+    return np.asarray(g + (1 - g) * expected_sigmoid(mean, variance))
+
+
+def expected_sigmoid(mean: Array, variance: Array) -> Array:
+    """Mean of sigmoid(x) for normal x."""
+    total = np.zeros(np.broadcast(mean, variance).shape)
+    deviation = np.sqrt(variance)
+    for x, w in nodes():
+        total += w * sigmoid(mean + x * deviation)
+    return total
+
+
+def nodes(n: int = NODES) -> list[tuple[float, float]]:
+    """Points and weights of an expectation over a standard normal."""
+    x, w = np.polynomial.hermite_e.hermegauss(n)
+    return [(float(a), float(b / w.sum())) for a, b in zip(x, w, strict=True)]
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)) without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))
+
+
+def _slopes(now: Fit, right: Array, seen: Array) -> tuple[Array, Array]:
+    """Expected first derivative of the log-likelihood by the logit, and the expected information about it."""
+    mean, variance = logits(now)
+    deviation = np.sqrt(np.maximum(variance, 0))
+    g = now.floor[None, :, None]
+    first, second = np.zeros_like(mean), np.zeros_like(mean)
+    for x, w in nodes():
+        p = sigmoid(mean + x * deviation)
+        if g.any():
+            known = right * p / (g + (1 - g) * p + 1e-12)
+            first += w * (known - p)
+            second += w * (1 - g) * p * p * (1 - p) / (g + (1 - g) * p + 1e-12)
+        else:
+            first += w * (right - p)
+            second += w * p * (1 - p)
+    return seen * first, seen * second
+
+
+def _newton(owned: Normals, other: Normals, first: Array, info: Array, prior: Normals) -> Normals:
+    """One step for the owners (first axis of `first`), given the posteriors of the others (second axis).
+
+    The vector an owner's parameters are multiplied with is (1 at the condition, the other's factor), which is random
+    too: its covariance with the logit enters the gradient (Stein's identity), its variance the information.
+    """
+    k = owned.mean.shape[1] - 1
+    factor, c_factor = other.mean[:, k], other.cov[:, k, k]
+    gradient = np.empty_like(owned.mean)
+    gradient[:, :k] = first.sum(axis=1)
+    lean = other.cov[:, k, :k][None] + owned.mean[:, k, None, None] * c_factor[None, :, None]
+    gradient[:, k] = (first.sum(axis=2) @ factor) - (info * lean).sum(axis=(1, 2))
+    gradient -= np.einsum("oab,ob->oa", np.broadcast_to(prior.cov, owned.cov.shape), owned.mean - prior.mean)
+    matrix = np.tile(prior.cov, (len(owned.mean), 1, 1))
+    by_condition = info.sum(axis=1)
+    cross = np.einsum("onc,n->oc", info, factor)
+    for c in range(k):
+        matrix[:, c, c] += by_condition[:, c]
+        matrix[:, c, k] += cross[:, c]
+        matrix[:, k, c] += cross[:, c]
+    matrix[:, k, k] += info.sum(axis=2) @ (factor**2 + c_factor)
+    step = np.linalg.solve(matrix, gradient[..., None])[..., 0]
+    return Normals(owned.mean + np.clip(step, -1.5, 1.5), np.linalg.inv(matrix))
+
+
+def _items(now: Fit, right: Array, seen: Array, factor: bool) -> Fit:
+    """Posteriors of the samples, then what all of them have in common."""
+    k = len(now.mean)
+    prior = Normals(np.append(now.mean, 0.0), np.linalg.inv(_block(now.spread, now.slope if factor else 1e-8)))
+    for _ in range(2):
+        first, info = _slopes(now, right, seen)
+        made = _newton(now.items, now.models, first.swapaxes(0, 1), info.swapaxes(0, 1), prior)
+        now = replace(now, items=made)
+    b, cov = now.items.mean, now.items.cov
+    n = len(b)
+    mean = b[:, :k].mean(axis=0)
+    deviation = b[:, :k] - mean
+    spread = (deviation.T @ deviation + cov[:, :k, :k].sum(axis=0) + k * EASINESS_SD**2 * np.eye(k)) / (n + k)
+    slope = float((b[:, k] ** 2 + cov[:, k, k]).mean())
+    return replace(now, mean=mean, spread=spread, slope=max(slope, 1e-6))
+
+
+def _models(now: Fit, right: Array, seen: Array, factor: bool) -> Fit:
+    """Posteriors of the models; abilities and factor are centred, and the easiness takes up the centres."""
+    k = len(now.mean)
+    wide = np.full(k, ABILITY_SD**-2)
+    prior: Any = Normals(np.zeros(k + 1), np.diag(np.append(wide, 1.0 if factor else 1e8)))
+    first, info = _slopes(now, right, seen)
+    models = _newton(now.models, now.items, first, info, prior)
+    centre = models.mean.mean(axis=0)
+    items = now.items.mean.copy()
+    items[:, :k] += centre[:k] + items[:, k:] * centre[k]
+    return replace(
+        now,
+        models=replace(models, mean=models.mean - centre),
+        items=replace(now.items, mean=items),
+        mean=now.mean + centre[:k],
+    )
