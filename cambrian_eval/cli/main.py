@@ -28,6 +28,7 @@ COMMANDS = {
     "run": ("cambrian_eval.cli.run:run", "Run a model over benchmarks, or resume a run."),
     "score": ("cambrian_eval.cli.score:score", "Score stored responses again, by rules or by an LLM judge."),
     "gain": ("cambrian_eval.cli.gain:gain", "Multimodal gain and leakage of a run."),
+    "seeing": ("cambrian_eval.cli.seeing:seeing", "Which samples need their image, and which models see."),
     "compare": ("cambrian_eval.cli.compare:compare", "Paired differences between two runs, with p-values."),
     "explain": ("cambrian_eval.cli.explain:explain", "Why two scores differ, in parts that add up."),
     "import": ("cambrian_eval.cli.import_:import_", "Import logs of other harnesses, or any predictions, as a run."),

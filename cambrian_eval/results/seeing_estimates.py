@@ -34,6 +34,22 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Misfit:
+    """A model under a condition that the fit gets wrong."""
+
+    model: int
+    condition: str
+    right: float
+    """Its share of right answers."""
+    fitted: float
+    """What the fit says of it."""
+
+
+MISFIT = 0.1
+"""The largest difference between the two that is taken for noise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Estimates:
     """Of one benchmark. Abilities are logits relative to the mean of the models."""
 
@@ -42,11 +58,13 @@ class Estimates:
     needed_share: Interval
     """Mean of `needed`."""
     visual: Interval | None
-    """Share of the information about models that is visual; None with one model."""
+    """Share of the information about models that is visual; None with fewer models than `seeing_model.FEW`."""
     abilities: tuple[dict[str, Interval], ...]
     """For each model its abilities by part; none with one model."""
     easiness: dict[str, Array]
     """For each part what it adds to the logit of each sample, for the average model; none with one model."""
+    misfits: tuple[Misfit, ...] = ()
+    """Models whose share of right answers the fit does not reproduce."""
     converged: bool = True
 
 
@@ -79,8 +97,9 @@ def estimate(verdicts: Array, floor: Array, clusters: Sequence[int], conditions:
         kept = np.flatnonzero(group_of != left_out)
         of_kept = verdicts[:, kept]
         drawn.append(_numbers(irt.fit(of_kept, floor[kept], irt.restricted(whole, kept)), of_kept, contrasts))
-    bounds = _bounds(point, np.array(drawn))
     n = len(verdicts)
+    deviations = [np.sqrt(np.einsum("mab,a,b->m", whole.models.cov[:, :-1, :-1], c, c)) for c in contrasts.values()]
+    bounds = _bounds(point, np.array(drawn), np.concatenate([[0.0, 0.0], *deviations]))
     share, visual, *abilities = (
         Interval(_back(p, angle), *(None if b is None else _back(b, angle) for b in span))
         for p, span, angle in zip(point, bounds, [True, True] + [False] * (len(point) - 2), strict=True)
@@ -88,21 +107,30 @@ def estimate(verdicts: Array, floor: Array, clusters: Sequence[int], conditions:
     return Estimates(
         needed(whole, verdicts),
         share,
-        visual,
+        visual if n >= irt.FEW else None,
         tuple({name: abilities[j * n + m] for j, name in enumerate(contrasts)} for m in range(n)),
         {name: whole.items.mean[:, :-1] @ c for name, c in contrasts.items()},
+        _misfits(whole, verdicts, conditions),
         whole.converged,
+    )
+
+
+def _misfits(fit: irt.Fit, verdicts: Array, conditions: Sequence[str]) -> tuple[Misfit, ...]:
+    right = np.nanmean(verdicts, axis=1)
+    fitted = np.nanmean(np.where(np.isnan(verdicts), np.nan, irt.predicted(fit)), axis=1)
+    return tuple(
+        Misfit(int(m), conditions[c], float(right[m, c]), float(fitted[m, c]))
+        for m, c in np.argwhere(np.abs(right - fitted) > MISFIT)
     )
 
 
 def needed(fit: irt.Fit, verdicts: Array) -> Array:
     """For each sample the probability that a competent model knows the answer with the image and not without it.
 
-    The mean over the better half of the models by ability with vision on; a right guess is not knowing.
+    The mean over the models whose ability with vision on is not below the mean; a right guess is not knowing.
     """
     together = agreement(fit, verdicts)
-    order = np.argsort(-fit.models.mean[:, 0], kind="stable")
-    better = order[: (len(order) + 1) // 2]
+    better = np.flatnonzero(fit.models.mean[:, 0] >= 0)
     chosen = irt.Normals(fit.models.mean[better], fit.models.cov[better])
     mean, cov = irt.pair_logits(replace(fit, models=chosen))
     deviation = np.sqrt(cov[..., 0, 0])
@@ -118,7 +146,7 @@ def needed(fit: irt.Fit, verdicts: Array) -> Array:
 
 
 def agreement(fit: irt.Fit, verdicts: Array) -> float:
-    """Correlation of a model's knowing a sample with and without the image that its logits do not explain, from 0."""
+    """Correlation of a model's knowing a sample with and without the image that its logits do not explain."""
     mean, variance = irt.logits(fit)
     known = irt.expected_sigmoid(mean[..., :2], variance[..., :2])
     g = fit.floor[None, :, None]
@@ -126,7 +154,7 @@ def agreement(fit: irt.Fit, verdicts: Array) -> float:
     both = ~np.isnan(residual).any(axis=2)
     product = np.where(both, residual[..., 0] * residual[..., 1], 0.0)
     scale = both * (1 - fit.floor) ** 2 * _scale(known[..., 0], known[..., 1])
-    return max(float(product.sum() / max(scale.sum(), 1e-12)), 0.0)
+    return float(np.clip(product.sum() / max(scale.sum(), 1e-12), 0.0, 1.0))
 
 
 def _scale(p: Array, q: Array) -> Array:
@@ -159,6 +187,41 @@ def _variance(values: Array, noise: Array) -> float:
     return float(values.var(ddof=1) - noise.mean())
 
 
+def estimate_alone(verdicts: Array, floor: Array, clusters: Sequence[int]) -> Estimates:
+    """Estimates from verdicts[sample, (on, off)] of one model.
+
+    The model knows each sample with and without the image, only with it, only without, or not at all; what it does not
+    know it guesses. The shares of the four kinds are those of the largest likelihood.
+    """
+
+    def one(kept: Array) -> tuple[Array, Array]:
+        each = np.ones((len(kept), 4))
+        for c in range(2):
+            y, g = verdicts[kept, c, None], floor[kept, None]
+            p = np.where(_KNOWN[None, :, c], 1 - SLIP, np.clip(g, SLIP, 1 - SLIP))
+            each *= np.where(np.isnan(y), 1.0, p ** np.nan_to_num(y) * (1 - p) ** (1 - np.nan_to_num(y)))
+        shares = np.full(4, 0.25)
+        for _ in range(irt.STEPS):
+            of_each = each * shares
+            of_each /= of_each.sum(axis=1, keepdims=True)
+            shares = of_each.mean(axis=0)
+        return of_each[:, 1], np.arcsin(np.sqrt([of_each[:, 1].mean()]))
+
+    every = np.arange(len(verdicts))
+    probability, point = one(every)
+    group_of = _groups(clusters)
+    drawn = [one(every[group_of != g])[1] for g in range(max(group_of) + 1)] if max(group_of) else []
+    low, high = _bounds(point, np.array(drawn), np.zeros(1))[0]
+    share = Interval(*(None if x is None else _back(x, True) for x in (float(point[0]), low, high)))  # type: ignore[arg-type]
+    return Estimates(probability, share, None, (), {})
+
+
+_KNOWN = np.array([[True, True], [True, False], [False, True], [False, False]])
+"""Whether a sample of each kind is known with the image, and without."""
+SLIP = 1e-3
+"""Chance of a wrong answer to what is known, and the least chance of a right guess."""
+
+
 def _numbers(fit: irt.Fit, verdicts: Array, contrasts: dict[str, Array]) -> Array:
     """All that gets an interval: the two shares as angles, where their variance is stable, then the abilities."""
     shares = [float(needed(fit, verdicts).mean()), visual_information(fit)]
@@ -177,11 +240,13 @@ def _groups(clusters: Sequence[int]) -> Array:
     return np.asarray(group_of[np.array(clusters)])
 
 
-def _bounds(point: Array, drawn: Array) -> list[tuple[float | None, float | None]]:
+def _bounds(point: Array, drawn: Array, at_least: Array) -> list[tuple[float | None, float | None]]:
+    """Intervals from the jackknife, no narrower than a deviation allows: without information nothing varies."""
     if len(drawn) < 2:
         return [(None, None)] * len(point)
     from scipy.stats import t
 
     n = len(drawn)
-    half = t.ppf(0.5 + LEVEL / 2, n - 1) * np.sqrt((n - 1) / n * ((drawn - drawn.mean(axis=0)) ** 2).sum(axis=0))
+    deviation = np.sqrt((n - 1) / n * ((drawn - drawn.mean(axis=0)) ** 2).sum(axis=0))
+    half = t.ppf(0.5 + LEVEL / 2, n - 1) * np.maximum(deviation, at_least)
     return [(float(p - h), float(p + h)) for p, h in zip(point, half, strict=True)]

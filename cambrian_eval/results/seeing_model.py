@@ -20,7 +20,7 @@ random part.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,10 +29,16 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-ABILITY_SD = 2.0
+ABILITY_SD = 1.5
 """Prior standard deviation of an ability, in logits."""
 EASINESS_SD = 0.5
 """The covariance of the easiness is estimated as if one more sample for each condition had this deviation."""
+FEW = 5
+"""Fewer models than this say nothing about a common factor, and there is none."""
+NO_SLOPE = 1e-6
+"""The least variance of the discriminations."""
+START_SLOPE = 0.25
+"""Variance of the discriminations at the start."""
 NODES = 7
 """Gauss-Hermite nodes of an expectation over a logit."""
 STEPS = 200
@@ -66,17 +72,17 @@ class Fit:
     converged: bool
 
 
-def fit(verdicts: Array, floor: Array, start: Fit | None = None, factor: bool = True) -> Fit:
+def fit(verdicts: Array, floor: Array, start: Fit | None = None) -> Fit:
     """Fits verdicts[model, sample, condition] in [0, 1], NaN where there is none; `start` is a fit of like shape."""
     seen = (~np.isnan(verdicts)).astype(float)
     right = np.nan_to_num(verdicts)
     now = _start(verdicts, floor) if start is None else replace(start, floor=floor)
     for step in range(STEPS):
         before = now.models.mean
-        if factor and start is None and step == 3:
+        if start is None and step == 3 and len(verdicts) >= FEW:
             now = _with_factor(now, right, seen)
-        now = _items(now, right, seen, factor)
-        now = _models(now, right, seen, factor)
+        now = _items(now, right, seen)
+        now = _models(now, right, seen)
         moved = float(np.abs(now.models.mean - before).max())
         if moved < TOLERANCE and step > 5:
             return replace(now, converged=True)
@@ -91,10 +97,10 @@ def _start(verdicts: Array, floor: Array) -> Fit:
     spread = np.eye(k) + 1.0
     items = Normals(
         np.concatenate([np.tile(mean, (n_items, 1)), np.zeros((n_items, 1))], axis=1),
-        np.tile(_block(spread, 0.25), (n_items, 1, 1)),
+        np.tile(_block(spread, START_SLOPE), (n_items, 1, 1)),
     )
     models = Normals(np.zeros((n_models, k + 1)), np.tile(np.eye(k + 1) * 1e-4, (n_models, 1, 1)))
-    return Fit(items, models, mean, spread, 0.25, floor, False)
+    return Fit(items, models, mean, spread, START_SLOPE, floor, False)
 
 
 def _block(spread: Array, slope: float) -> Array:
@@ -107,13 +113,20 @@ def _block(spread: Array, slope: float) -> Array:
 
 def _with_factor(now: Fit, right: Array, seen: Array) -> Fit:
     """Starts the factor at the main direction of what abilities and easiness do not explain."""
-    residual = (seen * (right - predicted(now))).sum(axis=2)
+    p = predicted(now)
+    residual = (seen * (right - p)).sum(axis=2)
     residual = residual - residual.mean(axis=0)
     u = np.linalg.svd(residual, full_matrices=False)[0][:, 0]
     z = u * np.sign(u[np.abs(u).argmax()]) * np.sqrt(len(u))
-    mean = now.models.mean.copy()
-    mean[:, -1] = z
-    return replace(now, models=replace(now.models, mean=mean))
+    information = (seen * p * (1 - p)).sum(axis=2)
+    models = Normals(now.models.mean.copy(), now.models.cov.copy())
+    items = Normals(now.items.mean.copy(), now.items.cov.copy())
+    models.mean[:, -1] = z
+    items.mean[:, -1] = z @ residual / (z**2 @ information + 1 / START_SLOPE)
+    for each, of_others in ((models, (items.mean[:, -1] ** 2 @ information.T)), (items, z**2 @ information)):
+        each.cov[:, -1, :] = each.cov[:, :, -1] = 0.0
+        each.cov[:, -1, -1] = 1 / (of_others + 1)
+    return replace(now, items=items, models=models, slope=START_SLOPE)
 
 
 def logits(now: Fit) -> tuple[Array, Array]:
@@ -175,79 +188,106 @@ def sigmoid(x: Array) -> Array:
     return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))
 
 
-def _slopes(now: Fit, right: Array, seen: Array) -> tuple[Array, Array]:
-    """Expected first derivative of the log-likelihood by the logit, and the expected information about it."""
+@dataclass(frozen=True, slots=True)
+class _Slopes:
+    """Derivatives of the log-likelihood by each logit, expected over the posteriors; first axis the owners."""
+
+    first: Array
+    info: Array
+    """The Fisher information of a verdict about the logit."""
+    bound: Array
+    """That of knowing, at least `info`: a step of this length never overshoots because of guesses."""
+
+    def turned(self) -> _Slopes:
+        """With samples as the first axis instead of models."""
+        return _Slopes(*(x.swapaxes(0, 1) for x in (self.first, self.info, self.bound)))
+
+
+def _slopes(now: Fit, right: Array, seen: Array) -> _Slopes:
     mean, variance = logits(now)
-    deviation = np.sqrt(np.maximum(variance, 0))
+    deviation = np.sqrt(variance)
     g = now.floor[None, :, None]
-    first, second = np.zeros_like(mean), np.zeros_like(mean)
+    first, info, bound = (np.zeros_like(mean) for _ in range(3))
     for x, w in nodes():
         p = sigmoid(mean + x * deviation)
+        variance = w * p * (1 - p)
+        bound += variance
         if g.any():
-            known = right * p / (g + (1 - g) * p + 1e-12)
-            first += w * (known - p)
-            second += w * (1 - g) * p * p * (1 - p) / (g + (1 - g) * p + 1e-12)
+            of_right = p / (g + (1 - g) * p + 1e-12)
+            first += w * (right * of_right - p)
+            info += variance * (1 - g) * of_right
         else:
             first += w * (right - p)
-            second += w * p * (1 - p)
-    return seen * first, seen * second
+            info += variance
+    return _Slopes(seen * first, seen * info, seen * bound)
 
 
-def _newton(owned: Normals, other: Normals, first: Array, info: Array, prior: Normals) -> Normals:
-    """One step for the owners (first axis of `first`), given the posteriors of the others (second axis).
+def _newton(owned: Normals, other: Normals, slopes: _Slopes, prior: Normals) -> Normals:
+    """One step for the owners, given the posteriors of the others. `prior.cov` is the inverse of a covariance.
 
     The vector an owner's parameters are multiplied with is (1 at the condition, the other's factor), which is random
     too: its covariance with the logit enters the gradient (Stein's identity), its variance the information.
     """
     k = owned.mean.shape[1] - 1
     factor, c_factor = other.mean[:, k], other.cov[:, k, k]
-    gradient = np.empty_like(owned.mean)
-    gradient[:, :k] = first.sum(axis=1)
+    gradient = (prior.mean - owned.mean) @ prior.cov
+    gradient[:, :k] += slopes.first.sum(axis=1)
     lean = other.cov[:, k, :k][None] + owned.mean[:, k, None, None] * c_factor[None, :, None]
-    gradient[:, k] = (first.sum(axis=2) @ factor) - (info * lean).sum(axis=(1, 2))
-    gradient -= np.einsum("oab,ob->oa", np.broadcast_to(prior.cov, owned.cov.shape), owned.mean - prior.mean)
-    matrix = np.tile(prior.cov, (len(owned.mean), 1, 1))
-    by_condition = info.sum(axis=1)
+    gradient[:, k] += slopes.first.sum(axis=2) @ factor - (slopes.info * lean).sum(axis=(1, 2))
+    step = np.linalg.solve(_matrix(slopes.bound, other, prior), gradient[..., None])[..., 0]
+    return Normals(owned.mean + np.clip(step, -1.5, 1.5), np.linalg.inv(_matrix(slopes.info, other, prior)))
+
+
+def _matrix(info: Array, other: Normals, prior: Normals) -> Array:
+    """Information about the parameters of each owner."""
+    k = other.mean.shape[1] - 1
+    factor, c_factor = other.mean[:, k], other.cov[:, k, k]
+    made = np.tile(prior.cov, (len(info), 1, 1))
+    own = np.arange(k)
+    made[:, own, own] += info.sum(axis=1)
     cross = np.einsum("onc,n->oc", info, factor)
-    for c in range(k):
-        matrix[:, c, c] += by_condition[:, c]
-        matrix[:, c, k] += cross[:, c]
-        matrix[:, k, c] += cross[:, c]
-    matrix[:, k, k] += info.sum(axis=2) @ (factor**2 + c_factor)
-    step = np.linalg.solve(matrix, gradient[..., None])[..., 0]
-    return Normals(owned.mean + np.clip(step, -1.5, 1.5), np.linalg.inv(matrix))
+    made[:, own, k] += cross
+    made[:, k, own] += cross
+    made[:, k, k] += info.sum(axis=2) @ (factor**2 + c_factor)
+    return made
 
 
-def _items(now: Fit, right: Array, seen: Array, factor: bool) -> Fit:
+def _items(now: Fit, right: Array, seen: Array) -> Fit:
     """Posteriors of the samples, then what all of them have in common."""
     k = len(now.mean)
-    prior = Normals(np.append(now.mean, 0.0), np.linalg.inv(_block(now.spread, now.slope if factor else 1e-8)))
+    prior = Normals(np.append(now.mean, 0.0), np.linalg.inv(_block(now.spread, now.slope)))
     for _ in range(2):
-        first, info = _slopes(now, right, seen)
-        made = _newton(now.items, now.models, first.swapaxes(0, 1), info.swapaxes(0, 1), prior)
-        now = replace(now, items=made)
+        slopes = _slopes(now, right, seen).turned()
+        now = replace(now, items=_newton(now.items, now.models, slopes, prior))
     b, cov = now.items.mean, now.items.cov
     n = len(b)
     mean = b[:, :k].mean(axis=0)
     deviation = b[:, :k] - mean
     spread = (deviation.T @ deviation + cov[:, :k, :k].sum(axis=0) + k * EASINESS_SD**2 * np.eye(k)) / (n + k)
-    slope = float((b[:, k] ** 2 + cov[:, k, k]).mean())
-    return replace(now, mean=mean, spread=spread, slope=max(slope, 1e-6))
+    slope = float((b[:, k] ** 2 + cov[:, k, k]).mean()) if len(right) >= FEW else NO_SLOPE
+    return replace(now, mean=mean, spread=spread, slope=max(slope, NO_SLOPE))
 
 
-def _models(now: Fit, right: Array, seen: Array, factor: bool) -> Fit:
-    """Posteriors of the models; abilities and factor are centred, and the easiness takes up the centres."""
+def _models(now: Fit, right: Array, seen: Array) -> Fit:
+    """Posteriors of the models. Abilities and factor are centered and the factor has variance 1; samples make up."""
     k = len(now.mean)
-    wide = np.full(k, ABILITY_SD**-2)
-    prior: Any = Normals(np.zeros(k + 1), np.diag(np.append(wide, 1.0 if factor else 1e8)))
-    first, info = _slopes(now, right, seen)
-    models = _newton(now.models, now.items, first, info, prior)
-    centre = models.mean.mean(axis=0)
-    items = now.items.mean.copy()
-    items[:, :k] += centre[:k] + items[:, k:] * centre[k]
+    prior = Normals(np.zeros(k + 1), np.diag(np.append(np.full(k, ABILITY_SD**-2), 1.0)))
+    models = _newton(now.models, now.items, _slopes(now, right, seen), prior)
+    center = models.mean.mean(axis=0)
+    mean, cov = models.mean - center, models.cov.copy()
+    items, item_cov = now.items.mean.copy(), now.items.cov.copy()
+    items[:, :k] += center[:k] + items[:, k:] * center[k]
+    scale = np.sqrt((mean[:, k] ** 2 + cov[:, k, k]).mean())
+    mean[:, k] /= scale
+    items[:, k] *= scale
+    cov[:, k] /= scale
+    cov[:, :, k] /= scale
+    item_cov[:, k] *= scale
+    item_cov[:, :, k] *= scale
     return replace(
         now,
-        models=replace(models, mean=models.mean - centre),
-        items=replace(now.items, mean=items),
-        mean=now.mean + centre[:k],
+        models=Normals(mean, cov),
+        items=Normals(items, item_cov),
+        mean=now.mean + center[:k],
+        slope=now.slope * float(scale**2),
     )
