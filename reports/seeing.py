@@ -1,12 +1,12 @@
 """Which samples need their image, and which models see: the verdicts of runs, their estimates, and what is written.
 
-The estimates are those of `results.seeing_estimates`. They read vision on and off, and `no_question` and `nothing` where
-all runs have both.
+The estimates are those of `results.seeing_estimates`. They read vision on and off, and `no_question` and `nothing`
+where all runs have both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from cambrian_eval.results.subsets import Subset
 from cambrian_eval.running.store import Cell
 from cambrian_eval.sample import Sample, clusters
 
-from .catalogue import in_order
+from .catalogue import entry, in_order
 
 if TYPE_CHECKING:
     from cambrian_eval.results.seeing_estimates import Estimates
@@ -32,7 +32,8 @@ NO_VERDICT = ("failed", "undecided", "withheld")
 """Outcomes that say nothing about what a model knows."""
 ONE_MODEL = (
     "one model, so a simpler estimate from its own verdicts: the image is needed where it is right with the image and "
-    "wrong without, and not right by a guess; name the runs of several models for abilities and visual information"
+    "wrong without, and not right by a guess; name the runs of several models for abilities and visual information, "
+    "and do not score the model on the subset that its own verdicts chose"
 )
 """What is said where the simpler estimate is used."""
 
@@ -59,11 +60,13 @@ class Seen:
         found = [] if len(self.models) > 1 else [ONE_MODEL]
         if 1 < len(self.models) < FEW:
             found.append(f"visual information needs at least {FEW} models")
-        found += [
-            f"the fit says that {self.models[m.model]} is right on {100 * m.fitted:.0f} % under {m.condition}, where it "
-            f"is on {100 * m.right:.0f} %; leave it out if it is a blind baseline"
-            for m in self.estimates.misfits
-        ]
+        if misfits := self.estimates.misfits:
+            worst = max(misfits, key=lambda m: abs(m.right - m.fitted))
+            found.append(
+                f"{self.benchmark}: the model does not fit the scores of {len({m.model for m in misfits})} of "
+                f"{len(self.models)} models ({self.models[worst.model]} under {worst.condition}: "
+                f"{100 * worst.right:.0f} % right, {100 * worst.fitted:.0f} % fitted); leave out blind baselines"
+            )
         if not self.chance_known:
             found.append("free-form answers: a right guess counts as known")
         if not self.estimates.converged:
@@ -103,7 +106,7 @@ def _seen(runs: Sequence[NamedRun], name: str, scorer: str) -> Seen | None:
 
     from cambrian_eval.results.seeing_estimates import estimate, estimate_alone
 
-    conditions = (*NEEDED, *FURTHER)
+    conditions: tuple[str, ...] = (*NEEDED, *FURTHER)
     if not all(Cell(name, c) in named.run.cells() for named in runs for c in conditions):
         conditions = NEEDED
     samples = _samples(runs, name)
@@ -215,12 +218,12 @@ def _as_values(one: Seen, samples: bool) -> dict[str, Any]:
     return body
 
 
-def findings(found: Sequence[Seen], short: Mapping[str, str]) -> tuple[str, ...]:
+def findings(found: Sequence[Seen]) -> tuple[str, ...]:
     """Each benchmark in words."""
     lines = []
     for s in found:
         e = s.estimates
-        text = f"{short[s.benchmark]}: {percent(e.needed_share.value)} % of the samples need their image"
+        text = f"{entry(s.benchmark).short}: {percent(e.needed_share.value)} % of the samples need their image"
         if e.visual is not None:
             text += f"; {percent(e.visual.value)} % of the information about the models is visual"
         lines.append(text + ".")

@@ -25,9 +25,7 @@ from cambrian_eval.results import seeing_estimates, seeing_model
 
 CONDITIONS = ("on", "off", "no_question", "nothing")
 PREFIXES = {"": "on", "<no_image>": "off", "<no_question>": "no_question", "<no_info>": "nothing"}
-EASINESS = np.array(
-    [[2.8, 1.6, 1.6, 0.9], [1.6, 2.6, 1.0, 1.2], [1.6, 1.0, 2.6, 1.3], [0.9, 1.2, 1.3, 1.8]]
-)
+EASINESS = np.array([[2.8, 1.6, 1.6, 0.9], [1.6, 2.6, 1.0, 1.2], [1.6, 1.0, 2.6, 1.3], [0.9, 1.2, 1.3, 1.8]])
 """Covariance of the easiness of simulated samples between conditions."""
 ABILITY = np.array([[0.5, 0.2, 0.3, 0.1], [0.2, 0.3, 0.1, 0.1], [0.3, 0.1, 0.3, 0.1], [0.1, 0.1, 0.1, 0.2]])
 MEAN = np.array([0.3, -0.8, -0.9, -1.4])
@@ -36,6 +34,7 @@ SLOPE = 0.5
 
 
 def sigmoid(x):
+    """1 / (1 + exp(-x))."""
     return 1 / (1 + np.exp(-x))
 
 
@@ -64,6 +63,7 @@ def truth(a, z, b, s, floor):
 
 
 def simulate(repetitions, n_models, n_images, floor, seed):
+    """Prints how often the intervals contain the parameters that verdicts were drawn from."""
     hits: dict[str, list[bool]] = {}
     stated, true = [], []
     for repetition in range(repetitions):
@@ -125,6 +125,7 @@ def read(path):
 
 
 def log_loss(right, p):
+    """Mean of -log p of what happened."""
     p = np.clip(p, 1e-6, 1 - 1e-6)
     return float(-(right * np.log(p) + (1 - right) * np.log(1 - p)).mean())
 
@@ -147,6 +148,7 @@ def main_effects(verdicts, penalty, by_condition):
 
 
 def released(folder, repetitions):
+    """Prints losses, calibration and estimates of the files in a folder."""
     for path in sorted(Path(folder).glob("normal_*.csv*")):
         verdicts = read(path)
         n_models, n_samples, _ = verdicts.shape
@@ -195,6 +197,7 @@ def _unseen_models(verdicts):
 
 
 def main():
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     simulated = commands.add_parser("simulate")

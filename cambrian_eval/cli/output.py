@@ -107,6 +107,7 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
     for r in found:
         span = "-" if r.interval is None else f"{r.interval[0]:.1f} .. {r.interval[1]:.1f}"
         name = f"{r.benchmark} (synthetic)" if r.synthetic else r.benchmark
+        name += "" if r.subset is None else " (subset)"
         row = [name, r.condition, r.scorer, number(r.score), span, number(r.chance)]
         row += [str(r.n), str(r.n_failed), str(r.n_unparsed)]
         row += [number(r.tokens.get(name)) for name in ("answer", "thoughts")] if thinks else []
@@ -122,7 +123,9 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
     for r in found:
         for note in r.notes:
             noted.setdefault(note, []).append(f"{r.benchmark}.{r.condition}.{r.scorer}")
-        if not r.complete and not r.synthetic and r.score is not None:
+        if r.subset is not None:
+            noted.setdefault(r.subset, []).append(r.benchmark)
+        elif not r.complete and not r.synthetic and r.score is not None:
             source = load_benchmark(r.benchmark).source
             whole = max(source.n_kept, default=source.n_rows)
             of = f"{r.n:,} of {whole:,} rows" if whole else f"{r.n:,} rows"
@@ -155,7 +158,9 @@ def published(model: str, found: Sequence[Result]) -> dict[str, float]:
     """The paper's scores for this model, where it is one of the paper's; never beside a part or synthetic rows."""
     from cambrian_eval.results.published_scores import nearest
 
-    printed = {r.benchmark: nearest(model, r.benchmark) for r in found if r.complete and not r.synthetic}
+    printed = {
+        r.benchmark: nearest(model, r.benchmark) for r in found if r.complete and not r.synthetic and r.subset is None
+    }
     return {name: rows[0].score for name, rows in printed.items() if rows}
 
 

@@ -59,6 +59,9 @@ def run(
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),
     official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     limit: int = typer.Option(None, min=1, help="Run only the first N samples of each benchmark; pairs stay whole."),
+    subset: str = typer.Option(
+        None, metavar="NAME|FILE", help="Run only the samples of a subset, which `seeing` and `bias` write."
+    ),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; repeatable."),
     seed: int = typer.Option(0, help="Random seed."),
     max_new_tokens: int = typer.Option(None, min=1, help="Maximum response length instead of the benchmark's own."),
@@ -175,6 +178,11 @@ def run(
         print(f"run folder: {out} (--out names another)", file=sys.stderr)
     where = DataSpec.parse(data or "hub", data_root, revision, offline, allow_urls, rehash)
     asked = output.named(benchmark, where.offered)
+    only = None
+    if subset is not None:
+        from cambrian_eval.results import subset_runs, subsets
+
+        only = subset_runs.only(subsets.read(subset))
     own_settings = output.settings(set_)
     chosen = None if recipe is None else load(recipe)
     processor = [*context.meta.get(PROCESSOR, ()), *processor]
@@ -194,6 +202,7 @@ def run(
         scorers=tuple(output.names(scorer)),
         official_raw=official_raw,
         limit=limit,
+        only=only,
         seed=seed,
         repeats=repeats,
         max_pixels=max_pixels,

@@ -16,10 +16,14 @@ from cambrian_eval.results import seeing_model as irt
 from cambrian_eval.results.statistics import LEVEL
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cambrian_eval.results.seeing_model import Array
 
 GROUPS = 20
 """Groups of images of the jackknife."""
+UNRELATED = 10.0
+"""The correlation between knowing with and without the image is estimated as if so many more were unrelated."""
 SAMPLE_NODES = 5
 """Gauss-Hermite nodes in each direction of the probability that a sample needs its image."""
 
@@ -154,7 +158,7 @@ def agreement(fit: irt.Fit, verdicts: Array) -> float:
     both = ~np.isnan(residual).any(axis=2)
     product = np.where(both, residual[..., 0] * residual[..., 1], 0.0)
     scale = both * (1 - fit.floor) ** 2 * _scale(known[..., 0], known[..., 1])
-    return float(np.clip(product.sum() / max(scale.sum(), 1e-12), 0.0, 1.0))
+    return float(np.clip(product.sum() / (scale.sum() + UNRELATED), 0.0, 1.0))
 
 
 def _scale(p: Array, q: Array) -> Array:
@@ -194,7 +198,7 @@ def estimate_alone(verdicts: Array, floor: Array, clusters: Sequence[int]) -> Es
     know it guesses. The shares of the four kinds are those of the largest likelihood.
     """
 
-    def one(kept: Array) -> tuple[Array, Array]:
+    def one(kept: NDArray[np.intp]) -> tuple[Array, Array]:
         each = np.ones((len(kept), 4))
         for c in range(2):
             y, g = verdicts[kept, c, None], floor[kept, None]

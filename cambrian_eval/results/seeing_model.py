@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 ABILITY_SD = 1.5
 """Prior standard deviation of an ability, in logits."""
-EASINESS_SD = 0.5
-"""The covariance of the easiness is estimated as if one more sample for each condition had this deviation."""
+EASINESS_SD, EASINESS_N = 1.0, 10
+"""The covariance of the easiness is estimated as if so many more samples had this deviation under each condition."""
 FEW = 5
 """Fewer models than this say nothing about a common factor, and there is none."""
 NO_SLOPE = 1e-6
@@ -155,7 +155,7 @@ def pair_logits(now: Fit) -> tuple[Array, Array]:
     return mean[..., :2], cov
 
 
-def restricted(now: Fit, kept: Array) -> Fit:
+def restricted(now: Fit, kept: NDArray[np.intp]) -> Fit:
     """The fit without the other samples, to start from."""
     items = Normals(now.items.mean[kept], now.items.cov[kept])
     return replace(now, items=items, floor=now.floor[kept])
@@ -235,7 +235,8 @@ def _newton(owned: Normals, other: Normals, slopes: _Slopes, prior: Normals) -> 
     lean = other.cov[:, k, :k][None] + owned.mean[:, k, None, None] * c_factor[None, :, None]
     gradient[:, k] += slopes.first.sum(axis=2) @ factor - (slopes.info * lean).sum(axis=(1, 2))
     step = np.linalg.solve(_matrix(slopes.bound, other, prior), gradient[..., None])[..., 0]
-    return Normals(owned.mean + np.clip(step, -1.5, 1.5), np.linalg.inv(_matrix(slopes.info, other, prior)))
+    cov = np.linalg.inv(_matrix(slopes.info, other, prior)).astype(float)
+    return Normals(owned.mean + np.clip(step, -1.5, 1.5), cov)
 
 
 def _matrix(info: Array, other: Normals, prior: Normals) -> Array:
@@ -255,7 +256,8 @@ def _matrix(info: Array, other: Normals, prior: Normals) -> Array:
 def _items(now: Fit, right: Array, seen: Array) -> Fit:
     """Posteriors of the samples, then what all of them have in common."""
     k = len(now.mean)
-    prior = Normals(np.append(now.mean, 0.0), np.linalg.inv(_block(now.spread, now.slope)))
+    precision = np.linalg.inv(_block(now.spread, now.slope)).astype(float)
+    prior = Normals(np.append(now.mean, 0.0), precision)
     for _ in range(2):
         slopes = _slopes(now, right, seen).turned()
         now = replace(now, items=_newton(now.items, now.models, slopes, prior))
@@ -263,7 +265,9 @@ def _items(now: Fit, right: Array, seen: Array) -> Fit:
     n = len(b)
     mean = b[:, :k].mean(axis=0)
     deviation = b[:, :k] - mean
-    spread = (deviation.T @ deviation + cov[:, :k, :k].sum(axis=0) + k * EASINESS_SD**2 * np.eye(k)) / (n + k)
+    spread = (deviation.T @ deviation + cov[:, :k, :k].sum(axis=0) + EASINESS_N * EASINESS_SD**2 * np.eye(k)) / (
+        n + EASINESS_N
+    )
     slope = float((b[:, k] ** 2 + cov[:, k, k]).mean()) if len(right) >= FEW else NO_SLOPE
     return replace(now, mean=mean, spread=spread, slope=max(slope, NO_SLOPE))
 

@@ -105,6 +105,7 @@ def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded
         "data": loaded.provenance,
         "samples": len(loaded.samples),
         "complete": loaded.complete,
+        **({} if loaded.subset is None else {"subset": loaded.subset}),
         "settings": benchmark.settings,
         "max_new_tokens": settings.answer_limit(benchmark),
         **({"places_images": True} if benchmark.places_images(settings.prompts) else {}),
@@ -168,6 +169,9 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
     for name, now in new["benchmarks"].items():
         then = {**old["benchmarks"].get(name, now)}
         then["settings"] = settings_of(name, then)
+        if then.get("subset") != now.get("subset"):
+            left, right = ((about.get("subset") or {}).get("name", "all samples") for about in (then, now))
+            differences.append(f"{name} subset: {left} there, {right if right != left else 'other samples'} now")
         for part in ("settings", "max_new_tokens"):
             if then[part] != now[part] and on_change == "refuse":
                 differences.append(f"{name} {part}: {then[part]!r} there, {now[part]!r} now")

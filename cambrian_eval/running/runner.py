@@ -95,7 +95,7 @@ def execute(
     for benchmark in plan:
         if stop.is_set():
             return RunOutcome(store, (), 0, 0, True)
-        loaded[benchmark.name] = load_samples(benchmark, settings.data, settings.limit)
+        loaded[benchmark.name] = load_samples(benchmark, settings.data, settings.limit, only=settings.only)
         _check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")
