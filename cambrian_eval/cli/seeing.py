@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cambrian_eval.results.seeing_estimates import Interval
 
 NAME_WIDTH = 30
-"""Longer names of models are cut in the table, so that it fits 80 columns."""
+"""Longer names of models lose their middle in the table, so that it fits 80 columns."""
 
 
 def seeing(
@@ -48,7 +48,7 @@ def seeing(
             values["in_subset"] = len(chosen.ids[name])
         print(output.as_json({"benchmarks": body, "files": [str(path) for path in written]}))
         return
-    rows = [["benchmark", "samples", "models", "needs image, %", "visual info, %", "in subset"]]
+    rows = [["benchmark", "samples", "models", "needs image, %", "visual info, %", "subset"]]
     for s in found:
         e = s.estimates
         name = f"{s.benchmark} (synthetic)" if s.synthetic else s.benchmark
@@ -74,7 +74,7 @@ def _abilities(s: Seen) -> str:
     rows = [["model", "seeing", "95% interval", "text", "95% interval"]]
     order = sorted(range(len(s.models)), key=lambda m: -s.estimates.abilities[m]["seeing"].value)
     for m in order:
-        name = s.models[m] if len(s.models[m]) <= NAME_WIDTH else s.models[m][: NAME_WIDTH - 3] + "..."
+        name = s.models[m] if len(s.models[m]) <= NAME_WIDTH else f"{s.models[m][:13]}...{s.models[m][-14:]}"
         row = [name]
         for part in ("seeing", "text"):
             a = s.estimates.abilities[m][part]
@@ -87,10 +87,7 @@ def _abilities(s: Seen) -> str:
 
 def _share(found: Interval | None) -> str:
     """A share in percent with its interval."""
-    from cambrian_eval.reports.seeing import percent
-
     if found is None:
         return "-"
-    if found.low is None or found.high is None:
-        return percent(found.value)
-    return f"{percent(found.value)} ({percent(found.low)} .. {percent(found.high)})"
+    text = f"{100 * found.value:.0f}"
+    return text if found.low is None or found.high is None else f"{text} ({100 * found.low:.0f}-{100 * found.high:.0f})"

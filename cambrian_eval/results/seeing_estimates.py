@@ -103,14 +103,16 @@ def estimate(verdicts: Array, floor: Array, clusters: Sequence[int], conditions:
         drawn.append(_numbers(irt.fit(of_kept, floor[kept], irt.restricted(whole, kept)), of_kept, contrasts))
     n = len(verdicts)
     deviations = [np.sqrt(np.einsum("mab,a,b->m", whole.models.cov[:, :-1, :-1], c, c)) for c in contrasts.values()]
-    bounds = _bounds(point, np.array(drawn), np.concatenate([[0.0, 0.0], *deviations]))
-    share, visual, *abilities = (
+    share, noise = visual_information(whole)
+    least = max(_angle(share + noise) - _angle(share), _angle(share) - _angle(share - noise))
+    bounds = _bounds(point, np.array(drawn), np.concatenate([[0.0, least], *deviations]))
+    needs, visual, *abilities = (
         Interval(_back(p, angle), *(None if b is None else _back(b, angle) for b in span))
         for p, span, angle in zip(point, bounds, [True, True] + [False] * (len(point) - 2), strict=True)
     )
     return Estimates(
         needed(whole, verdicts),
-        share,
+        needs,
         visual if n >= irt.FEW else None,
         tuple({name: abilities[j * n + m] for j, name in enumerate(contrasts)} for m in range(n)),
         {name: whole.items.mean[:, :-1] @ c for name, c in contrasts.items()},
@@ -166,29 +168,29 @@ def _scale(p: Array, q: Array) -> Array:
     return np.asarray(np.sqrt(p * (1 - p) * q * (1 - q)))
 
 
-def visual_information(fit: irt.Fit) -> float:
+def visual_information(fit: irt.Fit) -> tuple[float, float]:
     """Share of the information about differences between models, vision on, that is about what the image adds.
 
     The information of a sample about a part is that about its logit, times the variance of the part between models.
+    Also the deviation of the share that comes from the noise of these variances alone.
     """
     a, cov = fit.models.mean, fit.models.cov
-    seeing = a[:, 0] - a[:, 1]
-    noise = cov[:, 0, 0] - 2 * cov[:, 0, 1] + cov[:, 1, 1]
-    of_seeing = max(_variance(seeing, noise), 0.0)
+    seeing_noise = float((cov[:, 0, 0] - 2 * cov[:, 0, 1] + cov[:, 1, 1]).mean())
+    of_seeing = float((a[:, 0] - a[:, 1]).var(ddof=1)) - seeing_noise
     s, s2 = fit.items.mean[:, -1], fit.items.mean[:, -1] ** 2 + fit.items.cov[:, -1, -1]
     z, off = a[:, -1], a[:, 1]
-    together = float((off * z).sum() / (len(z) - 1))
-    of_rest = _variance(off, cov[:, 1, 1]) + 2 * s * together + s2 * _variance(z, cov[:, -1, -1])
     p = irt.sigmoid(fit.items.mean[:, 0])
-    g = fit.floor
-    weight = (1 - g) * p**2 * (1 - p) / (g / (1 - g + 1e-12) + p) if g.any() else p * (1 - p)
-    rest = max(float((weight * of_rest).sum() / weight.sum()), 0.0)
-    return of_seeing / (of_seeing + rest) if of_seeing + rest > 0 else 0.0
-
-
-def _variance(values: Array, noise: Array) -> float:
-    """Variance between models without that of the estimates."""
-    return float(values.var(ddof=1) - noise.mean())
+    weight = (1 - fit.floor) * p**2 * (1 - p) / (fit.floor + (1 - fit.floor) * p)
+    weight = weight / weight.sum()
+    together = float((off * z).sum() / (len(z) - 1))
+    rest_noise = float(cov[:, 1, 1].mean() + (weight @ s2) * cov[:, -1, -1].mean())
+    of_rest = float(off.var(ddof=1) + 2 * (weight @ s) * together + (weight @ s2) * z.var(ddof=1)) - rest_noise
+    of_seeing, of_rest = max(of_seeing, 0.0), max(of_rest, 0.0)
+    total = of_seeing + of_rest
+    if total == 0:
+        return 0.5, 0.5
+    noise = np.hypot(of_rest * seeing_noise, of_seeing * rest_noise) * np.sqrt(2 / (len(a) - 1)) / total**2
+    return of_seeing / total, float(noise)
 
 
 def estimate_alone(verdicts: Array, floor: Array, clusters: Sequence[int]) -> Estimates:
@@ -209,7 +211,7 @@ def estimate_alone(verdicts: Array, floor: Array, clusters: Sequence[int]) -> Es
             of_each = each * shares
             of_each /= of_each.sum(axis=1, keepdims=True)
             shares = of_each.mean(axis=0)
-        return of_each[:, 1], np.arcsin(np.sqrt([of_each[:, 1].mean()]))
+        return of_each[:, 1], np.array([_angle(float(of_each[:, 1].mean()))])
 
     every = np.arange(len(verdicts))
     probability, point = one(every)
@@ -228,9 +230,12 @@ SLIP = 1e-3
 
 def _numbers(fit: irt.Fit, verdicts: Array, contrasts: dict[str, Array]) -> Array:
     """All that gets an interval: the two shares as angles, where their variance is stable, then the abilities."""
-    shares = [float(needed(fit, verdicts).mean()), visual_information(fit)]
-    angles = np.arcsin(np.sqrt(np.clip(shares, 0, 1)))
+    angles = [_angle(float(needed(fit, verdicts).mean())), _angle(visual_information(fit)[0])]
     return np.concatenate([angles, *(fit.models.mean[:, :-1] @ c for c in contrasts.values())])
+
+
+def _angle(share: float) -> float:
+    return float(np.arcsin(np.sqrt(np.clip(share, 0, 1))))
 
 
 def _back(value: float, angle: bool) -> float:
@@ -248,9 +253,10 @@ def _bounds(point: Array, drawn: Array, at_least: Array) -> list[tuple[float | N
     """Intervals from the jackknife, no narrower than a deviation allows: without information nothing varies."""
     if len(drawn) < 2:
         return [(None, None)] * len(point)
-    from scipy.stats import t
+    from scipy.stats import norm, t
 
     n = len(drawn)
     deviation = np.sqrt((n - 1) / n * ((drawn - drawn.mean(axis=0)) ** 2).sum(axis=0))
-    half = t.ppf(0.5 + LEVEL / 2, n - 1) * np.maximum(deviation, at_least)
+    tail = 0.5 + LEVEL / 2
+    half = np.maximum(t.ppf(tail, n - 1) * deviation, norm.ppf(tail) * at_least)
     return [(float(p - h), float(p + h)) for p, h in zip(point, half, strict=True)]
