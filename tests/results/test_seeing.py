@@ -127,6 +127,7 @@ def runs(tmp_path: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.slow
 def test_the_command(runs: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "subsets"
     done = call("seeing", *runs, "--out", out)
