@@ -87,11 +87,11 @@ class Seen:
 def seen(runs: Sequence[NamedRun], scorer: str, benchmarks: Sequence[str] | None = None) -> list[Seen]:
     """The estimates of every benchmark that some of the runs have with vision on and off."""
     has = {n for named in runs for n in named.run.benchmarks()}
-    for name in benchmarks or ():
-        if name not in has:
-            raise UserError(f"no run has the benchmark {name!r}; they have: {', '.join(in_order(has))}")
+    wanted = has if benchmarks is None else has.intersection(benchmarks)
+    if not wanted:
+        raise UserError(f"no run has {', '.join(benchmarks or ())}; the runs have: {', '.join(in_order(has))}")
     found = []
-    for name in in_order(has if benchmarks is None else benchmarks):
+    for name in in_order(wanted):
         mine = [n for n in runs if all(Cell(name, c) in n.run.cells() for c in NEEDED)]
         if mine and (one := _seen(mine, name, scorer)) is not None:
             found.append(one)

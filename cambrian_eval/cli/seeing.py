@@ -36,7 +36,7 @@ def seeing(
     from cambrian_eval.reports.runs import open_runs
     from cambrian_eval.results import subsets
 
-    only = None if benchmark is None else output.names(benchmark)
+    only = None if benchmark is None else output.benchmarks(benchmark)
     found = reading.seen(open_runs(runs), scorer, only)
     chosen = reading.subset(found, at_least)
     labels = out / "seeing.json"

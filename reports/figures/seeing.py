@@ -18,7 +18,7 @@ COLUMN_NAMES = ("benchmark", "n", "what", "model", "value", "low", "high")
 NEEDS, VISUAL = "needs the image", "visual information"
 SHARES = ((NEEDS, "o", style.SERIES[0]), (VISUAL, "D", style.SERIES[1]))
 """The two shares of a benchmark, with marker and color."""
-LINE_HEIGHT = 2.1
+LINE_HEIGHT = 1.7
 """Height of a row in lines of text."""
 
 

@@ -156,7 +156,7 @@ def test_bad_requests_are_one_line(runs: list[Path], tmp_path: Path) -> None:
     out = ("--out", tmp_path / "out")
     for words, said in (
         (("--scorer", "judge"), "has no 'judge' verdicts for ai2d.on"),
-        (("--benchmark", "mme"), "no run has the benchmark 'mme'; they have: ai2d"),
+        (("--benchmark", "mme"), "no run has mme; the runs have: ai2d"),
         (("--at-least", "2"), "--at-least"),
     ):
         done = call("seeing", runs[0], *words, *out)
