@@ -63,7 +63,7 @@ class Seen:
         if misfits := self.estimates.misfits:
             worst = max(misfits, key=lambda m: abs(m.right - m.fitted))
             found.append(
-                f"{self.benchmark}: the model does not fit the scores of {len({m.model for m in misfits})} of "
+                f"the model does not fit the scores of {len({m.model for m in misfits})} of "
                 f"{len(self.models)} models ({self.models[worst.model]} under {worst.condition}: "
                 f"{100 * worst.right:.0f} % right, {100 * worst.fitted:.0f} % fitted); leave out blind baselines"
             )
@@ -216,6 +216,15 @@ def _as_values(one: Seen, samples: bool) -> dict[str, Any]:
             for i, s in enumerate(one.samples)
         }
     return body
+
+
+def notes(found: Sequence[Seen]) -> tuple[str, ...]:
+    """What a reader must know, each with the benchmarks it is about."""
+    about: dict[str, list[str]] = {}
+    for s in found:
+        for note in s.notes:
+            about.setdefault(note, []).append(s.benchmark)
+    return tuple(f"{', '.join(names)}: {note}" for note, names in about.items())
 
 
 def findings(found: Sequence[Seen]) -> tuple[str, ...]:

@@ -59,13 +59,9 @@ def seeing(
         if s.estimates.abilities:
             print(f"\n{s.benchmark}: abilities in logits against the mean of the models")
             print(_abilities(s))
-    noted: dict[str, list[str]] = {}
-    for s in found:
-        for note in s.notes:
-            noted.setdefault(note, []).append(s.benchmark)
     print()
-    for note, names in noted.items():
-        print(f"note ({', '.join(names)}): {note}")
+    for note in reading.notes(found):
+        print(f"note: {note}")
     for path in written:
         print(path)
 

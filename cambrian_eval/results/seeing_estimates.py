@@ -50,7 +50,7 @@ class Misfit:
 
 
 MISFIT = 0.1
-"""The largest difference between the two that is taken for noise."""
+"""The largest difference between the two that nothing is said about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +122,13 @@ def estimate(verdicts: Array, floor: Array, clusters: Sequence[int], conditions:
 
 
 def _misfits(fit: irt.Fit, verdicts: Array, conditions: Sequence[str]) -> tuple[Misfit, ...]:
+    """Differences that are larger than `MISFIT` and than three deviations of a share of so many samples."""
     right = np.nanmean(verdicts, axis=1)
     fitted = np.nanmean(np.where(np.isnan(verdicts), np.nan, irt.predicted(fit)), axis=1)
+    deviation = np.sqrt(fitted * (1 - fitted) / (~np.isnan(verdicts)).sum(axis=1))
     return tuple(
         Misfit(int(m), conditions[c], float(right[m, c]), float(fitted[m, c]))
-        for m, c in np.argwhere(np.abs(right - fitted) > MISFIT)
+        for m, c in np.argwhere(np.abs(right - fitted) > np.maximum(MISFIT, 3 * deviation))
     )
 
 

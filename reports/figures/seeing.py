@@ -64,9 +64,15 @@ class SeeingFigure(Figure[list[seeing.Seen], NoOptions]):
             )
             + ". Bars are 95 % intervals from a jackknife over images."
         )
-        notes = tuple(dict.fromkeys(note for s in numbers for note in s.notes))
         return style.Drawing(
-            "seeing", fig, COLUMN_NAMES, tuple(_rows(numbers)), caption, source, seeing.findings(numbers), notes
+            "seeing",
+            fig,
+            COLUMN_NAMES,
+            tuple(_rows(numbers)),
+            caption,
+            source,
+            seeing.findings(numbers),
+            seeing.notes(numbers),
         )
 
     def in_report(self, sources: Sources) -> Mapping[str, NoOptions]:
