@@ -243,6 +243,8 @@ class Result:
     """Mean tokens of an "answer" and of its "thoughts", where the model counts them."""
     repeats: Repeats | None = None
     """Where there are several responses to each request."""
+    subset: str | None = None
+    """Where only the samples of a subset were scored: `subset needs-vision: 48 of 2,374 rows`."""
     basis: Basis | None = None
     """What it was made from; None where rows were graded without a run, and in runs of older versions."""
     stopped: Stopped | None = None
@@ -252,6 +254,7 @@ class Result:
         """In one line: what was scored, the score with its interval, the samples, and whether they were drawn."""
         limits = "" if self.interval is None else f" [{span(self.interval, form='{}, {}')}]"
         drawn = ", synthetic data" if self.synthetic else ""
+        drawn += f", {self.subset}" if self.subset else ""
         cell = f"{self.benchmark}, {self.condition}, {self.scorer}"
         return f"Result({cell}: {number(self.score)}{limits}, chance {number(self.chance)}, n={self.n}{drawn})"
 
@@ -267,7 +270,8 @@ class Result:
             *((name, number(value)) for name, value in self.breakdown.items()),
         ]
         drawn = "synthetic data, " if self.synthetic else ""
-        return card(f"{self.benchmark} ({drawn}{'all rows' if self.complete else 'subset'})", facts, self.remarks)
+        rows = "all rows" if self.complete and self.subset is None else "subset"
+        return card(f"{self.benchmark} ({drawn}{rows})", facts, self.remarks)
 
     @property
     def partial(self) -> bool:
@@ -277,7 +281,7 @@ class Result:
     @property
     def remarks(self) -> tuple[str, ...]:
         """The notes, and in words what tokens and repeats say: for texts without columns of their own for them."""
-        found = list(self.notes)
+        found = [*([] if self.subset is None else [self.subset]), *self.notes]
         if "thoughts" in self.tokens:
             mean = number(self.tokens.get("answer", 0.0))
             found.append(f"mean tokens: {mean} of answers, {number(self.tokens['thoughts'])} of thoughts")

@@ -138,7 +138,7 @@ def results_html(title: str, results: Sequence[Result]) -> str:
         main = next(r for r in found if r is not None)
         scores = [number(None if r is None else r.score) for r in found]
         limits = span(found[0].interval if found[0] else None)
-        counts = f"{main.n:,}" + ("" if main.complete else " (subset)")
+        counts = f"{main.n:,}" + ("" if main.complete and main.subset is None else " (subset)")
         rows.append((benchmark, scorer, scores[0], limits, *scores[1:], number(main.chance), counts))
     heads = ("benchmark", "scorer", first, "95 % interval", *conditions[1:], "chance", "samples")
     notes = [SYNTHETIC] if any(r.synthetic for r in results) else []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RESULT_COLUMNS = (
     *("model", "benchmark", "category", "condition", "scorer", "score", "low", "high", "scale", "chance", "n"),
-    *("n_failed", "n_unparsed", "n_undecided", "complete", "synthetic", "notes"),
+    *("n_failed", "n_unparsed", "n_undecided", "complete", "subset", "synthetic", "notes"),
 )
 """The columns of a data frame of results."""
 SAMPLE_COLUMNS = (
@@ -42,7 +42,7 @@ def results_frame(model: str, results: Sequence[Result]) -> pd.DataFrame:
         names = (model, r.benchmark, category, r.condition, r.scorer)
         counts = (r.n, r.n_failed, r.n_unparsed, r.n_undecided)
         numbers = (r.score, low, high, r.scale, r.chance)
-        rows.append((*names, *numbers, *counts, r.complete, r.synthetic, "; ".join(r.remarks)))
+        rows.append((*names, *numbers, *counts, r.complete, r.subset, r.synthetic, "; ".join(r.remarks)))
     found = pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
     measured = ["score", "low", "high", "scale", "chance"]
     found[measured] = found[measured].astype("float64")

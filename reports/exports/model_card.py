@@ -51,7 +51,7 @@ def _eval_result(named: NamedRun, r: Result, scorer: str) -> EvalResult:
         source = declared.source
         title, repo, split, config = declared.title, source.repo, source.split, source.config
         metric = declared.metric
-    partial = "" if r.complete else f" (subset: {r.n} samples)"
+    partial = f" ({r.subset})" if r.subset else "" if r.complete else f" (subset: {r.n} samples)"
     return EvalResult(
         task_type="visual-question-answering",
         task_name="Visual question answering",
@@ -78,7 +78,7 @@ def model_card(named: NamedRun, scorer: str = "fuzzy") -> str:
     lines = [f"| {' | '.join(heads)} |", f"| --- {'| ---: ' * (len(heads) - 1)}|"]
     for r in shown:
         beside = [named.result(r.benchmark, c, scorer) for c in others]
-        counts = f"{r.n:,}" if r.complete else f"{r.n:,} (subset)"
+        counts = f"{r.n:,} ({_plain(r.subset)})" if r.subset else f"{r.n:,}{'' if r.complete else ' (subset)'}"
         cells = [number(r.score), span(r.interval), *(number(None if b is None else b.score) for b in beside)]
         lines.append(f"| {' | '.join([_plain(entry(r.benchmark).short), *cells, number(r.chance), counts])} |")
     notes = [f"- {_plain(entry(r.benchmark).short)}: {_plain(note)}" for r in shown for note in r.remarks]
