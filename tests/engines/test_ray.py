@@ -49,10 +49,10 @@ def test_the_same_responses_as_in_one_process(root: Path, tmp_path: Path, model:
     conditions = ["on", "off", "shuffled", "noise"]
     local = go(root, tmp_path / "local", model, vision=conditions)
     spread = go(root, tmp_path / "ray", model, RayEngine(replicas=2), vision=conditions)
-    assert responses(spread.run) == responses(local.run) and len(responses(local.run)) == 360
+    assert responses(spread.run.stored) == responses(local.run.stored) and len(responses(local.run.stored)) == 360
     assert (tmp_path / "ray/results.json").read_bytes() == (tmp_path / "local/results.json").read_bytes()
-    assert lines(spread.run) == 360
-    failed = sum(r.finish == "failed" for r in responses(local.run).values())
+    assert lines(spread.run.stored) == 360
+    failed = sum(r.finish == "failed" for r in responses(local.run.stored).values())
     assert (spread.n_failed, local.n_failed) == (failed, failed) and failed > 0
     there = spread.run.info["passes"][0]["engine"]
     assert there == {"name": "ray", "replicas": 2, "gpus_per_replica": 0.0}
@@ -66,7 +66,7 @@ def test_a_model_named_by_its_spec(root: Path, tmp_path: Path) -> None:
 
 def test_every_replica_observes(root: Path, tmp_path: Path) -> None:
     outcome = go(root, tmp_path / "ray", Observes(), RayEngine(replicas=2))
-    asked = [r for r in responses(outcome.run).values() if r.finish != "failed"]
+    asked = [r for r in responses(outcome.run.stored).values() if r.finish != "failed"]
     assert len(asked) == 84 and {r.text for r in asked} == {"90 What is number 0?"}
 
 
@@ -91,9 +91,9 @@ def test_requests_that_crash_replicas_are_found_and_marked_as_failed(root: Path,
     events: list[str] = []
     outcome = go(root, tmp_path / "run", Crashes(["40", "41"], how), RayEngine(replicas=2, say=events.append))
     clean = go(root, tmp_path / "clean", Plain())
-    mine, theirs = responses(outcome.run), responses(clean.run)
+    mine, theirs = responses(outcome.run.stored), responses(clean.run.stored)
     differing = {i for (_, i), record in mine.items() if record != theirs[_, i]}
-    assert differing == {"40", "41"} and lines(outcome.run) == 90
+    assert differing == {"40", "41"} and lines(outcome.run.stored) == 90
     for (_, i), record in mine.items():
         if i in differing:
             assert record.finish == "failed" and record.error is not None
@@ -108,7 +108,7 @@ def test_replicas_that_crash_at_times_change_no_response(root: Path, tmp_path: P
     model = Crashes([str(i) for i in range(0, 90, 17)], "kill", marks)
     outcome = go(root, tmp_path / "run", model, RayEngine(replicas=2))
     clean = go(root, tmp_path / "clean", Plain())
-    assert responses(outcome.run) == responses(clean.run) and lines(outcome.run) == 90
+    assert responses(outcome.run.stored) == responses(clean.run.stored) and lines(outcome.run.stored) == 90
     assert len(list(marks.iterdir())) == 6
 
 
@@ -118,7 +118,7 @@ def test_a_replica_that_hangs_is_replaced(root: Path, tmp_path: Path) -> None:
     engine = RayEngine(replicas=2, timeout=1.5, say=events.append, repeat=False)
     outcome = go(root, tmp_path / "run", Crashes(["33"], "hang", marks), engine)
     clean = go(root, tmp_path / "clean", Plain())
-    assert responses(outcome.run) == responses(clean.run) and lines(outcome.run) == 90
+    assert responses(outcome.run.stored) == responses(clean.run.stored) and lines(outcome.run.stored) == 90
     assert [t for t in events if "no response for 1.5 s" in t]
 
 
@@ -126,11 +126,13 @@ def test_a_run_does_not_wait_for_a_slow_replica(root: Path, tmp_path: Path) -> N
     (marks := tmp_path / "marks").mkdir()
     outcome = go(root, tmp_path / "run", Seen(marks, delay=0.01, first_is_slow=60.0), RayEngine(replicas=2))
     seen = {f.name: f.read_text().split() for f in marks.glob("*.seen")}
-    assert {i for ids in seen.values() for i in ids} == {i for (_, i), r in responses(outcome.run).items() if r.key}
+    assert {i for ids in seen.values() for i in ids} == {
+        i for (_, i), r in responses(outcome.run.stored).items() if r.key
+    }
     slow = f"{(marks / 'first').read_text()}.seen"
     others = {i for name, ids in seen.items() if name != slow for i in ids}
     assert seen[slow] and set(seen[slow]) <= others, "the other replica has repeated what is in flight at the slow one"
-    assert lines(outcome.run) == 90
+    assert lines(outcome.run.stored) == 90
 
 
 def test_questions_about_one_image_are_sent_to_one_replica(tmp_path: Path) -> None:
@@ -156,8 +158,8 @@ def test_after_a_stop_another_engine_resumes(root: Path, tmp_path: Path) -> None
     first = go(root, out, Plain(delay=0.03), RayEngine(replicas=2), stop=stop)
     assert first.interrupted and 0 < first.n < 60
     second = go(root, out, Plain())
-    assert second.n == 90 and lines(second.run) == 90
-    assert responses(second.run) == responses(go(root, tmp_path / "clean", Plain()).run)
+    assert second.n == 90 and lines(second.run.stored) == 90
+    assert responses(second.run.stored) == responses(go(root, tmp_path / "clean", Plain()).run.stored)
 
 
 def test_a_stop_ends_a_run_that_waits_for_an_endpoint(
@@ -178,7 +180,7 @@ def test_a_stop_ends_a_run_that_waits_for_an_endpoint(
         options = {"base_url": server.url, "outage": 600.0}
         first = go(root, tmp_path / "run", "openai:m", RayEngine(replicas=1), stop=stop, options=options)
         assert first.interrupted and 10 <= first.n < 90
-        assert not any(r.outage for r in responses(first.run).values())
+        assert not any(r.outage for r in responses(first.run.stored).values())
         server.script = lambda seen, n: Act("answer")
         second = go(root, tmp_path / "run", "openai:m", options=options)
         assert second.n == 90

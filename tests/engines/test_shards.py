@@ -81,10 +81,10 @@ def test_shards_merged_equal_one_run(root: Path, tmp_path: Path) -> None:
     merged = merge_runs([tmp_path / f"part{i}" for i in (3, 1, 2)], tmp_path / "merged")
     assert (merged.n, merged.n_failed, merged.n_missing) == (140, whole.n_failed, 0)
     assert (tmp_path / "merged/results.json").read_bytes() == (tmp_path / "whole/results.json").read_bytes()
-    assert merged.run.stored.cells() == whole.run.stored.cells()
+    assert merged.run.cells() == whole.run.stored.cells()
     for cell in whole.run.stored.cells():
-        assert merged.run.stored.responses(cell) == whole.run.stored.responses(cell)
-        assert merged.run.stored.verdicts(cell, "fuzzy") == whole.run.stored.verdicts(cell, "fuzzy")
+        assert merged.run.responses(cell) == whole.run.stored.responses(cell)
+        assert merged.run.verdicts(cell, "fuzzy") == whole.run.stored.verdicts(cell, "fuzzy")
         stored = (tmp_path / f"merged/responses/{cell.stem}.jsonl").read_text().splitlines()
         assert [json.loads(line)["id"] for line in stored] == [s.id for s in whole.run.stored.samples("docvqa")]
     info = merged.run.info
@@ -142,7 +142,7 @@ def test_runs_of_different_benchmarks_can_be_merged(tmp_path: Path) -> None:
         cambrian_eval.run("chance", [name], tmp_path / name, data="mini:10")
     merged = merge_runs([tmp_path / "mme", tmp_path / "ai2d"], tmp_path / "merged")
     assert (tmp_path / "merged/results.json").read_bytes() == (tmp_path / "both/results.json").read_bytes()
-    assert {r.benchmark for r in merged.run.stored.results()} == {r.benchmark for r in both.results} == {"mme", "ai2d"}
+    assert {r.benchmark for r in merged.run.results()} == {r.benchmark for r in both.results} == {"mme", "ai2d"}
 
 
 def test_names_that_leave_the_folder_are_an_error(root: Path, tmp_path: Path) -> None:
@@ -170,4 +170,4 @@ def test_a_damaged_response_is_a_gap(root: Path, tmp_path: Path) -> None:
 
 
 def open_cell(path: Path) -> dict[str, Any]:
-    return dict(cambrian_eval.open_run(path).responses(Cell("docvqa", "on")))
+    return dict(cambrian_eval.open_run(path).stored.responses(Cell("docvqa", "on")))

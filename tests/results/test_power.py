@@ -72,7 +72,7 @@ def verdicts(path: Path) -> Any:
 def test_two_runs_by_the_formula(runs: list[Path]) -> None:
     """300 pages with two equal verdicts each: the variance is that of the pages, and the design effect 2."""
     gaps = (verdicts(runs[1]) - verdicts(runs[0]))[::2]
-    opened = [cambrian_eval.open_run(path) for path in runs]
+    opened = [cambrian_eval.open_run(path).stored for path in runs]
     found = from_runs(opened, "docvqa", 1.0, None, "off", "fuzzy")
     error = math.sqrt(gaps.var(ddof=1) / 300)
     assert found.needed == pytest.approx(600 * (Z * error / 0.01) ** 2, abs=1)
@@ -85,7 +85,7 @@ def test_two_runs_by_the_formula(runs: list[Path]) -> None:
 def test_one_run_with_a_stated_agreement(runs: list[Path]) -> None:
     values = verdicts(runs[0])
     rate = values.mean()
-    found = from_runs([cambrian_eval.open_run(runs[0])], "docvqa", 1.0, 0.9, "off", "fuzzy")
+    found = from_runs([cambrian_eval.open_run(runs[0]).stored], "docvqa", 1.0, 0.9, "off", "fuzzy")
     page = values[::2].var(ddof=1) / 300  # the variance of the score
     assert found.needed == pytest.approx(600 * Z**2 * page * 0.1 / (rate * (1 - rate)) / 0.0001, abs=1)
 

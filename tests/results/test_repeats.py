@@ -228,9 +228,9 @@ def test_shards_merge_and_runs_compare(docvqa_root: Path, tmp_path: Path) -> Non
     for i in (1, 2):
         go(docvqa_root, tmp_path / f"part{i}", repeats=2, shard=f"{i}/2")
     merged = merge_runs([tmp_path / "part1", tmp_path / "part2"], tmp_path / "merged")
-    score_run(merged.run.stored, ["fuzzy", "official"])
-    assert merged.run.stored.all_responses(CELL) == whole.run.stored.all_responses(CELL)
-    assert merged.run.stored.results() == whole.run.stored.results()
+    score_run(merged.run, ["fuzzy", "official"])
+    assert merged.run.all_responses(CELL) == whole.run.stored.all_responses(CELL)
+    assert merged.run.results() == whole.run.stored.results()
     with pytest.raises(UserError, match="overlap"):
         merge_runs([tmp_path / "part1", tmp_path / "whole"], tmp_path / "no")
     go(docvqa_root, tmp_path / "one", shard="1/2")

@@ -182,4 +182,4 @@ def test_every_setting_of_the_key_is_known_to_those_who_check_stored_responses(
         (replace(every, order="image_first"), every, Settings(("docvqa",), data=every.data))
     ):
         outcome = evaluate(Placing(), settings, tmp_path / str(number))
-        assert foreign(outcome.run.stored, Cell("docvqa", "on")) == []
+        assert foreign(outcome.run, Cell("docvqa", "on")) == []

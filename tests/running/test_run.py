@@ -240,7 +240,7 @@ def test_results_are_in_the_file_as_returned(docvqa_root: Path, tmp_path: Path) 
     stored = json.loads((tmp_path / "run/results.json").read_text())
     assert stored["schema"] == 2
     assert {(r["scorer"], r["score"]) for r in stored["results"]} == {(r.scorer, r.score) for r in outcome.results}
-    assert sorted(r.scorer for r in cambrian_eval.open_run(tmp_path / "run").results()) == [
+    assert sorted(r.scorer for r in cambrian_eval.open_run(tmp_path / "run").stored.results()) == [
         "fuzzy",
         "official",
     ]

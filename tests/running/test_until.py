@@ -75,13 +75,13 @@ def test_it_stops_when_the_interval_is_narrow_and_says_so(root: Path, tmp_path: 
     assert not any("partial" in note or "subset" in note for note in fuzzy.notes)
     assert outcome.run.info["stopped"]["docvqa.off"]["samples"] == fuzzy.n
     assert len(outcome.run.stored.verdicts(Cell("docvqa", "off"), "fuzzy")) == fuzzy.n
-    assert Watcher(outcome.run).look().state == "done"
-    assert verify_run(outcome.run).differences == []
+    assert Watcher(outcome.run.stored).look().state == "done"
+    assert verify_run(outcome.run.stored).differences == []
     assert output.published("cambrian-8b", [fuzzy]) == {}
     shown = call("table", str(tmp_path / "run"), "--vision", "off")
     assert f"DocVQA {fuzzy.n} of 600 samples (--until 6)" in shown.stdout
     before = (tmp_path / "run/results.json").read_bytes()
-    score_run(outcome.run, ["fuzzy"])
+    score_run(outcome.run.stored, ["fuzzy"])
     assert (tmp_path / "run/results.json").read_bytes() == before
 
 
@@ -102,7 +102,7 @@ def test_what_is_in_flight_changes_nothing(root: Path, tmp_path: Path) -> None:
     go(root, tmp_path / "one", one, Until(6.0))
     go(root, tmp_path / "many", many, Until(6.0))
     assert len(many.seen) > len(one.seen)
-    left, right = (cambrian_eval.open_run(tmp_path / name).results() for name in ("one", "many"))
+    left, right = (cambrian_eval.open_run(tmp_path / name).stored.results() for name in ("one", "many"))
     assert [(r.score, r.interval, r.n, r.breakdown) for r in left] == [
         (r.score, r.interval, r.n, r.breakdown) for r in right
     ]
@@ -118,7 +118,7 @@ def test_a_second_start_asks_nothing_and_one_without_the_rule_asks_the_rest(root
     assert narrower.interval[1] - narrower.interval[0] <= 8.0
     go(root, tmp_path / "run", model(0.8), None)
     go(root, tmp_path / "full", model(0.8), None)
-    whole, full = (cambrian_eval.open_run(tmp_path / name) for name in ("run", "full"))
+    whole, full = (cambrian_eval.open_run(tmp_path / name).stored for name in ("run", "full"))
     assert (
         whole.results()[0].score == full.results()[0].score
         and whole.results()[0].interval == full.results()[0].interval
@@ -190,7 +190,7 @@ def test_it_stops_when_another_run_is_different_or_equal(root: Path, tmp_path: P
     assert len(worse.seen) < 300 and len(same.seen) < 600
     assert any("the difference from" in note and "is established (-" in note for note in different.notes)
     assert any("is smaller than 3 points" in note for note in equal.notes)
-    compared = compare_runs(reference, cambrian_eval.open_run(tmp_path / "worse"), "off", "off", "fuzzy")
+    compared = compare_runs(reference, cambrian_eval.open_run(tmp_path / "worse").stored, "off", "off", "fuzzy")
     assert compared[0].looked and compared[0].paired.n == different.n
     found = call("compare", str(tmp_path / "reference"), str(tmp_path / "worse"), "--vision", "off")
     assert "stopped by --until-different" in found.stdout
