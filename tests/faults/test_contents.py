@@ -150,7 +150,7 @@ def test_a_table_with_changed_bytes(tmp_path: Path, count: Counter[str]) -> None
     content[place : place + 400] = bytes(400)
     file.write_bytes(bytes(content))
     outcome = evaluate(root, tmp_path / "run", vision=["on"])
-    found = outcome.run.responses(ON)
+    found = outcome.run.stored.responses(ON)
     differing = {i for i in found if found[i] != clean[i]}
     assert differing and differing <= {str(i) for i in range(20, 40)}  # at most its row group
     assert set(failed(tmp_path / "run")) == differing
@@ -164,9 +164,9 @@ def test_a_response_of_ten_megabytes(clean_run: CleanRun, tmp_path: Path, count:
     model = Scripted(reply)
     model.name, model.fingerprint = "plain", "plain-1"
     outcome = evaluate(clean_run.root, tmp_path / "run", model, vision=["on"])
-    record = outcome.run.responses(ON)["7"]
+    record = outcome.run.stored.responses(ON)["7"]
     assert len(record.text.encode()) > 10_000_000
-    mine = responses(outcome.run)
+    mine = responses(outcome.run.stored)
     assert {i for (c, i), r in mine.items() if r != clean_run.responses[c, i]} == {"7"}
     count["responses of 10 MB"] += 1
     assert evaluate(clean_run.root, tmp_path / "run", vision=["on"]).n == 60
