@@ -7,7 +7,6 @@ formats. The numbers come from a `ScoreTable`; averages from `category_means`.
 from __future__ import annotations
 
 import html
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -173,7 +172,9 @@ def rank_layout(table: ScoreTable) -> Layout:
 
 def write(made: Layout, kind: str) -> str:
     """The table in one format, ending in a newline."""
-    writers = {"markdown": _markdown, "latex": _latex, "csv": _csv, "html": _html}
+    from .latex import latex
+
+    writers = {"markdown": _markdown, "latex": latex, "csv": _csv, "html": _html}
     if kind not in writers:
         raise unknown("table format", kind, FORMATS)
     return writers[kind](made)
@@ -194,7 +195,7 @@ def number(cell: Cell, intervals: bool, dash: str = "–", plus_minus: str = "±
     return text
 
 
-def _headings(made: Layout) -> list[tuple[str, int]]:
+def headings(made: Layout) -> list[tuple[str, int]]:
     """Category headings with the number of columns each spans."""
     spans: list[tuple[str, int]] = []
     for column in made.columns:
@@ -236,77 +237,6 @@ def _markdown(made: Layout) -> str:
     return "\n".join(line.rstrip() if not line.startswith("|") else line for line in lines) + "\n"
 
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "–": "--",
-    "—": "---",
-    "±": r"$\pm$",
-    '"': "''",
-    "·": r"$\cdot$",
-    "×": r"$\times$",
-    "’": "'",
-    "“": "``",
-    "”": "''",
-}
-
-
-def latex_text(text: str) -> str:
-    """Any text as LaTeX that compiles without packages: accents are removed, other scripts become `?`."""
-    parts = []
-    for character in " ".join(text.split()):
-        if character in _LATEX:
-            parts.append(_LATEX[character])
-        elif " " <= character <= "~":
-            parts.append(character)
-        else:
-            plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-            parts.append("".join(_LATEX.get(c, c) for c in plain if c.isprintable()) or "?")
-    return "".join(parts)
-
-
-def _latex(made: Layout) -> str:
-    """A `tabular` that needs no package; put it into a table environment, or compile it as it is."""
-    starts, position = [], 0
-    for _, span in _headings(made):
-        starts.append(position)
-        position += span
-    spec = "l" + "".join(("|" if i in starts else "") + "r" for i in range(len(made.columns)))
-    width = len(made.columns) + 1
-    heads = [rf"\multicolumn{{{span}}}{{|c}}{{{latex_text(title)}}}" for title, span in _headings(made)]
-    notes = [one_line(note).replace("\\", _LATEX["\\"]) for note in made.notes]
-    lines = [f"% {note}" for note in notes] + [rf"\begin{{tabular}}{{{spec}}}", r"\hline"]
-    if any(title for title, _ in _headings(made)):
-        lines.append(" & ".join(["", *heads]) + r" \\")
-    lines.append(" & ".join(["Model", *(latex_text(c.head) for c in made.columns)]) + r" \\")
-    for title, members in made.groups:
-        lines.append(r"\hline")
-        if _several(made):
-            lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{latex_text(title or 'Other')}}}}} \\")
-        for model in members:
-            name = latex_text(model)
-            cells = [rf"\textit{{{name}}}" if model in made.own else name]
-            for column in made.columns:
-                cell = made.cells[model, column.name]
-                text = latex_text(number(cell, made.intervals))
-                cells.append(rf"\textbf{{{text}}}" if cell.bold else text)
-            # After the end of a row, LaTeX reads a bracket or asterisk as an argument; an empty group prevents it.
-            lines.append(("{}" if name.startswith(("[", "*")) else "") + " & ".join(cells) + r" \\")
-    lines += [r"\hline", r"\end{tabular}"]
-    return "\n".join(lines) + "\n"
-
-
 def _csv(made: Layout) -> str:
     """Full precision; with intervals two more columns each."""
     heads: list[str] = ["model", "group", "own"]
@@ -326,10 +256,10 @@ def _csv(made: Layout) -> str:
 def _html(made: Layout) -> str:
     """A `<table>` with scoped headings; classes `best` and `own` are for the page's style."""
     out = ['<table class="scores">', "<thead>"]
-    if any(title for title, _ in _headings(made)):
+    if any(title for title, _ in headings(made)):
         spans = "".join(
             f'<th scope="colgroup" colspan="{n}">{html.escape(title)}</th>' if title else f'<td colspan="{n}"></td>'
-            for title, n in _headings(made)
+            for title, n in headings(made)
         )
         out.append(f"<tr><td></td>{spans}</tr>")
     heads = "".join(f'<th scope="col">{html.escape(c.head)}</th>' for c in made.columns)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from cambrian_eval.errors import UserError
 from cambrian_eval.numbers import rounded
 from cambrian_eval.reports import tables
+from cambrian_eval.reports.latex import latex_text
 from cambrian_eval.reports.scores import build, from_published
 from cambrian_eval.results.published_scores import published
 
@@ -109,7 +110,7 @@ def test_names_cannot_break_out_of_any_format() -> None:
 
 @given(st.text(max_size=40))
 def test_latex_text_is_ascii_with_every_special_character_escaped(text: str) -> None:
-    made = tables.latex_text(text)
+    made = latex_text(text)
     assert made.isascii() and "\n" not in made
     bare = re.sub(r"\\text[a-z]+\{\}|\$\\(pm|cdot|times)\$|\\[&%$#_{}]", "", made)
     assert not re.search(r"[&%$#_{}~^\\<>|\"]", bare)
