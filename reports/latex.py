@@ -68,6 +68,8 @@ class Line:
     name: str
     cells: tuple[str, ...] = ()
     heading: bool = False
+    ruled: bool = False
+    """Whether a rule is above it."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ def latex(made: Layout, width: float | None = None, transpose: bool = False) -> 
         ]
     lines += _head(grid, rotated)
     for i, line in enumerate(grid.lines):
+        lines += [r"\midrule"] if i and (line.heading or line.ruled) else []
         if line.heading:
-            lines += [r"\midrule"] if i else []
             lines.append(rf"\multicolumn{{{len(grid.heads) + 1}}}{{l}}{{\textit{{{line.name}}}}} \\")
         else:
             # After the end of a row, LaTeX reads a bracket or asterisk as an argument; an empty group prevents it.
@@ -169,7 +171,10 @@ def _by_benchmark(made: Layout) -> Grid:
             lines.append(Line(latex_text(category), heading=True))
         for column in columns:
             name = "Average" if column.name in AVERAGES and column.category else column.head
-            lines.append(Line(latex_text(name), tuple(_cell(made, model, column.name) for model in models)))
+            cells = tuple(_cell(made, model, column.name) for model in models)
+            # The average over all categories belongs to none of them.
+            overall = category == "All"
+            lines.append(Line("Average over all" if overall else latex_text(name), cells, ruled=overall))
     return Grid("", spans, tuple(_model(made, model) for model in models), tuple(lines))
 
 

@@ -52,14 +52,16 @@ def tint(color: str, share: float = 0.38) -> str:
     """A light version of a color: this share of it on white."""
     from matplotlib.colors import to_hex, to_rgb
 
-    return to_hex([1 - share * (1 - c) for c in to_rgb(color)])
+    red, green, blue = (1 - share * (1 - c) for c in to_rgb(color))
+    return to_hex((red, green, blue))
 
 
 def shade(color: str, share: float = 0.6) -> str:
     """A dark version of a color, to be read as text on white."""
     from matplotlib.colors import to_hex, to_rgb
 
-    return to_hex([share * c for c in to_rgb(color)])
+    red, green, blue = (share * c for c in to_rgb(color))
+    return to_hex((red, green, blue))
 
 
 def color_of(category: str) -> str:

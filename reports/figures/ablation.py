@@ -234,7 +234,7 @@ def _chance(axes: Axes, i: int, chance: float | None, reach: float, theme: style
     ends = i - reach, i + reach
     axes.hlines(chance, *ends, color="#ffffff", linewidth=theme.line * 1.8, zorder=3)
     axes.hlines(
-        chance, *ends, color=style.CHANCE, linewidth=theme.line * 0.8, linestyles=[(0, _DASH)], zorder=3, gid="chance"
+        chance, *ends, color=style.CHANCE, linewidth=theme.line * 0.8, linestyles=(0, _DASH), zorder=3, gid="chance"
     )
 
 
