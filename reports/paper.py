@@ -43,6 +43,8 @@ EXHIBITS = (
     Exhibit("table9-scaling", "scaling", "table9", beside={}),
     Exhibit("table24-agreement", "agreement", beside={}),
 )
+RANKS = {"table2": "table14"}
+"""Tables of the paper that rank the models of another one."""
 SCORES = "table9"
 """The table that your runs are added to."""
 
@@ -88,9 +90,14 @@ def write(runs: Sequence[Path], scorer: str, out: Path, options: Options, comman
             notes.append(f"no {exhibit.stem} with your runs: {error}")
     for name, title in published_tables().items():
         if title.startswith("Table "):
-            files += _table(Sources(published=name), out / "tables" / name, options.theme, notes)
+            layout = _layout(Sources(published=name))
+            files += _table(layout, out / "tables" / name, options.theme, notes)
+    for name, ranked in RANKS.items():
+        layout = tables.rank_layout(Sources(published=ranked).table)
+        files += _table(layout, out / "tables" / name, options.theme, notes)
     if runs:
-        files += _table(replace(mine, published=SCORES), out / "with-runs" / SCORES, options.theme, notes)
+        layout = _layout(replace(mine, published=SCORES))
+        files += _table(layout, out / "with-runs" / SCORES, options.theme, notes)
     return WrittenPaper(tuple(files), captions, tuple(dict.fromkeys(notes)))
 
 
@@ -119,9 +126,12 @@ def _figure(
     return style.save(drawing, out, options.formats, options.theme, sources.provenance(command))
 
 
-def _table(sources: Sources, stem: Path, theme: style.Theme, notes: list[str]) -> list[Path]:
+def _layout(sources: Sources) -> tables.Layout:
+    return tables.layout(sources.table, tables.columns_named(None, sources.table))
+
+
+def _table(layout: tables.Layout, stem: Path, theme: style.Theme, notes: list[str]) -> list[Path]:
     """Markdown, CSV and LaTeX at the width of the theme, with models as columns where they do not fit as rows."""
-    layout = tables.layout(sources.table, tables.columns_named(None, sources.table))
     text = _latex(layout, theme.page, f"{stem.parent.name}/{stem.name}.tex", notes)
     contents = {".md": tables.write(layout, "markdown"), ".csv": tables.write(layout, "csv"), ".tex": text}
     return [style.write(stem.with_name(stem.name + suffix), content) for suffix, content in contents.items()]

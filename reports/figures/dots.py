@@ -12,7 +12,6 @@ from .. import style
 from ..catalogue import categories_of, entry
 from ..category_means import by_category, category_means
 from ..figure import Figure, option
-from ..scores import MOST_MODELS
 
 if TYPE_CHECKING:
     from ..scores import ScoreTable
@@ -152,6 +151,8 @@ class DotPlot(Figure[Dots, Options]):
 
     def in_report(self, sources: Sources) -> Mapping[str, Options]:
         """As long as the models can be told apart."""
+        from ..scores import MOST_MODELS
+
         return {self.name: Options()} if len(sources.opened) <= MOST_MODELS else {}
 
 

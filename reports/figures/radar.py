@@ -73,7 +73,9 @@ class Radar(Figure[Polygons, Options]):
             some = [c for c in CATEGORIES if c not in shared and any((m, c) in cells for m in table.models)]
             found = Polygons(table, options.axes, shared, values, tuple(some))
         if len(found.names) < 3:
-            raise UserError(f"{table.source}: axes known for every model: {len(found.names)}; a radar needs three")
+            raise UserError(
+                f"{table.source}: axes known for every model: {len(found.names)}; a radar needs three; draw dots"
+            )
         return found
 
     def draw(self, numbers: Polygons, theme: style.Theme) -> style.Drawing:
