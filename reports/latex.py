@@ -12,7 +12,7 @@ from itertools import groupby
 
 from cambrian_eval.errors import UserError, one_line
 
-from .tables import AVERAGES, Column, Layout, headings, number
+from .cells import AVERAGES, Column, Layout, headings, number
 
 SIZES = (10.0, 9.0, 8.0, 7.0)
 """Sizes of text in points, the largest that fits is taken."""
