@@ -41,7 +41,7 @@ class MatrixLayout:
 def matrix_layout(theme: Theme, count: int) -> MatrixLayout:
     """The width of the theme, unless the names of the rows need more; numbers where 7 points fit."""
     cells = 0.72  # the share of the width that the cells have beside names and color bar
-    size = max(theme.page * 0.98, count * theme.size * 1.2 / 72 / cells)
+    size = max(theme.part(0.98), count * theme.size * 1.2 / 72 / cells)
     return MatrixLayout(size, size * cells / count * 72 >= 2.6 * small(theme))
 
 

@@ -94,6 +94,8 @@ class Theme:
     grid: bool
     dpi: int
     settings: Mapping[str, Any] = field(default_factory=dict)
+    asked: bool = False
+    """Whether the width was asked for by a name or in inches: then every figure has exactly this width."""
     live_text: bool = False
     """Whether SVG files keep text as text, instead of outlines."""
 
@@ -106,6 +108,10 @@ class Theme:
     def narrow(self) -> bool:
         """Whether a figure has to fit into one column of text."""
         return self.page / self.size < 0.6
+
+    def part(self, share: float) -> float:
+        """The width of a figure that does not need the whole page: a share of it, unless a width was asked for."""
+        return self.page if self.narrow or self.asked else self.page * share
 
     def height(self, share: float) -> float:
         """A height in inches: a share of the width, but never less than eighteen lines of text."""
@@ -165,7 +171,7 @@ def theme_named(name: str, width: str = "page", live_text: bool = False) -> Them
     theme = THEMES[name]
     chosen = width.strip().lower()
     page = theme.page if chosen == "page" else theme.column if chosen == "column" else inches(width)
-    theme = replace(theme, page=page)
+    theme = replace(theme, page=page, asked=chosen != "page")
     if not live_text:
         return theme
     if not theme.computer_modern:

@@ -59,9 +59,7 @@ class AgreementFigure(Figure["ScorerPairs", Options]):
         folded = len(ties) > 1 and len(ties) < len(whole)
         rows = [r for r in whole if not folded or r not in ties]
         with style.styled(theme):
-            fig, axes = style.figure(
-                theme.page * (1.0 if theme.narrow else 0.8), max(1.6, len(rows) * theme.size / 72 * 1.9 + 0.8)
-            )
+            fig, axes = style.figure(theme.part(0.8), max(1.6, len(rows) * theme.size / 72 * 1.9 + 0.8))
             axes.grid(False, axis="y")
             for i, r in enumerate(rows):
                 ends = min(r.a, r.b), max(r.a, r.b)

@@ -93,9 +93,7 @@ class DotPlot(Figure[Dots, Options]):
         spread = 0.5 if any(d.low is not None for d in numbers.found) else 0.0
         line = theme.size / 72 * (1.5 + 0.25 * count * bool(spread))
         with style.styled(theme):
-            fig, axes = style.figure(
-                theme.page * (1.0 if theme.narrow else 0.8), max(1.6, len(numbers.rows) * line + theme.size / 72 * 6)
-            )
+            fig, axes = style.figure(theme.part(0.8), max(1.6, len(numbers.rows) * line + theme.size / 72 * 6))
             axes.grid(False, axis="y")
             for d in numbers.found:
                 k = table.models.index(d.model)

@@ -84,7 +84,7 @@ class Radar(Figure[Polygons, Options]):
         angles = [2 * math.pi * i / count for i in range(count)]
         with style.styled(theme):
             fig, axes = style.figure(
-                theme.page * (1.0 if theme.narrow else 0.62),
+                theme.part(0.62),
                 theme.page * (1.15 if theme.narrow else 0.62),
                 subplot_kw={"projection": "polar"},
             )
