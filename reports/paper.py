@@ -79,12 +79,12 @@ def write(runs: Sequence[Path], scorer: str, out: Path, options: Options, comman
     notes: list[str] = []
     for exhibit in EXHIBITS:
         alone = Sources(published=exhibit.published, models=exhibit.models)
-        files += _figure(exhibit, alone, exhibit.options, out / "figures", options, command, captions)
+        files += _figure(exhibit, alone, exhibit.options, out / "figures", options, command, captions, notes)
         if not runs or exhibit.beside is None:
             continue
         try:
             files += _figure(
-                exhibit, _with(mine, exhibit), exhibit.beside, out / "with-runs", options, command, captions
+                exhibit, _with(mine, exhibit), exhibit.beside, out / "with-runs", options, command, captions, notes
             )
         except UserError as error:
             notes.append(f"no {exhibit.stem} with your runs: {error}")
@@ -118,11 +118,13 @@ def _figure(
     options: Options,
     command: str,
     captions: dict[str, str],
+    notes: list[str],
 ) -> list[Path]:
     figure = load_figure(exhibit.figure)
     drawing = figure.draw(figure.compute(sources, figure.options(**chosen)), options.theme)
     drawing = replace(drawing, name=exhibit.stem)
     captions[f"{out.name}/{exhibit.stem}"] = drawing.caption
+    notes += [f"{out.name}/{exhibit.stem}: {note}" for note in drawing.notes]
     return style.save(drawing, out, options.formats, options.theme, sources.provenance(command))
 
 

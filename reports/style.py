@@ -41,6 +41,8 @@ HATCHES = {"General": "", "Knowledge": "///", "OCR & Chart": "...", "Vision-Cent
 
 SERIES = ("#27496d", "#e8a838", "#1d9a78", "#b5533c", "#86a5d9", "#7d2150", "#6b6b6b", "#c9b458")
 """Colors of models, in order; neighbors differ in lightness."""
+SHAPES = "osD^v"
+"""Markers of models, in order; their number has no common divisor with that of colors, so that no pair returns soon."""
 
 CHANCE = "#000000"
 """Color of the score of random guessing."""

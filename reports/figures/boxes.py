@@ -40,7 +40,8 @@ class Boxes(Figure["ScoreTable", NoOptions]):
     def draw(self, numbers: ScoreTable, theme: style.Theme) -> style.Drawing:
         """A panel for each category, a box for each group."""
         found = [m for m in category_means(numbers) if not m.partial]
-        groups = list(dict.fromkeys(numbers.groups.get(m, ALL) for m in numbers.models))
+        shown = {m.model for m in found}
+        groups = list(dict.fromkeys(numbers.groups.get(m, ALL) for m in numbers.models if m in shown))
         present = [c for c in CATEGORIES if any(m.category == c for m in found)]
         with style.styled(theme):
             fig, grid = style.panels(theme, len(present), 0.4)
@@ -91,7 +92,9 @@ class Boxes(Figure["ScoreTable", NoOptions]):
             f"quartile range, every model a dot; groups of fewer than {FEWEST} models are dots alone.{stars}"
         )
         columns = ("model", "group", "category", "average", "own")
-        return style.Drawing("boxes", fig, columns, rows, caption, numbers.source)
+        absent = [m for m in numbers.models if m not in shown]
+        notes = (f"not drawn, without all four benchmarks of a category: {', '.join(absent)}",) * bool(absent)
+        return style.Drawing("boxes", fig, columns, rows, caption, numbers.source, notes=notes)
 
     def in_report(self, sources: Sources) -> Mapping[str, NoOptions]:
         """From five models on."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ..scores import ScoreTable
     from ..sources import Sources
 
-_SHAPES = "osD^v<>P"
-
 
 @dataclass(frozen=True)
 class Options:
@@ -163,7 +161,7 @@ def names_missing(model: str, numbers: Dots, known: set[tuple[str, str]]) -> lis
 def _look(k: int, yours: bool, theme: style.Theme) -> dict[str, Any]:
     """A model's marker."""
     return {
-        "marker": "*" if yours else _SHAPES[k % len(_SHAPES)],
+        "marker": "*" if yours else style.SHAPES[k % len(style.SHAPES)],
         "color": style.SERIES[k % len(style.SERIES)],
         "markeredgecolor": "#000000" if yours else style.SERIES[k % len(style.SERIES)],
         "markersize": theme.size * (1.2 if yours else 0.65),

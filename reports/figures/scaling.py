@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 MOST_LABELS = 12
 """Where there are more models than this, only yours are named."""
-_SHAPES = "osD^v"
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,11 @@ class ScalingFigure(Figure[Scaling, Options]):
         if few:
             caption += " Each model has one color and shape in all panels, and its name in one of them."
         columns = ("model", "category", numbers.attribute, "average", "own")
-        return style.Drawing("scaling", fig, columns, rows, caption, table.source)
+        absent = [m for m in table.models if m not in numbers.x]
+        notes = (f"not drawn, without known {title} or all four benchmarks of a category: {', '.join(absent)}",) * bool(
+            absent
+        )
+        return style.Drawing("scaling", fig, columns, rows, caption, table.source, notes=notes)
 
     def in_report(self, sources: Sources) -> Mapping[str, Options]:
         """Every attribute in which the models differ."""
@@ -123,7 +126,7 @@ class ScalingFigure(Figure[Scaling, Options]):
 def _look(k: int | None, yours: bool, theme: style.Theme) -> dict[str, Any]:
     """A model's marker: its own color and shape where models can be told apart; color and shape None else."""
     return {
-        "marker": "*" if yours else None if k is None else _SHAPES[k % len(_SHAPES)],
+        "marker": "*" if yours else None if k is None else style.SHAPES[k % len(style.SHAPES)],
         "color": None if k is None else style.SERIES[k % len(style.SERIES)],
         "markersize": theme.size * (1.3 if yours else 0.6 if k is None else 0.75),
         "markeredgecolor": "#000000" if yours else "#ffffff",

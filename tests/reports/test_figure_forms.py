@@ -63,8 +63,13 @@ def results_csv(path: Path, models: int, without: Iterable[tuple[int, str, str]]
         ("4.25", 4.25),
     ],
 )
-def test_a_figure_is_as_wide_as_the_venue_asks(width: str, inches: float) -> None:
-    theme = style.theme_named("paper", width)
+def test_widths_are_those_of_venues_or_inches(width: str, inches: float) -> None:
+    assert style.theme_named("paper", width).page == inches
+
+
+@pytest.mark.parametrize("inches", [5.5, 3.03])
+def test_files_are_as_wide_as_asked(inches: float) -> None:
+    theme = style.theme_named("paper", f"{inches}in")
     drawing = drawn("categories", Sources(published="table9", models="cambrian"), theme)
     root = ET.fromstring(style.render(drawing, "svg", theme))
     assert float(root.attrib["width"].removesuffix("pt")) == pytest.approx(inches * 72)
@@ -163,13 +168,12 @@ def test_scaling_names_every_model_once_beside_its_own_marker(attribute: str, wi
 
 @pytest.mark.slow
 def test_live_text_can_be_read_and_has_minus_signs() -> None:
-    for name in ("paper", "web"):
-        theme = style.theme_named(name, "page", live_text=True)
-        svg = style.render(drawn("scaling", Sources(published="table9"), theme), "svg", theme).decode()
-        assert "Vision-Centric</text>" in svg
-        assert "rank r \N{MINUS SIGN}0.46" in svg and "rank r -" not in svg
-    theme = style.theme_named("paper")
-    assert "<text" not in style.render(drawn("scaling", Sources(published="table9"), theme), "svg", theme).decode()
+    theme = style.theme_named("paper", "page", live_text=True)
+    svg = style.render(drawn("scaling", Sources(published="table9"), theme), "svg", theme).decode()
+    assert "Vision-Centric</text>" in svg
+    assert "rank r \N{MINUS SIGN}0.46" in svg and "rank r -" not in svg
+    theme, models = style.theme_named("paper"), Sources(published="table9", models="Cambrian-1-8B")
+    assert "<text" not in style.render(drawn("categories", models, theme), "svg", theme).decode()
 
 
 def test_several_models_are_each_drawn_by_themselves(tmp_path: Path) -> None:
@@ -220,6 +224,14 @@ def test_few_models_are_dots_and_not_boxes() -> None:
     assert len(boxes) == 2  # of three groups one has four models
 
 
+def test_models_that_cannot_be_drawn_are_named(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("model,gqa,visual_tokens\nmine,60,576\n")
+    sources = Sources(scores=(tmp_path / "s.csv",), published="table9")
+    for name in ("boxes", "scaling"):
+        drawing = drawn(name, sources, style.THEMES["paper"])
+        assert any("not drawn" in note and "mine" in note for note in drawing.notes)
+
+
 def test_equal_scores_are_folded_into_the_caption() -> None:
     pairs = [("gqa", 60.0, 64.0), ("ai2d", 70.0, 70.0), ("mmvp", 40.0, 40.0), ("mme", 75.0, 74.0)]
     rows = tuple(ScorerPair("m", name, a, b, None, None, None) for name, a, b in pairs)
@@ -245,6 +257,14 @@ def test_dots_show_every_score_and_name_what_is_missing(tmp_path: Path) -> None:
     assert drawing.notes == ("a: no MMVP", "b: no AI2D")
     with pytest.raises(UserError, match="radar needs three"):
         drawn("radar", Sources(scores=(tmp_path / "s.csv",)), style.THEMES["paper"])
+
+
+def test_twelve_models_have_twelve_looks(tmp_path: Path) -> None:
+    lines = [f"model-{k},{50 + k},{40 + k}" for k in range(12)]
+    (tmp_path / "s.csv").write_text("\n".join(["model,gqa,ai2d", *lines, ""]))
+    drawing = drawn("dots", Sources(scores=(tmp_path / "s.csv",)), style.THEMES["paper"])
+    looks = [(li.get_color(), li.get_marker()) for li in drawing.figure.axes[0].lines if len(li.get_xdata()) == 1]
+    assert len(looks) == 24 and len(set(looks)) == 12
 
 
 def test_a_radar_names_the_categories_it_leaves_out() -> None:
