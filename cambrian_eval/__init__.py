@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cambrian_eval.results.evaluation import run
     from cambrian_eval.results.grading import grade, grade_all
     from cambrian_eval.results.published_scores import published
+    from cambrian_eval.running.stopping import Until
     from cambrian_eval.running.store import Run, open_run
     from cambrian_eval.sample import Request, Response, Result, Sample, Verdict
 
@@ -39,6 +40,7 @@ _WHERE = {
     "Result": "sample",
     "Sample": "sample",
     "Verdict": "sample",
+    "Until": "running.stopping",
     "Run": "running.store",
     "open_run": "running.store",
 }
@@ -54,6 +56,7 @@ __all__ = [
     "Result",
     "Run",
     "Sample",
+    "Until",
     "UserError",
     "Verdict",
     "grade",

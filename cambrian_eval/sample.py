@@ -182,6 +182,18 @@ class Repeats:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """That a rule ended a benchmark before all of its samples were asked."""
+
+    rule: str
+    """The rule, as the command line had it."""
+    of: int
+    """Samples there are; the result's `n` are those that were used, in random order."""
+    whole: bool
+    """Whether they are all rows that the benchmark declares."""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The score of one benchmark under one condition and scorer."""
 
@@ -194,7 +206,10 @@ class Result:
     score: float | None
     """On the paper's scale, the mean over repeats; None where it cannot be computed here (withheld answers)."""
     interval: tuple[float, float] | None
-    """95 % bootstrap interval, resampled by image; with repeats it contains the variance between them."""
+    """95 % bootstrap interval, resampled by image; with repeats it contains the variance between them.
+
+    Where a rule stopped the benchmark, it is for the score of all samples there are, and holds whenever it stopped.
+    """
     n: int
     """Samples scored, failed ones included."""
     n_failed: int
@@ -223,13 +238,22 @@ class Result:
     """Mean tokens of an "answer" and of its "thoughts", where the model counts them."""
     repeats: Repeats | None = None
     """Where there are several responses to each request."""
+    subset: str | None = None
+    """Where only the samples of a subset were scored: `subset needs-vision: 48 of 2,374 rows`."""
     basis: Basis | None = None
     """What it was made from; None where rows were graded without a run, and in runs of older versions."""
+    stopped: Stopped | None = None
+    """Where a rule ended it before all samples were asked; it is then finished, and not `complete`."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether rows of the benchmark are missing for another reason than a rule."""
+        return not self.complete and not (self.stopped is not None and self.stopped.whole)
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """The notes, and in words what tokens and repeats say: for texts without columns of their own for them."""
-        found = list(self.notes)
+        found = [*([] if self.subset is None else [self.subset]), *self.notes]
         if "thoughts" in self.tokens:
             mean = number(self.tokens.get("answer", 0.0))
             found.append(f"mean tokens: {mean} of answers, {number(self.tokens['thoughts'])} of thoughts")

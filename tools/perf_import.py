@@ -1,4 +1,4 @@
-"""Time and memory of importing a log with 62,000 rows in the form of LLaVA's answers to GQA.
+"""Time and memory of importing logs with 62,000 rows of GQA: LLaVA's answers, which have ids, and lmms-eval's samples.
 
     python tools/perf_import.py [--rows 62000]
 
@@ -25,28 +25,38 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=62_000)
     n = parser.parse_args().rows
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         (folder / "data/gqa").mkdir(parents=True)
-        with (folder / "data/gqa/rows.jsonl").open("w") as rows, (folder / "log.jsonl").open("w") as log:
+        logs = {name: folder / f"{name}_samples_gqa.jsonl" for name in ("llava", "lmms_eval")}
+        with (
+            (folder / "data/gqa/rows.jsonl").open("w") as rows,
+            logs["llava"].open("w") as llava,
+            logs["lmms_eval"].open("w") as lmms,
+        ):
             for i in range(n):
                 question = f"What color is the {i % 997}th object to the left of the {i % 31}th chair?"
-                row = {"id": str(i), "imageId": f"n{i // 30}", "question": question, "answer": f"color {i % 7}"}
+                answer, said = f"color {i % 7}", f"Color {i % 5}"
+                prompt = question + PROMPT
+                row = {"id": str(i), "imageId": f"n{i // 30}", "question": question, "answer": answer}
                 rows.write(json.dumps(row) + "\n")
-                said = {"question_id": str(i), "prompt": question + PROMPT, "text": f"Color {i % 5}", "model_id": "m"}
-                log.write(json.dumps(said) + "\n")
+                line = {"question_id": str(i), "prompt": prompt, "text": said, "model_id": "m"}
+                llava.write(json.dumps(line) + "\n")
+                line = {"doc_id": i, "target": answer, "filtered_resps": said, "input": prompt, "exact_match": 0.0}
+                lmms.write(json.dumps(line) + "\n")
         start = time.process_time()
-        for line in (folder / "log.jsonl").open():
+        for line in logs["llava"].open():
             json.loads(line)
         print(f"json alone: {time.process_time() - start:.2f} s of processor time")
-        command = [sys.executable, "-m", "cambrian_eval", "import", str(folder / "log.jsonl"), "--benchmark", "gqa"]
-        command += ["--data-root", str(folder / "data"), "--out", str(folder / "run")]
-        begun = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        wall = time.perf_counter() - begun
-        print(f"import: {used.ru_utime + used.ru_stime:.1f} s of processor time, {wall:.1f} s of wall-clock time")
-        print(f"peak memory: {used.ru_maxrss / 2**20:.2f} GiB")
+        for name, log in logs.items():
+            command = [sys.executable, "-m", "cambrian_eval", "import", str(log), "--benchmark", "gqa"]
+            command += ["--data-root", str(folder / "data"), "--out", str(folder / name)]
+            before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - begun
+            used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            print(f"{name}: {used:.1f} s of processor time, {wall:.1f} s of wall-clock time")
+        print(f"peak memory: {after.ru_maxrss / 2**20:.2f} GiB")
 
 
 if __name__ == "__main__":

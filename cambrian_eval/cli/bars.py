@@ -20,6 +20,8 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """Sequences that move the cursor or set colours."""
 
 
+EMPTY: dict[str, Any] = {"rate": "", "left": "", "note": ""}
+"""The fields of a bar before its first response."""
 ECHO = 3
 """Columns that are left free, for the `^C` that a terminal echoes: on a full line it would begin another one."""
 
@@ -30,7 +32,7 @@ class Bars:
     def __init__(self) -> None:
         from rich.console import Console
         from rich.live import Live
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.table import Column
 
         def text(field: str, **column: Any) -> TextColumn:
@@ -42,7 +44,7 @@ class Bars:
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             text("{task.fields[rate]}", justify="right"),
-            TimeRemainingColumn(compact=True),
+            text("{task.fields[left]}", justify="right"),
             text("{task.fields[note]}"),
             expand=True,
             console=self._console,
@@ -53,7 +55,8 @@ class Bars:
         self._plan: dict[Cell, tuple[int, int]] = {}
         self._stage, self._detail, self._since = "", "", 0.0
         self._began = 0.0
-        self._all_size = self._all_done = 0
+        self._all_size = self._all_done = self._all_fresh = 0
+        self._all_began = 0.0
         self._done = self._size = self._fresh = self._failed = self._all_failed = self._n_finished = 0
         self._tokens = Tokens()
         self._live = Live(
@@ -76,7 +79,7 @@ class Bars:
     def _shown(self) -> RenderableType:
         """What is below the lines: the stage, or the bars."""
         from rich.console import Group
-        from rich.padding import Padding
+        from rich.constrain import Constrain
         from rich.text import Text
 
         parts: list[RenderableType] = []
@@ -86,7 +89,7 @@ class Bars:
             parts.append(Text(line, no_wrap=True, overflow="ellipsis"))
         if self._bars.tasks:
             parts.append(self._bars.get_renderable())
-        return Padding(Group(*parts), (0, ECHO, 0, 0))
+        return Constrain(Group(*parts), self._console.width - ECHO)
 
     def stage(self, text: str) -> None:
         """What happens now, beside requests; an empty text ends it."""
@@ -102,10 +105,11 @@ class Bars:
         self.stage("")
         self._plan = dict(cells)
         self._all_size, self._all_done = (sum(pair[i] for pair in self._plan.values()) for i in (0, 1))
-        self._bar = self._bars.add_task("", rate="", note="", visible=False)
+        self._all_began = time.monotonic()
+        self._bar = self._bars.add_task("", **EMPTY, visible=False)
         if len(self._plan) > 1:
             done = self._all_done
-            self._all = self._bars.add_task(self._label(), total=self._all_size, completed=done, rate="", note="")
+            self._all = self._bars.add_task(self._label(), total=self._all_size, completed=done, **EMPTY)
 
     def _label(self) -> str:
         return f"all ({self._n_finished} of {len(self._plan)} done)"
@@ -115,7 +119,7 @@ class Bars:
         self.stage("")
         if self._bar is None:
             self.plan({cell: (total, done)})
-        self._bars.reset(self._bar, total=total, completed=done, description=cell.stem, rate="", note="", visible=True)
+        self._bars.reset(self._bar, total=total, completed=done, description=cell.stem, **EMPTY, visible=True)
         self._all_done += done - self._plan.get(cell, (total, done))[1]
         self._update_all()
         self._cell, self._size, self._done, self._fresh, self._failed = cell, total, done, 0, 0
@@ -130,9 +134,11 @@ class Bars:
         """Advances the bars by one; the rate counts the responses of this start only."""
         self._done, self._fresh, self._failed = self._done + 1, self._fresh + 1, self._failed + failed
         self._all_failed += failed
+        self._all_fresh += 1
         rate = self._fresh / max(time.monotonic() - self._began, 1e-6)
+        left = f"{clock((self._size - self._done) / rate)} left"
         note = ", ".join(filter(None, (f"{self._failed} failed" if self._failed else "", str(self._tokens))))
-        self._bars.update(self._bar, advance=1, rate=f"{rate:.1f}/s", note=note)
+        self._bars.update(self._bar, advance=1, rate=f"{rate:.1f}/s", left=left, note=note)
         self._all_done += 1
         self._update_all()
 
@@ -148,7 +154,11 @@ class Bars:
     def _update_all(self) -> None:
         if self._all is not None:
             note = f"{self._all_failed} failed" if self._all_failed else ""
-            about: dict[str, Any] = {"description": self._label(), "note": note}
+            left = ""
+            if self._all_fresh:
+                each = (time.monotonic() - self._all_began) / self._all_fresh
+                left = f"{clock(each * (self._all_size - self._all_done))} left"
+            about: dict[str, Any] = {"description": self._label(), "note": note, "left": left}
             self._bars.update(self._all, completed=self._all_done, total=self._all_size, **about)
 
     def say(self, text: str) -> None:

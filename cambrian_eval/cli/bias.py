@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cambrian_eval.numbers import number, p_equals, signed, span
+
 if TYPE_CHECKING:
     from cambrian_eval.benchmark import Benchmark
     from cambrian_eval.results.bias.study import Settings, Study
@@ -138,25 +140,19 @@ def _suitable(chosen: list[tuple[Benchmark, list[Sample]]], folds: int) -> list[
     return [one for one, reason in zip(chosen, reasons, strict=True) if reason is None]
 
 
-def _signed(points: float) -> str:
-    """With its sign; nothing is printed as -0.0."""
-    return f"{round(points, 1) + 0.0:+.1f}"
-
-
 def _print(found: Study, settings: Settings) -> None:
     from cambrian_eval.cli import output
-    from cambrian_eval.numbers import number
 
     free = "" if not found.free else f", {found.free:,} with free answers (chance 0)"
     print(f"\n{found.benchmark}: {found.rows:,} rows, {found.images:,} images or groups{free}")
     rows = [["predictor", "accuracy", "chance", "margin", "95% interval", "score"]]
     for a in (*found.accuracies, found.test.accuracy):
-        span = "-" if a.interval is None else f"{_signed(a.interval[0])} .. {_signed(a.interval[1])}"
-        cells = [f"{a.accuracy:.1f}", f"{a.chance:.1f}", _signed(a.margin), span, number(a.score)]
+        between = span(a.interval, plus=True)
+        cells = [number(a.accuracy), number(a.chance), signed(a.margin), between, number(a.score)]
         rows.append([a.predictor, *cells])
     print(output.table(rows, right=(1, 2, 3, 4, 5)))
     if found.score_of_chance is not None:
-        print(f"score: the benchmark's own metric; chance is {found.score_of_chance:.1f}")
+        print(f"score: the benchmark's own metric; chance is {number(found.score_of_chance)}")
     print(f"result: {sentence(found, settings.margin)}")
     solved = sum(i.solved >= SOLVED for i in found.items)
     print(f"samples that at least {SOLVED:.0%} of the tries solve: {solved:,} of {found.rows:,}")
@@ -167,10 +163,9 @@ def _print(found: Study, settings: Settings) -> None:
 
 def sentence(found: Study, limit: float) -> str:
     """The finding in words."""
-    from cambrian_eval.numbers import p_equals
 
     best = found.best
-    by = f"{best.predictor} {_signed(best.margin)}, {p_equals(found.p_holm)}"
+    by = f"{best.predictor} {signed(best.margin)}, {p_equals(found.p_holm)}"
     if found.finding == "biased":
         return f"in part solvable without the image ({by})"
     if found.finding == "within the margin":
@@ -183,10 +178,10 @@ def sentence(found: Study, limit: float) -> str:
 def _cost(found: Study) -> str:
     kept = found.debiased
     if kept.ids:
-        before = f"best predictor {_signed(found.best.margin)} before, {_signed(kept.margin)} after"
+        before = f"best predictor {signed(found.best.margin)} before, {signed(kept.margin)} after"
         return f"debiased: {len(kept.ids):,} of {found.rows:,} rows; {before}"
     return (
-        f"debiased: no subset found (best predictor {_signed(kept.margin)} on the last {kept.tried:,} rows); "
+        f"debiased: no subset found (best predictor {signed(kept.margin)} on the last {kept.tried:,} rows); "
         "set a larger --margin"
     )
 

@@ -1,75 +1,185 @@
-"""`cambrian-eval compare`: paired comparison of two runs, or of two conditions of one run."""
+"""`cambrian-eval compare`: paired comparison of runs with a first one, or of two conditions of one run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cambrian_eval.numbers import number, probability, signed, span
 
 if TYPE_CHECKING:
+    from cambrian_eval.results.comparison import AverageComparison, Comparison
     from cambrian_eval.results.lengths import Lengths
+    from cambrian_eval.results.statistics import Paired
     from cambrian_eval.running.store import Run
 
 
 def compare(
-    a: Path = typer.Argument(help="A run folder."),
-    b: Path = typer.Argument(help="Another run folder, or the same one with --vision-b."),
-    vision: str = typer.Option("on", "--vision", help="Condition of both runs."),
-    vision_b: str = typer.Option(None, help="Condition of the second run, if it differs."),
+    a: Path = typer.Argument(help="A run folder; with several others it is the reference of all."),
+    b: list[Path] = typer.Argument(help="Other run folders, or the same one with --vision-b."),
+    vision: str = typer.Option("on", "--vision", help="Condition of all runs."),
+    vision_b: str = typer.Option(None, help="Condition of the runs after the first, if it differs."),
     scorer: str = typer.Option("fuzzy", help="The scorer whose verdicts are compared."),
     strata: str = typer.Option(
         None, help="Compare runs of different questions by these tags, such as task,source: difference per stratum."
     ),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
 ) -> None:
-    """Compare two runs: paired difference per benchmark, interval, p-value, smallest detectable difference."""
-    from dataclasses import asdict
+    """Compare runs: paired difference per benchmark and average, interval, p-value, smallest detectable difference."""
+    from cambrian_eval.errors import UserError
+    from cambrian_eval.running.store import open_run
+
+    first, others = open_run(a), [open_run(path) for path in b]
+    if strata:
+        if len(others) > 1:
+            raise UserError("--strata compares two runs; name two")
+        _compare_strata(first, others[0], vision, vision_b or vision, scorer, strata, json)
+        return
+    found = [_pair(first, other, vision, vision_b or vision, scorer) for other in others]
+    if len(found) == 1:
+        _print_pair(found[0], json)
+    else:
+        _print_several(found, json)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two runs and all that is known about their difference."""
+
+    a: Run
+    b: Run
+    vision: str
+    vision_b: str
+    scorer: str
+    comparisons: Sequence[Comparison]
+    averages: Sequence[AverageComparison]
+    settings: Sequence[str]
+    lengths: Sequence[Lengths]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """As JSON has it."""
+        from dataclasses import asdict
+
+        return {
+            "b": str(self.b.path),
+            "settings_that_differ": self.settings,
+            "comparisons": [asdict(c) for c in self.comparisons],
+            "averages": [asdict(c) for c in self.averages],
+            "lengths": [asdict(x) for x in self.lengths],
+        }
+
+
+def _pair(a: Run, b: Run, vision: str, vision_b: str, scorer: str) -> _Pair:
+    from cambrian_eval.results.comparison import compare_with_averages, differing
+    from cambrian_eval.results.lengths import lengths
+    from cambrian_eval.running.store import Cell
+
+    comparisons, averages = compare_with_averages(a, b, vision, vision_b, scorer)
+    names = [c.benchmark for c in comparisons]
+    cells = [[Cell(name, condition) for name in names] for condition in (vision, vision_b)]
+    long = lengths(a, b, *cells)
+    return _Pair(a, b, vision, vision_b, scorer, comparisons, averages, differing(a, b, names), long)
+
+
+def _cells(p: Paired, p_holm: float | None) -> list[str]:
+    """The columns of a comparison, from `n` on."""
+    return [
+        *(str(p.n), number(p.a), number(p.b), signed(p.difference), span(p.interval, plus=True)),
+        *(probability(p.p_value), "-" if p_holm is None else probability(p_holm), p.test, number(p.detectable)),
+    ]
+
+
+def _average_label(found: _Pair, average: AverageComparison) -> str:
+    """The name of an average; marked where rows of its benchmarks were drawn by a program."""
+    from cambrian_eval.running.store import is_synthetic
+
+    drawn = any(is_synthetic(found.a.info["benchmarks"][name]) for name in average.members)
+    return f"{average.label}{' (synthetic)' if drawn else ''}"
+
+
+HEADS = ("n", "a", "b", "b - a", "95% interval", "p", "p (Holm)", "test", "detectable")
+DETECTABLE = "detectable: the smallest difference that these samples detect (80 % power, 5 % level)"
+
+
+def _print_pair(found: _Pair, json: bool) -> None:
+    """The table of two runs."""
+    from cambrian_eval.cli import output
+
+    if json:
+        print(output.as_json({"a": str(found.a.path), **found.body}))
+        return
+    rows = [["benchmark", *HEADS]]
+    rows += [[output.labelled(found.a, c.benchmark), *_cells(c.paired, c.p_holm)] for c in found.comparisons]
+    rows += [[_average_label(found, c), *_cells(c.paired, None)] for c in found.averages]
+    a, b = f"{found.a.path} ({found.vision})", f"{found.b.path} ({found.vision_b})"
+    print(f"a = {a}, b = {b}, scorer {found.scorer}")
+    print(output.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))
+    _print_lengths(found.lengths)
+    _print_notes(found, "")
+    print(DETECTABLE)
+
+
+def _print_several(found: Sequence[_Pair], json: bool) -> None:
+    """The table of a reference and several runs; the p-values of all benchmarks are corrected together."""
+    from dataclasses import replace
 
     from cambrian_eval.cli import output
-    from cambrian_eval.results.comparison import compare_runs, differing
-    from cambrian_eval.results.lengths import lengths
-    from cambrian_eval.running.store import Cell, is_synthetic, open_run
+    from cambrian_eval.results.statistics import holm
 
-    first, second = open_run(a), open_run(b)
-    if strata:
-        _compare_strata(first, second, vision, vision_b or vision, scorer, strata, json)
-        return
-    found = compare_runs(first, second, vision, vision_b or vision, scorer)
-    names = [c.benchmark for c in found]
-    settings = differing(first, second, names)
-    cells = [[Cell(name, condition) for name in names] for condition in (vision, vision_b or vision)]
-    long = lengths(first, second, *cells)
+    every = [c.paired.p_value for pair in found for c in pair.comparisons]
+    corrected = iter(holm(every))
+    found = [replace(p, comparisons=[replace(c, p_holm=next(corrected)) for c in p.comparisons]) for p in found]
+    first = found[0]
     if json:
-        body = {"comparisons": [asdict(c) for c in found], "lengths": [asdict(x) for x in long]}
-        print(output.as_json({"a": str(a), "b": str(b), "settings_that_differ": settings, **body}))
+        print(output.as_json({"a": str(first.a.path), "runs": [pair.body for pair in found]}))
         return
-    rows = [["benchmark", "n", "a", "b", "b - a", "95% interval", "p", "p (Holm)", "test", "detectable"]]
-    for c in found:
-        p, name = c.paired, output.labelled(first, c.benchmark)
-        rows.append(
-            [
-                *(name, str(p.n), number(p.a), number(p.b), signed(p.difference), span(p.interval, plus=True)),
-                *(probability(p.p_value), probability(c.p_holm), p.test, number(p.detectable)),
-            ]
-        )
-    print(f"a = {a} ({vision}), b = {b} ({vision_b or vision}), scorer {scorer}")
-    print(output.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))
-    _print_lengths(long)
+    rows = [["benchmark", "run", *HEADS]]
+    names = "bcdefghijklmnopqrstuvwxyz"
+    letters = {id(pair): names[i] if i < len(names) else str(i + 2) for i, pair in enumerate(found)}
+    for name in dict.fromkeys(c.benchmark for pair in found for c in pair.comparisons):
+        for pair in found:
+            mine = [c for c in pair.comparisons if c.benchmark == name]
+            label = output.labelled(first.a, name)
+            rows += [[label, letters[id(pair)], *_cells(c.paired, c.p_holm)] for c in mine]
+    for name in dict.fromkeys(c.name for pair in found for c in pair.averages):
+        for pair in found:
+            mean = [c for c in pair.averages if c.name == name]
+            rows += [[_average_label(pair, c), letters[id(pair)], *_cells(c.paired, None)] for c in mean]
+    print(f"reference a = {first.a.path} ({first.vision}), scorer {first.scorer}")
+    for pair in found:
+        print(f"{letters[id(pair)]} = {pair.b.path} ({pair.vision_b})")
+    print(output.table(rows, right=(2, 3, 4, 5, 6, 7, 8, 10)))
+    for pair in found:
+        _print_notes(pair, f"{letters[id(pair)]}: ")
+    print(f"p (Holm): corrected over all {len(every)} comparisons of a benchmark")
+    print(DETECTABLE)
+
+
+def _print_notes(found: _Pair, which: str) -> None:
+    """What a reader must know about one pair of runs."""
+    from cambrian_eval.running.store import is_synthetic
+
+    first, second, names = found.a, found.b, [c.benchmark for c in found.comparisons]
     if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in names]:
         why = "missing in one run, graded by a judge, or the gold answers are withheld"
-        print(f"note: not compared ({why}): {', '.join(left)}")
+        print(f"note: {which}not compared ({why}): {', '.join(left)}")
     if drawn := [name for name in names if is_synthetic(first.info["benchmarks"][name])]:
-        print(f"note: synthetic data, no score of the published benchmark: {', '.join(sorted(drawn))}")
-    if settings:
-        print(f"note: the runs also differ in these settings: {'; '.join(settings)}")
-    for c in found:
+        print(f"note: {which}synthetic data, no score of the published benchmark: {', '.join(sorted(drawn))}")
+    if found.settings:
+        print(f"note: {which}the runs also differ in these settings: {'; '.join(found.settings)}")
+    for c in found.comparisons:
         if c.only_a or c.only_b:
-            print(f"note ({c.benchmark}): not compared: {c.only_a} samples only in a, {c.only_b} only in b")
-    print("detectable: the smallest difference that these samples detect (80 % power, 5 % level)")
+            print(f"note ({c.benchmark}): {which}not compared: {c.only_a} samples only in a, {c.only_b} only in b")
+    if looked := [c.benchmark for c in found.comparisons if c.looked]:
+        print(
+            f"note: {which}a run was stopped by --until-different, so its interval and p-value here are too optimistic "
+            f"({', '.join(looked)}); the bounds that hold are in the notes of that run"
+        )
 
 
 def _print_lengths(found: Sequence[Lengths]) -> None:

@@ -62,7 +62,7 @@ def _print(found: Explanation, show: int) -> None:
     from cambrian_eval.errors import one_line
 
     print(f"\n{found.benchmark}: a {number(found.a, 2)}, b {number(found.b, 2)}, {found.common} samples in both")
-    rows = [["part", "points", "95% interval", "samples", "other verdict"]]
+    rows = [["part", "points", "95% interval", "samples", "differ"]]
     for part in found.parts:
         points = signed(part.points, 2), span(part.interval, 2, plus=True)
         rows.append([part.label, *points, str(len(part.ids)), str(part.changed)])

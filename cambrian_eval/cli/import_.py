@@ -84,10 +84,11 @@ def _print_findings(made: Imported) -> None:
     for benchmark, one in made.matchings.items():
         ways = {by: sum(m.by == by for m in one.matches) for by in ("id", "row", "content", "order")}
         text = ", ".join(f"{n} by {by}" for by, n in ways.items() if n)
-        outside = one.count("no image")
-        rest = f"; {outside} questions without an image are not part of it" if outside else ""
+        apart = {kind: n for kind in ("no image", "other split") if (n := one.count(kind))}
+        called = {"no image": "questions without an image", "other split": "questions of another split"}
+        rest = "".join(f"; {n} {called[kind]} are not part of it" for kind, n in apart.items())
         print(f"{benchmark}: {len(one.matches)} responses matched ({text}){rest}")
-        listed = [f for f in one.findings if f.kind != "no image"]
+        listed = [f for f in one.findings if f.kind not in apart]
         for finding in listed[:SHOWN]:
             print(f"  {finding.kind}: {finding.place}: {finding.id}: {finding.text}")
         if len(listed) > SHOWN:

@@ -59,6 +59,17 @@ def run(
     scorer: str = typer.Option("fuzzy,official", help="Scorers to apply; see `list scorers`."),
     official_raw: bool = typer.Option(False, help="Let the official scorer read thoughts too."),
     limit: int = typer.Option(None, min=1, help="Run only the first N samples of each benchmark; pairs stay whole."),
+    until: float = typer.Option(
+        None, metavar="POINTS", help="Stop a benchmark when its 95 % interval is at most so many points to each side."
+    ),
+    against: Path = typer.Option(None, metavar="RUN", help="The run that --until-different compares with."),
+    until_different: bool = typer.Option(
+        False, help="Stop a benchmark when its difference from --against is established, or smaller than --margin."
+    ),
+    margin: float = typer.Option(None, metavar="POINTS", help="Largest difference that does not matter. [default: 1]"),
+    subset: str = typer.Option(
+        None, metavar="NAME|FILE", help="Run only the samples of a subset, which `seeing` and `bias` write."
+    ),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; repeatable."),
     seed: int = typer.Option(0, help="Random seed."),
     max_new_tokens: int = typer.Option(None, min=1, help="Maximum response length instead of the benchmark's own."),
@@ -160,6 +171,7 @@ def run(
     from cambrian_eval.results.evaluation import evaluate
     from cambrian_eval.running.settings import Settings
     from cambrian_eval.running.sharding import Shard
+    from cambrian_eval.running.stopping import rule_of
     from cambrian_eval.safe_text import folder_name
 
     if offline:
@@ -179,6 +191,11 @@ def run(
         print(f"run folder: {out} (--out names another)", file=sys.stderr)
     where = DataSpec.parse(data or "hub", data_root, revision, offline, allow_urls, rehash)
     asked = output.named(benchmark, where.offered)
+    only = None
+    if subset is not None:
+        from cambrian_eval.results import subset_runs, subsets
+
+        only = subset_runs.only(subsets.read(subset))
     own_settings = output.settings(set_)
     chosen = None if recipe is None else load(recipe)
     processor = [*context.meta.get(PROCESSOR, ()), *processor]
@@ -198,6 +215,7 @@ def run(
         scorers=tuple(output.names(scorer)),
         official_raw=official_raw,
         limit=limit,
+        only=only,
         seed=seed,
         repeats=repeats,
         max_pixels=max_pixels,
@@ -210,6 +228,7 @@ def run(
             for name in {**asked.settings, **own_settings}
         },
         shard=None if shard is None else Shard.parse(shard),
+        until=rule_of(until, against, until_different, margin),
         offline=offline,
         **applied(chosen, given),
         cache=cache,

@@ -55,6 +55,7 @@ def _in_words(seen: RunStatus) -> str:
     if seen.seconds_left is not None and seen.running:
         summary += f", {clock(seen.seconds_left)} left"
     lines.append(summary)
+    lines += [f"{c.cell}: stopped by rule ({c.stopped})" for c in seen.cells if c.stopped]
     if seen.replicas is not None:
         r = seen.replicas
         lines.append(f"replicas: {r['ready']} of {r['of']} running, {r['replaced']} replaced")

@@ -53,6 +53,8 @@ class _Handle:
 class RayEngine:
     """Runs replicas of a model. `open` starts them, `close` stops them."""
 
+    in_order = False
+    """Requests are not answered in about the order in which they come, as a rule that stops a run needs it."""
     replicas: int | None = None
     """Number of replicas; None = as many as the cluster has resources for."""
     gpus_per_replica: float | None = None

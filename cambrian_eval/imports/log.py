@@ -45,6 +45,8 @@ class Entry:
     """The name of the image."""
     category: str | None = None
     """A category of the question."""
+    split: str | None = None
+    """The split of the dataset that the question is from, where the log holds several."""
     pictured: bool = True
     """Whether the question has an image; False where the log says it has none."""
     verdict: Mapping[str, Any] = field(default_factory=dict)

@@ -16,10 +16,10 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.imports.log import Entry
+from cambrian_eval.imports.log import Entry, texts_of
 from cambrian_eval.sample import LETTERS, Sample
 
-Kind = Literal["unmatched", "duplicate", "changed", "no image", "ambiguous"]
+Kind = Literal["unmatched", "duplicate", "changed", "no image", "other split", "ambiguous"]
 """Why a row of a log is not, or not simply, the response to a sample."""
 By = Literal["id", "row", "content", "order"]
 """How the sample of a row was found; `order` where the log does not tell several apart."""
@@ -93,13 +93,15 @@ class _Index:
         self.by_row = {s.index: i for i, s in enumerate(samples)}
         self.cores = [core(s.question) for s in samples]
         self.by_core: dict[str, list[int]] = defaultdict(list)
-        self.by_start: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        self.by_start: dict[tuple[str, ...], dict[int, dict[tuple[str, ...], str]]] = {}
+        """First words to number of words to all words to the question: many questions begin alike."""
         self.options = [{letter: plain(text) for letter, text in s.options.items()} for s in samples]
         self.images = [_names(s.image_id, s.group, s.id) for s in samples]
         for i, text in enumerate(self.cores):
             self.by_core[text].append(i)
         for text in self.by_core:
-            self.by_start[tuple(text.split()[:WORDS])].add(text)
+            parts = tuple(text.split())
+            self.by_start.setdefault(parts[:WORDS], {}).setdefault(len(parts), {})[parts] = text
 
     def asked(self, text: str) -> list[int]:
         """The samples whose question a prompt contains: the longest one, at the start of a line before elsewhere."""
@@ -117,9 +119,9 @@ class _Index:
 
     def _at(self, words: Sequence[str], place: int) -> Iterator[str]:
         for size in range(1, WORDS + 1):
-            for text in self.by_start.get(tuple(words[place : place + size]), ()):
-                parts = text.split()
-                if (size == WORDS or len(parts) == size) and list(words[place : place + len(parts)]) == parts:
+            for length, texts in self.by_start.get(tuple(words[place : place + size]), {}).items():
+                text = texts.get(tuple(words[place : place + length]))
+                if text is not None and (size == WORDS or length == size):
                     yield text
 
     def agrees(self, i: int, entry: Entry) -> bool | None:
@@ -136,9 +138,14 @@ def _names(*texts: str | None) -> frozenset[str]:
     return frozenset(PurePosixPath(text).stem.casefold() for text in texts if text)
 
 
-def match(samples: Sequence[Sample], entries: Sequence[Entry]) -> Matching:
-    """Assigns each row to a sample."""
+def match(samples: Sequence[Sample], entries: Sequence[Entry], split: str = "") -> Matching:
+    """Assigns each row to a sample. Where a log has rows of `split` and of others, the others are left out."""
     index, found = _Index(samples), Matching()
+    if any(entry.split == split for entry in entries):
+        others = [entry for entry in entries if entry.split not in (None, split)]
+        texts = [f"a question of the split {entry.split!r}" for entry in others]
+        found.findings += [Finding("other split", e.place, e.id or "", t) for e, t in zip(others, texts, strict=True)]
+        entries = [entry for entry in entries if entry.split in (None, split)]
     named = [index.agrees(i, e) for e in entries if e.id is not None and (i := index.by_id.get(e.id)) is not None]
     if named.count(False) > named.count(True):
         index.by_id = {}  # the ids of the log are not those of the dataset; some are equal by accident
@@ -155,7 +162,7 @@ def match(samples: Sequence[Sample], entries: Sequence[Entry]) -> Matching:
         else:
             found.findings.append(Finding("no image", entry.place, entry.id or "", "a question without an image"))
     taken: dict[tuple[int, int], Match] = {}
-    for entry, i, by in single:
+    for entry, i, by in sorted(single, key=lambda one: not _same(index, one[1], one[0])):  # those that agree first
         _take(found, taken, index, entry, i, by)
     for among, group in several.items():
         _assign(found, taken, index, among, group)
@@ -203,12 +210,13 @@ def _by_content(index: _Index, entry: Entry) -> list[int]:
     prompt = plain(entry.prompt) if entry.prompt else ""
     name = _names(entry.image)
     labels = {entry.category or "", *(PurePosixPath(entry.image).parts[:-1] if entry.image else ())}
-    hints = [i for i in found if prompt and (h := index.samples[i].extra.get("hint")) and plain(str(h)) in prompt]
+    hints = {i: h for i in found if (h := plain(str(index.samples[i].extra.get("hint") or ""))) and h in prompt}
+    longest = max(hints.values(), key=len, default="")
     narrowed: list[list[int]] = [
         [i for i in found if mine and index.options[i] == mine],
         [i for i in found if mine and sorted(index.options[i].values()) == sorted(mine.values())],
         [i for i in found if prompt and index.options[i] and _listed(index.options[i], prompt)],
-        hints,
+        [i for i, hint in hints.items() if hint == longest],
         [i for i in found if entry.image and f"/{index.samples[i].image_id}".endswith(f"/{entry.image}")],
         [i for i in found if name & index.images[i]],
         [i for i in found if labels & set(map(str, index.samples[i].tags.values()))],
@@ -232,14 +240,23 @@ def _gold_agrees(sample: Sample, entry: Entry) -> bool:
     """Whether the log's gold answers and ours have one in common, as letter or as text."""
     if not entry.gold or not sample.answers:
         return True
-    theirs = {plain(text) for text in entry.gold}
-    theirs |= {plain(entry.options[text]) for text in entry.gold if text in entry.options}
-    ours = {plain(text) for text in sample.answers}
+    listed = {*entry.options.values(), *sample.options.values()}  # "(b)" may be the text of an option
+    golds = [
+        letter[1].upper() if text not in listed and (letter := _IN_BRACKETS.fullmatch(text)) else text
+        for text in entry.gold
+    ]
+    theirs = {plain(text) for text in golds}
+    theirs |= {plain(entry.options[text]) for text in golds if text in entry.options}
+    ours = {plain(text) for answer in sample.answers for text in (answer, *texts_of(answer))}  # "[9, 1]" is also a list
     texts = {plain(sample.options[text]) for text in sample.answers if text in sample.options}
     if entry.options and sample.choices and texts:
-        named = {plain(entry.options.get(text, text)) for text in entry.gold}
+        named = {plain(entry.options.get(text, text)) for text in golds}
         return bool(named & texts)
     return bool(theirs & (ours | texts))
+
+
+_IN_BRACKETS = re.compile(r"\(([a-zA-Z])\)")
+"""A letter as CV-Bench and MMVP have it."""
 
 
 def _assign(

@@ -121,10 +121,11 @@ def import_logs(
                 chosen[asked] = {**values, **chosen[asked]}
     settings = replace(settings, benchmark_settings=chosen)
     plan = [registry.load_benchmark(b, **chosen[b]) for b in settings.benchmarks]
+    splits = {b.name: b.source.split for b in plan}
     for benchmark in plan:
         usable_scorers(benchmark, settings.scorers)
     loaded = {b.name: load_samples(b, settings.data, settings.limit, images_optional=True) for b in plan}
-    matchings = matched(logs, loaded)
+    matchings = matched(logs, loaded, splits)
     plan = [b for b in plan if matchings[b.name].matches]
     files = [
         {"name": str(log.source.path), "format": log.format.name, "sha256": _hash(log.source.path)} for log in logs
@@ -157,7 +158,7 @@ def _as_import(settings: Settings) -> ImportSettings:
     return ImportSettings(**{f.name: getattr(settings, f.name) for f in fields(Settings)})
 
 
-def matched(logs: Sequence[Log], loaded: Mapping[str, Loaded]) -> dict[str, Matching]:
+def matched(logs: Sequence[Log], loaded: Mapping[str, Loaded], splits: Mapping[str, str]) -> dict[str, Matching]:
     """The rows of all logs by benchmark. With several benchmarks, a log belongs to the one of its name or content."""
     assigned: dict[str, list[Log]] = {name: [] for name in loaded}
     for log in logs:
@@ -165,7 +166,7 @@ def matched(logs: Sequence[Log], loaded: Mapping[str, Loaded]) -> dict[str, Matc
     found = {}
     for name, mine in assigned.items():
         samples = loaded[name].samples
-        found[name] = match(samples, [entry for log in mine for entry in log.entries])
+        found[name] = match(samples, [entry for log in mine for entry in log.entries], splits[name])
         if strict := [log for log in mine if log.format.strict]:
             last = max((e.place.rpartition(" line ")[2] for e in strict[-1].entries), key=int, default="0")
             check_strict(found[name], samples, strict[-1].source.path, last)

@@ -105,7 +105,7 @@ def by_run(results: Iterable[Result]) -> list[dict[str, Any]]:
         if unaveraged(mine) is not None:
             continue
         scores = {r.benchmark: r.score for r in mine}
-        partial = [r.benchmark for r in mine if not r.complete]
+        partial = [r.benchmark for r in mine if r.partial]
         own = suite_averages({**ran[condition], **scores}, partial)
         named = [(f"suite {name}", average) for name, average in own.items()]
         for name, average in [*averages(scores, partial).items(), *named]:

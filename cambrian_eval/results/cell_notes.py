@@ -10,6 +10,7 @@ from cambrian_eval.registry import load_benchmark, load_condition
 from cambrian_eval.results import circumstances
 from cambrian_eval.running.changes import foreign_note
 from cambrian_eval.running.mixtures import mixture, other_names, ways_of
+from cambrian_eval.running.stopping import stop_of
 from cambrian_eval.running.store import Cell, Record, Run
 from cambrian_eval.sample import Sample
 
@@ -52,8 +53,16 @@ def cell_notes(run: Run, cell: Cell, samples: Sequence[Sample], repeated: Sequen
         notes.append(f"{left_out} samples are left out: their answers under condition {cell.condition!r} are not known")
     if len(repeated) < (most := info.get("repeats", 1)):
         notes.append(f"{len(repeated)} of the run's {most} repeats; the others are not complete here")
-    if len(samples) + left_out < about["samples"]:
-        notes.append(f"partial: {len(samples)} of {about['samples']} samples have a response")
+    if (stop := stop_of(info, cell)) is not None:
+        notes.append(
+            f"stopped by rule ({stop.rule}) after {stop.samples:,} of {stop.of:,} samples in random order; "
+            f"the interval is for the score of all {stop.of:,}, and holds whenever it stops"
+        )
+        notes += [stop.found] if stop.found else []
+    asked = about["samples"] - left_out if stop is None else stop.samples
+    if len(samples) < asked:
+        of = about["samples"] if stop is None else stop.samples
+        notes.append(f"partial: {len(samples)} of {of} samples have a response")
     carried = images_carried(repeated[0])
     if cell.condition == "on" and carried["0"] and details.get("kind") != IMPORTED:
         notes.append(f"vision on, but {carried['0']} samples carried no image")

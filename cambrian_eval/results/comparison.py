@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 
 from cambrian_eval.benchmark import Benchmark, Unit
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import check_conditions
+from cambrian_eval.formula import Formula
+from cambrian_eval.registry import average_divisor, check_conditions
 from cambrian_eval.results import repeats, statistics
-from cambrian_eval.results.averages import judges
+from cambrian_eval.results.averages import Average, averages, judges, suite_averages
 from cambrian_eval.results.basis import checked_verdicts, described, key_of, problems, remedy, versions
 from cambrian_eval.results.circumstances import differences
 from cambrian_eval.results.grading import benchmark_of
+from cambrian_eval.results.paired_averages import Part, paired_average
 from cambrian_eval.running.manifest import settings_of, versions_used
+from cambrian_eval.running.stopping import stop_of
 from cambrian_eval.running.store import Cell, Run
 from cambrian_eval.sample import Sample, Verdict, clusters
 
@@ -32,10 +35,50 @@ class Comparison:
     """Samples that only the first run has; they are not compared."""
     only_b: int
     """Samples that only the second run has."""
+    looked: bool = False
+    """Whether a run was stopped by what its difference was: interval and p-value do not allow for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class AverageComparison:
+    """One average of a comparison."""
+
+    name: str
+    """A category, `overall`, or a suite."""
+    label: str
+    """The name, with what it lacks."""
+    members: tuple[str, ...]
+    """The benchmarks it is made of."""
+    paired: statistics.Paired
+    """Both averages, their difference and its test; `n` counts the samples of all members."""
 
 
 def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str) -> list[Comparison]:
     """A paired comparison of every benchmark that both runs have, except those whose answers are withheld."""
+    return [c for c, _ in _compared(a, b, condition_a, condition_b, scorer)]
+
+
+def compare_with_averages(
+    a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
+) -> tuple[list[Comparison], list[AverageComparison]]:
+    """Like `compare_runs`, with the averages of at least two compared benchmarks; of equal ones the first."""
+    found = _compared(a, b, condition_a, condition_b, scorer)
+    parts = {c.benchmark: part for c, part in found}
+    scores: dict[str, float | None] = {c.benchmark: c.paired.a for c, _ in found}
+    about = a.info["benchmarks"]
+    partial = [n for n, part in parts.items() if not about[n]["complete"] or part.n < about[n]["samples"]]
+    named: dict[str, Average] = {}
+    for name, one in {**averages(scores, partial), **suite_averages(scores, partial)}.items():
+        if len(one.members) > 1 and all(one.members != other.members for other in named.values()):
+            named[name] = one
+    return [c for c, _ in found], [
+        AverageComparison(name, one.label, one.members, paired_average([parts[m] for m in one.members]))
+        for name, one in named.items()
+    ]
+
+
+def _compared(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str) -> list[tuple[Comparison, Part]]:
+    """The comparison of each benchmark, with what an average needs of it."""
     check_conditions((condition_a, condition_b))
     common = [n for n in a.benchmarks() if Cell(n, condition_a) in a.cells() and Cell(n, condition_b) in b.cells()]
     if not common:
@@ -48,8 +91,8 @@ def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
         raise UserError(
             f"{', '.join(common)}: the gold answers are withheld, or a judge is needed, so scores cannot be compared"
         )
-    corrected = statistics.holm([c.paired.p_value for c in found])
-    return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
+    corrected = statistics.holm([c.paired.p_value for c, _ in found])
+    return [(replace(c, p_holm=p), part) for (c, part), p in zip(found, corrected, strict=True)]
 
 
 def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
@@ -72,49 +115,85 @@ def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
     return found
 
 
-def _compare(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> Comparison | None:
-    """The comparison of one benchmark; None where its answers are withheld or the scorer cannot score it."""
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What two runs have in common on one benchmark."""
+
+    samples: Sequence[Sample]
+    """The samples that both have verdicts on."""
+    a: Sequence[Unit]
+    """The first run's units over them."""
+    b: Sequence[Unit]
+    """The second run's; the same members in the same order."""
+    formula: Formula
+    """The headline metric."""
+    n_a: int
+    """Samples that the first run has."""
+    n_b: int
+    """Samples that the second run has."""
+    whole: tuple[bool, bool]
+    """Whether all units of each run are among them."""
+
+
+def shared(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> Shared | None:
+    """What two runs have in common; None where the answers are withheld or the scorer cannot score the benchmark."""
     benchmark = benchmark_of(a, name)
     if benchmark.judging is not None and scorer != "judge":
         return None
     verdicts_a = _verdicts(a, Cell(name, condition_a), scorer)
     verdicts_b = _verdicts(b, Cell(name, condition_b), scorer)
-    shared = [s for s in a.samples(name) if s.id in verdicts_a and s.id in verdicts_b]
+    samples = [s for s in a.samples(name) if s.id in verdicts_a and s.id in verdicts_b]
     theirs = {s.id: s for s in b.samples(name)}
-    for sample in shared:
-        other = theirs[sample.id]
-        if (sample.question, sample.answers, sample.choices) != (
-            other.question,
-            other.answers,
-            other.choices,
-        ):
-            raise UserError(
-                f"{name}: sample {sample.id} is a different question in {b.path}; the runs used different data"
-            )
-    if not shared:
+    for sample in samples:
+        check_equal(name, sample, theirs[sample.id], b)
+    if not samples:
         raise UserError(f"{name}: the two runs have no sample in common")
-    if not any(s.answers for s in shared):
+    if not any(s.answers for s in samples):
         return None
     if condition_a == condition_b:
-        _check_images(a, b, Cell(name, condition_a), [s.id for s in shared])
+        _check_images(a, b, Cell(name, condition_a), [s.id for s in samples])
     _check_judges(a, b, name, condition_a, condition_b, scorer)
     _check_rules(a, b, name, condition_a, condition_b, scorer)
-    units_a = cell_units(benchmark, shared, a, Cell(name, condition_a), scorer)
-    units_b = cell_units(benchmark, shared, b, Cell(name, condition_b), scorer)
-    whole_a, whole_b = len(units_a), len(units_b)
+    units_a = cell_units(benchmark, samples, a, Cell(name, condition_a), scorer)
+    units_b = cell_units(benchmark, samples, b, Cell(name, condition_b), scorer)
+    n_units = len(units_a), len(units_b)
     if benchmark.judging is not None:  # responses that the judge left undecided in one run are compared in none
         units_a, units_b = repeats.in_all(units_a, units_b)
     formula = benchmark.metrics(sorted({u.stratum for u in units_a})).get("score", {})
-    paired = statistics.paired(units_a, units_b, formula, clusters(shared), len(shared))
+    n_a, n_b = len(verdicts_a), len(verdicts_b)
+    whole_a, whole_b = (
+        len(units) == before and n == len(samples)
+        for units, before, n in zip((units_a, units_b), n_units, (n_a, n_b), strict=True)
+    )
+    return Shared(samples, units_a, units_b, formula, n_a, n_b, (whole_a, whole_b))
+
+
+def _compare(
+    a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str
+) -> tuple[Comparison, Part] | None:
+    """The comparison of one benchmark; None where its answers are withheld or the scorer cannot score it."""
+    if (both := shared(a, b, name, condition_a, condition_b, scorer)) is None:
+        return None
+    cluster_of, n = clusters(both.samples), len(both.samples)
+    paired = statistics.paired(both.a, both.b, both.formula, cluster_of, n)
     if paired is None:
         raise UserError(f"{name}: the common samples contribute nothing to the headline metric")
-    for run, condition, verdicts, score, is_whole in (
-        (a, condition_a, verdicts_a, paired.a, len(units_a) == whole_a),
-        (b, condition_b, verdicts_b, paired.b, len(units_b) == whole_b),
-    ):
-        is_whole = is_whole and len(verdicts) == len(shared)
-        _check_stored(run, Cell(name, condition), scorer, score if is_whole else None)
-    return Comparison(name, paired, 1.0, len(verdicts_a) - len(shared), len(verdicts_b) - len(shared))
+    scores = zip((a, b), (condition_a, condition_b), (paired.a, paired.b), both.whole, strict=True)
+    for run, condition, score, whole in scores:
+        _check_stored(run, Cell(name, condition), scorer, score if whole else None)
+    left, right = (statistics.cluster_table(units, both.formula, cluster_of) for units in (both.a, both.b))
+    stops = (stop_of(run.info, Cell(name, condition)) for run, condition in ((a, condition_a), (b, condition_b)))
+    looked = any(stop is not None and stop.half_width is None for stop in stops)
+    part = Part(left, right, average_divisor(name), n)
+    return Comparison(name, paired, 1.0, both.n_a - n, both.n_b - n, looked), part
+
+
+def check_equal(name: str, sample: Sample, other: Sample, run: Run) -> None:
+    """Two runs are compared on equal questions only; `other` is that of `run`."""
+    if (sample.question, sample.answers, sample.choices) != (other.question, other.answers, other.choices):
+        raise UserError(
+            f"{name}: sample {sample.id} is a different question in {run.path}; the runs used different data"
+        )
 
 
 def _check_images(a: Run, b: Run, cell: Cell, ids: Sequence[str]) -> None:

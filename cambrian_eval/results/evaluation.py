@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from cambrian_eval.image import MAX_PIXELS
 from cambrian_eval.model import Model
 from cambrian_eval.models.recipes.applied import Given, applied, processor_options, processor_settings
 from cambrian_eval.models.recipes.catalog import load
+from cambrian_eval.results.enough import check_rule, watch
 from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
 from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.progress import Progress, Silent
 from cambrian_eval.running.runner import Engine, check, execute
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import Shard
+from cambrian_eval.running.stopping import Until
 from cambrian_eval.running.store import Cell, Run
 from cambrian_eval.sample import Result
 
@@ -57,6 +60,7 @@ def run(
     on_change: OnChange = "refuse",
     allow_mixed: bool = False,
     shard: str | None = None,
+    until: float | Until | None = None,
     options: Mapping[str, Any] | None = None,
     engine: Engine | None = None,
     progress: Progress | None = None,
@@ -66,6 +70,7 @@ def run(
 
     `settings` maps a benchmark's name to its settings, `options` are those of the model's adapter, `decoding` the
     settings of `-G`, such as `{"temperature": 0.7}`. `recipe` is a name or a file; what is set beside it wins.
+    `until` stops a benchmark when its interval is at most so many points to each side, or by another `Until`.
     """
     recipe_used = None if recipe is None else load(recipe)
     images = processor_settings(options or {})
@@ -87,6 +92,7 @@ def run(
         on_change=on_change,
         allow_mixed=allow_mixed,
         shard=None if shard is None else Shard.parse(shard),
+        until=Until(until) if isinstance(until, int | float) else until,
         offline=offline,
         **applied(recipe_used, given),
         cache=None if cache is None else Path(cache),
@@ -110,16 +116,21 @@ def evaluate(
     """Like `run`, with the settings as one value."""
     if not settings.scorers:
         raise UserError("no scorer named; give --scorer fuzzy, official or both")
-    for benchmark in check(settings):
+    plan = check(settings)
+    for benchmark in plan:
         usable_scorers(benchmark, settings.scorers)
 
     def score(store: Run, benchmark: Benchmark, cell: Cell) -> list[Result]:
         return score_cell(store, benchmark, cell, settings.scorers, official_raw=settings.official_raw)
 
     shown = progress or Silent()
+    driver = engine or LocalEngine()
+    check_rule(settings, plan, driver, bool((options or {}).get("batch_api")))
+    until = settings.until
+    rule = None if until is None else partial(watch, settings, until)
 
     def save(store: Run, results: Sequence[Result]) -> None:
         for text in save_results(store, results):
             shown.say(f"warning: {text}")
 
-    return execute(model, settings, out, options, engine or LocalEngine(), shown, score, save, stop)
+    return execute(model, settings, out, options, driver, shown, score, save, stop, rule)

@@ -36,7 +36,7 @@ PARTS: Mapping[str, str] = {
     "thoughts": "thoughts",
     "reading": "same response, other verdict",
     "text": "other text",
-    "metric": "same verdicts, other metric or aggregation",
+    "metric": "other metric or aggregation",
 }
 """The parts of a difference, in the order in which they are taken."""
 CAUSES = ("gold", "request", "truncated", "thoughts", "reading", "text")

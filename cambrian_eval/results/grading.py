@@ -17,13 +17,15 @@ from cambrian_eval.condition import graded_samples
 from cambrian_eval.errors import UserError
 from cambrian_eval.formula import Formula
 from cambrian_eval.registry import is_rule, load_benchmark, load_condition, load_scorer
-from cambrian_eval.results import repeats, statistics
+from cambrian_eval.results import repeats, shares, statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked, rules_of, with_basis
 from cambrian_eval.results.cell_notes import cell_notes, images_carried
+from cambrian_eval.results.subsets import words
+from cambrian_eval.running import stopping
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import CHANGED, Cell, Record, Run, is_synthetic
-from cambrian_eval.sample import Result, Sample, Verdict, clusters
+from cambrian_eval.sample import Result, Sample, Stopped, Verdict, clusters
 from cambrian_eval.scorer import Scorer
 from cambrian_eval.scoring.reading import unread
 from cambrian_eval.scoring.reply import Reply
@@ -176,9 +178,11 @@ def responses_of(run: Run, cell: Cell) -> tuple[list[Sample], list[list[Record]]
     """Samples that have a response in every repeat, in dataset order, with the responses of each repeat.
 
     A run may have been resumed with more repeats for other benchmarks, or not to the end: of a cell whose samples all
-    have a response in the first repeats, those repeats are read.
+    have a response in the first repeats, those repeats are read. Of a cell that a rule stopped, only the samples that
+    the rule used are read.
     """
     records, samples, info = run.all_responses(cell), samples_of(run, cell), run.info
+    samples = stopping.used(info, cell, benchmark_of(run, cell.benchmark), samples)
     most, shard = info.get("repeats", 1), info["responses_depend_on"].get("shard")
     mine = samples if most == 1 or shard is None else Shard.parse(shard).of(run.samples(cell.benchmark))
     asked = {s.id for s in mine} & {s.id for s in samples}
@@ -259,7 +263,18 @@ def summarize_cell(
         benchmark, samples, first, scorer, *further, condition=cell.condition, complete=complete, notes=notes
     )
     tokens = _mean_tokens([record for row in repeated for record in row])
-    return replace(made, images=images_carried(repeated[0]), tokens=tokens, synthetic=is_synthetic(about))
+    chosen = about.get("subset")
+    subset = None if chosen is None else words(chosen["name"], about["samples"], chosen["of"])
+    made = replace(
+        made, images=images_carried(repeated[0]), tokens=tokens, synthetic=is_synthetic(about), subset=subset
+    )
+    if (stop := stopping.stop_of(run.info, cell)) is None or made.score is None:
+        return made
+    if len(samples) < stop.samples:  # responses are gone, or a judge has not seen them all
+        return replace(made, interval=None)
+    known = {s.id: row for s, *row in zip(samples, *verdicts, strict=True)}
+    bounds = shares.interval(benchmark, samples_of(run, cell), known, scorer, stop)
+    return replace(made, interval=bounds, stopped=Stopped(stop.rule, stop.of, bool(about["complete"])))
 
 
 def _mean_tokens(records: Sequence[Record]) -> dict[str, float]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cambrian_eval.benchmark import Unit
+from cambrian_eval.errors import UserError
 from cambrian_eval.formula import Formula, Ratio, Weights, strata_of, value
 
 if TYPE_CHECKING:
@@ -27,8 +28,12 @@ RESAMPLES = 1000
 """Bootstrap resamples of every interval."""
 CHUNK = 50
 """Resamples that are drawn at a time; more take memory and no less time."""
+ROUNDS = 5000
+"""Random exchanges of a permutation test."""
 LEVEL = 0.95
 """Proportion of resamples that an interval contains."""
+POWER_FACTOR = 1.959964 + 0.841621
+"""A difference of so many standard errors is detected with 80 % power at the 5 % level, two-sided."""
 
 
 def score(units: Sequence[Unit], formula: Formula) -> float | None:
@@ -196,6 +201,28 @@ def repeat_interval(
     return percentile_interval(between if np.nanvar(between) >= within.var() else within)
 
 
+def variance(*tables: ClusterTable) -> float:
+    """The variance of a metric over clusters; of two tables, that of the second's less the first's.
+
+    A weighted sum of stratum means is linearized; a quotient is resampled.
+    """
+    import numpy as np
+
+    n = tables[0].sums.shape[0]
+    if n < 2:
+        raise UserError("the variance is not known from a single image; use a run with more samples")
+    if any(table.linear is None for table in tables):
+        drawn = Draws(n).metrics(*tables)
+        found = drawn[-1] - drawn[0] if len(drawn) == 2 else drawn[0]
+        return float(np.nanvar(found, ddof=1))
+    total = np.zeros(n)
+    for sign, table in zip((1, -1), reversed(tables), strict=False):
+        counts = table.counts.sum(axis=0)
+        means = table.sums.sum(axis=0) / counts
+        total += sign * ((table.sums - means * table.counts) / counts) @ table.terms[0][0]
+    return float(n / (n - 1) * (total**2).sum())
+
+
 def percentile_interval(values: Array) -> tuple[float, float] | None:
     """The central 95 % of resampled values, NaN left out; None where nothing is left."""
     import numpy as np
@@ -268,7 +295,7 @@ def paired(
         differences = differences[~np.isnan(differences)]
         bounds = percentile_interval(differences)
         spread = float(differences.std(ddof=1)) if differences.size > 1 else 0.0
-        detectable = (1.959964 + 0.841621) * spread if spread > 1e-9 else None
+        detectable = POWER_FACTOR * spread if spread > 1e-9 else None
     wanted = strata_of(formula)
     values_a = [u.value for u in a if u.stratum in wanted]
     values_b = [u.value for u in b if u.stratum in wanted]
@@ -282,7 +309,7 @@ def paired(
         gaps = (right.sums - left.sums).sum(axis=1)
         p_value, test = exchanged([round(float(gap)) for gap in gaps]), "exact"
     else:
-        p_value, test = _permutation(left, right, score_b - score_a, seed), "permutation"
+        p_value, test = two_sided(exchanges(left, right, seed), score_b - score_a), "permutation"
     return Paired(n, score_a, score_b, score_b - score_a, bounds, p_value, test, detectable)
 
 
@@ -307,8 +334,16 @@ def exchanged(gaps: Sequence[int]) -> float:
     return min(1.0, float(chances[: middle - total + 1].sum() + chances[middle + total :].sum()))
 
 
-def _permutation(left: ClusterTable, right: ClusterTable, observed: float, seed: int, rounds: int = 5000) -> float:
-    """Two-sided p-value of a permutation test that swaps the two runs' labels of whole clusters."""
+def two_sided(differences: Array, observed: float) -> float:
+    """The p-value of a difference among those of random exchanges."""
+    import numpy as np
+
+    extreme = int((np.abs(differences) >= abs(observed) - 1e-12).sum())
+    return (extreme + 1) / (len(differences) + 1)
+
+
+def exchanges(left: ClusterTable, right: ClusterTable, seed: int, rounds: int = ROUNDS) -> Array:
+    """The differences of random exchanges of the two runs, image by image."""
     import numpy as np
 
     rng = np.random.default_rng(seed + 1)
@@ -317,18 +352,16 @@ def _permutation(left: ClusterTable, right: ClusterTable, observed: float, seed:
     per_cluster = None
     if weights is not None:
         per_cluster = ((right.sums - left.sums) / left.counts.sum(axis=0) * weights).sum(axis=1)
-    extreme = 0
-    done = 0
-    while done < rounds:
-        size = min(500, rounds - done)
+    found = np.empty(rounds)
+    for start in range(0, rounds, 500):
+        size = min(500, rounds - start)
         signs = (rng.integers(0, 2, (size, n_clusters)) * 2 - 1).astype(np.float64)
         if per_cluster is not None:
             differences = signs @ per_cluster
         else:
             differences = _swapped(right, left, signs) - _swapped(left, right, signs)
-        extreme += int((np.abs(differences) >= abs(observed) - 1e-12).sum())
-        done += size
-    return (extreme + 1) / (rounds + 1)
+        found[start : start + size] = differences
+    return found
 
 
 def _swapped(own: ClusterTable, other: ClusterTable, signs: Array) -> Array:

@@ -82,6 +82,11 @@ def _check_alone(run: Run) -> None:
     """Names become paths, so only known names are accepted from a folder that came from elsewhere."""
     if (writer := run.writer_now()) is not None:
         raise UserError(f"{run.path} is still being written by {writer}; wait until it ends")
+    if stopped := run.info.get("stopped"):
+        raise UserError(
+            f"{run.path}: {', '.join(stopped)} was stopped by a rule ({next(iter(stopped.values()))['rule']}); "
+            "run it to the end without the rule before merging"
+        )
     for benchmark in run.info.get("benchmarks", {}):
         if not is_benchmark(benchmark):
             raise UserError(f"{run.path / 'run.json'} names benchmark {benchmark!r}, which is not installed here")
@@ -101,8 +106,10 @@ def _check_settings(runs: Sequence[Run]) -> None:
         differences += _differences({"repeats": first.get("repeats", 1)}, {"repeats": info.get("repeats", 1)}, set())
         for name in info["benchmarks"].keys() & first["benchmarks"].keys():
             then, now = first["benchmarks"][name], info["benchmarks"][name]
-            parts = ("settings", "max_new_tokens", "samples", "prompts_sha256")
-            differences += [f"{name} {p}: {then[p]!r} and {now[p]!r}" for p in parts if then[p] != now[p]]
+            parts = ("settings", "max_new_tokens", "samples", "prompts_sha256", "subset")
+            differences += [
+                f"{name} {p}: {then.get(p)!r} and {now.get(p)!r}" for p in parts if then.get(p) != now.get(p)
+            ]
             if then["data"]["fingerprint"] != now["data"]["fingerprint"]:
                 differences.append(f"{name} data: {then['data']['fingerprint']} and {now['data']['fingerprint']}")
         if differences:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, get_args, runtime_checkable
 
@@ -24,17 +24,21 @@ from cambrian_eval.model import Model, Observer, Resumable, Spending, honours, r
 from cambrian_eval.running import manifest
 from cambrian_eval.running.cache import ResponseCache, answered
 from cambrian_eval.running.changes import NAMED, Change, OnChange, changed_requests, changed_samples, described
+from cambrian_eval.running.images import check_images, missing_image
 from cambrian_eval.running.mixtures import general, mixture, ways_of
 from cambrian_eval.running.progress import CountsTokens, Progress, stage
 from cambrian_eval.running.progress import plan as tell_plan
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
+from cambrian_eval.running.stopping import Halt, Watch, record_stop
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open
 from cambrian_eval.sample import Request, Result, Sample, request_id, request_key
 
 Score = Callable[[Run, Benchmark, Cell], list[Result]]
 """What scores a finished cell: stores its verdicts and gives its results."""
+Rule = Callable[[Benchmark, Cell, Sequence[Sample]], Watch]
+"""What decides for a cell when it has enough samples."""
 
 
 class Engine(Protocol):
@@ -76,11 +80,12 @@ def execute(
     score: Score,
     save: Callable[[Run, Sequence[Result]], None],
     stop: threading.Event | None = None,
+    rule: Rule | None = None,
 ) -> RunOutcome:
     """Runs a model over the planned cells into the folder `out`; resumes where an earlier call stopped.
 
     `score` is called for every cell whose responses are complete, and `save` for all results at the end, while the
-    run is still locked.
+    run is still locked. With a `rule`, a cell may end before all its samples are requested.
     """
     plan = check(settings)
     settings = replace(settings, conditions=registry.check_conditions(settings.conditions))
@@ -97,10 +102,16 @@ def execute(
         if stop.is_set():
             return RunOutcome(store, (), 0, 0, True)
         stage(progress, f"reading rows: {benchmark.name} ({i} of {len(plan)})")
-        loaded[benchmark.name] = load_samples(benchmark, settings.data, settings.limit)
-        _check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
+        loaded[benchmark.name] = load_samples(benchmark, settings.data, settings.limit, only=settings.only)
+        check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")
+    cells = [
+        (b, Cell(b.name, name), graded_samples(registry.load_condition(name), loaded[b.name].samples, b))
+        for b in plan
+        for name in settings.conditions
+    ]
+    watches = {} if rule is None else {cell: rule(b, cell, samples) for b, cell, samples in cells}
     cache = None if settings.cache is None else ResponseCache(settings.cache)
     known = {"seed": settings.seed, "offline": settings.offline, "rehash": settings.data.rehash, **(options or {})}
     stage(progress, f"loading model {model if isinstance(model, str) else model.name}")
@@ -121,9 +132,8 @@ def execute(
             if (store.path / "run.json").is_file():
                 info = manifest.continued(store.info, info, store.path, settings.on_change)
             tasks = [
-                _CellRun(store, Cell(b.name, condition), b, loaded[b.name].samples, settings, chosen, cache)
-                for b in plan
-                for condition in settings.conditions
+                _CellRun(store, cell, b, loaded[b.name].samples, graded, settings, chosen, cache, watches.get(cell))
+                for b, cell, graded in cells
             ]
             stage(progress, "comparing stored responses")
             changed = _check_stored(store, tasks, loaded, settings, progress, info)
@@ -242,32 +252,6 @@ def check(settings: Settings) -> list[Benchmark]:
     return found
 
 
-def missing_image(benchmark: Benchmark, sample: Sample) -> str | None:
-    """Why a sample cannot be asked with vision, as far as this is known without reading its images."""
-    needed = benchmark.images_needed(sample)
-    if len(sample.images) < needed:
-        return "the sample has no image" if not sample.images else f"{len(sample.images)} of {needed} images"
-    return next((image.problem for image in sample.images if image.problem is not None), None)
-
-
-def _check_images(benchmark: Benchmark, samples: Sequence[Sample], settings: Settings, progress: Progress) -> None:
-    """Refuses to run blind: too many samples without their images end the run before the model is loaded."""
-    asked = [n for n in settings.conditions if registry.load_condition(n).needs_images]
-    if not asked or settings.images_optional:
-        return
-    missing = [(s, reason) for s in samples if (reason := missing_image(benchmark, s)) is not None]
-    if not missing:
-        return
-    first, reason = missing[0]
-    text = (
-        f"{benchmark.name}: {len(missing)} of {len(samples)} samples cannot be asked with vision "
-        f"{', '.join(asked)}; the first, {first.id}: {reason}"
-    )
-    if len(missing) > settings.max_failures * len(samples):
-        raise UserError(f"{text}; add the images, or use --vision off, or raise --max-failures")
-    progress.say(f"warning: {text}")
-
-
 class _CellRun:
     """One benchmark under one condition: pending samples, their requests, and where responses are stored."""
 
@@ -277,16 +261,19 @@ class _CellRun:
         cell: Cell,
         benchmark: Benchmark,
         samples: Sequence[Sample],
+        graded: Sequence[Sample],
         settings: Settings,
         model: Model,
         cache: ResponseCache | None,
+        watch: Watch | None,
     ) -> None:
+        self.watch = watch
         self.cache, self.n_cached = cache, 0
         self.store, self.cell, self.benchmark = store, cell, benchmark
         self.settings, self.model, self.samples = settings, model, samples
         self.condition = registry.load_condition(cell.condition)
         mine = samples if settings.shard is None else settings.shard.of(samples)
-        known = {s.id for s in graded_samples(self.condition, samples, benchmark)}
+        known = {s.id for s in graded}
         self.mine = [s for s in mine if s.id in known]
         self.max_new_tokens = settings.answer_limit(benchmark)
         self.places_images = benchmark.places_images(settings.prompts)
@@ -297,7 +284,10 @@ class _CellRun:
         self.needs_images = self.condition.needs_images and not settings.images_optional and model.max_images != 0
 
     def drive(self, engine: Engine, progress: Progress, heartbeat: Heartbeat, stop: threading.Event) -> bool:
-        """Requests what is pending; True when every sample of the cell (in this run's shard) has its response."""
+        """Requests what is pending; True when every sample of the cell (in this run's shard) has its response.
+
+        With a rule it is also True when the rule has stopped the cell.
+        """
         stored = self.store.all_responses(self.cell)
         done = {i: r.finish == "failed" for i, r in stored.items() if i not in self.stale and not r.outage}
         if self.settings.retry_failed:
@@ -305,7 +295,11 @@ class _CellRun:
         known = {(s.id, n) for s in self.mine for n in range(self.settings.repeats)}
         self.n = sum(i in known for i in done)
         self.n_failed = sum(broken for i, broken in done.items() if i in known)
-        pending = [(s, n) for s in by_image(self.mine) for n in range(self.settings.repeats) if (s.id, n) not in done]
+        order = by_image(self.mine) if self.watch is None else self.watch.order
+        pending = [(s, n) for s in order for n in range(self.settings.repeats) if (s.id, n) not in done]
+        if self.watch is not None and pending and any(self.watch.take(r) for i, r in stored.items() if i in done):
+            pending = []
+        halt = Halt(stop)
         progress.start(self.cell, self.total, self.n)
         heartbeat.start(self.cell, self.n, self.n_failed)
         if pending:
@@ -319,7 +313,9 @@ class _CellRun:
             count = progress.count if isinstance(progress, CountsTokens) else None  # asked once: it is slow
 
             def take(completed: Completed) -> None:
-                self._store(writer.append, completed, *asked.pop(completed.response.id))
+                record = self._store(writer.append, completed, *asked.pop(completed.response.id))
+                if self.watch is not None and self.watch.take(record):
+                    halt.set()
                 broken = completed.response.finish == "failed"
                 if count is not None:
                     count(completed.response)
@@ -332,16 +328,23 @@ class _CellRun:
                     for completed in answered(self.cache, makers):
                         take(completed)
                         self.n_cached += 1
+                        if halt.is_set():
+                            break
                     progress.say(f"{self.cell.stem}: {self.n_cached} of {len(pending)} responses from the cache")
                 jobs = (Job(i, self._preparation(s, n), self.settings.max_pixels) for i, (s, n) in [*asked.items()])
-                for completed in engine.run(self.model, jobs, stop) if asked else ():
+                for completed in engine.run(self.model, jobs, halt) if asked and not halt.is_set() else ():
                     take(completed)
                     if self.cache is not None and completed.request is not None:
                         self.cache.put(completed.request.key, self.model.name, completed.response)
             finally:
                 writer.close()
         heartbeat.finish()
-        return self.n == self.total
+        whole = self.n == self.total and not self.n_outage  # also by requests in flight: then all are used
+        found = None if self.watch is None or whole else self.watch.stop
+        record_stop(self.store, self.cell, None if found is None else asdict(found))
+        if found is not None:
+            progress.say(f"{self.cell.stem}: stopped by {found.rule} after {found.samples:,} of {found.of:,} samples")
+        return self.n == self.total or found is not None
 
     @property
     def total(self) -> int:
@@ -360,16 +363,18 @@ class _CellRun:
     def _prompt(self, sample: Sample) -> str:
         return self.settings.prompt(self.benchmark, sample)
 
-    def _store(self, append: Callable[[Record], None], completed: Completed, sample: Sample, repeat: int) -> None:
+    def _store(self, append: Callable[[Record], None], completed: Completed, sample: Sample, repeat: int) -> Record:
         request, response = completed.request, completed.response
         hashes = () if request is None else tuple(p.sha256 for p in request.images)
         if request is not None and request.images_dropped:
             response = replace(response, notes={**response.notes, "images_dropped": request.images_dropped})
         prompt = self._prompt(sample) if request is None else request.prompt
-        append(Record.of(response, request.key if request else "", prompt, hashes, repeat))
+        record = Record.of(response, request.key if request else "", prompt, hashes, repeat)
+        append(record)
         self.n += 1
         self.n_failed += response.finish == "failed"
         self.n_outage += bool(response.notes.get("outage"))
+        return record
 
     def _preparation(self, sample: Sample, repeat: int) -> Callable[[bool], Request]:
         def prepare(decode: bool) -> Request:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, PromptStyle
-from cambrian_eval.data.rows import DataSpec
+from cambrian_eval.data.rows import DataSpec, Only
 from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Order, Thinking
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import MAX_PIXELS
 from cambrian_eval.models.recipes.templates import Template, prompt
 from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.sharding import Shard
+from cambrian_eval.running.stopping import Until
 from cambrian_eval.running.store import MOST_REPEATS, Run
 from cambrian_eval.sample import Result, Sample
 
@@ -35,6 +36,8 @@ class Settings:
     """The deterministic scorers to apply; the first one's score is shown when a cell ends."""
     limit: int | None = None
     """Only so many samples of each benchmark, pairs kept whole; None = all."""
+    only: Only | None = None
+    """The subset to run; None = all samples."""
     seed: int = 0
     """Random seed of the conditions; part of every request key."""
     max_new_tokens: int | None = None
@@ -73,6 +76,8 @@ class Settings:
     """The part of every benchmark that this run covers; None = all of it."""
     cache: Path | None = None
     """The response cache; None = none."""
+    until: Until | None = None
+    """The rule that stops a benchmark when it has enough samples; None = all samples."""
     offline: bool = False
     """Whether the model must be loaded from caches alone."""
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.running.sharding import Shard
+from cambrian_eval.running.stopping import stop_of
 from cambrian_eval.running.store import Cell, Run, decode
 
 EVERY = 2.0
@@ -98,6 +99,8 @@ class CellStatus:
     failed: int
     total: int
     """Responses of this run when it is complete."""
+    stopped: str | None = None
+    """The rule that stopped it, if one did; its total is then what is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,10 @@ class Watcher:
     def _cell(self, cell: Cell, info: dict[str, Any]) -> CellStatus:
         tally = self._tallies.setdefault(cell, _Tally(self._run.path / "responses" / f"{cell.stem}.jsonl"))
         tally.read()
-        return CellStatus(cell.stem, len(tally.finished), sum(tally.finished.values()), self._total(cell, info))
+        done = len(tally.finished)
+        stop = stop_of(info, cell)
+        total = self._total(cell, info) if stop is None else done
+        return CellStatus(cell.stem, done, sum(tally.finished.values()), total, None if stop is None else stop.rule)
 
     def _total(self, cell: Cell, info: dict[str, Any]) -> int:
         repeats = 1  # as many as the start with the most of them has asked of this cell

@@ -603,6 +603,12 @@ class _Data(msgspec.Struct):
     fingerprint: str
 
 
+class _Subset(msgspec.Struct):
+    name: str
+    of: int
+    sha256: str
+
+
 class _BenchmarkInfo(msgspec.Struct):
     samples: int
     complete: bool
@@ -610,6 +616,7 @@ class _BenchmarkInfo(msgspec.Struct):
     warnings: list[str]
     data: _Data
     max_new_tokens: int | None = None
+    subset: _Subset | None = None
 
 
 class _ModelInfo(msgspec.Struct):
@@ -625,6 +632,19 @@ class _Pass(msgspec.Struct):
     conditions: list[str] = []
 
 
+class _Stop(msgspec.Struct):
+    """Where a rule stopped a cell; see `stopping.Stop`."""
+
+    rule: str
+    scorer: str
+    seed: int
+    blocks: Annotated[int, msgspec.Meta(ge=1)]
+    samples: int
+    of: int
+    half_width: float | None
+    found: str
+
+
 class _RunFile(msgspec.Struct):
     """What every reader of run.json relies on; the other keys are information."""
 
@@ -635,6 +655,7 @@ class _RunFile(msgspec.Struct):
     scorers: list[str]
     benchmarks: dict[str, _BenchmarkInfo]
     passes: list[_Pass]
+    stopped: dict[str, _Stop] = {}
     repeats: Annotated[int, msgspec.Meta(ge=1, le=MOST_REPEATS)] = 1
 
 

@@ -197,6 +197,8 @@ def _of_sentence(
         return _single(folded, found[0], numerals.find(folded))
     if not found:
         return None
+    if (clause := _own_clause(piece, asked)) != piece:
+        return _of_sentence(clause, asked, bold, last=last, own=own)
     counted = _counted(folded, found, asked)
     if len({n.value for n in counted}) > 1 and " and " in folded[counted[0].end : counted[-1].start]:
         raise _Several  # "1 car in front and 2 cars on the left"
@@ -213,6 +215,20 @@ def _of_sentence(
     return _single(folded, (behind or found)[0], found)
 
 
+def _own_clause(piece: str, asked: _Asked) -> str:
+    """The clause about what is asked, where each clause says what something is: "red is 14 and blue is 20"."""
+    clauses = [clause for clause in _CLAUSES.split(piece) if clause]
+    if len(clauses) < 2 or not all(_IS_A_NUMBER.search(fold(clause)) for clause in clauses):
+        return piece
+    shares = [wording.echoes(clause, asked.words) for clause in clauses]
+    best = max(shares)
+    return clauses[shares.index(best)] if shares.count(best) == 1 else piece
+
+
+_CLAUSES = pattern(r"\s*[,;]?\s+(?:and|but|while|whereas)\s+|[;]\s+", re.IGNORECASE)
+_IS_A_NUMBER = pattern(
+    r"\b(?:is|was|are|were|has|have|had)\s+(?:(?:about|around|approximately|exactly|at)\s+)?[$€£]?\d"
+)
 _IS = pattern(r"\b(?:is|was|equals|costs)\s+(?:(?:about|around|approximately|exactly)\s+)?[$€£]?$", re.IGNORECASE)
 _SO = pattern(r"[,;]\s+(?:and\s+)?(?:so|therefore|thus|hence)\s", re.IGNORECASE)
 

@@ -260,8 +260,8 @@ _DENIES = pattern(r"\b(?:not|never|no|none|nor|neither|cannot|without)\b|n't\b",
 
 
 def denies(sentence: str) -> bool:
-    """Whether a sentence holds a negation."""
-    return _DENIES.search(sentence) is not None
+    """Whether a sentence holds a negation; "not only ... but also" is none."""
+    return _DENIES.search(_NOT_ONLY.sub(" ", sentence)) is not None
 
 
 # --- questions -------------------------------------------------------------------------------------------------

@@ -118,7 +118,7 @@ def _detail(named: NamedRun, r: Result) -> tuple[str, ...]:
         str(r.n_failed),
         str(r.n_unparsed),
         str(r.n_undecided),
-        "yes" if r.complete else "no",
+        "yes" if r.complete else "no" if r.stopped is None else "no, stopped by rule",
         "; ".join(r.remarks),
     )
 

@@ -149,6 +149,25 @@ def test_lmms_eval_counts_rows_and_keeps_its_metrics(tmp_path: Path) -> None:
     assert explained["a"] == pytest.approx(200 / 3) and explained["difference"] == pytest.approx(0)
 
 
+def test_lmms_eval_has_what_the_model_said_beside_what_a_filter_left(tmp_path: Path) -> None:
+    """Its newest form: one response is no list; `resps` is there where a filter changed it, a list for each repeat."""
+    data = o.root(tmp_path / "data", scienceqa=o.SCIENCE)
+    shapes: list[dict[str, Any]] = [
+        {"resps": ["B. Denver"], "filtered_resps": "B"},
+        {"resps": "<think>Toads are no birds.</think>B", "filtered_resps": "B"},
+        {"filtered_resps": "A"},
+    ]
+    more = {"token_counts": [None], "input_media": [], "exact_match": 1.0}
+    lines = [{"doc_id": i, "target": "AB"[o.SCIENCE[i]["answer"]], **shape, **more} for i, shape in enumerate(shapes)]
+    log = o.lines(tmp_path / "1_samples_scienceqa_img.jsonl", lines)
+    assert scores(imported(log, "scienceqa", data, tmp_path / "run")) == [100.0]
+    run = open_run(tmp_path / "run")
+    texts = [run.responses(Cell("scienceqa", "on"))[str(i)].text for i in range(3)]
+    assert texts == ["B. Denver", "<think>Toads are no birds.</think>B", "A"]
+    beside = [json.loads(x)["verdict"] for x in (tmp_path / "run/imports/scienceqa.on.jsonl").read_text().splitlines()]
+    assert beside == [{"filtered_resps": "B", "exact_match": 1.0}] * 2 + [{"exact_match": 1.0}]
+
+
 def test_llava_scienceqa_has_problem_numbers_and_questions_without_an_image(tmp_path: Path) -> None:
     """Problem "1" is no row 1; the two capitals are told apart by the order of their options."""
     data = o.root(tmp_path / "data", scienceqa=o.SCIENCE)
@@ -176,6 +195,30 @@ def test_llava_scienceqa_has_problem_numbers_and_questions_without_an_image(tmp_
     stored = open_run(tmp_path / "run").responses(Cell("scienceqa", "on"))
     assert [stored[str(i)].text for i in range(3)] == ["A", "B", "A"] and scores(found) == [66.6667]
     assert [f["kind"] for f in found["findings"]["scienceqa"]] == ["no image"]
+
+
+def test_of_two_hints_in_a_prompt_the_longer_one_tells(tmp_path: Path) -> None:
+    """The longer hint begins with the shorter one; two samples have each."""
+    short, long = "Two magnets are shown.", "Two magnets are shown. Hint: opposite poles attract."
+    rows = [
+        {"question": "Do they attract?", "choices": ["yes", "no"], "answer": 1, "hint": hint}
+        for hint in (short, short, long, long)
+    ]
+    data = o.root(tmp_path / "data", scienceqa=rows)
+    listed = [
+        {
+            "question_id": f"{10 + i}",
+            "ground_truth": "B",
+            "question": f"<image>\n{o.science_prompt(rows[i])}",
+            "pred": text,
+        }
+        for i, text in ((2, "A"), (3, "A"), (0, "B"), (1, "B"))
+    ]
+    log = o.whole(tmp_path / "m_output.jsonl", {"correct": listed[:2], "incorrect": listed[2:]})
+    found = imported(log, "scienceqa", data, tmp_path / "run")
+    stored = open_run(tmp_path / "run").responses(Cell("scienceqa", "on"))
+    assert [stored[str(i)].text for i in range(4)] == ["B", "B", "A", "A"] and scores(found) == [50.0]
+    assert found["findings"]["scienceqa"] == []
 
 
 def test_textvqa_of_llava_names_images(tmp_path: Path) -> None:
@@ -323,6 +366,33 @@ def test_a_row_that_could_be_several_samples_is_left_out(tmp_path: Path) -> None
     assert [f["kind"] for f in found["findings"]["gqa"]] == ["ambiguous"] and found["samples"] == 1
 
 
+def test_rows_of_another_split_are_no_part_and_rows_that_agree_come_first(tmp_path: Path) -> None:
+    """The row of "dev" has the text of sample 0; the row with answer D contradicts sample 1, which a later row has."""
+    rows = [
+        {
+            "id": f"validation_Art_{i}", "question": question, "question_type": "multiple-choice", "answer": "A",
+            "options": "['red', 'blue', 'green', 'white']",
+        }
+        for i, question in enumerate(("Which color?", "Which paint?"))
+    ]  # fmt: skip
+    data = o.root(tmp_path / "data", mmmu=rows)
+    options = ["red", "blue", "green", "white"]
+    table = [
+        [1, "Which color?", *options, "A", "dev", "B"],
+        [2, "Which color?", *options, "A", "validation", "A"],
+        [3, "Which paint?", *options, "D", "validation", "D"],
+        [4, "Which paint?", *options, "A", "validation", "B"],
+    ]
+    log = o.spreadsheet(
+        tmp_path / "m_MMMU_DEV_VAL.xlsx", ["index", "question", *"ABCD", "answer", "split", "prediction"], table
+    )
+    found = imported(log, "mmmu", data, tmp_path / "run")
+    stored = open_run(tmp_path / "run").responses(Cell("mmmu", "on"))
+    assert [stored[row["id"]].text for row in rows] == ["A", "B"] and scores(found) == [50.0]
+    kinds = [(f["kind"], f["place"].split()[-1]) for f in found["findings"]["mmmu"]]
+    assert kinds == [("other split", "2"), ("duplicate", "4")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "word"),
     [
@@ -371,3 +441,23 @@ def test_an_imported_run_is_verified(tmp_path: Path) -> None:
     assert not [note for r in found["results"] for note in r["notes"] if "requests" in note or "no image" in note]
     done = call("verify", tmp_path / "run")
     assert done.returncode == 0 and "16 verdicts" in done.stdout, done.stdout
+
+
+def test_a_letter_in_brackets_is_the_same_answer(tmp_path: Path) -> None:
+    """lmms-eval keeps CV-Bench's "(B)" as it is in the dataset."""
+    row = {"idx": 0, "type": "3D", "task": "Depth", "choices": ["lamp", "chair"], "answer": "(B)", "source": "Omni3D"}
+    data = o.root(
+        tmp_path / "data", cvbench_3d=[{**row, "question": "Closer?", "prompt": "Closer?\n(A) lamp\n(B) chair"}]
+    )
+    line = {"doc_id": 0, "target": "(B)", "filtered_resps": "B", "input": "Only A, B.\nCloser?\n(A) lamp\n(B) chair"}
+    found = imported(o.lines(tmp_path / "1_samples_cv_bench_3d.jsonl", [line]), "cvbench_3d", data, tmp_path / "run")
+    assert found["findings"]["cvbench_3d"] == [] and scores(found) == [100.0]
+
+
+def test_an_option_that_looks_like_a_letter_in_brackets_is_a_text(tmp_path: Path) -> None:
+    types = {"question_type": "multi_choice", "answer_type": "text", "precision": None, "query": "q"}
+    row = {"pid": "1", "question": "Which part?", "choices": ["(b)", "(a)"], "answer": "(b)", **types}
+    data = o.root(tmp_path / "data", mathvista=[row])
+    log = o.whole(tmp_path / "output_m.json", {"1": {**row, "response": "A"}})
+    found = imported(log, "mathvista", data, tmp_path / "run")
+    assert found["findings"]["mathvista"] == [] and scores(found) == [100.0]

@@ -102,3 +102,17 @@ def test_any_text_is_a_finite_number_or_none(text: str) -> None:
 def test_the_number_a_response_ends_up_with(text: str, value: float | None) -> None:
     number = read(Reply(text)).value
     assert (number.value if number else None) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("The red bar is 14 and the blue bar is 20.", 20),
+        ("The red bar is 20, while the blue bar is 14.", 14),
+        ("The blue bar is 14; the red bar is 20.", 14),
+        ("The blue bar is about 14 but the red bar is about 20.", 14),
+    ],
+)
+def test_of_two_statements_the_one_about_what_is_asked(text: str, value: float) -> None:
+    number = read(Reply(text), "What is the value of the blue bar?").value
+    assert number is not None and number.value == value

@@ -70,6 +70,14 @@ def test_yes_and_no(text: str, said: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [("Not only a bus but also a tram is there.", "Yes"), ("There is not a bus but a tram.", "No")],
+)
+def test_not_only_is_no_denial(text: str, said: str) -> None:
+    assert yes_no.read(Reply(text), "Is there a bus in the image?").value == said
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         ("3", 3),

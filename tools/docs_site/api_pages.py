@@ -67,6 +67,7 @@ GROUPS = (
             "cambrian_eval.imports.log",
             "cambrian_eval.running.merging",
             "cambrian_eval.running.sharding",
+            "cambrian_eval.running.stopping",
             "cambrian_eval.engines.local",
             "cambrian_eval.engines.ray",
         ),
@@ -129,9 +130,13 @@ GROUPS = (
         "Means, intervals, paired differences, averages by category, and the paper's own numbers.",
         (
             "cambrian_eval.results.statistics",
+            "cambrian_eval.results.sequences",
+            "cambrian_eval.results.power",
             "cambrian_eval.results.averages",
             "cambrian_eval.results.comparison",
             "cambrian_eval.results.published_scores",
+            "cambrian_eval.results.bias.study",
+            "cambrian_eval.results.bias.measure",
         ),
     ),
     Group(

@@ -37,6 +37,7 @@ class VlmEvalKit(Format):
                 gold=texts_of(row.get("answer")),
                 image=text_of(image) or None,
                 category=text_of(row.get("category")) or None,
+                split=text_of(row.get("split")) or None,
                 verdict=chosen(row, VERDICTS),
             )
 
