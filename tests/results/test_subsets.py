@@ -112,7 +112,7 @@ def test_only_the_samples_of_a_subset_are_run(whole: Path, tmp_path: Path) -> No
     assert "subset few: 3 of 12 rows" in done.stdout
     assert call("verify", tmp_path / "run").returncode == 0
     resumed = call(*words, "--out", tmp_path / "run")
-    assert resumed.returncode == 2 and "ai2d subset: few there, all samples now" in resumed.stderr
+    assert resumed.returncode == 2 and "ai2d subset: few -> all samples" in resumed.stderr
     other = subsets.write(Subset("few", {"ai2d": ("no such",)}, {"ai2d": 12}, {}), tmp_path / "other.json")
     absent = call(*words, "--subset", other, "--out", tmp_path / "other")
     assert absent.returncode == 2 and "1 of 1 samples of subset few are not in the data" in absent.stderr
