@@ -1,7 +1,7 @@
 """Text from outside made safe for the place it goes to: a terminal, a name, a cell of a CSV file.
 
 Models, datasets and runs of other people hold any text. These are the only three rules, one function each; LaTeX has
-its own in `reports.tables.latex_text`, HTML is escaped by Jinja.
+its own in `reports.latex.latex_text`, HTML is escaped by Jinja.
 """
 
 from __future__ import annotations

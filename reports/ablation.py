@@ -1,7 +1,7 @@
 """Scores by vision condition and by chance: the numbers of the paper's Figure 3 (left), and their result in sentences.
 
-From runs: one model gives its scores with 95 % intervals and paired tests; several give means and one standard
-deviation over models. From shipped data: the published figure. All values are on a common 0 to 100 axis (MME
+From runs: each model gives its scores with 95 % intervals and paired tests; on request several give means and one
+standard deviation over models. From shipped data: the published figure. All values are on a common 0 to 100 axis (MME
 divided by 20). `on` and `off` are compared; every further condition is shown beside them. Drawing is left to `figures`.
 """
 
@@ -63,6 +63,8 @@ class Row:
     """By condition: on, off, and every further one that was run."""
     chance: float | None
     tests: tuple[Paired, ...] = ()
+    models: int = 1
+    """How many models its scores are the mean of."""
 
     @property
     def gap(self) -> float:
@@ -110,10 +112,40 @@ def published() -> Ablation:
 
 
 def from_runs(runs: Sequence[Scored], scorer: str, source: str) -> Ablation:
-    """The ablation of one run, or over several; every run counts where it has a benchmark both on and off."""
+    """The ablation of one run, or the means over several.
+
+    A benchmark's mean is over the models that have it both on and off, and is the same models under every condition
+    and for chance: a condition that some of them lack is left out, with a note.
+    """
+    return _ablation(runs, scorer, source, _tests(runs, scorer))
+
+
+def series(runs: Sequence[Scored], scorer: str, source: str) -> tuple[Ablation, ...]:
+    """One ablation for each model that has any; paired tests are corrected over all of them together."""
+    found = []
+    for named, tests in zip(runs, _by_model(runs, _tests(runs, scorer)), strict=True):
+        try:
+            found.append(_ablation([named], scorer, source, tests))
+        except UserError:
+            continue
+    if not found:
+        raise UserError(_absent(runs, scorer))
+    return tuple(found)
+
+
+def _by_model(runs: Sequence[Scored], tests: dict[str, list[Paired]]) -> list[dict[str, list[Paired]]]:
+    """The tests of each model alone."""
+    return [{name: [t for t in of if t.model == named.name] for name, of in tests.items()} for named in runs]
+
+
+def _absent(runs: Sequence[Scored], scorer: str) -> str:
+    where = ", ".join(n.name for n in runs)
+    return f"{where}: no benchmark has {scorer!r} scores with vision both on and off; run with --vision on,off"
+
+
+def _ablation(runs: Sequence[Scored], scorer: str, source: str, paired: dict[str, list[Paired]]) -> Ablation:
     names = in_order(r.benchmark for named in runs for r in named.results if r.scorer == scorer)
     conditions = conditions_in_order(c for named in runs for c in named.conditions)
-    paired = _tests(runs, scorer)
     rows, notes = [], []
     for name in names:
         having = [n for n in runs if all(_score(n, name, c, scorer) is not None for c in (ON, OFF))]
@@ -123,17 +155,20 @@ def from_runs(runs: Sequence[Scored], scorer: str, source: str) -> Ablation:
             notes.append(f"{entry(name).short}: {len(having)} of {len(runs)} models have it with vision on and off")
         scores = {}
         for condition in conditions:
-            estimate = _estimate(having, name, condition, scorer)
+            known = sum(_score(n, name, condition, scorer) is not None for n in having)
+            if 0 < known < len(having):
+                notes.append(
+                    f"{entry(name).short}, {condition}: left out; only {known} of the {len(having)} models have it"
+                )
+            estimate = _estimate(having, name, condition, scorer) if known == len(having) else None
             if estimate is not None:
                 scores[condition] = estimate
         chances = [r.chance for n in having if (r := n.result(name, ON, scorer)) and r.chance is not None]
-        chance = sum(chances) / len(chances) / entry(name).divisor if chances else None
-        rows.append(Row(name, scores, chance, tuple(paired.get(name, ()))))
+        # The chance of some of the models is not that of all.
+        chance = sum(chances) / len(chances) / entry(name).divisor if len(chances) == len(having) else None
+        rows.append(Row(name, scores, chance, tuple(paired.get(name, ())), len(having)))
     if not rows:
-        where = ", ".join(n.name for n in runs)
-        raise UserError(
-            f"{where}: no benchmark has {scorer!r} scores with vision both on and off; run with --vision on,off"
-        )
+        raise UserError(_absent(runs, scorer))
     bars = "95 % intervals" if len(runs) == 1 else f"one standard deviation over {len(runs)} models"
     return Ablation(_sorted(rows), tuple(n.name for n in runs), bars, source, tuple(notes))
 

@@ -46,6 +46,8 @@ class Correlations:
     """95 % interval over models; None where it was not computed or only the matrix is known."""
     high: Array | None = None
     notes: tuple[str, ...] = ()
+    lower: bool = False
+    """Whether a figure shows every pair once, without the diagonal."""
 
     def mean_with_others(self) -> dict[str, float]:
         """Each benchmark's mean correlation with all others."""

@@ -45,9 +45,13 @@ def place(
     points: Sequence[tuple[float, float]],
     names: Sequence[str],
     radii: Sequence[float],
+    others: Sequence[tuple[float, float]] = (),
     **style: Any,
 ) -> list[Text]:
-    """Writes a name beside every point; `radii` are those of the markers, in points. Axis limits must be final."""
+    """Writes a name beside every point; `radii` are those of the markers, in points. Axis limits must be final.
+
+    `others` are markers without a name: labels keep off them, and are nearer to their own marker.
+    """
     figure = axes.get_figure(root=True)
     if figure is None:
         raise ValueError("labels need axes that are part of a figure")
@@ -65,6 +69,9 @@ def place(
         sizes.append((extent.width + 2 * GAP * pixels, extent.height + GAP * pixels))
     reach = [r * pixels for r in radii]
     markers = [Box(x - r, y - r, x + r, y + r) for (x, y), r in zip(centers, reach, strict=True)]
+    spare = max(reach, default=0.0)
+    for x, y in (map(float, axes.transData.transform(p)) for p in others):
+        markers.append(Box(x - spare, y - spare, x + spare, y + spare))
     placed: dict[int, Box] = {}
     for i in sorted(range(len(points)), key=lambda i: (-_crowd(centers, i), names[i])):
         placed[i] = _free(centers[i], reach[i], sizes[i], frame, list(placed.values()), markers, i, pixels)
@@ -111,6 +118,8 @@ def _free(
                 continue
             covered = sum(box.overlap(marker) for marker in markers) / (width * height)
             cost = ring * 3.0 * pixels + 120.0 * pixels * covered
+            if any(_distance(box, m) <= _distance(box, markers[me]) for i, m in enumerate(markers) if i != me):
+                cost += 40.0 * pixels  # a reader would take it for the name of the nearer marker
             if best is None or cost < best[0]:
                 best = cost, box
     if best is not None:
@@ -126,6 +135,12 @@ def _free(
             x, y = frame.x0 + width / 2, y - height
 
 
+def _distance(box: Box, marker: Box) -> float:
+    """From the edge of a box to the center of a marker."""
+    x, y = (marker.x0 + marker.x1) / 2, (marker.y0 + marker.y1) / 2
+    return math.hypot(max(box.x0 - x, x - box.x1, 0.0), max(box.y0 - y, y - box.y1, 0.0))
+
+
 def _lead(axes: Axes, center: tuple[float, ...], radius: float, box: Box, inverse: Any, pixels: float) -> None:
     """A thin line from a point to a label that had to move away."""
     x = min(max(center[0], box.x0), box.x1)
@@ -133,4 +148,6 @@ def _lead(axes: Axes, center: tuple[float, ...], radius: float, box: Box, invers
     if math.hypot(x - center[0], y - center[1]) - radius < 6.0 * pixels:
         return
     ends = inverse.transform([center, (x, y)])
-    axes.plot(ends[:, 0], ends[:, 1], color="#777777", linewidth=0.5, zorder=1.5, scalex=False, scaley=False)
+    axes.plot(
+        ends[:, 0], ends[:, 1], color="#777777", linewidth=0.5, zorder=1.5, scalex=False, scaley=False, gid="lead"
+    )

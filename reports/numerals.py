@@ -14,10 +14,10 @@ SMALLEST = 7.0
 """Points; smaller text is not printed."""
 
 
-def signed(value: float, theme: Theme, digits: int = 2) -> str:
-    """A number with a true minus sign in every font, and no minus before zero."""
-    text = typeset(number(value, digits), theme)
-    return text.replace("-", "$-$")
+def signed(value: float, theme: Theme, digits: int = 2, plus: bool = False) -> str:
+    """A number with a true minus sign in every font, no minus before zero, and on request a plus sign."""
+    minus = "$-$" if theme.computer_modern else "\N{MINUS SIGN}"
+    return typeset(number(value, digits, plus=plus), theme).replace("-", minus)
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,20 @@ class MatrixLayout:
     """Width in inches."""
     numbers: bool
 
+    def notes(self, theme: Theme) -> tuple[str, ...]:
+        """A warning where the names need more than the width that was asked for."""
+        if self.size <= theme.page:
+            return ()
+        return (
+            f"warning: the figure is {number(self.size)} inches wide, more than {number(theme.page, 2)}: its names "
+            "would overlap; choose some with --benchmarks",
+        )
+
 
 def matrix_layout(theme: Theme, count: int) -> MatrixLayout:
     """The width of the theme, unless the names of the rows need more; numbers where 7 points fit."""
     cells = 0.72  # the share of the width that the cells have beside names and color bar
-    size = max(theme.page * 0.98, count * theme.size * 1.2 / 72 / cells)
+    size = max(theme.part(0.98), count * theme.size * 1.2 / 72 / cells)
     return MatrixLayout(size, size * cells / count * 72 >= 2.6 * small(theme))
 
 

@@ -41,11 +41,29 @@ HATCHES = {"General": "", "Knowledge": "///", "OCR & Chart": "...", "Vision-Cent
 
 SERIES = ("#27496d", "#e8a838", "#1d9a78", "#b5533c", "#86a5d9", "#7d2150", "#6b6b6b", "#c9b458")
 """Colors of models, in order; neighbors differ in lightness."""
+SHAPES = "osD^v"
+"""Markers of models, in order; their number has no common divisor with that of colors, so that no pair returns soon."""
 
 CHANCE = "#000000"
 """Color of the score of random guessing."""
 _DARK = {"Knowledge": "#8a5a00", "OCR & Chart": "#0f6b52", OTHER: "#555555"}
 """Text needs more contrast than a filled area: darker shades of the light category colors."""
+
+
+def tint(color: str, share: float = 0.38) -> str:
+    """A light version of a color: this share of it on white."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = (1 - share * (1 - c) for c in to_rgb(color))
+    return to_hex((red, green, blue))
+
+
+def shade(color: str, share: float = 0.6) -> str:
+    """A dark version of a color, to be read as text on white."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = (share * c for c in to_rgb(color))
+    return to_hex((red, green, blue))
 
 
 def color_of(category: str) -> str:
@@ -78,11 +96,24 @@ class Theme:
     grid: bool
     dpi: int
     settings: Mapping[str, Any] = field(default_factory=dict)
+    asked: bool = False
+    """Whether the width was asked for by a name or in inches: then every figure has exactly this width."""
+    live_text: bool = False
+    """Whether SVG files keep text as text, instead of outlines."""
+
+    @property
+    def computer_modern(self) -> bool:
+        """Whether text is set in Computer Modern, whose fonts have their own codes."""
+        return self.families[0] == "cmr10"
 
     @property
     def narrow(self) -> bool:
         """Whether a figure has to fit into one column of text."""
         return self.page / self.size < 0.6
+
+    def part(self, share: float) -> float:
+        """The width of a figure that does not need the whole page: a share of it, unless a width was asked for."""
+        return self.page if self.narrow or self.asked else self.page * share
 
     def height(self, share: float) -> float:
         """A height in inches: a share of the width, but never less than eighteen lines of text."""
@@ -106,14 +137,51 @@ THEMES = {
 }
 
 
-def theme_named(name: str, width: str = "page") -> Theme:
-    """A theme by name, at the width of the page or of a column."""
-    if width not in ("page", "column"):
-        raise unknown("width", width, ("page", "column"))
+VENUES = {
+    "neurips": 5.5,
+    "icml": 3.25,
+    "icml-page": 6.75,
+    "cvpr": 3.28,
+    "cvpr-page": 6.875,
+    "acl": 3.03,
+    "acl-page": 6.3,
+}
+"""Widths of the text in inches, of one column where a venue has two; `-page` is that of both."""
+WIDTHS = ("page", "column", *VENUES)
+NARROWEST, WIDEST = 2.5, 20.0
+"""Inches that a width may have."""
+_INCHES = re.compile(r"(\d+(?:\.\d+)?)\s*(?:in|inch|inches|\")?", re.ASCII)
+
+
+def inches(width: str) -> float:
+    """The width of a venue, or one written as `5.5in`."""
+    name = width.strip().lower()
+    if name in VENUES:
+        return VENUES[name]
+    found = _INCHES.fullmatch(name)
+    if found is None:
+        raise unknown("width", width, (*WIDTHS, "5.5in"))
+    if not NARROWEST <= float(found[1]) <= WIDEST:
+        raise UserError(f"--width {width}: give between {NARROWEST:g} and {WIDEST:g} inches")
+    return float(found[1])
+
+
+def theme_named(name: str, width: str = "page", live_text: bool = False) -> Theme:
+    """A theme by name, at the width of its page or column, of a venue, or in inches."""
     if name not in THEMES:
         raise unknown("style", name, THEMES)
     theme = THEMES[name]
-    return theme if width == "page" else replace(theme, page=theme.column)
+    chosen = width.strip().lower()
+    page = theme.page if chosen == "page" else theme.column if chosen == "column" else inches(width)
+    theme = replace(theme, page=page, asked=chosen != "page")
+    if not live_text:
+        return theme
+    if not theme.computer_modern:
+        return replace(theme, live_text=True)
+    # The codes of Computer Modern are not those of Unicode: as text, its signs would be wrong where it is installed.
+    return replace(
+        theme, live_text=True, families=("STIXGeneral", "DejaVu Serif"), settings={"mathtext.fontset": "stix"}
+    )
 
 
 def formats_named(text: str) -> tuple[str, ...]:
@@ -149,7 +217,7 @@ def typeset(text: str, theme: Theme) -> str:
 
     Control characters become blanks.
     """
-    table = {"$": "\\$", **(_CM_LOOKALIKES if theme.name == "paper" else {})}
+    table = {"$": "\\$", **(_CM_LOOKALIKES if theme.computer_modern else {})}
     return "".join(table.get(c, c if c.isprintable() else " ") for c in text)
 
 
@@ -177,12 +245,13 @@ def styled(theme: Theme) -> Iterator[None]:
         "grid.color": "#dddddd",
         "grid.linewidth": theme.line * 0.6,
         "legend.frameon": False,
-        # The minus sign of tick labels comes from the math font, which every family has.
-        "axes.formatter.use_mathtext": True,
+        # Computer Modern has its minus sign in the math font alone.
+        "axes.formatter.use_mathtext": theme.computer_modern,
         "axes.unicode_minus": True,
         "pdf.fonttype": 42,  # whole TrueType fonts embedded: editable, accepted by publishers
         "ps.fonttype": 42,
-        "svg.fonttype": "path",  # looks the same where the fonts are not installed
+        # Outlines look the same where the fonts are not installed; text can be searched and edited.
+        "svg.fonttype": "none" if theme.live_text else "path",
         "svg.hashsalt": "cambrian-eval",
         "savefig.dpi": theme.dpi,
         "figure.dpi": theme.dpi,
@@ -204,6 +273,16 @@ def figure(width: float, height: float, **grid: Any) -> tuple[Figure, Any]:
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(made)
     return made, made.subplots(**grid)
+
+
+def legend_above(fig: Figure, handles: Sequence[Any], theme: Theme) -> None:
+    """A legend above the figure, in as many columns as its longest entry leaves room for."""
+    longest = max(len(str(h.get_label()).replace("$", "").replace("\\", "")) for h in handles)
+    columns = int(theme.page * 72 / (theme.size * 0.9 * (0.5 * longest + 4)))
+    columns = max(1, min(len(handles), columns))
+    # Rows of equal length: five entries in four columns would leave one alone.
+    columns = -(-len(handles) // -(-len(handles) // columns))
+    fig.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.2, handlelength=1.6)
 
 
 def panels(theme: Theme, count: int, height: float) -> tuple[Figure, list[Any]]:

@@ -7,69 +7,24 @@ formats. The numbers come from a `ScoreTable`; averages from `category_means`.
 from __future__ import annotations
 
 import html
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cambrian_eval.errors import UserError, one_line, unknown
-from cambrian_eval.numbers import number as written
 from cambrian_eval.numbers import rounded
 from cambrian_eval.results.averages import OVERALL
 from cambrian_eval.safe_text import csv_text
 
 from .catalogue import canonical, categories_of, entry
 from .category_means import COLUMNS, by_category, ranks
+from .cells import AVERAGES, Cell, Column, headings, number
+from .cells import Layout as Layout
+from .latex import latex
 from .scores import ScoreTable
 
 FORMATS = ("markdown", "latex", "csv", "html")
 ITALICS = "your runs are in italics"
 """The note of a table that has your runs beside others."""
-AVERAGES = {
-    "avg_general": "General",
-    "avg_knowledge": "Knowledge",
-    "avg_ocr": "OCR & Chart",
-    "avg_vision": "Vision-Centric",
-    "avg": OVERALL,
-}
-"""Names of average columns in `--columns`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of numbers."""
-
-    name: str
-    """A benchmark, one of AVERAGES, or `visual_tokens`."""
-    head: str
-    category: str
-    """The heading above it; empty for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One number as printed."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    bold: bool = False
-    partial: bool = False
-    digits: int = 1
-    most: float = 100.0
-    """The largest value there is."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A table ready to be written in any format."""
-
-    columns: tuple[Column, ...]
-    groups: tuple[tuple[str, tuple[str, ...]], ...]
-    """Group heading and its models."""
-    cells: dict[tuple[str, str], Cell]
-    own: frozenset[str]
-    notes: tuple[str, ...]
-    intervals: bool = False
 
 
 def columns_named(text: str | None, table: ScoreTable) -> list[str]:
@@ -173,36 +128,10 @@ def rank_layout(table: ScoreTable) -> Layout:
 
 def write(made: Layout, kind: str) -> str:
     """The table in one format, ending in a newline."""
-    writers = {"markdown": _markdown, "latex": _latex, "csv": _csv, "html": _html}
+    writers = {"markdown": _markdown, "latex": latex, "csv": _csv, "html": _html}
     if kind not in writers:
         raise unknown("table format", kind, FORMATS)
     return writers[kind](made)
-
-
-def number(cell: Cell, intervals: bool, dash: str = "–", plus_minus: str = "±") -> str:
-    """A cell as text: `1,547.1`, `73.1`, on request with half the interval's width, or both sides of it where half the
-    width would pass 0 or the largest value.
-    """
-    if cell.value is None:
-        return dash
-    text = f"{rounded(cell.value, cell.digits):,.{cell.digits}f}" + ("*" if cell.partial else "")
-    if intervals and cell.low is not None and cell.high is not None:
-        half = (cell.high - cell.low) / 2
-        if cell.value - half < 0 or cell.value + half > cell.most:
-            return f"{text} +{written(cell.high - cell.value)}/-{written(cell.value - cell.low)}"
-        text += f" {plus_minus}{written(half)}"
-    return text
-
-
-def _headings(made: Layout) -> list[tuple[str, int]]:
-    """Category headings with the number of columns each spans."""
-    spans: list[tuple[str, int]] = []
-    for column in made.columns:
-        if spans and spans[-1][0] == column.category:
-            spans[-1] = column.category, spans[-1][1] + 1
-        else:
-            spans.append((column.category, 1))
-    return spans
 
 
 def _several(made: Layout) -> bool:
@@ -236,77 +165,6 @@ def _markdown(made: Layout) -> str:
     return "\n".join(line.rstrip() if not line.startswith("|") else line for line in lines) + "\n"
 
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "–": "--",
-    "—": "---",
-    "±": r"$\pm$",
-    '"': "''",
-    "·": r"$\cdot$",
-    "×": r"$\times$",
-    "’": "'",
-    "“": "``",
-    "”": "''",
-}
-
-
-def latex_text(text: str) -> str:
-    """Any text as LaTeX that compiles without packages: accents are removed, other scripts become `?`."""
-    parts = []
-    for character in " ".join(text.split()):
-        if character in _LATEX:
-            parts.append(_LATEX[character])
-        elif " " <= character <= "~":
-            parts.append(character)
-        else:
-            plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-            parts.append("".join(_LATEX.get(c, c) for c in plain if c.isprintable()) or "?")
-    return "".join(parts)
-
-
-def _latex(made: Layout) -> str:
-    """A `tabular` that needs no package; put it into a table environment, or compile it as it is."""
-    starts, position = [], 0
-    for _, span in _headings(made):
-        starts.append(position)
-        position += span
-    spec = "l" + "".join(("|" if i in starts else "") + "r" for i in range(len(made.columns)))
-    width = len(made.columns) + 1
-    heads = [rf"\multicolumn{{{span}}}{{|c}}{{{latex_text(title)}}}" for title, span in _headings(made)]
-    notes = [one_line(note).replace("\\", _LATEX["\\"]) for note in made.notes]
-    lines = [f"% {note}" for note in notes] + [rf"\begin{{tabular}}{{{spec}}}", r"\hline"]
-    if any(title for title, _ in _headings(made)):
-        lines.append(" & ".join(["", *heads]) + r" \\")
-    lines.append(" & ".join(["Model", *(latex_text(c.head) for c in made.columns)]) + r" \\")
-    for title, members in made.groups:
-        lines.append(r"\hline")
-        if _several(made):
-            lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{latex_text(title or 'Other')}}}}} \\")
-        for model in members:
-            name = latex_text(model)
-            cells = [rf"\textit{{{name}}}" if model in made.own else name]
-            for column in made.columns:
-                cell = made.cells[model, column.name]
-                text = latex_text(number(cell, made.intervals))
-                cells.append(rf"\textbf{{{text}}}" if cell.bold else text)
-            # After the end of a row, LaTeX reads a bracket or asterisk as an argument; an empty group prevents it.
-            lines.append(("{}" if name.startswith(("[", "*")) else "") + " & ".join(cells) + r" \\")
-    lines += [r"\hline", r"\end{tabular}"]
-    return "\n".join(lines) + "\n"
-
-
 def _csv(made: Layout) -> str:
     """Full precision; with intervals two more columns each."""
     heads: list[str] = ["model", "group", "own"]
@@ -326,10 +184,10 @@ def _csv(made: Layout) -> str:
 def _html(made: Layout) -> str:
     """A `<table>` with scoped headings; classes `best` and `own` are for the page's style."""
     out = ['<table class="scores">', "<thead>"]
-    if any(title for title, _ in _headings(made)):
+    if any(title for title, _ in headings(made)):
         spans = "".join(
             f'<th scope="colgroup" colspan="{n}">{html.escape(title)}</th>' if title else f'<td colspan="{n}"></td>'
-            for title, n in _headings(made)
+            for title, n in headings(made)
         )
         out.append(f"<tr><td></td>{spans}</tr>")
     heads = "".join(f'<th scope="col">{html.escape(c.head)}</th>' for c in made.columns)

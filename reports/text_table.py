@@ -8,7 +8,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from .tables import ITALICS, Cell, Layout, number
+from .cells import Cell, Layout, number
+from .tables import ITALICS
 
 Line = list[tuple[str, bool]]
 """Pieces of a line, and which of them are bold."""

@@ -1,11 +1,11 @@
-"""Prints the rooms of the code, their sizes and the imports between them; fails where imports run in a circle.
+"""Prints the parts of the code, their sizes and the imports between them; fails where imports run in a circle.
 
     python tools/architecture.py [--write]
 
-A room is a folder of `cambrian_eval/` (`benchmarks/` and `reports/` among them), the contracts (the modules directly
+A part is a folder of `cambrian_eval/` (`benchmarks/` and `reports/` among them), the contracts (the modules directly
 in `cambrian_eval/`), its public names (`cambrian_eval/__init__.py`) or `cvbench_builder/`. Every import statement
 counts: absolute and relative ones, those inside functions and those for type checkers only. The exit code is 1 where
-modules or rooms import each other in a circle, or where an import breaks a contract of `.importlinter`. `--write`
+modules or parts import each other in a circle, or where an import breaks a contract of `.importlinter`. `--write`
 puts the report into `CONTRIBUTING.md` too.
 """
 
@@ -34,8 +34,8 @@ Arrows = Mapping[tuple[str, str], int]
 """(importer, imported) -> number of import statements."""
 
 
-def room(module: str) -> str:
-    """The room a module belongs to."""
+def part(module: str) -> str:
+    """The part a module belongs to."""
     package, _, rest = module.partition(".")
     if package != HARNESS:
         return package
@@ -57,11 +57,11 @@ def module_arrows(graph: grimp.ImportGraph) -> Arrows:
 
 
 def room_arrows(arrows: Arrows) -> Arrows:
-    """All imports that leave a room."""
+    """All imports that leave a part."""
     found: Counter[tuple[str, str]] = Counter()
     for (importer, imported), n in arrows.items():
-        if room(importer) != room(imported):
-            found[room(importer), room(imported)] += n
+        if part(importer) != part(imported):
+            found[part(importer), part(imported)] += n
     return found
 
 
@@ -87,19 +87,19 @@ def path_of(module: str) -> Path:
 
 
 def table(modules: Iterable[str], arrows: Arrows) -> list[str]:
-    """A line for each room, importers above what they import: files, lines, and the rooms it imports from."""
+    """A line for each part, importers above what they import: files, lines, and the parts it imports from."""
     files: Counter[str] = Counter()
     lines: Counter[str] = Counter()
     for module in modules:
-        files[room(module)] += 1
-        lines[room(module)] += len(path_of(module).read_bytes().splitlines())
+        files[part(module)] += 1
+        lines[part(module)] += len(path_of(module).read_bytes().splitlines())
     below: dict[str, set[str]] = {name: {b for a, b in arrows if a == name} for name in files}
     order = sorted(files, key=lambda name: (name == BUILDER, -_height(name, below), name))
-    shown = [f"{'room':15} {'files':>5} {'lines':>7}  imports from (number of import statements)"]
+    shown = [f"{'part':15} {'files':>5} {'lines':>7}  imports from (number of import statements)"]
     for name in order:
         targets = [f"{other} {arrows[name, other]}" for other in order if (name, other) in arrows]
         first = f"{name:15} {files[name]:5} {lines[name]:7,}  "
-        text = ", ".join(targets).replace(" ", "\0").replace(",\0", ", ") or "-"  # a count stays beside its room
+        text = ", ".join(targets).replace(" ", "\0").replace(",\0", ", ") or "-"  # a count stays beside its part
         wrapped = textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=" " * len(first))
         shown += [line.replace("\0", " ") for line in wrapped]
     shown.append(f"{'in all':15} {files.total():5} {lines.total():7,}")
@@ -107,7 +107,7 @@ def table(modules: Iterable[str], arrows: Arrows) -> list[str]:
 
 
 def _height(name: str, below: Mapping[str, set[str]], above: tuple[str, ...] = ()) -> int:
-    """Length of the longest chain of imports that starts at a room; circles are cut."""
+    """Length of the longest chain of imports that starts at a part; circles are cut."""
     return 1 + max((_height(b, below, (*above, name)) for b in below[name] if b not in (*above, name)), default=-1)
 
 
@@ -127,7 +127,7 @@ def report(modules: Iterable[str], arrows: Arrows) -> tuple[str, bool]:
     parts = ["\n".join(table(modules, between))]
     found = {
         "circles between modules": [", ".join(group) for group in circles(arrows)],
-        "circles between rooms": [", ".join(group) for group in circles(between)],
+        "circles between parts": [", ".join(group) for group in circles(between)],
         "imports against the contracts of .importlinter": broken_contracts(),
     }
     for title, lines in found.items():

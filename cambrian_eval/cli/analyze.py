@@ -27,6 +27,8 @@ def analyze(
     resamples: int = typer.Option(200, min=10, help="Bootstrap resamples of models for the stability of clusters."),
     seed: int = typer.Option(0, help="Random seed of the bootstrap."),
     style: str = typer.Option("paper", help=HELP["style"]),
+    width: str = typer.Option("page", help=HELP["width"]),
+    live_text: bool = typer.Option(False, "--live-text", help=HELP["live_text"]),
     format: str = typer.Option("pdf,svg,png", "--format", help=HELP["format"]),
 ) -> None:
     """Which benchmarks measure the same: correlation, components, clusters, redundancy, missing scores."""
@@ -46,7 +48,7 @@ def analyze(
     ):
         if value not in known:
             raise unknown(name, value, known)
-    theme, formats = styles.theme_named(style), styles.formats_named(format)
+    theme, formats = styles.theme_named(style, width, live_text), styles.formats_named(format)
     sources = Sources(
         tuple(runs or ()), tuple(scores or ()), published, scorer, vision, models=models, benchmarks=benchmarks
     )

@@ -44,6 +44,7 @@ COMMANDS = {
     "analyze": ("cambrian_eval.cli.analyze:analyze", "Correlation, PCA and clusters of benchmarks."),
     "plot": ("cambrian_eval.cli.plot:app", "One figure, with its numbers as CSV."),
     "table": ("cambrian_eval.cli.table:table", "The results table as text, Markdown, LaTeX, CSV or HTML."),
+    "paper": ("cambrian_eval.cli.paper:paper", "The paper's figures and tables, your runs beside them."),
     "cvbench": ("cvbench_builder.cli:app", "Build, review and audit CV-Bench from source annotations."),
     "status": ("cambrian_eval.cli.status:status", "Progress of a run, from another terminal."),
     "merge": ("cambrian_eval.cli.merge:merge", "Merge the shards of a run, with every check."),

@@ -60,6 +60,7 @@ def _command(figure: Figure[Any, Any]) -> click.Command:
         _option("out", default="figures", type=folder, help="Folder for the figure, its CSV and its sidecar."),
         _option("style", default="paper", help=HELP["style"]),
         _option("width", default="page", help=HELP["width"]),
+        _option("live-text", default=False, is_flag=True, help=HELP["live_text"]),
         _option("format", default="pdf,svg,png", help=HELP["format"]),
     ]
     defaults = {"scorer": "fuzzy", "vision": "on"}
@@ -81,7 +82,9 @@ def _command(figure: Figure[Any, Any]) -> click.Command:
 
 def _option(name: str, **settings: Any) -> click.Option:
     """An option that shows its default where it has one."""
-    return TyperOption(param_decls=[f"--{name.replace('_', '-')}", name], show_default=True, **settings)
+    return TyperOption(
+        param_decls=[f"--{name.replace('_', '-')}", name.replace("-", "_")], show_default=True, **settings
+    )
 
 
 def _draw(figure: Figure[Any, Any], context: click.Context, values: dict[str, Any]) -> None:
@@ -90,7 +93,10 @@ def _draw(figure: Figure[Any, Any], context: click.Context, values: dict[str, An
     from cambrian_eval.reports.provenance import command_line
     from cambrian_eval.reports.sources import Sources
 
-    theme, formats = style.theme_named(values["style"], values["width"]), style.formats_named(values["format"])
+    theme, formats = (
+        style.theme_named(values["style"], values["width"], values["live_text"]),
+        style.formats_named(values["format"]),
+    )
     options = figure.options(**{field.name: field.checked(values[field.name]) for field in option_fields(figure)})
     sources = Sources(
         runs=tuple(values["runs"]),

@@ -14,7 +14,8 @@ HELP = {
     "scorer": f"Scorer whose scores are used: {', '.join(scorers())}, or a judge.",
     "vision": f"Vision condition of the runs: {', '.join(conditions())}.",
     "style": "Style of the figures: paper, web or slides.",
-    "width": "page, or column for one column of text.",
+    "width": "page, column, neurips, icml, cvpr, acl (one column), icml-page ..., or inches: 5.5in.",
+    "live_text": "Keep text in SVG files as text, to edit or search it.",
     "format": "Formats of the figures: pdf, svg, png, or several, comma-separated.",
 }
 """Option -> its help text."""

@@ -24,22 +24,34 @@ def table(
     models: str = typer.Option(None, help=HELP["models"]),
     scorer: str = typer.Option("fuzzy", help=HELP["scorer"]),
     vision: str = typer.Option("on", "--vision", help=HELP["vision"]),
+    width: str = typer.Option(None, "--width", help="LaTeX: the width to fill, as neurips, icml-page or 5.5in."),
+    transpose: bool = typer.Option(False, "--transpose", help="LaTeX: models as columns."),
     out: Path = typer.Option(None, "--out", help="A file to write instead of standard output."),
 ) -> None:
     """A table of models by benchmarks, categories with their averages, best per group in bold."""
     from cambrian_eval.cli import output
-    from cambrian_eval.errors import unknown
+    from cambrian_eval.errors import UserError, unknown
     from cambrian_eval.reports import style, tables
+    from cambrian_eval.reports.latex import latex
     from cambrian_eval.reports.sources import Sources
 
     format = None if format is None else format.lower()
     if format not in (None, output.TEXT, *tables.FORMATS):
         raise unknown("table format", str(format), (output.TEXT, *tables.FORMATS))
+    if format != "latex" and (width is not None or transpose):
+        raise UserError("--width and --transpose are for LaTeX; add --format latex")
+    inches = None if width is None else style.theme_named("paper", width).page
     found = Sources(tuple(runs or ()), tuple(scores or ()), published, scorer, vision, models).table
     layout = (
         tables.rank_layout(found) if ranks else tables.layout(found, tables.columns_named(columns, found), intervals)
     )
-    if out is None:
+    if format == "latex":
+        text = latex(layout, inches, transpose)
+        if out is None:
+            print(text, end="")
+        else:
+            print(style.write(out, text))
+    elif out is None:
         output.score_table(layout, format)
     else:
         print(style.write(out, output.table_text(layout, format)))

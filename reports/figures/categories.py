@@ -10,6 +10,7 @@ from cambrian_eval.registry import CATEGORIES
 from .. import style
 from ..category_means import category_means
 from ..figure import Figure, NoOptions
+from ..numerals import small
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -61,7 +62,7 @@ class Categories(Figure["ScoreTable", NoOptions]):
                         textcoords="offset points",
                         ha="center",
                         va="bottom",
-                        fontsize=theme.size * 0.75,
+                        fontsize=small(theme),
                     )
             axes.set_xticks(range(len(present)), [style.typeset(c, theme) for c in present])
             axes.tick_params(axis="x", length=0)

@@ -39,7 +39,7 @@ class Components(Figure["Parallel", Options]):
         k = len(numbers.eigenvalues)
         at = list(range(1, k + 1))
         with style.styled(theme):
-            fig, axes = style.figure(theme.page * (1.0 if theme.narrow else 0.6), theme.height(0.32))
+            fig, axes = style.figure(theme.part(0.6), theme.height(0.32))
             blue, gray = style.SERIES[0], "#666666"
             # The middle is the eigenvalue of all models; resamples have larger first ones.
             axes.vlines(at, numbers.low, numbers.high, color=blue, linewidth=theme.line * 1.5)

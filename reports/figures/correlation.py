@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .. import style
@@ -24,6 +24,7 @@ class Options:
     correlation: str = option("pearson", "Kind of correlation: pearson or spearman.", ("pearson", "spearman"))
     cvbench: str = option("one", "CV-Bench as one column, as in the paper, or two.", ("one", "two"))
     impute: bool = option(False, "Fill missing cells by a rank-2 fit.")
+    lower: bool = option(False, "Only the lower triangle: every pair once.")
 
 
 class Correlation(Figure["Correlations", Options]):
@@ -39,11 +40,15 @@ class Correlation(Figure["Correlations", Options]):
         from ..resampling import resample_sources
 
         if sources.matrix_alone:
-            return shipped_matrix()
-        return resample_sources(sources, options.correlation, options.cvbench, options.impute).correlations
+            found = shipped_matrix()
+        else:
+            found = resample_sources(sources, options.correlation, options.cvbench, options.impute).correlations
+        return replace(found, lower=options.lower)
 
     def draw(self, numbers: Correlations, theme: style.Theme) -> style.Drawing:
         """A colored matrix."""
+        import numpy as np
+
         k = len(numbers.benchmarks)
         names = [style.typeset(entry(b).short, theme) for b in numbers.benchmarks]
         known = [value for row in numbers.matrix.tolist() for value in row if not math.isnan(value)]
@@ -52,7 +57,8 @@ class Correlation(Figure["Correlations", Options]):
         with style.styled(theme):
             fig, axes = style.figure(layout.size, layout.size * 0.88)
             axes.grid(False)
-            image = axes.imshow(numbers.matrix, cmap="cividis", vmin=low, vmax=1.0)
+            shown = np.tril(np.ones((k, k), dtype=bool), -1) if numbers.lower else np.ones((k, k), dtype=bool)
+            image = axes.imshow(np.where(shown, numbers.matrix, np.nan), cmap="cividis", vmin=low, vmax=1.0)
             axes.set_xticks(range(k), names, rotation=55, ha="right", rotation_mode="anchor")
             axes.set_yticks(range(k), names)
             for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
@@ -64,6 +70,8 @@ class Correlation(Figure["Correlations", Options]):
             separate(axes, [entry(b).category for b in numbers.benchmarks], theme)
             for i in range(k):
                 for j in range(k) if layout.numbers else ():
+                    if not shown[i, j]:
+                        continue
                     value = float(numbers.matrix[i, j])
                     dark = (value - low) / (1.0 - low) < 0.55
                     axes.text(
@@ -75,6 +83,10 @@ class Correlation(Figure["Correlations", Options]):
                         fontsize=small(theme),
                         color="#ffffff" if dark else "#000000",
                     )
+            if numbers.lower:
+                # The first row and the last column would be empty.
+                axes.set_xlim(-0.5, k - 1.5)
+                axes.set_ylim(k - 0.5, 0.5)
             bar = fig.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
             bar.outline.set_visible(False)
             bar.set_label(style.typeset(f"{numbers.kind.capitalize()} correlation", theme))
@@ -93,7 +105,8 @@ class Correlation(Figure["Correlations", Options]):
         )
         kind = numbers.kind.capitalize()
         caption = f"{kind} correlation between {k} benchmarks over models ({numbers.source})."
-        return style.Drawing("correlation", fig, columns, rows, caption, numbers.source, notes=numbers.notes)
+        notes = (*numbers.notes, *layout.notes(theme))
+        return style.Drawing("correlation", fig, columns, rows, caption, numbers.source, notes=notes)
 
     def in_report(self, sources: Sources) -> Mapping[str, Options]:
         """From the number of models on that a correlation needs."""

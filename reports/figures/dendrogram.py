@@ -50,7 +50,7 @@ class Dendrogram(Figure["Tree", correlation.Options]):
             if supported and not theme.narrow:
                 fig, (axes, matrix) = style.figure(theme.page, height, ncols=2, width_ratios=(1.35, 1.0))
             else:
-                (fig, axes), matrix = style.figure(theme.page * (1.0 if theme.narrow else 0.7), height), None
+                (fig, axes), matrix = style.figure(theme.part(0.7), height), None
             _tree(numbers, axes, theme)
             if matrix is not None:
                 image = matrix.imshow(numbers.together, cmap="cividis", vmin=0.0, vmax=1.0, aspect="auto")

@@ -40,7 +40,7 @@ class Missing(Figure["Completion", Options]):
         from ..findings import missing_sentences
 
         with style.styled(theme):
-            width = theme.page * (1.0 if theme.narrow else 0.62)
+            width = theme.part(0.62)
             fig, axes = style.figure(width, width * 0.86)
             names = {c.benchmark for c in numbers.checked}
             for category in categories_of(names):

@@ -65,9 +65,7 @@ class Pca(Figure["Components", Options]):
         scale = (theme.size * (1.4 if theme.narrow else 2.2)) ** 2 / max(sizes)
         radii = [math.sqrt(s * scale) for s in sizes]
         with style.styled(theme):
-            fig, axes = style.figure(
-                theme.page * (1.0 if theme.narrow else 0.8), theme.page * (0.95 if theme.narrow else 0.56)
-            )
+            fig, axes = style.figure(theme.part(0.8), theme.page * (0.95 if theme.narrow else 0.56))
             for category in categories_of(numbers.benchmarks):
                 members = [i for i, b in enumerate(numbers.benchmarks) if entry(b).category == category]
                 x, y = xy[members, 0], xy[members, 1]

@@ -41,9 +41,7 @@ class PcaIntervals(Figure["Positions", Options]):
         parts = numbers.components
         xy = parts.xy
         with style.styled(theme):
-            fig, axes = style.figure(
-                theme.page * (1.0 if theme.narrow else 0.8), theme.page * (1.05 if theme.narrow else 0.62)
-            )
+            fig, axes = style.figure(theme.part(0.8), theme.page * (1.05 if theme.narrow else 0.62))
             for (x, y), region, name in zip(xy, numbers.ellipses, parts.benchmarks, strict=True):
                 category = entry(name).category
                 color = style.color_of(category)

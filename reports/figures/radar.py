@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from .. import style
 from ..catalogue import entry
 from ..category_means import by_category
 from ..figure import Figure, option
+from ..numerals import small
 
 if TYPE_CHECKING:
     from ..scores import ScoreTable
@@ -39,13 +41,15 @@ class Polygons:
     """The category or benchmark of each axis."""
     values: dict[str, list[float]]
     """By model, one value for each axis."""
+    left_out: tuple[str, ...] = ()
+    """Categories or benchmarks that some models lack."""
 
 
 class Radar(Figure[Polygons, Options]):
     """A polygon per model over the four averages, or over every benchmark that all models have."""
 
     name = "radar"
-    summary = "A polygon per model over the categories or the benchmarks."
+    summary = "A polygon per model over the categories or the benchmarks; `dots` is easier to read."
     options = Options
 
     def compute(self, sources: Sources, options: Options) -> Polygons:
@@ -60,14 +64,18 @@ class Radar(Figure[Polygons, Options]):
                 options.axes,
                 tuple(present),
                 {m: [row[b] / entry(b).divisor for b in present] for m, row in rows.items()},
+                tuple(entry(b).short for b in table.benchmarks if b not in present),
             )
         else:
             cells = by_category(table)
             shared = tuple(c for c in CATEGORIES if all((m, c) in cells for m in table.models))
             values = {m: [cells[m, c].value for c in shared] for m in table.models}
-            found = Polygons(table, options.axes, shared, values)
+            some = [c for c in CATEGORIES if c not in shared and any((m, c) in cells for m in table.models)]
+            found = Polygons(table, options.axes, shared, values, tuple(some))
         if len(found.names) < 3:
-            raise UserError(f"{table.source}: axes known for every model: {len(found.names)}; a radar needs three")
+            raise UserError(
+                f"{table.source}: axes known for every model: {len(found.names)}; a radar needs three; draw dots"
+            )
         return found
 
     def draw(self, numbers: Polygons, theme: style.Theme) -> style.Drawing:
@@ -76,7 +84,7 @@ class Radar(Figure[Polygons, Options]):
         angles = [2 * math.pi * i / count for i in range(count)]
         with style.styled(theme):
             fig, axes = style.figure(
-                theme.page * (1.0 if theme.narrow else 0.62),
+                theme.part(0.62),
                 theme.page * (1.15 if theme.narrow else 0.62),
                 subplot_kw={"projection": "polar"},
             )
@@ -110,7 +118,7 @@ class Radar(Figure[Polygons, Options]):
             top = max(max(v) for v in numbers.values.values())
             axes.set_ylim(0, max(10.0, math.ceil(top / 10) * 10))
             axes.tick_params(axis="x", pad=theme.size * 0.2)
-            axes.tick_params(axis="y", labelsize=theme.size * 0.7, labelcolor="#444444")
+            axes.tick_params(axis="y", labelsize=small(theme), labelcolor="#444444")
             fig.legend(loc="outside lower center", ncols=2 if len(table.models) > 1 and not theme.narrow else 1)
         rows = tuple(
             (m, name, float(v), m in table.own)
@@ -119,7 +127,12 @@ class Radar(Figure[Polygons, Options]):
         )
         models = "one model" if len(table.models) == 1 else f"{len(table.models)} models"
         caption = f"Scores of {models} over {count} {numbers.axes} ({table.source}; MME / 20)."
-        return style.Drawing("radar", fig, ("model", "axis", "score", "own"), rows, caption, table.source)
+        notes = (f"not drawn, because some models lack them: {', '.join(numbers.left_out)}",) * bool(numbers.left_out)
+        return style.Drawing("radar", fig, ("model", "axis", "score", "own"), rows, caption, table.source, notes=notes)
+
+    def in_report(self, sources: Sources) -> Mapping[str, Options]:
+        """Not in reports: dots on one scale are easier to compare."""
+        return {}
 
 
 FIGURE = Radar()

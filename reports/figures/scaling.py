@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.numbers import signed
 from cambrian_eval.registry import CATEGORIES
 
 from .. import labels, style
 from ..attributes import ATTRIBUTES, attribute_named
 from ..category_means import by_category
 from ..figure import Figure, option
+from ..numerals import signed, small
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..sources import Sources
 
 MOST_LABELS = 12
-"""Where a panel has more models than this, only yours are named."""
+"""Where there are more models than this, only yours are named."""
 
 
 @dataclass(frozen=True)
@@ -76,56 +76,109 @@ class ScalingFigure(Figure[Scaling, Options]):
         return Scaling(table, attribute, {m: value for m, value in x.items() if m in drawn}, panels)
 
     def draw(self, numbers: Scaling, theme: style.Theme) -> style.Drawing:
-        """A marker for each model in each panel."""
+        """A marker for each model in each panel; each model is named in one of them."""
         table, title = numbers.table, ATTRIBUTES[numbers.attribute]
+        models = [m for m in table.models if m in numbers.x]
+        few = len(models) <= MOST_LABELS
+        looks = {m: _look(k if few else None, m in table.apart, theme) for k, m in enumerate(models)}
         with style.styled(theme):
-            fig, grid = style.panels(theme, len(numbers.panels), 0.38)
-            for axes, (category, means) in zip(grid, numbers.panels.items(), strict=True):
+            fig, grid = style.panels(theme, len(numbers.panels), 0.42 if few else 0.38)
+            for p, (axes, (category, means)) in enumerate(zip(grid, numbers.panels.items(), strict=True)):
                 for mean in means:
-                    yours = mean.model in table.apart
-                    axes.plot(
-                        numbers.x[mean.model],
-                        mean.value,
-                        marker="*" if yours else style.MARKERS[category],
-                        color=style.COLORS[category],
-                        linestyle="",
-                        markersize=theme.size * (1.3 if yours else 0.6),
-                        markeredgecolor="#000000" if yours else "#ffffff",
-                        markeredgewidth=theme.line * 0.7,
-                    )
+                    look = looks[mean.model]
+                    if not few:
+                        look = look | {"marker": look["marker"] or style.MARKERS[category]}
+                        look["color"] = look["color"] or style.COLORS[category]
+                    gid = f"point-{p}-{models.index(mean.model)}"
+                    axes.plot(numbers.x[mean.model], mean.value, linestyle="", gid=gid, **look)
                 rho = spearman([numbers.x[m.model] for m in means], [m.value for m in means])
-                suffix = "" if math.isnan(rho) else f"\nrank r {signed(rho, 2)}"
+                suffix = "" if math.isnan(rho) else "\nrank r " + signed(rho, theme, plus=True)
                 axes.set_title(
-                    style.typeset(category, theme) + suffix,
-                    color=style.text_color(category),
-                    fontsize=theme.size * 0.9,
+                    style.typeset(category, theme) + suffix, color=style.text_color(category), fontsize=theme.size
                 )
                 axes.margins(0.2)
                 _scale(axes, sorted(set(numbers.x.values())))
             fig.supxlabel(style.typeset(title, theme), fontsize=theme.size)
-            for axes, means in zip(grid, numbers.panels.values(), strict=True):
-                named = [m for m in means if m.model in table.apart or len(means) <= MOST_LABELS]
-                labels.place(
-                    axes,
-                    [(numbers.x[m.model], m.value) for m in named],
-                    [style.typeset(m.model, theme) for m in named],
-                    [theme.size * 0.4] * len(named),
-                    fontsize=theme.size * 0.62,
-                )
+            named = models if few else [m for m in models if m in table.apart]
+            _label(grid, numbers, models, named, looks, theme)
         rows = tuple(
             (m.model, category, numbers.x[m.model], m.value, m.model in table.own)
             for category, means in numbers.panels.items()
             for m in means
         )
         caption = f"Category averages against {title} over {len(numbers.x)} models ({table.source})."
+        if few:
+            caption += " Each model has one color and shape in all panels, and its name in one of them."
         columns = ("model", "category", numbers.attribute, "average", "own")
-        return style.Drawing("scaling", fig, columns, rows, caption, table.source)
+        absent = [m for m in table.models if m not in numbers.x]
+        notes = (f"not drawn, without known {title} or all four benchmarks of a category: {', '.join(absent)}",) * bool(
+            absent
+        )
+        return style.Drawing("scaling", fig, columns, rows, caption, table.source, notes=notes)
 
     def in_report(self, sources: Sources) -> Mapping[str, Options]:
         """Every attribute in which the models differ."""
         known = sources.table.attributes.values()
         varied = [name for name in ATTRIBUTES if len({a[name] for a in known if name in a}) > 1]
         return {f"scaling-{name}": Options(name) for name in varied}
+
+
+def _look(k: int | None, yours: bool, theme: style.Theme) -> dict[str, Any]:
+    """A model's marker: its own color and shape where models can be told apart; color and shape None else."""
+    return {
+        "marker": "*" if yours else None if k is None else style.SHAPES[k % len(style.SHAPES)],
+        "color": None if k is None else style.SERIES[k % len(style.SERIES)],
+        "markersize": theme.size * (1.3 if yours else 0.6 if k is None else 0.75),
+        "markeredgecolor": "#000000" if yours else "#ffffff",
+        "markeredgewidth": theme.line * 0.7,
+    }
+
+
+def _label(
+    grid: Sequence[Axes],
+    numbers: Scaling,
+    models: Sequence[str],
+    named: Sequence[str],
+    looks: Mapping[str, Mapping[str, Any]],
+    theme: style.Theme,
+) -> None:
+    """Writes every name once, in the panel where its marker has the most room around it."""
+    figure = grid[0].get_figure(root=True)
+    if figure is None or not named:
+        return
+    figure.draw_without_rendering()
+    panels = list(numbers.panels.values())
+    at = [
+        {m.model: tuple(map(float, axes.transData.transform((numbers.x[m.model], m.value)))) for m in means}
+        for axes, means in zip(grid, panels, strict=True)
+    ]
+    chosen: list[list[str]] = [[] for _ in panels]
+    for model in sorted(named, key=lambda m: (-max(map(_room, at, [m] * len(at))), m)):
+        # A name takes room from those that follow in the same panel.
+        best = max(range(len(at)), key=lambda p: (_room(at[p], model) / (1 + len(chosen[p])), -p))
+        chosen[best].append(model)
+    for p, (axes, means) in enumerate(zip(grid, panels, strict=True)):
+        value = {m.model: m.value for m in means}
+        mine = chosen[p]
+        others = [m.model for m in means if m.model not in mine]
+        texts = labels.place(
+            axes,
+            [(numbers.x[m], value[m]) for m in mine],
+            [style.typeset(m, theme) for m in mine],
+            [float(looks[m]["markersize"]) * 0.6 for m in mine],
+            [(numbers.x[m], value[m]) for m in others],
+            fontsize=small(theme),
+        )
+        for model, text in zip(mine, texts, strict=True):
+            text.set_color(style.shade(looks[model]["color"] or "#222222"))
+            text.set_gid(f"label-{p}-{models.index(model)}")
+
+
+def _room(at: Mapping[str, tuple[float, ...]], model: str) -> float:
+    """The distance from a model's marker to the nearest other one, in pixels; less than 0 where it has none."""
+    if model not in at:
+        return -1.0
+    return min((math.dist(at[model], xy) for m, xy in at.items() if m != model), default=1e6)
 
 
 def _scale(axes: Axes, values: list[float]) -> None:

@@ -89,12 +89,12 @@ def test_every_guide_is_in_the_navigation_once() -> None:
 
 def small_site(folder: Path, page: str) -> Path:
     """A repository with one page, the documents that the hooks expect, and a script."""
-    for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"):
-        (folder / name).write_text(f"# {name}\n\nSee [the guide](docs/index.md#guide).\n")
+    for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"):
+        (folder / name).write_text(f"# {name}\n\nSee [the guide](docs/guide.md#guide).\n")
     (folder / "tools").mkdir()
     (folder / "tools" / "x.py").write_text("print('a | b')\n")
     (folder / "docs").mkdir()
-    (folder / "docs" / "index.md").write_text(page)
+    (folder / "docs" / "guide.md").write_text(page)
     hooks = [str(HOOKS / name) for name in ("repository_pages.py", "no_network.py")]
     (folder / "mkdocs.yml").write_text(
         f"site_name: x\nuse_directory_urls: false\nhooks: {hooks}\nmarkdown_extensions: [fenced_code]\nplugins: []\n"
@@ -111,13 +111,14 @@ def test_links_to_files_of_the_repository_lead_to_pages_of_the_site(tmp_path: Pa
         "```text\n[e](../tools/x.py)\n```\n"
     )
     build(load_config(str(small_site(tmp_path, page)), strict=True))
-    html = (tmp_path / "site" / "index.html").read_text()
+    html = (tmp_path / "site" / "guide.html").read_text()
     links = re.findall(r'href="([^"]+)"', html)
     assert links == ["contributing.html", "repository/tools/x.py.html", "repository/tools/index.html", "index.html"]
     assert "[e](../tools/x.py)" in html
     assert "a | b" in (tmp_path / "site" / "repository" / "tools" / "x.py.html").read_text()
     assert "a | b" in (tmp_path / "site" / "repository" / "tools" / "index.html").read_text()
-    assert 'href="index.html#guide"' in (tmp_path / "site" / "changelog.html").read_text()
+    for name in ("index.html", "changelog.html"):
+        assert 'href="guide.html#guide"' in (tmp_path / "site" / name).read_text()
 
 
 @pytest.mark.parametrize(
@@ -135,3 +136,11 @@ def test_a_page_that_loads_from_another_host_fails_the_strict_build(tmp_path: Pa
 
 def test_a_link_to_another_host_is_no_load(tmp_path: Path) -> None:
     build(load_config(str(small_site(tmp_path, "# Guide\n\n[x](https://example.org/)\n")), strict=True))
+
+
+def test_the_readme_has_a_question_for_every_command() -> None:
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("## What do you want to know?")[1].split("\n## ")[0]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| ") and "`" in line]
+    named = {code.split()[0] for row in rows for code in re.findall(r"`([^`]+)`", row[2])}
+    assert named == set(COMMANDS)
+    assert all("](" in row[3] for row in rows), "each row links to a guide"

@@ -1,4 +1,4 @@
-"""`tools/architecture.py`: what it prints of the rooms, and that it fails on circles however they are imported."""
+"""`tools/architecture.py`: what it prints of the parts, and that it fails on circles however they are imported."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def circles(text: str, kind: str) -> list[str]:
 
 
 def arrows(text: str) -> dict[str, set[str]]:
-    """Room -> the rooms it imports from, without counts."""
+    """Part -> the parts it imports from, without counts."""
     found: dict[str, set[str]] = {}
     for block in re.findall(r"^\S.*? +\d+ +[\d,]+  .*(?:\n {10,}.*)*", text, re.M):
         name, rest = re.split(r" +\d+ +[\d,]+  ", block, maxsplit=1)
@@ -67,13 +67,13 @@ def test_rooms_with_their_sizes_fit_on_one_page(copy: Path) -> None:
     sizes = {
         m[1]: (int(m[2]), int(m[3].replace(",", ""))) for m in re.finditer(r"^(\S.*?) +(\d+) +([\d,]+)  ", text, re.M)
     }
-    for room, folder in (
+    for part, folder in (
         ("data", "cambrian_eval/data"),
         ("reports", "reports"),
         ("cvbench_builder", "cvbench_builder"),
     ):
         modules = [path.read_text().count("\n") for path in (copy / folder).rglob("*.py")]
-        assert sizes[room] == (len(modules), sum(modules))
+        assert sizes[part] == (len(modules), sum(modules))
 
 
 IMPORTS = {
@@ -96,7 +96,7 @@ def test_a_circle_fails_however_it_is_imported(copy: Path) -> None:
     assert status == 1
     for kind in IMPORTS:
         assert f"cambrian_eval.cli.of_{kind}, cambrian_eval.scoring.of_{kind}" in circles(text, "modules")
-    assert any("cli" in line and "scoring" in line for line in circles(text, "rooms"))
+    assert any("cli" in line and "scoring" in line for line in circles(text, "parts"))
     assert "cambrian_eval.scoring is not allowed to import cambrian_eval.cli" in text
 
 
@@ -105,4 +105,4 @@ def test_a_circle_of_rooms_needs_no_circle_of_modules(copy: Path) -> None:
     status, text = report(copy)
     assert status == 1
     assert not any("scoring.extra" in line for line in circles(text, "modules"))
-    assert any("reports" in line and "scoring" in line for line in circles(text, "rooms"))
+    assert any("reports" in line and "scoring" in line for line in circles(text, "parts"))

@@ -78,8 +78,22 @@ def test_score_table_is_recomputed(runs: tuple[Path, Path], made: Path) -> None:
     assert 0 < float(found["Chance"]["mmvp"]) < 50
 
 
-def test_ablation_figure_is_recomputed(runs: tuple[Path, Path], made: Path) -> None:
+def test_ablation_figure_has_each_model_by_itself(runs: tuple[Path, Path], made: Path) -> None:
     drawn = rows(made / "figures" / "ablation.csv")
+    assert [r["model"] for r in drawn] == ["good"] * 4 + ["poor"] * 4
+    for r in drawn:
+        run = runs[("good", "poor").index(r["model"])]
+        for condition in ("on", "off", "shuffled"):
+            value = naive(run, r["benchmark"], condition)
+            assert float(r[condition]) == pytest.approx(value)
+            assert float(r[f"{condition}_low"]) <= value <= float(r[f"{condition}_high"])
+        assert float(r["off_minus_chance"]) == pytest.approx(float(r["off"]) - float(r["chance"]))
+        assert float(r["p_value"]) <= float(r["p_holm"])
+
+
+def test_means_over_models_are_recomputed(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    call("plot", "ablation", *runs, "--means", "--out", tmp_path, "--format", "svg")
+    drawn = rows(tmp_path / "ablation.csv")
     assert {r["benchmark"] for r in drawn} == set(BENCHMARKS)
     gaps = [float(r["on_minus_off"]) for r in drawn]
     assert gaps == sorted(gaps)
@@ -91,7 +105,6 @@ def test_ablation_figure_is_recomputed(runs: tuple[Path, Path], made: Path) -> N
             assert float(r[condition]) == pytest.approx(mean)
             assert float(r[f"{condition}_low"]) == pytest.approx(mean - spread)
             assert float(r[f"{condition}_high"]) == pytest.approx(mean + spread)
-        assert float(r["off_minus_chance"]) == pytest.approx(float(r["off"]) - float(r["chance"]))
 
 
 def test_category_figure_is_recomputed(runs: tuple[Path, Path], made: Path) -> None:
@@ -101,10 +114,13 @@ def test_category_figure_is_recomputed(runs: tuple[Path, Path], made: Path) -> N
     table = score_table(open_runs(runs))
     low, high = table.intervals["good", "docvqa"]
     low2, high2 = table.intervals["good", "textvqa"]
-    half = (((high - low) / 2) ** 2 + ((high2 - low2) / 2) ** 2) ** 0.5 / 2
-    assert float(drawn["good", "OCR & Chart"]["high"]) - float(
-        drawn["good", "OCR & Chart"]["average"]
-    ) == pytest.approx(half)
+    # Each side by itself: the root of the summed squares of the members' distances, over their number.
+    row = table.row("good")
+    above = ((high - row["docvqa"]) ** 2 + (high2 - row["textvqa"]) ** 2) ** 0.5 / 2
+    below = ((row["docvqa"] - low) ** 2 + (row["textvqa"] - low2) ** 2) ** 0.5 / 2
+    ocr = {key: float(drawn["good", "OCR & Chart"][key]) for key in ("low", "average", "high")}
+    assert ocr["high"] - ocr["average"] == pytest.approx(above)
+    assert ocr["average"] - ocr["low"] == pytest.approx(below)
     assert by_category(table)["good", "overall"].members == 4
 
 
@@ -221,7 +237,7 @@ def test_too_few_models_is_one_line(tmp_path: Path, runs: tuple[Path, Path]) -> 
         call("analyze", *runs, "--out", tmp_path)
 
 
-@pytest.mark.parametrize("words", ["categories", "radar", "ablation", "agreement", "scaling --x visual-tokens"])
+@pytest.mark.parametrize("words", ["categories", "radar", "dots", "ablation", "agreement", "scaling --x visual-tokens"])
 def test_every_figure_is_drawn_from_runs(runs: tuple[Path, Path], tmp_path: Path, words: str) -> None:
     name, *flags = words.split()
     if name == "scaling":  # a run of four benchmarks has no complete category, so the paper's are drawn beside it

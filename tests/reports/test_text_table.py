@@ -8,8 +8,8 @@ import pytest
 
 from cambrian_eval.reports import tables, text_table
 from cambrian_eval.reports.category_means import by_category
+from cambrian_eval.reports.cells import Cell, number
 from cambrian_eval.reports.scores import build
-from cambrian_eval.reports.tables import Cell, number
 
 SCORES = {
     "nyu-visionx/cambrian-8b": {

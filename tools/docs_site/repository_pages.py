@@ -17,6 +17,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 DOCUMENTS = {
+    "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security-policy.md",
@@ -87,8 +88,6 @@ def resolved(target: str, here: str) -> str | None:
 
 def page_of(place: str, root: Path) -> str | None:
     """The page made for a file or folder of the repository; None where it is part of the site anyway."""
-    if place == "README.md":
-        return "index.md"
     if place in DOCUMENTS:
         return DOCUMENTS[place]
     path = root / place
