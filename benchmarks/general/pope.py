@@ -60,16 +60,17 @@ class POPE(YesOrNo):
         )
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
-        """One question; question ids start anew in every split."""
+        """One question; ids may start anew in every split."""
+        split, number = str(row["category"]), row.get("id")
         return Sample(
-            id=str(row.get("id") or index),
+            id=str(index) if number is None else f"{split}/{number}",
             index=index,
             question=row["question"],
             answers=(str(row["answer"]).strip().capitalize(),),
             images=images(row.get("image")),
             image_id=str(row["image_source"]) if row.get("image_source") else None,
             guesses=("Yes", "No"),
-            tags={"split": str(row["category"])},
+            tags={"split": split},
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:

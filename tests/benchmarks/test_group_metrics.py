@@ -185,6 +185,24 @@ def test_mmstar_fillers_are_no_options() -> None:
     found = result("mmstar", [row(0, two), row(1, four)], ["A", "x, y"])
     assert found.score == 100.0 and found.chance == pytest.approx(100 * (1 / 2 + 1 / 4) / 2)
     assert found.breakdown["category=math"] == 100.0
+    # where the answer itself is a filler, its letter stays an option: A, B or D
+    filler = result("mmstar", [{**row(0, two), "answer": "D"}], ["D"])
+    assert filler.score == 100.0 and filler.chance == pytest.approx(100 / 3)
+
+
+def test_pope_ids_may_start_anew_in_every_split() -> None:
+    rows = [
+        {"id": "0", "question": "Is there a dog?", "answer": "yes", "image_source": "a", "category": split}
+        for split in ("adversarial", "popular", "random")
+    ]
+    found = result("pope", rows, ["yes", "no", "yes"])
+    assert found.n == 3 and found.score == pytest.approx(100 * 2 / 3)  # F1 of 1, 0 and 1
+
+
+def test_qbench_letters_are_those_of_the_columns() -> None:
+    row = {"id": 1, "question": "How sharp?", "option0": "Very", "option1": "N/A", "option2": "Not", "option3": "N/A"}
+    found = result("qbench", [{**row, "correct_choice": "C"}] * 2, ["C", "Not"])
+    assert found.score == 100.0 and found.chance == 50.0
 
 
 def test_mmbench_cn_released_grouping_keeps_categories_apart() -> None:
