@@ -61,7 +61,9 @@ class POPE(YesOrNo):
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; ids may start anew in every split."""
-        split, number = str(row["category"]), row.get("id")
+        split, number = str(row["category"]).strip().lower(), row.get("id")
+        if split not in SPLITS:
+            raise ValueError(f"category {split[:40]!r} is none of {', '.join(SPLITS)}")
         return Sample(
             id=str(index) if number is None else f"{split}/{number}",
             index=index,

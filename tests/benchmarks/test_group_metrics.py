@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cambrian_eval import grade_all
+from cambrian_eval.errors import UserError
 from cambrian_eval.sample import Result
 
 Row = Mapping[str, Any]
@@ -197,6 +198,8 @@ def test_pope_ids_may_start_anew_in_every_split() -> None:
     ]
     found = result("pope", rows, ["yes", "no", "yes"])
     assert found.n == 3 and found.score == pytest.approx(100 * 2 / 3)  # F1 of 1, 0 and 1
+    with pytest.raises(UserError, match="category 'popular,random' is none of adversarial"):
+        result("pope", [{**rows[0], "category": "popular,random"}], ["yes"])
 
 
 def test_qbench_letters_are_those_of_the_columns() -> None:
