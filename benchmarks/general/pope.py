@@ -27,7 +27,7 @@ from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import released_letters
 
-from ..kinds import YesOrNo
+from ..kinds import YesOrNo, yes_or_no
 
 SPLITS = ("adversarial", "popular", "random")
 
@@ -68,7 +68,7 @@ class POPE(YesOrNo):
             id=str(index) if number is None else f"{split}/{number}",
             index=index,
             question=row["question"],
-            answers=(str(row["answer"]).strip().capitalize(),),
+            answers=(yes_or_no(row["answer"]),),
             images=images(row.get("image")),
             image_id=str(row["image_source"]) if row.get("image_source") else None,
             guesses=("Yes", "No"),

@@ -64,7 +64,10 @@ class QBench(Lettered):
         if "candidates" in row:
             options = columns.options(row["candidates"])
             labels = tuple(LETTERS[: len(options)])
-            gold = LETTERS[len(options) - 1 - options[::-1].index(str(row["correct_ans"]))]
+            right = [label for label, text in zip(labels, options, strict=True) if text == str(row["correct_ans"])]
+            if not right:
+                raise ValueError(f"correct_ans {str(row['correct_ans'])[:40]!r} is none of the candidates")
+            gold = right[-1]  # of equal texts the last one, as in the released code
         else:
             cells = {LETTERS[i]: row.get(f"option{i}") for i in range(4)}
             real = {k: str(c) for k, c in cells.items() if c is not None and str(c).strip() not in ("", "N/A")}

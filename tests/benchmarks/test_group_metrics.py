@@ -218,3 +218,24 @@ def test_mmbench_cn_released_grouping_keeps_categories_apart() -> None:
     rows = [row(7, "color"), row(1_000_007, "color"), row(2_000_007, "shape"), row(3_000_007, "shape")]
     found = result("mmbench_cn", rows, ["A", "A.", "A", "C"], "official")
     assert (found.score, found.breakdown["row_accuracy"]) == (50.0, 75.0)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "row", "words"),
+    [
+        ("pope", {"question": "q", "answer": "maybe", "category": "random"}, "'maybe' is neither yes nor no"),
+        ("hallusionbench", {**hallusion("VD", "1", "0", "0"), "gt_answer": "2"}, "'2' is neither yes nor no"),
+        ("naturalbench", {"Index": 1, "Question": "q", "Question_Type": "mcq"}, "Question_Type 'mcq' is neither"),
+        ("qbench", {"id": 0, "question": "q", "candidates": ["a", "b"], "correct_ans": "c"}, "'c' is none of the"),
+    ],
+)
+def test_a_gold_answer_that_cannot_be_right_is_named(benchmark: str, row: Row, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        result(benchmark, [row], ["yes"])
+
+
+@pytest.mark.parametrize("stored", [None, []])
+@pytest.mark.parametrize("scorer", ["fuzzy", "official"])
+def test_vqav2_of_a_split_whose_answers_are_withheld(stored: object, scorer: str) -> None:
+    found = result("vqav2", [{"question_id": 1, "image_id": 1, "question": "q?", "answers": stored}], ["a"], scorer)
+    assert found.score is None and any("withheld" in note for note in found.notes)
