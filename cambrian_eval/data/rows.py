@@ -279,7 +279,7 @@ _SPLIT = re.compile(rf"({'|'.join(SPLITS)})(?=[-_.]|\Z)")
 
 def _of_split(files: list[Path], split: str) -> list[Path]:
     """Where file names begin with split names, those of the wanted splits ("a" or "a+b"); else all files."""
-    named = {p: found[1] for p in files if (found := _SPLIT.match(p.stem))}
+    named = {p: match[1] for p in files if (match := _SPLIT.match(p.stem))}
     if not split or len(named) < len(files):
         return files
     wanted = [p for p in files if named[p] in split.split("+")]
