@@ -21,6 +21,19 @@ class Lettered(Benchmark):
         return letter.grade(sample, reply, self.same_text)
 
 
+def yes_or_no(stored: object) -> str:
+    """The gold answer of a column that holds yes or no, as a word in any letter case, or as 1 or 0.
+
+    >>> yes_or_no("no"), yes_or_no("1")
+    ('No', 'Yes')
+    """
+    said = str(stored).strip().lower()
+    found = {"yes": "Yes", "1": "Yes", "no": "No", "0": "No"}.get(said)
+    if found is None:
+        raise ValueError(f"the answer {said[:40]!r} is neither yes nor no")
+    return found
+
+
 class YesOrNo(Benchmark):
     """The answer is yes or no."""
 

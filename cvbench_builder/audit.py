@@ -113,11 +113,11 @@ def by_task(scores: list[Score]) -> dict[str, list[Score]]:
 def lines(result: dict[str, Any], limit: float = LIMIT, *, boxes: bool = True) -> list[str]:
     """An audit as printed: all guessers, then the best one of each task with the verdict."""
     scores = scores_of(result)
-    out = [f"{'guesser':<20}{'task':<12}{'rows':>6}{'accuracy':>10}{'chance':>8}{'margin':>8}  95 % interval"]
+    out = [f"{'guesser':<22}{'task':<10}{'rows':>6}{'accuracy':>10}{'chance':>8}{'margin':>8}  95 % interval"]
     for s in scores:
         note = "   uses the boxes" if s.boxes else ""
         out.append(
-            f"{s.guesser:<20}{s.task:<12}{s.rows:>6}{s.accuracy:>10.1f}{s.chance:>8.1f}{s.margin:>+8.1f}"
+            f"{s.guesser:<22}{s.task:<10}{s.rows:>6}{s.accuracy:>10.1f}{s.chance:>8.1f}{s.margin:>+8.1f}"
             f"  {s.low:+.1f} to {s.high:+.1f}{note}"
         )
     out += ["", f"best guesser of each task, limit {limit:g} points above chance:"]

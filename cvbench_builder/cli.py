@@ -158,8 +158,8 @@ def sources(
         typer.echo(f"{folder}: no annotations of COCO, ADE20K or Omni3D in its folders")
     for line in survey.lines(findings):
         typer.echo(shown(line))
-    if folder is not None and findings:
-        typer.echo(f"options of build: {survey.flags(inputs)}")
+    if folder is not None and (flags := survey.flags(inputs, findings)):
+        typer.echo(f"options of build: {flags}")
     return 1 if any(f.problem for f in findings) else 0
 
 

@@ -123,12 +123,14 @@ def lines(costs: list[Cost], limit: float) -> list[str]:
 
 def unsolved(costs: list[Cost], limit: float) -> list[str]:
     """The tasks that could not be brought below the limit."""
-    return [
-        f"{c.task}: no subset of its {c.rows} rows was found in which the best guesser is at most {limit:g} points "
-        "above chance; its rows are kept as they are, more rows are needed"
-        for c in costs
-        if not c.solved
-    ]
+    found = []
+    for c in (c for c in costs if not c.solved):
+        left = "its rows are kept as they are" if c.kept == c.rows and not c.redrawn else f"{c.kept} rows are left"
+        found.append(
+            f"{c.task}: no subset of its {c.rows} rows was found in which the best guesser is at most {limit:g} points "
+            f"above chance; {left}, more rows are needed"
+        )
+    return found
 
 
 def _refuse(source: Path, out: Path) -> None:

@@ -132,13 +132,17 @@ def lines(findings: list[Finding]) -> list[str]:
     return out
 
 
-def flags(inputs: Inputs) -> str:
-    """The source options of `build` for these inputs."""
+def flags(inputs: Inputs, findings: list[Finding]) -> str:
+    """The source options of `build` for these inputs, without those that cannot be used; "" if none is left."""
+    unusable = {f.place for f in findings if f.problem}
+    coco, ade20k, omni3d = (
+        tuple(p for p in paths if str(p) not in unusable) for paths in (inputs.coco, inputs.ade20k, inputs.omni3d)
+    )
     given = {
-        "--coco": inputs.coco,
-        "--coco-images": inputs.coco_images,
-        "--ade20k": inputs.ade20k,
-        "--omni3d": inputs.omni3d,
-        "--omni3d-images": inputs.omni3d_images,
+        "--coco": coco,
+        "--coco-images": inputs.coco_images if coco else (),
+        "--ade20k": ade20k,
+        "--omni3d": omni3d,
+        "--omni3d-images": inputs.omni3d_images if omni3d else (),
     }
     return " ".join(f"{flag} {' '.join(map(str, paths))}" for flag, paths in given.items() if paths)

@@ -2,7 +2,8 @@
 
 Prompt: the stored question, which holds its options, and the only-letter sentence; the authors list options as "A. ..".
 Score: accuracy over rows, x100; breakdown by capability and second level. `gain` computes the multimodal gain and
-leakage from the vision-off run and a run of the language model alone. Options that are the text "nan" are no options.
+leakage from the vision-off run and a run of the language model alone. Options that are the text "nan" are no options;
+in two rows the answer is such a one, and stays.
 Released scorer: the first word without trailing ".", ":" and ",".
 """
 
@@ -65,14 +66,15 @@ class MMStar(Lettered):
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question, its options parsed from the text."""
         stem, options = listed_options(row["question"])
-        real = {label: text for label, text in options.items() if text.strip().lower() != "nan"}
+        gold = str(row["answer"]).strip().upper()
+        real = {label: text for label, text in options.items() if text.strip().lower() != "nan" or label == gold}
         about = row.get("meta_info") or {}
         tags = {"category": str(row.get("category")), "l2_category": str(row.get("l2_category"))}
         return Sample(
             id=str(row.get("index", index)),
             index=index,
             question=stem,
-            answers=(str(row["answer"]).strip().upper(),),
+            answers=(gold,),
             choices=tuple(real.values()),
             labels=tuple(real),
             images=images(row.get("image")),

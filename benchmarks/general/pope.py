@@ -27,7 +27,7 @@ from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import released_letters
 
-from ..kinds import YesOrNo
+from ..kinds import YesOrNo, yes_or_no
 
 SPLITS = ("adversarial", "popular", "random")
 
@@ -60,16 +60,19 @@ class POPE(YesOrNo):
         )
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
-        """One question; question ids start anew in every split."""
+        """One question; ids may start anew in every split."""
+        split, number = str(row["category"]).strip().lower(), row.get("id")
+        if split not in SPLITS:
+            raise ValueError(f"category {split[:40]!r} is none of {', '.join(SPLITS)}")
         return Sample(
-            id=str(row.get("id") or index),
+            id=str(index) if number is None else f"{split}/{number}",
             index=index,
             question=row["question"],
-            answers=(str(row["answer"]).strip().capitalize(),),
+            answers=(yes_or_no(row["answer"]),),
             images=images(row.get("image")),
             image_id=str(row["image_source"]) if row.get("image_source") else None,
             guesses=("Yes", "No"),
-            tags={"split": str(row["category"])},
+            tags={"split": split},
         )
 
     def prompt(self, sample: Sample, style: PromptStyle = "official") -> str:

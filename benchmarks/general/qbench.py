@@ -63,10 +63,15 @@ class QBench(Lettered):
         """One question; absent options are "N/A"."""
         if "candidates" in row:
             options = columns.options(row["candidates"])
-            gold = LETTERS[len(options) - 1 - options[::-1].index(str(row["correct_ans"]))]
+            labels = tuple(LETTERS[: len(options)])
+            right = [label for label, text in zip(labels, options, strict=True) if text == str(row["correct_ans"])]
+            if not right:
+                raise ValueError(f"correct_ans {str(row['correct_ans'])[:40]!r} is none of the candidates")
+            gold = right[-1]  # of equal texts the last one, as in the released code
         else:
-            cells = [row.get(f"option{i}") for i in range(4)]
-            options = tuple(str(c) for c in cells if c is not None and str(c).strip() not in ("", "N/A"))
+            cells = {LETTERS[i]: row.get(f"option{i}") for i in range(4)}
+            real = {k: str(c) for k, c in cells.items() if c is not None and str(c).strip() not in ("", "N/A")}
+            labels, options = tuple(real), tuple(real.values())
             gold = str(row["correct_choice"]).strip().strip("().").upper()
         kind = str(row.get("question_type", row.get("type", "")))
         concern = str(row.get("question_concern", row.get("concern", "")))
@@ -76,9 +81,10 @@ class QBench(Lettered):
             question=row["question"],
             answers=(gold,),
             choices=options,
+            labels=labels,
             images=images(row.get("image")),
             image_id=str(row["img_path"]) if row.get("img_path") else None,
-            guesses=tuple(LETTERS[: len(options)]),
+            guesses=labels,
             tags={"type": TYPES.get(kind, "unknown"), "concern": CONCERNS.get(concern, "unknown")},
         )
 

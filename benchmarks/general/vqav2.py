@@ -62,7 +62,7 @@ class VQAv2(TenAnswers):
 
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question; an answer is a text, or a struct that holds it."""
-        golds = [a["answer"] if isinstance(a, Mapping) else a for a in row["answers"]]
+        golds = [a["answer"] if isinstance(a, Mapping) else a for a in row["answers"] or ()]
         kinds = {name: str(row[name]) for name in ("answer_type", "question_type") if row.get(name)}
         return Sample(
             id=str(row.get("question_id", index)),

@@ -29,7 +29,7 @@ from cambrian_eval.image import images
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring import released_words
 
-from ..kinds import YesOrNo
+from ..kinds import YesOrNo, yes_or_no
 
 Key = Callable[[Sample], tuple[Any, ...] | None]
 """What a sample is grouped by; None leaves it out."""
@@ -82,12 +82,11 @@ class HallusionBench(YesOrNo):
         key = {name: str(row[name]) for name in ("set_id", "figure_id", "question_id", "visual_input")}
         if key["visual_input"] == "0" and self.settings["rows"] == "image":
             return None
-        gold = str(row["gt_answer"]).strip().lower()
         return Sample(
             id=f"{category}_{about}_{key['set_id']}_{key['figure_id']}_{key['question_id']}",
             index=index,
             question=row["question"],
-            answers=({"1": "Yes", "yes": "Yes", "0": "No", "no": "No"}[gold],),
+            answers=(yes_or_no(row["gt_answer"]),),
             images=images(row.get("image")),
             image_id=f"{category}/{about}/{key['set_id']}_{key['figure_id']}" if key["visual_input"] != "0" else None,
             group=f"{category}/{about}/{key['set_id']}",

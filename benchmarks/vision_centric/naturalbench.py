@@ -59,6 +59,8 @@ class NaturalBench(Benchmark):
     def to_sample(self, row: Mapping[str, Any], index: int) -> Sample:
         """One question about one image; its place in the group follows from the index."""
         number, kind = int(row["Index"]), str(row["Question_Type"])
+        if kind not in GOLDS:
+            raise ValueError(f"Question_Type {kind[:40]!r} is neither yes_no nor multiple_choice")
         place = number % 4
         stored = str(row.get("Answer") or "").strip().strip(".").capitalize()
         found = _OPTIONS.search(row["Question"]) if kind == "multiple_choice" else None

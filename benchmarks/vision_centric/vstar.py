@@ -75,7 +75,7 @@ class VStar(Lettered):
             choices=tuple(words for _, words in options),
             labels=tuple(label for label, _ in options),
             images=images(row.get("image")),
-            image_id=str(row["image"]) if isinstance(row.get("image"), str) else None,
+            image_id="/".join(Path(row["image"]).parts[-2:]) if isinstance(row.get("image"), str) else None,
             guesses=tuple(label for label, _ in options),
             tags={"category": str(row.get("category", "unknown"))},
             extra={"text": text},

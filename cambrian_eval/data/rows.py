@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -326,17 +327,18 @@ def _read_table(folder: Path, split: str, skip: Join | None, urls: bool) -> Sequ
     raise UserError(f"{folder} holds neither *.parquet nor *.jsonl nor *.tsv files nor a save_to_disk folder")
 
 
-SPLITS = ("train", "validation", "val", "dev", "testmini", "testdev", "test")
+SPLITS = ("train", "validation", "val", "dev", "testmini", "testdev", "test", "image", "non_image")
 """How names of files that hold a split may begin."""
+_SPLIT = re.compile(rf"({'|'.join(SPLITS)})(?=[-_.]|\Z)")
 
 
 def _of_split(files: list[Path], split: str) -> list[Path]:
-    """Where file names begin with split names, those of the wanted split; else all files."""
-    named = {p: p.stem.split("-")[0].split("_")[0] for p in files}
-    if not split or not all(name in SPLITS for name in named.values()):
+    """Where file names begin with split names, those of the wanted splits ("a" or "a+b"); else all files."""
+    named = {p: match[1] for p in files if (match := _SPLIT.match(p.stem))}
+    if not split or len(named) < len(files):
         return files
-    wanted = [p for p in files if named[p] == split]
-    if not wanted:
+    wanted = [p for p in files if named[p] in split.split("+")]
+    if {named[p] for p in wanted} != set(split.split("+")):
         found = ", ".join(sorted(set(named.values())))
         raise UserError(f"{files[0].parent} has no file of split {split!r}; found splits: {found}")
     return wanted

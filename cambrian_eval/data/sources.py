@@ -48,7 +48,7 @@ def from_hub(
             "content": content,
             "warnings": warnings,
         }
-    more = f" (and {len(failed) - 1} mirrors: {', '.join(a.repo for a in benchmark.source.addresses()[1:])})"
+    more = f"; also tried: {', '.join(a.repo for a in benchmark.source.addresses()[1:])}"
     raise UserError(failed[0] + (more if len(failed) > 1 else ""))
 
 

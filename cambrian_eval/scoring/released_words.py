@@ -57,7 +57,7 @@ def vqa_accuracy(sample: Sample, text: str) -> Verdict:
         said, golds = _normalized(said), [_normalized(gold) for gold in golds]
     matches = sum(gold == said for gold in golds)
     values = [min(1.0, (matches - (gold == said)) / 3) for gold in golds]
-    return Verdict(sum(values) / len(values), text, "released rule: soft accuracy of the VQA evaluation code")
+    return Verdict(sum(values) / max(len(values), 1), text, "released rule: soft accuracy of the VQA evaluation code")
 
 
 def _plain(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cambrian_eval import grade_all
+from cambrian_eval.errors import UserError
 from cambrian_eval.sample import Result
 
 Row = Mapping[str, Any]
@@ -185,6 +186,26 @@ def test_mmstar_fillers_are_no_options() -> None:
     found = result("mmstar", [row(0, two), row(1, four)], ["A", "x, y"])
     assert found.score == 100.0 and found.chance == pytest.approx(100 * (1 / 2 + 1 / 4) / 2)
     assert found.breakdown["category=math"] == 100.0
+    # where the answer itself is a filler, its letter stays an option: A, B or D
+    filler = result("mmstar", [{**row(0, two), "answer": "D"}], ["D"])
+    assert filler.score == 100.0 and filler.chance == pytest.approx(100 / 3)
+
+
+def test_pope_ids_may_start_anew_in_every_split() -> None:
+    rows = [
+        {"id": "0", "question": "Is there a dog?", "answer": "yes", "image_source": "a", "category": split}
+        for split in ("adversarial", "popular", "random")
+    ]
+    found = result("pope", rows, ["yes", "no", "yes"])
+    assert found.n == 3 and found.score == pytest.approx(100 * 2 / 3)  # F1 of 1, 0 and 1
+    with pytest.raises(UserError, match="category 'popular,random' is none of adversarial"):
+        result("pope", [{**rows[0], "category": "popular,random"}], ["yes"])
+
+
+def test_qbench_letters_are_those_of_the_columns() -> None:
+    row = {"id": 1, "question": "How sharp?", "option0": "Very", "option1": "N/A", "option2": "Not", "option3": "N/A"}
+    found = result("qbench", [{**row, "correct_choice": "C"}] * 2, ["C", "Not"])
+    assert found.score == 100.0 and found.chance == 50.0
 
 
 def test_mmbench_cn_released_grouping_keeps_categories_apart() -> None:
@@ -197,3 +218,24 @@ def test_mmbench_cn_released_grouping_keeps_categories_apart() -> None:
     rows = [row(7, "color"), row(1_000_007, "color"), row(2_000_007, "shape"), row(3_000_007, "shape")]
     found = result("mmbench_cn", rows, ["A", "A.", "A", "C"], "official")
     assert (found.score, found.breakdown["row_accuracy"]) == (50.0, 75.0)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "row", "words"),
+    [
+        ("pope", {"question": "q", "answer": "maybe", "category": "random"}, "'maybe' is neither yes nor no"),
+        ("hallusionbench", {**hallusion("VD", "1", "0", "0"), "gt_answer": "2"}, "'2' is neither yes nor no"),
+        ("naturalbench", {"Index": 1, "Question": "q", "Question_Type": "mcq"}, "Question_Type 'mcq' is neither"),
+        ("qbench", {"id": 0, "question": "q", "candidates": ["a", "b"], "correct_ans": "c"}, "'c' is none of the"),
+    ],
+)
+def test_a_gold_answer_that_cannot_be_right_is_named(benchmark: str, row: Row, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        result(benchmark, [row], ["yes"])
+
+
+@pytest.mark.parametrize("stored", [None, []])
+@pytest.mark.parametrize("scorer", ["fuzzy", "official"])
+def test_vqav2_of_a_split_whose_answers_are_withheld(stored: object, scorer: str) -> None:
+    found = result("vqav2", [{"question_id": 1, "image_id": 1, "question": "q?", "answers": stored}], ["a"], scorer)
+    assert found.score is None and any("withheld" in note for note in found.notes)

@@ -170,6 +170,7 @@ def test_sources_tells_what_a_folder_contains(tmp_path: Path) -> None:
     assert "problem:" in text and "nuScenes_test.json" in text
     assert "missing for the published set: ADE20K" in text and "missing for the published set: COCO" not in text
     assert f"--coco {tmp_path / 'annotations' / 'instances_val2017.json'}" in text
+    assert "--omni3d" not in text  # a build with a source that has a problem would stop
     flags = [
         "--coco",
         tmp_path / "annotations" / "instances_val2017.json",

@@ -247,6 +247,17 @@ def test_debias_draws_new_options_for_counts(tmp_path: Path) -> None:
     assert "already exists" in run("debias", source, out, code=2)
 
 
+def test_debias_says_what_is_left_of_a_task_that_it_could_not_solve() -> None:
+    from cvbench_builder.audit import Score
+    from cvbench_builder.debias import Cost, unsolved
+
+    score = Score("always A", "Count", False, 20, 90, 25, 65, 50, 80)
+    costs = [Cost("Count", 20, 12, 12, score, score, False), Cost("Depth", 20, 20, 0, score, score, False)]
+    redrawn, untouched = unsolved([*costs, Cost("Relation", 20, 9, 0, score, score, True)], 5)
+    assert redrawn.startswith("Count:") and "12 rows are left" in redrawn
+    assert untouched.startswith("Depth:") and "kept as they are" in untouched
+
+
 def test_debias_drops_rows_of_a_parquet_file_and_keeps_its_columns(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -96,6 +96,33 @@ def test_the_wanted_split_is_chosen_by_file_name(tmp_path: Path) -> None:
         load_samples(load_benchmark("docvqa"), spec(tmp_path))
 
 
+def test_hallusionbench_splits_are_told_apart_by_file_name(tmp_path: Path) -> None:
+    """`image` and `non_image` lie in one folder, as on the Hub; both are read only where both are wanted."""
+    row = {"category": "VS", "subcategory": "chart", "set_id": "0", "question_id": "0", "question": "Is it?"}
+    seen = {"visual_input": "1", "figure_id": "1", "gt_answer": "1", "filename": "a.png"}
+    shown = [{**row, **seen, "image": {"bytes": png(1), "path": None}}]
+    blind = [{**row, "visual_input": "0", "figure_id": "0", "gt_answer": "0", "filename": None, "image": None}]
+    write_parquet(tmp_path / "hallusionbench/data/image-00000-of-00001.parquet", shown)
+    write_parquet(tmp_path / "hallusionbench/data/non_image-00000-of-00001.parquet", blind)
+    found = [load_samples(load_benchmark("hallusionbench", rows=rows), spec(tmp_path)) for rows in ("image", "all")]
+    assert [[len(s.images) for s in loaded.samples] for loaded in found] == [[1], [1, 0]]
+    assert found[0].provenance["rows"] == 1
+    (tmp_path / "hallusionbench/data/non_image-00000-of-00001.parquet").unlink()
+    with pytest.raises(UserError, match="no file of split 'image\\+non_image'; found splits: image"):
+        load_samples(load_benchmark("hallusionbench", rows="all"), spec(tmp_path))
+
+
+def test_vstar_names_images_by_their_place_in_the_repository(tmp_path: Path) -> None:
+    folder = tmp_path / "vstar"
+    (folder / "direct_attributes").mkdir(parents=True)
+    (folder / "direct_attributes/sa_1.jpg").write_bytes(png(1))
+    text = "What color is it?\n(A) red\n(B) blue"
+    row = {"image": "direct_attributes/sa_1.jpg", "text": text, "category": "direct_attributes", "label": "A"}
+    jsonl(folder / "test_questions.jsonl", [{**row, "question_id": "0"}])
+    (sample,) = load_samples(load_benchmark("vstar"), spec(tmp_path)).samples
+    assert sample.image_id == "direct_attributes/sa_1.jpg" and sample.images[0].data() == png(1)
+
+
 def test_one_huge_row_group_is_spilled_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "LARGE_GROUP", 1000)
     rows = [docvqa_row(i, png(i % 3), page=i) for i in range(40)]
