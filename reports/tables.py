@@ -194,7 +194,7 @@ def number(cell: Cell, intervals: bool, dash: str = "–", plus_minus: str = "±
     return text
 
 
-def _headings(made: Layout) -> list[tuple[str, int]]:
+def headings(made: Layout) -> list[tuple[str, int]]:
     """Category headings with the number of columns each spans."""
     spans: list[tuple[str, int]] = []
     for column in made.columns:
@@ -279,15 +279,15 @@ def latex_text(text: str) -> str:
 def _latex(made: Layout) -> str:
     """A `tabular` that needs no package; put it into a table environment, or compile it as it is."""
     starts, position = [], 0
-    for _, span in _headings(made):
+    for _, span in headings(made):
         starts.append(position)
         position += span
     spec = "l" + "".join(("|" if i in starts else "") + "r" for i in range(len(made.columns)))
     width = len(made.columns) + 1
-    heads = [rf"\multicolumn{{{span}}}{{|c}}{{{latex_text(title)}}}" for title, span in _headings(made)]
+    heads = [rf"\multicolumn{{{span}}}{{|c}}{{{latex_text(title)}}}" for title, span in headings(made)]
     notes = [one_line(note).replace("\\", _LATEX["\\"]) for note in made.notes]
     lines = [f"% {note}" for note in notes] + [rf"\begin{{tabular}}{{{spec}}}", r"\hline"]
-    if any(title for title, _ in _headings(made)):
+    if any(title for title, _ in headings(made)):
         lines.append(" & ".join(["", *heads]) + r" \\")
     lines.append(" & ".join(["Model", *(latex_text(c.head) for c in made.columns)]) + r" \\")
     for title, members in made.groups:
@@ -326,10 +326,10 @@ def _csv(made: Layout) -> str:
 def _html(made: Layout) -> str:
     """A `<table>` with scoped headings; classes `best` and `own` are for the page's style."""
     out = ['<table class="scores">', "<thead>"]
-    if any(title for title, _ in _headings(made)):
+    if any(title for title, _ in headings(made)):
         spans = "".join(
             f'<th scope="colgroup" colspan="{n}">{html.escape(title)}</th>' if title else f'<td colspan="{n}"></td>'
-            for title, n in _headings(made)
+            for title, n in headings(made)
         )
         out.append(f"<tr><td></td>{spans}</tr>")
     heads = "".join(f'<th scope="col">{html.escape(c.head)}</th>' for c in made.columns)
