@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -39,8 +40,8 @@ class Options:
     """Where the images of runs over a data folder are."""
     most_images: int = MOST_IMAGES
     """The most thumbnails; 0 for all."""
-    live: bool = False
-    """Whether the page is served while the run goes on, and asks for news."""
+    live: str = ""
+    """The version of a page that is served while the run goes on and asks for a newer one; empty for other pages."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,16 @@ class _Drawn:
 
 def write(sources: Sources, out: Path, options: Options, command: str) -> WrittenReport:
     """Everything a report of runs has."""
+    collecting = gc.isenabled()
+    gc.disable()  # looking for circles among millions of values that are read takes a quarter of the time
+    try:
+        return _write(sources, out, options, command)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _write(sources: Sources, out: Path, options: Options, command: str) -> WrittenReport:
     _refuse_foreign(out / PAGE)
     runs, scores = sources.opened, sources.table
     theme, web = style.theme_named(options.theme), style.theme_named("web")
@@ -137,9 +148,7 @@ class _Data:
             **data.index,
             "stamp": mark,
             "folder": "" if whole else shards.FOLDER,
-            "images": {"embedded": of_image}
-            if whole
-            else {"files": images.FOLDER, "known": sorted(thumbnails.files)},
+            "images": {"embedded": of_image} if whole else {"files": images.FOLDER, "known": sorted(thumbnails.files)},
         }
         return cls(index, tuple(parts) if whole else (), (*beside, *thumbnails.written), tuple(thumbnails.notes))
 
@@ -149,7 +158,8 @@ def _on_page(drawn: _Drawn, web: style.Theme, formats: Sequence[str]) -> PageFig
     svg = style.render(drawn.page, "svg", web)
     stem = style.stem(drawn.file.name)
     links = tuple((kind.upper(), f"figures/{stem}.{kind}") for kind in (*formats, "csv"))
-    return PageFigure(drawn.file.name, svg, drawn.page.caption, tuple(marks(drawn.page.figure)), links)
+    width, height = (round(96 * float(inches)) for inches in drawn.page.figure.get_size_inches())
+    return PageFigure(drawn.file.name, svg, drawn.page.caption, width, height, tuple(marks(drawn.page.figure)), links)
 
 
 def _seals(runs: Sequence[NamedRun]) -> list[str]:

@@ -38,6 +38,7 @@ COMMANDS = {
     "agreement": ("cambrian_eval.cli.agreement:agreement", "Agreement of two scorers, and where they differ."),
     "adjudicate": ("cambrian_eval.cli.adjudicate:adjudicate", "A page for a person to decide which scorer was right."),
     "report": ("cambrian_eval.cli.report:report", "Tables, figures and one HTML page of runs."),
+    "view": ("cambrian_eval.cli.view:view", "The report in the browser, refreshed while a run goes on."),
     "analyze": ("cambrian_eval.cli.analyze:analyze", "Correlation, PCA and clusters of benchmarks."),
     "plot": ("cambrian_eval.cli.plot:app", "One figure, with its numbers as CSV."),
     "table": ("cambrian_eval.cli.table:table", "The results table as Markdown, LaTeX, CSV or HTML."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -55,6 +56,9 @@ class PageFigure:
     name: str
     svg: bytes
     caption: str
+    width: int
+    """In pixels, as is the height: the page has room for it before it is shown."""
+    height: int
     marks: tuple[Mark, ...] = ()
     """Where a value is shown under the pointer."""
     files: tuple[tuple[str, str], ...] = ()
@@ -102,6 +106,7 @@ def render(page: ReportPage, runs: Sequence[NamedRun], index: dict[str, Any], pa
     style = _asset(folder, "report.css")
     script = '"use strict";\n(() => {\n' + "\n".join(_asset(folder, name) for name in SCRIPTS) + "})();\n"
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters["pieces"] = pieces
     template = environment.from_string(_asset(folder, "report.html.jinja"))
     return template.render(
         title=page.title,
@@ -128,6 +133,11 @@ def render(page: ReportPage, runs: Sequence[NamedRun], index: dict[str, Any], pa
         index=Markup(script_json(index)),
         parts=parts,
     )
+
+
+def pieces(name: str) -> list[str]:
+    """A column head in parts between which a line may break: `CV-`, `Bench2D`."""
+    return re.split(r"(?<=-)(?=\w{3})|(?<=[a-z])(?=[A-Z]{2})|(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Z])(?=[A-Z][a-z])", name)
 
 
 def _asset(folder: Traversable, name: str) -> str:

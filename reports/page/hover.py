@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 MOST = 800
 """Marks that get a value in one figure."""
@@ -43,8 +44,8 @@ def marks(figure: Any) -> list[Mark]:
             top, bottom = sorted((1 - y1 / height, 1 - y0 / height))
             if right < 0 or left > 1 or bottom < 0 or top > 1:
                 continue
-            box = (left, top, right - left, bottom - top)
-            found.append(Mark(*(round(1000 * float(v), 1) for v in box), text=text))
+            place = [round(1000 * float(v), 1) for v in (left, top, right - left, bottom - top)]
+            found.append(Mark(place[0], place[1], place[2], place[3], text))
             if len(found) == MOST:
                 return found
     return found
@@ -84,7 +85,7 @@ def _of_axes(axes: Any) -> Iterator[tuple[tuple[float, float, float, float], str
 
 
 def _pixels(axes: Any, image: Any) -> Iterator[tuple[tuple[float, float, float, float], str]]:
-    values = np.ma.filled(np.ma.asarray(image.get_array(), float), np.nan)
+    values: npt.NDArray[np.float64] = np.ma.filled(np.ma.asarray(image.get_array(), float), np.nan)
     if values.ndim != 2:
         return
     left, right, bottom, top = image.get_extent()
@@ -102,7 +103,7 @@ def _pixels(axes: Any, image: Any) -> Iterator[tuple[tuple[float, float, float, 
 
 def _cells(axes: Any, mesh: Any) -> Iterator[tuple[tuple[float, float, float, float], str]]:
     corners = np.asarray(mesh.get_coordinates(), float)
-    values = np.ma.filled(np.ma.asarray(mesh.get_array(), float), np.nan)
+    values: npt.NDArray[np.float64] = np.ma.filled(np.ma.asarray(mesh.get_array(), float), np.nan)
     rows, columns = corners.shape[0] - 1, corners.shape[1] - 1
     if values.size != rows * columns:
         return
@@ -110,7 +111,7 @@ def _cells(axes: Any, mesh: Any) -> Iterator[tuple[tuple[float, float, float, fl
         if np.isfinite(value):
             ends = np.array((corners[r, c], corners[r + 1, c + 1]))
             (x0, y0), (x1, y1) = axes.transData.transform(ends)
-            yield (x0, y0, x1, y1), _cell_text(axes, *ends.mean(axis=0), value)
+            yield (x0, y0, x1, y1), _cell_text(axes, float(ends[:, 0].mean()), float(ends[:, 1].mean()), value)
 
 
 def _cell_text(axes: Any, x: float, y: float, value: float) -> str:

@@ -252,9 +252,7 @@ class TableCell:
     average: bool
 
 
-def score_rows(
-    made: tables.Layout, models: Sequence[str]
-) -> list[tuple[str, list[tuple[str, bool, list[TableCell]]]]]:
+def score_rows(made: tables.Layout, models: Sequence[str]) -> list[tuple[str, list[tuple[str, bool, list[TableCell]]]]]:
     """The score table: group, its models, whether each is one of yours, and its cells. `models` have samples."""
     groups = []
     for title, members in made.groups:

@@ -1,6 +1,6 @@
 // What a reader does: menus, keys, sorting, dark mode; and the page's own start.
 let turn = 0; // the draw that was asked for last; earlier ones that still wait for data are dropped
-const draw = async (focus) => {
+const draw = async (focus, scroll = false) => {
   const mine = ++turn;
   try {
     if (!columns) setColumns(await load("columns"));
@@ -14,6 +14,7 @@ const draw = async (focus) => {
     if (mine !== turn) return;
     drawList();
     drawSample(focus);
+    if (scroll) byId("browser").scrollIntoView();
   } catch (error) {
     byId("count").textContent = "The samples cannot be shown: " + error.message + ".";
   }
@@ -33,8 +34,8 @@ const follow = () => {
   fromHash();
   const opening = state.sample !== "" && state.sample !== before;
   const moved = filtered !== JSON.stringify({ ...state, sample: "", page: 0 });
-  draw(opening);
-  if (!opening && location.hash !== "" && (moved || !started) && !byId("filters").contains(document.activeElement)) byId("browser").scrollIntoView();
+  const scroll = location.hash !== "" && (moved || !started) && !byId("filters").contains(document.activeElement);
+  draw(opening, scroll && !opening);
 };
 
 const step = (by) => {
@@ -115,7 +116,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const heads = table.tHead.rows[table.tHead.rows.length - 1].cells;
   [...heads].forEach((head, place) => {
     if ("fixed" in head.dataset) return;
-    const button = make("button", { type: "button", class: "sort" }, head.textContent);
+    const button = make("button", { type: "button", class: "sort" }, ...head.childNodes);
     head.replaceChildren(button);
     button.addEventListener("click", () => sortBy(table, place, head));
   });

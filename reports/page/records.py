@@ -45,7 +45,8 @@ class Browsable:
     """Names and counts, small: part of the page itself."""
     columns: dict[str, Any]
     """Ids, groups, and a character a sample for each filter."""
-    blocks: tuple[list[dict[str, Any]], ...]
+    blocks: tuple[str, ...]
+    """Each a list of rows, as JSON that is safe in a script."""
     images: Owners
     """All images that some model was shown."""
 
@@ -134,13 +135,17 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
     columns = _Columns(len(views), len(scorers))
     counts: list[int] = []
     rows: list[dict[str, Any]] = []
+    blocks: list[str] = []
     shown: dict[str, tuple[str, str] | None] = {}
     for name in names:
         stored = [_stored(named, Cell(name, condition), scorers) for named, condition in views]
-        before = len(rows)
+        before = len(columns.ids)
         for sample in _samples(runs, name):
             columns.add(name, sample)
             rows.append(_row(sample, stored, columns))
+            if len(rows) == BLOCK:
+                blocks.append(script_json(rows))
+                rows = []
             for (_, condition), have in zip(views, stored, strict=True):
                 if (record := have.records.get(sample.id)) is not None:
                     for digest in record.images:
@@ -148,7 +153,7 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
                             shown[digest] = shown.get(digest) or (name, sample.id)
                         else:
                             shown.setdefault(digest, None)
-        counts.append(len(rows) - before)
+        counts.append(len(columns.ids) - before)
     index = {
         "benchmarks": [
             {"name": n, "title": entry(n).short, "category": entry(n).category, "n": count}
@@ -160,8 +165,9 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
         "block": BLOCK,
         "thoughtBounds": THOUGHT_BOUNDS,
     }
-    blocks = tuple(rows[i : i + BLOCK] for i in range(0, len(rows), BLOCK))
-    return Browsable(index, columns.values(), blocks, shown)
+    if rows:
+        blocks.append(script_json(rows))
+    return Browsable(index, columns.values(), tuple(blocks), shown)
 
 
 def _stored(named: NamedRun, cell: Cell, scorers: Sequence[str]) -> _Stored:

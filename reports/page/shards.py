@@ -37,7 +37,7 @@ def parts(data: Browsable) -> Iterator[Part]:
     """The columns, then the blocks of rows."""
     yield Part("columns", script_json(data.columns))
     for number, block in enumerate(data.blocks):
-        yield Part(f"rows-{number}", script_json(block))
+        yield Part(f"rows-{number}", block)
 
 
 def image_parts(thumbnails: dict[str, str], size: int) -> tuple[list[Part], dict[str, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +42,14 @@ class Opened:
 
     def choose(self, select: str, value: str) -> None:
         self.page.select_option(f"#{select}", value)
-        self.page.wait_for_timeout(60)
+        self.page.wait_for_timeout(100)
+
+    def until(self, condition: str) -> None:
+        """Waits in Python: the page's policy allows no evaluation of text, which `wait_for_function` needs."""
+        deadline = time.monotonic() + 20
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < deadline, condition
+            self.page.wait_for_timeout(30)
 
 
 @pytest.fixture(scope="module")
