@@ -34,10 +34,11 @@ def marks(figure: Any) -> list[Mark]:
     """The marks of all axes of a figure, at most `MOST`."""
     found: list[Mark] = []
     width, height = figure.bbox.width, figure.bbox.height
+    names = _legend(figure)
     for axes in figure.axes:
         if not axes.get_visible():
             continue
-        for (x0, y0, x1, y1), text in _of_axes(axes):
+        for (x0, y0, x1, y1), text in _of_axes(axes, names):
             if not np.all(np.isfinite((x0, y0, x1, y1))):
                 continue
             left, right = sorted((x0 / width, x1 / width))
@@ -51,12 +52,32 @@ def marks(figure: Any) -> list[Mark]:
     return found
 
 
-def _of_axes(axes: Any) -> Iterator[tuple[tuple[float, float, float, float], str]]:
+def _legend(figure: Any) -> dict[tuple[float, ...], str]:
+    """What the legends of a figure call each color; a color of two names is none."""
+    found: dict[tuple[float, ...], str] = {}
+    for legend in [*figure.legends, *(axes.get_legend() for axes in figure.axes)]:
+        for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True) if legend else ():
+            color = _color(handle)
+            if color is not None:
+                found[color] = text.get_text() if color not in found else ""
+    return found
+
+
+def _color(artist: Any) -> tuple[float, ...] | None:
+    """The color of a bar, a set of points or a line."""
+    from matplotlib.colors import to_rgba_array
+
+    get = getattr(artist, "get_facecolor", None) or getattr(artist, "get_color", None)
+    rgba = np.atleast_2d(to_rgba_array(get())) if get is not None else np.empty((0, 4))
+    return tuple(np.round(rgba[0, :3], 3).tolist()) if len(rgba) else None
+
+
+def _of_axes(axes: Any, names: dict[tuple[float, ...], str]) -> Iterator[tuple[tuple[float, float, float, float], str]]:
     """Area in pixels and text of every mark of one pair of axes."""
     to_pixels = axes.transData.transform
 
-    def named(x: float, y: float, label: Any) -> str:
-        series = str(label) if label and not str(label).startswith("_") else ""
+    def named(x: float, y: float, label: Any, artist: Any) -> str:
+        series = str(label) if label and not str(label).startswith("_") else names.get(_color(artist) or (), "")
         parts = (_value(axes.xaxis, x), _value(axes.yaxis, y))
         return " · ".join(part for part in (series, *parts) if part)
 
@@ -66,20 +87,20 @@ def _of_axes(axes: Any) -> Iterator[tuple[tuple[float, float, float, float], str
             flat = getattr(container, "orientation", "vertical") == "horizontal"
             bar = patch.get_bbox()
             end = (bar.x1, (bar.y0 + bar.y1) / 2) if flat else ((bar.x0 + bar.x1) / 2, bar.y1)
-            yield (x0, y0, x1, y1), named(*end, container.get_label())
+            yield (x0, y0, x1, y1), named(*end, container.get_label(), patch)
     for collection in axes.collections:
         if hasattr(collection, "get_coordinates"):
             yield from _cells(axes, collection)
         elif len(collection.get_paths()) and collection.get_offset_transform() == axes.transData:
             for x, y in np.asarray(np.ma.filled(collection.get_offsets(), np.nan), float):
                 px, py = to_pixels((x, y))
-                yield (px - HALF, py - HALF, px + HALF, py + HALF), named(x, y, collection.get_label())
+                yield (px - HALF, py - HALF, px + HALF, py + HALF), named(x, y, collection.get_label(), collection)
     for line in axes.lines:
         if line.get_marker() in ("None", "", " ", None) or line.get_transform() != axes.transData:
             continue
         for x, y in np.asarray(line.get_xydata(), float):
             px, py = to_pixels((x, y))
-            yield (px - HALF, py - HALF, px + HALF, py + HALF), named(x, y, line.get_label())
+            yield (px - HALF, py - HALF, px + HALF, py + HALF), named(x, y, line.get_label(), line)
     for image in axes.images:
         yield from _pixels(axes, image)
 
@@ -122,7 +143,8 @@ def _tick(axis: Any, value: float) -> str | None:
     """The label of the tick at a place on an axis of names; None on an axis of numbers."""
     places = axis.get_majorticklocs()
     labels = [label.get_text() for label in axis.get_majorticklabels()]
-    if not len(places) or len(labels) != len(places) or not any(any(c.isalpha() for c in text) for text in labels):
+    words = [text for text in labels if any(c.isalpha() for c in text) and "$" not in text]  # numbers are formulas
+    if not len(places) or len(labels) != len(places) or not words:
         return None
     nearest = int(np.argmin(np.abs(np.asarray(places, float) - value)))
     return " ".join(labels[nearest].split()) if abs(places[nearest] - value) <= 0.5 else ""

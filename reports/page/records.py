@@ -149,8 +149,9 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
             for (_, condition), have in zip(views, stored, strict=True):
                 if (record := have.records.get(sample.id)) is not None:
                     for digest in record.images:
-                        if condition == "on":
-                            shown[digest] = shown.get(digest) or (name, sample.id)
+                        if condition == "on" and shown.get(digest) is None:
+                            shown.pop(digest, None)  # so that owned images are in the order of the samples
+                            shown[digest] = name, sample.id
                         else:
                             shown.setdefault(digest, None)
         counts.append(len(columns.ids) - before)

@@ -66,7 +66,7 @@ const drawList = () => {
 };
 
 // -- one sample: the images on the left, a column a model on the right
-const block = (title, text) => [make("h4", {}, title), make("pre", { tabindex: "0", role: "region", "aria-label": title }, text === "" ? "(empty)" : text)];
+const block = (title, text) => [make("h4", {}, title), make("pre", { tabindex: "0", role: "group", "aria-label": title }, text === "" ? "(empty)" : text)];
 
 const shownImages = (digests, v) => digests.map((digest, k) => {
   const alt = "Image " + (k + 1) + " shown to the model";
