@@ -237,18 +237,24 @@ def _cell(
     if record.prompt not in prompts:
         prompts.append(record.prompt)
     cell: dict[str, Any] = {"p": prompts.index(record.prompt), "x": record.text, "f": record.finish}
-    optional = {
-        "a": list(have.answers[identity]) if identity in have.answers else None,
-        "e": record.error or None,
-        "n": record.new_tokens,
-        "h": record.thoughts if record.thoughts and record.thoughts not in record.text else None,
-        "k": record.thought_tokens,
-        "r": have.repeats if have.repeats > 1 else None,
-        "t": None if record.seconds is None else round(record.seconds, 3),
-        "i": [h[:24] for h in record.images] or None,
-        "s": verdicts or None,
-    }
-    cell.update((key, value) for key, value in optional.items() if value is not None)
+    if identity in have.answers:
+        cell["a"] = list(have.answers[identity])
+    if record.error:
+        cell["e"] = record.error
+    if record.new_tokens is not None:
+        cell["n"] = record.new_tokens
+    if record.thoughts and record.thoughts not in record.text:
+        cell["h"] = record.thoughts
+    if record.thought_tokens is not None:
+        cell["k"] = record.thought_tokens
+    if have.repeats > 1:
+        cell["r"] = have.repeats
+    if record.seconds is not None:
+        cell["t"] = round(record.seconds, 3)
+    if record.images:
+        cell["i"] = [h[:24] for h in record.images]
+    if verdicts:
+        cell["s"] = verdicts
     return cell
 
 
