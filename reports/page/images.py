@@ -121,7 +121,9 @@ def find(
             if key in done or not (everywhere or any(owner and owner[0] == name for owner in of_sample)):
                 continue
             try:
-                loaded = load_samples(benchmark_of(named.run, name), _spec(named.run, name, root))
+                needed = [s.index for s in named.run.samples(name) if everywhere or (name, s.id) in of_sample]
+                spec = _spec(named.run, name, root, max(needed, default=0) + 2)
+                loaded = load_samples(benchmark_of(named.run, name), spec)
             except (UserError, OSError, ImportError) as error:
                 reason = one_line(error)
                 notes.append(f"no images of {entry(name).short} from {named.run.path.name}: {reason}")
@@ -158,8 +160,8 @@ def _thumbnails(
                     yield one
 
 
-def _spec(run: Run, benchmark: str, root: Path | None) -> DataSpec:
-    """Where the run's rows are, without the network and never more of them than the run has samples."""
+def _spec(run: Run, benchmark: str, root: Path | None, rows: int) -> DataSpec:
+    """Where the run's rows are, without the network; of rows that are drawn, no more than are needed."""
     data = run.info.get("data")
     kind = str(data.get("kind")) if isinstance(data, dict) else "unknown"
     if kind == "folder":
@@ -169,7 +171,7 @@ def _spec(run: Run, benchmark: str, root: Path | None) -> DataSpec:
     spec = DataSpec.parse(kind, None, offline=True)
     if spec.mini is None:
         return spec
-    return replace(spec, mini=min(spec.mini, len(run.samples(benchmark)) + 1, MOST_DRAWN))
+    return replace(spec, mini=min(spec.mini, rows, len(run.samples(benchmark)) + 1, MOST_DRAWN))
 
 
 def thumbnail(image: LazyImage) -> bytes:
