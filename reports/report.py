@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +15,10 @@ from .exports.csv_files import breakdown_csv, results_csv
 from .exports.lm_eval import lm_eval_text
 from .exports.model_card import model_index
 from .figures import figures
-from .page import images
+from .page import images, shards
 from .page.build import PageFigure, ReportPage, render
+from .page.hover import marks
+from .page.overview import overview
 from .page.records import browsable
 from .runs import NamedRun
 from .scores import ScoreTable, build, combine
@@ -24,8 +27,8 @@ from .sources import Sources
 PAGE = "report.html"
 MARK = b'<meta name="generator" content="cambrian-eval'
 """What the head of every report has."""
-LARGE = 150 << 20
-"""A page of more characters than this is slow to open and to share."""
+MOST_IMAGES = 4000
+"""Thumbnails that a report has unless it is told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class Options:
     formats: tuple[str, ...] = style.FORMATS
     data_root: Path | None = None
     """Where the images of runs over a data folder are."""
+    most_images: int = MOST_IMAGES
+    """The most thumbnails; 0 for all."""
+    live: str = ""
+    """The version of a page that is served while the run goes on and asks for a newer one; empty for other pages."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,16 @@ class _Drawn:
 
 def write(sources: Sources, out: Path, options: Options, command: str) -> WrittenReport:
     """Everything a report of runs has."""
+    collecting = gc.isenabled()
+    gc.disable()  # looking for circles among millions of values that are read takes a quarter of the time
+    try:
+        return _write(sources, out, options, command)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _write(sources: Sources, out: Path, options: Options, command: str) -> WrittenReport:
     _refuse_foreign(out / PAGE)
     runs, scores = sources.opened, sources.table
     theme, web = style.theme_named(options.theme), style.theme_named("web")
@@ -82,26 +99,70 @@ def write(sources: Sources, out: Path, options: Options, command: str) -> Writte
     written += _exports(runs, out / "exports", sources.scorer)
     for figure in drawn:
         written += style.save(figure.file, out / "figures", options.formats, theme, provenance)
-    data = browsable(runs)
-    where: dict[str, object] = {}
-    blocks: list[dict[str, str]] = []
-    if options.images and data.images:
-        where, blocks, missing = images.gathered(runs, data.images, out, options.data_root)
-        notes += missing
+    data = _Data.of(runs, out, options)
     page = ReportPage(
         options.title,
+        sources.scorer,
         tuple(named.name for named in runs if named.synthetic),
-        tables.write(replace(layout, notes=()), "html"),
-        (*layout.notes, *notes),
+        overview(runs, sources.scorer),
+        layout,
+        tuple(dict.fromkeys((*layout.notes, *notes, *data.notes))),
         findings,
-        tuple(PageFigure(style.render(figure.page, "svg", web), figure.page.caption) for figure in drawn),
+        tuple(_on_page(figure, web, options.formats) for figure in drawn),
         command,
     )
-    text = render(page, runs, data, where, blocks)
-    if len(text) > LARGE:
-        notes.append(f"report.html has {len(text) >> 20} MB; report fewer runs at once for a page that opens quickly")
-    written.append(style.write(out / PAGE, text))
-    return WrittenReport(tuple(written), tables.write(layout, "markdown"), layout, findings, tuple(notes))
+    index = {**data.index, "live": options.live}
+    written += [*data.written, style.write(out / PAGE, render(page, runs, index, data.embedded))]
+    return WrittenReport(
+        tuple(written), tables.write(layout, "markdown"), layout, findings, tuple((*notes, *data.notes))
+    )
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The samples and thumbnails: what is in the page and what is beside it."""
+
+    index: dict[str, object]
+    embedded: tuple[shards.Part, ...]
+    written: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, runs: Sequence[NamedRun], out: Path, options: Options) -> _Data:
+        """All in the page where it is small enough to be sent as one file, else in folders beside it."""
+        data = browsable(runs)
+        parts = list(shards.parts(data))
+        thumbnails = images.Thumbnails()
+        if options.images and data.images:
+            thumbnails = images.gathered(runs, data.images, out, options.data_root, options.most_images)
+        mark = shards.stamp(parts)
+        encoded = thumbnails.base64
+        whole = not thumbnails.files and shards.size(parts, encoded) <= shards.EMBEDDED
+        beside: list[Path] = []
+        of_image: dict[str, int] = {}
+        if whole:
+            more, of_image = shards.image_parts(encoded, 25)
+            parts += more
+        else:
+            thumbnails.to_files(out)
+            beside = shards.write_beside(parts, out, mark)
+        shards.remove_others(out, beside)
+        index: dict[str, object] = {
+            **data.index,
+            "stamp": mark,
+            "folder": "" if whole else shards.FOLDER,
+            "images": {"embedded": of_image} if whole else {"files": images.FOLDER, "known": sorted(thumbnails.files)},
+        }
+        return cls(index, tuple(parts) if whole else (), (*beside, *thumbnails.written), tuple(thumbnails.notes))
+
+
+def _on_page(drawn: _Drawn, web: style.Theme, formats: Sequence[str]) -> PageFigure:
+    """A figure with its values under the pointer and links to its files."""
+    svg = style.render(drawn.page, "svg", web)
+    stem = style.stem(drawn.file.name)
+    links = tuple((kind.upper(), f"figures/{stem}.{kind}") for kind in (*formats, "csv"))
+    width, height = (round(96 * float(inches)) for inches in drawn.page.figure.get_size_inches())
+    return PageFigure(drawn.file.name, svg, drawn.page.caption, width, height, tuple(marks(drawn.page.figure)), links)
 
 
 def _seals(runs: Sequence[NamedRun]) -> list[str]:

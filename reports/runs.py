@@ -14,7 +14,7 @@ from cambrian_eval.registry import benchmark_names, load_benchmark
 from cambrian_eval.results import circumstances
 from cambrian_eval.results.averages import judges
 from cambrian_eval.results.basis import Key, key_of, mixed_rules, problems, remedy, unchecked
-from cambrian_eval.running.store import Run, open_run
+from cambrian_eval.running.store import Cell, Run, StoredVerdict, open_run
 from cambrian_eval.sample import Result
 
 from .attributes import attribute_named
@@ -71,9 +71,30 @@ class NamedRun(Scored):
     """Stored results that no longer belong to the run, with the message about each; they are not among `results`."""
 
 
+class _ReadOnce(Run):
+    """A run whose verdicts and hashes are read once: the figures and the page of a report all need them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._verdicts: dict[tuple[Cell, str], list[StoredVerdict]] = {}
+        self._inputs: dict[Cell, dict[str, str]] = {}
+
+    def stored_verdicts(self, cell: Cell, scorer: str) -> list[StoredVerdict]:
+        """The lines of a verdict file, as they were at the first call."""
+        if (cell, scorer) not in self._verdicts:
+            self._verdicts[cell, scorer] = super().stored_verdicts(cell, scorer)
+        return self._verdicts[cell, scorer]
+
+    def inputs(self, cell: Cell) -> dict[str, str]:
+        """The hashes of samples and responses, as they were at the first call."""
+        if cell not in self._inputs:
+            self._inputs[cell] = super().inputs(cell)
+        return self._inputs[cell]
+
+
 def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
     """Runs by folder; a model that occurs twice gets its folder as a suffix."""
-    opened = [open_run(path) for path in paths]
+    opened = [_ReadOnce(open_run(path).path) for path in paths]
     seen: set[Path] = set()
     for path in paths:
         if path.resolve() in seen:

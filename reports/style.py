@@ -355,7 +355,7 @@ def _latin(values: Mapping[str, str | None]) -> dict[str, str | None]:
 
 def save(drawing: Drawing, out: Path, formats: Sequence[str], theme: Theme, provenance: Provenance) -> list[Path]:
     """Writes NAME.pdf and so on, NAME.csv and NAME.json; returns what was written."""
-    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", drawing.name)
+    base = stem(drawing.name)
     sidecar = {
         "figure": drawing.name,
         "caption": drawing.caption,
@@ -364,12 +364,17 @@ def save(drawing: Drawing, out: Path, formats: Sequence[str], theme: Theme, prov
         "style": theme.name,
         "inputs": dict(provenance.inputs),
         "versions": versions(),
-        "files": [f"{stem}.{kind}" for kind in formats] + [f"{stem}.csv"],
+        "files": [f"{base}.{kind}" for kind in formats] + [f"{base}.csv"],
     }
-    contents = {f"{stem}.{kind}": render(drawing, kind, theme) for kind in formats}
-    contents[f"{stem}.csv"] = csv_text(drawing.columns, drawing.rows).encode()
-    contents[f"{stem}.json"] = (json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n").encode()
+    contents = {f"{base}.{kind}": render(drawing, kind, theme) for kind in formats}
+    contents[f"{base}.csv"] = csv_text(drawing.columns, drawing.rows).encode()
+    contents[f"{base}.json"] = (json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n").encode()
     return [write(out / name, content) for name, content in contents.items()]
+
+
+def stem(name: str) -> str:
+    """The file name of a figure without its ending."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
 
 
 def versions() -> dict[str, str]:

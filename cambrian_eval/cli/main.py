@@ -41,6 +41,7 @@ COMMANDS = {
     "adjudicate": ("cambrian_eval.cli.adjudicate:adjudicate", "A page for a person to decide which scorer was right."),
     "report": ("cambrian_eval.cli.report:report", "Tables, figures and one HTML page of runs."),
     "export": ("cambrian_eval.cli.export:export", "Runs as CSV, Hub dataset, model card, wandb or lm-eval files."),
+    "view": ("cambrian_eval.cli.view:view", "The report in the browser, refreshed while a run goes on."),
     "analyze": ("cambrian_eval.cli.analyze:analyze", "Correlation, PCA and clusters of benchmarks."),
     "plot": ("cambrian_eval.cli.plot:app", "One figure, with its numbers as CSV."),
     "table": ("cambrian_eval.cli.table:table", "The results table as text, Markdown, LaTeX, CSV or HTML."),

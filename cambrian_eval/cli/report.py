@@ -17,6 +17,7 @@ def report(
     scorer: str = typer.Option("fuzzy", help=HELP["scorer"]),
     title: str = typer.Option("Evaluation report", help="Heading of the page."),
     images: bool = typer.Option(True, "--images/--no-images", help="Thumbnails of the images."),
+    max_images: int = typer.Option(4000, min=0, help="Most thumbnails, spread over the benchmarks; 0 for all."),
     data_root: Path = typer.Option(None, help="Data folder of the runs, to show its images."),
     style: str = typer.Option("paper", help=HELP["style"]),
     format: str = typer.Option("pdf,svg,png", "--format", help=HELP["format"]),
@@ -29,7 +30,7 @@ def report(
     from cambrian_eval.reports.sources import Sources
 
     styles.theme_named(style)
-    options = reports.Options(title, images, style, styles.formats_named(format), data_root)
+    options = reports.Options(title, images, style, styles.formats_named(format), data_root, max_images)
     found = reports.write(Sources(tuple(runs), scorer=scorer), out, options, command_line(context))
     output.score_table(found.layout)
     width = output.columns(sys.stdout) if sys.stdout.isatty() else None

@@ -1,13 +1,15 @@
-"""Renders report.html from values: the template, its style and script, and the data blocks.
+"""Renders report.html from values: the template, its style and scripts, and the data that is in the page.
 
-A content security policy lets the page load nothing but images from itself or the folder beside it. The policy allows
-inline scripts and `eval`, which auditing tools need; text from models and datasets never becomes markup (Jinja escapes
-it, the script only sets text).
+A content security policy lets the page run its own script and those in the folder beside it, and load images from
+itself or that folder; nothing else, so nothing from the network. Text from models and datasets never becomes markup:
+Jinja escapes it, the script only sets text.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -19,10 +21,16 @@ from cambrian_eval.numbers import number, span
 from cambrian_eval.results.circumstances import recipe_of
 from cambrian_eval.sample import Result
 
+from .. import cells
 from ..catalogue import condition_style, entry
 from ..runs import NamedRun
-from .records import Browsable, script_json
+from .hover import Mark
+from .overview import Overview, address, score_rows
+from .records import script_json
+from .shards import Part
 
+SCRIPTS = ("data.js", "filters.js", "samples.js", "page.js")
+"""Joined in this order into one script."""
 DETAIL_HEADS = (
     "Model",
     "Benchmark",
@@ -38,14 +46,23 @@ DETAIL_HEADS = (
     "All rows",
     "Notes",
 )
+DETAIL_NUMBERS = ("Score", "Chance", "Samples", "Failed", "Unparsed", "Undecided")
 
 
 @dataclass(frozen=True)
 class PageFigure:
     """A figure on the page."""
 
+    name: str
     svg: bytes
     caption: str
+    width: int
+    """In pixels, as is the height: the page has room for it before it is shown."""
+    height: int
+    marks: tuple[Mark, ...] = ()
+    """Where a value is shown under the pointer."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Format in words and address of each file that can be downloaded."""
 
     @property
     def data(self) -> str:
@@ -58,68 +75,98 @@ class ReportPage:
     """What the page shows."""
 
     title: str
+    scorer: str
     synthetic: tuple[str, ...]
     """Models whose rows a program drew; the page has a banner that names them."""
-    summary_html: str
-    """The score table, already escaped."""
+    top: Overview
+    layout: cells.Layout
+    """The score table."""
     notes: tuple[str, ...]
     findings: tuple[str, ...]
     figures: tuple[PageFigure, ...]
     command: str
 
 
-def render(
-    page: ReportPage, runs: Sequence[NamedRun], data: Browsable, where: dict[str, Any], images: Sequence[dict[str, str]]
-) -> str:
-    """The whole file."""
+@dataclass(frozen=True)
+class _Detail:
+    """One row of the table of all results."""
+
+    link: str
+    cells: tuple[str, ...]
+
+
+def render(page: ReportPage, runs: Sequence[NamedRun], index: dict[str, Any], parts: Sequence[Part]) -> str:
+    """The whole file; `parts` are the data that is embedded."""
     import jinja2
     from markupsafe import Markup
 
     from cambrian_eval.version import __version__
 
     folder = files("cambrian_eval.reports.page")
-    style, script = (_asset(folder, name) for name in ("report.css", "report.js"))
+    style = _asset(folder, "report.css")
+    script = '"use strict";\n(() => {\n' + "\n".join(_asset(folder, name) for name in SCRIPTS) + "})();\n"
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters["pieces"] = pieces
     template = environment.from_string(_asset(folder, "report.html.jinja"))
     return template.render(
         title=page.title,
+        scorer=page.scorer,
+        several=len(runs) > 1,
         synthetic=page.synthetic,
         version=__version__,
-        summary=Markup(page.summary_html),
+        top=page.top,
+        heads=page.layout.columns,
+        spans=cells.headings(page.layout),
+        score_rows=score_rows(page.layout, [named.name for named in runs]),
         notes=page.notes,
         findings=page.findings,
         figures=page.figures,
         command=page.command,
         detail_heads=DETAIL_HEADS,
+        detail_numbers=DETAIL_NUMBERS,
         details=[_detail(named, r) for named in runs for r in named.results],
         runs=[_settings(named) for named in runs],
         style=Markup(style),
+        style_hash=_hash(style),
         script=Markup(script),
-        index=Markup(script_json({**data.index, "images": where})),
-        blocks=[Markup(script_json(block)) for block in data.blocks],
-        images=[Markup(script_json(block)) for block in images],
+        script_hash=_hash(script),
+        index=Markup(script_json(index)),
+        parts=parts,
     )
+
+
+def pieces(name: str) -> list[str]:
+    """A column head in parts between which a line may break: `CV-`, `Bench2D`."""
+    return re.split(r"(?<=-)(?=\w{3})|(?<=[a-z])(?=[A-Z]{2})|(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Z])(?=[A-Z][a-z])", name)
 
 
 def _asset(folder: Traversable, name: str) -> str:
     return (folder / name).read_text(encoding="utf-8")
 
 
-def _detail(named: NamedRun, r: Result) -> tuple[str, ...]:
-    return (
-        named.name,
-        entry(r.benchmark).short,
-        condition_style(r.condition).title,
-        r.scorer,
-        number(r.score, missing="–"),
-        span(r.interval, missing="–", form="{} to {}"),
-        number(r.chance, missing="–"),
-        str(r.n),
-        str(r.n_failed),
-        str(r.n_unparsed),
-        str(r.n_undecided),
-        "yes" if r.complete else "no" if r.stopped is None else "no, stopped by rule",
-        "; ".join(r.remarks),
+def _hash(text: str) -> str:
+    """What a content security policy calls this text."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _detail(named: NamedRun, r: Result) -> _Detail:
+    return _Detail(
+        address(model=named.name, condition=r.condition, benchmark=r.benchmark),
+        (
+            named.name,
+            entry(r.benchmark).short,
+            condition_style(r.condition).title,
+            r.scorer,
+            number(r.score, missing="–"),
+            span(r.interval, missing="–", form="{} to {}"),
+            number(r.chance, missing="–"),
+            str(r.n),
+            str(r.n_failed),
+            str(r.n_unparsed),
+            str(r.n_undecided),
+            "yes" if r.complete else "no" if r.stopped is None else "no, stopped by rule",
+            "; ".join(r.remarks),
+        ),
     )
 
 

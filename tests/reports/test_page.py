@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +38,21 @@ class Opened:
     page: Any
     console: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    folder: Path = Path()
 
     def count(self) -> int:
         return int(self.page.inner_text("#count").split()[0])
 
     def choose(self, select: str, value: str) -> None:
         self.page.select_option(f"#{select}", value)
-        self.page.wait_for_timeout(60)
+        self.page.wait_for_timeout(100)
+
+    def until(self, condition: str) -> None:
+        """Waits in Python: the page's policy allows no evaluation of text, which `wait_for_function` needs."""
+        deadline = time.monotonic() + 20
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < deadline, condition
+            self.page.wait_for_timeout(30)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +80,7 @@ def written(runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
 
 def opened(browser: Any, path: Path, address: str = "", **context: Any) -> Opened:
     page = browser.new_context(**{"viewport": {"width": 1300, "height": 900}, **context}).new_page()
-    found = Opened(page)
+    found = Opened(page, folder=path.parent)
     page.on("console", lambda m: found.console.append(f"{m.type}: {m.text}"))
     page.on("pageerror", lambda e: found.console.append(f"error: {e}"))
     page.on("request", lambda r: found.requests.append(r.url))
@@ -124,9 +135,13 @@ def test_two_views_side_by_side(at: Opened, runs: tuple[Path, Path]) -> None:
     assert at.count() == sum(on[i].value == 1 and blind[i].value < 1 for i in on) > 0
     at.page.click("#list a >> nth=0")
     at.page.wait_for_timeout(100)
-    assert at.page.locator("#sample .side").count() == 2
-    assert at.page.locator("#sample .side >> nth=0").locator("img").count() == 1
+    titles = at.page.eval_on_selector_all("#sample .side", "all => all.map(s => s.getAttribute('aria-label'))")
+    assert titles == [
+        f"{name} (synthetic data), Vision {c}" for name, c in (("good", "on"), ("good", "off"), ("poor", "on"))
+    ]
+    assert at.page.locator("#sample .left img").count() == 1
     assert "No image was shown" in at.page.inner_text("#sample .side >> nth=1")
+    assert "response changed" in at.page.inner_text("#sample .side >> nth=1")
     assert at.page.evaluate("document.querySelector('#sample img').naturalWidth") > 0
 
 
@@ -169,25 +184,186 @@ def test_keys_walk_search_compare_and_close(at: Opened) -> None:
     press = at.page.keyboard.press
     label = "document.querySelector('#sample').getAttribute('aria-label')"
     press("j")
-    at.page.wait_for_selector("#sample", state="visible")
-    at.page.wait_for_function(f"() => {label}")
+    at.until("!document.querySelector('#sample').hidden")
     first = at.page.get_attribute("#sample", "aria-label")
     press("j")
-    at.page.wait_for_function(f"(first) => {label} !== first", arg=first)
+    at.until(f"{label} !== {first!r}")
     press("k")
-    at.page.wait_for_function(f"(first) => {label} === first", arg=first)
+    at.until(f"{label} === {first!r}")
     press("c")
-    at.page.wait_for_function("() => document.querySelectorAll('#sample .side').length === 2")
+    at.until("document.querySelectorAll('#sample .side').length === 3")
     assert at.page.get_attribute("#sample", "aria-label") == first
     press("/")
-    at.page.wait_for_function("() => document.activeElement.id === 'search'")
+    at.until("document.activeElement.id === 'search'")
     press("Escape")
     press("Escape")
-    at.page.wait_for_selector("#sample", state="hidden")
+    at.until("document.querySelector('#sample').hidden")
+    at.until("document.activeElement.closest('#list') !== null")
     press("n")
-    at.page.wait_for_function("() => document.querySelector('#page').innerText.startsWith('page 2')")
+    at.until("document.querySelector('#page').innerText.startsWith('page 2')")
     press("?")
-    at.page.wait_for_selector("#keys-help", state="visible")
+    at.until("!document.querySelector('#keys-help').hidden")
+
+
+def test_a_pair_is_shown_together_with_how_many_are_right(at: Opened, runs: tuple[Path, Path]) -> None:
+    at.choose("benchmark", "mmvp")
+    run = open_runs([runs[0]])[0].run
+    verdicts = run.verdicts(Cell("mmvp", "on"), "fuzzy")
+    pairs: dict[str | None, list[str]] = {}
+    for sample in run.samples("mmvp"):
+        pairs.setdefault(sample.group, []).append(sample.id)
+    expected = [f"Pair: {sum(verdicts[i].value == 1 for i in ids)} of 2 right" for ids in pairs.values()]
+    assert at.page.eval_on_selector_all("#list .group > p", "all => all.map(p => p.textContent)") == expected
+    at.choose("outcome", "wrong")
+    wrong = sum(v.value < 1 for v in verdicts.values())
+    assert at.count() == wrong < at.page.locator("#list .card").count()  # the other of a pair stays beside it
+    assert at.page.locator("#list .card.other").count() == at.page.locator("#list .card").count() - wrong
+    at.choose("groups", "apart")
+    assert at.count() == at.page.locator("#list .card").count() == wrong
+    at.page.click("#list a >> nth=0")
+    at.until("!document.querySelector('#sample').hidden")
+    assert at.page.locator("#sample .members a").count() == 2
+
+
+def test_reading_rules_are_counted_and_filter(at: Opened, runs: tuple[Path, Path]) -> None:
+    run = open_runs([runs[0]])[0].run
+    counts: dict[str, int] = {}
+    for benchmark in BENCHMARKS:
+        for verdict in run.verdicts(Cell(benchmark, "on"), "fuzzy").values():
+            counts[verdict.rule] = counts.get(verdict.rule, 0) + 1
+    offered = at.page.eval_on_selector_all("#rule option", "all => all.map(o => [o.textContent, o.value])")
+    assert {text for text, _ in offered} == {"all", *(f"{rule} ({n})" for rule, n in counts.items())}
+    rule, n = max(counts.items(), key=lambda entry: entry[1])
+    at.choose("rule", next(value for text, value in offered if text == f"{rule} ({n})"))
+    assert at.count() == n
+
+
+def test_two_scorers_are_compared_over_the_same_responses(at: Opened, runs: tuple[Path, Path]) -> None:
+    run = open_runs([runs[0]])[0].run
+    at.choose("compare", "s1")
+    at.choose("outcome", "changed")
+    expected = 0
+    for benchmark in BENCHMARKS:
+        one, two = (run.verdicts(Cell(benchmark, "on"), s) for s in ("fuzzy", "official"))
+        expected += sum((one[i].value == 1) != (two[i].value == 1) for i in one)
+    assert at.count() == expected
+
+
+def test_the_grid_shows_thumbnail_gold_response_and_verdict(at: Opened, runs: tuple[Path, Path]) -> None:
+    run = open_runs([runs[0]])[0].run
+    at.choose("benchmark", "docvqa")
+    sample = run.samples("docvqa")[0]
+    at.page.wait_for_timeout(200)
+    first = at.page.locator("#list .card >> nth=0")
+    assert at.page.evaluate("document.querySelector('#list .card img').naturalWidth") > 0
+    text = first.inner_text()
+    assert sample.answers[0] in text and run.responses(Cell("docvqa", "on"))[sample.id].text in text
+    verdict = run.verdicts(Cell("docvqa", "on"), "fuzzy")[sample.id]
+    assert {1.0: "right", 0.0: "wrong"}.get(verdict.value, "partly right") in text
+
+
+def test_the_top_has_date_data_headline_cards_and_what_was_left_out(at: Opened, runs: tuple[Path, Path]) -> None:
+    named = open_runs(runs)
+    day = named[0].run.info["passes"][0]["start"][:10]
+    about = at.page.inner_text(".about")
+    assert day in about and f"mini:{ROWS}" in about and f"{ROWS * len(BENCHMARKS)} samples" in about
+
+    def score(condition: str, benchmark: str) -> float:
+        result = named[0].result(benchmark, condition, "fuzzy")
+        assert result is not None and result.score is not None
+        return result.score
+
+    assert f"{sum(score('on', b) for b in BENCHMARKS) / 4:.1f}" in at.page.inner_text(".card.headline .row >> nth=0")
+    card = at.page.inner_text(".card[aria-label='OCR & Chart']")
+    on, off = ((score(c, "docvqa") + score(c, "textvqa")) / 2 for c in ("on", "off"))
+    assert f"{on:.1f}" in card and f"off {off:.1f} · chance 0.0" in card and "2 of 4 benchmarks" in card
+    assert "not run: MME, MMB, SEED-I" in at.page.inner_text(".left-out")
+
+
+def test_a_dumbbell_is_drawn_to_scale_and_opens_its_samples(at: Opened, runs: tuple[Path, Path]) -> None:
+    named = open_runs(runs)[0]
+    row = at.page.locator(".dumbbells tbody tr", has_text="MMVP").first
+    for condition in ("on", "off"):
+        result = named.result("mmvp", condition, "fuzzy")
+        assert result is not None and result.score is not None
+        assert float(row.locator(f"circle.{condition}").get_attribute("cx")) == pytest.approx(
+            6 + 188 * result.score / 100, abs=0.1
+        )
+    row.locator("th a").click()
+    at.until("document.querySelector('#benchmark').value === 'mmvp'")
+    at.page.wait_for_timeout(200)
+    assert at.count() == ROWS
+    top = at.page.evaluate("document.querySelector('#browser').getBoundingClientRect().top")
+    assert abs(top) < 100
+
+
+def test_tables_sort_by_number_and_by_name(at: Opened) -> None:
+    column = "all => all.map(tr => [tr.cells[0].textContent, Number(tr.cells[4].dataset.value)])"
+    at.page.click(".dumbbells th:nth-child(5) button")
+    rows = at.page.eval_on_selector_all(".dumbbells tbody tr", column)
+    assert [n for _, n in rows] == sorted((n for _, n in rows), reverse=True)
+    assert at.page.get_attribute(".dumbbells th:nth-child(5)", "aria-sort") == "descending"
+    at.page.click(".dumbbells th:nth-child(5) button")
+    rows = at.page.eval_on_selector_all(".dumbbells tbody tr", column)
+    assert [n for _, n in rows] == sorted(n for _, n in rows)
+    at.page.click(".dumbbells th:nth-child(1) button")
+    names = [name for name, _ in at.page.eval_on_selector_all(".dumbbells tbody tr", column)]
+    assert names == sorted(names)
+
+
+def test_figures_follow_dark_mode_and_show_values(at: Opened, runs: tuple[Path, Path]) -> None:
+    texts = at.page.eval_on_selector_all("#figures title", "all => all.map(t => t.textContent)")
+    means = [
+        sum(r.score or 0.0 for n in open_runs(runs) if (r := n.result("mmvp", c, "fuzzy"))) / 2 for c in ("on", "off")
+    ]
+    for condition, mean in zip(("on", "off"), means, strict=True):
+        assert any(re.fullmatch(rf"Vision {condition} · MMVP · .*\b{mean:.1f}", text) for text in texts), texts[:8]
+    look = "getComputedStyle(document.querySelector('.drawing img')).filter"
+    before = at.page.evaluate(look)
+    at.page.click("#theme")
+    assert {before, at.page.evaluate(look)} == {"none", "invert(0.92) hue-rotate(180deg)"}
+    links = at.page.eval_on_selector_all("#figures figure a", "all => all.map(a => a.getAttribute('href'))")
+    assert links and all((at.folder / link).is_file() for link in links)
+
+
+def test_the_vision_centric_columns_and_the_average_are_visible_at_1440_pixels(
+    browser: Any, all_sixteen: Path, tmp_path: Path
+) -> None:
+    report.write(Sources((all_sixteen,)), tmp_path, report.Options(images=False, formats=()), "command")
+    found = opened(browser, tmp_path / "report.html", viewport={"width": 1440, "height": 900})
+    boxes = found.page.eval_on_selector_all(
+        "table.main thead tr:last-child th",
+        "all => all.map(t => { const b = t.getBoundingClientRect(); return [t.textContent, b.right, b.bottom]; })",
+    )
+    heads = [name for name, *_ in boxes]
+    assert heads[-6:] == ["Avg", "MMVP", "RealWorldQA", "CV-Bench2D", "CV-Bench3D", "Avg"] and len(heads) == 22
+    assert max(right for _, right, _ in boxes) <= 1440 and max(bottom for *_, bottom in boxes) < 800
+
+
+@pytest.fixture(scope="module")
+def all_sixteen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sixteen") / "run"
+    run_chance(out)
+    return out
+
+
+def run_chance(out: Path) -> None:
+    from cambrian_eval import run
+    from cambrian_eval.registry import suites
+
+    run("chance", suites()["paper"].benchmarks, out, vision=("on", "off"), data="mini:6")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Any, written: Path, scheme: str) -> None:
+    found = opened(browser, written, color_scheme=scheme)
+    found.page.keyboard.press("j")
+    found.page.keyboard.press("c")
+    found.page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    found.page.wait_for_timeout(300)
+    found.page.evaluate(files("axe_core_python").joinpath("axe.min.js").read_text("utf-8"))
+    result = found.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert [(v["id"], v["nodes"][0]["html"][:120]) for v in result["violations"]] == []
 
 
 RATIOS = """() => {
@@ -213,7 +389,7 @@ RATIOS = """() => {
 }"""
 
 NAMELESS = """() => [...document.querySelectorAll("button, a[href], input, select, img, [role=region], article")]
-  .filter((n) => n.checkVisibility() && !(n.getAttribute("aria-label") || n.textContent.trim() || n.getAttribute("alt")
+  .filter((n) => n.checkVisibility() && !(n.getAttribute("aria-label") || n.textContent.trim() || n.hasAttribute("alt")
     || (n.labels && n.labels.length))).map((n) => n.outerHTML.slice(0, 80))"""
 
 
@@ -242,13 +418,14 @@ def test_everything_is_named_legible_and_fits(browser: Any, written: Path, schem
 def test_focus_goes_in_reading_order(at: Opened) -> None:
     at.page.evaluate("document.body.focus()")
     seen = []
-    for _ in range(60):
+    for _ in range(250):
         at.page.keyboard.press("Tab")
         seen.append(at.page.evaluate("document.activeElement.id || document.activeElement.textContent.slice(0, 30)"))
         if seen[-1] == "keys":
             break
     assert seen[0] == "Skip to the samples"
-    wanted = "theme model condition scorer category benchmark outcome compare search reset keys".split()  # noqa: SIM905
+    menus = ["model", "condition", "scorer", "category", "benchmark", "outcome", "rule", "compare", "groups"]
+    wanted = ["print", "theme", *menus, "search", "reset", "keys"]
     assert [s for s in seen if s in wanted] == wanted
 
 
@@ -297,26 +474,53 @@ def test_hostile_text_stays_text(browser: Any, tmp_path: Path) -> None:
     assert found.console == []
 
 
-def test_twenty_thousand_samples_are_read_lazily(browser: Any, tmp_path: Path) -> None:
+def test_many_samples_are_beside_the_page_and_read_when_needed(browser: Any, tmp_path: Path) -> None:
     run = stored(tmp_path / "run", 20_000, "")
-    report.write(Sources((run,)), tmp_path / "out", report.Options(images=False, formats=("svg",)), "command")
-    found = opened(browser, tmp_path / "out" / "report.html")
+    report.write(Sources((run,)), tmp_path / "out", report.Options(images=False, formats=()), "command")
+    page = tmp_path / "out" / "report.html"
+    assert page.stat().st_size < 1 << 20
+    assert len(list((tmp_path / "out" / "samples").iterdir())) == 201
+    found = opened(browser, page)
     assert found.count() == 20_000
-    assert found.page.locator("#list li").count() == 50
+    assert found.page.locator("#list .card").count() == 48
+    scripts = [r for r in found.requests if "/samples/" in r]
+    assert {Path(r).name for r in scripts} == {"columns.js", "rows-0.js"}
     found.page.fill("#search", "question 19999")
-    found.page.wait_for_function("document.getElementById('count').textContent.startsWith('1 of')")
-    assert found.console == []
+    found.until("document.getElementById('count').textContent.startsWith('1 of')")
+    assert found.page.get_attribute("#list a", "href") == "#?q=question+19999&sample=ai2d%2F19999"
+    assert found.console == [] and all(r.startswith(("file:", "data:")) for r in found.requests)
+
+
+def test_a_missing_or_foreign_folder_is_said_on_the_page(browser: Any, tmp_path: Path) -> None:
+    run = stored(tmp_path / "run", 20_000, "")
+    out = tmp_path / "out"
+    report.write(Sources((run,)), out, report.Options(images=False, formats=()), "command")
+    columns = out / "samples" / "columns.js"
+    text = columns.read_text()
+    columns.write_text(text.replace('"columns","', '"columns","0'))
+    assert "belongs to another report" in opened(browser, out / "report.html").page.inner_text("#count")
+    shutil.rmtree(out / "samples")
+    assert "samples that was written beside this page is missing" in opened(
+        browser, out / "report.html"
+    ).page.inner_text("#count")
+    small = stored(tmp_path / "small", 3, "")
+    columns.parent.mkdir()
+    columns.write_text(text)
+    (columns.parent / "mine.txt").write_text("kept")
+    report.write(Sources((small,)), out, report.Options(images=False, formats=()), "command")
+    assert [p.name for p in columns.parent.iterdir()] == ["mine.txt"]
+    assert opened(browser, out / "report.html").count() == 3
 
 
 def test_many_images_go_into_files_beside_the_page(
     browser: Any, runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(images, "EMBEDDED", 3)
-    report.write(Sources(runs[:1]), tmp_path, report.Options(formats=("svg",)), "command")
+    report.write(Sources(runs[:1]), tmp_path, report.Options(formats=()), "command")
     assert len(list((tmp_path / "images").glob("*.jpg"))) > 3
     found = opened(browser, tmp_path / "report.html")
     found.page.keyboard.press("j")
-    found.page.wait_for_selector("#sample img")
-    found.page.wait_for_timeout(200)
+    found.until("document.querySelector('#sample img') !== null")
+    found.page.wait_for_timeout(300)
     assert found.page.evaluate("document.querySelector('#sample img').naturalWidth") > 0
     assert found.console == []

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cambrian_eval.reports.catalogue import conditions_in_order, scorers_in_order
 from cambrian_eval.reports.page import images
-from cambrian_eval.reports.page.records import browsable, outcome, script_json
+from cambrian_eval.reports.page.records import browsable, outcome, script_json, thought_class
 from cambrian_eval.reports.runs import open_runs
-from cambrian_eval.running.store import Record
+from cambrian_eval.running.store import Cell, Record
 from cambrian_eval.sample import Outcome, Sample, Verdict
 
 RECORD = Record("1", "k", "Question", (), "failed: nothing", "stop", None, 1, 1, 0.1, {})
@@ -47,9 +49,47 @@ def test_conditions_and_scorers_that_are_not_installed_come_last() -> None:
 
 def test_images_shown_are_those_the_model_saw(runs: tuple[Path, Path]) -> None:
     data = browsable(open_runs(runs))
-    found: dict[str, bytes] = {}
-    assert images.find(open_runs(runs), data.images, found.__setitem__) == []
-    assert set(found) == data.images and all(jpeg.startswith(b"\xff\xd8") for jpeg in found.values())
+    notes: list[str] = []
+    found = dict(images.find(open_runs(runs), data.images, notes))
+    assert notes == []
+    assert set(found) == set(data.images) and all(jpeg.startswith(b"\xff\xd8") for jpeg in found.values())
+
+
+def test_of_too_many_images_every_benchmark_has_its_first(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    opened = open_runs(runs[:1])
+    data = browsable(opened)
+    found = images.gathered(opened, data.images, tmp_path, most=8)
+    assert found.notes == [f"thumbnails of 8 of {len(data.images)} images; --max-images 0 makes all of them"]
+    run = opened[0].run
+    firsts: set[str] = set()
+    for benchmark in run.benchmarks():  # four benchmarks, two images each
+        shown = dict.fromkeys(d for r in run.responses(Cell(benchmark, "on")).values() for d in r.images)
+        firsts |= {digest[:24] for digest in list(shown)[:2]}
+    assert set(found.embedded) == firsts
+
+
+@pytest.mark.parametrize(
+    ("tokens", "thoughts", "letter"),
+    [(None, "", "0"), (5, "", "1"), (99, "", "1"), (100, "", "2"), (2000, "x", "4"), (None, "two words", "1")],
+)
+def test_thoughts_have_classes_of_length(tokens: int | None, thoughts: str, letter: str) -> None:
+    assert thought_class(replace(RECORD, thoughts=thoughts, thought_tokens=tokens)) == letter
+
+
+def test_columns_have_a_character_a_sample(runs: tuple[Path, Path]) -> None:
+    data = browsable(open_runs(runs))
+    n = len(data.columns["ids"])
+    assert n == sum(b["n"] for b in data.index["benchmarks"])
+    for key in ("outcomes", "rules"):
+        assert set(map(len, data.columns[key].values())) == {n}
+    rows = [row for block in data.blocks for row in json.loads(block)]
+    assert len(rows) == n
+    for i, row in enumerate(rows):
+        for v, cell in row["v"].items():
+            for s, (_, _, rule, letter) in cell["s"].items():
+                assert data.columns["outcomes"][f"{v}:{s}"][i] == letter
+                number = ord(data.columns["rules"][f"{v}:{s}"][i]) - 0x100
+                assert data.columns["ruleNames"][number] == rule
 
 
 def test_script_json_cannot_end_its_element() -> None:
