@@ -24,7 +24,7 @@ OPTIONS = {
     "--num_fewshot": "not needed: prompts have no examples",
     "--apply_chat_template": "not needed: the chat template of the model is used",
     "--include_path": "an entry point of your package (docs/add-a-benchmark.md)",
-    "--wandb_args": "cambrian-eval report RUN",
+    "--wandb_args": "cambrian-eval export RUN --to wandb, after the run",
     "--work-dir": "--out FOLDER",
     "--reuse": "not needed: the same command resumes a run",
     "--api-nproc": "--concurrency N",
