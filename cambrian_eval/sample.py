@@ -238,6 +238,8 @@ class Result:
     """Mean tokens of an "answer" and of its "thoughts", where the model counts them."""
     repeats: Repeats | None = None
     """Where there are several responses to each request."""
+    subset: str | None = None
+    """Where only the samples of a subset were scored: `subset needs-vision: 48 of 2,374 rows`."""
     basis: Basis | None = None
     """What it was made from; None where rows were graded without a run, and in runs of older versions."""
     stopped: Stopped | None = None
@@ -251,7 +253,7 @@ class Result:
     @property
     def remarks(self) -> tuple[str, ...]:
         """The notes, and in words what tokens and repeats say: for texts without columns of their own for them."""
-        found = list(self.notes)
+        found = [*([] if self.subset is None else [self.subset]), *self.notes]
         if "thoughts" in self.tokens:
             mean = number(self.tokens.get("answer", 0.0))
             found.append(f"mean tokens: {mean} of answers, {number(self.tokens['thoughts'])} of thoughts")

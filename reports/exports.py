@@ -104,7 +104,7 @@ def model_index(named: NamedRun, scorer: str = "fuzzy") -> str:
             declared = load_benchmark(r.benchmark, **named.run.info["benchmarks"][r.benchmark]["settings"])
             source = declared.source
             title, repo, split, metric = declared.title, source.repo, source.split, declared.metric
-        partial = "" if r.complete else f" (subset: {r.n} samples)"
+        partial = f" ({r.subset})" if r.subset else "" if r.complete else f" (subset: {r.n} samples)"
         lines += [
             "  - task:",
             "      type: visual-question-answering",

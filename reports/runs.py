@@ -47,6 +47,11 @@ class Scored:
         return any(r.synthetic for r in self.results)
 
     @property
+    def on_subset(self) -> bool:
+        """Whether any of the scores is on the samples of a named subset."""
+        return any(r.subset is not None for r in self.results)
+
+    @property
     def conditions(self) -> list[str]:
         """Vision conditions with results, in the registry's order."""
         return conditions_in_order(r.condition for r in self.results)
@@ -170,6 +175,7 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
     for message in (m for named in runs for key, m in named.unusable.items() if key[1:] == (condition, scorer)):
         raise UserError(message)
     subsets: dict[str, list[str]] = {}
+    chosen: dict[str, list[str]] = {}
     for named in runs:
         cells[named.name] = {}
         partial: list[Result] = []
@@ -184,7 +190,9 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
             cells[named.name][r.benchmark] = r.score
             if r.interval is not None:
                 intervals[named.name, r.benchmark] = r.interval
-            if r.partial:
+            if r.subset is not None:
+                chosen.setdefault(f"{entry(r.benchmark).short}: {r.subset}", []).append(named.name)
+            elif r.partial:
                 partial.append(r)
             if r.stopped is not None:
                 stopped.append(f"{entry(r.benchmark).short} {r.n:,} of {r.stopped.of:,} samples ({r.stopped.rule})")
@@ -201,6 +209,7 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
             notes.append(f"{named.name}: no scores for {', '.join(withheld)}, whose answers are withheld")
     for which, names in subsets.items():
         notes.append(f"subset: {'all models' if len(names) == len(runs) > 1 else ', '.join(names)}: {which}")
+    notes += [f"{'all models' if len(n) == len(runs) > 1 else ', '.join(n)}: {which}" for which, n in chosen.items()]
     if drawn := [named.name for named in runs if named.synthetic]:
         notes.append(
             f"{SYNTHETIC}: the rows of {', '.join(drawn)} were drawn by a program; these scores say nothing about the "

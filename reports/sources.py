@@ -48,8 +48,15 @@ class Sources:
 
     @cached_property
     def beside_paper(self) -> str | None:
-        """What `--published` names, where the runs may stand beside it: scores on synthetic data may not."""
-        return None if any(named.synthetic for named in self.opened) else self.published
+        """What `--published` names, unless the runs may not stand beside it."""
+        return None if self._incomparable else self.published
+
+    @property
+    def _incomparable(self) -> str | None:
+        """Why no published score may stand beside the runs."""
+        if any(named.synthetic for named in self.opened):
+            return "synthetic data"
+        return "a subset" if any(named.on_subset for named in self.opened) else None
 
     @property
     def matrix_alone(self) -> bool:
@@ -90,7 +97,8 @@ class Sources:
         if self.beside_paper:
             parts.append(from_published(self.beside_paper))
         elif self.published:
-            notes = (f"--published {self.published} is left out: scores on synthetic data cannot be compared with it",)
+            why = self._incomparable
+            notes = (f"--published {self.published} is left out: scores on {why} cannot be compared with it",)
         parts += [read_csv(path, self.scorer, self.condition) for path in self.scores]
         if self.runs:
             parts.append(score_table(self.opened, self.scorer, self.condition))

@@ -29,6 +29,7 @@ COMMANDS = {
     "score": ("cambrian_eval.cli.score:score", "Score stored responses again, by rules or by an LLM judge."),
     "bias": ("cambrian_eval.cli.bias:bias", "What can be solved without the image, and a subset that cannot."),
     "gain": ("cambrian_eval.cli.gain:gain", "Multimodal gain and leakage of a run."),
+    "seeing": ("cambrian_eval.cli.seeing:seeing", "Which samples need their image, and which models see."),
     "compare": ("cambrian_eval.cli.compare:compare", "Paired differences between runs, with p-values."),
     "power": ("cambrian_eval.cli.power:power", "How many samples detect a difference of two models."),
     "explain": ("cambrian_eval.cli.explain:explain", "Why two scores differ, in parts that add up."),

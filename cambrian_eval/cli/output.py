@@ -99,8 +99,7 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
     rows = [heading]
     published = published if found and not any(r.synthetic for r in found) else None
     for r in found:
-        name = f"{r.benchmark} (synthetic)" if r.synthetic else r.benchmark
-        row = [name, r.condition, r.scorer, number(r.score), span(r.interval), number(r.chance)]
+        row = [named_result(r), r.condition, r.scorer, number(r.score), span(r.interval), number(r.chance)]
         row += [str(r.n), str(r.n_failed), str(r.n_unparsed)]
         row += [number(r.tokens.get(name)) for name in ("answer", "thoughts")] if thinks else []
         if repeated:
@@ -122,7 +121,9 @@ def notes(found: Sequence[Result], width: int | None = None) -> list[str]:
     for r in found:
         for note in r.notes:
             noted.setdefault(note, []).append(r)
-        if r.partial and not r.synthetic and r.score is not None:
+        if r.subset is not None:
+            noted.setdefault(r.subset, []).append(r)
+        elif r.partial and not r.synthetic and r.score is not None:
             source = load_benchmark(r.benchmark).source
             whole = max(source.n_kept, default=source.n_rows)
             of = f"{r.n:,} of {whole:,} rows" if whole else f"{r.n:,} rows"
@@ -202,6 +203,12 @@ def table_text(layout: Layout, format: str | None = None) -> str:
     return tables.write(layout, format or "markdown")
 
 
+def named_result(result: Result) -> str:
+    """The name of a result's benchmark in a table; marked where its rows were drawn, or chosen by a subset."""
+    marks = [word for word, holds in (("synthetic", result.synthetic), ("subset", result.subset is not None)) if holds]
+    return f"{result.benchmark} ({', '.join(marks)})" if marks else result.benchmark
+
+
 def labelled(run: Run, benchmark: str) -> str:
     """The name of a benchmark in a table of a run; marked where its rows were drawn by a program."""
     from cambrian_eval.running.store import is_synthetic
@@ -230,7 +237,9 @@ def published(model: str, found: Sequence[Result]) -> dict[str, float]:
     """The paper's scores for this model, where it is one of the paper's; never beside a part or synthetic rows."""
     from cambrian_eval.results.published_scores import nearest
 
-    printed = {r.benchmark: nearest(model, r.benchmark) for r in found if r.complete and not r.synthetic}
+    printed = {
+        r.benchmark: nearest(model, r.benchmark) for r in found if r.complete and not r.synthetic and r.subset is None
+    }
     return {name: rows[0].score for name, rows in printed.items() if rows}
 
 

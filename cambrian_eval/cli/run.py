@@ -67,6 +67,9 @@ def run(
         False, help="Stop a benchmark when its difference from --against is established, or smaller than --margin."
     ),
     margin: float = typer.Option(None, metavar="POINTS", help="Largest difference that does not matter. [default: 1]"),
+    subset: str = typer.Option(
+        None, metavar="NAME|FILE", help="Run only the samples of a subset, which `seeing` and `bias` write."
+    ),
     set_: list[str] = typer.Option([], "--set", help="benchmark.setting=value; repeatable."),
     seed: int = typer.Option(0, help="Random seed."),
     max_new_tokens: int = typer.Option(None, min=1, help="Maximum response length instead of the benchmark's own."),
@@ -188,6 +191,11 @@ def run(
         print(f"run folder: {out} (--out names another)", file=sys.stderr)
     where = DataSpec.parse(data or "hub", data_root, revision, offline, allow_urls, rehash)
     asked = output.named(benchmark, where.offered)
+    only = None
+    if subset is not None:
+        from cambrian_eval.results import subset_runs, subsets
+
+        only = subset_runs.only(subsets.read(subset))
     own_settings = output.settings(set_)
     chosen = None if recipe is None else load(recipe)
     processor = [*context.meta.get(PROCESSOR, ()), *processor]
@@ -207,6 +215,7 @@ def run(
         scorers=tuple(output.names(scorer)),
         official_raw=official_raw,
         limit=limit,
+        only=only,
         seed=seed,
         repeats=repeats,
         max_pixels=max_pixels,

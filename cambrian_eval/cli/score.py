@@ -20,6 +20,12 @@ def score(
         "fuzzy,official", help="Scorers, separated by commas: fuzzy, official, a plug-in's, or judge (the LLM judge)."
     ),
     benchmark: str = typer.Option(None, help="Only these benchmarks."),
+    subset: str = typer.Option(
+        None,
+        metavar="NAME|FILE",
+        help="Score only the samples of a subset, in a new run folder that every other command reads.",
+    ),
+    out: Path = typer.Option(None, help="That folder. [default: RUN-NAME]"),
     judge_model: str = typer.Option(None, help="The judge model, for example gpt-4o-mini."),
     judge_base_url: str = typer.Option(None, help="Base URL of its OpenAI-compatible endpoint. [default: OpenAI]"),
     judge_concurrency: int = typer.Option(16, min=1, help="Number of in-flight requests to the judge."),
@@ -68,12 +74,28 @@ def score(
             retry_undecided=judge_retry_undecided,
             cache=judge_cache,
         )
+    if subset is not None:
+        stored = _on_subset(stored, subset, out, only)
+    elif out is not None:
+        raise UserError("--out is for --subset; without it, the scores are stored in the run itself")
     if dry_run:
         if judge is None:
             raise UserError("--dry-run estimates the cost of the LLM judge; add --scorer judge")
         _print_estimate(stored, judge, only, json)
         return
     _score(stored, [s for s in scorers if s != SCORER], judge, only, official_raw, json, full, quiet)
+
+
+def _on_subset(run: Run, name: str, out: Path | None, only: list[str] | None) -> Run:
+    """A new run with the samples of a subset."""
+    from cambrian_eval.cli import output
+    from cambrian_eval.results import subset_runs, subsets
+
+    subset = subsets.read(name)
+    folder = run.path.with_name(f"{run.path.name}-{subset.name}") if out is None else out
+    made = subset_runs.write_subset_run(run, subset, folder, only)
+    output.say(f"run folder: {made.path}")
+    return made
 
 
 def _score(

@@ -78,7 +78,7 @@ class _View:
                 continue
             scores = {r.benchmark: r.score for r in mine}
             ran = {r.benchmark: None for r in self.found if r.condition == condition}
-            partial = [r.benchmark for r in mine if not r.complete]
+            partial = [r.benchmark for r in mine if r.partial]
             suites = suite_averages({**ran, **scores}, partial)
             named = {f"suite {name}": average for name, average in suites.items()}
             self.averages[condition] = {**averages(scores, partial), **named}
@@ -146,7 +146,7 @@ class _View:
                 cells[scorer] = number(self._score(benchmark, self.first, scorer))
         if benchmark in self.published:
             cells["published"] = number(self.published[benchmark])
-        return Line(f"{benchmark} (synthetic)" if base.synthetic else benchmark, cells)
+        return Line(output.named_result(base), cells)
 
     def _mean(self, average: str, title: str) -> Line:
         """A row of averages; without numbers where fewer than two benchmarks are in it."""

@@ -6,7 +6,9 @@ file) until a request needs them, so memory does not grow with the images of a d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,12 +97,51 @@ class Loaded:
     """What differs from what the benchmark declares, a line each."""
     complete: bool = True
     """Whether every row that the declaration names was loaded and kept."""
+    subset: dict[str, Any] | None = None
+    """Where only the samples of a subset were kept: its name, of how many samples, and the hash of its ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """The samples that a subset leaves of some benchmarks."""
+
+    subset: str
+    """Its name."""
+    ids: Mapping[str, Sequence[str]]
+    """Benchmark -> ids."""
+
+    def about(self, benchmark: str, of: int) -> dict[str, Any]:
+        """What run.json has about the subset of a benchmark with `of` samples."""
+        digest = hashlib.sha256(json.dumps(sorted(self.ids[benchmark])).encode()).hexdigest()
+        return {"name": self.subset, "of": of, "sha256": digest}
+
+    def chosen(self, benchmark: str, samples: Sequence[Sample]) -> tuple[list[Sample], tuple[str, ...]]:
+        """Those of the samples that are in the subset, in their order, and what a reader must know.
+
+        A pair or group that is in it only in part is left out: its score would be another one.
+        """
+        if not self.ids.get(benchmark):
+            has = ", ".join(name for name, ids in self.ids.items() if ids) or "none at all"
+            raise UserError(f"subset {self.subset} has no samples of {benchmark}; it has samples of: {has}")
+        wanted = set(self.ids[benchmark])
+        split = {s.group for s in samples if s.group is not None and s.id not in wanted}
+        kept = [s for s in samples if s.id in wanted and (s.group is None or s.group not in split)]
+        left_out = len({s.group for s in samples if s.id in wanted} & split)
+        if not left_out:
+            return kept, ()
+        said = f"{benchmark}: {left_out} pairs or groups are only partly in subset {self.subset}, and are left out"
+        return kept, (said,)
 
 
 def load_samples(
-    benchmark: Benchmark, spec: DataSpec, limit: int | None = None, *, images_optional: bool = False
+    benchmark: Benchmark,
+    spec: DataSpec,
+    limit: int | None = None,
+    *,
+    only: Only | None = None,
+    images_optional: bool = False,
 ) -> Loaded:
-    """All samples of a benchmark, or about the first `limit` (whole pairs and groups).
+    """All samples of a benchmark, those of a subset, or about the first `limit` (whole pairs and groups).
 
     With `images_optional`, rows need no more than questions and gold answers: they are scored, not asked.
     """
@@ -124,10 +165,24 @@ def load_samples(
     if not samples:
         raise UserError(f"{benchmark.name}: no row of {provenance['from']} ({len(rows)}) belongs to the benchmark")
     samples = list(benchmark.subset(samples)) if spec.mini is None else samples
-    kept = [_with_image_id(s) for s in _first(samples, limit)]
     if _are_synthetic(rows):
         provenance["synthetic"] = True
-    return Loaded(kept, {**provenance, "rows": len(rows)}, tuple(warnings), complete and len(kept) == len(samples))
+    about, chosen = None, samples
+    if only is not None:
+        chosen, said = only.chosen(benchmark.name, samples)
+        absent_ids = set(only.ids[benchmark.name]).difference(s.id for s in samples)
+        if absent_ids or not chosen:
+            raise UserError(
+                f"{benchmark.name}: {len(absent_ids):,} of {len(only.ids[benchmark.name]):,} samples of subset "
+                f"{only.subset} are not in the data; use the data that the subset was made from"
+                if absent_ids
+                else f"{said[0]}; no sample remains"
+            )
+        warnings += said
+        about = only.about(benchmark.name, len(samples))
+    kept = [_with_image_id(s) for s in _first(chosen, limit)]
+    whole = complete and len(kept) == len(samples)
+    return Loaded(kept, {**provenance, "rows": len(rows)}, tuple(warnings), whole, about)
 
 
 def _are_synthetic(rows: Sequence[Row]) -> bool:

@@ -21,6 +21,7 @@ from cambrian_eval.results import repeats, shares, statistics
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked, rules_of, with_basis
 from cambrian_eval.results.cell_notes import cell_notes, images_carried
+from cambrian_eval.results.subsets import words
 from cambrian_eval.running import stopping
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import CHANGED, Cell, Record, Run, is_synthetic
@@ -262,7 +263,11 @@ def summarize_cell(
         benchmark, samples, first, scorer, *further, condition=cell.condition, complete=complete, notes=notes
     )
     tokens = _mean_tokens([record for row in repeated for record in row])
-    made = replace(made, images=images_carried(repeated[0]), tokens=tokens, synthetic=is_synthetic(about))
+    chosen = about.get("subset")
+    subset = None if chosen is None else words(chosen["name"], about["samples"], chosen["of"])
+    made = replace(
+        made, images=images_carried(repeated[0]), tokens=tokens, synthetic=is_synthetic(about), subset=subset
+    )
     if (stop := stopping.stop_of(run.info, cell)) is None or made.score is None:
         return made
     if len(samples) < stop.samples:  # responses are gone, or a judge has not seen them all

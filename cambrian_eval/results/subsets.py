@@ -33,7 +33,12 @@ class Subset:
 
     def words(self, benchmark: str) -> str:
         """Such as `subset needs-vision: 48 of 2,374 rows`."""
-        return f"subset {self.name}: {len(self.ids[benchmark]):,} of {self.of[benchmark]:,} rows"
+        return words(self.name, len(self.ids[benchmark]), self.of[benchmark])
+
+
+def words(name: str, n: int, of: int) -> str:
+    """How results on a subset are marked."""
+    return f"subset {name}: {n:,} of {of:,} rows"
 
 
 def location(name_or_path: str) -> Path:

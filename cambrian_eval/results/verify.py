@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.data.rows import DataSpec, load_samples
+from cambrian_eval.data.rows import DataSpec, Only, load_samples
 from cambrian_eval.errors import UserError
 from cambrian_eval.json_input import read_object
 from cambrian_eval.registry import scorers
@@ -101,8 +101,10 @@ def _data(run: Run, name: str, data_root: Path | None, found: Verification) -> N
             raise UserError(f"the data folder {root} is not here; give --data-root")
         else:
             spec = DataSpec(root=root, offline=True, revision=None if root else about.get("revision"))
-        limit = info["responses_depend_on"].get("limit")
-        loaded = load_samples(benchmark_of(run, name), spec, limit, images_optional=imported)
+        subset = info["benchmarks"][name].get("subset")
+        limit = None if subset else info["responses_depend_on"].get("limit")
+        only = Only(subset["name"], {name: [s.id for s in run.samples(name)]}) if subset else None
+        loaded = load_samples(benchmark_of(run, name), spec, limit, only=only, images_optional=imported)
     except UserError as error:
         found.skipped.append(f"{name}: rows and samples: the rows are not available ({error})")
         return

@@ -106,6 +106,7 @@ def _describe_benchmark(benchmark: Benchmark, settings: Settings, loaded: Loaded
         "data": loaded.provenance,
         "samples": len(loaded.samples),
         "complete": loaded.complete,
+        **({} if loaded.subset is None else {"subset": loaded.subset}),
         "settings": benchmark.settings,
         "max_new_tokens": settings.answer_limit(benchmark),
         **({"places_images": True} if benchmark.places_images(settings.prompts) else {}),
@@ -172,10 +173,13 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
     for name, now in new["benchmarks"].items():
         then = {**old["benchmarks"].get(name, now)}
         then["settings"] = settings_of(name, then)
-        left, right = ({**about["settings"], "max_new_tokens": about["max_new_tokens"]} for about in (then, now))
+        if then.get("subset") != now.get("subset"):
+            left, right = ((about.get("subset") or {}).get("name", "all samples") for about in (then, now))
+            differences.append(f"{name} subset: {left} -> {right if right != left else 'other samples'}")
+        before, after = ({**about["settings"], "max_new_tokens": about["max_new_tokens"]} for about in (then, now))
         if on_change == "refuse":
-            changed = [key for key in right if left.get(key) != right[key]]
-            differences += [_changed(f"{name}.{key}", left.get(key), right[key]) for key in changed]
+            changed = [key for key in after if before.get(key) != after[key]]
+            differences += [_changed(f"{name}.{key}", before.get(key), after[key]) for key in changed]
     if differences:
         differences += data_changes(old, new)
         error = UserError(

@@ -106,8 +106,10 @@ def _check_settings(runs: Sequence[Run]) -> None:
         differences += _differences({"repeats": first.get("repeats", 1)}, {"repeats": info.get("repeats", 1)}, set())
         for name in info["benchmarks"].keys() & first["benchmarks"].keys():
             then, now = first["benchmarks"][name], info["benchmarks"][name]
-            parts = ("settings", "max_new_tokens", "samples", "prompts_sha256")
-            differences += [f"{name} {p}: {then[p]!r} and {now[p]!r}" for p in parts if then[p] != now[p]]
+            parts = ("settings", "max_new_tokens", "samples", "prompts_sha256", "subset")
+            differences += [
+                f"{name} {p}: {then.get(p)!r} and {now.get(p)!r}" for p in parts if then.get(p) != now.get(p)
+            ]
             if then["data"]["fingerprint"] != now["data"]["fingerprint"]:
                 differences.append(f"{name} data: {then['data']['fingerprint']} and {now['data']['fingerprint']}")
         if differences:

@@ -102,7 +102,7 @@ def execute(
         if stop.is_set():
             return RunOutcome(store, (), 0, 0, True)
         stage(progress, f"reading rows: {benchmark.name} ({i} of {len(plan)})")
-        loaded[benchmark.name] = load_samples(benchmark, settings.data, settings.limit)
+        loaded[benchmark.name] = load_samples(benchmark, settings.data, settings.limit, only=settings.only)
         check_images(benchmark, loaded[benchmark.name].samples, settings, progress)
     for text in (w for data in loaded.values() for w in data.warnings):
         progress.say(f"warning: {text}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, PromptStyle
-from cambrian_eval.data.rows import DataSpec
+from cambrian_eval.data.rows import DataSpec, Only
 from cambrian_eval.decoding import AUTO, GREEDY, Decoding, Order, Thinking
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import MAX_PIXELS
@@ -36,6 +36,8 @@ class Settings:
     """The deterministic scorers to apply; the first one's score is shown when a cell ends."""
     limit: int | None = None
     """Only so many samples of each benchmark, pairs kept whole; None = all."""
+    only: Only | None = None
+    """The subset to run; None = all samples."""
     seed: int = 0
     """Random seed of the conditions; part of every request key."""
     max_new_tokens: int | None = None

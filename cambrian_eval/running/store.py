@@ -603,6 +603,12 @@ class _Data(msgspec.Struct):
     fingerprint: str
 
 
+class _Subset(msgspec.Struct):
+    name: str
+    of: int
+    sha256: str
+
+
 class _BenchmarkInfo(msgspec.Struct):
     samples: int
     complete: bool
@@ -610,6 +616,7 @@ class _BenchmarkInfo(msgspec.Struct):
     warnings: list[str]
     data: _Data
     max_new_tokens: int | None = None
+    subset: _Subset | None = None
 
 
 class _ModelInfo(msgspec.Struct):
