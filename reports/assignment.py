@@ -52,7 +52,7 @@ class Assignment:
 def assign(
     found: Correlations, table: ScoreTable | None, mmmu: str = "by-type", resamples: int = 500, seed: int = 0
 ) -> list[Assignment]:
-    """Every benchmark of the matrix with its category; without those that no benchmark with a category stands beside."""
+    """Every benchmark of the matrix with its category, where another benchmark has one."""
     names = found.benchmarks
     paper = [paper_category(name) for name in names]
     voters = [

@@ -1,8 +1,9 @@
 """How many samples a benchmark needs to detect a difference of two models, both asked the same samples.
 
 A difference of d is detected with 80 % power at the 5 % level where d, less one sample, is 2.80 standard errors: the
-exact test of `compare` counts whole samples, which costs it about as much. The variance of the difference comes from two runs, image by image; or from one run, whose score varies as much as that of
-a second model which gets a share of the same samples right; or from numbers that a user states.
+exact test of `compare` counts whole samples, which costs it about as much. The variance of the difference comes from
+two runs, image by image; or from one run, whose score varies as much as that of a second model which gets a share of
+the same samples right; or from numbers that a user states.
 """
 
 from __future__ import annotations
