@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from .runs import NamedRun
 
+ROUNDING = 1e-9
+"""Scores that differ by less are equal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -148,7 +151,7 @@ def _curve(named: NamedRun, benchmark: str, scorer: str, doses: Sequence[str]) -
     off = tables["off"].metric if "off" in tables else None
     result = named.result(benchmark, "on", scorer)
     half = None
-    if off is not None and points[0].score > off:
+    if off is not None and points[0].score - off > ROUNDING:
         amounts = [at[c] for c in ordered]
         amount = _crossing(amounts, [p.score for p in points], off)
         half = HalfDose(amount, None, None)
@@ -157,7 +160,7 @@ def _curve(named: NamedRun, benchmark: str, scorer: str, doses: Sequence[str]) -
             halves = [
                 _crossing(amounts, [float(line[i]) for line in lines], float(level))
                 for i, level in enumerate(drawn["off"])
-                if lines[0][i] > level
+                if lines[0][i] - level > ROUNDING
             ]
             half = HalfDose(amount, *_interval(halves, unchanged))
     chance = None if result is None else result.chance
