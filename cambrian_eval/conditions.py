@@ -21,6 +21,7 @@ from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.condition import Condition, Context, Dose
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import LazyImage
+from cambrian_eval.interleave import MARK
 from cambrian_eval.sample import Sample
 
 if TYPE_CHECKING:
@@ -116,11 +117,11 @@ class NoQuestion(Condition):
     hatch = "--"
 
     def words(self, prompt: str, sample: Sample) -> str:
-        """The prompt without its question; options and instructions stay."""
-        question = sample.question.strip()
-        if question not in prompt:
-            raise ValueError("the prompt does not hold the question as the dataset has it, so it cannot be taken out")
-        return prompt.replace(question, "", 1).strip()
+        """The prompt without its question; options and instructions stay. Some prompts leave out image marks."""
+        for question in (sample.question.strip(), MARK.sub("", sample.question).strip()):
+            if question in prompt:
+                return prompt.replace(question, "", 1).strip()
+        raise ValueError("the prompt does not hold the question as the dataset has it, so it cannot be taken out")
 
     def apply(self, sample: Sample, context: Context) -> Sequence[LazyImage]:
         """The sample's own images."""

@@ -14,7 +14,7 @@ from cambrian_eval.image import LazyImage
 from cambrian_eval.sample import Request
 
 Part = str | LazyImage
-_MARK = re.compile(r"<image (\d{1,3})>")
+MARK = re.compile(r"<image (\d{1,3})>")
 
 
 def parts(request: Request) -> list[Part]:
@@ -23,7 +23,7 @@ def parts(request: Request) -> list[Part]:
         return _in_order(request, request.images, [request.prompt])
     found: list[Part] = []
     text, end, placed = "", 0, set[int]()
-    for mark in _MARK.finditer(request.prompt):
+    for mark in MARK.finditer(request.prompt):
         text, end = text + request.prompt[end : mark.start()], mark.end()
         number = int(mark[1]) - 1
         if 0 <= number < len(request.images):

@@ -52,7 +52,7 @@ class Assignment:
 def assign(
     found: Correlations, table: ScoreTable | None, mmmu: str = "by-type", resamples: int = 500, seed: int = 0
 ) -> list[Assignment]:
-    """Every benchmark of the matrix with its category."""
+    """Every benchmark of the matrix with its category, where another benchmark has one."""
     names = found.benchmarks
     paper = [paper_category(name) for name in names]
     voters = [
@@ -62,6 +62,8 @@ def assign(
     results = []
     for i, name in enumerate(names):
         means = _means(found.matrix[i], voters, i)
+        if not means:
+            continue
         ranked = sorted(means, key=lambda c: -means[c])
         best = ranked[0]
         others: Iterable[dict[str, float]]

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from .runs import NamedRun
 
+ROUNDING = 1e-9
+"""Scores that differ by less are equal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -43,7 +46,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class HalfDose:
-    """Where half of the gain of sight is gone; infinite where it never is, within the amounts that were run."""
+    """Where half of the gain of sight is gone; infinite where it never is, within the amounts that were run.
+
+    `low` is the smaller amount, except where `high` is infinite: then it is the one nearer to the unchanged image.
+    """
 
     amount: float
     low: float | None
@@ -145,7 +151,7 @@ def _curve(named: NamedRun, benchmark: str, scorer: str, doses: Sequence[str]) -
     off = tables["off"].metric if "off" in tables else None
     result = named.result(benchmark, "on", scorer)
     half = None
-    if off is not None and points[0].score > off:
+    if off is not None and points[0].score - off > ROUNDING:
         amounts = [at[c] for c in ordered]
         amount = _crossing(amounts, [p.score for p in points], off)
         half = HalfDose(amount, None, None)
@@ -154,9 +160,9 @@ def _curve(named: NamedRun, benchmark: str, scorer: str, doses: Sequence[str]) -
             halves = [
                 _crossing(amounts, [float(line[i]) for line in lines], float(level))
                 for i, level in enumerate(drawn["off"])
-                if lines[0][i] > level
+                if lines[0][i] - level > ROUNDING
             ]
-            half = HalfDose(amount, *_quantiles(halves))
+            half = HalfDose(amount, *_interval(halves, unchanged))
     chance = None if result is None else result.chance
     return Curve(named.name, benchmark, len(samples), tuple(points), off, chance, half)
 
@@ -171,14 +177,15 @@ def _crossing(amounts: Sequence[float], scores: Sequence[float], off: float) -> 
     return math.inf
 
 
-def _quantiles(halves: Sequence[float]) -> tuple[float | None, float | None]:
-    """The central 95 % of half doses, of which some may be infinite: order statistics, nothing interpolated."""
+def _interval(halves: Sequence[float], unchanged: float) -> tuple[float | None, float | None]:
+    """The central 95 % of half doses: order statistics from the unchanged image on, where infinite ones are last."""
     if not halves:
         return None, None
-    ordered = sorted(halves)
+    ordered = sorted(halves, key=lambda amount: abs(amount - unchanged))
     tail = (1 - statistics.LEVEL) / 2
     last = len(ordered) - 1
-    return ordered[math.floor(tail * last)], ordered[math.ceil((1 - tail) * last)]
+    first, final = ordered[math.floor(tail * last)], ordered[math.ceil((1 - tail) * last)]
+    return (first, final) if math.isinf(final) else (min(first, final), max(first, final))
 
 
 def findings(found: Curves) -> tuple[str, ...]:

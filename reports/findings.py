@@ -48,9 +48,10 @@ def summary(found: Analysis) -> list[str]:
     differ = assignment.disagreements(found.assignments)
     agree = sum(a.agrees for a in found.assignments)
     known = sum(a.paper != OTHER for a in found.assignments)
+    if not known:
+        return [*lines, "No benchmark is in a category of the paper."]
     lines.append(f"The data and the paper's manual categories agree for {agree} of {known} benchmarks.")
-    lines += [f"- {line}" for line in differ] or ["- They agree everywhere."]
-    return lines
+    return [*lines, *([f"- {line}" for line in differ] or ["- They agree everywhere."])]
 
 
 def between(low: float, high: float, digits: int = 2) -> str:

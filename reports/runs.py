@@ -227,7 +227,8 @@ def score_table(runs: Sequence[NamedRun], scorer: str = "fuzzy", condition: str 
         if stopped:
             notes.append(f"{named.name}: stopped by rule, the intervals are for all samples: {', '.join(stopped)}")
         if withheld:
-            notes.append(f"{named.name}: no scores for {', '.join(withheld)}, whose answers are withheld")
+            why = "whose answers are withheld, or not known under this condition"
+            notes.append(f"{named.name}: no scores for {', '.join(withheld)}, {why}")
     for which, names in subsets.items():
         notes.append(f"subset: {'all models' if len(names) == len(runs) > 1 else ', '.join(names)}: {which}")
     notes += [f"{'all models' if len(n) == len(runs) > 1 else ', '.join(n)}: {which}" for which, n in chosen.items()]

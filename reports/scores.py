@@ -110,6 +110,11 @@ def csv_rows(path: Path) -> list[list[str]]:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(f"{path} has more than {MAX_BYTES >> 20} MB; name a CSV of scores")
         text = path.read_text(encoding="utf-8-sig")
+        first = text.partition("\n")[0]
+        if "," not in first and any(mark in first for mark in (";", "\t")):
+            raise UserError(
+                f"{path}: its first line has no commas; save it with commas between cells, points in numbers"
+            )
         return [[name_in_csv(cell) for cell in row] for row in csv.reader(text.splitlines())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as a UTF-8 CSV file ({error}); name a CSV of scores") from error

@@ -59,7 +59,7 @@ def _report(folder: Path) -> Verification:
     from cambrian_eval.errors import UserError
     from cambrian_eval.reports import report
     from cambrian_eval.reports.sources import Sources
-    from cambrian_eval.results.verify import Verification, compare_tables
+    from cambrian_eval.results.verify import Verification, compare_lines, compare_tables
 
     found = Verification()
     command, given = _command(folder)
@@ -72,17 +72,25 @@ def _report(folder: Path) -> Verification:
     sources = Sources(runs, scorer=given["scorer"])
     with tempfile.TemporaryDirectory() as again:
         report.write(sources, Path(again), report.Options(given["title"], False, given["style"], ()), command)
-        made = {p.relative_to(again).as_posix(): p.read_text("utf-8") for p in Path(again).rglob("*.csv")}
-    stored = {p.relative_to(folder).as_posix(): p.read_text("utf-8", "replace") for p in folder.rglob("*.csv")}
+        made = _numbers(Path(again))
+    stored = _numbers(folder)
     for name in sorted({*made, *stored}):
         if name not in made:
             found.skipped.append(f"{name}: the runs of this report give no such file")
         elif name not in stored:
             found.differences.append(f"{name} is missing")
-        else:
+        elif name.endswith(".csv"):
             compare_tables(name, stored[name], made[name], found)
+        else:
+            compare_lines(name, stored[name], made[name], found)
     found.skipped.append("drawn figures and the page: their numbers are those of the CSV files")
     return found
+
+
+def _numbers(folder: Path) -> dict[str, str]:
+    """The files of a report that hold numbers as text: tables and exports in every form, and the CSV of figures."""
+    files = [*folder.glob("tables/*"), *folder.glob("exports/**/*"), *folder.glob("figures/*.csv")]
+    return {p.relative_to(folder).as_posix(): p.read_text("utf-8", "replace") for p in files if p.is_file()}
 
 
 def _command(folder: Path) -> tuple[str, dict[str, Any]]:

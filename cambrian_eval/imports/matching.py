@@ -78,6 +78,21 @@ _CLOSING = re.compile(
 """Instructions that some rows have at their end and prompts of other harnesses leave out or replace."""
 
 
+def stated(text: str) -> str:
+    """An option or answer for comparison: tables write the number 2.50 as 2.5, and 3 as 3.0.
+
+    >>> stated("2.50"), stated("3.0"), stated(" Two  cats"), stated("007")
+    ('2.5', '3', 'two cats', '007')
+    """
+    found = plain(text)
+    if _DECIMAL.fullmatch(found):
+        return found.rstrip("0").rstrip(".")
+    return found
+
+
+_DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)\.\d+")
+
+
 def core(text: str) -> str:
     """A question for comparison, without a closing instruction."""
     found = plain(text)
@@ -95,7 +110,7 @@ class _Index:
         self.by_core: dict[str, list[int]] = defaultdict(list)
         self.by_start: dict[tuple[str, ...], dict[int, dict[tuple[str, ...], str]]] = {}
         """First words to number of words to all words to the question: many questions begin alike."""
-        self.options = [{letter: plain(text) for letter, text in s.options.items()} for s in samples]
+        self.options = [{letter: stated(text) for letter, text in s.options.items()} for s in samples]
         self.images = [_names(s.image_id, s.group, s.id) for s in samples]
         for i, text in enumerate(self.cores):
             self.by_core[text].append(i)
@@ -194,7 +209,7 @@ def _places(index: _Index, entry: Entry) -> tuple[list[int], By]:
 
 def _same(index: _Index, i: int, entry: Entry) -> bool:
     """Whether options and gold answers of a row are those of a sample, as far as the row has them."""
-    mine = {plain(text) for text in entry.options.values()}
+    mine = {stated(text) for text in entry.options.values()}
     return (not mine or mine == set(index.options[i].values())) and _gold_agrees(index.samples[i], entry)
 
 
@@ -206,7 +221,7 @@ def _by_content(index: _Index, entry: Entry) -> list[int]:
         found = index.asked(entry.prompt)
     if len(found) < 2:
         return found
-    mine = {letter: plain(text) for letter, text in entry.options.items()}
+    mine = {letter: stated(text) for letter, text in entry.options.items()}
     prompt = plain(entry.prompt) if entry.prompt else ""
     name = _names(entry.image)
     labels = {entry.category or "", *(PurePosixPath(entry.image).parts[:-1] if entry.image else ())}
@@ -215,7 +230,7 @@ def _by_content(index: _Index, entry: Entry) -> list[int]:
     narrowed: list[list[int]] = [
         [i for i in found if mine and index.options[i] == mine],
         [i for i in found if mine and sorted(index.options[i].values()) == sorted(mine.values())],
-        [i for i in found if prompt and index.options[i] and _listed(index.options[i], prompt)],
+        [i for i in found if prompt and index.options[i] and _listed(index.samples[i].options, prompt)],
         [i for i, hint in hints.items() if hint == longest],
         [i for i in found if entry.image and f"/{index.samples[i].image_id}".endswith(f"/{entry.image}")],
         [i for i in found if name & index.images[i]],
@@ -232,7 +247,7 @@ def _listed(options: Mapping[str, str], prompt: str) -> bool:
     """Whether a prompt lists these options with their letters, in any of the usual notations."""
     return all(
         any(f"{mark} {text}" in prompt for mark in (f"{letter}.", f"({letter})", f"{letter})", f"{letter}:"))
-        for letter, text in ((letter.casefold(), text) for letter, text in options.items())
+        for letter, text in ((letter.casefold(), plain(text)) for letter, text in options.items())
     )
 
 
@@ -245,12 +260,12 @@ def _gold_agrees(sample: Sample, entry: Entry) -> bool:
         letter[1].upper() if text not in listed and (letter := _IN_BRACKETS.fullmatch(text)) else text
         for text in entry.gold
     ]
-    theirs = {plain(text) for text in golds}
-    theirs |= {plain(entry.options[text]) for text in golds if text in entry.options}
-    ours = {plain(text) for answer in sample.answers for text in (answer, *texts_of(answer))}  # "[9, 1]" is also a list
-    texts = {plain(sample.options[text]) for text in sample.answers if text in sample.options}
+    theirs = {stated(text) for text in golds}
+    theirs |= {stated(entry.options[text]) for text in golds if text in entry.options}
+    ours = {stated(text) for answer in sample.answers for text in (answer, *texts_of(answer))}  # "[9, 1]" is a list too
+    texts = {stated(sample.options[text]) for text in sample.answers if text in sample.options}
     if entry.options and sample.choices and texts:
-        named = {plain(entry.options.get(text, text)) for text in golds}
+        named = {stated(entry.options.get(text, text)) for text in golds}
         return bool(named & texts)
     return bool(theirs & (ours | texts))
 
@@ -317,11 +332,11 @@ def _take(
 
 def _shown(sample: Sample, entry: Entry) -> tuple[Sample | None, str]:
     """The sample with the options that the log shows, and what is changed; None where it cannot be scored on them."""
-    ours = {letter: plain(text) for letter, text in sample.options.items()}
-    theirs = {letter: plain(text) for letter, text in entry.options.items()}
-    if not theirs or theirs == ours or (not ours and _listed(theirs, plain(sample.question))):
+    ours = {letter: stated(text) for letter, text in sample.options.items()}
+    theirs = {letter: stated(text) for letter, text in entry.options.items()}
+    if not theirs or theirs == ours or (not ours and _listed(entry.options, plain(sample.question))):
         return sample, "" if _gold_agrees(sample, entry) else _gold(sample, entry)
-    answers = {plain(sample.options.get(text, text)) for text in sample.answers}
+    answers = {stated(sample.options.get(text, text)) for text in sample.answers}
     letters = tuple(letter for letter, text in theirs.items() if text in answers)
     shown = ", ".join(f"{letter} {text!r}" for letter, text in entry.options.items())[:160]
     if not letters:

@@ -1,8 +1,9 @@
 """How many samples a benchmark needs to detect a difference of two models, both asked the same samples.
 
-A difference of d is detected with 80 % power at the 5 % level where its standard error is at most d / 2.80. The
-variance of the difference comes from two runs, image by image; or from one run, whose score varies as much as that of
-a second model which gets a share of the same samples right; or from numbers that a user states.
+A difference of d is detected with 80 % power at the 5 % level where d, less one sample, is 2.80 standard errors: the
+exact test of `compare` counts whole samples, which costs it about as much. The variance of the difference comes from
+two runs, image by image; or from one run, whose score varies as much as that of a second model which gets a share of
+the same samples right; or from numbers that a user states.
 """
 
 from __future__ import annotations
@@ -116,9 +117,10 @@ def _power(
     """From the variance that the difference has on one sample."""
     source = benchmark.source
     has = max(source.n_kept, default=source.n_rows)
-    error = statistics.POWER_FACTOR * math.sqrt(one) * 100 / benchmark.scale
-    needed = max(1, math.ceil((error / difference) ** 2 - 1e-9))
-    detects = error / math.sqrt(has) if has else None
+    share, error = difference / 100, statistics.POWER_FACTOR * math.sqrt(one) / benchmark.scale
+    root = (error + math.sqrt(error**2 + 4 * share)) / (2 * share)  # n share - 1 = error sqrt(n)
+    needed = max(1, math.ceil(root**2 - 1e-9))
+    detects = 100 * (error / math.sqrt(has) + 1 / has) if has else None
     return Power(benchmark.name, difference, needed, has, detects, agreement, effect, basis, n)
 
 

@@ -220,6 +220,16 @@ def compare_tables(name: str, stored: str, made: str, found: Verification) -> No
     found.differ(lines)
 
 
+def compare_lines(name: str, stored: str, made: str, found: Verification) -> None:
+    """Every line of a text file, such as a table in LaTeX, against the one made again."""
+    from itertools import zip_longest
+
+    left, right = stored.splitlines(), made.splitlines()
+    found.add("lines of tables and exports in other forms", len(right))
+    pairs = enumerate(zip_longest(left, right), 1)
+    found.differ([f"{name} line {number}: {a!r}, made again {b!r}" for number, (a, b) in pairs if a != b])
+
+
 def _leaves(value: Any, name: str = "") -> dict[str, Any]:
     """The values inside lists and objects by their path."""
     if isinstance(value, Mapping):

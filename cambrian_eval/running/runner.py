@@ -111,7 +111,7 @@ def execute(
         for b in plan
         for name in settings.conditions
     ]
-    watches = {} if rule is None else {cell: rule(b, cell, samples) for b, cell, samples in cells}
+    watches = {} if rule is None else {cell: rule(b, cell, samples) for b, cell, samples in cells if samples}
     cache = None if settings.cache is None else ResponseCache(settings.cache)
     known = {"seed": settings.seed, "offline": settings.offline, "rehash": settings.data.rehash, **(options or {})}
     stage(progress, f"loading model {model if isinstance(model, str) else model.name}")

@@ -552,7 +552,8 @@ def open_run(path: str | Path) -> Run:
     """The run stored in a folder."""
     folder = Path(path)
     if not (folder / "run.json").is_file():
-        raise UserError(f"{folder} is not a run folder: it has no run.json")
+        table = "; name a table of scores with --scores" if folder.suffix == ".csv" else ""
+        raise UserError(f"{folder} is not a run folder: it has no run.json{table}")
     run = Run(folder)
     run.info  # noqa: B018 - checks the file
     return run

@@ -461,3 +461,24 @@ def test_an_option_that_looks_like_a_letter_in_brackets_is_a_text(tmp_path: Path
     log = o.whole(tmp_path / "output_m.json", {"1": {**row, "response": "A"}})
     found = imported(log, "mathvista", data, tmp_path / "run")
     assert found["findings"]["mathvista"] == [] and scores(found) == [100.0]
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "tsv"])
+def test_numbers_of_a_table_are_the_numbers_of_the_options(tmp_path: Path, kind: str) -> None:
+    """Tables store 2.50 as 2.5 and 3 as 3.0; the responses are scored on the dataset's own options."""
+    options = (["3", "7", "11", "12"], ["0.5", "1.0", "2.50", "None"], ["2.5", "1", "0.50", "no"])
+    asked = zip(options, "021", strict=True)
+    rows = [{"question": f"How much is {i}?", "options": o, "answer": gold} for i, (o, gold) in enumerate(asked)]
+    data = o.root(tmp_path / "data", ai2d=rows)
+    heading = ["index", "question", "A", "B", "C", "D", "answer", "prediction"]
+    cells = ([3.0, 7.0, 11.0, 12.0], [0.5, 1.0, 2.5, "None"], [2.5, 1.0, 0.5, "no"])
+    said = [("A", "A"), ("C", "B"), ("B", "B")]  # answer and prediction: 2 of 3 right
+    table = [[i, rows[i]["question"], *cells[i], *said[i]] for i in range(3)]
+    path = tmp_path / f"m_AI2D_TEST.{kind}"
+    if kind == "xlsx":
+        o.spreadsheet(path, heading, table)
+    else:
+        path.write_text("\n".join("\t".join(map(str, row)) for row in [heading, *table]))
+    found = imported(path, "ai2d", data, tmp_path / "run")
+    assert scores(found) == [66.6667] and found["missing"] == {"ai2d": []}
+    assert not [f for f in found["findings"]["ai2d"] if f["kind"] == "changed"]

@@ -250,6 +250,18 @@ def test_a_benchmark_goes_where_it_correlates_best() -> None:
     assert "SQA-I" in " ".join(assignment.disagreements(list(found.values())))
 
 
+def test_a_leaderboard_without_a_benchmark_of_the_paper_is_analyzed() -> None:
+    """Two planted clusters of two benchmarks each; no category is known, so none is suggested."""
+    rng = np.random.default_rng(0)
+    one, two = rng.normal(size=(2, 12))
+    columns = {"red": one, "redder": one + rng.normal(0, 0.1, 12), "blue": two, "bluer": two + rng.normal(0, 0.1, 12)}
+    cells = {f"m{i}": {name: float(50 + 5 * values[i]) for name, values in columns.items()} for i in range(12)}
+    found = analysis.analyze(build(cells, "a leaderboard"), analysis.Options(resamples=10))
+    text = "\n".join(findings.summary(found))
+    assert found.assignments == () and "No benchmark is in a category of the paper." in text
+    assert "{blue, bluer}" in text and "{red, redder}" in text
+
+
 def test_mmmu_by_type_and_by_data() -> None:
     by_type = {a.benchmark: a for a in assignment.assign(shipped_matrix(), None, "by-type")}
     by_data = {a.benchmark: a for a in assignment.assign(shipped_matrix(), None, "by-data")}

@@ -60,6 +60,7 @@ def test_long_csv_takes_vision_on_and_one_scorer(tmp_path: Path) -> None:
         ("model,gqa\na,inf\n", "not a number"),
         ("model,gqa\na,60\na,61\n", "'a' occurs twice"),
         ("model,gqa,GQA \na,60,61\n", "occurs twice"),
+        ("model;gqa\na;60,5\n", "commas between cells, points in numbers"),
         ("model,seed,SEED-I\na,60,61\n", "two columns mean seed"),
         ("model,gqa\na,60,1\n", "line 2: 3 cells under 2 columns"),
         ("model,gqa\n,60\n", "'model' is empty"),

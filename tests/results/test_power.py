@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 import cambrian_eval
 from cambrian_eval.benchmark import Unit
@@ -29,10 +30,23 @@ Z = 1.959964 + 0.841621
 def test_stated_shares_by_the_formula() -> None:
     """Models that agree on 80 %: a difference of 2 points has the variance 0.2 - 0.02 ** 2 on each sample."""
     found = from_numbers(load_benchmark("scienceqa"), 2.0, None, 0.8, 1.5)
-    assert found.needed == math.ceil(Z**2 * (0.2 - 0.0004) * 1.5 / 0.0004)
-    assert found.has == 2017 and found.detects == pytest.approx(100 * Z * math.sqrt((0.2 - 0.0004) * 1.5 / 2017))
+    enough = [n for n in range(5000, 7000) if 0.02 * n - 1 >= Z * math.sqrt(n * (0.2 - 0.0004) * 1.5)]
+    assert found.needed == min(enough)
+    assert found.has == 2017
+    assert found.detects == pytest.approx(100 * (Z * math.sqrt((0.2 - 0.0004) * 1.5 / 2017) + 1 / 2017))
     independent = from_numbers(load_benchmark("scienceqa"), 2.0, 0.6, None, 1.0)
     assert independent.agreement == pytest.approx(0.6**2 + 0.4**2)
+
+
+@pytest.mark.parametrize(("agreement", "points"), [(0.8, 5.0), (0.6, 10.0), (0.9, 2.0)])
+def test_the_exact_test_finds_the_difference_in_four_of_five_draws(agreement: float, points: float) -> None:
+    """Verdicts drawn with these shares; p of McNemar's exact test from the binomial distribution."""
+    needed = from_numbers(load_benchmark("scienceqa"), points, None, agreement, 1.0).needed
+    wins, losses = (1 - agreement + points / 100) / 2, (1 - agreement - points / 100) / 2
+    drawn = np.random.default_rng(0).multinomial(needed, [wins, losses, agreement], 20_000)
+    least = np.minimum(drawn[:, 0], drawn[:, 1])
+    p = np.minimum(1, 2 * binom.cdf(least, drawn[:, 0] + drawn[:, 1], 0.5))
+    assert np.mean(p < 0.05) == pytest.approx(0.8, abs=0.015)
 
 
 def test_stated_shares_do_not_say_enough_about_pairs_and_unequal_tasks() -> None:
@@ -75,7 +89,8 @@ def test_two_runs_by_the_formula(runs: list[Path]) -> None:
     opened = [cambrian_eval.open_run(path).stored for path in runs]
     found = from_runs(opened, "docvqa", 1.0, None, "off", "fuzzy")
     error = math.sqrt(gaps.var(ddof=1) / 300)
-    assert found.needed == pytest.approx(600 * (Z * error / 0.01) ** 2, abs=1)
+    plain = 600 * (Z * error / 0.01) ** 2
+    assert found.needed == pytest.approx(plain + 2 / 0.01, abs=1)  # n d - 1 = Z sqrt(n v), to first order
     assert found.design_effect == pytest.approx(2 * (300 / 299) / (600 / 599))
     assert found.agreement == pytest.approx((gaps == 0).mean()) and found.n == 600
     (comparison,), _ = compare_with_averages(*opened, "off", "off", "fuzzy")
@@ -87,7 +102,8 @@ def test_one_run_with_a_stated_agreement(runs: list[Path]) -> None:
     rate = values.mean()
     found = from_runs([cambrian_eval.open_run(runs[0]).stored], "docvqa", 1.0, 0.9, "off", "fuzzy")
     page = values[::2].var(ddof=1) / 300  # the variance of the score
-    assert found.needed == pytest.approx(600 * Z**2 * page * 0.1 / (rate * (1 - rate)) / 0.0001, abs=1)
+    plain = 600 * Z**2 * page * 0.1 / (rate * (1 - rate)) / 0.0001
+    assert found.needed == pytest.approx(plain + 2 / 0.01, abs=3)
 
 
 def test_the_command(runs: list[Path]) -> None:

@@ -88,5 +88,13 @@ def test_every_cell_of_a_report(run: Path, tmp_path: Path) -> None:
     path.write_text("\n".join([lines[0], ",".join(cells), *lines[2:]]) + "\n")
     done = call("verify", folder)
     assert done.returncode == 1 and "exports/results.csv line 2, score: '77.7'" in done.stdout
+    for name in ("tables/scores.md", "tables/scores.tex", "tables/scores.html"):
+        table = folder / name
+        text = table.read_text()
+        table.write_text(text.replace(".0", ".9"))
+        assert table.read_text() != text
+    done = call("verify", folder)
+    for name in ("md", "tex", "html"):
+        assert f"differs: tables/scores.{name} line " in done.stdout
     run.rename(tmp_path / "elsewhere")
     assert "is not here" in refused("verify", folder)

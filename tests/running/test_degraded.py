@@ -208,6 +208,32 @@ def test_a_prompt_that_lacks_the_question_fails_the_sample() -> None:
         load_condition("no_question").words("Choose.\n(A) 1\n(B) 2", sample)
 
 
+def test_the_question_is_taken_out_where_the_prompt_leaves_out_its_image_marks() -> None:
+    """MMMU's official prompt deletes `<image N>` from the question; the authors' prompt keeps it."""
+    row = {"id": "validation_Art_1", "question": "See <image 1>.  Which style?", "options": "['old', '<image 2>']"}
+    benchmark = load_benchmark("mmmu")
+    sample = benchmark.to_sample({**row, "answer": "A", "question_type": "multiple-choice"}, 0)
+    words = load_condition("no_question").words
+    assert words(benchmark.prompt(sample), sample).startswith("Options:\nA. old\nB.")
+    assert words(benchmark.prompt(sample, "authors"), sample).startswith("A. old\nB. <image 2>\n")
+
+
+def test_a_condition_that_leaves_all_samples_out_does_not_stop_a_run_with_a_rule(tmp_path: Path) -> None:
+    """3DSRBench asks about sides alone in its drawn rows, so none has a known answer in the mirror."""
+    outcome = run(
+        Scripted(lambda request: "A"),
+        ["3dsrbench"],
+        tmp_path / "run",
+        data="mini:12",
+        vision=("on", "mirror"),
+        until=20,
+    )
+    found = {r.condition: r for r in outcome.results if r.scorer == "fuzzy"}
+    assert found["mirror"].score is None and found["mirror"].n == 0
+    assert any("12 samples are left out" in note for note in found["mirror"].notes)
+    assert found["on"].score is not None
+
+
 @pytest.mark.slow
 def test_the_half_dose_is_where_a_known_model_loses_half(tmp_path: Path) -> None:
     """A model that sees up to a blur of 3 pixels on every image, and 60 % of the images at 6."""

@@ -184,7 +184,8 @@ def check_tags(samples: Sequence[Sample], by: Sequence[str], benchmark: str) -> 
     known = sorted({tag for s in samples for tag in s.tags})
     for name in by:
         if name not in known:
-            raise UserError(f"--by {name}: the samples of {benchmark} have no such tag; they have: {', '.join(known)}")
+            has = f"they have: {', '.join(known)}" if known else "they have no tags"
+            raise UserError(f"--by {name}: the samples of {benchmark} have no such tag; {has}")
 
 
 def beginnings(sample: Sample) -> list[tuple[str, ...]]:
