@@ -355,7 +355,9 @@ def exchanges(left: ClusterTable, right: ClusterTable, seed: int, rounds: int = 
     found = np.empty(rounds)
     for start in range(0, rounds, 500):
         size = min(500, rounds - start)
-        signs = (rng.integers(0, 2, (size, n_clusters)) * 2 - 1).astype(np.float64)
+        signs = rng.integers(0, 2, (size, n_clusters)).astype(np.float64)
+        signs *= 2
+        signs -= 1
         if per_cluster is not None:
             differences = signs @ per_cluster
         else:
