@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,6 +72,12 @@ class Unusable:
 
 
 @cache
+def _entry_points() -> EntryPoints:
+    """Those of all installed packages; reading them takes time with every package that is installed."""
+    return entry_points()
+
+
+@cache
 def _declared(group: str) -> tuple[dict[str, EntryPoint], tuple[tuple[EntryPoint, str], ...]]:
     """Entry points by name, and those whose name is taken, each with the reason.
 
@@ -79,7 +85,7 @@ def _declared(group: str) -> tuple[dict[str, EntryPoint], tuple[tuple[EntryPoint
     used as `package:name`.
     """
     by_name: dict[str, dict[str, EntryPoint]] = {}
-    for point in entry_points(group=group):
+    for point in _entry_points().select(group=group):
         by_name.setdefault(point.name, {}).setdefault(_package(point), point)
     found: dict[str, EntryPoint] = {}
     refused: list[tuple[EntryPoint, str]] = []
