@@ -1,11 +1,11 @@
 """What a finished run costs afterwards: `score`, `compare` and `report` of 62,000 samples under two conditions.
 
-    python tools/perf_results.py [--scale 1.0] [--keep FOLDER] [--images] [--json FILE]
+    python tools/perf_results.py [--scale 1.0] [--report] [--folder FOLDER]
 
 Two runs over all sixteen benchmarks of the paper are made first, with rows and responses as in `perf_scoring.py`; they
-are not measured. Each command then runs in a process of its own, and its processor time (without that of starting
-Python and importing) and peak resident memory are reported. The floor of `score` and `compare` reads the files that
-the command must read, typed, and nothing else.
+are not measured. Each command then runs in a process of its own; start and imports are part of its processor time.
+The floor of `score` reads samples and responses, applies both scorers and writes the verdicts; that of `compare`
+decodes every line of both runs once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ from typing import Any
 from cambrian_eval.sample import Request, Response, Sample
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from perf_scoring import MAKERS, SIZES, response
 
 
 class Answering:
@@ -42,8 +43,6 @@ class Answering:
 
     def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
         """A response to each request, by its id and the seed alone."""
-        from perf_scoring import response
-
         for r in requests:
             rng = random.Random(f"{self.seed} {r.benchmark} {r.condition} {r.id}")
             yield Response(r.id, response(rng, self.samples[r.benchmark, r.id]))
@@ -55,8 +54,6 @@ class Answering:
 
 def make(folder: Path, scale: float) -> None:
     """Writes the rows, then the runs `a` and `b`."""
-    from perf_scoring import MAKERS, SIZES
-
     from cambrian_eval.data.rows import DataSpec
     from cambrian_eval.registry import load_benchmark
     from cambrian_eval.results.evaluation import evaluate
@@ -80,9 +77,86 @@ def make(folder: Path, scale: float) -> None:
         evaluate(Answering(seed), settings, folder / name)
 
 
-if __name__ == "__main__":
-    import logging
+def floor(*folders: Path) -> None:
+    """Decodes every line that the command must read, untyped and unchecked."""
+    import orjson
 
-    start = time.process_time()
-    make(Path(sys.argv[1]), float(sys.argv[2]))
-    print(time.process_time() - start)
+    for folder in folders:
+        for path in folder.glob("**/*.jsonl"):
+            with path.open("rb") as lines:
+                for line in lines:
+                    orjson.loads(line)
+
+
+def score_floor(run: Path) -> None:
+    """Reads samples and responses, applies both scorers, and writes a line for each verdict."""
+    import orjson
+
+    from cambrian_eval.registry import load_benchmark, load_scorer
+    from cambrian_eval.running.store import Cell, open_run
+
+    stored = open_run(run)
+    with tempfile.TemporaryFile() as out:
+        for name in stored.info["benchmarks"]:
+            benchmark, samples = load_benchmark(name), stored.samples(name)
+            for condition in ("on", "off"):
+                records = stored.responses(Cell(name, condition))
+                for scorer in (load_scorer("fuzzy"), load_scorer("official")):
+                    if scorer.unavailable(benchmark):
+                        continue
+                    for sample in samples:
+                        v = scorer.score(benchmark, sample, records[sample.id].reply)
+                        line = {"id": sample.id, "value": v.value, "extracted": v.extracted, "rule": v.rule}
+                        out.write(orjson.dumps(line) + b"\n")
+
+
+def measured(*arguments: str) -> dict[str, float]:
+    """Processor seconds and peak memory of this script, or of the command line, in a process of its own."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "peak_mib": after.ru_maxrss / 2**10,  # the largest of all processes so far
+    }
+
+
+def main() -> None:
+    """Makes the runs, measures the commands and their floors, prints JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=float, default=1.0, help="fraction of the published sizes")
+    parser.add_argument("--part", choices=("make", "score floor", "compare floor"), help=argparse.SUPPRESS)
+    parser.add_argument("--report", action="store_true", help="measure the report too, which takes half a minute")
+    parser.add_argument("--folder", type=Path, help="keep rows and runs here, and use what is there")
+    given = parser.parse_args()
+    if given.part == "make":
+        make(given.folder, given.scale)
+        return
+    if given.part is not None:
+        if given.part == "score floor":
+            score_floor(given.folder / "a")
+        else:
+            floor(given.folder / "a", given.folder / "b")
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = given.folder or Path(scratch)
+        a, b, mine = str(folder / "a"), str(folder / "b"), ["--folder", str(folder), "--part"]
+        if not (folder / "b" / "results.json").is_file():
+            measured(__file__, "--scale", str(given.scale), *mine, "make")
+        command = ("-m", "cambrian_eval")
+        page = folder / "report" / "report.html"
+        found: dict[str, Any] = {
+            "samples": sum(len((folder / "data" / n / "rows.jsonl").read_bytes().splitlines()) for n in SIZES),
+            "score floor": measured(__file__, *mine, "score floor"),
+            "compare floor": measured(__file__, *mine, "compare floor"),
+            "score": measured(*command, "score", a),
+            "compare": measured(*command, "compare", a, b),
+        }
+        if given.report:
+            found["report"] = measured(*command, "report", a, b, "--out", str(page.parent))
+            found["report"]["page_mb"] = page.stat().st_size / 1e6
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
