@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,7 +72,7 @@ class Unusable:
 
 
 @cache
-def _entry_points() -> EntryPoints:
+def _entry_points() -> Any:  # its type differs between versions of Python; all have `select`
     """Those of all installed packages; reading them takes time with every package that is installed."""
     return entry_points()
 

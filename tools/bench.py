@@ -15,9 +15,11 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +77,12 @@ def growth(limit: float) -> list[Row]:
 
 def results(limit: float) -> list[Row]:
     """Scoring and comparing finished runs."""
-    found = script("perf_results.py", limit=limit)
+    found = script("perf_results.py", "--scale", "0.25", limit=limit)
     n = f"{found['samples']:,} samples"
     score, compare = found["score"]["seconds"], found["compare"]["seconds"]
     return [
-        Row(f"`score`, {n}, two conditions", score, "s", found["score floor"]["seconds"], "8 s"),
-        Row("`compare` of two such runs", compare, "s", found["compare floor"]["seconds"], "4 s"),
+        Row(f"`score`, {n}, two conditions", score, "s", found["score floor"]["seconds"], "2 s (8 s for 62,000)"),
+        Row("`compare` of two such runs", compare, "s", found["compare floor"]["seconds"], "1 s (4 s for 62,000)"),
     ]
 
 
@@ -128,16 +130,28 @@ def endpoint(limit: float) -> list[Row]:
     """The client of endpoints at 16 and 256 requests in flight, beside a bare loop and the `openai` package."""
     options = ("--concurrency", "16,256", "--requests", "300", "--repeats", "1", "--json")
     found = script("perf_endpoint.py", *options, limit=limit)["requests_per_second_of_processor_time"]
-    return [
-        Row(f"endpoint request, {kind}, {n} in flight", 1e6 / r["ours"], "us", 1e6 / r["aiohttp"], "3 times",
-            1e6 / r["openai"], "openai")
-        for kind, numbers in found.items() for n, r in numbers.items()
-    ]  # fmt: skip
+    rows = []
+    for r in found:
+        what = f"endpoint request, image of {r['image_kB']} kB, {r['concurrency']} in flight"
+        ours, bare, peer = (1e6 / r[side] for side in ("ours", "aiohttp", "openai"))
+        rows.append(Row(what, ours, "us", bare, "3 times", peer, "openai"))
+    return rows
+
+
+def inspect(limit: float, python: str) -> list[Row]:
+    """Inspect over 400 rows, in the user's environment."""
+    code = "import perf_overhead, pathlib, sys; perf_overhead.write_docvqa(pathlib.Path(sys.argv[1]), 400)"
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-c", code, folder], cwd=HERE, check=True)
+        rows = Path(folder) / "docvqa" / "validation-0.parquet"
+        ours = script("perf_overhead.py", "--growth", "--rows", "400", limit=limit)["ours_us"]
+        theirs = started([python, str(HERE / "peers" / "inspect_instant.py"), str(rows)], limit)["us_each"]
+    return [Row("overhead of a sample, 400 rows", ours, "us", peer=theirs, peer_name="Inspect")]
 
 
 PARTS: dict[str, Callable[[float], list[Row]]] = {
-    "overhead": overhead, "growth": growth, "results": results, "scoring": scoring, "bootstrap": bootstrap,
-    "cvbench": cvbench, "endpoint": endpoint,
+    "overhead": overhead, "scoring": scoring, "bootstrap": bootstrap, "cvbench": cvbench, "endpoint": endpoint,
+    "growth": growth, "results": results,
 }  # fmt: skip
 
 
@@ -191,18 +205,22 @@ def main() -> None:
     parser.add_argument("--total", type=float, default=590.0, help="seconds that all may take")
     parser.add_argument("--json", type=Path, default=Path("bench.json"))
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    parser.add_argument("--inspect", metavar="PYTHON", help="a Python with inspect-ai, to measure it beside ours")
     given = parser.parse_args()
+    parts = {name: PARTS[name] for name in given.only}
+    if given.inspect:
+        parts["inspect"] = partial(inspect, python=given.inspect)
     about, begun = calibration(), time.monotonic()
     rows: list[Row] = []
     failed: dict[str, str] = {}
-    for name in given.only:
+    for name, part in parts.items():
         left = given.total - (time.monotonic() - begun)
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
-            rows += PARTS[name](max(1.0, min(given.limit, left)))
+            rows += part(max(1.0, min(given.limit, left)))
         except subprocess.TimeoutExpired as error:
             failed[name] = f"it took more than {error.timeout:.0f} s"
-        except (RuntimeError, ValueError, KeyError) as error:
+        except (RuntimeError, ValueError, KeyError, OSError) as error:
             failed[name] = f"{type(error).__name__}: {error}"
     text = table(rows, failed, about)
     stored = {"calibration": about, "rows": [asdict(row) for row in rows], "not measured": failed}
