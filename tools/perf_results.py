@@ -144,6 +144,8 @@ def main() -> None:
         if not (folder / "b" / "results.json").is_file():
             measured(__file__, "--scale", str(given.scale), *mine, "make")
         command = ("-m", "cambrian_eval")
+        if given.folder:  # runs of an earlier version have other rules
+            measured(*command, "score", b)
         page = folder / "report" / "report.html"
         found: dict[str, Any] = {
             "samples": sum(len((folder / "data" / n / "rows.jsonl").read_bytes().splitlines()) for n in SIZES),
