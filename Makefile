@@ -66,8 +66,7 @@ docs: $(READY)
 	@echo "open site/index.html"
 
 bench: $(READY)
-	$(BIN)/python tools/perf_overhead.py
-	$(BIN)/python tools/perf_scoring.py
+	$(BIN)/python tools/bench.py $(ARGS)
 
 # Needs a Python with torch, transformers, numpy and Pillow only, and nothing installed here: PYTHON=... names it.
 # Without a GPU it measures the mid-size model; ARGS="--size tiny" is quickest.

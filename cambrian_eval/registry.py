@@ -72,6 +72,12 @@ class Unusable:
 
 
 @cache
+def _entry_points() -> Any:  # its type differs between versions of Python; all have `select`
+    """Those of all installed packages; reading them takes time with every package that is installed."""
+    return entry_points()
+
+
+@cache
 def _declared(group: str) -> tuple[dict[str, EntryPoint], tuple[tuple[EntryPoint, str], ...]]:
     """Entry points by name, and those whose name is taken, each with the reason.
 
@@ -79,7 +85,7 @@ def _declared(group: str) -> tuple[dict[str, EntryPoint], tuple[tuple[EntryPoint
     used as `package:name`.
     """
     by_name: dict[str, dict[str, EntryPoint]] = {}
-    for point in entry_points(group=group):
+    for point in _entry_points().select(group=group):
         by_name.setdefault(point.name, {}).setdefault(_package(point), point)
     found: dict[str, EntryPoint] = {}
     refused: list[tuple[EntryPoint, str]] = []

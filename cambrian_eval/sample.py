@@ -322,20 +322,18 @@ def clusters(samples: Sequence[Sample]) -> list[int]:
     return [numbers.setdefault(label, len(numbers)) for label in labels]
 
 
-def _components(samples: Sequence[Sample]) -> list[int]:
-    """Connected components of the graph that links each sample to its image and its group."""
-    import numpy as np
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+def _components(samples: Sequence[Sample]) -> list[tuple[str, str] | int]:
+    """For each sample a name of its connected component in the graph that links it to its image and its group."""
+    parent: dict[tuple[str, str] | int, tuple[str, str] | int] = {}
 
-    nodes: dict[tuple[str, str], int] = {}
-    rows, columns = [], []
+    def root(node: tuple[str, str] | int) -> tuple[str, str] | int:
+        while (above := parent.setdefault(node, node)) != node:
+            parent[node] = parent[above]
+            node = above
+        return node
+
     for i, sample in enumerate(samples):
         for kind, name in (("image", sample.image_id), ("group", sample.group)):
             if name is not None:
-                rows.append(i)
-                columns.append(len(samples) + nodes.setdefault((kind, name), len(nodes)))
-    size = len(samples) + len(nodes)
-    links = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(size, size))
-    _, labels = connected_components(links, directed=False)
-    return [int(label) for label in labels[: len(samples)]]
+                parent[root(i)] = root((kind, name))
+    return [root(i) for i in range(len(samples))]

@@ -381,7 +381,20 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=list(RUNS), default=list(RUNS))
-    for name in parser.parse_args().only:
+    parser.add_argument("--json", action="store_true", help="only a file of the size of COCO val2017, as JSON")
+    given = parser.parse_args()
+    if given.json:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "instances_val2017.json"
+            write_coco(path, 36_781, 5_000)
+            found = {
+                "candidates": measure("candidates", "coco", str(path), ""),
+                "floor": measure("floor", "coco", str(path)),
+                "pycocotools": measure("pycocotools", str(path)),
+            }
+        print(json.dumps(found))
+        return
+    for name in given.only:
         work = Path(tempfile.mkdtemp(prefix="perf_cvbench_"))
         try:
             RUNS[name](work)

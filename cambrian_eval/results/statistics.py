@@ -352,10 +352,15 @@ def exchanges(left: ClusterTable, right: ClusterTable, seed: int, rounds: int = 
     per_cluster = None
     if weights is not None:
         per_cluster = ((right.sums - left.sums) / left.counts.sum(axis=0) * weights).sum(axis=1)
-    found = np.empty(rounds)
+    found, buffer = np.empty(rounds), np.empty((min(500, rounds), n_clusters))
     for start in range(0, rounds, 500):
         size = min(500, rounds - start)
-        signs = (rng.integers(0, 2, (size, n_clusters)) * 2 - 1).astype(np.float64)
+        signs = buffer[:size]
+        for i in range(0, size, CHUNK):
+            rows = signs[i : i + CHUNK]
+            rows[:] = rng.integers(0, 2, rows.shape)
+            rows *= 2
+            rows -= 1
         if per_cluster is not None:
             differences = signs @ per_cluster
         else:

@@ -183,7 +183,10 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._samples: dict[str, tuple[tuple[int, int], list[Sample]]] = {}
+        self._samples: dict[str, tuple[State, list[Sample]]] = {}
+        self._inputs: dict[Cell, tuple[State, dict[str, str]]] = {}
+        self._last_responses: tuple[Cell, State, dict[tuple[str, int], Record]] | None = None
+        self._last_verdicts: tuple[Path, State, list[StoredVerdict]] | None = None
 
     @property
     def repeats(self) -> int:
@@ -229,8 +232,7 @@ class Run:
         path = self.path / "samples" / f"{benchmark}.jsonl"
         if not path.is_file():
             raise UserError(f"{self.path} holds no samples of {benchmark!r}; it has: {', '.join(self.benchmarks())}")
-        about = path.stat()
-        state = about.st_mtime_ns, about.st_size
+        state = _state(path)
         if benchmark in self._samples and self._samples[benchmark][0] == state:
             return list(self._samples[benchmark][1])
         found: dict[str, Sample] = {}
@@ -288,14 +290,18 @@ class Run:
 
     def all_responses(self, cell: Cell) -> dict[tuple[str, int], Record]:
         """The stored responses of a cell by sample id and repeat; damaged lines are skipped."""
+        path, last = self._responses_path(cell), self._last_responses
+        state = _state(path)
+        if last is not None and last[:2] == (cell, state):
+            return dict(last[2])
         found: dict[tuple[str, int], Record] = {}
-        path = self._responses_path(cell)
         if path.is_file():
             with path.open("rb") as lines:
                 for line in lines:
                     if line.endswith(b"\n") and (record := decode(line[:-1])) is not None:
                         found[record.id, record.repeat] = record
-        return found
+        self._last_responses = cell, state, found
+        return dict(found)
 
     def writer(self, cell: Cell) -> ResponseWriter:
         """Appends responses of a cell; for use inside `writing`, which holds the lock."""
@@ -312,6 +318,9 @@ class Run:
     def inputs(self, cell: Cell) -> dict[str, str]:
         """For every sample with a response, a hash of all that its verdict depends on: the sample and the response."""
         path = self.path / "samples" / f"{cell.benchmark}.jsonl"
+        state = _state(path, self._responses_path(cell))
+        if cell in self._inputs and self._inputs[cell][0] == state:
+            return dict(self._inputs[cell][1])
         records: dict[str, list[Record]] = {}
         for (identity, _), record in sorted(self.all_responses(cell).items(), key=lambda entry: entry[0][1]):
             records.setdefault(identity, []).append(record)
@@ -327,7 +336,8 @@ class Run:
                     said = (r.repeat, r.finish, r.text, r.thoughts, r.error if r.finish == "failed" else "")
                     digest.update("\0".join(map(str, said)).encode("utf-8", "surrogatepass"))
                 found[identity] = digest.hexdigest()
-        return found
+        self._inputs[cell] = state, found
+        return dict(found)
 
     def save_verdicts(
         self,
@@ -348,10 +358,12 @@ class Run:
         for number, row in enumerate((verdicts, *further)):
             for identity, verdict in zip(ids, row, strict=True):
                 values = {"id": identity, **({"repeat": number} if number else {})}
-                values |= _verdict_values(_printable(verdict))
-                if rules is not None and inputs is not None:
-                    values |= {"rules": rules, "inputs": inputs[identity]}
-                lines.append(_dumps(values) + b"\n")
+                made = {} if rules is None or inputs is None else {"rules": rules, "inputs": inputs[identity]}
+                try:
+                    line = _dumps({**values, **_verdict_values(verdict), **made})
+                except TypeError:  # a lone surrogate
+                    line = _dumps({**values, **_verdict_values(_printable(verdict)), **made})
+                lines.append(line + b"\n")
         _replace(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", b"".join(lines))
 
     def verdicts(self, cell: Cell, scorer: str, repeat: int = 0) -> dict[str, Verdict]:
@@ -364,16 +376,20 @@ class Run:
 
     def stored_verdicts(self, cell: Cell, scorer: str) -> list[StoredVerdict]:
         """The lines of a verdict file; none where that scorer has not run."""
-        path = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl"
+        path, last = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", self._last_verdicts
         if not path.is_file():
             return []
+        state = _state(path)
+        if last is not None and last[:2] == (path, state):
+            return list(last[2])
         found = []
         for line, where in _lines(path):
             one = _typed(_stored_verdict, line, where, StoredVerdict)
             if not 0 <= one.verdict.value <= 1:
                 raise UserError(f"{where}: the value {one.verdict.value!r} is not between 0 and 1; {CHANGED}")
             found.append(one)
-        return found
+        self._last_verdicts = path, state, found
+        return list(found)
 
     def verdicts_hash(self, cell: Cell, scorer: str) -> str | None:
         """Hash of a verdict file; None where there is none."""
@@ -661,6 +677,21 @@ class _RunFile(msgspec.Struct):
 
 
 CHANGED = "another program has changed the file"
+
+State = tuple[tuple[int, int, int] | None, ...]
+"""What changes when another program, or this one, writes one of some files."""
+
+
+def _state(*paths: Path) -> State:
+    found: list[tuple[int, int, int] | None] = []
+    for path in paths:
+        try:
+            about = path.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((about.st_ino, about.st_mtime_ns, about.st_size))
+    return tuple(found)
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, str]]:

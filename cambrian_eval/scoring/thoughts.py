@@ -136,6 +136,8 @@ def bare(thoughts: str) -> str:
     'B? No.'
     """
     text = thoughts.strip()
+    if not text:
+        return ""
     for form in MARKS:
         if not form.answer and form.opening and text[: len(form.opening)].casefold() == form.opening.casefold():
             text = text[len(form.opening) :].strip()

@@ -185,3 +185,15 @@ def test_rows_of_empty_clusters_change_no_metric() -> None:
     dropped = statistics.cluster_table(units, {"x": 100}, cluster)
     assert (len(kept.sums), len(dropped.sums)) == (4, 2)
     assert kept.metric == dropped.metric == 50.0
+
+
+@given(st.lists(st.tuples(st.none() | st.sampled_from("abc"), st.none() | st.sampled_from("xyz")), max_size=12))
+def test_clusters_against_a_naive_merging(named: list[tuple[str | None, str | None]]) -> None:
+    samples = [Sample(str(i), i, "q", image_id=image, group=group) for i, (image, group) in enumerate(named)]
+    labels = list(range(len(named)))
+    for i, (image, group) in enumerate(named):
+        for j, (other_image, other_group) in enumerate(named[:i]):
+            if (image is not None and image == other_image) or (group is not None and group == other_group):
+                labels = [labels[j] if label == labels[i] else label for label in labels]
+    seen = list(dict.fromkeys(labels))
+    assert clusters(samples) == [seen.index(label) for label in labels]

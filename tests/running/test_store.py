@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.running.store import Cell, Record, Run, create_or_open, decode, encode, open_run
-from cambrian_eval.sample import Response
+from cambrian_eval.sample import Response, Sample, Verdict
 
 CELL = Cell("docvqa", "on")
 
@@ -158,3 +158,39 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
     path.unlink()
     (tmp_path / "aside").rename(path)
     assert set(run.responses(CELL)) == {"0"}
+
+
+def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    writer = run.writer(CELL)
+    writer.append(record("1"))
+    assert list(run.responses(CELL)) == ["1"]
+    run.responses(CELL).clear()  # a caller's copy
+    writer.append(record("2"))
+    assert list(run.responses(CELL)) == ["1", "2"]
+    writer.close()
+    right, wrong = Verdict(1.0, "a", "rule"), Verdict(0.0, "a", "rule")
+    run.save_verdicts(CELL, "fuzzy", ["1"], [right])
+    assert run.verdicts(CELL, "fuzzy") == {"1": right}
+    run.save_verdicts(CELL, "fuzzy", ["1"], [wrong])  # the file has the same size
+    assert run.verdicts(CELL, "fuzzy") == {"1": wrong}
+    run.save_samples("docvqa", [Sample("1", 0, "what?"), Sample("2", 1, "what?")])
+    before = run.inputs(CELL)
+    run.save_samples("docvqa", [Sample("1", 0, "who?"), Sample("2", 1, "what?")])
+    after = run.inputs(CELL)
+    assert before["1"] != after["1"] and before["2"] == after["2"]
+
+
+def test_a_verdict_with_a_key_twice_is_refused(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.save_verdicts(CELL, "fuzzy", ["1"], [Verdict(1.0, "a", "rule")])
+    path = tmp_path / "verdicts" / "docvqa.on.fuzzy.jsonl"
+    path.write_text(path.read_text().replace('"rule":"rule"', '"value":0.0,"rule":"rule"'))
+    with pytest.raises(UserError, match=r"line 1 .*'value' occurs twice"):
+        run.verdicts(CELL, "fuzzy")
+
+
+def test_a_lone_surrogate_in_a_verdict_becomes_its_escape(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.save_verdicts(CELL, "fuzzy", ["1"], [Verdict(0.0, "half \ud83d", "rule")])
+    assert run.verdicts(CELL, "fuzzy")["1"].extracted == "half \\ud83d"

@@ -1,0 +1,164 @@
+"""What a finished run costs afterwards: `score`, `compare` and `report` of 62,000 samples under two conditions.
+
+    python tools/perf_results.py [--scale 1.0] [--report] [--folder FOLDER]
+
+Two runs over all sixteen benchmarks of the paper are made first, with rows and responses as in `perf_scoring.py`; they
+are not measured. Each command then runs in a process of its own; start and imports are part of its processor time.
+The floor of `score` reads samples and responses, applies both scorers and writes the verdicts; that of `compare`
+decodes every line of both runs once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cambrian_eval.sample import Request, Response, Sample
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from perf_scoring import MAKERS, SIZES, response
+
+
+class Answering:
+    """Responds at once with the made-up responses of `perf_scoring`; better than chance, and some essays."""
+
+    max_images: int | None = None
+
+    def __init__(self, seed: int) -> None:
+        self.name = self.fingerprint = f"answering-{seed}"
+        self.seed, self.samples = seed, dict[tuple[str, str], Sample]()
+
+    def observe(self, benchmark: str, samples: Sequence[Sample]) -> None:
+        """Keeps the samples, which the responses are made from."""
+        self.samples |= {(benchmark, s.id): s for s in samples}
+
+    def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
+        """A response to each request, by its id and the seed alone."""
+        for r in requests:
+            rng = random.Random(f"{self.seed} {r.benchmark} {r.condition} {r.id}")
+            yield Response(r.id, response(rng, self.samples[r.benchmark, r.id]))
+
+    def describe(self) -> Mapping[str, Any]:
+        """Nothing: there are no weights."""
+        return {}
+
+
+def make(folder: Path, scale: float) -> None:
+    """Writes the rows, then the runs `a` and `b`."""
+    from cambrian_eval.data.rows import DataSpec
+    from cambrian_eval.registry import load_benchmark
+    from cambrian_eval.results.evaluation import evaluate
+    from cambrian_eval.running.settings import Settings
+
+    for name, size in SIZES.items():
+        rng, columns = random.Random(name), load_benchmark(name).source.columns
+        target = folder / "data" / name / "rows.jsonl"
+        target.parent.mkdir(parents=True)
+        with target.open("w") as lines:
+            for i in range(max(2, round(size * scale))):
+                made = {k: f"{i}.png" if isinstance(v, bytes) else v for k, v in MAKERS[name](rng, i).items()}
+                lines.write(json.dumps(dict.fromkeys(columns) | made) + "\n")
+    for seed, name in enumerate("ab"):
+        settings = Settings(
+            benchmarks=tuple(SIZES),
+            conditions=("on", "off"),
+            data=DataSpec(root=folder / "data"),
+            images_optional=True,
+        )
+        evaluate(Answering(seed), settings, folder / name)
+
+
+def floor(*folders: Path) -> None:
+    """Decodes every line that the command must read, untyped and unchecked."""
+    import orjson
+
+    for folder in folders:
+        for path in folder.glob("**/*.jsonl"):
+            with path.open("rb") as lines:
+                for line in lines:
+                    orjson.loads(line)
+
+
+def score_floor(run: Path) -> None:
+    """Reads samples and responses, applies both scorers, and writes a line for each verdict."""
+    import orjson
+
+    from cambrian_eval.registry import load_benchmark, load_scorer
+    from cambrian_eval.running.store import Cell, open_run
+
+    stored = open_run(run)
+    with tempfile.TemporaryFile() as out:
+        for name in stored.info["benchmarks"]:
+            benchmark, samples = load_benchmark(name), stored.samples(name)
+            for condition in ("on", "off"):
+                records = stored.responses(Cell(name, condition))
+                for scorer in (load_scorer("fuzzy"), load_scorer("official")):
+                    if scorer.unavailable(benchmark):
+                        continue
+                    for sample in samples:
+                        v = scorer.score(benchmark, sample, records[sample.id].reply)
+                        line = {"id": sample.id, "value": v.value, "extracted": v.extracted, "rule": v.rule}
+                        out.write(orjson.dumps(line) + b"\n")
+
+
+def measured(*arguments: str) -> dict[str, float]:
+    """Processor seconds and peak memory of this script, or of the command line, in a process of its own."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "peak_mib": after.ru_maxrss / 2**10,  # the largest of all processes so far
+    }
+
+
+def main() -> None:
+    """Makes the runs, measures the commands and their floors, prints JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=float, default=1.0, help="fraction of the published sizes")
+    parser.add_argument("--part", choices=("make", "score floor", "compare floor"), help=argparse.SUPPRESS)
+    parser.add_argument("--report", action="store_true", help="measure the report too, which takes half a minute")
+    parser.add_argument("--folder", type=Path, help="keep rows and runs here, and use what is there")
+    given = parser.parse_args()
+    if given.part == "make":
+        make(given.folder, given.scale)
+        return
+    if given.part is not None:
+        if given.part == "score floor":
+            score_floor(given.folder / "a")
+        else:
+            floor(given.folder / "a", given.folder / "b")
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = given.folder or Path(scratch)
+        a, b, mine = str(folder / "a"), str(folder / "b"), ["--folder", str(folder), "--part"]
+        if not (folder / "b" / "results.json").is_file():
+            measured(__file__, "--scale", str(given.scale), *mine, "make")
+        command = ("-m", "cambrian_eval")
+        if given.folder:  # runs of an earlier version have other rules
+            measured(*command, "score", b)
+        page = folder / "report" / "report.html"
+        found: dict[str, Any] = {
+            "samples": sum(len((folder / "data" / n / "rows.jsonl").read_bytes().splitlines()) for n in SIZES),
+            "score floor": measured(__file__, *mine, "score floor"),
+            "compare floor": measured(__file__, *mine, "compare floor"),
+            "score": measured(*command, "score", a),
+            "compare": measured(*command, "compare", a, b),
+        }
+        if given.report:
+            found["report"] = measured(*command, "report", a, b, "--out", str(page.parent))
+            found["report"]["page_mb"] = page.stat().st_size / 1e6
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
