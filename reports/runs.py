@@ -72,24 +72,17 @@ class NamedRun(Scored):
 
 
 class _ReadOnce(Run):
-    """A run whose verdicts and hashes are read once: the figures and the page of a report all need them."""
+    """A run whose verdicts are all kept once read: the figures and the page of a report need them in turn."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._verdicts: dict[tuple[Cell, str], list[StoredVerdict]] = {}
-        self._inputs: dict[Cell, dict[str, str]] = {}
 
     def stored_verdicts(self, cell: Cell, scorer: str) -> list[StoredVerdict]:
         """The lines of a verdict file, as they were at the first call."""
         if (cell, scorer) not in self._verdicts:
             self._verdicts[cell, scorer] = super().stored_verdicts(cell, scorer)
         return self._verdicts[cell, scorer]
-
-    def inputs(self, cell: Cell) -> dict[str, str]:
-        """The hashes of samples and responses, as they were at the first call."""
-        if cell not in self._inputs:
-            self._inputs[cell] = super().inputs(cell)
-        return self._inputs[cell]
 
 
 def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
