@@ -178,8 +178,8 @@ def continued(old: dict[str, Any], new: dict[str, Any], path: Path, on_change: O
             differences.append(f"{name} subset: {left} -> {right if right != left else 'other samples'}")
         before, after = ({**about["settings"], "max_new_tokens": about["max_new_tokens"]} for about in (then, now))
         if on_change == "refuse":
-            changed = [key for key in after if before.get(key) != after[key]]
-            differences += [_changed(f"{name}.{key}", before.get(key), after[key]) for key in changed]
+            changed = [key for key in {**after, **before} if before.get(key) != after.get(key)]
+            differences += [_changed(f"{name}.{key}", before.get(key), after.get(key)) for key in changed]
     if differences:
         differences += data_changes(old, new)
         error = UserError(
@@ -209,14 +209,17 @@ def data_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _models(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """How two models differ, in words: their specs, else the options of one, else that its content has changed."""
+    """How two models differ, in words: their specs and options; with one spec its content may have changed as well."""
     left, right = ({"model": m["spec"], **(m.get("options") or {})} for m in (old, new))
     found = [
         _changed(name if name == "model" else f"option {name}", left.get(name), right.get(name))
         for name in dict.fromkeys([*left, *right])
         if left.get(name) != right.get(name)
     ]
-    return found or [f"model {new['spec']}: its files, version or server are no longer the same"]
+    if left["model"] != right["model"]:
+        return found
+    content = "its files, version or server are no longer the same"
+    return [f"model {new['spec']}: {', '.join(found)}{', or ' if found else ''}{content}"]
 
 
 def _changed(name: str, then: Any, now: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -104,8 +105,9 @@ def test_a_call_that_fails_is_repeated_and_makes_no_second_batch(
         assert done.results[0].score == 100.0 and len(server.batches) == 1
 
 
-def killed(root: Path, out: Path, url: str) -> None:
-    """A run in a child process."""
+def killed(root: Path, out: Path, url: str, environment: dict[str, str]) -> None:
+    """A run in a child process, which has the environment of the first test that started one."""
+    os.environ.update(environment)
     cambrian_eval.run(
         "openai:m",
         ["docvqa"],
@@ -134,7 +136,7 @@ def test_killed_at_any_point_and_resumed(docvqa_root: Path, tmp_path: Path) -> N
         for planned in points:
             point = planned
             known.clear()
-            process, pipe = child(killed, docvqa_root, out, server.url)
+            process, pipe = child(killed, docvqa_root, out, server.url, dict(os.environ))
             known.set()
             assert ended(process, pipe).code == -9
         point = None
