@@ -240,7 +240,7 @@ def test_predictions_to_import(tmp_path: Path) -> None:
     for made in of_bytes(good, 150):
         path = tmp_path / "predictions.jsonl"
         path.write_bytes(made)
-        found = one_line(lambda path=path: matched(read_logs([path], None), loaded, {}))
+        found = one_line(lambda path=path: matched(read_logs([path], None), loaded, {"mmvp": "train"}))
         assert found is None or [m.sample for m in found["mmvp"].matches] == loaded["mmvp"].samples
 
 

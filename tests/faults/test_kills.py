@@ -23,7 +23,7 @@ from tests.faults.children import Ended, child, ended, evaluate, on_cluster, ord
 from tests.faults.conftest import CleanRun
 
 pytestmark = pytest.mark.slow
-SEEDS = 12
+SEEDS = 8
 
 
 def written(out: Path) -> int:

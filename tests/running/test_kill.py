@@ -42,7 +42,7 @@ def test_killed_many_times_and_resumed(docvqa_root: Path, tmp_path: Path) -> Non
     assert start(docvqa_root, whole).wait() == 0
     rng = random.Random(11)
     kills = 0
-    for _ in range(15):
+    for _ in range(10):
         process = start(docvqa_root, broken)
         deadline = time.monotonic() + 60
         lines = broken / "responses"
