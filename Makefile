@@ -47,10 +47,10 @@ demo-cvbench: $(READY)
 check: lint types contracts
 	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
 
-# One process more than there are cores: many tests wait for another process. Bytecode is kept for all of those.
+# One process more than there are cores: many tests wait for another process.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: $(READY)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
