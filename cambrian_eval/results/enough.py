@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def watch(settings: Settings, until: Until, benchmark: Benchmark, cell: Cell, sa
     return _Difference(settings, until, benchmark, samples, scorer, cell)
 
 
-class _Rule:
+class _Rule(ABC):
     """Verdicts as responses come, the contributions of complete blocks, and the looks."""
 
     def __init__(
@@ -102,8 +103,9 @@ class _Rule:
     def _add(self, number: int) -> None:
         self._values.append(self._own(number))
 
+    @abstractmethod
     def _look(self, n: int) -> None:
-        raise NotImplementedError
+        """Decides after `n` completed blocks whether there is enough."""
 
     def _bounds(self, targets: Sequence[float]) -> Bounds:
         import numpy as np

@@ -1,7 +1,8 @@
 """The page's data in parts that are loaded when needed, also from a folder on disk.
 
 A part is JSON. Where all parts are small they are in the page itself, which is then one file to send. Otherwise each
-is a script beside the page that hands its value to the page: a browser loads scripts, but no JSON, from `file://`.
+is a script beside the page that calls a function of the page with its value: from `file://` a browser loads scripts,
+but no JSON.
 """
 
 from __future__ import annotations
