@@ -15,7 +15,9 @@ def power(
     runs: list[Path] = typer.Option(
         [], "--run", help="A run of the benchmarks; give two to use how far the two models agree."
     ),
-    accuracy: float = typer.Option(None, min=0.1, max=99.9, help="Without a run: percent of samples that are right."),
+    accuracy: float = typer.Option(
+        None, min=0.1, max=99.9, help="Without a run: percent of samples that are right. [default: 50]"
+    ),
     agreement: float = typer.Option(
         None,
         min=0.1,

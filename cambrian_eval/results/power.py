@@ -89,9 +89,13 @@ def from_runs(
 def from_numbers(
     benchmark: Benchmark, difference: float, accuracy: float | None, agreement: float | None, design_effect: float
 ) -> Power:
-    """From stated shares; only for benchmarks whose score is the mean over single samples."""
-    if agreement is None and accuracy is None:
-        raise UserError("give --run RUN, once or twice, or --agreement PERCENT, or --accuracy PERCENT")
+    """From stated shares; only for benchmarks whose score is the mean over single samples.
+
+    Without any, the most cautious independent models are assumed: each is right on half of the samples.
+    """
+    assumed = agreement is None and accuracy is None
+    if assumed:
+        accuracy = 0.5
     samples = load_samples(benchmark, DataSpec.parse("mini:20", None)).samples
     units = benchmark.units([Graded(s, Verdict(0.0, None, "not asked yet")) for s in samples], "fuzzy")
     formula = benchmark.metrics(sorted({u.stratum for u in units})).get("score", {})
@@ -108,6 +112,8 @@ def from_numbers(
         )
     variance = (differ - (difference / 100) ** 2) * design_effect * benchmark.scale**2
     basis = "stated" if agreement is not None else "stated, models independent"
+    if assumed:
+        basis = "assumed: independent, half right"
     return _power(benchmark, difference, variance, 1 - differ, design_effect, basis, None)
 
 

@@ -106,11 +106,18 @@ def test_one_run_with_a_stated_agreement(runs: list[Path]) -> None:
     assert found.needed == pytest.approx(plain + 2 / 0.01, abs=3)
 
 
+def test_without_any_number_independent_models_that_are_right_on_half_are_assumed() -> None:
+    done = call("power", "gqa", "--difference", "1", "--json")
+    (found,) = json.loads(done.stdout)["power"]
+    plain = Z**2 * (0.5 - 0.01**2) / 0.01**2  # they differ on half of the samples
+    assert found["agreement"] == 0.5 and found["needed"] == pytest.approx(plain + 2 / 0.01, abs=3)
+
+
 def test_the_command(runs: list[Path]) -> None:
     done = call("power", "docvqa", "--difference", "2", "--run", str(runs[0]), "--run", str(runs[1]), "--vision", "off")
     assert done.returncode == 0 and "two runs, 600 samples" in done.stdout and "5,349" in done.stdout
     for words, text in (
-        (["docvqa"], "give --run RUN, once or twice, or --agreement PERCENT"),
+        (["mmvp"], "give --run with a run of it"),
         (["docvqa", "--run", str(runs[0]), "--accuracy", "50"], "a run says its accuracy"),
         (["mmvp", "--run", str(runs[0])], "has no responses to mmvp"),
     ):
