@@ -20,7 +20,7 @@ from cambrian_eval.registry import conditions
 from cambrian_eval.results import statistics
 from cambrian_eval.results.comparison import cell_units
 from cambrian_eval.results.grading import benchmark_of
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import clusters
 
 from .catalogue import amount_of, in_order

@@ -14,7 +14,9 @@ from cambrian_eval.registry import benchmark_names, load_benchmark
 from cambrian_eval.results import circumstances
 from cambrian_eval.results.averages import judges
 from cambrian_eval.results.basis import Key, key_of, mixed_rules, problems, remedy, unchecked
-from cambrian_eval.running.store import Cell, Run, StoredVerdict, open_run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.shapes import StoredVerdict
+from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
 
 from .attributes import attribute_named

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cambrian_eval.results import statistics
 from cambrian_eval.results.comparison import cell_units
 from cambrian_eval.results.grading import benchmark_of
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import clusters
 
 from .scores import ScoreTable

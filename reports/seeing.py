@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.results.subsets import Subset
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import Sample, clusters
 
 from .catalogue import entry, in_order

@@ -23,8 +23,9 @@ from cambrian_eval.results.enough import conclusion
 from cambrian_eval.results.grading import benchmark_of, responses_of, usable_scorers, verdicts_of
 from cambrian_eval.results.sequences import TARGETS, Population, bounds, log_wealth
 from cambrian_eval.results.shares import Shares
+from cambrian_eval.running.records import Cell
 from cambrian_eval.running.stopping import in_blocks
-from cambrian_eval.running.store import Cell, Run, open_run
+from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Verdict
 
 Array = npt.NDArray[np.float64]

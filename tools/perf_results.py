@@ -93,7 +93,8 @@ def score_floor(run: Path) -> None:
     import orjson
 
     from cambrian_eval.registry import load_benchmark, load_scorer
-    from cambrian_eval.running.store import Cell, open_run
+    from cambrian_eval.running.records import Cell
+    from cambrian_eval.running.store import open_run
 
     stored = open_run(run)
     with tempfile.TemporaryFile() as out:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cambrian_eval.cli.cell_lines import Tokens, clock, finished
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.safe_text import printable
 from cambrian_eval.sample import Response, Result
 

@@ -86,7 +86,8 @@ Chosen = tuple[list[tuple["Benchmark", "list[Sample]"]], dict[str, dict[str, Any
 def _of_run(folder: Path) -> Chosen:
     """Benchmarks, samples and provenance of a run."""
     from cambrian_eval.results.grading import benchmark_of
-    from cambrian_eval.running.store import is_synthetic, open_run
+    from cambrian_eval.running.shapes import is_synthetic
+    from cambrian_eval.running.store import open_run
 
     run = open_run(folder)
     about = run.info["benchmarks"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cambrian_eval.numbers import number
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import Response, Result
 
 

@@ -77,7 +77,7 @@ class _Pair:
 def _pair(a: Run, b: Run, vision: str, vision_b: str, scorer: str) -> _Pair:
     from cambrian_eval.results.comparison import compare_with_averages, differing
     from cambrian_eval.results.lengths import lengths
-    from cambrian_eval.running.store import Cell
+    from cambrian_eval.running.records import Cell
 
     comparisons, averages = compare_with_averages(a, b, vision, vision_b, scorer)
     names = [c.benchmark for c in comparisons]
@@ -96,7 +96,7 @@ def _cells(p: Paired, p_holm: float | None) -> list[str]:
 
 def _average_label(found: _Pair, average: AverageComparison) -> str:
     """The name of an average; marked where rows of its benchmarks were drawn by a program."""
-    from cambrian_eval.running.store import is_synthetic
+    from cambrian_eval.running.shapes import is_synthetic
 
     drawn = any(is_synthetic(found.a.info["benchmarks"][name]) for name in average.members)
     return f"{average.label}{' (synthetic)' if drawn else ''}"
@@ -162,7 +162,7 @@ def _print_several(found: Sequence[_Pair], json: bool) -> None:
 
 def _print_notes(found: _Pair, which: str) -> None:
     """What a reader must know about one pair of runs."""
-    from cambrian_eval.running.store import is_synthetic
+    from cambrian_eval.running.shapes import is_synthetic
 
     first, second, names = found.a, found.b, [c.benchmark for c in found.comparisons]
     if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in names]:

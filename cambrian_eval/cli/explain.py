@@ -34,7 +34,8 @@ def explain(
     from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError
     from cambrian_eval.results import explain as explaining
-    from cambrian_eval.running.store import is_synthetic, open_run
+    from cambrian_eval.running.shapes import is_synthetic
+    from cambrian_eval.running.store import open_run
 
     first, second = open_run(a), open_run(b)
     names = output.benchmarks(benchmark) if benchmark else []

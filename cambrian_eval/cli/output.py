@@ -211,7 +211,7 @@ def named_result(result: Result) -> str:
 
 def labelled(run: Run, benchmark: str) -> str:
     """The name of a benchmark in a table of a run; marked where its rows were drawn by a program."""
-    from cambrian_eval.running.store import is_synthetic
+    from cambrian_eval.running.shapes import is_synthetic
 
     return f"{benchmark} (synthetic)" if is_synthetic(run.info["benchmarks"][benchmark]) else benchmark
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cambrian_eval.cli.cell_lines import Tokens, clock
 from cambrian_eval.cli.output import say
 from cambrian_eval.numbers import number
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import Response, Result
 
 if TYPE_CHECKING:

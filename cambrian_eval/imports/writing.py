@@ -27,9 +27,10 @@ from cambrian_eval.imports.matching import Matching, check_strict, match
 from cambrian_eval.results.cell_notes import IMPORTED
 from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
 from cambrian_eval.running import manifest
+from cambrian_eval.running.records import Cell, Record
 from cambrian_eval.running.runner import check
 from cambrian_eval.running.settings import Settings
-from cambrian_eval.running.store import Cell, Record, Run, create_or_open
+from cambrian_eval.running.store import Run, create_or_open
 from cambrian_eval.safe_text import folder_name
 from cambrian_eval.sample import Response, Result, Sample, request_key
 

@@ -29,7 +29,8 @@ def compare(
     import pandas as pd
 
     from cambrian_eval.results.comparison import compare_with_averages, differing
-    from cambrian_eval.running.store import is_synthetic, open_run
+    from cambrian_eval.running.shapes import is_synthetic
+    from cambrian_eval.running.store import open_run
 
     first, second = open_run(folder(a)), open_run(folder(b))
     comparisons, averages = compare_with_averages(first, second, vision, vision_b or vision, scorer)

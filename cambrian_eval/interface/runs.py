@@ -15,6 +15,7 @@ from cambrian_eval.results import evaluation
 from cambrian_eval.results.frames import results_frame, samples_frame, usable_results
 from cambrian_eval.running import store
 from cambrian_eval.running.settings import RunOutcome
+from cambrian_eval.running.shapes import is_synthetic
 from cambrian_eval.sample import Result
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Run:
     def synthetic(self) -> bool:
         """Whether rows of any benchmark were drawn by a program."""
         about = self.info["benchmarks"]
-        return any(store.is_synthetic(about[name]) for name in self.benchmarks)
+        return any(is_synthetic(about[name]) for name in self.benchmarks)
 
     def results(self) -> pd.DataFrame:
         """A row for each benchmark, condition and scorer: score, interval, chance, counts, notes."""

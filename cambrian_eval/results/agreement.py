@@ -19,7 +19,9 @@ from cambrian_eval.results.basis import checked_verdicts
 from cambrian_eval.results.grading import benchmark_of, samples_of
 from cambrian_eval.results.judging import SCORER, decided_without_judge
 from cambrian_eval.results.published_scores import nearest
-from cambrian_eval.running.store import Cell, Record, Run, is_synthetic
+from cambrian_eval.running.records import Cell, Record
+from cambrian_eval.running.shapes import is_synthetic
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Sample, Verdict, request_id
 from cambrian_eval.sample import clusters as clusters_of
 

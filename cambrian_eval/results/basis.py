@@ -20,7 +20,8 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.numbers import number
 from cambrian_eval.registry import BENCHMARKS, OURS, SCORERS_GROUP, load_benchmark, load_condition, provider
 from cambrian_eval.results import statistics
-from cambrian_eval.running.store import Cell, Run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Basis, Result, Verdict
 
 STALE = "stale: "

@@ -10,8 +10,9 @@ from cambrian_eval.registry import load_benchmark, load_condition
 from cambrian_eval.results import circumstances
 from cambrian_eval.running.changes import foreign_note
 from cambrian_eval.running.mixtures import mixture, other_names, ways_of
+from cambrian_eval.running.records import Cell, Record
 from cambrian_eval.running.stopping import stop_of
-from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Sample
 
 IMPORTED = "imported predictions"

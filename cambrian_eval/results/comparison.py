@@ -16,8 +16,9 @@ from cambrian_eval.results.circumstances import differences
 from cambrian_eval.results.grading import benchmark_of
 from cambrian_eval.results.paired_averages import Part, paired_average
 from cambrian_eval.running.manifest import settings_of, versions_used
+from cambrian_eval.running.records import Cell
 from cambrian_eval.running.stopping import stop_of
-from cambrian_eval.running.store import Cell, Run
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Sample, Verdict, clusters
 
 

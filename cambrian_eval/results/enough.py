@@ -12,11 +12,12 @@ from cambrian_eval.results.comparison import check_equal
 from cambrian_eval.results.grading import responses_of, usable_scorers, verdicts_of
 from cambrian_eval.results.sequences import TARGETS, Bounds, bounds
 from cambrian_eval.results.shares import Shares
+from cambrian_eval.running.records import Cell, Record
 from cambrian_eval.running.runner import Engine
 from cambrian_eval.running.settings import Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.stopping import Stop, Until, Watch, in_blocks
-from cambrian_eval.running.store import Cell, Record, Run, open_run
+from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Sample, Verdict
 
 if TYPE_CHECKING:

@@ -23,11 +23,12 @@ from cambrian_eval.results.grading import save_results, score_cell, usable_score
 from cambrian_eval.running.changes import OnChange
 from cambrian_eval.running.notebook import NotebookProgress, in_notebook
 from cambrian_eval.running.progress import Progress, Silent
+from cambrian_eval.running.records import Cell
 from cambrian_eval.running.runner import Engine, check, execute
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.stopping import Until
-from cambrian_eval.running.store import Cell, Run
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Result
 
 

@@ -22,7 +22,9 @@ from cambrian_eval.json_input import parse_object
 from cambrian_eval.registry import check_conditions
 from cambrian_eval.results import repeats, statistics
 from cambrian_eval.results.grading import benchmark_of, samples_of
-from cambrian_eval.running.store import MOST_REPEATS, Cell, Record, Run
+from cambrian_eval.running.records import Cell, Record
+from cambrian_eval.running.shapes import MOST_REPEATS
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Sample, Verdict, clusters
 
 if TYPE_CHECKING:

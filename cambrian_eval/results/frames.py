@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from cambrian_eval.errors import UserError, unknown
 from cambrian_eval.registry import benchmark_names, load_benchmark
 from cambrian_eval.results.basis import checked_verdicts, key_of, problems, remedy
-from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.running.records import Cell, Record
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Result, Sample
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def samples_frame(
 
 
 def _rows(run: Run, cell: Cell) -> list[dict[str, Any]]:
-    from cambrian_eval.running.store import is_synthetic
+    from cambrian_eval.running.shapes import is_synthetic
 
     samples = {s.id: s for s in run.samples(cell.benchmark)}
     drawn = is_synthetic(run.info["benchmarks"][cell.benchmark])

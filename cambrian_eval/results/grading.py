@@ -23,8 +23,10 @@ from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked,
 from cambrian_eval.results.cell_notes import cell_notes, images_carried
 from cambrian_eval.results.subsets import words
 from cambrian_eval.running import stopping
+from cambrian_eval.running.records import Cell, Record
+from cambrian_eval.running.shapes import CHANGED, is_synthetic
 from cambrian_eval.running.sharding import Shard
-from cambrian_eval.running.store import CHANGED, Cell, Record, Run, is_synthetic
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Result, Sample, Stopped, Verdict, clusters
 from cambrian_eval.scorer import Scorer
 from cambrian_eval.scoring.reading import unread

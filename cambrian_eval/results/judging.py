@@ -35,7 +35,8 @@ from cambrian_eval.results.grading import (
     save_results,
     summarize_cell,
 )
-from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.running.records import Cell, Record
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Result, Sample, Verdict
 from cambrian_eval.scoring.judge.cache import CachedResponse, ResponseCache, default_folder
 from cambrian_eval.scoring.judge.certain import certain_verdict

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.running.records import Cell, Record
+from cambrian_eval.running.store import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from cambrian_eval.formula import Formula, Ratio, strata_of
 from cambrian_eval.results import statistics
 from cambrian_eval.results.comparison import cell_units, shared
 from cambrian_eval.results.grading import benchmark_of, responses_of
-from cambrian_eval.running.store import Cell, Run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Verdict, clusters
 
 

@@ -13,7 +13,8 @@ from cambrian_eval.benchmark import Unit
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import check_conditions
 from cambrian_eval.results import statistics
-from cambrian_eval.running.store import Cell, Run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Sample, Verdict, clusters
 
 OVERALL = "all strata"

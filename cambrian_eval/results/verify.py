@@ -19,8 +19,9 @@ from cambrian_eval.results.averages import by_run
 from cambrian_eval.results.cell_notes import IMPORTED
 from cambrian_eval.results.grading import benchmark_of, responses_of, summarize_cell, verdicts_of
 from cambrian_eval.running.changes import changed_samples
+from cambrian_eval.running.records import Cell, decode
 from cambrian_eval.running.seal import check_seal
-from cambrian_eval.running.store import Cell, Run, decode
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Result, Verdict
 
 NAMED = 5

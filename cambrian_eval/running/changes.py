@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from cambrian_eval.decoding import key_parts
-from cambrian_eval.running.store import SCHEMA, Cell, Record, Run
+from cambrian_eval.running.records import Cell, Record
+from cambrian_eval.running.shapes import SCHEMA
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Request, Sample, request_key
 
 OnChange = Literal["refuse", "ask", "reuse"]

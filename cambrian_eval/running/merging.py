@@ -15,8 +15,9 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.registry import is_benchmark, load_condition
 from cambrian_eval.running.changes import foreign
 from cambrian_eval.running.manifest import versions_used
+from cambrian_eval.running.records import Cell, Record
 from cambrian_eval.running.sharding import Shard
-from cambrian_eval.running.store import Cell, Record, Run, create_or_open, open_run
+from cambrian_eval.running.store import Run, create_or_open, open_run
 
 NAMED = 3
 """Samples named in a message."""

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from cambrian_eval.numbers import number
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import Result
 
 EVERY = 0.2

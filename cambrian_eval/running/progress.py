@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import Response, Result
 
 

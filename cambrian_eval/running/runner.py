@@ -28,11 +28,12 @@ from cambrian_eval.running.images import check_images, missing_image
 from cambrian_eval.running.mixtures import general, mixture, ways_of
 from cambrian_eval.running.progress import CountsTokens, Progress, stage
 from cambrian_eval.running.progress import plan as tell_plan
+from cambrian_eval.running.records import Cell, Record
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
 from cambrian_eval.running.stopping import Halt, Watch, record_stop
-from cambrian_eval.running.store import Cell, Record, Run, create_or_open
+from cambrian_eval.running.store import Run, create_or_open
 from cambrian_eval.sample import Request, Result, Sample, request_id, request_key
 
 Score = Callable[[Run, Benchmark, Cell], list[Result]]

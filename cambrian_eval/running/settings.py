@@ -14,9 +14,10 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.image import MAX_PIXELS
 from cambrian_eval.models.recipes.templates import Template, prompt
 from cambrian_eval.running.changes import OnChange
+from cambrian_eval.running.shapes import MOST_REPEATS
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.stopping import Until
-from cambrian_eval.running.store import MOST_REPEATS, Run
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Result, Sample
 
 

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.running.records import Cell, decode
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.stopping import stop_of
-from cambrian_eval.running.store import Cell, Run, decode
+from cambrian_eval.running.store import Run
 
 EVERY = 2.0
 """Seconds between two writes."""

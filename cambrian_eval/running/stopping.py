@@ -18,7 +18,8 @@ from typing import Any, Protocol
 from cambrian_eval.benchmark import Benchmark, Graded
 from cambrian_eval.errors import UserError
 from cambrian_eval.formula import strata_of
-from cambrian_eval.running.store import Cell, Record, Run
+from cambrian_eval.running.records import Cell, Record
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Sample, Verdict, clusters
 
 MARGIN = 1.0

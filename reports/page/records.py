@@ -14,7 +14,7 @@ from typing import Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.results.grading import samples_of
-from cambrian_eval.running.store import Cell, Record
+from cambrian_eval.running.records import Cell, Record
 from cambrian_eval.sample import Sample, Verdict
 
 from ..catalogue import changes_answers, condition_style, conditions_in_order, entry, in_order, scorers_in_order

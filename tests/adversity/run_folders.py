@@ -12,7 +12,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.running.store import Cell, Record, Run, encode, open_run
+from cambrian_eval.running.records import Cell, Record, encode
+from cambrian_eval.running.store import Run, open_run
 from tests.adversity.situation import (
     WORDS,
     Expected,

@@ -27,7 +27,8 @@ from cambrian_eval.registry import load_benchmark
 from cambrian_eval.results.adjudication import read_marks
 from cambrian_eval.results.grading import grade, score_run
 from cambrian_eval.results.prediction_files import grade_file
-from cambrian_eval.running.store import decode, open_run
+from cambrian_eval.running.records import decode
+from cambrian_eval.running.store import open_run
 from cambrian_eval.sample import Sample
 from cambrian_eval.scoring.judge.prompt import parse_verdict
 from tests.adversity import predictions

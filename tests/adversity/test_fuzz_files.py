@@ -19,7 +19,8 @@ from cambrian_eval.models.tensor_files import open_folder, read_entries
 from cambrian_eval.reports.runs import read_results
 from cambrian_eval.reports.scores import read_csv
 from cambrian_eval.results.comparison import compare_runs
-from cambrian_eval.running.store import Cell, open_run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import open_run
 from cambrian_eval.scoring.judge.cache import CachedResponse, ResponseCache
 from cvbench_builder import dataset, stats
 from cvbench_builder.errors import BuilderError

@@ -16,8 +16,8 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.results.grading import score_run
 from cambrian_eval.running.merging import Merged
 from cambrian_eval.running.merging import merge_runs as join
+from cambrian_eval.running.records import Cell
 from cambrian_eval.running.sharding import Shard
-from cambrian_eval.running.store import Cell
 from cambrian_eval.sample import Sample
 from tests.conftest import Scripted, answer_number, docvqa_row, png, write_parquet
 from tests.engines.models import Raises

@@ -15,7 +15,8 @@ import cambrian_eval
 from cambrian_eval.engines.local import PIXELS_AHEAD, Job, LocalEngine
 from cambrian_eval.errors import ContractError, UserError
 from cambrian_eval.image import LazyImage, decode
-from cambrian_eval.running.store import Cell, open_run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import open_run
 from cambrian_eval.sample import Request, Response
 from tests.conftest import Scripted, answer_number, docvqa_row, png, write_parquet
 from tests.engines.models import Plain, Raises, Wrong

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from cambrian_eval.imports.formats import formats
-from cambrian_eval.running.store import Cell, open_run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import open_run
 from tests.command import call, refused
 from tests.imports import originals as o
 

@@ -11,7 +11,8 @@ from cambrian_eval.benchmark import Graded
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.results.judging import judge_run
 from cambrian_eval.results.statistics import score
-from cambrian_eval.running.store import Cell, Run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Sample, Verdict
 from cambrian_eval.scoring.judge.graded import Grade, Pair
 from cambrian_eval.scoring.judge.requests import JudgeSettings

@@ -21,7 +21,8 @@ from cambrian_eval import UserError
 from cambrian_eval.cli.score import score
 from cambrian_eval.results.agreement import agreement_of
 from cambrian_eval.results.judging import estimate, judge_run
-from cambrian_eval.running.store import Cell, Run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import Run
 from cambrian_eval.scoring.judge.prompt import PROMPT_SHA256
 from cambrian_eval.scoring.judge.requests import JudgeSettings
 from tests.conftest import Scripted

@@ -13,7 +13,7 @@ from cambrian_eval import Request, Sample, UserError, run
 from cambrian_eval.model import Observer
 from cambrian_eval.models.baselines import BASELINES, Baseline, longest_option, most_frequent, text_prior
 from cambrian_eval.registry import resolve
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 
 
 def lettered(i: int, question: str, choices: tuple[str, ...], answer: str, made_image: str | None = None) -> Sample:

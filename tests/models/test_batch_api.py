@@ -12,8 +12,8 @@ import pytest
 
 import cambrian_eval
 from cambrian_eval import UserError, run
+from cambrian_eval.running.records import Cell
 from cambrian_eval.running.settings import RunOutcome
-from cambrian_eval.running.store import Cell
 from tests.command import refused
 from tests.faults.children import ended
 from tests.faults.children import start as child

@@ -16,8 +16,8 @@ import pytest
 
 from cambrian_eval import UserError, run
 from cambrian_eval.running.mixtures import mixture, ways_of
+from cambrian_eval.running.records import Cell
 from cambrian_eval.running.settings import RunOutcome
-from cambrian_eval.running.store import Cell
 from tests.judge.chat_server import Act, ChatServer, Seen, completion, error
 
 KEY = "sk-test-run-key-7YhGfR-never-on-disk"

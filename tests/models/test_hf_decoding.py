@@ -20,7 +20,7 @@ from cambrian_eval.model import honours
 from cambrian_eval.models.sampling import choose, penalized, stream_of, uniforms
 from cambrian_eval.models.transformers_vlm.model import TransformersModel
 from cambrian_eval.registry import resolve
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import Request, Response, request_id
 from tests.command import call
 from tests.conftest import png

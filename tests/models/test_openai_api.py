@@ -20,7 +20,7 @@ from cambrian_eval.image import LazyImage
 from cambrian_eval.model import Model
 from cambrian_eval.models.image_parts import ImageParts, encoded
 from cambrian_eval.registry import resolve
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from tests.conftest import docvqa_row, png, write_parquet
 from tests.judge.chat_server import Act, ChatServer, Seen, error
 

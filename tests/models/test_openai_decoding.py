@@ -13,7 +13,7 @@ from cambrian_eval import UserError, run
 from cambrian_eval.decoding import Decoding, Thinking
 from cambrian_eval.model import Model, honours
 from cambrian_eval.registry import resolve
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import Request
 from tests.command import call
 from tests.judge.chat_server import Act, ChatServer, Seen, error

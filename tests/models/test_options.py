@@ -16,7 +16,7 @@ from cambrian_eval import Adapter, UserError, option, run
 from cambrian_eval.errors import ContractError
 from cambrian_eval.model import Model, option_fields, parse_options
 from cambrian_eval.registry import adapter_names, check_options, load_adapter, locate, resolve
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from cambrian_eval.models.cambrian_adapter import MARGIN, joined
 from cambrian_eval.models.image_parts import ImageParts
 from cambrian_eval.models.openai_api import chat_of
 from cambrian_eval.registry import load_benchmark
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import Request
 from tests.conftest import png
 from tests.judge.chat_server import Act, ChatServer, Seen

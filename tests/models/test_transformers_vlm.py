@@ -17,7 +17,7 @@ from cambrian_eval import Request, Response, UserError, run
 from cambrian_eval.image import LazyImage
 from cambrian_eval.models.transformers_vlm.model import TransformersModel
 from cambrian_eval.registry import resolve
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from tests.conftest import png
 from tests.models.tiny_vlms import BUILDERS
 

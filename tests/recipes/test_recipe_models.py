@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cambrian_eval.running.store import Cell, open_run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import open_run
 from tests.command import Done, call
 from tests.judge.chat_server import Act, ChatServer, Seen, completion, error
 from tests.models import tiny_vlms

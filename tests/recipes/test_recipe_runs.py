@@ -13,7 +13,8 @@ import cambrian_eval
 from cambrian_eval.decoding import SETTINGS, Decoding, Thinking
 from cambrian_eval.errors import UserError
 from cambrian_eval.results.lengths import lengths
-from cambrian_eval.running.store import Cell, open_run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import open_run
 from cambrian_eval.sample import Request, Response
 from tests.command import call
 from tests.conftest import Scripted

@@ -19,7 +19,8 @@ from cambrian_eval.reports import report
 from cambrian_eval.reports.page import images
 from cambrian_eval.reports.runs import open_runs
 from cambrian_eval.reports.sources import Sources
-from cambrian_eval.running.store import Cell, Record, create_or_open
+from cambrian_eval.running.records import Cell, Record
+from cambrian_eval.running.store import create_or_open
 from cambrian_eval.sample import Result, Sample, Verdict
 from tests.reports.conftest import BENCHMARKS, ROWS
 

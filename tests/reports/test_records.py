@@ -12,7 +12,7 @@ from cambrian_eval.reports.catalogue import conditions_in_order, scorers_in_orde
 from cambrian_eval.reports.page import images
 from cambrian_eval.reports.page.records import browsable, outcome, script_json, thought_class
 from cambrian_eval.reports.runs import open_runs
-from cambrian_eval.running.store import Cell, Record
+from cambrian_eval.running.records import Cell, Record
 from cambrian_eval.sample import Outcome, Sample, Verdict
 
 RECORD = Record("1", "k", "Question", (), "failed: nothing", "stop", None, 1, 1, 0.1, {})

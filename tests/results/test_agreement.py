@@ -20,7 +20,8 @@ from cambrian_eval.cli.adjudicate import adjudicate
 from cambrian_eval.cli.agreement import agreement
 from cambrian_eval.results.adjudication import error_rates, page, read_marks
 from cambrian_eval.results.agreement import Confusion, agreement_of, mean_difference
-from cambrian_eval.running.store import Cell, Run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import Run
 from tests.conftest import Scripted, answer_number
 
 CELL = Cell("docvqa", "on")

@@ -14,7 +14,8 @@ import pytest
 from cambrian_eval import Request, Verdict, run
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.results import basis
-from cambrian_eval.running.store import Cell, Run, encode, open_run
+from cambrian_eval.running.records import Cell, encode
+from cambrian_eval.running.store import Run, open_run
 from tests.command import call, refused
 from tests.conftest import Scripted, docvqa_row, png, write_parquet
 from tests.judge.chat_server import Act, ChatServer, Seen

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from cambrian_eval.running.store import Cell, encode, open_run
+from cambrian_eval.running.records import Cell, encode
+from cambrian_eval.running.store import open_run
 from tests.command import call, refused
 
 OFF_ON = ("--data", "mini:8", "--vision", "on", "--scorer", "fuzzy")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from cambrian_eval.results.explain import explain
-from cambrian_eval.running.store import Cell, Record, Run, open_run
+from cambrian_eval.running.records import Cell, Record
+from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Verdict
 from tests.command import call, refused
 from tests.conftest import jsonl

@@ -22,8 +22,8 @@ from cambrian_eval.results.comparison import compare_runs, differing
 from cambrian_eval.results.grading import score_run, summarize
 from cambrian_eval.results.repeats import majority
 from cambrian_eval.running.merging import merge_runs
+from cambrian_eval.running.records import Cell
 from cambrian_eval.running.status import Watcher
-from cambrian_eval.running.store import Cell
 from cambrian_eval.sample import Request, Sample, Verdict
 from tests.command import call
 from tests.conftest import Scripted

@@ -11,7 +11,8 @@ from cambrian_eval import run
 from cambrian_eval.errors import UserError
 from cambrian_eval.results import subsets
 from cambrian_eval.results.subsets import Subset
-from cambrian_eval.running.store import Cell, open_run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import open_run
 from tests.command import call
 from tests.conftest import Scripted
 

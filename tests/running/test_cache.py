@@ -13,8 +13,8 @@ import pytest
 
 from cambrian_eval import UserError, run
 from cambrian_eval.running.cache import ResponseCache
+from cambrian_eval.running.records import Cell
 from cambrian_eval.running.settings import RunOutcome
-from cambrian_eval.running.store import Cell
 from cambrian_eval.sample import Request, Response
 from tests.command import call, refused
 from tests.conftest import Scripted, answer_number

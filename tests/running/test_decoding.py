@@ -15,7 +15,7 @@ from cambrian_eval.cli import output
 from cambrian_eval.cli.progress import Lines
 from cambrian_eval.decoding import GREEDY, Decoding, Thinking, options, parse
 from cambrian_eval.errors import UserError
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import Request, Response
 from tests.command import call
 from tests.conftest import Scripted, answer_number

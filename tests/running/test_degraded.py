@@ -17,7 +17,7 @@ from cambrian_eval.condition import Context, graded_samples
 from cambrian_eval.errors import UserError
 from cambrian_eval.image import LazyImage
 from cambrian_eval.registry import load_benchmark, load_condition
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import Sample
 from tests.command import call
 from tests.conftest import Scripted

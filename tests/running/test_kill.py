@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from cambrian_eval.running.store import Cell, open_run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import open_run
 
 SCRIPT = """
 import sys

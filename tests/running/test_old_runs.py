@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.running.store import Cell, open_run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import open_run
 from tests.command import call, refused
 
 STORED = Path(__file__).parent / "old_run"

@@ -15,7 +15,7 @@ from PIL import Image
 
 import cambrian_eval
 from cambrian_eval.errors import ContractError, UserError
-from cambrian_eval.running.store import Cell
+from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import Request, Response
 from tests.conftest import Scripted, answer_number, docvqa_row, png, write_parquet
 

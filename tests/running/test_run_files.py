@@ -14,7 +14,8 @@ import pytest
 import cambrian_eval
 from cambrian_eval import UserError
 from cambrian_eval.results.grading import score_run
-from cambrian_eval.running.store import Cell, Run, open_run
+from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import Run, open_run
 
 CELL = Cell("mmvp", "on")
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.running.store import Cell, Record, Run, create_or_open, decode, encode, open_run
+from cambrian_eval.running.records import Cell, Record, decode, encode
+from cambrian_eval.running.store import Run, create_or_open, open_run
 from cambrian_eval.sample import Response, Sample, Verdict
 
 CELL = Cell("docvqa", "on")

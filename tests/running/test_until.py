@@ -17,9 +17,9 @@ from cambrian_eval.results.comparison import compare_runs
 from cambrian_eval.results.grading import score_run
 from cambrian_eval.results.verify import verify_run
 from cambrian_eval.running.merging import merge_runs
+from cambrian_eval.running.records import Cell
 from cambrian_eval.running.status import Watcher
 from cambrian_eval.running.stopping import Until
-from cambrian_eval.running.store import Cell
 from cambrian_eval.sample import Request, Response
 from tests.command import call
 from tests.conftest import Scripted, docvqa_row, png, write_parquet

@@ -82,7 +82,7 @@ GROUPS = (
         "store",
         "A run on disk",
         "Reading and writing run folders; their files are described in [The files of a run](../../run-format.md).",
-        ("cambrian_eval.running.store", "cambrian_eval.running.status"),
+        ("cambrian_eval.running.store", "cambrian_eval.running.records", "cambrian_eval.running.status"),
     ),
     Group(
         "scoring",
