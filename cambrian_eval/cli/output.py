@@ -15,7 +15,7 @@ from cambrian_eval.safe_text import printable
 from cambrian_eval.sample import Result
 
 if TYPE_CHECKING:
-    from cambrian_eval.registry import Named
+    from cambrian_eval.names import Named
     from cambrian_eval.reports.tables import Layout
     from cambrian_eval.running.store import Run
 
@@ -35,8 +35,8 @@ def named(text: str | None, offered: Collection[str] | None = None) -> Named:
 
     Words for several benchmarks stand for those `offered` only, where the data has not all of them.
     """
+    from cambrian_eval.names import named as resolved
     from cambrian_eval.registry import CATEGORIES
-    from cambrian_eval.registry import named as resolved
 
     words = []
     for part in (p.strip() for p in (text or "").split(",") if p.strip()):
