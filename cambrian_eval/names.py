@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from cambrian_eval.benchmark import PAPER
 from cambrian_eval.errors import UserError, unknown
-from cambrian_eval.plugins import BENCHMARKS, OURS, declared, missing, package, refused
+from cambrian_eval.plugins import BENCHMARKS, declared, is_third_party, missing, refused
 from cambrian_eval.registry import benchmark_names, load_benchmark, suites
+
+EVERYTHING = "everything"
+"""The word for every installed benchmark with a published dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,36 +28,36 @@ class Named:
     """What a user should be told about the names, a line each."""
 
 
-def named(texts: Iterable[str], offered: Collection[str] | None = None) -> Named:
+def named(texts: Iterable[str], offered: Callable[[], Collection[str] | None] | None = None) -> Named:
     """The benchmarks that names stand for: benchmarks, suites and categories in any letter case, `all`, `everything`.
 
     Words for several benchmarks stand for those `offered` only, where the data has not all of them. `everything` and
-    categories leave out benchmarks without a published dataset, which must be named.
+    categories leave out benchmarks without a published dataset, which must be named. Names of single benchmarks import
+    these alone.
     """
     found: list[str] = []
     settings: dict[str, dict[str, Any]] = {}
     says = []
-    installed = benchmark_names()
-    everything = [name for name in installed if load_benchmark(name).source.is_published]
-    available = set(installed if offered is None else offered)
-    groups = {suite.name: suite.benchmarks for suite in suites().values()} | _categories(everything)
-    groups |= {"all": groups["paper"], "everything": tuple(everything)}
-    folded = {name.lower(): name for name in (*groups, *declared(BENCHMARKS))}
+    groups = {suite.name: suite.benchmarks for suite in suites().values()} | _categories()
+    groups |= {"all": groups["paper"]}
+    folded = {name.lower(): name for name in (*groups, EVERYTHING, *declared(BENCHMARKS))}
     for text in texts:
         name, variant = folded.get(text.strip().lower()), ""
         if name is None:
             written, _, variant = text.partition(":")
             name = folded.get(written.strip().lower())
         if name is None:
-            raise _unknown_benchmark(written.strip(), groups)
-        if name in groups and not variant:
-            if name == "all" and len(everything) > len(groups[name]):
-                extra = len(everything) - len(groups[name])
-                says.append(f"all: the {len(groups[name])} of the paper; `everything` has {extra} more")
-            missing = [b for b in groups[name] if b not in installed]
+            raise _unknown_benchmark(written.strip(), (*groups, EVERYTHING))
+        if (name in groups or name == EVERYTHING) and not variant:
+            members = _everything() if name == EVERYTHING else groups[name]
+            if name == "all" and len(_everything()) > len(members):
+                extra = len(_everything()) - len(members)
+                says.append(f"all: the {len(members)} of the paper; `everything` has {extra} more")
+            missing = [b for b in members if b not in benchmark_names()]
             if missing:
                 raise UserError(f"{name} names benchmarks that are not installed: {', '.join(missing)}")
-            found += [b for b in groups[name] if b in available]
+            available = None if offered is None else offered()
+            found += [b for b in members if available is None or b in available]
             continue
         benchmark = load_benchmark(name)
         if variant:
@@ -65,12 +68,16 @@ def named(texts: Iterable[str], offered: Collection[str] | None = None) -> Named
     return Named(tuple(dict.fromkeys(found)), settings, tuple(says))
 
 
-def _categories(everything: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _everything() -> tuple[str, ...]:
+    """Every installed benchmark with a published dataset."""
+    return tuple(name for name in benchmark_names() if load_benchmark(name).source.is_published)
+
+
+def _categories() -> dict[str, tuple[str, ...]]:
     """The paper's categories with its benchmarks and those of other packages, and the categories of those."""
-    own = {name for names in PAPER.values() for name in names}
     found: dict[str, list[str]] = {category: list(names) for category, names in PAPER.items()}
-    for name in everything:
-        if name not in own and package(declared(BENCHMARKS)[name]) != OURS:
+    for name in benchmark_names():
+        if is_third_party(BENCHMARKS, name) and load_benchmark(name).source.is_published:
             found.setdefault(load_benchmark(name).category, []).append(name)
     return {category: tuple(names) for category, names in found.items()}
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from copy import copy
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from cambrian_eval.conditions import CONDITIONS
@@ -88,7 +88,18 @@ def refused(group: str) -> tuple[tuple[EntryPoint, str], ...]:
 
 def package(point: EntryPoint) -> str:
     """The distribution that declares an entry point, in the usual spelling."""
-    return "unknown" if point.dist is None else re.sub(r"[-_.]+", "-", point.dist.name).lower()
+    return "unknown" if point.dist is None else _spelled(point.dist)
+
+
+@cache
+def _spelled(distribution: Distribution) -> str:
+    """Its name; reading it parses a file, and all entry points of a distribution have the same one."""
+    return re.sub(r"[-_.]+", "-", distribution.name).lower()
+
+
+def is_third_party(group: str, name: str) -> bool:
+    """Whether another package declares what is used under that name; what is built in is never refused."""
+    return name in declared(group) and package(declared(group)[name]) != OURS
 
 
 def provider(group: str, name: str) -> str | None:

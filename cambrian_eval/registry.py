@@ -30,6 +30,7 @@ from cambrian_eval.plugins import (
     find,
     folded,
     instance,
+    is_third_party,
     made,
     missing,
     package,
@@ -62,7 +63,7 @@ class Unusable:
 
 
 def unusable() -> list[Unusable]:
-    """Every plug-in that cannot be used. Imports all of them."""
+    """Every plug-in that cannot be used. Imports all of those of other packages."""
     found = []
     for kind, group, load in (
         ("benchmark", BENCHMARKS, load_benchmark),
@@ -76,7 +77,7 @@ def unusable() -> list[Unusable]:
             Unusable(kind, point.name, f"{point.value} of package {package(point)}: {reason}")
             for point, reason in refused(group)
         ]
-        for name in (n for n in declared(group) if ":" not in n):
+        for name in (n for n in declared(group) if ":" not in n and is_third_party(group, n)):
             try:
                 load(name)
             except UserError as error:
@@ -88,7 +89,7 @@ def benchmark_names() -> list[str]:
     """Names of all usable benchmarks, in the paper's order, third parties' after."""
     order = [name for names in PAPER.values() for name in names]
     points = declared(BENCHMARKS)
-    others = (n for n in set(points) - set(order) if ":" not in n and _is_usable(n))
+    others = (n for n in set(points) - set(order) if ":" not in n and is_benchmark(n))
     return [n for n in order if n in points] + sorted(others)
 
 
@@ -99,11 +100,11 @@ def declared_benchmarks() -> list[str]:
 
 def is_benchmark(name: str) -> bool:
     """Whether a benchmark of that name can be used, `package:name` included."""
-    return name in declared(BENCHMARKS) and _is_usable(name)
+    return name in declared(BENCHMARKS) and (not is_third_party(BENCHMARKS, name) or _loads(name))
 
 
 @cache
-def _is_usable(benchmark: str) -> bool:
+def _loads(benchmark: str) -> bool:
     try:
         load_benchmark(benchmark)
     except UserError:
