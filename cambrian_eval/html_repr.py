@@ -1,15 +1,18 @@
-"""Values as small HTML tables, for notebooks. Every text is escaped."""
+"""Values as small HTML tables, for notebooks. Every text is escaped.
+
+`html` is imported where a table is made: values are made everywhere, tables in notebooks only.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
 
 def table(
     heads: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", notes: Sequence[str] = (), texts: int = 1
 ) -> str:
     """A table with a title above it and notes below; the first `texts` columns are text, the others numbers."""
+    from html import escape
 
     def line(tag: str, cells: Sequence[str]) -> str:
         made = [
@@ -28,6 +31,8 @@ def table(
 
 def card(title: str, facts: Sequence[tuple[str, object]], notes: Sequence[str] = ()) -> str:
     """Names with their values, a row each; what is None or empty is left out."""
+    from html import escape
+
     rows = [(name, value) for name, value in facts if value is not None and value != ""]
     lines = "\n".join(
         f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left">{escape(str(value))}</td></tr>'

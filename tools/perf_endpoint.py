@@ -1,6 +1,6 @@
 """Measures the endpoint client beside a bare aiohttp loop and the openai client, by processor time.
 
-    python tools/perf_endpoint.py [--concurrency 1,16,64,256] [--requests 400] [--repeats 3] [--json]
+    python tools/perf_endpoint.py [--concurrency 1,16,64,256] [--requests 400] [--repeats 3] [--judge] [--json]
 
 The server is a process of its own on another core: it reads each request to its end and returns a constant
 completion. The sides take turns, and each count is divided by the processor time that this process (all its threads)
@@ -11,7 +11,8 @@ image of its own of about 70 kB, or one of `--images-shared` images:
 - aiohttp    a bare loop: base64, orjson, post, orjson; no retries, no checks
 - openai     `AsyncOpenAI.chat.completions.create` with the same bodies
 
-Without images `ours` is the endpoint client alone, as the judge uses it.
+Without images `ours` is the endpoint client alone, as the judge uses it. `--judge` measures the judge itself instead:
+planning, cache, requests, verdicts and files of `score --scorer judge`, beside the bare loop with the same bodies.
 """
 
 from __future__ import annotations
@@ -26,25 +27,27 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
-COMPLETION = json.dumps(
-    {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 0,
-        "model": "m",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "A"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 2, "total_tokens": 102},
-    }
-).encode()
-REPLY = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(COMPLETION) + COMPLETION
-)
+CHOICE, VERDICT = "A", "CORRECT"
+"""What the server says to a question, and to the judge."""
+
+
+def reply(text: str) -> bytes:
+    """The server's whole response."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 100, "completion_tokens": 2, "total_tokens": 102}
+    about = {"id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": "m"}
+    body = json.dumps({**about, "choices": [choice], "usage": usage}).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
 PROMPT = (
     "Which of the following is left of the table?\n(A) lamp\n(B) chair\nAnswer with the option's letter. Number {}."
 )
@@ -53,8 +56,8 @@ PROMPT = (
 class Server(asyncio.Protocol):
     """Reads requests to their end by their Content-Length; returns one completion for each."""
 
-    def __init__(self) -> None:
-        self.head, self.left = b"", 0
+    def __init__(self, text: str) -> None:
+        self.head, self.left, self.reply = b"", 0, reply(text)
 
     def connection_made(self, transport: Any) -> None:
         """Keeps the connection."""
@@ -68,7 +71,7 @@ class Server(asyncio.Protocol):
                 self.left -= n
                 data = data[n:]
                 if not self.left:
-                    self.transport.write(REPLY)
+                    self.transport.write(self.reply)
                 continue
             head, end, rest = (self.head + data).partition(b"\r\n\r\n")
             if not end:
@@ -79,12 +82,12 @@ class Server(asyncio.Protocol):
             self.left = int(lengths[0].split(b":")[1])
 
 
-def serve() -> None:
-    """Serves until standard input closes; prints the port first."""
+def serve(text: str) -> None:
+    """Serves this text until standard input closes; prints the port first."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(Server, "127.0.0.1", 0, backlog=1024)
+        server = await loop.create_server(lambda: Server(text), "127.0.0.1", 0, backlog=1024)
         print(server.sockets[0].getsockname()[1], flush=True)
         await loop.run_in_executor(None, sys.stdin.read)
 
@@ -92,11 +95,11 @@ def serve() -> None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
+def server(text: str = CHOICE) -> Iterator[str]:
     """The base URL of a server process; it and this process are on different cores where there are two."""
     cores = sorted(os.sched_getaffinity(0))
     process = subprocess.Popen(
-        [sys.executable, __file__, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, __file__, "--serve", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdin is not None and process.stdout is not None
     try:
@@ -163,20 +166,26 @@ def ours(url: str, n: int, images: Sequence[bytes], concurrency: int) -> None:
 
 
 def bare(url: str, n: int, images: Sequence[bytes], concurrency: int) -> None:
-    """Workers that share one counter and one aiohttp session."""
+    """The bare loop over the questions."""
+    shown = (images[i % len(images)] if images else None for i in range(n))
+    bodies = ({"model": "m", "messages": messages(i, image)} for i, image in enumerate(shown))
+    posted(url, ({**body, "max_tokens": 16, "temperature": 0} for body in bodies), concurrency, CHOICE)
+
+
+def posted(url: str, bodies: Iterable[Any], concurrency: int, text: str) -> None:
+    """Workers that share the bodies and one aiohttp session; each response must have this text."""
     import aiohttp
     import orjson
 
-    numbers = iter(range(n))
+    left = iter(bodies)
     headers = {"Authorization": "Bearer key", "Content-Type": "application/json"}
 
     async def worker(session: aiohttp.ClientSession) -> None:
-        for i in numbers:
-            image = images[i % len(images)] if images else None
-            body = orjson.dumps({"model": "m", "messages": messages(i, image), "max_tokens": 16, "temperature": 0})
-            async with session.post(f"{url}/chat/completions", data=body, headers=headers) as response:
+        for body in left:
+            sent = session.post(f"{url}/chat/completions", data=orjson.dumps(body), headers=headers)
+            async with sent as response:
                 found = orjson.loads(await response.read())
-            assert found["choices"][0]["message"]["content"] == "A"
+            assert found["choices"][0]["message"]["content"] == text
 
     async def main() -> None:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -228,18 +237,61 @@ def rate(side: str, url: str, n: int, images: Sequence[bytes], concurrency: int)
     return n / (time.process_time() - begun)
 
 
+def judge(n: int = 2000, turns: int = 3) -> dict[str, Any]:
+    """Processor microseconds of a judged response at 16 and 256 in flight, beside the bare loop with equal bodies."""
+    from perf_overhead import Instant, write_docvqa
+
+    import cambrian_eval
+    from cambrian_eval.endpoint.parameters import SupportedParameters, body_of
+    from cambrian_eval.results import judging
+    from cambrian_eval.running.store import open_run
+    from cambrian_eval.scoring.judge.prompt import judge_request
+    from cambrian_eval.scoring.judge.requests import JudgeSettings
+
+    times: dict[tuple[str, int], list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder, server(VERDICT) as url:
+        root = Path(folder)
+        write_docvqa(root / "data", n)
+        cambrian_eval.run(Instant(), ["docvqa"], root / "run", data_root=root / "data", vision=["off"])
+
+        def judged(count: int, name: str) -> None:
+            settings = JudgeSettings("m", base_url=url, concurrency=count, cache=root / name)
+            assert judging.judge_run(open_run(root / "run"), settings).requests == n
+
+        def floor(count: int, name: str) -> None:
+            posted(url, bodies, count, VERDICT)
+
+        asked = judging._inputs(judging._plan(open_run(root / "run"), JudgeSettings("m"), None), "m", "local").values()
+        arguments = SupportedParameters("m").arguments
+        bodies = [body_of(arguments(judge_request(values, 64))) for values in asked]
+        sides = {"ours": judged, "aiohttp": floor}
+        for turn in range(turns + 1):  # the first imports and connects
+            for count, (side, measured) in itertools.product((16, 256), sides.items()):
+                begun = time.process_time()
+                measured(count, f"{turn}-{count}")
+                if turn:
+                    times.setdefault((side, count), []).append(1e6 * (time.process_time() - begun) / n)
+    found = {key: statistics.median(values) for key, values in times.items()}
+    rows = [{"in_flight": c, "ours_us": found["ours", c], "floor_us": found["aiohttp", c]} for c in (16, 256)]
+    return {"responses": n, "judge": [{**row, "ratio": row["ours_us"] / row["floor_us"]} for row in rows]}
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--serve", metavar="TEXT", help=argparse.SUPPRESS)
     parser.add_argument("--concurrency", default="1,16,64,256", help="numbers separated by commas")
     parser.add_argument("--requests", type=int, default=400, help="requests of each measurement")
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each number; their median is printed")
     parser.add_argument("--images-shared", type=int, default=0, help="so many images for all requests; 0 = one each")
+    parser.add_argument("--judge", action="store_true", help="only the judge at 16 and 256 in flight, as JSON")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
-    if given.serve:
-        serve()
+    if given.serve is not None:
+        serve(given.serve)
+        return
+    if given.judge:
+        print(json.dumps(judge(given.requests, given.repeats), indent=2))
         return
     n = given.requests
     pictures = [jpeg(i) for i in range(given.images_shared or n)]

@@ -1,11 +1,12 @@
 """Measures the speedup by more replicas, and how many requests per second one driver can handle.
 
-    python tools/perf_scale.py [--service 0.05] [--requests 800] [--repeats 3] [--json]
+    python tools/perf_scale.py [--service 0.05] [--requests 800] [--repeats 3] [--driver] [--json]
 
 Scaling: a model that sleeps a fixed time for each request, with 1, 2 and 4 replicas on a Ray cluster on this machine;
 the time covers the stream of requests from the first request to the last stored response (without the start of the
 cluster and the loading of data). Ceiling: a model that responds at once; requests per second as measured, and as the
-driver's processor time per request would allow if the replicas were on other machines.
+driver's processor time per request would allow if the replicas were on other machines. Driver: its processor time a
+request with an image of 7 kB, in turns with the floor: the local engine without images.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cambrian_eval.engines.local import Completed, Job
+from cambrian_eval.engines.local import Completed, Job, LocalEngine
 from cambrian_eval.engines.messages import PendingRequest, batches
 from cambrian_eval.engines.ray import RayEngine
 from cambrian_eval.model import Model
@@ -54,7 +55,7 @@ class Fixed:
 class Timed:
     """An open engine that measures the time of the stream of requests."""
 
-    def __init__(self, engine: RayEngine, model: Model) -> None:
+    def __init__(self, engine: RayEngine | LocalEngine, model: Model) -> None:
         self.engine, self.model = engine, model
         self.seconds = self.processor = 0.0
 
@@ -76,8 +77,6 @@ class Timed:
 
 def measured(replicas: int, service: float, root: Path, vision: str = "on") -> Timed:
     """One run over all rows; every replica is ready before the time starts."""
-    import cambrian_eval
-
     engine = RayEngine(replicas=replicas)
     timed = Timed(engine, engine.open(Fixed(service), {}))
     for handle in engine._handles:
@@ -85,14 +84,21 @@ def measured(replicas: int, service: float, root: Path, vision: str = "on") -> T
             engine._ray.wait([handle.call], timeout=120)
             engine._loaded(handle)
     try:
-        with tempfile.TemporaryDirectory() as out:
-            outcome = cambrian_eval.run(
-                timed.model, ["docvqa"], Path(out) / "run", data_root=root, vision=[vision], engine=timed
-            )
-            assert outcome.n_failed == 0 and outcome.results[0].score == 100.0
+        run(timed, root, vision)
     finally:
         engine.close()
     return timed
+
+
+def run(timed: Timed, root: Path, vision: str) -> None:
+    """A run over all rows, each answered correctly."""
+    import cambrian_eval
+
+    with tempfile.TemporaryDirectory() as out:
+        outcome = cambrian_eval.run(
+            timed.model, ["docvqa"], Path(out) / "run", data_root=root, vision=[vision], engine=timed
+        )
+        assert outcome.n_failed == 0 and outcome.results[0].score == 100.0
 
 
 def scaling(service: float, requests: int, repeats: int) -> dict[str, Any]:
@@ -134,6 +140,26 @@ def ceiling(requests: int, repeats: int) -> dict[str, Any]:
     return found
 
 
+def driver(requests: int = 10_000, turns: int = 3) -> dict[str, float]:
+    """Processor microseconds of the driver for a request with an image, of the local engine without, and their ratio.
+
+    Both store the responses. The model responds at once; the replicas' own time is not included.
+    """
+    from perf_overhead import write_docvqa
+
+    ours, floor = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        write_docvqa(root, requests)
+        for _ in range(turns):
+            local = Timed(LocalEngine(), Fixed(0.0))
+            run(local, root, "off")
+            floor.append(1e6 * local.processor / requests)
+            ours.append(1e6 * measured(2, 0.0, root).processor / requests)
+    each = {"ours_us": statistics.median(ours), "floor_us": statistics.median(floor)}
+    return {"requests": requests, **each, "ratio": each["ours_us"] / each["floor_us"]}
+
+
 def bytes_each(image_bytes: int, questions: int) -> float:
     """Bytes sent to a replica per request; an image is sent once for all its questions."""
     from cambrian_eval.image import LazyImage
@@ -153,10 +179,15 @@ def main() -> None:
     parser.add_argument("--ceiling-requests", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--driver", action="store_true", help="only the driver beside its floor, a minute")
     arguments = parser.parse_args()
+    if arguments.driver:
+        print(json.dumps(driver(arguments.ceiling_requests, arguments.repeats), indent=2))
+        return
     found = {
         "scaling": scaling(arguments.service, arguments.requests, arguments.repeats),
         "ceiling": ceiling(arguments.ceiling_requests, arguments.repeats),
+        "driver": driver(arguments.ceiling_requests, arguments.repeats),
         "network_bytes_per_request": {
             "one question an image of 150 kB": bytes_each(150_000, 1),
             "31 questions an image of 50 kB": bytes_each(50_000, 31),

@@ -52,7 +52,7 @@ def _reading(known: Callable[[], Iterable[str]], inner: Any) -> Any:
 
 def spelled(text: str, known: Iterable[str]) -> str:
     """`MMVP, Gqa` as the known names are spelled; an amount behind a colon stays."""
-    from cambrian_eval.registry import folded
+    from cambrian_eval.plugins import folded
 
     names = list(known)
 

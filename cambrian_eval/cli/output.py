@@ -6,18 +6,18 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.numbers import number, span
 from cambrian_eval.safe_text import printable
-from cambrian_eval.sample import Result
 
 if TYPE_CHECKING:
-    from cambrian_eval.registry import Named
+    from cambrian_eval.names import Named
     from cambrian_eval.reports.tables import Layout
     from cambrian_eval.running.store import Run
+    from cambrian_eval.sample import Result
 
 
 def names(text: str | None) -> list[str]:
@@ -25,18 +25,18 @@ def names(text: str | None) -> list[str]:
     return list(dict.fromkeys((text or "").replace(",", " ").split()))
 
 
-def benchmarks(text: str | None, offered: Collection[str] | None = None) -> list[str]:
+def benchmarks(text: str | None, offered: Callable[[], Collection[str] | None] | None = None) -> list[str]:
     """Benchmark names from the command line; see `named`."""
     return list(named(text, offered).benchmarks)
 
 
-def named(text: str | None, offered: Collection[str] | None = None) -> Named:
+def named(text: str | None, offered: Callable[[], Collection[str] | None] | None = None) -> Named:
     """What `a,b c` stands for: names, suites, categories, `all` and `everything`; says on stderr what `all` leaves out.
 
     Words for several benchmarks stand for those `offered` only, where the data has not all of them.
     """
+    from cambrian_eval.names import named as resolved
     from cambrian_eval.registry import CATEGORIES
-    from cambrian_eval.registry import named as resolved
 
     words = []
     for part in (p.strip() for p in (text or "").split(",") if p.strip()):

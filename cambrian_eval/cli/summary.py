@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from cambrian_eval.cli import output
 from cambrian_eval.numbers import number, signed, span
-from cambrian_eval.sample import Result
 
 if TYPE_CHECKING:
     from cambrian_eval.results.averages import Average
+    from cambrian_eval.sample import Result
 
 
 @dataclass(frozen=True, slots=True)

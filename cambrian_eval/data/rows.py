@@ -69,7 +69,6 @@ class DataSpec:
             raise UserError(f"--data {data!r} is not known; {told}")
         return cls(root=root, revision=revision, offline=offline, urls=urls, rehash=rehash)
 
-    @property
     def offered(self) -> frozenset[str] | None:
         """Benchmarks that have rows of this kind; None where every benchmark may."""
         if self.mini is None:

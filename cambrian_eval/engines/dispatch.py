@@ -18,7 +18,7 @@ from cambrian_eval.engines.local import Completed
 from cambrian_eval.engines.messages import PendingRequest, ReplicaResponse, Ticket
 from cambrian_eval.sample import Response
 
-MAX_QUEUED = 32
+MAX_QUEUED = 64
 """The most requests that wait at a replica for its model (a group that shares an image is not split)."""
 REFILL_AT = MAX_QUEUED // 2
 """The queue length at which a replica asks for more requests."""

@@ -1,14 +1,16 @@
 """What is sent between the driver and its replicas, as plain picklable values.
 
 A batch carries the encoded bytes of its images once, with all requests about these images; the replica decodes them
-once. Nothing here depends on Ray.
+once. Requests and responses are pickled as tuples of their values: pickle would collect and set the fields of each
+frozen dataclass one by one in Python, which takes more of the driver than all the rest. Nothing here depends on Ray.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from cambrian_eval.engines.local import Job
@@ -18,6 +20,9 @@ from cambrian_eval.sample import Request, Response
 
 Ticket = int
 """A number that identifies one request during the life of an engine; sample ids repeat in every condition."""
+_SENT = tuple(f.name for f in fields(Request) if f.name != "images")
+_request_values = attrgetter(*_SENT)
+_response_values = attrgetter(*(f.name for f in fields(Response)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +32,13 @@ class RequestBatch:
     images: tuple[tuple[bytes, str, str], ...]
     """Bytes, SHA-256 and name of each image."""
     requests: tuple[tuple[Ticket, Request], ...]
-    """The requests without their images."""
+    """The requests; they arrive without their images."""
     max_pixels: int
     """The largest image in pixels that may be decoded."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        requests = [(ticket, _request_values(request)) for ticket, request in self.requests]
+        return _received_batch, (self.images, requests, self.max_pixels)
 
     def jobs(self) -> list[tuple[Ticket, Job]]:
         """The requests as jobs of a local engine, which decode the shared images once."""
@@ -53,6 +62,9 @@ class ReplicaResponse:
     response: Response
     prepared: bool
     """False where the images could not be decoded, so that the model never got the request."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received_response, (self.ticket, _response_values(self.response), self.prepared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +142,15 @@ def _batch(group: Sequence[PendingRequest]) -> RequestBatch:
     first = group[0]
     return RequestBatch(
         tuple((p.data(), p.sha256, p.name) for p in first.request.images),
-        tuple((item.ticket, replace(item.request, images=())) for item in group),
+        tuple((item.ticket, item.request) for item in group),
         first.max_pixels,
     )
+
+
+def _received_batch(images: Any, requests: Sequence[tuple[Ticket, tuple[Any, ...]]], max_pixels: int) -> RequestBatch:
+    made = ((ticket, Request(**dict(zip(_SENT, values, strict=True)), images=())) for ticket, values in requests)
+    return RequestBatch(images, tuple(made), max_pixels)
+
+
+def _received_response(ticket: Ticket, values: tuple[Any, ...], prepared: bool) -> ReplicaResponse:
+    return ReplicaResponse(ticket, Response(*values), prepared)

@@ -48,7 +48,8 @@ class Prefetcher:
             group = self._groups.popleft()
             self._n_requests -= len(group)
             self._n_bytes -= group[0].n_bytes
-            self._changed.notify_all()
+            if not self._groups or (self._has_room() and self._n_requests <= self._max_ahead // 2):
+                self._changed.notify_all()  # waking the reader for each group would take more than reading
             return group
 
     def take_failed(self) -> list[Completed]:

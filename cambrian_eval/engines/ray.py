@@ -236,7 +236,7 @@ class RayEngine:
 
     def run(self, model: Model, jobs: Iterator[Job], stop: threading.Event) -> Iterator[Completed]:
         """Yields responses in any order. After `stop` is set, only the in-flight requests are finished."""
-        source = Prefetcher(jobs, self._tickets, min(8, os.cpu_count() or 1), max(64, 48 * len(self._handles)))
+        source = Prefetcher(jobs, self._tickets, min(8, os.cpu_count() or 1), max(128, 96 * len(self._handles)))
         for handle in self._handles:
             if handle.actor is None and handle.failed_starts < MAX_STARTS:
                 self._start(handle)

@@ -23,7 +23,7 @@ from cambrian_eval.model import Interruptible, Model, Observer, declines, honour
 from cambrian_eval.registry import resolve
 from cambrian_eval.sample import Sample
 
-BATCH_DELAY = 0.005
+BATCH_DELAY = 0.02
 """Seconds that a first response waits for further ones, to be returned together."""
 GPU_INTERVAL = 2.0
 """Seconds between two queries of the GPU memory."""

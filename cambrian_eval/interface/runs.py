@@ -198,7 +198,7 @@ def score(
 
     `judge` is needed for the scorer `judge`: `scoring.judge.requests.JudgeSettings("gpt-4o-mini")`.
     """
-    from cambrian_eval.registry import named
+    from cambrian_eval.names import named
     from cambrian_eval.results.grading import score_run
     from cambrian_eval.results.judging import SCORER, judge_run
 

@@ -18,7 +18,8 @@ from cambrian_eval.benchmark import Graded
 from cambrian_eval.condition import graded_samples
 from cambrian_eval.errors import UserError
 from cambrian_eval.numbers import number
-from cambrian_eval.registry import BENCHMARKS, OURS, SCORERS_GROUP, load_benchmark, load_condition, provider
+from cambrian_eval.plugins import BENCHMARKS, OURS, SCORERS_GROUP, provider
+from cambrian_eval.registry import load_benchmark, load_condition
 from cambrian_eval.results import statistics
 from cambrian_eval.running.records import Cell
 from cambrian_eval.running.store import Run

@@ -17,7 +17,7 @@ from cambrian_eval.image import MAX_PIXELS
 from cambrian_eval.model import Model
 from cambrian_eval.models.recipes.applied import Given, applied, processor_options, processor_settings
 from cambrian_eval.models.recipes.catalog import load
-from cambrian_eval.registry import named
+from cambrian_eval.names import named
 from cambrian_eval.results.enough import check_rule, watch
 from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
 from cambrian_eval.running.changes import OnChange

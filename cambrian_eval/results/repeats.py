@@ -49,7 +49,9 @@ def mean(units: Sequence[Sequence[Unit]]) -> list[Unit]:
 def interval(
     units: Sequence[Sequence[Unit]], formula: Formula, cluster_of: Sequence[int], seed: int
 ) -> tuple[float, float] | None:
-    """The interval of the mean score over the repeats."""
+    """The interval of the mean score over the repeats; None with fewer than two clusters, which need no arrays."""
+    if max(cluster_of, default=0) < 1:
+        return None
     tables = [statistics.cluster_table(one, formula, cluster_of) for one in units]
     return statistics.interval(tables[0], seed) if len(tables) == 1 else statistics.repeat_interval(tables, seed)
 

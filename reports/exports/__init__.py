@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from cambrian_eval.registry import extended, find
+from cambrian_eval.plugins import extended, find
 
 from ..export import Export
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from cambrian_eval.registry import extended, find
+from cambrian_eval.plugins import extended, find
 
 from ..figure import Figure
 

@@ -58,6 +58,8 @@ GROUPS = (
             "cambrian_eval.conditions",
             "cambrian_eval.decoding",
             "cambrian_eval.registry",
+            "cambrian_eval.names",
+            "cambrian_eval.plugins",
         ),
     ),
     Group(

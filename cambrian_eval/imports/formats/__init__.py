@@ -13,7 +13,7 @@ from pkgutil import iter_modules
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.imports.log import Format, Source
-from cambrian_eval.registry import extended, find
+from cambrian_eval.plugins import extended, find
 
 GROUP = "cambrian_eval.import_formats"
 """Entry points of import formats."""
