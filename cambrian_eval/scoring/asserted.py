@@ -23,11 +23,13 @@ _THAN = pattern(
 LONGEST_COMPARISON = 300
 
 
-def without_standard(text: str, question: str) -> str | None:
+def without_standard(text: str, table: OptionTexts, question: str) -> str:
     """ "The lamp is closer than the chair" without "than the chair", where the question asks which is closer."""
-    match = _THAN.search(text) if len(text) <= LONGEST_COMPARISON and "than" in text else None
+    if "than" not in text or len(text) > LONGEST_COMPARISON or table.compares or table.polar is not None:
+        return text
+    match = _THAN.search(text)
     if match is None or not re.search(rf"\b{re.escape(match['quality'])}\b", question, re.IGNORECASE):
-        return None
+        return text
     return text[: match.end("between")] + text[match.end() :]
 
 

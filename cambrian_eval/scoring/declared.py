@@ -17,7 +17,7 @@ from cambrian_eval.scoring.labels import (
     texts,
 )
 from cambrian_eval.scoring.options import OptionTexts
-from cambrian_eval.scoring.patterns import pattern
+from cambrian_eval.scoring.patterns import Worded, pattern
 from cambrian_eval.scoring.reading import Reading
 from cambrian_eval.scoring.wording import (
     DENIED_HEAD,
@@ -31,18 +31,22 @@ from cambrian_eval.scoring.wording import (
 )
 
 _END = r"(?=[(\[]?[A-Z][)\]]?[.!\s]*$)"
-_HEADS = pattern(
+_HEAD_WORDS = ("ans", "option", "choice", "solution", "conclusion")
+_HEADS = Worded(
+    _HEAD_WORDS,
     r"\b(?P<head>answer|ans|option|choice|solution|conclusion)\b(?:\s+(?:letter|choice|option))?\.?(?:\((?:letter|s)\))?[\"']?"
     rf"(?:{DETAIL}(?P<linked>{IS})|(?<!solution)(?<!conclusion)(?:\s+|(?=\()))(?:[ \t]*:)?",
-    re.IGNORECASE,
 )
-_CHOSEN = pattern(
+_CHOSEN = Worded(
+    ("i ", "i'd", "i'll", "my "),
     r"\b(?P<linked>i(?:'d| would| will|'ll)?\s+(?:choose|pick|select|go with|say|opt for|lean towards?)"
-    r"|my (?:guess|pick|choice) is"
-    r"|(?:best|closest|correct|right|most (?:likely|suitable|appropriate|plausible))\s+"
+    r"|my (?:guess|pick|choice) is)(?:[ \t]*:)?",
+)
+_BEST = Worded(
+    ("best", "closest", "correct", "right", "most "),
+    r"\b(?P<linked>(?:best|closest|correct|right|most (?:likely|suitable|appropriate|plausible))\s+"
     r"(?:match|fit|description|candidate|one|possibility|explanation|statement|label|letter|term|part)\s+(?:is|:))"
     r"(?:[ \t]*:)?",
-    re.IGNORECASE,
 )
 _CONCLUDED = pattern(
     r"\b(?P<linked>(?:so|thus|therefore|hence|wait|actually|correction|i mean)[,:]?\s+(?:it'?s\s+|it is\s+)?"
@@ -51,9 +55,14 @@ _CONCLUDED = pattern(
 )
 _BRACKETED = pattern(r"\b(?P<linked>is)\b\s*(?=[(\[][A-Za-z][)\]])", re.IGNORECASE)
 _OTHER = pattern(rf"(?P<linked>{OTHER_LANGUAGES})(?:[ \t]*:)?", re.IGNORECASE)
+_IS_RIGHT = (
+    r"(?:is|was)\s+(?:(?:the|an?|most|clearly|therefore|thus|indeed|also|definitely|obviously|likely|probably)\s+){0,4}"
+    r"(?:correct|right|best|true|accurate|answer)\b"
+)
+_PRAISING = Worded(("is ", "was "), _IS_RIGHT)
+"""What follows the letter in the next expression, found sooner."""
 _PRAISED = pattern(
-    r"(?<![A-Za-z0-9])[(\[]?(?P<praised>[A-Z])[)\]]?[.:]?\s+(?:is|was)\s+(?:(?:the|an?|most|clearly|therefore|thus|indeed|also"
-    r"|definitely|obviously|likely|probably)\s+){0,4}(?:correct|right|best|true|accurate|answer)\b",
+    rf"(?<![A-Za-z0-9])[(\[]?(?P<praised>[A-Z])[)\]]?[.:]?\s+{_IS_RIGHT}",
     re.IGNORECASE,
 )
 _OTHER_PRAISED = pattern(
@@ -66,16 +75,16 @@ def _declarations(said: str) -> list[re.Match[str]]:
     """All declarations in order; each pattern runs only where a word of it stands in the text."""
     low = said.lower()
     found: list[re.Match[str]] = []
-    if "ans" in low or "option" in low or "choice" in low or "solution" in low or "conclusion" in low:
+    if any(map(low.__contains__, _HEAD_WORDS)):
         found += _HEADS.finditer(said)
-    if any(word in low for word in _CHOOSING):
-        found += _CHOSEN.finditer(said)
+    if any(map(low.__contains__, _CHOOSING)):
+        found += [*_CHOSEN.finditer(said), *_BEST.finditer(said)]
     found += _CONCLUDED.finditer(said, max(0, len(said) - 60))
     if "is (" in low or "is [" in low:
         found += _BRACKETED.finditer(said)
-    if any(word in low for word in _PRAISING):
+    if any(map(low.__contains__, _PRAISES)) and _PRAISING.search(said):
         found += _PRAISED.finditer(said)
-    if not said.isascii() or any(word in low for word in LATIN_HEADS):
+    if not said.isascii() or any(map(low.__contains__, LATIN_HEADS)):
         found += _OTHER.finditer(said)
         found += _OTHER_PRAISED.finditer(said)
     if len(found) < 2:
@@ -103,7 +112,7 @@ _CHOOSING = (
     "right",
     "most ",
 )
-_PRAISING = ("correct", "right", "best", "true", "accurate", "answer")
+_PRAISES = ("correct", "right", "best", "true", "accurate", "answer")
 
 
 _FILLER = pattern(

@@ -27,14 +27,13 @@ LONE = pattern(r"[^\w]*([A-Za-z])[^\w]*")
 def lone_letter(piece: str, table: OptionTexts) -> str | None:
     """The letter where the piece is one valid letter but for punctuation."""
     match = LONE.fullmatch(piece)
-    if match is None or piece.strip().casefold() in table.longer_symbols:
+    if match is None or (len(piece) > 1 and piece.strip().casefold() in table.longer_symbols):
         return None
     char = match[1]
     letter = char.upper()
     if letter not in table.letters:
         return None
-    meant = table.one_letter_texts.get(char)
-    if char.islower() and meant is not None and meant != letter:
+    if char.islower() and table.one_letter_texts.get(char, letter) != letter:
         raise Undecided(f"{char!r} is a letter and another option's text")
     return letter
 

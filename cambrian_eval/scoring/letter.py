@@ -54,12 +54,12 @@ def read(reply: Reply, options: Mapping[str, str], question: str = "") -> Readin
     """
     if reply.silence:
         return nothing(reply.silence)
-    table = table_of(tuple(options.items()))
     said = reply.own
-    if not table.compares and table.polar is None:
-        said = without_standard(said, question) or said
+    if len(said) == 1 and "A" <= said <= "Z" and said in options:  # most responses: spares them the table
+        return Reading(said, "the response is one letter")
+    table = table_of(tuple(options.items()))
     try:
-        return _read(said, table, question)
+        return _read(without_standard(said, table, question), table, question)
     except Undecided as why:
         return nothing("several answers", str(why))
 

@@ -6,10 +6,11 @@ Owns what `letter` compares a response with; the order of the rules is decided t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from cambrian_eval.scoring import numerals
+from cambrian_eval.scoring.lazy import lazy
 from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.text import clean, squeezed
 
@@ -19,31 +20,37 @@ AMBIGUOUS = ""
 _TRIM = " \t\n.,;:!?\"'()[]{}<>$\\#|~-…"
 _TRIM_BUT_MINUS = _TRIM.replace("-", "")
 _HYPHEN = pattern(r"-(?!\d)")
-_ARTICLE = pattern(r"^(?:an?|the)\s+")
 _LEAD = pattern(
-    r"^(?:it|this|that|there|they|these|those|he|she)"
-    r"(?:'s|\s+(?:is|are|was|looks like|seems to be|appears to be))\s+(?=\S)"
+    r"(?:(?:it|this|that|there|they|these|those|he|she)"
+    r"(?:'s|\s+(?:is|are|was|looks like|seems to be|appears to be))\s+(?=\S))?(?:(?:an?|the)\s+)?"
 )
+"""What an option may begin with and is not compared: "it is", an article."""
 _DEGREES = pattern(r"\s*\bdegrees?\b")
 
 
-def _trim(text: str) -> str:
-    folded = squeezed(text).strip(_TRIM_BUT_MINUS)
-    return folded if folded[1:2].isdigit() else folded.strip(_TRIM)  # "-3" is not "3"
+def _trim(folded: str) -> str:
+    trimmed = folded.strip(_TRIM_BUT_MINUS)
+    return trimmed if trimmed[1:2].isdigit() else trimmed.strip(_TRIM)  # "-3" is not "3"
 
 
-def _bare(text: str) -> str:
-    trimmed = _trim(text)
-    trimmed = _LEAD.sub("", trimmed, count=1)
-    return _ARTICLE.sub("", trimmed, count=1)
+def _without_lead(trimmed: str) -> str:
+    lead = _LEAD.match(trimmed) if " " in trimmed else None
+    return trimmed[lead.end() :] if lead else trimmed
 
 
-def _tight(text: str) -> str:
-    return _HYPHEN.sub("", _DEGREES.sub("°", _bare(text)).replace(" ", "").replace("$", ""))
+def _bare(folded: str) -> str:
+    """Folded text without outer punctuation, "it is" and article."""
+    return _without_lead(_trim(folded))
 
 
-def _singular(text: str) -> str:
-    bare = _bare(text)
+def _tight(bare: str) -> str:
+    if "degree" in bare:
+        bare = _DEGREES.sub("°", bare)
+    tight = bare.replace(" ", "").replace("$", "")
+    return _HYPHEN.sub("", tight) if "-" in tight else tight
+
+
+def _singular(bare: str) -> str:
     return bare[:-1] if len(bare) > 3 and bare[-1] == "s" and bare[-2].isalpha() and bare[-2] != "s" else bare
 
 
@@ -61,12 +68,15 @@ def _variants(key: str) -> list[str]:
 _REMARK = pattern(r"(?<=\w)\s+\([^()]{2,80}\)")
 
 
-def _without_remark(text: str) -> str:
-    """ "left (from the viewer)" as "left"."""
-    return _bare(_REMARK.sub("", text))
-
-
-_LEVELS = (squeezed, _trim, _bare, _tight, _singular, _without_remark)
+def _coarser(text: str, folded: str) -> Iterator[str]:
+    """The text in coarser and coarser forms, in the order in which a response is compared with the options."""
+    trimmed = _trim(folded)
+    yield trimmed
+    bare = _without_lead(trimmed)
+    yield bare
+    yield _tight(bare)
+    yield _singular(bare)
+    yield _bare(squeezed(_REMARK.sub("", text))) if "(" in text else bare  # "left (from the viewer)" as "left"
 
 
 _LABELLED = pattern(r"[(\[]?[A-Za-z][)\].:]")
@@ -79,55 +89,63 @@ class OptionTexts:
     """One set of options, prepared for comparison; what a response does not need is never computed."""
 
     def __init__(self, options: tuple[tuple[str, str], ...]) -> None:
-        self.cleaned = {letter: clean(text) for letter, text in options}
-        self.letters = frozenset(self.cleaned)
-        self.longest = max((len(t) for t in self.cleaned.values()), default=0)
-        self._levels: dict[int, dict[str, str]] = {}
+        self._options = options
+        self.letters = frozenset([letter for letter, _ in options])
 
-    @cached_property
+    @lazy
+    def cleaned(self) -> dict[str, str]:
+        """Letter to text in comparable form."""
+        return {letter: clean(text) for letter, text in self._options}
+
+    @lazy
+    def longest(self) -> int:
+        """Characters of the longest text."""
+        return max(map(len, self.cleaned.values()), default=0)
+
+    @lazy
     def folded(self) -> dict[str, str]:
         """Letter to casefolded text."""
         return {letter: squeezed(text) for letter, text in self.cleaned.items()}
 
-    @cached_property
+    @lazy
     def plain_texts(self) -> dict[str, str]:
         """Letter to text without outer punctuation and article."""
-        return {letter: _bare(text) for letter, text in self.cleaned.items()}
+        return {letter: _bare(text) for letter, text in self.folded.items()}
 
-    @cached_property
+    @lazy
     def one_letter_texts(self) -> dict[str, str]:
         """Option texts that are one Latin letter, as written and in lower case, to the option's letter."""
         one = {t: letter for letter, t in self.cleaned.items() if len(t) == 1 and t.isascii() and t.isalpha()}
         return {t.lower(): letter for t, letter in one.items()} | one
 
-    @cached_property
+    @lazy
     def exact(self) -> dict[str, str]:
         """Option texts of several characters as they stand, such as "(b)", which a letter must not shadow."""
         return {text: letter for letter, text in reversed(self.cleaned.items()) if len(text) > 1}
 
-    @cached_property
+    @lazy
     def letter_texts(self) -> frozenset[str]:
         """The letters whose option is the letter itself."""
         return frozenset(text.upper() for text in self.cleaned.values() if len(text) == 1 and text.isalpha())
 
-    @cached_property
+    @lazy
     def compares(self) -> bool:
         """Whether an option is a comparison itself: "larger than"."""
         return any("than" in text for text in self.folded.values())
 
-    @cached_property
+    @lazy
     def polar(self) -> dict[str, str] | None:
         """ "Yes" and "No" to their options, where the options are just these."""
         found = {text.capitalize(): letter for letter, text in self.folded.items()}
         return found if set(found) == {"Yes", "No"} else None
 
-    @cached_property
+    @lazy
     def longer_symbols(self) -> frozenset[str]:
         """Option texts such as "A+" that a letter with punctuation must not shadow."""
         pairs = (t.casefold() for t in self.cleaned.values() if len(t) == 2)
         return frozenset(t for t in pairs if t[0].isalpha() and t[1] in "+#-")
 
-    @cached_property
+    @lazy
     def parsed(self) -> dict[str, numerals.Number]:
         """Letter to number where every option is one; else empty."""
         if not all(_MAYBE_NUMBER.search(t) for t in self.cleaned.values()):
@@ -135,7 +153,7 @@ class OptionTexts:
         found = {letter: n for letter, text in self.cleaned.items() if (n := numerals.parse(text)) is not None}
         return found if len(found) == len(self.cleaned) else {}
 
-    @cached_property
+    @lazy
     def values(self) -> dict[float, tuple[str, ...]]:
         """Value to letters where every option is a number; else empty."""
         found: dict[float, tuple[str, ...]] = {}
@@ -145,33 +163,45 @@ class OptionTexts:
 
     def plain(self, text: str) -> str:
         """The text as `plain_texts` are written."""
-        return _bare(text)
+        return _bare(squeezed(text))
 
     def equal(self, piece: str) -> str | None:
         """The letter of the option whose text the piece is; AMBIGUOUS for several, None for none."""
-        if len(piece) > self.longest + 40:
+        if not self.cleaned or len(piece) > self.longest + 40:
             return None
-        for i, level in enumerate(_LEVELS):
-            known = self._levels.get(i)
-            if known is None:
-                known = self._levels[i] = self._keyed(level)
-            hit = known.get(level(piece))
-            if hit is not None:
+        folded = squeezed(piece)
+        if (hit := self._by_folded.get(folded)) is not None:
+            return hit
+        for known, form in zip(self._by_coarser, _coarser(piece, folded), strict=True):
+            if (hit := known.get(form)) is not None:
                 return hit
-        return self._polar.get(_bare(piece)) or (self._equal_number(piece) if self.parsed else None)
+        return self._polar.get(_bare(folded)) or (self._equal_number(piece) if self.parsed else None)
 
-    @cached_property
+    @lazy
+    def _by_folded(self) -> dict[str, str]:
+        return self._owners(self.folded.values())
+
+    @lazy
+    def _by_coarser(self) -> list[dict[str, str]]:
+        """For each of the coarser forms: a text in that form to the letter of its option."""
+        forms = [tuple(_coarser(text, self.folded[letter])) for letter, text in self.cleaned.items()]
+        return [self._owners(same_form) for same_form in zip(*forms, strict=True)]
+
+    @lazy
     def _polar(self) -> dict[str, str]:
         """ "yes" and "no" to the one option that begins with the word: "Yes, it is"."""
-        first = {letter: (re.match(r"(?:yes|no)(?=,)", text) or [""])[0] for letter, text in self.folded.items()}
-        words = [word for word in first.values() if word]
-        return {word: letter for letter, word in first.items() if words.count(word) == 1}
+        found: dict[str, str] = {}
+        for word in ("yes", "no"):
+            own = [letter for letter, text in self.folded.items() if text.startswith(f"{word},")]
+            found |= {word: own[0]} if len(own) == 1 else {}
+        return found
 
-    def _keyed(self, level: Callable[[str], str]) -> dict[str, str]:
+    def _owners(self, texts: Iterable[str]) -> dict[str, str]:
+        """A text of each option, in order, to the option's letter."""
         known: dict[str, str] = {}
-        for letter, text in self.cleaned.items():
-            if key := level(text):
-                known[key] = self._one(known.get(key, letter), letter)
+        for letter, key in zip(self.cleaned, texts, strict=True):
+            if key:
+                known[key] = self._one(known[key], letter) if key in known else letter
         return known
 
     def _one(self, first: str, second: str) -> str:
@@ -190,12 +220,12 @@ class OptionTexts:
         hits = [letter for letter, own in self.parsed.items() if _same_quantity(said, own)]
         return hits[0] if len(hits) == 1 else None
 
-    @cached_property
+    @lazy
     def _sought(self) -> list[tuple[str, str]]:
         """Texts to look for inside a response, longest first, and whose each is (AMBIGUOUS where shared)."""
         owner: dict[str, str] = {}
-        for letter, text in self.cleaned.items():
-            for key in {squeezed(text).strip(" .,;:!?\"'"), self.plain_texts[letter]}:
+        for letter, text in self.folded.items():
+            for key in {text.strip(" .,;:!?\"'"), self.plain_texts[letter]}:
                 if key and not (len(key) == 1 and key.isascii() and key.isalpha()):
                     owner[key] = self._one(owner.get(key, letter), letter)
         variants: dict[str, str] = {}

@@ -9,13 +9,13 @@ it is first asked for, in linear time; of very long responses the readers see th
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import Self
 
 from cambrian_eval.sample import Reason
+from cambrian_eval.scoring.lazy import lazy
 from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.text import clean, contained
-from cambrian_eval.scoring.thoughts import split
+from cambrian_eval.scoring.thoughts import may_have_marks, split
 
 SHORTEST_TURN = 16
 """Characters that a model writes at least before a question of its own making."""
@@ -44,7 +44,7 @@ class Reply(str):
             if not keep_thoughts:
                 return text
             text = text.raw
-        parts = None if keep_thoughts else split(text)
+        parts = split(text) if not keep_thoughts and may_have_marks(text) else None
         whole = parts is None or (parts.start == 0 and parts.end == len(text))
         reply = super().__new__(cls, text if whole or parts is None else text[parts.start : parts.end])
         inside = parts.thoughts if parts else ""
@@ -54,33 +54,33 @@ class Reply(str):
         reply.answer_start = None if reply.unfinished else parts.start if parts else 0
         return reply
 
-    @cached_property
+    @lazy
     def said(self) -> str:
         """The answer in comparable form."""
         return clean(shortened(str(self)))
 
-    @cached_property
+    @lazy
     def own(self) -> str:
         """`said` up to where the model goes on with a question of its own making."""
-        turn = _NEXT_TURN.search(self.said, SHORTEST_TURN) if len(self.said) > SHORTEST_TURN else None
+        turn = _NEXT_TURN.search(self.said, SHORTEST_TURN) if "\n" in self.said else None
         return self.said[: turn.start()].rstrip() if turn else self.said
 
-    @cached_property
+    @lazy
     def bold(self) -> tuple[str, ...]:
         """What the answer sets in bold, cleaned."""
         return tuple(clean(found) for found in _BOLD.findall(shortened(str(self)))) if "**" in self else ()
 
-    @cached_property
+    @lazy
     def boxed(self) -> bool:
         """Whether `said` is the content of a container such as `\\boxed{}`."""
         return contained(shortened(str(self)))
 
-    @cached_property
+    @lazy
     def sentences(self) -> tuple[str, ...]:
         """`own`, cut at line ends and at punctuation that ends a sentence."""
         return sentences(self.own)
 
-    @cached_property
+    @lazy
     def silence(self) -> Reason | None:
         """Why there is nothing to read, where there is nothing."""
         if self.unfinished:

@@ -16,8 +16,11 @@ _END_MARKS = pattern(
 )
 _CONTAINERS = ("answer", "final_answer", "final answer", "conclusion", "output", "response")
 _OPEN = pattern(rf"<({'|'.join(_CONTAINERS)})>|\[(answer)\]", re.IGNORECASE)
+_ASCII = {chr(code): chr(code) for code in range(128)}
+"""For `translate`, which is slow on characters that its table lacks."""
 _MARKUP = str.maketrans(
-    {"*": " ", "`": " ", "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "′": "'", "«": '"', "»": '"'}
+    _ASCII
+    | {"*": " ", "`": " ", "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "′": "'", "«": '"', "»": '"'}
     | {"。": ".", "、": ",", "「": '"', "」": '"', "『": '"', "』": '"', "【": "[", "】": "]", "\r": "\n"}
     | dict.fromkeys("−–—‐‑‒﹣－", "-")
     | dict.fromkeys(
@@ -44,13 +47,13 @@ _VULGAR = {
     "⅑": "1/9",
 }
 _SIGNS = str.maketrans(
-    {sign: " " + plain for sign, plain in _VULGAR.items()}
+    _ASCII
+    | {sign: " " + plain for sign, plain in _VULGAR.items()}
     | dict.fromkeys("−‒–﹣－", "-")
     | {"²": "^2", "³": "^3", "⁄": "/", "∕": "/", "’": "'", "٫": ".", "٬": ",", "٪": "%"}
     | {chr(zero + i): str(i) for zero in (0x660, 0x6F0, 0x966) for i in range(10)}
 )
 _RUNS = pattern(r"[ \t\f\v]+")
-_BLANKS = pattern(r"\s+")
 
 
 def normal(form: Literal["NFC", "NFKC"], text: str) -> str:
@@ -60,10 +63,11 @@ def normal(form: Literal["NFC", "NFKC"], text: str) -> str:
     if len(text) <= PIECE:
         return unicodedata.normalize(form, text)
     # A blank never composes with what follows it, so words can be normalized one by one.
-    return " ".join(
-        "".join(unicodedata.normalize(form, word[i : i + PIECE]) for i in range(0, len(word), PIECE))
-        for word in text.split(" ")
-    )
+    return " ".join(word if word.isascii() else _by_pieces(form, word) for word in text.split(" "))
+
+
+def _by_pieces(form: Literal["NFC", "NFKC"], word: str) -> str:
+    return "".join(unicodedata.normalize(form, word[i : i + PIECE]) for i in range(0, len(word), PIECE))
 
 
 def fold(text: str) -> str:
@@ -74,7 +78,7 @@ def fold(text: str) -> str:
 
 def squeezed(text: str) -> str:
     """Lower case and single blanks."""
-    return _BLANKS.sub(" ", text.casefold()).strip()
+    return " ".join(text.casefold().split())
 
 
 def clean(text: str) -> str:
@@ -96,8 +100,9 @@ def clean(text: str) -> str:
         text = text.replace("_", " ")
     text = _RUNS.sub(" ", text).strip() if "  " in text or "\t" in text else text.strip()
     for _ in range(4):  # nested quotes, but not a megabyte of them
-        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-            text = text[1:-1].strip()
+        if len(text) < 2 or text[0] not in "\"'" or text[0] != text[-1]:
+            break
+        text = text[1:-1].strip()
     return text
 
 

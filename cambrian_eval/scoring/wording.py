@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from cambrian_eval.scoring.patterns import pattern
+from cambrian_eval.scoring.patterns import Worded, pattern
 
 MOST_DECLARATIONS = 20
 """How many declarations are tried, from the last backwards."""
@@ -53,15 +53,15 @@ LATIN_HEADS = (
     "lösung",
 )
 """Words of `OTHER_LANGUAGES` in Latin letters: a quick look before the pattern."""
-_ANSWER = pattern(
+_HEADS = ("ans", "result", "solution")
+_ENGLISH_ANSWER = (
     rf"\b(?:answer|ans|result|solution)\b\.?(?:\((?:s|letter)\))?[\"']?{DETAIL}{IS}"
     r"(?:\s*(?:therefore|thus|approximately|about|roughly|around|exactly|simply|just|then|likely|probably"
     r"|the\svalue)\b)*"
     r"(?P<not>\s*not\b)?"
-    rf"|{OTHER_LANGUAGES}",
-    re.IGNORECASE,
 )
-_HEADS = ("ans", "result", "solution")
+_ENGLISH = Worded(_HEADS, _ENGLISH_ANSWER)
+_ANSWER = pattern(rf"{_ENGLISH_ANSWER}|{OTHER_LANGUAGES}", re.IGNORECASE)
 DENIED_HEAD = pattern(
     r"(?:\b(?:wrong|incorrect|not|neither|nor|except|false|eliminat\w+|exclud\w+|reject\w*|rul\w+ out|unlike"
     r"|cannot be|can't be"
@@ -71,12 +71,16 @@ DENIED_HEAD = pattern(
     re.IGNORECASE,
 )
 """Before "the answer is", "option": not a declaration."""
-_CONDITION = pattern(r"(?:^|[.!?;\n]|[,:]\s)\s*(?:if|when|unless|assuming|suppose)\b[^.!?;\n]{0,400}$", re.IGNORECASE)
+_CONDITIONS = ("if", "when", "unless", "assuming", "suppose")
+_CONDITION = pattern(rf"(?:^|[.!?;\n]|[,:]\s)\s*(?:{'|'.join(_CONDITIONS)})\b[^.!?;\n]{{0,400}}$", re.IGNORECASE)
 
 
 def conditional(text: str, at: int) -> bool:
     """Whether what begins at `at` stands in a condition: "if it is wider, then the answer is"."""
     start = max(0, at - 400)
+    before = text[start:at].lower()
+    if before.isascii() and not any(map(before.__contains__, _CONDITIONS)):
+        return False
     return _CONDITION.search(text, start, at) is not None
 
 
@@ -92,9 +96,10 @@ def answers(text: str) -> list[str]:
     """
     tails: list[str] = []
     low = text.lower()
-    if text.isascii() and not any(word in low for word in (*_HEADS, *LATIN_HEADS)):
+    if text.isascii() and not any(map(low.__contains__, (*_HEADS, *LATIN_HEADS))):
         return tails
-    for match in reversed(list(_ANSWER.finditer(text))[-MOST_DECLARATIONS:]):
+    english = text.isascii() and not any(map(low.__contains__, (*LATIN_HEADS, "opcao")))
+    for match in reversed(list((_ENGLISH if english else _ANSWER).finditer(text))[-MOST_DECLARATIONS:]):
         tail = text[match.end() : match.end() + 400].lstrip(" \t\n:=\"'([{").partition("\n")[0].strip()
         tail = _POLITE.sub("", tail)
         if tail and not match["not"] and not conditional(text, match.start()):
@@ -136,7 +141,15 @@ _TELL = (
     r"|calculated|known|found|seen|inferred|sure|certain)"
     r"|accurately|definitively|confidently|directly)"
 )
-_REFUSAL = pattern(
+_DECLINING = (
+    *("sorry", "apologi", "i do", "unclear", "insufficient", "unanswerable", "can", "could", "unable", "impossible"),
+    *("hard", "difficult", "do", "did", "no", "without", "need", "more", "answer", "option", "choice", "value"),
+    *("result", "question", "information", "table", "figure", "function", "text", "is ", "n/a", "both", "all"),
+    "neither",
+)
+"""What every branch of the next expression begins with."""
+_REFUSAL = Worded(
+    _DECLINING,
     rf"\b(?:sorry|apologi[sz]e|i\s(?:do\snot|don't)\s(?:know|have)|no\s(?:idea|clue)|unclear|insufficient"
     rf"|unanswerable"
     rf"|{_UNABLE}\s(?:\w+ly\s)?{_TELL}|impossible\sto\b"
@@ -152,7 +165,6 @@ _REFUSAL = pattern(
     rf"|text)s?\s(?:letter\s)?(?:is|are|was|were)(?:\snot|n't)\s(?:\w+ly\s)?{_MISSING}"
     r"|is\s(?:unknown|missing|not\s(?:given|provided|specified))|n/a|not\sapplicable"
     r"|none\sof\s(?:the|these|them|those|above)|(?:both|all|neither|none)\s(?:of|are|look|seem|options))(?:\b|$)",
-    re.IGNORECASE,
 )
 _OTHER_REFUSALS = pattern(
     r"无法(?:确定|判断|回答|得出|计算)|不能确定|信息不足|没有足够|わかりません|判断できません|알 수 없"
