@@ -77,16 +77,10 @@ COLUMNS = ("image", "objects", "class_index", "answer", "reasons", "flags", "mar
 
 def new_table(n: int, width: int, margin_count: int, **columns: Any) -> CandidateTable:
     """A table of `n` candidates; columns not given mean: no object, class, answer, reason or flag, margin 0."""
-    ready: dict[str, Any] = {
-        "image": np.zeros(n, np.int64),
-        "objects": np.full((n, width), -1, np.int64),
-        "class_index": np.full(n, -1, np.int64),
-        "answer": np.full(n, -1, np.int64),
-        "reasons": np.zeros(n, np.int64),
-        "flags": np.zeros(n, np.int64),
-        "margins": np.zeros((n, margin_count)),
-    }
-    return CandidateTable(**{**ready, **columns})
+    default: dict[str, Any] = {"objects": ((n, width), -1), "margins": ((n, margin_count), 0.0)}
+    default |= {"image": (n, 0), "class_index": (n, -1), "answer": (n, -1), "reasons": (n, 0), "flags": (n, 0)}
+    absent = {name: np.full(*default[name]) for name in COLUMNS if name not in columns}
+    return CandidateTable(**absent, **columns)
 
 
 def join(tables: list[CandidateTable]) -> CandidateTable:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cvbench_builder.candidates import pairs_within, spans
 from cvbench_builder.catalog import Bools, Floats, Ints
-from cvbench_builder.geometry import Cuboids, cuboids
+from cvbench_builder.geometry import Cuboids, cuboids, in_pieces
 
 Float32s = NDArray[np.float32]
 
@@ -30,21 +30,24 @@ def hidden_shares(image: Ints, corners: Floats, solid: Bools, wanted: Bools) -> 
     part.
     """
     shares = np.full(len(image), -1.0)
-    rows = np.flatnonzero(solid & (corners[:, :, 2] > 0.01).all(axis=1)) if len(image) else np.zeros(0, np.int64)
+    rows = np.flatnonzero(solid & (corners[:, :, 2].min(axis=1) > 0.01)) if len(image) else np.zeros(0, np.int64)
     if not len(rows):
         return shares
     bodies = cuboids(corners[rows])
-    outline = corners[rows, :, :2] / corners[rows, :, 2:]
-    low, high = outline.min(axis=1), outline.max(axis=1)
-    near, far = corners[rows, :, 2].min(axis=1), corners[rows, :, 2].max(axis=1)
+    low, high = np.zeros((2, len(rows))), np.zeros((2, len(rows)))
+    near, far = np.zeros(len(rows)), np.zeros(len(rows))
+    for piece, points in in_pieces(bodies.corners):
+        outline = points[:2] / points[2]
+        low[:, piece], high[:, piece] = outline.min(axis=1), outline.max(axis=1)
+        near[piece], far[piece] = points[2].min(axis=0), points[2].max(axis=0)
     asked = np.flatnonzero(wanted[rows])
     a, b = pairs_within(image[rows[asked]], image[rows])
     a = asked[a]
     # only what overlaps in the image and is not entirely behind can hide something
     possible = (a != b) & (near[b] < far[a])
     a, b = a[possible], b[possible]
-    for start, end in zip(np.ascontiguousarray(low.T), np.ascontiguousarray(high.T), strict=True):
-        possible = (start[a] < end[b]) & (start[b] < end[a])
+    for axis in (0, 1):
+        possible = (low[axis, a] < high[axis, b]) & (low[axis, b] < high[axis, a])
         a, b = a[possible], b[possible]
     shares[rows[asked]] = 0.0
     grid_x, grid_y = (v.ravel() for v in np.meshgrid(*[(np.arange(_GRID) + 0.5) / _GRID] * 2))
@@ -56,9 +59,9 @@ def hidden_shares(image: Ints, corners: Floats, solid: Bools, wanted: Bools) -> 
         firsts, lengths = spans(a[start:stop])
         chosen = a[start:stop][firsts]
         place = np.repeat(np.arange(len(chosen)), lengths)
-        side = high[chosen] - low[chosen]
-        x = (low[chosen, 0, None] + side[:, 0, None] * grid_x).astype(np.float32)
-        y = (low[chosen, 1, None] + side[:, 1, None] * grid_y).astype(np.float32)
+        corner, side = low[:, chosen, None], (high[:, chosen] - low[:, chosen])[:, :, None]
+        x = (corner[0] + side[0] * grid_x).astype(np.float32)
+        y = (corner[1] + side[1] * grid_y).astype(np.float32)
         own = _entries(x, y, bodies.take(chosen))
         others = _entries(x[place], y[place], bodies.take(b[start:stop]))
         covered = np.logical_or.reduceat(others < own[place], firsts, axis=0)

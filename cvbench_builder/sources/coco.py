@@ -190,7 +190,7 @@ def _object_columns(
     boxes = [a.bbox for a in annotations]
     if None in boxes or set(map(len, boxes)) != {4}:
         boxes = [b if b is not None and len(b) == 4 else [math.nan] * 4 for b in boxes]
-    xywh = np.array(list(chain.from_iterable(boxes)), np.float64).reshape(n, 4)
+    xywh = np.fromiter(chain.from_iterable(boxes), np.float64, 4 * n).reshape(n, 4)
     area = np.array([a.area for a in annotations], np.float64)  # None becomes NaN
     crowd = np.array([bool(a.iscrowd) for a in annotations], bool)
     box, area, flags = clip_xywh(xywh, area, sizes[image])
@@ -202,23 +202,20 @@ def _object_columns(
         "area": area,
         "id": catalogs.text(ids),
         "flags": flags,
-        "alias": np.zeros(n, "<U1"),
-        "unfit": np.zeros(n, np.int64),
     }
 
 
 def clip_xywh(xywh: Any, area: Any, size: Any) -> tuple[Any, Any, Any]:
     """xyxy boxes clipped to the image, the visible area (from the mask if given), and flags."""
-    finite = np.isfinite(xywh).all(axis=1)
-    xywh = np.where(finite[:, None], xywh, 0.0)
-    raw = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
-    limit = np.concatenate([size, size], axis=1)
-    box = np.clip(raw, 0.0, limit)
-    sides = box[:, 2:] - box[:, :2]
-    inside = sides.prod(axis=1)
+    # one coordinate at a time: numpy is slow where the last axis is as short as two
+    finite = np.logical_and.reduce(np.isfinite(xywh.T))
+    x, y, w, h = np.where(finite, xywh.T, 0.0)
+    width, height = size.T
+    box = np.stack([np.clip(v, 0.0, limit) for v, limit in ((x, width), (y, height), (x + w, width), (y + h, height))])
+    sides = box[2:] - box[:2]
+    inside = sides[0] * sides[1]
     visible = np.where(np.isfinite(area) & (area > 0), np.minimum(area, inside), inside)
-    flags = np.zeros(len(box), np.int64)
-    outside = np.maximum(-raw[:, :2], raw[:, 2:] - size).max(axis=1, initial=0.0) >= 1.0
-    flags[outside] |= int(ObjectFlag.OUT_OF_BOUNDS)
-    flags[~finite | (xywh[:, 2:] <= 0).any(axis=1) | (sides <= 0).any(axis=1)] |= int(ObjectFlag.DEGENERATE)
-    return box, visible, flags
+    outside = (x <= -1.0) | (y <= -1.0) | (x + w - width >= 1.0) | (y + h - height >= 1.0)
+    degenerate = ~finite | (w <= 0) | (h <= 0) | (sides <= 0).any(axis=0)
+    flags = np.where(outside, int(ObjectFlag.OUT_OF_BOUNDS), 0) | np.where(degenerate, int(ObjectFlag.DEGENERATE), 0)
+    return np.ascontiguousarray(box.T), visible, flags

@@ -281,10 +281,10 @@ def _boxes(annotations: list[Any], size: Floats) -> tuple[Floats, Floats, Ints, 
     height = np.full(n, np.nan)
     for name in ("bbox2D_proj", "bbox2D_trunc", "bbox2D_tight"):
         boxes = decode_numbers(list(map(attrgetter(name), annotations)), (4,))
-        present = np.isfinite(boxes).all(axis=1) & ~(boxes == -1).all(axis=1)
-        chosen[present] = boxes[present]
+        present = np.isfinite(boxes).all(axis=1) & (boxes != -1).any(axis=1)
+        np.copyto(chosen, boxes, where=present[:, None])
         if name == "bbox2D_proj":
-            height[present] = (boxes[:, 3] - boxes[:, 1])[present]
+            np.copyto(height, boxes[:, 3] - boxes[:, 1], where=present)
     has_box = np.isfinite(chosen).all(axis=1)
     limit = np.concatenate([size, size], axis=1)
     box = np.clip(np.where(has_box[:, None], chosen, 0.0), 0.0, limit)

@@ -16,7 +16,7 @@ import numpy as np
 
 from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Reason, pairs_within
 from cvbench_builder.catalog import Catalog
-from cvbench_builder.geometry import cuboids, point_to_cuboid
+from cvbench_builder.geometry import cuboids, in_pieces, point_to_cuboid
 from cvbench_builder.settings import BuildSettings, Meta, Rules
 from cvbench_builder.task import Candidate, Wording
 from cvbench_builder.tasks.cuboid_objects import EPSILON, CuboidTask, drawing_conflict, fixed_offset, tightness
@@ -72,9 +72,11 @@ class Depth(CuboidTask):
         if not len(usable):
             return
         corners = catalog.corners[usable]
-        reach = np.linalg.norm(corners, axis=2)
-        far, near = reach.max(axis=1), reach.min(axis=1)
-        z_far, z_near = corners[:, :, 2].max(axis=1), corners[:, :, 2].min(axis=1)
+        far, near, z_far, z_near = np.zeros((4, len(usable)))
+        for rows, (x, y, z) in in_pieces(corners):
+            reach = np.sqrt(x * x + y * y + z * z)
+            far[rows], near[rows] = reach.max(axis=0), reach.min(axis=0)
+            z_far[rows], z_near[rows] = z.max(axis=0), z.min(axis=0)
         surface = point_to_cuboid(np.zeros((len(usable), 1, 3)), cuboids(corners))[:, 0]
         image = catalog.object_image[usable]
         class_index = catalog.object_class[usable]
@@ -87,12 +89,12 @@ class Depth(CuboidTask):
             reasons = drawing_conflict(catalog.object_box[usable[a]], catalog.object_box[usable[b]], settings)
             # the only one of the two that can be the nearer one
             first = far[a] + near[a] <= far[b] + near[b]
-            x, y = np.where(first, a, b), np.where(first, b, a)
-            offset = np.maximum(fixed, rules.depth_ratio * near[y])
-            margins = np.stack([near[y] - far[x], z_near[y] - z_far[x], surface[y] - surface[x]], axis=1)
-            reasons[margins[:, 0] < offset - EPSILON] |= int(DepthReason.OFFSET_NOT_MET)
-            reasons[margins[:, 1] < -EPSILON] |= int(DepthReason.Z_DISAGREES)
-            reasons[margins[:, 2] < offset - EPSILON] |= int(Reason.SURFACE_DISAGREES)
+            p, q = np.where(first, a, b), np.where(first, b, a)
+            needed = np.maximum(fixed, rules.depth_ratio * near[q]) - EPSILON
+            margins = near[q] - far[p], z_near[q] - z_far[p], surface[q] - surface[p]
+            reasons |= np.where(margins[0] < needed, int(DepthReason.OFFSET_NOT_MET), 0)
+            reasons |= np.where(margins[1] < -EPSILON, int(DepthReason.Z_DISAGREES), 0)
+            reasons |= np.where(margins[2] < needed, int(Reason.SURFACE_DISAGREES), 0)
             yield self.table(
                 len(a),
                 image=image[a],
@@ -100,7 +102,7 @@ class Depth(CuboidTask):
                 class_index=class_index[a],
                 answer=np.where(first, 0, 1),
                 reasons=reasons,
-                margins=margins,
+                margins=np.stack(margins, axis=1),
             )
 
     def shortcut_share(self, settings: BuildSettings) -> float | None:

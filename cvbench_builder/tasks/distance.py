@@ -17,7 +17,7 @@ import numpy as np
 
 from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Reason, pairs_within, spans
 from cvbench_builder.catalog import Catalog, Floats, Ints
-from cvbench_builder.geometry import Cuboids, cuboid_distance, cuboids, distance_bounds, point_to_cuboid
+from cvbench_builder.geometry import Cuboids, cuboid_distance, cuboids, distance_floor, point_to_cuboid
 from cvbench_builder.settings import BuildSettings, Meta, Rules
 from cvbench_builder.task import Candidate, Prior, Row, Wording
 from cvbench_builder.tasks.cuboid_objects import EPSILON, CuboidTask, drawing_conflict, fixed_offset, tightness
@@ -105,35 +105,38 @@ class Distance(CuboidTask):
         with_anchor, anchor, other = conflict[keep], anchor[keep], other[keep]
         center, corner, surface_far = _intervals(bodies, anchor, other)
         p, q = pairs_within(anchor, anchor)
-        keep = (p < q) & (class_index[other[p]] != class_index[other[q]])
+        kind = class_index[other]
+        keep = (p < q) & (kind[p] != kind[q])
         p, q = p[keep], q[keep]
         # where the rule holds, the nearer object's far end is the nearer far end, for every metric
-        far = {"centre": center[:, 1], "surface": surface_far}.get(rules.anchor_metric, corner[:, 1])
+        far = {"centre": center[1], "surface": surface_far}.get(rules.anchor_metric, corner[1])
         first = far[p] <= far[q]
         x, y = np.where(first, p, q), np.where(first, q, p)
         reasons = with_anchor[p] | with_anchor[q] | conflict[pair_of[other[p]] + other[q]]
         fixed = fixed_offset(rules.distance_offset, catalog)
-        margins = np.full((len(p), 3), np.nan)
+        margins = np.full((3, len(p)), np.nan)
         for k, (name, value, reason) in enumerate(
             (("centre", center, DistanceReason.CENTRE_DISAGREES), ("corner", corner, DistanceReason.CORNER_DISAGREES))
         ):
-            margins[:, k] = value[y, 0] - value[x, 1]
+            nearer_end = value[1, x]
+            margins[k] = value[0, y] - nearer_end
             if rules.anchor_metric in ("all", name):
-                needed = np.maximum(fixed, rules.distance_ratio * value[x, 1])
-                reasons[margins[:, k] < needed - EPSILON] |= int(reason)
+                needed = np.maximum(fixed, rules.distance_ratio * nearer_end)
+                reasons |= np.where(margins[k] < needed - EPSILON, int(reason), 0)
         needed = np.maximum(fixed, rules.distance_ratio * surface_far[x])
         if rules.anchor_metric in ("all", "surface"):
             _check_surface(bodies, (anchor, other), (x, y), surface_far, needed, reasons)
         objects = np.stack([rows[anchor[p]], rows[other[p]], rows[other[q]]], axis=1)
-        _limit(catalog, settings, image[anchor[p]], objects, reasons)
+        image = image[anchor[p]]
+        _limit(catalog, settings, image, objects, reasons)
         return self.table(
             len(p),
-            image=image[anchor[p]],
+            image=image,
             objects=objects,
             class_index=class_index[anchor[p]],
             answer=np.where(first, 0, 1),
             reasons=reasons,
-            margins=margins,
+            margins=np.ascontiguousarray(margins.T),
         )
 
     def complete(self, catalog: Catalog, table: CandidateTable) -> CandidateTable:
@@ -187,7 +190,7 @@ def _intervals(bodies: Cuboids, anchor: Ints, other: Ints) -> tuple[Floats, Floa
     """Per pair: distances of the other object's nearest and farthest corner from the anchor's center and from its
     corners, and of the farthest one from its surface."""
     n = len(anchor)
-    center, corner, surface = np.zeros((n, 2)), np.zeros((n, 2)), np.zeros(n)
+    center, corner, surface = np.zeros((2, n)), np.zeros((2, n)), np.zeros(n)
     for start in range(0, n, _CACHED):
         rows = slice(start, start + _CACHED)
         points, at = bodies.corners[other[rows]], bodies.take(anchor[rows])
@@ -198,7 +201,7 @@ def _intervals(bodies: Cuboids, anchor: Ints, other: Ints) -> tuple[Floats, Floa
         for another in others:
             np.minimum(from_corners, _squares(away, another), out=from_corners)
         for column, square in ((center, from_center), (corner, from_corners)):
-            column[rows] = np.sqrt(np.stack([square.min(axis=0), square.max(axis=0)], axis=1))
+            column[:, rows] = np.sqrt(square.min(axis=0)), np.sqrt(square.max(axis=0))
         surface[rows] = point_to_cuboid(points, at).max(axis=1)
     return center, corner, surface
 
@@ -225,18 +228,16 @@ def _check_surface(
     left = np.flatnonzero(reasons == 0)
     if not len(left):
         return
-    wanted, back = np.unique(y[left], return_inverse=True)
-    a, b = bodies.take(anchor[wanted]), bodies.take(other[wanted])
-    low, high = distance_bounds(a, b)
-    # the bounds decide most triples; the exact distance is for those between them
+    asked = np.zeros(len(anchor), bool)
+    asked[y[left]] = True
+    rows = np.flatnonzero(asked)
+    nearest = np.zeros(len(anchor))
+    nearest[rows] = distance_floor(bodies, anchor[rows], other[rows])
+    # the lower bound decides most triples; the exact distance is for the others
     far = surface_far[x[left]] + needed[left] - EPSILON
-    undecided = np.zeros(len(wanted), bool)
-    np.logical_or.at(undecided, back, (high[back] >= far) & (low[back] < far))
-    nearest = np.where(undecided, 0.0, low)
-    rows = np.flatnonzero(undecided)
-    nearest[rows] = cuboid_distance(a.take(rows), b.take(rows))
-    passed = np.where(undecided[back], nearest[back] >= far, low[back] >= far)
-    reasons[left[~passed]] |= int(Reason.SURFACE_DISAGREES)
+    rows = np.unique(y[left][nearest[y[left]] < far])
+    nearest[rows] = cuboid_distance(bodies.take(anchor[rows]), bodies.take(other[rows]))
+    reasons[left[nearest[y[left]] < far]] |= int(Reason.SURFACE_DISAGREES)
 
 
 def _limit(catalog: Catalog, settings: BuildSettings, image: Ints, objects: Ints, reasons: Ints) -> None:

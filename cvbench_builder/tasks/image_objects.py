@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from cvbench_builder.candidates import Reason, pairs_within, spans
-from cvbench_builder.catalog import Bools, Catalog, Ints, ObjectFlag
+from cvbench_builder.catalog import Bools, Catalog, Ints, ObjectFlag, stable_order
 from cvbench_builder.class_names import clashes, is_stuff, is_unnamed
 from cvbench_builder.geometry import iou
 from cvbench_builder.quotas import split
@@ -69,7 +69,15 @@ class Presence:
 
 
 def object_reasons(catalog: Catalog, settings: BuildSettings) -> Ints:
-    """Why each object cannot be asked about on its own."""
+    """Why each object cannot be asked about on its own; computed once for all tasks."""
+    key = ("object_reasons", settings)
+    if key not in catalog.derived:
+        catalog.derived[key] = _object_reasons(catalog, settings)
+    found: Ints = catalog.derived[key]
+    return found
+
+
+def _object_reasons(catalog: Catalog, settings: BuildSettings) -> Ints:
     reasons = np.zeros(len(catalog.object_image), np.int64)
     flags = catalog.object_flags
     for flag, reason in (
@@ -82,9 +90,9 @@ def object_reasons(catalog: Catalog, settings: BuildSettings) -> Ints:
         reasons[(flags & int(flag)) != 0] |= int(reason)
     reasons |= name_reasons(catalog, settings)
     size = (catalog.image_width * catalog.image_height)[catalog.object_image]
-    sides = catalog.object_box[:, 2:] - catalog.object_box[:, :2]
+    left, top, right, bottom = catalog.object_box.T
     small = catalog.object_area < settings[ObjectRules].min_area * size
-    small |= (sides < settings[ImageRules].min_side).any(axis=1)
+    small |= (right - left < settings[ImageRules].min_side) | (bottom - top < settings[ImageRules].min_side)
     unseen = (flags & int(ObjectFlag.INVISIBLE | ObjectFlag.PART)) != 0
     reasons[small & ~unseen] |= int(Reason.TOO_SMALL)
     reasons[~catalog.usable_image[catalog.object_image]] |= int(Reason.IMAGE_UNUSABLE)
@@ -113,8 +121,11 @@ def presence(catalog: Catalog, settings: BuildSettings, object_reasons: Ints) ->
 def _presence(catalog: Catalog, settings: BuildSettings, object_reasons: Ints) -> Presence:
     n_classes = max(len(catalog.classes), 1)
     group = catalog.object_image * n_classes + catalog.object_class
-    values, group_of = np.unique(group, return_inverse=True)
-    n = len(values)
+    order = stable_order(group)
+    starts, lengths = spans(group[order])
+    values, n = group[order][starts], len(starts)
+    group_of = np.zeros(len(group), np.int64)
+    group_of[order] = np.repeat(np.arange(n), lengths)
     flags, reasons = np.zeros(n, np.int64), np.zeros(n, np.int64)
     np.bitwise_or.at(flags, group_of, catalog.object_flags)
     whole = (catalog.object_flags & int(ObjectFlag.CROWD | ObjectFlag.PART)) == 0
@@ -123,22 +134,22 @@ def _presence(catalog: Catalog, settings: BuildSettings, object_reasons: Ints) -
     reasons[part] |= int(Reason.ALSO_A_PART)
     reasons[crowd] |= int(Reason.CROWD)
     duplicate_iou = settings[ImageRules].duplicate_iou
-    reasons[_duplicates(catalog, whole, group_of, n, duplicate_iou)] |= int(Reason.DUPLICATE_INSTANCE)
+    duplicates = _duplicates(catalog, order[whole[order]], group_of, n, duplicate_iou)
+    reasons[duplicates] |= int(Reason.DUPLICATE_INSTANCE)
     image, class_index = values // n_classes, values % n_classes
     matrix = clashes(catalog.classes)
     clash = np.zeros(n, bool)
-    if matrix.any():
-        a, b = pairs_within(image, image)
-        np.logical_or.at(clash, a, matrix[class_index[a], class_index[b]])
+    rows = np.flatnonzero(np.asarray(matrix.any(axis=1))[class_index])
+    a, b = pairs_within(image[rows], image[rows])
+    a, b = rows[a], rows[b]
+    np.logical_or.at(clash, a, matrix[class_index[a], class_index[b]])
     reasons[clash] |= int(Reason.CLASH)
     counts = np.bincount(group_of[whole], minlength=n)
     return Presence(image, class_index, counts, reasons, flags, clash, part, crowd, group_of, matrix)
 
 
-def _duplicates(catalog: Catalog, whole: Bools, group_of: Ints, n: int, duplicate_iou: float) -> Bools:
-    """Classes of which two boxes nearly coincide: one object annotated twice."""
-    rows = np.flatnonzero(whole)
-    rows = rows[np.argsort(group_of[rows], kind="stable")]
+def _duplicates(catalog: Catalog, rows: Ints, group_of: Ints, n: int, duplicate_iou: float) -> Bools:
+    """Classes of which two boxes nearly coincide: one object annotated twice. `rows` are sorted by class."""
     groups = group_of[rows]
     starts, lengths = spans(groups)
     found = np.zeros(n, bool)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Pick, Reason, pairs_within
-from cvbench_builder.catalog import Bools, Catalog, Floats, ImageFlag, Ints
+from cvbench_builder.catalog import Catalog, Floats, ImageFlag, Ints
 from cvbench_builder.geometry import overlap_of_smaller
 from cvbench_builder.quotas import split
 from cvbench_builder.settings import BuildSettings, DrawingRules, Meta, Rules
@@ -80,13 +80,13 @@ class RelationFlag(IntFlag):
 class _Pairs:
     """Ordered pairs of usable objects, and what does not depend on the axis."""
 
-    queried: Ints
-    anchor: Ints
+    image: Ints
+    objects: Ints
+    class_index: Ints
     queried_box: Floats
     anchor_box: Floats
-    queried_unique: Bools
-    anchor_unique: Bools
     reasons: Ints
+    flags: Ints
 
 
 class Relation(ImageTask):
@@ -104,30 +104,36 @@ class Relation(ImageTask):
 
     def candidates(self, catalog: Catalog, settings: BuildSettings) -> Iterator[CandidateTable]:
         """The unusable objects, then every ordered pair of usable ones, horizontal and vertical, in chunks."""
+        rules = settings[RelationRules]
         reasons = object_reasons(catalog, settings)
         groups = presence(catalog, settings, reasons)
-        crowded = groups.crowd[groups.group_of]
-        reasons[crowded] |= int(Reason.CROWD)
+        reasons = reasons | np.where(groups.crowd[groups.group_of], int(Reason.CROWD), 0)
         # a name that could also mean something else in the image is not unique, even if its class occurs once
         alone = (groups.whole == 1) & ~groups.part & ~groups.clash
         alone &= (groups.reasons & int(Reason.MASK_CONFLICT)) == 0
         unique = alone[groups.group_of]
         yield self._unusable(catalog, reasons)
         usable = np.flatnonzero(reasons == 0)
-        image = catalog.object_image[usable]
+        image, kind = catalog.object_image[usable], catalog.object_class[usable]
+        box = np.ascontiguousarray(catalog.object_box[usable].T)
         for start in range(0, len(usable), _CHUNK):
             own = image[start : start + _CHUNK]
             low, high = np.searchsorted(image, [own[0], own[-1] + 1]).tolist()
             a, b = pairs_within(own, image[low:high])
-            a, b = usable[start + a], usable[low + b]
-            different = catalog.object_class[a] != catalog.object_class[b]
+            a, b = start + a, low + b
+            different = kind[a] != kind[b]
             a, b = a[different], b[different]
-            clash = groups.clash_matrix[catalog.object_class[a], catalog.object_class[b]]
-            shared = np.where(clash, int(Reason.CLASH), 0)
-            boxes = catalog.object_box[a], catalog.object_box[b]
-            shared[overlap_of_smaller(*boxes) >= settings[RelationRules].max_overlap] |= int(Reason.OVERLAP)
-            pairs = _Pairs(a, b, *boxes, unique[a], unique[b], shared)
-            yield from (self._axis(catalog, settings[RelationRules], pairs, axis) for axis in (0, 1))
+            boxes = np.take(box, a, axis=1).T, np.take(box, b, axis=1).T
+            objects = np.stack([usable[a], usable[b]], axis=1)
+            shared = np.where(groups.clash_matrix[kind[a], kind[b]], int(Reason.CLASH), 0)
+            shared |= np.where(overlap_of_smaller(*boxes) >= rules.max_overlap, int(Reason.OVERLAP), 0)
+            anchor_unique = unique[objects[:, 1]]
+            if not rules.mark_anchor:
+                shared |= np.where(anchor_unique, 0, int(RelationReason.ANCHOR_NOT_UNIQUE))
+            flags = np.where(unique[objects[:, 0]], 0, int(RelationFlag.MARKED))
+            flags |= np.where(anchor_unique, 0, int(RelationFlag.MARKED_ANCHOR))
+            pairs = _Pairs(image[a], objects, kind[a], *boxes, shared, flags)
+            yield from (self._axis(catalog, rules, pairs, axis) for axis in (0, 1))
 
     def _unusable(self, catalog: Catalog, reasons: Ints) -> CandidateTable:
         """Objects that are rejected before any pair is formed, one row each."""
@@ -142,36 +148,30 @@ class Relation(ImageTask):
 
     def _axis(self, catalog: Catalog, rules: RelationRules, pairs: _Pairs, axis: int) -> CandidateTable:
         one, two = pairs.queried_box, pairs.anchor_box
-        image = catalog.object_image[pairs.queried]
-        side = (catalog.image_height if axis else catalog.image_width)[image].astype(np.float64)
+        side = (catalog.image_height if axis else catalog.image_width)[pairs.image].astype(np.float64)
         low1, high1, low2, high2 = one[:, axis], one[:, axis + 2], two[:, axis], two[:, axis + 2]
         gap = np.maximum(low2 - high1, low1 - high2) / side
         offset = ((low1 + high1) - (low2 + high2)) / 2 / side
-        reasons = pairs.reasons.copy()
         # 1e-9: a gap of exactly 2 % written in decimals must not fail because of its last bit
         near = gap < rules.min_gap - 1e-9
-        soft_axis = (gap < 0) & (np.abs(offset) >= rules.soft_gap)
-        reasons[near & ~soft_axis if rules.soft_relation else near] |= int(RelationReason.GAP_TOO_SMALL)
+        apart = np.abs(offset)
+        too_near = near & ((gap >= 0) | (apart < rules.soft_gap)) if rules.soft_relation else near
+        reasons = pairs.reasons | np.where(too_near, int(RelationReason.GAP_TOO_SMALL), 0)
         if rules.require_dominant_axis:
             other = np.abs((one[:, 1 - axis] + one[:, 3 - axis]) - (two[:, 1 - axis] + two[:, 3 - axis])) / 2
-            reasons[np.abs(offset) * side < other] |= int(RelationReason.NOT_DOMINANT_AXIS)
-        if not rules.mark_anchor:
-            reasons[~pairs.anchor_unique] |= int(RelationReason.ANCHOR_NOT_UNIQUE)
+            reasons |= np.where(apart * side < other, int(RelationReason.NOT_DOMINANT_AXIS), 0)
         if axis:
-            rotated = (catalog.image_flags[image] & int(ImageFlag.ROTATED)) != 0
-            reasons[rotated] |= int(RelationReason.ROTATED_IMAGE)
-        flags = np.where(pairs.queried_unique, 0, int(RelationFlag.MARKED))
-        flags |= np.where(pairs.anchor_unique, 0, int(RelationFlag.MARKED_ANCHOR))
-        flags |= np.where(near, int(RelationFlag.OVERLAPPING_PROJECTIONS), 0)
+            rotated = (catalog.image_flags & int(ImageFlag.ROTATED)) != 0
+            reasons |= np.where(rotated[pairs.image], int(RelationReason.ROTATED_IMAGE), 0)
         return self.table(
-            len(image),
-            image=image,
-            objects=np.stack([pairs.queried, pairs.anchor], axis=1),
-            class_index=catalog.object_class[pairs.queried],
-            answer=2 * axis + np.where(offset < 0, 0, 1),
+            len(reasons),
+            image=pairs.image,
+            objects=pairs.objects,
+            class_index=pairs.class_index,
+            answer=np.where(offset < 0, 2 * axis, 2 * axis + 1),
             reasons=reasons,
-            flags=flags,
-            margins=np.stack([gap, np.abs(offset)], axis=1),
+            flags=pairs.flags | np.where(near, int(RelationFlag.OVERLAPPING_PROJECTIONS), 0),
+            margins=np.stack([gap, apart], axis=1),
         )
 
     def identity(self, catalog: Catalog, table: CandidateTable, row: int) -> list[str]:
