@@ -6,6 +6,7 @@ not score: it calls a function for each finished cell (see `results.evaluation`)
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +35,7 @@ from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.status import Heartbeat
 from cambrian_eval.running.stopping import Halt, Watch, record_stop
 from cambrian_eval.running.store import Run, create_or_open
-from cambrian_eval.sample import Request, Result, Sample, request_id, request_key
+from cambrian_eval.sample import Request, RequestKeys, Result, Sample, request_id
 
 Score = Callable[[Run, Benchmark, Cell], list[Result]]
 """What scores a finished cell: stores its verdicts and gives its results."""
@@ -278,7 +279,13 @@ class _CellRun:
         self.mine = [s for s in mine if s.id in known]
         self.max_new_tokens = settings.answer_limit(benchmark)
         self.places_images = benchmark.places_images(settings.prompts)
-        self.stated = facts(settings.decoding, settings.system, settings.thinking, settings.order)
+        stated = facts(settings.decoding, settings.system, settings.thinking, settings.order)
+
+        def keys_of(repeat: int) -> RequestKeys:
+            parts = key_parts(self.max_new_tokens, settings.seed, stated, repeat, self.places_images)
+            return RequestKeys(model.fingerprint, parts)
+
+        self.keys = functools.cache(keys_of)
         self.n = self.n_failed = self.n_outage = self.n_stored = 0
         self.stale: set[tuple[str, int]] = set()
         self.context = Context(samples, settings.seed, settings.max_pixels)
@@ -385,8 +392,6 @@ class _CellRun:
             kept = shown if self.model.max_images is None else shown[: self.model.max_images]
             images = tuple(i.decoded(self.settings.max_pixels) if decode else i.fetched() for i in kept)
             settings = self.settings
-            parts = key_parts(self.max_new_tokens, settings.seed, self.stated, repeat, self.places_images)
-            hashes = tuple(p.sha256 for p in images)
             prompt = self.condition.words(self._prompt(sample), sample)
             return Request(
                 id=request_id(sample.id, repeat),
@@ -396,7 +401,7 @@ class _CellRun:
                 images=images,
                 images_dropped=len(shown) - len(kept),
                 max_new_tokens=self.max_new_tokens,
-                key=request_key(self.model.fingerprint, prompt, hashes, parts),
+                key=self.keys(repeat).key(prompt, [p.sha256 for p in images]),
                 places_images=self.places_images,
                 decoding=settings.decoding,
                 system=settings.system,

@@ -49,6 +49,7 @@ from cambrian_eval.running.shapes import (
     stored_verdict,
     typed,
     verdict_values,
+    without_images,
 )
 from cambrian_eval.safe_text import name_line
 from cambrian_eval.sample import Result, Sample, Verdict
@@ -100,8 +101,9 @@ class Run:
 
     def save_samples(self, benchmark: str, samples: Iterable[Sample]) -> None:
         """Writes the samples with their gold answers in the order given; images stay in the dataset."""
-        lines = b"".join(dumps(sample_values(s)) + b"\n" for s in samples)
-        replace_file(self.path / "samples" / f"{benchmark}.jsonl", lines)
+        path, kept = self.path / "samples" / f"{benchmark}.jsonl", list(samples)
+        replace_file(path, (dumps(sample_values(s)) + b"\n" for s in kept))
+        self._samples[benchmark] = state_of(path), [without_images(s) for s in kept]
 
     def samples(self, benchmark: str) -> list[Sample]:
         """The samples of a benchmark in dataset order, without their images."""
