@@ -17,8 +17,6 @@ NAMED = 4
 
 def way_of(notes: Mapping[str, Any]) -> str | None:
     """How a response was made, in words; None where its notes do not say."""
-    if not notes:
-        return None
     sent, served_by = notes.get("sent"), notes.get("served_by")
     if not isinstance(sent, dict) and not isinstance(served_by, str):
         return None
