@@ -20,7 +20,7 @@ from cambrian_eval.data.table import Table
 from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.image import IMAGE_COLUMN, LazyImage
 
-KEPT_BYTES = 64 << 20
+KEPT_BYTES = 96 << 20
 """Encoded images kept from row groups read lately."""
 LARGE_GROUP = 128 << 20
 """A row group with more image bytes than this is spilled instead of read whole."""
