@@ -14,6 +14,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from numbers import Number
 from pathlib import Path
@@ -205,9 +206,18 @@ class Benchmark(ABC):
         By default one, where the source declares an image column, a table of images, or plain files. Benchmarks with
         some questions that have no image override this.
         """
+        return self._declares_images
+
+    @cached_property
+    def _declares_images(self) -> int:
         source = self.source
         joined = () if source.join is None else source.join.columns
         return int(bool(source.files) or any(IMAGE_COLUMN.fullmatch(c) for c in (*source.columns, *joined)))
+
+    @cached_property
+    def _answer_columns(self) -> tuple[str, ...]:
+        """The declared columns that hold options or gold answers."""
+        return tuple(c for c in self.source.columns if c in _OPTIONS or _GOLD.fullmatch(c))
 
     def mirrored(self, sample: Sample) -> Sample | None:
         """The sample with the gold answers that hold when left and right of its images are exchanged.
@@ -369,10 +379,13 @@ def _problem(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> st
         return "the id is missing"
     if any(isinstance(value, (dict, list)) and str(value) == sample.id for value in row.values()):
         return "the id is not a text or a number"
-    for name in benchmark.source.columns:
-        if name in row and name in _OPTIONS and isinstance(row[name], (dict, int, float)):
-            return f"{name!r} is {_kind(row[name])}, not a list"
-        if name in row and _GOLD.fullmatch(name) and not _empty(row[name]) and not _is_gold(row[name]):
+    for name in benchmark._answer_columns:
+        if name not in row:
+            continue
+        if name in _OPTIONS:
+            if isinstance(row[name], (dict, int, float)):
+                return f"{name!r} is {_kind(row[name])}, not a list"
+        elif not _empty(row[name]) and not _is_gold(row[name]):
             return f"the gold answer in {name!r} is not text"
     texts = (sample.question, sample.id, *(a for a in sample.answers if a is not None), *sample.choices)
     for text in texts:

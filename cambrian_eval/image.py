@@ -170,7 +170,10 @@ def read_file(path: Path) -> bytes:
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     """Encoded bytes to an RGB Pillow image; an image that claims too many pixels is refused before decoding."""
     with opened(data, max_pixels) as image:
-        return _eight_bits(image).convert("RGB")
+        if image.mode != "RGB":
+            return _eight_bits(image).convert("RGB")
+        image.load()
+        return image
 
 
 def opened(data: bytes, max_pixels: int) -> ImageFile:

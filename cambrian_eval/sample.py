@@ -299,11 +299,26 @@ def failed_response(request_id: str, error: BaseException, notes: Mapping[str, A
     return Response(request_id, "", finish="failed", error=describe(error, 500), notes=notes or {})
 
 
-def request_key(fingerprint: str, prompt: str, image_hashes: tuple[str, ...], decoding: Mapping[str, Any]) -> str:
+class RequestKeys:
+    """The keys of requests that differ only in prompt and images: what is equal in all of them is written once."""
+
+    def __init__(self, fingerprint: str, decoding: Mapping[str, Any]) -> None:
+        self._start = f"[{_quoted(fingerprint)},"
+        self._end = f",{json.dumps(dict(sorted(decoding.items())), ensure_ascii=False, separators=(',', ':'))}]"
+
+    def key(self, prompt: str, image_hashes: Sequence[str]) -> str:
+        """The key of the request with this prompt and these images."""
+        text = f"{self._start}{_quoted(prompt)},[{','.join(map(_quoted, image_hashes))}]{self._end}"
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
+"""A text as JSON."""
+
+
+def request_key(fingerprint: str, prompt: str, image_hashes: Sequence[str], decoding: Mapping[str, Any]) -> str:
     """The identity of a request: equal keys mean equal inputs to an equal model."""
-    parts = [fingerprint, prompt, list(image_hashes), dict(sorted(decoding.items()))]
-    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return RequestKeys(fingerprint, decoding).key(prompt, image_hashes)
 
 
 def request_id(sample_id: str, repeat: int) -> str:

@@ -256,6 +256,16 @@ def memory() -> dict[str, float]:
     return {"rows": outcome.n, "parquet_gib": int(made.stdout) / 2**30, "peak_resident_gib": peak}
 
 
+def figures(rows: int, turns: int) -> dict[str, Any]:
+    """The overhead of a sample beside its floor, and the start of commands beside `import typer`."""
+    starts = start_up(turns)
+    return {
+        "overhead": beside_floor(rows, turns),
+        "start_up_seconds": starts,
+        "times_typer": {name: value / starts["import typer"] for name, value in starts.items()},
+    }
+
+
 def main() -> None:
     """Prints the results as JSON."""
     gc.set_threshold(100_000, 20, 100)  # as the command line sets it
@@ -270,12 +280,7 @@ def main() -> None:
     elif arguments.growth:
         found = growth(arguments.rows)
     else:
-        starts = start_up(arguments.repeats)
-        found = {
-            "overhead": beside_floor(arguments.rows, arguments.repeats),
-            "start_up_seconds": starts,
-            "times_typer": {name: value / starts["import typer"] for name, value in starts.items()},
-        }
+        found = figures(arguments.rows, arguments.repeats)
     print(json.dumps(found, indent=2))
 
 

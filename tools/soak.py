@@ -4,7 +4,7 @@
 
 A model that responds at once, over DocVQA-like rows with an image of 3 kB each. The resident memory of this process is
 recorded 20 times at equal distances. All samples are in memory before the first record; during the first third the
-cache of encoded images grows to its limit (192 MiB); after that nothing may grow. The result compares the records half
+cache of encoded images grows to its limit (96 MiB); after that nothing may grow. The result compares the records half
 way and at the end. With `--engine ray` the replicas' memory is recorded too.
 """
 

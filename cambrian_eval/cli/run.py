@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import threading
     from types import FrameType
 
-    from cambrian_eval.running.runner import Engine
+    from cambrian_eval.running.engine import Engine
     from cambrian_eval.running.settings import RunOutcome
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from cambrian_eval.data.table import Table
 from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.image import IMAGE_COLUMN, LazyImage
 
-KEPT_BYTES = 192 << 20
+KEPT_BYTES = 96 << 20
 """Encoded images kept from row groups read lately."""
 LARGE_GROUP = 128 << 20
 """A row group with more image bytes than this is spilled instead of read whole."""
@@ -142,8 +143,9 @@ class _GroupReader:
             if _chunk_size(file, group, column) > LARGE_GROUP:
                 found.extend(_spill(file, group, column, self._bytes))
                 continue
+            read = partial(self._read, (path, group, column))
             for row, shape in enumerate(self._shapes(path, group, column)):
-                found.append(self._promise(path, group, column, row, shape))
+                found.append(_promise(read, f"{path.name} row group {group} row {row}", row, shape))
         return found
 
     def _shapes(self, path: Path, group: int, column: str) -> list[Any]:
@@ -170,17 +172,10 @@ class _GroupReader:
         """`SOME` where a cell holds bytes, else what its path or its emptiness makes it."""
         return SOME if _has_bytes(value) else _without_bytes(value, self._roots, self._urls)
 
-    def _promise(self, path: Path, group: int, column: str, row: int, shape: Any) -> Any:
-        name = f"{path.name} row group {group} row {row}"
-        if shape is SOME:
-            return LazyImage(lambda: self._bytes(self._values(path, group, column)[row], name), name)
-        if isinstance(shape, list):
-            whole = enumerate(shape)
-            return [self._one_of(path, group, column, row, i, name) if s is SOME else s for i, s in whole]
-        return shape
-
-    def _one_of(self, path: Path, group: int, column: str, row: int, i: int, name: str) -> LazyImage:
-        return LazyImage(lambda: self._bytes(self._values(path, group, column)[row][i], name), name)
+    def _read(self, chunk: tuple[Path, int, str], row: int, member: int | None, name: str) -> bytes:
+        """The bytes of the image of a row, or of a member of its list."""
+        value = self._values(*chunk)[row]
+        return self._bytes(value if member is None else value[member], name)
 
     def _bytes(self, value: Any, name: str) -> bytes:
         return _bytes(value, name, self._roots, self._urls)
@@ -204,8 +199,20 @@ class _GroupReader:
             return values
 
 
+def _promise(read: Callable[..., bytes], name: str, row: int, shape: Any) -> Any:
+    """The images of a row, none of them read yet; `read` takes the row, the member of its list, and the name."""
+    if shape is SOME:
+        return LazyImage(partial(read, row, None, name), name)
+    if isinstance(shape, list):
+        return [LazyImage(partial(read, row, i, name), name) if s is SOME else s for i, s in enumerate(shape)]
+    return shape
+
+
 def _bytes(value: Any, name: str, roots: Sequence[Path], urls: bool) -> bytes:
     """The encoded bytes of one cell, which may name a file below the roots instead of holding bytes."""
+    held = value.get("bytes") if type(value) is dict else value
+    if type(held) is bytes and held:
+        return held
     image = image_cell(value, roots, urls)
     if image is None or value == b"":
         raise ValueError(f"{name}: the image cell holds no bytes")

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -157,21 +157,40 @@ class _Jobs:
         return next(self._jobs, None)
 
 
+class _Prepared:
+    """A job that waits for the model, and what became of it."""
+
+    __slots__ = ("done", "dropped", "job", "outcome", "pixels")
+
+    outcome: Request | BaseException
+    """The request, or the error of its preparation; set where `done`."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.pixels = job, 0
+        self.done = self.dropped = False
+
+
 class RequestStream:
-    """The iterator from which a model pulls requests; keeps those that are in flight."""
+    """The iterator from which a model pulls requests; keeps those that are in flight.
+
+    Threads prepare the requests ahead, in order. Where none has begun with the one that the model needs, the model's
+    own thread prepares it: for small images, waiting for another thread costs more than preparing them.
+    """
 
     def __init__(self, source: Source, workers: int, lookahead: int, stop: threading.Event, decode: bool) -> None:
         self._source, self._decode = source, decode
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
-        self._ahead: deque[tuple[Job, Future[Request]]] = deque()
-        self._lookahead, self._max_busy = lookahead, 2 * workers
+        self._ahead: deque[_Prepared] = deque()
+        self._todo: deque[_Prepared] = deque()
+        self._workers, self._lookahead = workers, lookahead
         self.stop = stop
-        self._lock = threading.Lock()
-        self._busy = self._pixels = 0
+        self._changed = threading.Condition()
+        self._working = self._pixels = 0
+        self._awaited: _Prepared | None = None
         self._failed: list[Completed] = []
         self._finished: dict[str, None] = {}
         self.in_flight: dict[str, Request] = {}
-        self.exhausted = False
+        self.exhausted = self._closed = False
 
     def __iter__(self) -> Iterator[Request]:
         return self
@@ -181,18 +200,17 @@ class RequestStream:
             self._fill()
             if not self._ahead:
                 break
-            job, future = self._ahead.popleft()
             try:
-                request = future.result()
-            except CambrianEvalError:
-                raise
-            except Exception as error:
-                self._failed.append(Completed(None, failed_response(job.id, error)))
+                one = self._ahead.popleft()
+            except IndexError:  # taken back by another thread
                 continue
-            with self._lock:
-                self._pixels -= self._size(request)
-            self.in_flight[request.id] = request
-            return request
+            outcome = self._finished_outcome(one)
+            if isinstance(outcome, Request):
+                self.in_flight[outcome.id] = outcome
+                return outcome
+            if isinstance(outcome, CambrianEvalError) or not isinstance(outcome, Exception):
+                raise outcome
+            self._failed.append(Completed(None, failed_response(one.job.id, outcome)))
         self.exhausted = True
         raise StopIteration
 
@@ -205,51 +223,73 @@ class RequestStream:
         """Removes up to `most` waiting requests, the last first, and returns their ids; safe while the model pulls."""
         back: list[str] = []
         while len(back) < most:
-            try:
-                job, future = self._ahead.pop()
-            except IndexError:
-                break
-            future.cancel()
-            future.add_done_callback(self._removed)
-            back.append(job.id)
+            with self._changed:
+                if not self._ahead:
+                    break
+                one = self._ahead.pop()
+                if self._todo and self._todo[-1] is one:
+                    self._todo.pop()
+                self._pixels -= one.pixels
+                one.dropped = True
+            back.append(one.job.id)
         return back
 
-    def _removed(self, future: Future[Request]) -> None:
-        with self._lock:
-            if future.cancelled():
-                self._busy -= 1
-            elif future.exception() is None:
-                self._pixels -= self._size(future.result())
-
     def _fill(self) -> None:
-        while not self._ahead or self._has_room():
+        while not self._ahead or (len(self._ahead) < self._lookahead and self._pixels < PIXELS_AHEAD):
             job = self._source.take(wait=not self._ahead)
             if job is None:
-                return
-            with self._lock:
-                self._busy += 1
-            self._ahead.append((job, self._pool.submit(self._prepare, job)))
+                break
+            one = _Prepared(job)
+            with self._changed:
+                self._ahead.append(one)
+                self._todo.append(one)
+        while self._working < min(self._workers, len(self._todo)) and self._pixels < PIXELS_AHEAD:
+            with self._changed:
+                self._working += 1
+            self._pool.submit(self._work)
 
-    def _has_room(self) -> bool:
-        """Whether another request may be prepared.
+    def _work(self) -> None:
+        """Prepares what is to do; ends where nothing is, or where enough decoded pixels wait for the model."""
+        while True:
+            with self._changed:
+                if self._closed or not self._todo or self._pixels >= PIXELS_AHEAD:
+                    self._working -= 1
+                    return
+                one = self._todo.popleft()
+            self._prepare(one)
 
-        Bounded by number and by decoded pixels. Few requests are prepared at a time, because the size of an image is
-        known only after decoding.
-        """
-        return len(self._ahead) < self._lookahead and self._busy < self._max_busy and self._pixels < PIXELS_AHEAD
+    def _finished_outcome(self, one: _Prepared) -> Request | BaseException:
+        """What the model needs now, prepared."""
+        with self._changed:
+            mine = bool(self._todo) and self._todo[0] is one
+            if mine:
+                self._todo.popleft()
+            else:
+                self._awaited = one
+                self._changed.wait_for(lambda: one.done)
+        if mine:
+            self._prepare(one)
+        with self._changed:
+            self._pixels -= one.pixels
+        return one.outcome
 
-    def _prepare(self, job: Job) -> Request:
-        request = None
+    def _prepare(self, one: _Prepared) -> None:
+        pixels = 0
         try:
-            request = job.prepare(self._decode)
+            request = one.job.prepare(self._decode)
             if not self._decode:
                 for image in request.images:
-                    image.header(job.max_pixels)
-            return request
-        finally:
-            with self._lock:
-                self._busy -= 1
-                self._pixels += self._size(request) if request else 0
+                    image.header(one.job.max_pixels)
+            pixels, one.outcome = self._size(request), request
+        except BaseException as error:  # raised where the model asks for the request
+            one.outcome = error
+        with self._changed:
+            one.done = True
+            if not one.dropped:
+                one.pixels = pixels
+                self._pixels += pixels
+            if self._awaited is one:
+                self._changed.notify_all()
 
     def _size(self, request: Request) -> int:
         """The pixels of its images; of images that stay encoded, as many as fill the same memory."""
@@ -277,4 +317,5 @@ class RequestStream:
 
     def close(self) -> None:
         """Drops the jobs that no thread has started, and does not wait for the others."""
+        self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -12,8 +12,8 @@ from cambrian_eval.results.comparison import check_equal
 from cambrian_eval.results.grading import responses_of, usable_scorers, verdicts_of
 from cambrian_eval.results.sequences import TARGETS, Bounds, bounds
 from cambrian_eval.results.shares import Shares
+from cambrian_eval.running.engine import Engine
 from cambrian_eval.running.records import Cell, Record
-from cambrian_eval.running.runner import Engine
 from cambrian_eval.running.settings import Settings
 from cambrian_eval.running.sharding import by_image
 from cambrian_eval.running.stopping import Stop, Until, Watch, in_blocks

@@ -21,10 +21,11 @@ from cambrian_eval.names import named
 from cambrian_eval.results.enough import check_rule, watch
 from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
 from cambrian_eval.running.changes import OnChange
+from cambrian_eval.running.engine import Engine
 from cambrian_eval.running.notebook import NotebookProgress, in_notebook
 from cambrian_eval.running.progress import Progress, Silent
 from cambrian_eval.running.records import Cell
-from cambrian_eval.running.runner import Engine, check, execute
+from cambrian_eval.running.runner import check, execute
 from cambrian_eval.running.settings import RunOutcome, Settings
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.stopping import Until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +44,25 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value)
 
 
-def replace_file(path: Path, content: str | bytes, durable: bool = True) -> None:
-    """Writes a whole file so that a reader sees the old content or the new, never a part."""
+def replace_file(path: Path, content: str | bytes | Iterable[bytes], durable: bool = True) -> None:
+    """Writes a whole file, at once or line by line, so that a reader sees the old content or the new, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+            if isinstance(content, str | bytes):
+                file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+            else:
+                file.writelines(content)
             file.flush()
             if durable:
                 os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:  # also of what gives the lines
         temporary.unlink(missing_ok=True)
-        raise disk_error(path, error) from error
+        if isinstance(error, OSError):
+            raise disk_error(path, error) from error
+        raise
 
 
 def is_temporary(path: Path) -> bool:

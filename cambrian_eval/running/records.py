@@ -6,7 +6,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -101,9 +101,27 @@ class Cell:
 
 
 def encode(record: Record) -> bytes:
-    """A record as its line, checksum last."""
-    values = {name: getattr(record, name) for name in _RECORD_FIELDS}
-    values |= {name: value for name, empty in _OPTIONAL.items() if (value := getattr(record, name)) != empty}
+    """A record as its line, checksum last; thoughts and the repeat only where they say something."""
+    values: dict[str, Any] = {
+        "id": record.id,
+        "key": record.key,
+        "prompt": record.prompt,
+        "images": record.images,
+        "text": record.text,
+        "finish": record.finish,
+        "error": record.error,
+        "prompt_tokens": record.prompt_tokens,
+        "new_tokens": record.new_tokens,
+        "seconds": record.seconds,
+        "notes": record.notes,
+        "answer_start": record.answer_start,
+    }
+    if record.thoughts:
+        values["thoughts"] = record.thoughts
+    if record.thought_tokens is not None:
+        values["thought_tokens"] = record.thought_tokens
+    if record.repeat:
+        values["repeat"] = record.repeat
     try:
         body = dumps(values)
     except TypeError:  # a lone surrogate in a response is not valid UTF-8; a JSON escape can hold it
@@ -111,9 +129,6 @@ def encode(record: Record) -> bytes:
     return body[:-1] + b',"sum":"%08x"}\n' % zlib.crc32(body)
 
 
-_OPTIONAL: Mapping[str, Any] = {"thoughts": "", "thought_tokens": None, "repeat": 0}
-"""Fields that a line has only where they say something."""
-_RECORD_FIELDS = tuple(f.name for f in fields(Record) if f.name not in _OPTIONAL)
 _SUM = len(b',"sum":"00000000"}')
 
 

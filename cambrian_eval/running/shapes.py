@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -27,10 +28,21 @@ def is_synthetic(about: Mapping[str, Any]) -> bool:
     return bool(data.get("synthetic")) or data.get("kind") == "mini"  # runs of earlier versions have the kind alone
 
 
+_NAMES = tuple(f.name for f in fields(Sample) if f.name != "images")
+_fields_of = attrgetter(*_NAMES)
+
+
 def sample_values(sample: Sample) -> dict[str, Any]:
     """A sample as plain JSON, its images by their number."""
-    values: dict[str, Any] = {f.name: getattr(sample, f.name) for f in fields(Sample) if f.name != "images"}
-    return {**values, "tags": dict(sample.tags), "extra": dict(sample.extra), "images": len(sample.images)}
+    values: dict[str, Any] = dict(zip(_NAMES, _fields_of(sample), strict=True))
+    values["tags"], values["extra"] = dict(sample.tags), dict(sample.extra)
+    values["images"] = len(sample.images)
+    return values
+
+
+def without_images(sample: Sample) -> Sample:
+    """The sample as it is read from a run folder, where images are not stored."""
+    return Sample(**dict(zip(_NAMES, _fields_of(sample), strict=True)))
 
 
 class Identified(msgspec.Struct):

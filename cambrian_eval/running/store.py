@@ -49,6 +49,7 @@ from cambrian_eval.running.shapes import (
     stored_verdict,
     typed,
     verdict_values,
+    without_images,
 )
 from cambrian_eval.safe_text import name_line
 from cambrian_eval.sample import Result, Sample, Verdict
@@ -60,7 +61,7 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._samples: dict[str, tuple[State, list[Sample]]] = {}
-        self._inputs: dict[Cell, tuple[State, dict[str, str]]] = {}
+        self._last_inputs: tuple[Cell, State, dict[str, str]] | None = None
         self._last_responses: tuple[Cell, State, dict[tuple[str, int], Record]] | None = None
         self._last_verdicts: tuple[Path, State, list[StoredVerdict]] | None = None
 
@@ -100,8 +101,9 @@ class Run:
 
     def save_samples(self, benchmark: str, samples: Iterable[Sample]) -> None:
         """Writes the samples with their gold answers in the order given; images stay in the dataset."""
-        lines = b"".join(dumps(sample_values(s)) + b"\n" for s in samples)
-        replace_file(self.path / "samples" / f"{benchmark}.jsonl", lines)
+        path, kept = self.path / "samples" / f"{benchmark}.jsonl", list(samples)
+        replace_file(path, (dumps(sample_values(s)) + b"\n" for s in kept))
+        self._samples[benchmark] = state_of(path), [without_images(s) for s in kept]
 
     def samples(self, benchmark: str) -> list[Sample]:
         """The samples of a benchmark in dataset order, without their images."""
@@ -167,15 +169,16 @@ class Run:
     def all_responses(self, cell: Cell) -> dict[tuple[str, int], Record]:
         """The stored responses of a cell by sample id and repeat; damaged lines are skipped."""
         path, last = self._responses_path(cell), self._last_responses
+        if not path.is_file():
+            return {}
         state = state_of(path)
         if last is not None and last[:2] == (cell, state):
             return dict(last[2])
         found: dict[tuple[str, int], Record] = {}
-        if path.is_file():
-            with path.open("rb") as lines:
-                for line in lines:
-                    if line.endswith(b"\n") and (record := decode(line[:-1])) is not None:
-                        found[record.id, record.repeat] = record
+        with path.open("rb") as lines:
+            for line in lines:
+                if line.endswith(b"\n") and (record := decode(line[:-1])) is not None:
+                    found[record.id, record.repeat] = record
         self._last_responses = cell, state, found
         return dict(found)
 
@@ -193,10 +196,10 @@ class Run:
 
     def inputs(self, cell: Cell) -> dict[str, str]:
         """For every sample with a response, a hash of all that its verdict depends on: the sample and the response."""
-        path = self.path / "samples" / f"{cell.benchmark}.jsonl"
+        path, last = self.path / "samples" / f"{cell.benchmark}.jsonl", self._last_inputs
         state = state_of(path, self._responses_path(cell))
-        if cell in self._inputs and self._inputs[cell][0] == state:
-            return dict(self._inputs[cell][1])
+        if last is not None and last[:2] == (cell, state):
+            return dict(last[2])
         records: dict[str, list[Record]] = {}
         for (identity, _), record in sorted(self.all_responses(cell).items(), key=lambda entry: entry[0][1]):
             records.setdefault(identity, []).append(record)
@@ -212,7 +215,7 @@ class Run:
                     said = (r.repeat, r.finish, r.text, r.thoughts, r.error if r.finish == "failed" else "")
                     digest.update("\0".join(map(str, said)).encode("utf-8", "surrogatepass"))
                 found[identity] = digest.hexdigest()
-        self._inputs[cell] = state, found
+        self._last_inputs = cell, state, found
         return dict(found)
 
     def save_verdicts(
@@ -230,17 +233,19 @@ class Run:
         `rules` is the version of the scorer, `inputs` what the verdicts were made from, as the method `inputs` gives
         it; each line has both.
         """
-        lines = []
-        for number, row in enumerate((verdicts, *further)):
-            for identity, verdict in zip(ids, row, strict=True):
-                values = {"id": identity, **({"repeat": number} if number else {})}
-                made = {} if rules is None or inputs is None else {"rules": rules, "inputs": inputs[identity]}
-                try:
-                    line = dumps({**values, **verdict_values(verdict), **made})
-                except TypeError:  # a lone surrogate
-                    line = dumps({**values, **verdict_values(printable(verdict)), **made})
-                lines.append(line + b"\n")
-        replace_file(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", b"".join(lines))
+
+        def lines() -> Iterator[bytes]:
+            for number, row in enumerate((verdicts, *further)):
+                for identity, verdict in zip(ids, row, strict=True):
+                    values = {"id": identity, **({"repeat": number} if number else {})}
+                    made = {} if rules is None or inputs is None else {"rules": rules, "inputs": inputs[identity]}
+                    try:
+                        line = dumps({**values, **verdict_values(verdict), **made})
+                    except TypeError:  # a lone surrogate
+                        line = dumps({**values, **verdict_values(printable(verdict)), **made})
+                    yield line + b"\n"
+
+        replace_file(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", lines())
 
     def verdicts(self, cell: Cell, scorer: str, repeat: int = 0) -> dict[str, Verdict]:
         """The verdicts of a scorer by sample id, of one repeat; empty where that scorer has not run."""

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cambrian_eval.data.rows import DataSpec, load_samples
+from cambrian_eval.demo import miniature
 from cambrian_eval.errors import UserError
+from cambrian_eval.registry import load_benchmark
 from cambrian_eval.running.records import Cell, Record, decode, encode
 from cambrian_eval.running.store import Run, create_or_open, open_run
 from cambrian_eval.sample import Response, Sample, Verdict
@@ -180,6 +183,13 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
     run.save_samples("docvqa", [Sample("1", 0, "who?"), Sample("2", 1, "what?")])
     after = run.inputs(CELL)
     assert before["1"] != after["1"] and before["2"] == after["2"]
+
+
+def test_samples_that_a_run_has_just_stored_are_those_that_another_program_reads(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for name in miniature.names():
+        run.save_samples(name, load_samples(load_benchmark(name), DataSpec(mini=6, offline=True)).samples)
+        assert repr(run.samples(name)) == repr(Run(tmp_path).samples(name)), name
 
 
 def test_a_verdict_with_a_key_twice_is_refused(tmp_path: Path) -> None:

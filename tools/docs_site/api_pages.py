@@ -70,6 +70,7 @@ GROUPS = (
             "cambrian_eval.results.evaluation",
             "cambrian_eval.running.settings",
             "cambrian_eval.running.runner",
+            "cambrian_eval.running.engine",
             "cambrian_eval.data.rows",
             "cambrian_eval.imports.writing",
             "cambrian_eval.imports.log",
