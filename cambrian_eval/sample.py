@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -301,9 +301,19 @@ def failed_response(request_id: str, error: BaseException, notes: Mapping[str, A
 
 def request_key(fingerprint: str, prompt: str, image_hashes: tuple[str, ...], decoding: Mapping[str, Any]) -> str:
     """The identity of a request: equal keys mean equal inputs to an equal model."""
-    parts = [fingerprint, prompt, list(image_hashes), dict(sorted(decoding.items()))]
-    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return request_keys(fingerprint, decoding)(prompt, image_hashes)
+
+
+def request_keys(fingerprint: str, decoding: Mapping[str, Any]) -> Callable[[str, tuple[str, ...]], str]:
+    """The function from prompt and image hashes to the key of a request, for many requests with one decoding."""
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    start, end = f"[{encode(fingerprint)},", f",{encode(dict(sorted(decoding.items())))}]"
+
+    def key(prompt: str, image_hashes: tuple[str, ...]) -> str:
+        text = f"{start}{encode(prompt)},{encode(list(image_hashes))}{end}"
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    return key
 
 
 def request_id(sample_id: str, repeat: int) -> str:

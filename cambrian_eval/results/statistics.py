@@ -101,10 +101,7 @@ class Draws:
     seed: int = 0
 
     def sums(self, values: Array) -> Array:
-        """The column sums of `values`, which has a row for each cluster, over the clusters of each resample.
-
-        How often each cluster is drawn is held for `CHUNK` resamples at a time: memory does not grow with their number.
-        """
+        """The column sums of `values`, which has a row for each cluster, over the clusters of each resample."""
         import numpy as np
 
         kept = self.n * self.resamples <= MOST_KEPT
@@ -125,7 +122,7 @@ class Draws:
 
 
 def _draws(draws: Draws) -> Iterator[npt.NDArray[np.uint8]]:
-    """How often each cluster (column) is drawn in each resample (row), `CHUNK` resamples at a time."""
+    """How often each cluster (column) is drawn in each resample (row), `CHUNK` rows at a time."""
     import numpy as np
 
     rng = np.random.default_rng(draws.seed)
@@ -160,7 +157,6 @@ def cluster_table(
     places = np.array([cluster_of[u.members[0]] * shape[1] + strata[u.stratum] for u in counted], dtype=np.intp)
 
     def added(values: Sequence[float]) -> Array:
-        """The sum of the units' values in each cluster and stratum."""
         return np.asarray(np.bincount(places, values, shape[0] * shape[1]), dtype=np.float64).reshape(shape)
 
     sums, counts = added([u.value for u in counted]), added([1.0] * len(counted))

@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from cambrian_eval.decoding import key_parts
 from cambrian_eval.running.records import Cell, Record
 from cambrian_eval.running.shapes import SCHEMA
 from cambrian_eval.running.store import Run
-from cambrian_eval.sample import Request, Sample, request_key
+from cambrian_eval.sample import Request, Sample, request_keys
 
 OnChange = Literal["refuse", "ask", "reuse"]
 """What happens to stored responses whose request differs: an error, a new request, or nothing."""
@@ -84,10 +85,14 @@ def foreign(run: Run, cell: Cell, records: Iterable[Record] | None = None) -> li
     asked_of, seed = info["benchmarks"][cell.benchmark], about.get("seed")
     limit, placed = asked_of.get("max_new_tokens"), asked_of.get("places_images", False)
     fingerprint = info["model"]["fingerprint"]
+
+    @cache
+    def key_of(repeat: int) -> Callable[[str, tuple[str, ...]], str]:
+        return request_keys(fingerprint, key_parts(limit, seed, about, repeat, placed))
+
     found = []
     for record in run.all_responses(cell).values() if records is None else records:
-        asked = key_parts(limit, seed, about, record.repeat, placed)
-        if record.key and record.key != request_key(fingerprint, record.prompt, record.images, asked):
+        if record.key and record.key != key_of(record.repeat)(record.prompt, record.images):
             found.append(record.id)
     return list(dict.fromkeys(found))
 
