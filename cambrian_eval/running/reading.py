@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from functools import cache
 from hashlib import blake2b
+from io import BytesIO
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -80,13 +81,13 @@ def hashed_inputs(path: Path, responses: Iterable[Record]) -> dict[str, str]:
         said[r.id] = f"{said.get(r.id, '')}{r.repeat}\0{r.finish}\0{r.text}\0{r.thoughts}\0{error}"
     found: dict[str, str] = {}
     decoder, content = _decoder(Identified), content_of(path) if path.is_file() else b""
-    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n") if content else (), 1):
+    for number, line in enumerate(BytesIO(content), 1):
         try:
             identity = decoder.decode(line).id
         except msgspec.DecodeError:
             identity = typed(lambda values: values, line, f"{path} line {number}", Identified).id
         if (text := said.get(identity)) is not None:
-            whole = line + text.encode("utf-8", "surrogatepass")
+            whole = line.rstrip(b"\n") + text.encode("utf-8", "surrogatepass")
             found[identity] = blake2b(whole, digest_size=8).hexdigest()
     return found
 
