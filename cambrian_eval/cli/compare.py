@@ -76,13 +76,9 @@ class _Pair:
 
 def _pair(a: Run, b: Run, vision: str, vision_b: str, scorer: str) -> _Pair:
     from cambrian_eval.results.comparison import compare_with_averages, differing
-    from cambrian_eval.results.lengths import lengths
-    from cambrian_eval.running.records import Cell
 
-    comparisons, averages = compare_with_averages(a, b, vision, vision_b, scorer)
+    comparisons, averages, long = compare_with_averages(a, b, vision, vision_b, scorer)
     names = [c.benchmark for c in comparisons]
-    cells = [[Cell(name, condition) for name in names] for condition in (vision, vision_b)]
-    long = lengths(a, b, *cells)
     return _Pair(a, b, vision, vision_b, scorer, comparisons, averages, differing(a, b, names), long)
 
 

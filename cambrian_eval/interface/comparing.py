@@ -33,7 +33,7 @@ def compare(
     from cambrian_eval.running.store import open_run
 
     first, second = open_run(folder(a)), open_run(folder(b))
-    comparisons, averages = compare_with_averages(first, second, vision, vision_b or vision, scorer)
+    comparisons, averages, _ = compare_with_averages(first, second, vision, vision_b or vision, scorer)
     drawn = {name for run in (first, second) for name, about in run.info["benchmarks"].items() if is_synthetic(about)}
     rows: list[tuple[object, ...]] = []
     for one in comparisons:

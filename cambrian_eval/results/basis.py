@@ -106,7 +106,8 @@ def checked_verdicts(run: Run, cell: Cell, scorer: str) -> dict[str, Verdict]:
         )
     if len(ids) < len(stored):
         raise UserError(f"{run.path}: a sample has two {scorer!r} verdicts for {cell.stem}; {renew}")
-    mixed = {n: many for n, many in versions(one.rules for one in stored if one.rules).items() if len(many) > 1}
+    rules = dict.fromkeys(one.rules for one in stored if one.rules)
+    mixed = {n: many for n, many in versions(rules).items() if len(many) > 1}
     if mixed:
         raise UserError(
             f"{run.path}: the {scorer!r} verdicts for {cell.stem} were made by different versions "

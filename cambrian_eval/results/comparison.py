@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cambrian_eval.benchmark import Benchmark, Unit
@@ -14,6 +14,7 @@ from cambrian_eval.results.averages import Average, averages, judges, suite_aver
 from cambrian_eval.results.basis import checked_verdicts, described, key_of, problems, remedy, versions
 from cambrian_eval.results.circumstances import differences
 from cambrian_eval.results.grading import benchmark_of
+from cambrian_eval.results.lengths import Lengths, lengths
 from cambrian_eval.results.paired_averages import Part, paired_average
 from cambrian_eval.running.manifest import settings_of, versions_used
 from cambrian_eval.running.records import Cell
@@ -56,14 +57,22 @@ class AverageComparison:
 
 def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str) -> list[Comparison]:
     """A paired comparison of every benchmark that both runs have, except those whose answers are withheld."""
-    return [c for c, _ in _compared(a, b, condition_a, condition_b, scorer)]
+    return _corrected([c for c, _ in _compared(a, b, condition_a, condition_b, scorer)])
 
 
 def compare_with_averages(
     a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
-) -> tuple[list[Comparison], list[AverageComparison]]:
-    """Like `compare_runs`, with the averages of at least two compared benchmarks; of equal ones the first."""
-    found = _compared(a, b, condition_a, condition_b, scorer)
+) -> tuple[list[Comparison], list[AverageComparison], list[Lengths]]:
+    """Like `compare_runs`, with the lengths of the responses and the averages of at least two compared benchmarks.
+
+    Of equal averages the first is given.
+    """
+    found: list[tuple[Comparison, Part]] = []
+    long: list[Lengths] = []
+    for comparison, part in _compared(a, b, condition_a, condition_b, scorer):
+        found.append((comparison, part))
+        name = comparison.benchmark  # whose responses the runs still hold
+        long += lengths(a, b, [Cell(name, condition_a)], [Cell(name, condition_b)])
     parts = {c.benchmark: part for c, part in found}
     scores: dict[str, float | None] = {c.benchmark: c.paired.a for c, _ in found}
     about = a.info["benchmarks"]
@@ -72,28 +81,38 @@ def compare_with_averages(
     for name, one in {**averages(scores, partial), **suite_averages(scores, partial)}.items():
         if len(one.members) > 1 and all(one.members != other.members for other in named.values()):
             named[name] = one
-    return [c for c, _ in found], [
+    means = [
         AverageComparison(name, one.label, one.members, paired_average([parts[m] for m in one.members]))
         for name, one in named.items()
     ]
+    return _corrected([c for c, _ in found]), means, long
 
 
-def _compared(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str) -> list[tuple[Comparison, Part]]:
-    """The comparison of each benchmark, with what an average needs of it."""
+def _compared(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str) -> Iterator[tuple[Comparison, Part]]:
+    """The comparison of each benchmark, its p-value not yet corrected, with what an average needs of it."""
     check_conditions((condition_a, condition_b))
-    common = [n for n in a.benchmarks() if Cell(n, condition_a) in a.cells() and Cell(n, condition_b) in b.cells()]
+    cells_a, cells_b = a.cells(), b.cells()
+    common = [n for n in a.benchmarks() if Cell(n, condition_a) in cells_a and Cell(n, condition_b) in cells_b]
     if not common:
         raise UserError(
             f"{a.path} ({condition_a}) and {b.path} ({condition_b}) have no benchmark in common: "
             f"{', '.join(a.benchmarks()) or 'none'} and {', '.join(b.benchmarks()) or 'none'}"
         )
-    found = [c for name in common if (c := _compare(a, b, name, condition_a, condition_b, scorer)) is not None]
-    if not found:
+    n_compared = 0
+    for name in common:
+        if (one := _compare(a, b, name, condition_a, condition_b, scorer)) is not None:
+            n_compared += 1
+            yield one
+    if not n_compared:
         raise UserError(
             f"{', '.join(common)}: the gold answers are withheld, or a judge is needed, so scores cannot be compared"
         )
-    corrected = statistics.holm([c.paired.p_value for c, _ in found])
-    return [(replace(c, p_holm=p), part) for (c, part), p in zip(found, corrected, strict=True)]
+
+
+def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons with their p-values corrected together."""
+    corrected = statistics.holm([c.paired.p_value for c in found])
+    return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
 
 
 def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
@@ -144,9 +163,10 @@ def shared(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer
     verdicts_a = _verdicts(a, Cell(name, condition_a), scorer)
     verdicts_b = _verdicts(b, Cell(name, condition_b), scorer)
     samples = [s for s in a.samples(name) if s.id in verdicts_a and s.id in verdicts_b]
-    theirs = {s.id: s for s in b.samples(name)}
-    for sample in samples:
-        check_equal(name, sample, theirs[sample.id], b)
+    if a.samples_content(name) != b.samples_content(name):
+        theirs = {s.id: s for s in b.samples(name)}
+        for sample in samples:
+            check_equal(name, sample, theirs[sample.id], b)
     if not samples:
         raise UserError(f"{name}: the two runs have no sample in common")
     if not any(s.answers for s in samples):
@@ -230,7 +250,8 @@ def _check_judges(a: Run, b: Run, name: str, condition_a: str, condition_b: str,
 def _check_rules(a: Run, b: Run, name: str, condition_a: str, condition_b: str, scorer: str) -> None:
     """Both runs must have been scored by the same version of the scorer."""
     stored = [*a.stored_verdicts(Cell(name, condition_a), scorer), *b.stored_verdicts(Cell(name, condition_b), scorer)]
-    mixed = {n: v for n, v in versions(one.rules for one in stored if one.rules).items() if len(v) > 1}
+    rules = dict.fromkeys(one.rules for one in stored if one.rules)
+    mixed = {n: v for n, v in versions(rules).items() if len(v) > 1}
     if mixed:
         raise UserError(
             f"{name}: the runs were scored by different versions ({described(mixed)}); score both with this one: "

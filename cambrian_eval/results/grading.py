@@ -118,6 +118,7 @@ def score_cell(
     samples, records = responses_of(run, cell)
     replies = [[record.reply for record in row] for row in records]
     inputs, shared = run.inputs(cell), cell_notes(run, cell, samples, records)
+    guessed = chance(benchmark, samples)
     results = []
     for name in usable_scorers(benchmark, names):
         verdicts = [
@@ -125,7 +126,7 @@ def score_cell(
             for row, said in zip(records, replies, strict=True)
         ]
         notes = [*thought_notes(load_scorer(name), [said for row in replies for said in row], official_raw), *shared]
-        result = summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes)
+        result = summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes, guessed)
         rules = rules_of(benchmark.name, name)
         results.append(with_basis(run, result, [s.id for s in samples], verdicts, rules, inputs))
     if benchmark.judging is not None and not any(_is_judged(r, cell) for r in run.results()):
@@ -256,13 +257,21 @@ def summarize_cell(
     verdicts: Sequence[Sequence[Verdict]],
     scorer: str,
     notes: Sequence[str],
+    guessed: float | None = None,
 ) -> Result:
-    """The result of a cell from the responses and verdicts of each repeat."""
+    """The result of a cell from the responses and verdicts of each repeat; `guessed` is its chance, where known."""
     about = run.info["benchmarks"][cell.benchmark]
     complete = bool(about["complete"]) and len(samples) == about["samples"]
-    first, *further = verdicts
     made = summarize(
-        benchmark, samples, first, scorer, *further, condition=cell.condition, complete=complete, notes=notes
+        benchmark,
+        samples,
+        verdicts[0],
+        scorer,
+        *verdicts[1:],
+        condition=cell.condition,
+        complete=complete,
+        notes=notes,
+        guessed=guessed,
     )
     tokens = _mean_tokens([record for row in repeated for record in row])
     chosen = about.get("subset")
@@ -297,10 +306,11 @@ def summarize(
     complete: bool,
     notes: Sequence[str] = (),
     seed: int = 0,
+    guessed: float | None = None,
 ) -> Result:
     """Verdicts to a result on the paper's scale, with interval, breakdown and chance.
 
-    `further` are the verdicts of further repeats: score and breakdown are then means over the repeats.
+    `further` are the verdicts of further repeats, over which scores are means; `guessed` is the chance, where known.
     """
     rows = (verdicts, *further)
     withheld = bool(samples) and not any(s.answers for s in samples)
@@ -309,9 +319,7 @@ def summarize(
     metrics = benchmark.metrics(sorted({u.stratum for u in units}))
     headline = metrics.get("score", {})
     score = None if withheld else statistics.score(units, headline)
-    bounds = None
-    if score is not None:
-        bounds = repeats.interval(repeated, headline, clusters(samples), seed)
+    bounds = None if score is None else repeats.interval(repeated, headline, clusters(samples), seed)
     extra = [] if not withheld else ["answers are withheld: the score comes from the challenge's server"]
     outcomes = Counter(v.outcome for row in rows for v in row)
     if unfinished := sum(v.reason == "unfinished thought" for row in rows for v in row):
@@ -328,7 +336,7 @@ def summarize(
         n_undecided=outcomes["undecided"],
         n_unfinished=unfinished,
         scale=benchmark.scale,
-        chance=None if withheld else chance(benchmark, samples),
+        chance=None if withheld else chance(benchmark, samples) if guessed is None else guessed,
         breakdown={} if withheld else _breakdown(benchmark, samples, rows, units, metrics, scorer),
         complete=complete,
         notes=(*extra, *(load_scorer(scorer).notes(benchmark) if is_rule(scorer) else ()), *notes),

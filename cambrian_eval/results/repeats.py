@@ -28,7 +28,8 @@ def units_of(benchmark: Benchmark, samples: Sequence[Sample], verdicts: Verdicts
     found = [benchmark.units([Graded(s, v) for s, v in zip(samples, row, strict=True)], scorer) for row in verdicts]
     if benchmark.judging is not None:
         found = in_all(*found)
-    if any([(u.stratum, u.members) for u in units] != [(u.stratum, u.members) for u in found[0]] for units in found):
+    first = [(u.stratum, u.members) for u in found[0]] if len(found) > 1 else []
+    if any([(u.stratum, u.members) for u in units] != first for units in found[1:]):
         raise ContractError(f"benchmark {benchmark.name} makes other units of other responses; repeats need equal ones")
     return found
 

@@ -37,6 +37,14 @@ def lines_of(path: Path) -> Iterator[tuple[bytes, str]]:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
 
 
+def content_of(path: Path) -> bytes:
+    """The content of a file."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def dumps(value: Any) -> bytes:
     """A value as JSON in UTF-8; raises TypeError for a lone surrogate."""
     import orjson

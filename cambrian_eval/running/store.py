@@ -23,21 +23,19 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from cambrian_eval.errors import UserError
 from cambrian_eval.json_input import read_object
-from cambrian_eval.running.files import State, disk_error, dumps, is_temporary, lines_of, replace_file, state_of
+from cambrian_eval.running.files import disk_error, dumps, is_temporary, replace_file, state_of
+from cambrian_eval.running.kept import Kept
 from cambrian_eval.running.lock import held, held_by
-from cambrian_eval.running.records import Cell, Record, ResponseWriter, decode, repair
+from cambrian_eval.running.reading import hashed_inputs, read_responses, read_samples, read_verdicts
+from cambrian_eval.running.records import Cell, Record, ResponseWriter, repair
 from cambrian_eval.running.shapes import (
     CHANGED,
     SCHEMA,
-    Identified,
     Results,
     RunFile,
     StoredVerdict,
@@ -45,9 +43,6 @@ from cambrian_eval.running.shapes import (
     is_synthetic,
     printable,
     sample_values,
-    stored_sample,
-    stored_verdict,
-    typed,
     verdict_values,
     without_images,
 )
@@ -60,10 +55,12 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._samples: dict[str, tuple[State, list[Sample]]] = {}
-        self._last_inputs: tuple[Cell, State, dict[str, str]] | None = None
-        self._last_responses: tuple[Cell, State, dict[tuple[str, int], Record]] | None = None
-        self._last_verdicts: tuple[Path, State, list[StoredVerdict]] | None = None
+        self._kept_samples = Kept[str, list[Sample]]()
+        self._kept_inputs = Kept[Cell, dict[str, str]](1)
+        self._kept_results = Kept[str, list[Result]]()
+        # Two: a comparison of two conditions needs both, and so do the notes of a result.
+        self._kept_responses = Kept[Cell, dict[tuple[str, int], Record]](2)
+        self._kept_verdicts = Kept[Path, list[StoredVerdict]](2)
 
     @property
     def repeats(self) -> int:
@@ -103,24 +100,14 @@ class Run:
         """Writes the samples with their gold answers in the order given; images stay in the dataset."""
         path, kept = self.path / "samples" / f"{benchmark}.jsonl", list(samples)
         replace_file(path, (dumps(sample_values(s)) + b"\n" for s in kept))
-        self._samples[benchmark] = state_of(path), [without_images(s) for s in kept]
+        self._kept_samples.put(benchmark, state_of(path), [without_images(s) for s in kept])
 
     def samples(self, benchmark: str) -> list[Sample]:
         """The samples of a benchmark in dataset order, without their images."""
         path = self.path / "samples" / f"{benchmark}.jsonl"
         if not path.is_file():
             raise UserError(f"{self.path} holds no samples of {benchmark!r}; it has: {', '.join(self.benchmarks())}")
-        state = state_of(path)
-        if benchmark in self._samples and self._samples[benchmark][0] == state:
-            return list(self._samples[benchmark][1])
-        found: dict[str, Sample] = {}
-        for line, where in lines_of(path):
-            sample = typed(stored_sample, line, where, Sample)
-            if sample.id in found:
-                raise UserError(f"{where}: the sample {sample.id!r} is there twice; {CHANGED}")
-            found[sample.id] = sample
-        self._samples[benchmark] = state, list(found.values())
-        return list(found.values())
+        return list(self._kept_samples.get(benchmark, state_of(path), lambda: read_samples(path)))
 
     def samples_content(self, benchmark: str) -> bytes:
         """The samples file: equal contents mean equal samples in equal order."""
@@ -153,8 +140,8 @@ class Run:
 
     def cells(self) -> list[Cell]:
         """Benchmarks and conditions with responses, in the order in which the run named them."""
-        found = {p.stem for p in (self.path / "responses").glob("*.jsonl")}
-        named = [Cell(b, c) for b in self.info.get("benchmarks", {}) for c in self.info.get("conditions", [])]
+        found, info = {p.stem for p in (self.path / "responses").glob("*.jsonl")}, self.info
+        named = [Cell(b, c) for b in info.get("benchmarks", {}) for c in info.get("conditions", [])]
         return [c for c in named if c.stem in found]
 
     # -- responses
@@ -168,19 +155,8 @@ class Run:
 
     def all_responses(self, cell: Cell) -> dict[tuple[str, int], Record]:
         """The stored responses of a cell by sample id and repeat; damaged lines are skipped."""
-        path, last = self._responses_path(cell), self._last_responses
-        if not path.is_file():
-            return {}
-        state = state_of(path)
-        if last is not None and last[:2] == (cell, state):
-            return dict(last[2])
-        found: dict[tuple[str, int], Record] = {}
-        with path.open("rb") as lines:
-            for line in lines:
-                if line.endswith(b"\n") and (record := decode(line[:-1])) is not None:
-                    found[record.id, record.repeat] = record
-        self._last_responses = cell, state, found
-        return dict(found)
+        path = self._responses_path(cell)
+        return dict(self._kept_responses.get(cell, state_of(path), lambda: read_responses(path)))
 
     def writer(self, cell: Cell) -> ResponseWriter:
         """Appends responses of a cell; for use inside `writing`, which holds the lock."""
@@ -196,27 +172,9 @@ class Run:
 
     def inputs(self, cell: Cell) -> dict[str, str]:
         """For every sample with a response, a hash of all that its verdict depends on: the sample and the response."""
-        path, last = self.path / "samples" / f"{cell.benchmark}.jsonl", self._last_inputs
+        path = self.path / "samples" / f"{cell.benchmark}.jsonl"
         state = state_of(path, self._responses_path(cell))
-        if last is not None and last[:2] == (cell, state):
-            return dict(last[2])
-        records: dict[str, list[Record]] = {}
-        for (identity, _), record in sorted(self.all_responses(cell).items(), key=lambda entry: entry[0][1]):
-            records.setdefault(identity, []).append(record)
-        found: dict[str, str] = {}
-        for line, where in lines_of(path) if path.is_file() else ():
-            try:
-                identity = _identity_decoder().decode(line).id
-            except msgspec.DecodeError:
-                identity = typed(lambda values: values, line, where, Identified).id
-            if identity in records:
-                digest = hashlib.blake2b(line.rstrip(b"\n"), digest_size=8)
-                for r in records[identity]:
-                    said = (r.repeat, r.finish, r.text, r.thoughts, r.error if r.finish == "failed" else "")
-                    digest.update("\0".join(map(str, said)).encode("utf-8", "surrogatepass"))
-                found[identity] = digest.hexdigest()
-        self._last_inputs = cell, state, found
-        return dict(found)
+        return dict(self._kept_inputs.get(cell, state, lambda: hashed_inputs(path, self.all_responses(cell).values())))
 
     def save_verdicts(
         self,
@@ -257,20 +215,10 @@ class Run:
 
     def stored_verdicts(self, cell: Cell, scorer: str) -> list[StoredVerdict]:
         """The lines of a verdict file; none where that scorer has not run."""
-        path, last = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", self._last_verdicts
-        if not path.is_file():
-            return []
-        state = state_of(path)
-        if last is not None and last[:2] == (path, state):
-            return list(last[2])
-        found = []
-        for line, where in lines_of(path):
-            one = typed(stored_verdict, line, where, StoredVerdict)
-            if not 0 <= one.verdict.value <= 1:
-                raise UserError(f"{where}: the value {one.verdict.value!r} is not between 0 and 1; {CHANGED}")
-            found.append(one)
-        self._last_verdicts = path, state, found
-        return list(found)
+        path = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl"
+        return (
+            list(self._kept_verdicts.get(path, state_of(path), lambda: read_verdicts(path))) if path.is_file() else []
+        )
 
     def verdicts_hash(self, cell: Cell, scorer: str) -> str | None:
         """Hash of a verdict file; None where there is none."""
@@ -291,6 +239,11 @@ class Run:
         path = self.path / "results.json"
         if not path.is_file():
             return []
+        return list(
+            self._kept_results.get("results", state_of(path, self.path / "run.json"), lambda: self._read_results(path))
+        )
+
+    def _read_results(self, path: Path) -> list[Result]:
         stored = read_object(path, CHANGED)
         found = list(convert(stored, str(path), Results).results)
         for r in found:
@@ -376,8 +329,3 @@ def open_run(path: str | Path) -> Run:
 
 def _rank(order: Sequence[str], name: str) -> tuple[int, str]:
     return (order.index(name) if name in order else len(order), name)
-
-
-@cache
-def _identity_decoder() -> msgspec.json.Decoder[Identified]:
-    return msgspec.json.Decoder(Identified)

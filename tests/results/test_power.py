@@ -93,7 +93,7 @@ def test_two_runs_by_the_formula(runs: list[Path]) -> None:
     assert found.needed == pytest.approx(plain + 2 / 0.01, abs=1)  # n d - 1 = Z sqrt(n v), to first order
     assert found.design_effect == pytest.approx(2 * (300 / 299) / (600 / 599))
     assert found.agreement == pytest.approx((gaps == 0).mean()) and found.n == 600
-    (comparison,), _ = compare_with_averages(*opened, "off", "off", "fuzzy")
+    (comparison,), *_ = compare_with_averages(*opened, "off", "off", "fuzzy")
     assert comparison.paired.detectable == pytest.approx(100 * Z * error, rel=0.08)  # resampled there
 
 

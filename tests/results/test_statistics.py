@@ -197,3 +197,16 @@ def test_clusters_against_a_naive_merging(named: list[tuple[str | None, str | No
                 labels = [labels[j] if label == labels[i] else label for label in labels]
     seen = list(dict.fromkeys(labels))
     assert clusters(samples) == [seen.index(label) for label in labels]
+
+
+def test_random_exchanges_are_those_of_a_plain_loop() -> None:
+    """Seeded, and whichever images differ: the sum of the gains with random signs, drawn one number at a time."""
+    rng = np.random.default_rng(3)
+    a, b = ([Unit("all", float(v), (i,)) for i, v in enumerate(rng.integers(0, 3, 25) / 2)] for _ in range(2))
+    left, right = (statistics.cluster_table(units, {"all": 100}, list(range(25))) for units in (a, b))
+    bits = np.random.default_rng(8)
+    expected = [
+        sum((2 * int(bits.integers(0, 2)) - 1) * 4 * (y.value - x.value) for x, y in zip(a, b, strict=True))
+        for _ in range(60)
+    ]
+    assert statistics.exchanges(left, right, 7, 60) == pytest.approx(expected, abs=1e-9)
