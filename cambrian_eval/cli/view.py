@@ -102,8 +102,9 @@ class LiveReport:
     def news(self) -> str:
         """What the open page asks for."""
         from cambrian_eval.reports.page.records import script_json
+        from cambrian_eval.reports.page.shards import call
 
-        return f'cambrianReport("live","",{script_json({"version": self.version, "progress": self.progress})});\n'
+        return call("live", "", script_json({"version": self.version, "progress": self.progress}))
 
     def _look(self) -> list[str]:
         """A line for each run that is being written."""

@@ -19,6 +19,7 @@ const draw = async (focus, scroll = false) => {
     byId("count").textContent = "The samples cannot be shown: " + error.message + ".";
   }
   document.documentElement.dataset.ready = "true";
+  loadAhead();
 };
 
 const go = (changes) => {
@@ -49,7 +50,7 @@ for (const key of SELECTS) byId(key).addEventListener("change", () => go({ [key]
 let waiting = 0;
 byId("search").addEventListener("input", () => {
   clearTimeout(waiting);
-  waiting = setTimeout(() => go({ q: byId("search").value.trim(), page: 0 }), 150);
+  waiting = setTimeout(() => go({ q: byId("search").value.trim(), page: 0 }), 100);
 });
 byId("filters").addEventListener("submit", (event) => event.preventDefault());
 byId("reset").addEventListener("click", () => { byId("search").value = ""; go({ ...defaults, sample: state.sample }); });
