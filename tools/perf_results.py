@@ -1,6 +1,6 @@
-"""What a finished run costs afterwards: `score`, `compare` and `report` of 62,000 samples under two conditions.
+"""What a finished run costs afterwards: `score` and `compare` of 62,000 samples under two conditions.
 
-    python tools/perf_results.py [--scale 1.0] [--report] [--folder FOLDER]
+    python tools/perf_results.py [--scale 1.0] [--folder FOLDER]
 
 Two runs over all sixteen benchmarks of the paper are made first, with rows and responses as in `perf_scoring.py`; they
 are not measured. Each command then runs in a process of its own; start and imports are part of its processor time.
@@ -127,7 +127,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", type=float, default=1.0, help="fraction of the published sizes")
     parser.add_argument("--part", choices=("make", "score floor", "compare floor"), help=argparse.SUPPRESS)
-    parser.add_argument("--report", action="store_true", help="measure the report too, which takes half a minute")
     parser.add_argument("--folder", type=Path, help="keep rows and runs here, and use what is there")
     given = parser.parse_args()
     if given.part == "make":
@@ -147,7 +146,6 @@ def main() -> None:
         command = ("-m", "cambrian_eval")
         if given.folder:  # runs of an earlier version have other rules
             measured(*command, "score", b)
-        page = folder / "report" / "report.html"
         found: dict[str, Any] = {
             "samples": sum(len((folder / "data" / n / "rows.jsonl").read_bytes().splitlines()) for n in SIZES),
             "score floor": measured(__file__, *mine, "score floor"),
@@ -155,9 +153,6 @@ def main() -> None:
             "score": measured(*command, "score", a),
             "compare": measured(*command, "compare", a, b),
         }
-        if given.report:
-            found["report"] = measured(*command, "report", a, b, "--out", str(page.parent))
-            found["report"]["page_mb"] = page.stat().st_size / 1e6
     print(json.dumps(found, indent=2))
 
 
