@@ -6,8 +6,10 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import benchmark_names, load_benchmark
@@ -74,14 +76,27 @@ class NamedRun(Scored):
 
 
 class _ReadOnce(Run):
-    """A run whose verdicts are all kept once read: the figures and the page of a report need them in turn."""
+    """A run whose files are kept as they were when first read: figures and page of a report need them in turn."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._verdicts: dict[tuple[Cell, str], list[StoredVerdict]] = {}
 
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """The content of run.json."""
+        return super().info
+
+    @cached_property
+    def _results(self) -> list[Result]:
+        return super().results()
+
+    def results(self) -> list[Result]:
+        """The stored results."""
+        return list(self._results)
+
     def stored_verdicts(self, cell: Cell, scorer: str) -> list[StoredVerdict]:
-        """The lines of a verdict file, as they were at the first call."""
+        """The lines of a verdict file."""
         if (cell, scorer) not in self._verdicts:
             self._verdicts[cell, scorer] = super().stored_verdicts(cell, scorer)
         return self._verdicts[cell, scorer]

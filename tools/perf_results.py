@@ -1,6 +1,6 @@
-"""What a finished run costs afterwards: `score`, `compare` and `report` of 62,000 samples under two conditions.
+"""What a finished run costs afterwards: `score` and `compare` of 62,000 samples under two conditions.
 
-    python tools/perf_results.py [--scale 1.0] [--rounds 1] [--report] [--folder FOLDER]
+    python tools/perf_results.py [--scale 1.0] [--rounds 1] [--folder FOLDER]
 
 Two runs over all sixteen benchmarks of the paper are made first, with rows and responses as in `perf_scoring.py`; they
 are not measured. Each command then runs in a process of its own; start and imports are part of its processor time.
@@ -122,7 +122,7 @@ def measured(*arguments: str) -> dict[str, float]:
     }
 
 
-def figures(scale: float, rounds: int = 1, report: bool = False, folder: Path | None = None) -> dict[str, Any]:
+def figures(scale: float, rounds: int = 1, folder: Path | None = None) -> dict[str, Any]:
     """Processor seconds and peak memory of the commands and their floors, in turns: the least of some rounds.
 
     `scale` is the fraction of the published sizes: 1.0 for 62,000 samples, 0.25 for a quarter of them.
@@ -132,7 +132,7 @@ def figures(scale: float, rounds: int = 1, report: bool = False, folder: Path | 
         a, b, mine = str(place / "a"), str(place / "b"), ["--folder", str(place), "--part"]
         if not (place / "b" / "results.json").is_file():
             measured(__file__, "--scale", str(scale), *mine, "make")
-        command, page = ("-m", "cambrian_eval"), place / "report" / "report.html"
+        command = ("-m", "cambrian_eval")
         if folder:  # runs of an earlier version have other rules
             measured(*command, "score", b)
         parts = {
@@ -141,16 +141,11 @@ def figures(scale: float, rounds: int = 1, report: bool = False, folder: Path | 
             "compare floor": (__file__, *mine, "compare floor"),
             "compare": (*command, "compare", a, b),
         }
-        if report:
-            parts["report"] = (*command, "report", a, b, "--out", str(page.parent))
         taken = [{name: measured(*part) for name, part in parts.items()} for _ in range(rounds)]
-        found: dict[str, Any] = {
+        return {
             "samples": sum(len((place / "data" / n / "rows.jsonl").read_bytes().splitlines()) for n in SIZES),
             **{name: min((one[name] for one in taken), key=lambda one: one["seconds"]) for name in parts},
         }
-        if report:
-            found["report"]["page_mb"] = page.stat().st_size / 1e6
-    return found
 
 
 def main() -> None:
@@ -159,7 +154,6 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="fraction of the published sizes")
     parser.add_argument("--rounds", type=int, default=1, help="rounds of which the least time counts")
     parser.add_argument("--part", choices=("make", "score floor", "compare floor"), help=argparse.SUPPRESS)
-    parser.add_argument("--report", action="store_true", help="measure the report too, which takes half a minute")
     parser.add_argument("--folder", type=Path, help="keep rows and runs here, and use what is there")
     given = parser.parse_args()
     if given.part == "make":
@@ -169,7 +163,7 @@ def main() -> None:
     elif given.part == "compare floor":
         floor(given.folder / "a", given.folder / "b")
     else:
-        print(json.dumps(figures(given.scale, given.rounds, given.report, given.folder), indent=2))
+        print(json.dumps(figures(given.scale, given.rounds, given.folder), indent=2))
 
 
 if __name__ == "__main__":

@@ -81,7 +81,10 @@ class LiveReport:
     version: str = ""
     progress: str = ""
     """How far the runs are that are being written now; empty where none is."""
+    ended: str = ""
+    """How the runs ended that were being written at an earlier look."""
     _watchers: dict[Path, Any] = field(default_factory=dict)
+    _seen: set[Path] = field(default_factory=set)
 
     def refresh(self) -> bool:
         """Looks at the runs, and writes the report where it is not up to date; whether it was written."""
@@ -102,22 +105,28 @@ class LiveReport:
     def news(self) -> str:
         """What the open page asks for."""
         from cambrian_eval.reports.page.records import script_json
+        from cambrian_eval.reports.page.shards import call
 
-        return f'cambrianReport("live","",{script_json({"version": self.version, "progress": self.progress})});\n'
+        said = "; ".join(filter(None, (self.progress, self.ended)))
+        return call("live", "", script_json({"version": self.version, "progress": said}))
 
     def _look(self) -> list[str]:
         """A line for each run that is being written."""
         from cambrian_eval.running.status import Watcher
         from cambrian_eval.running.store import open_run
 
-        lines = []
+        lines, ended = [], []
         for path in self.runs:
             if path not in self._watchers:
                 self._watchers[path] = Watcher(open_run(path))
             seen = self._watchers[path].look()
             if seen.running:
+                self._seen.add(path)
                 lines.append(f"{seen.model}: running, {seen.done:,} of {seen.total:,} responses")
-        self.progress = "; ".join(lines)
+            elif path in self._seen:
+                state = "complete" if seen.state == "done" else seen.state
+                ended.append(f"{seen.model}: {state}, {seen.done:,} of {seen.total:,} responses")
+        self.progress, self.ended = "; ".join(lines), "; ".join(ended)
         return lines
 
     def _results(self) -> str:
@@ -140,10 +149,10 @@ class LiveReport:
         write(
             self.folder / report.PAGE,
             f'<!doctype html><html lang="en"><head><meta charset="utf-8">{mark}">'
-            '<meta http-equiv="refresh" content="2">'
+            '<meta http-equiv="refresh" content="2"><link rel="icon" href="data:,">'
             f'<meta name="color-scheme" content="light dark"><title>Waiting for results</title></head><body><main>'
-            f"<h1>Waiting for the first results</h1>{lines}<p>The report opens when the first benchmark is "
-            "scored.</p></main></body></html>\n",
+            f"<h1>Waiting for the first results</h1>{lines}<p>The report opens when the run has written its "
+            "results.</p></main></body></html>\n",
         )
 
 

@@ -17,11 +17,11 @@ const parts = new Map(); // name -> value
 const asked = new Map(); // name -> promise of the value
 const awaited = new Map(); // name -> what settles the promise
 
-window.cambrianReport = (name, stamp, value) => {
+window.cambrianReport = (name, stamp, json) => {
   const settle = awaited.get(name);
   if (!settle) return;
   if (name !== "live" && stamp !== index.stamp) settle.reject(new Error("the folder " + index.folder + " beside this page belongs to another report"));
-  else settle.resolve(value);
+  else settle.resolve(JSON.parse(json)); // quicker than an object written in the script
 };
 
 const fromScript = (name, address) => new Promise((resolve, reject) => {
@@ -64,6 +64,20 @@ const groupOf = (i) => (columns.groups.length ? columns.groups[i] : -1);
 const blockOf = (i) => "rows-" + Math.floor(i / index.block);
 const rowOf = (i) => parts.get(blockOf(i))[i % index.block];
 const loadRows = (numbers) => Promise.all([...new Set(numbers.map(blockOf))].map(load));
+
+// -- the texts for the search: loaded ahead, a part at a time while the page has nothing to do, or by the first search
+const AHEAD = 64; // parts; more, some megabytes each in memory, are loaded only by a search
+const texts = []; // number of a sample -> its text in lower case
+const loadText = async (k) => (await load("texts-" + k)).forEach((text, j) => { texts[index.texts[k] + j] = text; });
+const loadTexts = async () => {
+  if (index.texts.some((_, k) => !parts.has("texts-" + k))) byId("count").textContent = "Loading the texts for the search…";
+  await Promise.all(index.texts.map((_, k) => loadText(k)));
+};
+const whenIdle = window.requestIdleCallback || ((act) => setTimeout(act, 50));
+let nextText = index.texts.length > AHEAD ? index.texts.length : 0;
+const loadAhead = () => whenIdle(() => {
+  if (nextText < index.texts.length) loadText(nextText++).then(loadAhead, () => {});
+});
 
 const WORDS = { r: "right", p: "partly right", w: "wrong", u: "unparsed", f: "failed", n: "undecided", h: "answer withheld", ".": "not run" };
 const conditionOf = (v) => index.conditions[index.views[v].condition];

@@ -29,36 +29,12 @@ const outcomeMatches = (i, o, other, first) => {
   }
 };
 
-const texts = []; // number of a sample -> its text in lower case, built at the first search
-const textOf = (i) => {
-  if (texts[i] === undefined) {
-    const row = rowOf(i);
-    const words = [nameOf(i), row.q, ...row.p, ...row.a, ...(row.c || []).map((c) => c[1])];
-    for (const cell of Object.values(row.v)) {
-      words.push(cell.x, cell.e || "", cell.h || "");
-      for (const verdict of Object.values(cell.s || {})) words.push(verdict[1] || "");
-    }
-    texts[i] = words.join("\n").toLowerCase();
-  }
-  return texts[i];
-};
-
 let found = []; // samples that match
 let listed = []; // samples in the order shown: with those of their groups
 
-// Loads every block before a search; says how far it is.
-let everything = null;
-const loadAll = async () => {
-  const blocks = Math.ceil(total / index.block);
-  for (let b = 0; b < blocks; b += 24) {
-    if (index.folder) byId("count").textContent = "Loading all samples for the search: " + Math.round((100 * b) / blocks) + " %";
-    await Promise.all(Array.from({ length: Math.min(24, blocks - b) }, (_, k) => load("rows-" + (b + k))));
-  }
-};
-
 const filter = async () => {
   const q = state.q.toLowerCase();
-  if (q) await (everything = everything || loadAll());
+  if (q) await loadTexts();
   const [[a, s], [b, t]] = sides();
   const outcomes = a < 0 ? "" : columns.outcomes[a + ":" + s];
   const others = b < 0 ? "" : columns.outcomes[b + ":" + t];
@@ -75,7 +51,7 @@ const filter = async () => {
       if (!outcomeMatches(i, o, others[i], a)) continue;
       if (rule && rules[i] !== rule) continue;
       if (state.thoughts !== "" && (thoughts[i] || "0") !== state.thoughts) continue;
-      if (q && !textOf(i).includes(q)) continue;
+      if (q && !texts[i].includes(q)) continue;
       found.push(i);
     }
   });

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cambrian_eval.data.rows import DataSpec, load_samples
 from cambrian_eval.errors import UserError, one_line
-from cambrian_eval.image import LazyImage
+from cambrian_eval.image import MAX_PIXELS, LazyImage, decode, opened
 from cambrian_eval.results.grading import benchmark_of
 from cambrian_eval.running.store import Run
 
@@ -25,6 +26,9 @@ from ..catalogue import entry
 from ..runs import NamedRun
 from ..style import write
 from .records import Owners
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 EDGE = 384
 """Longest edge of a thumbnail in pixels."""
@@ -148,8 +152,9 @@ def _thumbnails(
 
     def made(image: LazyImage) -> tuple[str, bytes | None] | None:
         try:
-            digest = image.sha256
-            return (digest, thumbnail(image)) if digest in wanted and digest not in kept else None
+            read = image.fetched()  # once: a drawn image would be drawn again
+            digest = read.sha256
+            return (digest, thumbnail(read)) if digest in wanted and digest not in kept else None
         except (OSError, ValueError):
             return "", None
 
@@ -176,10 +181,19 @@ def _spec(run: Run, benchmark: str, root: Path | None, rows: int) -> DataSpec:
 
 def thumbnail(image: LazyImage) -> bytes:
     """A small JPEG of an image."""
-    from PIL import Image
+    from PIL.Image import Resampling
 
-    small = image.load()
-    small.thumbnail((EDGE, EDGE), Image.Resampling.LANCZOS)
+    small = _decoded(image.data())
+    small.thumbnail((EDGE, EDGE), Resampling.HAMMING)  # half the time of LANCZOS, which looks the same here
     out = io.BytesIO()
     small.save(out, format="JPEG", quality=80)
     return out.getvalue()
+
+
+def _decoded(data: bytes) -> Image:
+    """The image in RGB; a large JPEG at the smallest size that it can be decoded at and that is not below `EDGE`."""
+    with opened(data, MAX_PIXELS) as image:
+        if image.format != "JPEG" or min(image.size) < 2 * EDGE:
+            return decode(data)
+        image.draft(None, (EDGE, EDGE))
+        return image.convert("RGB")

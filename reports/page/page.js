@@ -18,7 +18,9 @@ const draw = async (focus, scroll = false) => {
   } catch (error) {
     byId("count").textContent = "The samples cannot be shown: " + error.message + ".";
   }
+  restorePlace();
   document.documentElement.dataset.ready = "true";
+  loadAhead();
 };
 
 const go = (changes) => {
@@ -49,7 +51,7 @@ for (const key of SELECTS) byId(key).addEventListener("change", () => go({ [key]
 let waiting = 0;
 byId("search").addEventListener("input", () => {
   clearTimeout(waiting);
-  waiting = setTimeout(() => go({ q: byId("search").value.trim(), page: 0 }), 150);
+  waiting = setTimeout(() => go({ q: byId("search").value.trim(), page: 0 }), 100);
 });
 byId("filters").addEventListener("submit", (event) => event.preventDefault());
 byId("reset").addEventListener("click", () => { byId("search").value = ""; go({ ...defaults, sample: state.sample }); });
@@ -139,13 +141,30 @@ themeButton.addEventListener("click", () => {
 });
 byId("print").addEventListener("click", () => print());
 
-// -- served while a run goes on: asks what is new, and loads the page again where it changed
+// -- served while a run goes on: asks what is new, and loads the page again where it changed, at the reader's place
+const PLACE = "cambrian-eval-place";
+const sections = () => [...document.querySelectorAll("details")];
+const renew = () => {
+  try { sessionStorage.setItem(PLACE, JSON.stringify({ top: scrollY, open: sections().map((d) => d.open) })); } catch { /* no storage: the page opens at its top */ }
+  location.reload();
+};
+function restorePlace() {
+  if (!index.live) return;
+  let place = null;
+  try {
+    place = JSON.parse(sessionStorage.getItem(PLACE));
+    sessionStorage.removeItem(PLACE);
+  } catch { /* as above */ }
+  if (!place) return;
+  sections().forEach((d, k) => { d.open = place.open[k] ?? d.open; });
+  scrollTo(0, place.top);
+}
 const askForNews = async () => {
   try {
     const news = await fromScript("live", "live.js?" + Date.now());
     byId("live").hidden = news.progress === "";
     byId("live").textContent = news.progress;
-    if (news.version !== index.live && !["INPUT", "SELECT"].includes(document.activeElement.tagName)) location.reload();
+    if (news.version !== index.live && !["INPUT", "SELECT"].includes(document.activeElement.tagName)) renew();
   } catch { byId("live").hidden = true; } // the server has ended; the page stays as it is
   setTimeout(askForNews, 2000);
 };

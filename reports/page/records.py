@@ -2,7 +2,8 @@
 
 A *view* is a run under a vision condition. The columns have one character for each sample: for every view and scorer
 the outcome and the rule, for every view how long the model thought. Prompts, responses and verdicts are in blocks of
-samples, so that the page opens and filters quickly however many samples it has.
+samples, so that the page opens and filters quickly however many samples it has. The texts that the search looks through
+are apart from them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from cambrian_eval.sample import Sample, Verdict
 
 from ..catalogue import changes_answers, condition_style, conditions_in_order, entry, in_order, scorers_in_order
 from ..runs import NamedRun
+from .search import divided, text_of
 
 BLOCK = 100
 """Samples in one block."""
@@ -47,6 +49,8 @@ class Browsable:
     """Ids, groups, and a character a sample for each filter."""
     blocks: tuple[str, ...]
     """Each a list of rows, as JSON that is safe in a script."""
+    texts: tuple[str, ...]
+    """Each a list of the texts of samples, for the search, in the same form."""
     images: Owners
     """All images that some model was shown."""
 
@@ -136,6 +140,7 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
     counts: list[int] = []
     rows: list[dict[str, Any]] = []
     blocks: list[str] = []
+    texts: list[str] = []
     shown: dict[str, tuple[str, str] | None] = {}
     for name in names:
         stored = [_stored(named, Cell(name, condition), scorers) for named, condition in views]
@@ -143,6 +148,7 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
         for sample in _samples(runs, name):
             columns.add(name, sample)
             rows.append(_row(sample, stored, columns))
+            texts.append(text_of(f"{name}/{sample.id}", rows[-1]))
             if len(rows) == BLOCK:
                 blocks.append(script_json(rows))
                 rows = []
@@ -155,6 +161,7 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
                         else:
                             shown.setdefault(digest, None)
         counts.append(len(columns.ids) - before)
+    divisions = list(divided(texts))
     index = {
         "benchmarks": [
             {"name": n, "title": entry(n).short, "category": entry(n).category, "n": count}
@@ -164,11 +171,12 @@ def browsable(runs: Sequence[NamedRun]) -> Browsable:
         "conditions": {condition: asdict(condition_style(condition)) for _, condition in views},
         "scorers": scorers,
         "block": BLOCK,
+        "texts": [start for start, _ in divisions],
         "thoughtBounds": THOUGHT_BOUNDS,
     }
     if rows:
         blocks.append(script_json(rows))
-    return Browsable(index, columns.values(), tuple(blocks), shown)
+    return Browsable(index, columns.values(), tuple(blocks), tuple(script_json(part) for _, part in divisions), shown)
 
 
 def _stored(named: NamedRun, cell: Cell, scorers: Sequence[str]) -> _Stored:

@@ -1,7 +1,7 @@
 """The page's data in parts that are loaded when needed, also from a folder on disk.
 
 A part is JSON. Where all parts are small they are in the page itself, which is then one file to send. Otherwise each
-is a script beside the page that calls a function of the page with its value: from `file://` a browser loads scripts,
+is a script beside the page that calls a function of the page with it, as text: from `file://` a browser loads scripts,
 but no JSON.
 """
 
@@ -23,7 +23,7 @@ FOLDER = "samples"
 """Where the scripts are, beside the page."""
 EMBEDDED = 2 << 20
 """Parts and thumbnails of together at most so many characters are in the page itself."""
-_NAME = re.compile(r"(columns|rows-\d+)\.js")
+_NAME = re.compile(r"(columns|(rows|texts)-\d+)\.js")
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,11 @@ class Part:
 
 
 def parts(data: Browsable) -> Iterator[Part]:
-    """The columns, then the blocks of rows."""
+    """The columns, the blocks of rows, then the texts for the search."""
     yield Part("columns", script_json(data.columns))
-    for number, block in enumerate(data.blocks):
-        yield Part(f"rows-{number}", block)
+    for name, blocks in (("rows", data.blocks), ("texts", data.texts)):
+        for number, block in enumerate(blocks):
+            yield Part(f"{name}-{number}", block)
 
 
 def image_parts(thumbnails: dict[str, str], size: int) -> tuple[list[Part], dict[str, int]]:
@@ -59,10 +60,13 @@ def stamp(found: Sequence[Part]) -> str:
 
 def write_beside(found: Sequence[Part], out: Path, mark: str) -> list[Path]:
     """The parts as scripts in a folder beside the page."""
-    return [
-        write(out / FOLDER / f"{part.name}.js", f'cambrianReport("{part.name}","{mark}",{part.json});\n')
-        for part in found
-    ]
+    return [write(out / FOLDER / f"{part.name}.js", call(part.name, mark, part.json)) for part in found]
+
+
+def call(name: str, mark: str, json: str) -> str:
+    """The script that hands a part to the page."""
+    text = json.replace("\\", "\\\\").replace("'", "\\'")
+    return f'cambrianReport("{name}","{mark}",\'{text}\');\n'
 
 
 def remove_others(out: Path, kept: Sequence[Path]) -> None:

@@ -62,7 +62,7 @@ def test_page_news_and_nothing_else(served: tuple[LiveReport, int], tmp_path: Pa
     index = re.search(r'<script type="application/json" id="index">(.*?)</script>', page, re.S)
     assert index is not None and json.loads(index[1])["live"] == found.version
     status, news = get(port, "/live.js?123")
-    assert (status, json.loads(news.removeprefix('cambrianReport("live","",').removesuffix(");\n"))) == (
+    assert (status, json.loads(news.removeprefix('cambrianReport("live","",\'').removesuffix("');\n"))) == (
         200,
         {"version": found.version, "progress": ""},
     )

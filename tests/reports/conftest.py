@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,18 @@ from cambrian_eval import run
 from cambrian_eval.data.rows import DataSpec, load_samples
 from cambrian_eval.demo import miniature
 from cambrian_eval.registry import load_benchmark
+from cambrian_eval.reports import report
+from cambrian_eval.reports.sources import Sources
 from cambrian_eval.sample import Request, Response
 from tests.conftest import write_parquet
+from tests.reports.opened import Opened, opened
 
 BENCHMARKS = ("ai2d", "docvqa", "mmvp", "textvqa")
 ROWS = 24
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
 
 
 class Skilled:
@@ -70,3 +79,35 @@ def runs_on_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
         split = load_benchmark(benchmark).source.split
         write_parquet(folder / "data" / benchmark / f"{split}-00000-of-00001.parquet", miniature.rows(benchmark, ROWS))
     return skilled_runs(folder, data_root=folder / "data")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        message = "no Chromium on this machine: the report page is not tested in a browser"
+        if os.environ.get("CAMBRIAN_EVAL_REQUIRE_BROWSER") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS.split())
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def written(runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("page")
+    report.write(Sources(runs), out, report.Options(formats=("svg",)), "cambrian-eval report a b")
+    return out / "report.html"
+
+
+@pytest.fixture
+def at(browser: Any, written: Path) -> Iterator[Opened]:
+    found = opened(browser, written)
+    yield found
+    assert found.console == []
+    assert [r for r in found.requests if not r.startswith(("file:", "data:"))] == []
+    found.page.context.close()
