@@ -17,6 +17,7 @@ from .exports.model_card import model_index
 from .figures import figures
 from .page import images, shards
 from .page.build import PageFigure, ReportPage, render
+from .page.dark import adaptive
 from .page.hover import marks
 from .page.overview import overview
 from .page.records import browsable
@@ -158,7 +159,7 @@ class _Data:
 
 def _on_page(drawn: _Drawn, web: style.Theme, formats: Sequence[str]) -> PageFigure:
     """A figure with its values under the pointer and links to its files."""
-    svg = style.render(drawn.page, "svg", web)
+    svg = adaptive(style.render(drawn.page, "svg", web))
     stem = style.stem(drawn.file.name)
     links = tuple((kind.upper(), f"figures/{stem}.{kind}") for kind in (*formats, "csv"))
     width, height = (round(96 * float(inches)) for inches in drawn.page.figure.get_size_inches())

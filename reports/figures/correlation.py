@@ -81,6 +81,7 @@ class Correlation(Figure["Correlations", Options]):
                         ha="center",
                         va="center",
                         fontsize=small(theme),
+                        gid="cell",
                         color="#ffffff" if dark else "#000000",
                     )
             if numbers.lower:

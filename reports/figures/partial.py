@@ -88,6 +88,7 @@ class Partial(Figure["Numbers", Options]):
                             ha="center",
                             va="center",
                             fontsize=small(theme),
+                            gid="cell",
                             color="#ffffff" if abs(shown[i][j]) > 0.7 else "#000000",
                         )
                     if clear:
@@ -120,7 +121,9 @@ def _cell(numbers: Numbers, i: int, j: int) -> float:
 def _frame(i: int, j: int, theme: style.Theme) -> object:
     from matplotlib.patches import Rectangle
 
-    return Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor="#000000", linewidth=theme.line)
+    return Rectangle(
+        (j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor="#000000", linewidth=theme.line, gid="cell"
+    )
 
 
 def _row(numbers: Numbers, i: int, j: int) -> tuple[object, ...]:
