@@ -19,6 +19,8 @@ SIZES = (10.0, 9.0, 8.0, 7.0)
 """Sizes of text in points, the largest that fits is taken."""
 GAP = 3.0
 """The least space between two columns, in points."""
+SMALL = SIZES[-2:]
+"""Sizes of text where there are several blocks: larger text would make them higher than a page."""
 MOST_BLOCKS = 4
 """The most blocks, one below the other, that the columns of a table are split into."""
 STRAIGHT = 6
@@ -106,7 +108,7 @@ def latex(made: Layout, width: float | None = None, transpose: bool = False, mos
     lines.append(rf"{{\fontsize{{{size:g}}}{{{size * 1.2:g}}}\selectfont\setlength{{\tabcolsep}}{{0pt}}%")
     lines += [r"\begin{tabular}{@{}c@{}}"] * (len(blocks) > 1)
     for i, block in enumerate(blocks):
-        lines += [r"\\[2ex]"] * (i > 0)
+        lines += [r"\\ \addlinespace[2ex]"] * (i > 0)
         lines += _tabular(block, rotated, "tabular*", rf"{{{width:g}in}}")
     lines += [r"\end{tabular}"] * (len(blocks) > 1)
     lines[-1] += "}%"
@@ -207,7 +209,7 @@ def _fitting(grid: Grid, width: float | None, most: int) -> tuple[list[Grid], fl
         for blocks in _splits(grid, n):
             ways = (False, True) if max(len(b.heads) for b in blocks) <= STRAIGHT else (True,)
             for rotated in ways:
-                for size in SIZES:
+                for size in SIZES if n == 1 else SMALL:
                     if all(_natural(b, rotated) * size + GAP * len(b.heads) <= points for b in blocks):
                         return blocks, size, rotated
     raise UserError(

@@ -22,6 +22,7 @@ DATA = {
     "#b5533c": "#ee8468",
     "#86a5d9": "#5379bd",
     "#c9b458": "#d9c765",
+    "#8a8a8a": "#9aa3ac",
     "#d62728": "#ff6f6f",
 }
 """Colors of categories and models, and what they are on a dark background."""
