@@ -46,6 +46,8 @@ class Options:
     """The most thumbnails; 0 for all."""
     live: str = ""
     """The version of a page that is served while the run goes on and asks for a newer one; empty for other pages."""
+    width: str = "page"
+    """Width of the figures that can be downloaded, as `plot --width` takes it."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def write(sources: Sources, out: Path, options: Options, command: str) -> Writte
 def _write(sources: Sources, out: Path, options: Options, command: str) -> WrittenReport:
     _refuse_foreign(out / PAGE)
     runs, scores = sources.opened, sources.table
-    theme, web = style.theme_named(options.theme), style.theme_named("web")
+    theme, web = style.theme_named(options.theme, options.width), style.theme_named("web")
     drawn, absent = _figures(sources, theme, web)
     findings = tuple(line for figure in drawn for line in figure.file.findings)
     notes = [note for figure in drawn for note in figure.file.notes if note not in scores.notes]
