@@ -34,7 +34,7 @@ def report(
     options = reports.Options(title, images, style, styles.formats_named(format), data_root, max_images, width=width)
     found = reports.write(Sources(tuple(runs), scorer=scorer), out, options, command_line(context))
     output.score_table(found.layout)
-    width = output.columns(sys.stdout) if sys.stdout.isatty() else None
+    columns = output.columns(sys.stdout) if sys.stdout.isatty() else None
     for text in (*found.findings, *(f"note: {note}" for note in found.notes)):
-        print("\n".join(output.wrapped(text, width)))
+        print("\n".join(output.wrapped(text, columns)))
     print(f"\n{len(found.files)} files in {out}; open {out / 'report.html'}")
