@@ -34,10 +34,11 @@ def gain(
         values = [{**asdict(g), **asdict(about[g.benchmark])} for g in found]
         print(output.as_json({"run": str(run), "gains": values}))
         return
-    rows = [["benchmark", "on", "off", "gain", "95% interval", "language model", "leakage"]]
+    rows = [["benchmark", "on", "off", "gain", "95% interval", *(["language model", "leakage"] if other else [])]]
     for g in found:
         cells = [number(g.on), number(g.off), signed(g.gain), span(g.interval, plus=True)]
-        rows.append([about[g.benchmark].label(g.benchmark), *cells, number(g.language_model), number(g.leakage)])
-    print(output.table(rows, right=(1, 2, 3, 4, 5, 6)))
+        cells += [number(g.language_model), number(g.leakage)] if other else []
+        rows.append([about[g.benchmark].label(g.benchmark), *cells])
+    print(output.table(rows, right=range(1, len(rows[0]))))
     for note in notes_of(about):
         print(f"note: {note}")
