@@ -90,6 +90,11 @@ class HubSource:
         """Whether there is a published dataset; else the rows are always the user's own."""
         return self.n_rows != 0
 
+    @property
+    def n_samples(self) -> int | None:
+        """How many samples the published dataset gives: the rows that the adapter keeps, where it leaves some out."""
+        return max(self.n_kept, default=self.n_rows)
+
     def is_whole(self, rows: int, samples: int) -> bool:
         """Whether so many rows, of which the adapter keeps so many, are the whole dataset, where its size is known."""
         return self.n_rows in (None, 0, rows) or (rows == samples and samples in self.n_kept)

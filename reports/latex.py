@@ -1,14 +1,15 @@
 """Score tables as LaTeX: booktabs rules, rotated heads, and a size of text at which the table fits a width.
 
 A table that has to fit a width is a `tabular*` of that width. The size of its text is found from the widths of
-characters in Computer Modern, which are larger than those of Times; no text is smaller than 7 points.
+characters in Computer Modern, which are larger than those of Times; no text is smaller than 7 points. Columns that do
+not fit beside each other are split into blocks, one below the other.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import combinations, groupby, pairwise
 
 from cambrian_eval.errors import UserError, one_line
 
@@ -18,6 +19,10 @@ SIZES = (10.0, 9.0, 8.0, 7.0)
 """Sizes of text in points, the largest that fits is taken."""
 GAP = 3.0
 """The least space between two columns, in points."""
+SMALL = SIZES[-2:]
+"""Sizes of text where there are several blocks: larger text would make them higher than a page."""
+MOST_BLOCKS = 4
+"""The most blocks, one below the other, that the columns of a table are split into."""
 STRAIGHT = 6
 """Heads of more columns than this are rotated."""
 
@@ -84,23 +89,37 @@ class Grid:
     lines: tuple[Line, ...]
 
 
-def latex(made: Layout, width: float | None = None, transpose: bool = False) -> str:
-    """A table for `booktabs`, on request with models as columns; `width` in inches is what it must fill."""
+def latex(made: Layout, width: float | None = None, transpose: bool = False, most: int = MOST_BLOCKS) -> str:
+    """A table for `booktabs`, on request with models as columns; `width` in inches is what it must fill.
+
+    `most` is the largest number of blocks that its columns may be split into.
+    """
     grid = _by_benchmark(made) if transpose else _by_model(made)
-    size, rotated = _fitting(grid, width)
+    blocks, size, rotated = _fitting(grid, width, most)
     packages = "booktabs,graphicx" if rotated else "booktabs"
     notes = [one_line(note).replace("\\", _LATEX["\\"]) for note in made.notes]
     lines = [rf"% needs \usepackage{{{packages}}} in the preamble", *(f"% {note}" for note in notes)]
-    columns = "l" + "r" * len(grid.heads)
     if width is None:
-        lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
-    else:
-        lines += [
-            rf"{{\fontsize{{{size:g}}}{{{size * 1.2:g}}}\selectfont\setlength{{\tabcolsep}}{{0pt}}%",
-            rf"\begin{{tabular*}}{{{width:g}in}}{{@{{\extracolsep{{\fill}}}}{columns}@{{}}}}",
-            r"\toprule",
-        ]
-    lines += _head(grid, rotated)
+        return "\n".join([*lines, *_tabular(grid, rotated, "tabular", "")]) + "\n"
+    if len(blocks) > 1:
+        lines.append(
+            f"% {len(grid.heads)} columns in {len(blocks)} blocks: beside each other they do not fit the width"
+        )
+    lines.append(rf"{{\fontsize{{{size:g}}}{{{size * 1.2:g}}}\selectfont\setlength{{\tabcolsep}}{{0pt}}%")
+    lines += [r"\begin{tabular}{@{}c@{}}"] * (len(blocks) > 1)
+    for i, block in enumerate(blocks):
+        lines += [r"\\ \addlinespace[2ex]"] * (i > 0)
+        lines += _tabular(block, rotated, "tabular*", rf"{{{width:g}in}}")
+    lines += [r"\end{tabular}"] * (len(blocks) > 1)
+    lines[-1] += "}%"
+    return "\n".join(lines) + "\n"
+
+
+def _tabular(grid: Grid, rotated: bool, environment: str, width: str) -> list[str]:
+    """One block of columns, with its head and rules."""
+    columns = "l" + "r" * len(grid.heads)
+    columns = rf"@{{\extracolsep{{\fill}}}}{columns}@{{}}" if width else columns
+    lines = [rf"\begin{{{environment}}}{width}{{{columns}}}", r"\toprule", *_head(grid, rotated)]
     for i, line in enumerate(grid.lines):
         lines += [r"\midrule"] if i and (line.heading or line.ruled) else []
         if line.heading:
@@ -109,8 +128,7 @@ def latex(made: Layout, width: float | None = None, transpose: bool = False) -> 
             # After the end of a row, LaTeX reads a bracket or asterisk as an argument; an empty group prevents it.
             guard = "{}" if line.name.startswith(("[", "*")) else ""
             lines.append(guard + " & ".join([line.name, *line.cells]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}" if width is None else r"\end{tabular*}}%"]
-    return "\n".join(lines) + "\n"
+    return [*lines, r"\bottomrule", rf"\end{{{environment}}}"]
 
 
 def _head(grid: Grid, rotated: bool) -> list[str]:
@@ -178,20 +196,51 @@ def _by_benchmark(made: Layout) -> Grid:
     return Grid("", spans, tuple(_model(made, model) for model in models), tuple(lines))
 
 
-def _fitting(grid: Grid, width: float | None) -> tuple[float, bool]:
-    """The size of text, and whether heads are rotated, at which a table fits; straight heads are preferred."""
-    ways = (False, True) if len(grid.heads) <= STRAIGHT else (True,)
+def _fitting(grid: Grid, width: float | None, most: int) -> tuple[list[Grid], float, bool]:
+    """Blocks of columns, size of text, and whether heads are rotated, so that a table fits.
+
+    As few blocks as possible, then straight heads, then large text.
+    """
+    count = len(grid.heads)
     if width is None:
-        return SIZES[0], ways[0]
+        return [grid], SIZES[0], count > STRAIGHT
     points = width * 72.27
-    for rotated in ways:
-        for size in SIZES:
-            if _natural(grid, rotated) * size + GAP * len(grid.heads) <= points:
-                return size, rotated
+    for n in range(1, min(most, count) + 1):
+        for blocks in _splits(grid, n):
+            ways = (False, True) if max(len(b.heads) for b in blocks) <= STRAIGHT else (True,)
+            for rotated in ways:
+                for size in SIZES if n == 1 else SMALL:
+                    if all(_natural(b, rotated) * size + GAP * len(b.heads) <= points for b in blocks):
+                        return blocks, size, rotated
     raise UserError(
-        f"a table of {len(grid.heads)} columns does not fit into {width:g} inches at {SIZES[-1]:g} points; choose "
-        "fewer with --columns or --models, --transpose, or a wider --width"
+        f"a table of {count} columns does not fit into {width:g} inches at {SIZES[-1]:g} points in {most} "
+        "blocks; choose fewer with --columns or --models, --transpose, or a wider --width"
     )
+
+
+def _splits(grid: Grid, n: int) -> list[list[Grid]]:
+    """The ways to split columns into n blocks: between headings, as even as possible; else of equal length."""
+    ends, total = [], 0
+    for _, count in grid.spans:
+        total += count
+        ends.append(total)
+    whole = len(grid.heads)
+    cuts = [(0, *chosen, whole) for chosen in combinations([e for e in ends if 0 < e < whole], n - 1)]
+    even = sorted(cuts, key=lambda c: max(b - a for a, b in pairwise(c)))[:1]
+    size = -(-whole // n)
+    even.append((*range(0, whole, size), whole))
+    return [[_part(grid, a, b) for a, b in pairwise(c)] for c in even]
+
+
+def _part(grid: Grid, start: int, end: int) -> Grid:
+    """Some of the columns of a table, with the headings above them."""
+    spans, at = [], 0
+    for title, count in grid.spans:
+        inside = min(at + count, end) - max(at, start)
+        spans += [(title, inside)] if inside > 0 else []
+        at += count
+    lines = tuple(line if line.heading else replace(line, cells=line.cells[start:end]) for line in grid.lines)
+    return Grid(grid.first, tuple(spans), grid.heads[start:end], lines)
 
 
 def _natural(grid: Grid, rotated: bool) -> float:

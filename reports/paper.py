@@ -13,7 +13,7 @@ from cambrian_eval.errors import UserError
 
 from . import style, tables
 from .figures import load_figure
-from .latex import latex
+from .latex import MOST_BLOCKS, latex
 from .scores import from_published, published_tables
 from .sources import Sources
 
@@ -140,22 +140,15 @@ def _table(layout: tables.Layout, stem: Path, theme: style.Theme, notes: list[st
 
 
 def _latex(layout: tables.Layout, width: float, name: str, notes: list[str]) -> str:
-    """A table of this width: models as rows, else models as columns, else half of the categories in each of two."""
-    for transpose in (False, True):
-        try:
-            text = latex(layout, width, transpose)
-        except UserError:
-            continue
-        if transpose:
-            notes.append(f"{name} has models as columns, to fit {width:g} inches")
-        return text
-    titles = list(dict.fromkeys(c.category for c in layout.columns))
-    half = titles[: (len(titles) + 1) // 2]
-    parts = [tuple(c for c in layout.columns if (c.category in half) is first) for first in (True, False)]
-    try:
-        text = "\\par\\bigskip\n".join(latex(replace(layout, columns=part), width) for part in parts)
-        notes.append(f"{name} has its columns in two tables, to fit {width:g} inches")
-        return text
-    except UserError:
-        notes.append(f"{name} is wider than {width:g} inches: it does not fit at 7 points")
-        return latex(layout)
+    """A table of this width: models as rows, else models as columns, else its columns in blocks."""
+    for most in (1, MOST_BLOCKS):
+        for transpose in (False, True):
+            try:
+                text = latex(layout, width, transpose, most)
+            except UserError:
+                continue
+            ways = ["models as columns"] * transpose + ["its columns in blocks"] * (most > 1)
+            notes += [f"{name} has {' and '.join(ways)}, to fit {width:g} inches"] * bool(ways)
+            return text
+    notes.append(f"{name} is wider than {width:g} inches: it does not fit at 7 points")
+    return latex(layout)

@@ -17,6 +17,7 @@ from .exports.model_card import model_index
 from .figures import figures
 from .page import images, shards
 from .page.build import PageFigure, ReportPage, render
+from .page.dark import adaptive
 from .page.hover import marks
 from .page.overview import overview
 from .page.records import browsable
@@ -45,6 +46,8 @@ class Options:
     """The most thumbnails; 0 for all."""
     live: str = ""
     """The version of a page that is served while the run goes on and asks for a newer one; empty for other pages."""
+    width: str = "page"
+    """Width of the figures that can be downloaded, as `plot --width` takes it."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def write(sources: Sources, out: Path, options: Options, command: str) -> Writte
 def _write(sources: Sources, out: Path, options: Options, command: str) -> WrittenReport:
     _refuse_foreign(out / PAGE)
     runs, scores = sources.opened, sources.table
-    theme, web = style.theme_named(options.theme), style.theme_named("web")
+    theme, web = style.theme_named(options.theme, options.width), style.theme_named("web")
     drawn, absent = _figures(sources, theme, web)
     findings = tuple(line for figure in drawn for line in figure.file.findings)
     notes = [note for figure in drawn for note in figure.file.notes if note not in scores.notes]
@@ -158,7 +161,7 @@ class _Data:
 
 def _on_page(drawn: _Drawn, web: style.Theme, formats: Sequence[str]) -> PageFigure:
     """A figure with its values under the pointer and links to its files."""
-    svg = style.render(drawn.page, "svg", web)
+    svg = adaptive(style.render(drawn.page, "svg", web))
     stem = style.stem(drawn.file.name)
     links = tuple((kind.upper(), f"figures/{stem}.{kind}") for kind in (*formats, "csv"))
     width, height = (round(96 * float(inches)) for inches in drawn.page.figure.get_size_inches())

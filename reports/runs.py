@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cambrian_eval.errors import UserError
-from cambrian_eval.registry import benchmark_names, load_benchmark
 from cambrian_eval.results import circumstances
 from cambrian_eval.results.averages import judges
 from cambrian_eval.results.basis import Key, key_of, mixed_rules, problems, remedy, unchecked
+from cambrian_eval.results.rows import size_of
 from cambrian_eval.running.records import Cell
 from cambrian_eval.running.shapes import StoredVerdict
 from cambrian_eval.running.store import Run, open_run
@@ -49,6 +49,11 @@ class Scored:
     def synthetic(self) -> bool:
         """Whether any of the scores is on rows that a program drew."""
         return any(r.synthetic for r in self.results)
+
+    @property
+    def partial(self) -> bool:
+        """Whether any of the scores is on a part of the rows."""
+        return any(r.partial or r.subset is not None for r in self.results)
 
     @property
     def on_subset(self) -> bool:
@@ -131,8 +136,13 @@ def open_runs(paths: Sequence[Path]) -> list[NamedRun]:
 
 
 def label_of(runs: Sequence[NamedRun]) -> str:
-    """What captions and headings call these runs: synthetic data is named there too."""
-    return f"{YOUR_RUNS}, {SYNTHETIC}" if any(named.synthetic for named in runs) else YOUR_RUNS
+    """What captions and headings call these runs: synthetic data and subsets are named there too."""
+    return label(any(named.synthetic for named in runs), any(named.partial for named in runs))
+
+
+def label(synthetic: bool, subset: bool) -> str:
+    """Your runs, with the mark that their scores need; of synthetic data every score is on a subset."""
+    return ", ".join([YOUR_RUNS, *([SYNTHETIC] if synthetic else ["subset"] if subset else [])])
 
 
 def read_results(path: Path) -> list[Scored]:
@@ -291,7 +301,7 @@ def refuse_mixed_rules(results: Iterable[Result]) -> None:
 
 def _subset(r: Result) -> str:
     """How much of a benchmark a result covers, in words."""
-    whole = load_benchmark(r.benchmark).source.n_rows if r.benchmark in benchmark_names() else None
+    whole = size_of(r.benchmark)
     return f"{entry(r.benchmark).short} {r.n:,}" + (f" of {whole:,} rows" if whole else " rows")
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.errors import UserError
+from cambrian_eval.results.rows import Rows, rows_of
 from cambrian_eval.results.subsets import Subset
 from cambrian_eval.running.records import Cell
 from cambrian_eval.sample import Sample, clusters
@@ -48,7 +49,8 @@ class Seen:
     samples: tuple[Sample, ...]
     estimates: Estimates
     scorer: str
-    synthetic: bool
+    rows: Rows
+    """Whether a program drew the rows, and whether they are a subset."""
     chance_known: bool
     """Whether the chance of a blind guess is known for any sample; else right guesses count as known."""
 
@@ -71,8 +73,10 @@ class Seen:
             found.append("free-form answers: a right guess counts as known")
         if not self.estimates.converged:
             found.append("the fit did not converge; the estimates are rough")
-        if self.synthetic:
+        if self.rows.synthetic:
             found.append("synthetic data: this says nothing about the published benchmark")
+        if self.rows.subset:
+            found.append(self.rows.subset)
         return tuple(found)
 
     def chosen(self, at_least: float) -> tuple[str, ...]:
@@ -135,7 +139,7 @@ def _seen(runs: Sequence[NamedRun], name: str, scorer: str) -> Seen | None:
         tuple(kept),
         made,
         scorer,
-        any(named.synthetic for named in runs),
+        rows_of(name, *(named.run for named in runs)),
         bool(floor.any()),
     )
 
@@ -198,6 +202,7 @@ def _as_values(one: Seen, samples: bool) -> dict[str, Any]:
     body: dict[str, Any] = {
         "n": len(one.samples),
         "scorer": one.scorer,
+        **asdict(one.rows),
         "conditions": list(one.conditions),
         "needs_image": asdict(e.needed_share),
         "visual_information": None if e.visual is None else asdict(e.visual),

@@ -278,7 +278,7 @@ def figure(width: float, height: float, **grid: Any) -> tuple[Figure, Any]:
 def legend_above(fig: Figure, handles: Sequence[Any], theme: Theme) -> None:
     """A legend above the figure, in as many columns as its longest entry leaves room for."""
     longest = max(len(str(h.get_label()).replace("$", "").replace("\\", "")) for h in handles)
-    columns = int(theme.page * 72 / (theme.size * 0.9 * (0.5 * longest + 4)))
+    columns = int(fig.get_figwidth() * 72 / (theme.size * 0.9 * (0.55 * longest + 4)))
     columns = max(1, min(len(handles), columns))
     # Rows of equal length: five entries in four columns would leave one alone.
     columns = -(-len(handles) // -(-len(handles) // columns))

@@ -37,6 +37,8 @@ _HEADING = [
     "published_a",
     "published_b",
     "published_difference",
+    "synthetic",
+    "subset",
 ]
 
 
@@ -101,6 +103,7 @@ def _csv(found: Sequence[ScorerAgreement]) -> str:
         row = [r.benchmark, r.condition, r.n, r.score_a, r.score_b, r.difference, *low_high, c.raw, *kappas]
         row += [c.both_right, c.only_a, c.only_b, c.both_wrong, r.undecided, r.failed]
         row += [None, None, None] if p is None else [p.a, p.b, p.difference]
+        row += ["yes" if r.rows.synthetic else "no", r.rows.subset]
         rows.append(row)
     return csv_text(_HEADING, rows).rstrip("\n")
 
@@ -108,6 +111,7 @@ def _csv(found: Sequence[ScorerAgreement]) -> str:
 def _table(found: Sequence[ScorerAgreement], a: str, b: str, run: Run, show: int) -> str:
     from cambrian_eval.cli import output
     from cambrian_eval.results.agreement import mean_difference
+    from cambrian_eval.results.rows import notes_of
 
     with_published = any(r.published for r in found)
     rows = [["benchmark", "condition", "n", a, b, f"{b} - {a}", "95% interval", "agree", "kappa", "95% interval"]]
@@ -115,7 +119,7 @@ def _table(found: Sequence[ScorerAgreement], a: str, b: str, run: Run, show: int
     rows[0] += ["published"] if with_published else []
     for r in found:
         c = r.confusion
-        row = [output.labelled(run, r.benchmark), r.condition, str(r.n), number(r.score_a), number(r.score_b)]
+        row = [r.rows.label(r.benchmark), r.condition, str(r.n), number(r.score_a), number(r.score_b)]
         row += [signed(r.difference)]
         row += [span(r.interval, plus=True)]
         row += ["-" if c.raw is None else f"{number(100 * c.raw)}%", number(c.kappa, 3)]
@@ -131,6 +135,7 @@ def _table(found: Sequence[ScorerAgreement], a: str, b: str, run: Run, show: int
         text += (
             "\npublished: difference between GPT-3.5 grading and fuzzy matching for this model, Table 24 of the paper"
         )
+    text += "".join(f"\nnote: {note}" for note in notes_of({r.benchmark: r.rows for r in found}))
     for r in found:
         text += "".join(f"\nnote ({r.benchmark}): {note}" for note in r.notes)
     return text + _examples(found, a, b, show)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from cambrian_eval.numbers import number, probability, signed, span
 if TYPE_CHECKING:
     from cambrian_eval.results.comparison import AverageComparison, Comparison
     from cambrian_eval.results.lengths import Lengths
+    from cambrian_eval.results.rows import Rows
     from cambrian_eval.results.statistics import Paired
     from cambrian_eval.running.store import Run
 
@@ -59,6 +60,7 @@ class _Pair:
     averages: Sequence[AverageComparison]
     settings: Sequence[str]
     lengths: Sequence[Lengths]
+    rows: Mapping[str, Rows]
 
     @property
     def body(self) -> dict[str, Any]:
@@ -68,7 +70,7 @@ class _Pair:
         return {
             "b": str(self.b.path),
             "settings_that_differ": self.settings,
-            "comparisons": [asdict(c) for c in self.comparisons],
+            "comparisons": [{**asdict(c), **asdict(self.rows[c.benchmark])} for c in self.comparisons],
             "averages": [asdict(c) for c in self.averages],
             "lengths": [asdict(x) for x in self.lengths],
         }
@@ -76,10 +78,12 @@ class _Pair:
 
 def _pair(a: Run, b: Run, vision: str, vision_b: str, scorer: str) -> _Pair:
     from cambrian_eval.results.comparison import compare_with_averages, differing
+    from cambrian_eval.results.rows import rows_of
 
     comparisons, averages, long = compare_with_averages(a, b, vision, vision_b, scorer)
     names = [c.benchmark for c in comparisons]
-    return _Pair(a, b, vision, vision_b, scorer, comparisons, averages, differing(a, b, names), long)
+    rows = {name: rows_of(name, a, b) for name in dict.fromkeys((*names, *(m for x in averages for m in x.members)))}
+    return _Pair(a, b, vision, vision_b, scorer, comparisons, averages, differing(a, b, names), long, rows)
 
 
 def _cells(p: Paired, p_holm: float | None) -> list[str]:
@@ -91,10 +95,8 @@ def _cells(p: Paired, p_holm: float | None) -> list[str]:
 
 
 def _average_label(found: _Pair, average: AverageComparison) -> str:
-    """The name of an average; marked where rows of its benchmarks were drawn by a program."""
-    from cambrian_eval.running.shapes import is_synthetic
-
-    drawn = any(is_synthetic(found.a.info["benchmarks"][name]) for name in average.members)
+    """The name of an average, which says that it lacks rows; marked where a program drew some of them."""
+    drawn = any(found.rows[name].synthetic for name in average.members)
     return f"{average.label}{' (synthetic)' if drawn else ''}"
 
 
@@ -110,7 +112,7 @@ def _print_pair(found: _Pair, json: bool) -> None:
         print(output.as_json({"a": str(found.a.path), **found.body}))
         return
     rows = [["benchmark", *HEADS]]
-    rows += [[output.labelled(found.a, c.benchmark), *_cells(c.paired, c.p_holm)] for c in found.comparisons]
+    rows += [[found.rows[c.benchmark].label(c.benchmark), *_cells(c.paired, c.p_holm)] for c in found.comparisons]
     rows += [[_average_label(found, c), *_cells(c.paired, None)] for c in found.averages]
     a, b = f"{found.a.path} ({found.vision})", f"{found.b.path} ({found.vision_b})"
     print(f"a = {a}, b = {b}, scorer {found.scorer}")
@@ -140,8 +142,7 @@ def _print_several(found: Sequence[_Pair], json: bool) -> None:
     for name in dict.fromkeys(c.benchmark for pair in found for c in pair.comparisons):
         for pair in found:
             mine = [c for c in pair.comparisons if c.benchmark == name]
-            label = output.labelled(first.a, name)
-            rows += [[label, letters[id(pair)], *_cells(c.paired, c.p_holm)] for c in mine]
+            rows += [[pair.rows[name].label(name), letters[id(pair)], *_cells(c.paired, c.p_holm)] for c in mine]
     for name in dict.fromkeys(c.name for pair in found for c in pair.averages):
         for pair in found:
             mean = [c for c in pair.averages if c.name == name]
@@ -158,14 +159,14 @@ def _print_several(found: Sequence[_Pair], json: bool) -> None:
 
 def _print_notes(found: _Pair, which: str) -> None:
     """What a reader must know about one pair of runs."""
-    from cambrian_eval.running.shapes import is_synthetic
+    from cambrian_eval.results.rows import notes_of
 
     first, second, names = found.a, found.b, [c.benchmark for c in found.comparisons]
     if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in names]:
         why = "missing in one run, graded by a judge, or the gold answers are withheld"
         print(f"note: {which}not compared ({why}): {', '.join(left)}")
-    if drawn := [name for name in names if is_synthetic(first.info["benchmarks"][name])]:
-        print(f"note: {which}synthetic data, no score of the published benchmark: {', '.join(sorted(drawn))}")
+    for note in notes_of({name: found.rows[name] for name in names}):
+        print(f"note: {which}{note}")
     if found.settings:
         print(f"note: {which}the runs also differ in these settings: {'; '.join(found.settings)}")
     for c in found.comparisons:
@@ -195,20 +196,25 @@ def _compare_strata(a: Run, b: Run, vision: str, vision_b: str, scorer: str, str
     from dataclasses import asdict
 
     from cambrian_eval.cli import output
+    from cambrian_eval.results.rows import notes_of, rows_of
     from cambrian_eval.results.strata import compare_strata
 
     tags = [t.strip() for t in strata.split(",") if t.strip()]
     found = compare_strata(a, b, vision, vision_b, scorer, tags)
+    about = {c.benchmark: rows_of(c.benchmark, a, b) for c in found}
     if json:
-        print(output.as_json({"a": str(a.path), "b": str(b.path), "strata": [asdict(c) for c in found]}))
+        values = [{**asdict(c), **asdict(about[c.benchmark])} for c in found]
+        print(output.as_json({"a": str(a.path), "b": str(b.path), "strata": values}))
         return
     rows = [["benchmark", ", ".join(tags), "n a", "n b", "a", "b", "chance a", "chance b", "b - a", "95% interval"]]
     for c in found:
         numbers = map(number, (c.a, c.b, c.chance_a, c.chance_b))
         ends = signed(c.difference), span(c.interval, plus=True)
-        rows.append([c.benchmark, c.stratum, str(c.n_a), str(c.n_b), *numbers, *ends])
+        rows.append([about[c.benchmark].label(c.benchmark), c.stratum, str(c.n_a), str(c.n_b), *numbers, *ends])
     print(f"a = {a.path} ({vision}), b = {b.path} ({vision_b}), scorer {scorer}; the runs have different questions")
     print(output.table(rows, right=(2, 3, 4, 5, 6, 7, 8)))
     print("all strata: the strata weighted by their samples in a")
+    for note in notes_of(about):
+        print(f"note: {note}")
     if any(abs(c.chance_a - c.chance_b) > 1 for c in found):
         print("note: chance differs between the two sets, so their options differ; build both with the same preset")

@@ -34,35 +34,36 @@ def explain(
     from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError
     from cambrian_eval.results import explain as explaining
-    from cambrian_eval.running.shapes import is_synthetic
+    from cambrian_eval.results.rows import notes_of, rows_of
     from cambrian_eval.running.store import open_run
 
     first, second = open_run(a), open_run(b)
     names = output.benchmarks(benchmark) if benchmark else []
     found = explaining.explain(first, second, scorer, scorer_b or scorer, vision, vision_b or vision, names)
+    about = {e.benchmark: rows_of(e.benchmark, first, second) for e in found}
     if html is not None:
         try:
-            html.write_text(explaining.page(found, str(a), str(b)), "utf-8")
+            html.write_text(explaining.page(found, about, str(a), str(b)), "utf-8")
         except OSError as error:
             raise UserError(f"{html} cannot be written: {error.strerror}") from error
     if json:
-        values = [{**asdict(e), "difference": e.difference} for e in found]
+        values = [{**asdict(e), "difference": e.difference, **asdict(about[e.benchmark])} for e in found]
         print(output.as_json({"a": str(a), "b": str(b), "explanations": values}))
         return
     print(f"a = {a} ({vision}, {scorer}), b = {b} ({vision_b or vision}, {scorer_b or scorer})")
     for one in found:
-        _print(one, show)
-    if drawn := [e.benchmark for e in found if is_synthetic(first.info["benchmarks"][e.benchmark])]:
-        print(f"note: synthetic data, no score of the published benchmark: {', '.join(drawn)}")
+        _print(one, about[one.benchmark].label(one.benchmark), show)
+    for note in notes_of(about):
+        print(f"note: {note}")
     if html is not None:
         print(f"page: {html}")
 
 
-def _print(found: Explanation, show: int) -> None:
+def _print(found: Explanation, label: str, show: int) -> None:
     from cambrian_eval.cli import output
     from cambrian_eval.errors import one_line
 
-    print(f"\n{found.benchmark}: a {number(found.a, 2)}, b {number(found.b, 2)}, {found.common} samples in both")
+    print(f"\n{label}: a {number(found.a, 2)}, b {number(found.b, 2)}, {found.common} samples in both")
     rows = [["part", "points", "95% interval", "samples", "differ"]]
     for part in found.parts:
         points = signed(part.points, 2), span(part.interval, 2, plus=True)

@@ -22,16 +22,23 @@ def gain(
 
     from cambrian_eval.cli import output
     from cambrian_eval.results.gain import gains
+    from cambrian_eval.results.rows import notes_of, rows_of
     from cambrian_eval.running.store import open_run
 
     other = None if language_model is None else open_run(language_model)
     stored = open_run(run)
     found = gains(stored, other, scorer)
+    read = (stored,) if other is None else (stored, other)
+    about = {g.benchmark: rows_of(g.benchmark, *read) for g in found}
     if json:
-        print(output.as_json({"run": str(run), "gains": [asdict(g) for g in found]}))
+        values = [{**asdict(g), **asdict(about[g.benchmark])} for g in found]
+        print(output.as_json({"run": str(run), "gains": values}))
         return
-    rows = [["benchmark", "on", "off", "gain", "95% interval", "language model", "leakage"]]
+    rows = [["benchmark", "on", "off", "gain", "95% interval", *(["language model", "leakage"] if other else [])]]
     for g in found:
         cells = [number(g.on), number(g.off), signed(g.gain), span(g.interval, plus=True)]
-        rows.append([output.labelled(stored, g.benchmark), *cells, number(g.language_model), number(g.leakage)])
-    print(output.table(rows, right=(1, 2, 3, 4, 5, 6)))
+        cells += [number(g.language_model), number(g.leakage)] if other else []
+        rows.append([about[g.benchmark].label(g.benchmark), *cells])
+    print(output.table(rows, right=range(1, len(rows[0]))))
+    for note in notes_of(about):
+        print(f"note: {note}")

@@ -16,7 +16,6 @@ from cambrian_eval.safe_text import printable
 if TYPE_CHECKING:
     from cambrian_eval.names import Named
     from cambrian_eval.reports.tables import Layout
-    from cambrian_eval.running.store import Run
     from cambrian_eval.sample import Result
 
 
@@ -115,7 +114,7 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
 
 def notes(found: Sequence[Result], width: int | None = None) -> list[str]:
     """Every note of the results once, with where it holds, on lines of at most `width`."""
-    from cambrian_eval.registry import load_benchmark
+    from cambrian_eval.results.rows import part_of
 
     noted: dict[str, list[Result]] = {}
     for r in found:
@@ -124,11 +123,7 @@ def notes(found: Sequence[Result], width: int | None = None) -> list[str]:
         if r.subset is not None:
             noted.setdefault(r.subset, []).append(r)
         elif r.partial and not r.synthetic and r.score is not None:
-            source = load_benchmark(r.benchmark).source
-            whole = max(source.n_kept, default=source.n_rows)
-            of = f"{r.n:,} of {whole:,} rows" if whole else f"{r.n:,} rows"
-            of += "" if source.is_published else " of your own"
-            noted.setdefault(f"subset: {of}", []).append(r)
+            noted.setdefault(part_of(r.benchmark, r.n), []).append(r)
     lines = []
     for note, where in noted.items():
         places = list(dict.fromkeys(_place(r, where, found) for r in where))
@@ -207,13 +202,6 @@ def named_result(result: Result) -> str:
     """The name of a result's benchmark in a table; marked where its rows were drawn, or chosen by a subset."""
     marks = [word for word, holds in (("synthetic", result.synthetic), ("subset", result.subset is not None)) if holds]
     return f"{result.benchmark} ({', '.join(marks)})" if marks else result.benchmark
-
-
-def labelled(run: Run, benchmark: str) -> str:
-    """The name of a benchmark in a table of a run; marked where its rows were drawn by a program."""
-    from cambrian_eval.running.shapes import is_synthetic
-
-    return f"{benchmark} (synthetic)" if is_synthetic(run.info["benchmarks"][benchmark]) else benchmark
 
 
 def say(text: str) -> None:

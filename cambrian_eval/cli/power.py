@@ -38,6 +38,7 @@ def power(
     from cambrian_eval.errors import UserError
     from cambrian_eval.registry import load_benchmark
     from cambrian_eval.results.power import from_numbers, from_runs
+    from cambrian_eval.results.rows import notes_of, rows_of
     from cambrian_eval.running.store import open_run
 
     share = None if agreement is None else agreement / 100
@@ -46,8 +47,8 @@ def power(
     if runs and (accuracy is not None or design_effect is not None):
         raise UserError("a run says its accuracy and design effect; leave out --accuracy and --design-effect")
     names = output.benchmarks(benchmark)
-    if runs:
-        opened = [open_run(path) for path in runs]
+    opened = [open_run(path) for path in runs]
+    if opened:
         for run in opened:
             if absent := [name for name in names if name not in run.benchmarks()]:
                 raise UserError(f"{run.path} has no responses to {', '.join(absent)}")
@@ -55,8 +56,10 @@ def power(
     else:
         rate = None if accuracy is None else accuracy / 100
         found = [from_numbers(load_benchmark(n), difference, rate, share, design_effect or 1.0) for n in names]
+    about = {name: rows_of(name, *opened) for name in names}
     if json:
-        print(output.as_json({"runs": list(map(str, runs)), "power": [asdict(one) for one in found]}))
+        values = [{**asdict(one), **asdict(about[one.benchmark])} for one in found]
+        print(output.as_json({"runs": list(map(str, runs)), "power": values}))
         return
     rows = [["benchmark", "needed", "has", "enough", "all detect", "agreement", "design effect", "from"]]
     for one in found:
@@ -64,7 +67,7 @@ def power(
         has = "-" if one.has is None else f"{one.has:,}"
         rows.append(
             [
-                *(one.benchmark, f"{one.needed:,}", has, enough, number(one.detects)),
+                *(about[one.benchmark].label(one.benchmark), f"{one.needed:,}", has, enough, number(one.detects)),
                 *(
                     f"{one.agreement:.1%}",
                     f"{one.design_effect:.2f}",
@@ -75,3 +78,5 @@ def power(
     unit = "point" if difference == 1 else "points"
     print(f"samples that detect a difference of {difference:g} {unit} (paired, 80 % power, 5 % level)")
     print(output.table(rows, right=(1, 2, 3, 4, 5, 6)))
+    for note in notes_of(about):
+        print(f"note: {note}")

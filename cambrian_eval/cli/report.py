@@ -20,6 +20,7 @@ def report(
     max_images: int = typer.Option(4000, min=0, help="Most thumbnails, spread over the benchmarks; 0 for all."),
     data_root: Path = typer.Option(None, help="Data folder of the runs, to show its images."),
     style: str = typer.Option("paper", help=HELP["style"]),
+    width: str = typer.Option("page", help=HELP["width"]),
     format: str = typer.Option("pdf,svg,png", "--format", help=HELP["format"]),
 ) -> None:
     """Tables, figures, exports and report.html from one run or several."""
@@ -29,11 +30,11 @@ def report(
     from cambrian_eval.reports.provenance import command_line
     from cambrian_eval.reports.sources import Sources
 
-    styles.theme_named(style)
-    options = reports.Options(title, images, style, styles.formats_named(format), data_root, max_images)
+    styles.theme_named(style, width)
+    options = reports.Options(title, images, style, styles.formats_named(format), data_root, max_images, width=width)
     found = reports.write(Sources(tuple(runs), scorer=scorer), out, options, command_line(context))
     output.score_table(found.layout)
-    width = output.columns(sys.stdout) if sys.stdout.isatty() else None
+    columns = output.columns(sys.stdout) if sys.stdout.isatty() else None
     for text in (*found.findings, *(f"note: {note}" for note in found.notes)):
-        print("\n".join(output.wrapped(text, width)))
+        print("\n".join(output.wrapped(text, columns)))
     print(f"\n{len(found.files)} files in {out}; open {out / 'report.html'}")

@@ -51,9 +51,8 @@ def seeing(
     rows = [["benchmark", "samples", "models", "needs image, %", "visual info, %", "subset"]]
     for s in found:
         e = s.estimates
-        name = f"{s.benchmark} (synthetic)" if s.synthetic else s.benchmark
         cells = [f"{len(s.samples):,}", str(len(s.models)), _share(e.needed_share), _share(e.visual)]
-        rows.append([name, *cells, f"{len(chosen.ids[s.benchmark]):,}"])
+        rows.append([s.rows.label(s.benchmark), *cells, f"{len(chosen.ids[s.benchmark]):,}"])
     print(output.table(rows, right=(1, 2, 3, 4, 5)))
     for s in found:
         if s.estimates.abilities:

@@ -29,18 +29,18 @@ def compare(
     import pandas as pd
 
     from cambrian_eval.results.comparison import compare_with_averages, differing
-    from cambrian_eval.running.shapes import is_synthetic
+    from cambrian_eval.results.rows import notes_of, rows_of
     from cambrian_eval.running.store import open_run
 
     first, second = open_run(folder(a)), open_run(folder(b))
     comparisons, averages, _ = compare_with_averages(first, second, vision, vision_b or vision, scorer)
-    drawn = {name for run in (first, second) for name, about in run.info["benchmarks"].items() if is_synthetic(about)}
+    about = {c.benchmark: rows_of(c.benchmark, first, second) for c in comparisons}
     rows: list[tuple[object, ...]] = []
     for one in comparisons:
-        counts = (one.only_a, one.only_b, one.benchmark in drawn)
+        counts = (one.only_a, one.only_b, about[one.benchmark].synthetic)
         rows.append((one.benchmark, "benchmark", *_numbers(one.paired, one.p_holm), *counts))
     for mean in averages:
-        synthetic = any(name in drawn for name in mean.members)
+        synthetic = any(about[name].synthetic for name in mean.members)
         rows.append((mean.label, "average", *_numbers(mean.paired, None), None, None, synthetic))
     names = [one.benchmark for one in comparisons]
     notes = [f"the settings differ: {text}" for text in differing(first, second, names)]
@@ -49,9 +49,7 @@ def compare(
         for c in comparisons
         if c.looked
     ]
-    if synthetic_names := [name for name in names if name in drawn]:
-        notes.append(f"synthetic data, no scores of the published benchmarks: {', '.join(synthetic_names)}")
-    warn(notes)
+    warn([*notes, *notes_of(about)])
     found = pd.DataFrame(rows, columns=list(COLUMNS))
     numbers = ["a", "b", "difference", "low", "high", "p", "p_holm", "detectable"]
     found[numbers] = found[numbers].astype("float64")

@@ -13,6 +13,7 @@ from cambrian_eval.html_repr import card, table
 from cambrian_eval.numbers import number, span
 from cambrian_eval.results import evaluation
 from cambrian_eval.results.frames import results_frame, samples_frame, usable_results
+from cambrian_eval.results.rows import rows_of
 from cambrian_eval.running import store
 from cambrian_eval.running.settings import RunOutcome
 from cambrian_eval.running.shapes import is_synthetic
@@ -85,7 +86,8 @@ class Run:
         return f"<Run {self.path}: {self._title()}>"
 
     def _title(self) -> str:
-        drawn = ", synthetic data" if self.synthetic else ""
+        partial = any(rows_of(name, self.stored).subset for name in self.benchmarks)
+        drawn = ", synthetic data" if self.synthetic else ", subset" if partial else ""
         return (
             f"{self.model}, {', '.join(self.benchmarks) or 'no responses'}, vision {', '.join(self.conditions)}{drawn}"
         )

@@ -15,6 +15,7 @@ from typing import Any
 from cambrian_eval.errors import UserError
 from cambrian_eval.json_input import read_object
 from cambrian_eval.results.agreement import ScorerAgreement, mean_difference
+from cambrian_eval.results.rows import notes_of
 from cambrian_eval.results.statistics import wilson
 
 KIND = "cambrian-eval marks"
@@ -76,7 +77,15 @@ def page(found: Sequence[ScorerAgreement], a: str, b: str, run: str, model: str,
     template = (files("cambrian_eval.results") / "agreement.html.jinja").read_text("utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     text = environment.from_string(template).render(
-        found=found, a=a, b=b, run=run, model=model, marking=marking, mean=mean_difference(found), kind=KIND
+        found=found,
+        notes=notes_of({r.benchmark: r.rows for r in found}),
+        a=a,
+        b=b,
+        run=run,
+        model=model,
+        marking=marking,
+        mean=mean_difference(found),
+        kind=KIND,
     )
     return text.encode("utf-8", "replace").decode("utf-8")
 

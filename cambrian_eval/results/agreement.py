@@ -19,8 +19,8 @@ from cambrian_eval.results.basis import checked_verdicts
 from cambrian_eval.results.grading import benchmark_of, samples_of
 from cambrian_eval.results.judging import SCORER, decided_without_judge
 from cambrian_eval.results.published_scores import nearest
+from cambrian_eval.results.rows import Rows, rows_of
 from cambrian_eval.running.records import Cell, Record
-from cambrian_eval.running.shapes import is_synthetic
 from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Sample, Verdict, request_id
 from cambrian_eval.sample import clusters as clusters_of
@@ -125,6 +125,8 @@ class ScorerAgreement:
     published: PublishedPair | None
     divisor: float
     """The number a score is divided by before it enters an average (20 for MME)."""
+    rows: Rows
+    """Whether a program drew the rows, and whether they are a subset."""
     notes: tuple[str, ...] = ()
 
 
@@ -191,7 +193,7 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
         if use and _is_correct(x) != _is_correct(y)
     )
     total = counts.sum(axis=0)
-    synthetic = is_synthetic(run.info["benchmarks"][cell.benchmark])
+    rows = rows_of(cell.benchmark, run)
     without_judge = set() if SCORER not in (a, b) else decided_without_judge(run, cell)
     return ScorerAgreement(
         benchmark=cell.benchmark,
@@ -206,8 +208,9 @@ def _agreement(run: Run, cell: Cell, a: str, b: str, model: str) -> ScorerAgreem
         failed=sum(failed),
         undecided=sum(u and not f for u, f in zip(undecided, failed, strict=True)),
         disagreements=differing,
-        published=None if synthetic else published_pair(model, cell, a, b),
+        published=None if rows.synthetic else published_pair(model, cell, a, b),
         divisor=benchmark.average_divisor,
+        rows=rows,
         notes=_notes(run, cell, samples, len(numbers), (*left, *right), without_judge, withheld),
     )
 
@@ -320,7 +323,8 @@ def as_values(found: ScorerAgreement) -> dict[str, Any]:
     table = found.confusion
     published = found.published
     return {
-        **{k: v for k, v in asdict(found).items() if k not in ("disagreements", "published", "divisor")},
+        **{k: v for k, v in asdict(found).items() if k not in ("disagreements", "published", "divisor", "rows")},
+        **asdict(found.rows),
         "raw_agreement": table.raw,
         "kappa": table.kappa,
         "decided": table.n,

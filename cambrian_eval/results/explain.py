@@ -22,6 +22,7 @@ from cambrian_eval.json_input import parse_object
 from cambrian_eval.registry import check_conditions
 from cambrian_eval.results import repeats, statistics
 from cambrian_eval.results.grading import benchmark_of, samples_of
+from cambrian_eval.results.rows import Rows, notes_of
 from cambrian_eval.running.records import Cell, Record
 from cambrian_eval.running.shapes import MOST_REPEATS
 from cambrian_eval.running.store import Run
@@ -357,13 +358,13 @@ def _side(scored: _Scored, i: str) -> Side:
     return Side(_value(scored, i), record.text, record.prompt, gold, record.finish, scored.verdicts[i][0].rule)
 
 
-def page(found: Sequence[Explanation], a: str, b: str) -> str:
-    """One HTML page with the parts and both texts of each case side by side."""
+def page(found: Sequence[Explanation], rows: Mapping[str, Rows], a: str, b: str) -> str:
+    """One HTML page with the parts and both texts of each case side by side; `rows` are those of each benchmark."""
     from importlib.resources import files
 
     from jinja2 import Environment
 
     template = (files("cambrian_eval.results") / "explain.html.jinja").read_text("utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    text = environment.from_string(template).render(found=found, a=a, b=b)
+    text = environment.from_string(template).render(found=found, rows=rows, notes=notes_of(rows), a=a, b=b)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -122,8 +122,7 @@ def _power(
     benchmark: Benchmark, difference: float, one: float, agreement: float, effect: float, basis: str, n: int | None
 ) -> Power:
     """From the variance that the difference has on one sample."""
-    source = benchmark.source
-    has = max(source.n_kept, default=source.n_rows)
+    has = benchmark.source.n_samples
     share, error = difference / 100, statistics.POWER_FACTOR * math.sqrt(one) / benchmark.scale
     root = (error + math.sqrt(error**2 + 4 * share)) / (2 * share)  # n share - 1 = error sqrt(n)
     needed = max(1, math.ceil(root**2 - 1e-9))

@@ -61,6 +61,8 @@ def _card(runs: Sequence[NamedRun], names: Sequence[str]) -> str:
             f"**{SYNTHETIC.capitalize()}**: a program drew the rows that are marked in the column `synthetic`. Their "
             "scores say nothing about the published benchmarks."
         )
+    elif any(named.partial for named in runs):
+        lines.append("**Subset**: rows of `results` whose column `complete` is false are scores on a part of the rows.")
     lines += [
         "`results` has a row for each model, benchmark, vision condition and scorer. Each other config has a row for "
         "each response to a benchmark: question, answers, prompt, response, and what each scorer read and decided.",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cambrian_eval.results.rows import size_of
 from cambrian_eval.sample import Result
 
 from .. import style
@@ -37,6 +38,8 @@ def lm_eval(named: NamedRun) -> dict[str, Any]:
         error = "N/A" if r.interval is None else (r.interval[1] - r.interval[0]) / 2 / 1.959964 / r.scale
         cell[f"score_stderr,{r.scorer}"] = error
         rows = info["benchmarks"].get(r.benchmark, {}).get("samples", r.n)
+        if r.partial and not r.synthetic:
+            rows = size_of(r.benchmark) or rows
         counts[task] = {"original": int(rows), "effective": r.n}
     start, end = _times(info)
     return {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cambrian_eval.errors import UserError
 from cambrian_eval.numbers import number, rounded, span
 from cambrian_eval.registry import benchmark_names, load_benchmark
+from cambrian_eval.results.rows import part_of
 from cambrian_eval.sample import Result
 
 from .. import style
@@ -51,7 +52,7 @@ def _eval_result(named: NamedRun, r: Result, scorer: str) -> EvalResult:
         source = declared.source
         title, repo, split, config = declared.title, source.repo, source.split, source.config
         metric = declared.metric
-    partial = f" ({r.subset})" if r.subset else "" if r.complete else f" (subset: {r.n} samples)"
+    partial = f" ({r.subset})" if r.subset else "" if r.complete else f" ({part_of(r.benchmark, r.n)})"
     return EvalResult(
         task_type="visual-question-answering",
         task_name="Visual question answering",

@@ -52,7 +52,7 @@ def _log(wandb: Any, named: NamedRun, out: Path, mode: str) -> Path:
         dir=str(out),
         mode=mode,
         job_type="evaluation",
-        tags=[SYNTHETIC] if named.synthetic else [],
+        tags=[SYNTHETIC] if named.synthetic else ["subset"] if named.partial else [],
         config={
             "model": info["model"]["name"],
             "benchmarks": list(info["benchmarks"]),

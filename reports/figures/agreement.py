@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..sources import Sources
 
 
+MOST_NAMED = 16
+"""Rows that are not drawn are named in the caption up to this number; the CSV has all."""
 TIE = 0.05
 """Scores that differ by less are equal as printed."""
 _A: Mapping[str, Any] = {"color": style.SERIES[0]}
@@ -82,7 +84,7 @@ class AgreementFigure(Figure["ScorerPairs", Options]):
                 tick.set_color(style.text_color(entry(r.benchmark).category))
             axes.set_ylim(-0.7, len(rows) - 0.3)
             low, high = axes.get_xlim()
-            axes.set_xlim(low, high + (high - low) * 0.22)
+            axes.set_xlim(low, high + (high - low) * _room(rows, several, fig.get_figwidth(), theme))
             axes.set_xlabel("score")
             handles = [
                 axes.plot([], [], marker, label=style.typeset(label, theme), **look)[0]
@@ -97,14 +99,21 @@ class AgreementFigure(Figure["ScorerPairs", Options]):
             f"{number(mean)} points."
         )
         if folded:
-            equal = ", ".join(names_of(ties, several))
-            caption += f" Both give the same score on {len(ties)}, which are not drawn: {equal}."
+            named = f": {', '.join(names_of(ties, several))}" if len(ties) <= MOST_NAMED else ""
+            caption += f" Both give the same score on {len(ties)}, which are not drawn{named}."
         return style.Drawing("agreement", fig, columns, cells, caption, numbers.source)
 
     def in_report(self, sources: Sources) -> Mapping[str, Options]:
         """The report's scorer beside each other one."""
         found = {scorer for named in sources.opened for scorer in named.scorers} - {sources.scorer}
         return {f"agreement-{other}": Options(sources.scorer, other) for other in scorers_in_order(found)}
+
+
+def _room(rows: Sequence[ScorerPair], several: bool, inches: float, theme: style.Theme) -> float:
+    """How much longer the axis must be for the text beside the last mark, as a share of the scores' own part."""
+    width = inches * 72 - theme.size * 0.5 * (max(map(len, names_of(rows, several)), default=0) + 2)
+    text = small(theme) * 0.55 * len("+12.5   kappa 0.12" if any(r.kappa is not None for r in rows) else "+12.5")
+    return max(0.22, text / max(width - text, text))
 
 
 def names_of(rows: Sequence[ScorerPair], several: bool) -> list[str]:

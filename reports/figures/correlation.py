@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .. import style
-from ..catalogue import entry
 from ..figure import Figure, option
-from ..numerals import matrix_layout, separate, signed, small
+from ..matrix import matrix
+from ..numerals import signed
 
 if TYPE_CHECKING:
     from ..correlation import Correlations
@@ -50,46 +50,20 @@ class Correlation(Figure["Correlations", Options]):
         import numpy as np
 
         k = len(numbers.benchmarks)
-        names = [style.typeset(entry(b).short, theme) for b in numbers.benchmarks]
         known = [value for row in numbers.matrix.tolist() for value in row if not math.isnan(value)]
         low = min(0.5, math.floor(min(known) * 10) / 10)
-        layout = matrix_layout(theme, k)
+        title = style.typeset(f"{numbers.kind.capitalize()} correlation", theme)
         with style.styled(theme):
-            fig, axes = style.figure(layout.size, layout.size * 0.88)
-            axes.grid(False)
             shown = np.tril(np.ones((k, k), dtype=bool), -1) if numbers.lower else np.ones((k, k), dtype=bool)
-            image = axes.imshow(np.where(shown, numbers.matrix, np.nan), cmap="cividis", vmin=low, vmax=1.0)
-            axes.set_xticks(range(k), names, rotation=55, ha="right", rotation_mode="anchor")
-            axes.set_yticks(range(k), names)
-            for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
-                for tick, name in zip(ticks, numbers.benchmarks, strict=True):
-                    tick.set_color(style.text_color(entry(name).category))
-            axes.tick_params(length=0)
-            for spine in axes.spines.values():
-                spine.set_visible(False)
-            separate(axes, [entry(b).category for b in numbers.benchmarks], theme)
-            for i in range(k):
-                for j in range(k) if layout.numbers else ():
-                    if not shown[i, j]:
-                        continue
-                    value = float(numbers.matrix[i, j])
-                    dark = (value - low) / (1.0 - low) < 0.55
-                    axes.text(
-                        j,
-                        i,
-                        signed(value, theme),
-                        ha="center",
-                        va="center",
-                        fontsize=small(theme),
-                        color="#ffffff" if dark else "#000000",
-                    )
+            values = np.where(shown, numbers.matrix, np.nan)
+            drawn = matrix(theme, numbers.benchmarks, values, title, cmap="cividis", vmin=low, vmax=1.0)
+            for i, j in np.argwhere(shown).tolist() if drawn.numbers else ():
+                value = float(numbers.matrix[i, j])
+                drawn.write(i, j, signed(value, theme), (value - low) / (1.0 - low) < 0.55, theme)
             if numbers.lower:
                 # The first row and the last column would be empty.
-                axes.set_xlim(-0.5, k - 1.5)
-                axes.set_ylim(k - 0.5, 0.5)
-            bar = fig.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
-            bar.outline.set_visible(False)
-            bar.set_label(style.typeset(f"{numbers.kind.capitalize()} correlation", theme))
+                drawn.axes.set_xlim(-0.5, k - 1.5)
+                drawn.axes.set_ylim(k - 0.5, 0.5)
         columns = ("benchmark_a", "benchmark_b", "r", "low", "high", "models")
         rows = tuple(
             (
@@ -105,8 +79,8 @@ class Correlation(Figure["Correlations", Options]):
         )
         kind = numbers.kind.capitalize()
         caption = f"{kind} correlation between {k} benchmarks over models ({numbers.source})."
-        notes = (*numbers.notes, *layout.notes(theme))
-        return style.Drawing("correlation", fig, columns, rows, caption, numbers.source, notes=notes)
+        notes = (*numbers.notes, *drawn.notes)
+        return style.Drawing("correlation", drawn.figure, columns, rows, caption, numbers.source, notes=notes)
 
     def in_report(self, sources: Sources) -> Mapping[str, Options]:
         """From the number of models on that a correlation needs."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from cambrian_eval.errors import UserError
 
 from .. import style
-from ..catalogue import entry
 from ..figure import Figure, option
-from ..numerals import matrix_layout, separate, signed, small
+from ..matrix import matrix
+from ..numerals import signed
 from . import correlation
 
 if TYPE_CHECKING:
@@ -59,42 +59,17 @@ class Partial(Figure["Numbers", Options]):
         from ..findings import partial_sentences
 
         k = len(numbers.benchmarks)
-        names = [style.typeset(entry(b).short, theme) for b in numbers.benchmarks]
         shown = [[_cell(numbers, i, j) for j in range(k)] for i in range(k)]
-        layout = matrix_layout(theme, k)
+        title = "below: plain, above: partial"
         with style.styled(theme):
-            fig, axes = style.figure(layout.size, layout.size * 0.88)
-            axes.grid(False)
-            image = axes.imshow(shown, cmap="PuOr_r", vmin=-1.0, vmax=1.0)
-            axes.set_xticks(range(k), names, rotation=55, ha="right", rotation_mode="anchor")
-            axes.set_yticks(range(k), names)
-            for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
-                for tick, name in zip(ticks, numbers.benchmarks, strict=True):
-                    tick.set_color(style.text_color(entry(name).category))
-            axes.tick_params(length=0)
-            for spine in axes.spines.values():
-                spine.set_visible(False)
-            separate(axes, [entry(b).category for b in numbers.benchmarks], theme)
+            drawn = matrix(theme, numbers.benchmarks, shown, title, cmap="PuOr_r", vmin=-1.0, vmax=1.0)
             for i in range(k):
                 for j in range(k):
-                    if i == j or math.isnan(shown[i][j]):
-                        continue
-                    clear = j > i and numbers.clear(i, j)
-                    if layout.numbers:
-                        axes.text(
-                            j,
-                            i,
-                            signed(shown[i][j], theme),
-                            ha="center",
-                            va="center",
-                            fontsize=small(theme),
-                            color="#ffffff" if abs(shown[i][j]) > 0.7 else "#000000",
-                        )
-                    if clear:
-                        axes.add_patch(_frame(i, j, theme))
-            bar = fig.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
-            bar.outline.set_visible(False)
-            bar.set_label("below: plain, above: partial")
+                    value = shown[i][j]
+                    if drawn.numbers and not math.isnan(value):
+                        drawn.write(i, j, signed(value, theme), abs(value) > 0.7, theme)
+                    if j > i and not math.isnan(value) and numbers.clear(i, j):
+                        drawn.axes.add_patch(_frame(i, j, theme))
         columns = ("benchmark_a", "benchmark_b", "r", "r_low", "r_high", "partial", "low", "high", "models")
         rows = tuple(_row(numbers, i, j) for i in range(k) for j in range(i + 1, k))
         frames = " A frame marks pairs whose 95 % interval does not contain 0." if numbers.low is not None else ""
@@ -103,7 +78,8 @@ class Partial(Figure["Numbers", Options]):
             f"below the diagonal plain, above it with {numbers.control} taken out.{frames}"
         )
         findings = tuple(partial_sentences(numbers))
-        return style.Drawing("partial", fig, columns, rows, caption, numbers.source, findings, numbers.plain.notes)
+        notes = (*numbers.plain.notes, *drawn.notes)
+        return style.Drawing("partial", drawn.figure, columns, rows, caption, numbers.source, findings, notes)
 
     def in_report(self, sources: Sources) -> Mapping[str, Options]:
         """Nothing: a report shows plain correlations alone."""
@@ -120,7 +96,9 @@ def _cell(numbers: Numbers, i: int, j: int) -> float:
 def _frame(i: int, j: int, theme: style.Theme) -> object:
     from matplotlib.patches import Rectangle
 
-    return Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor="#000000", linewidth=theme.line)
+    return Rectangle(
+        (j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor="#000000", linewidth=theme.line, gid="cell"
+    )
 
 
 def _row(numbers: Numbers, i: int, j: int) -> tuple[object, ...]:

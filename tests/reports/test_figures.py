@@ -25,7 +25,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.registry import CATEGORIES
 from cambrian_eval.reports import labels, style
 from cambrian_eval.reports.catalogue import entry
-from cambrian_eval.reports.correlation import shipped_matrix
+from cambrian_eval.reports.correlation import correlate, shipped_matrix
 from cambrian_eval.reports.figures import load_figure
 from cambrian_eval.reports.scores import build, from_published
 from cambrian_eval.reports.sources import Sources, narrowed
@@ -76,6 +76,25 @@ def overlapping(texts: Sequence[Text]) -> list[tuple[str, str]]:
         for (a, left_a, low_a, right_a, high_a), (b, left_b, low_b, right_b, high_b) in itertools.combinations(boxes, 2)
         if left_a < right_b and left_b < right_a and low_a < high_b and low_b < high_a
     ]
+
+
+@pytest.mark.parametrize("width", ["icml", "neurips"])
+def test_a_heatmap_of_many_benchmarks_has_the_width_and_readable_names(width: str) -> None:
+    count = 37
+    scores = {
+        f"m{i}": {f"benchmark number {j}": float((7 * i * j + i + j) % 97) for j in range(count)} for i in range(9)
+    }
+    found = correlate(build(scores, "drawn"), resamples=2)
+    theme = style.theme_named("paper", width)
+    figure = load_figure("correlation")
+    drawing = figure.draw(found, theme)
+    drawing.figure.draw_without_rendering()
+    assert drawing.figure.get_figwidth() == pytest.approx(style.inches(width))
+    names = drawing.figure.axes[0].get_yticklabels()
+    assert len(names) == count and min(t.get_fontsize() for t in names) >= 7
+    assert overlapping(names) == []
+    assert overlapping([t for t in drawing.figure.axes[0].get_xticklabels() if t.get_rotation() == 0]) == []
+    assert any("numbered like the rows" in note for note in drawing.notes)
 
 
 @pytest.mark.slow

@@ -91,9 +91,28 @@ def test_a_table_without_a_width_and_odd_names_compile(pdflatex: str, tmp_path: 
         assert 50 < compiled(pdflatex, tmp_path, latex(layout, transpose=transpose)) < 900
 
 
+@pytest.mark.parametrize(
+    ("name", "width", "transpose"),
+    [("table12", "neurips", False), ("table12", "acl", True), ("table9", "icml", False)],
+)
+def test_columns_that_do_not_fit_are_split_into_blocks(
+    pdflatex: str, tmp_path: Path, name: str, width: str, transpose: bool
+) -> None:
+    layout, inches = made(name), style.inches(width)
+    text = latex(layout, inches, transpose)
+    sizes = [float(size) for size in re.findall(r"\\fontsize\{([\d.]+)\}", text)]
+    assert len(sizes) == 1 and sizes[0] >= 7
+    assert compiled(pdflatex, tmp_path, text) == pytest.approx(inches * 72.27, abs=0.01)
+    blocks = text.count(r"\toprule")
+    assert 1 < blocks <= 4 and f"in {blocks} blocks" in text
+    numbers = re.findall(r"(?<=& )(?:\\textbf\{)?(\d+\.\d)", text)
+    whole = re.findall(r"(?<=& )(?:\\textbf\{)?(\d+\.\d)", latex(layout, transpose=transpose))
+    assert sorted(numbers) == sorted(whole)
+
+
 def test_what_cannot_fit_is_refused_with_a_remedy() -> None:
-    with pytest.raises(UserError, match=r"22 columns does not fit into 3.25 inches at 7 points.*--transpose"):
-        latex(made(), 3.25)
+    with pytest.raises(UserError, match=r"22 columns does not fit into 3.03 inches at 7 points.*--transpose"):
+        latex(made("table12"), 3.03)
 
 
 def test_transposed_has_benchmarks_as_rows_and_the_same_numbers() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,54 @@ def test_a_figure_with_the_papers_means_leaves_them_out(run: Path, tmp_path: Pat
     assert "synthetic data" in sidecar["caption"]
     drawn = list(csv.DictReader((tmp_path / "ablation.csv").read_text().splitlines()))
     assert drawn and not any(r.get("paper_on") for r in drawn)
+
+
+@pytest.fixture(scope="module")
+def part(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run as one of eight rows of the published data."""
+    out = tmp_path_factory.mktemp("subset") / "run"
+    shutil.copytree(run, out)
+    info = json.loads((out / "run.json").read_text())
+    for about in info["benchmarks"].values():
+        about["data"].update(synthetic=False, kind="folder")
+    (out / "run.json").write_text(json.dumps(info))
+    text = (out / "results.json").read_text()
+    (out / "results.json").write_text(text.replace('"synthetic": true', '"synthetic": false'))
+    return out
+
+
+COMMANDS = (
+    ("power", "realworldqa", "--run", "RUN"),
+    ("compare", "RUN", "RUN", "--vision-b", "off"),
+    ("gain", "RUN"),
+    ("explain", "RUN", "RUN", "--vision-b", "off", "--benchmark", "realworldqa"),
+    ("agreement", "RUN", "--b", "official"),
+    ("seeing", "RUN", "--benchmark", "realworldqa", "--out", "OUT"),
+)
+"""Commands that print scores in tables of their own."""
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_every_command_that_prints_a_score_marks_its_rows(
+    run: Path, part: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    for folder, label, note in (
+        (run, "realworldqa (synthetic)", "synthetic data"),
+        (part, "realworldqa (subset)", "subset: 8 of 765 rows"),
+    ):
+        place = {"RUN": folder, "OUT": tmp_path}
+        given = [str(place.get(word, word)) for word in words]
+        done = call(*given)
+        assert done.returncode == 0, done.stderr
+        assert label in done.stdout and note in done.stdout
+        found = call(*given, *(("--format", "json") if words[0] == "agreement" else ("--json",)))
+        texts = json.dumps(json.loads(found.stdout))
+        assert f'"synthetic": {str(folder == run).lower()}' in texts
+        assert ('"subset": null' if folder == run else '"subset": "subset: 8 of 765 rows"') in texts
+
+
+def test_figures_and_tables_of_a_subset_say_so(part: Path, tmp_path: Path) -> None:
+    done = call("plot", "dots", part, "--out", tmp_path, "--format", "svg")
+    assert "your runs, subset" in done.stdout
+    rows = list(csv.DictReader(call("table", part, "--format", "csv").stdout.splitlines()))
+    assert [r["group"] for r in rows] == ["Your runs, subset"]
