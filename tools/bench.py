@@ -37,6 +37,8 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
 KEPT = PAGE.with_suffix(".json")
 BLOCK = re.compile(r"(<!-- bench: ([\w ]+) -->\n).*?(<!-- end of bench -->)", re.DOTALL)
+OFFLINE = {"HF_HUB_OFFLINE": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+"""Peers download nothing."""
 PEERS = {"inspect": "Inspect", "lmms_eval": "lmms-eval", "vlmevalkit": "VLMEvalKit"}
 
 
@@ -58,7 +60,12 @@ def calibration() -> dict[str, Any]:
 
 def printed(command: Sequence[str], limit: float, path: str = "") -> Any:
     """The JSON that a command prints, or writes to the file that it names `{json}`, within its time limit."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path or os.environ.get("PYTHONPATH", "")}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        **OFFLINE,
+        "PYTHONPATH": path or os.environ.get("PYTHONPATH", ""),
+    }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "found.json"
@@ -147,8 +154,8 @@ def calibrated(parts: Sequence[Mapping[str, Any]]) -> str:
         ends = [f"{low:.{digits}f}", f"{high:.{digits}f}"]
         spans.append(ends[0] if ends[0] == ends[1] else " to ".join(ends))
     return (
-        f"Calibration: {'; '.join(machines)}; load {spans[0]}; summing five million squares takes {spans[1]} s of\n"
-        "processor time."
+        f"Calibration: {'; '.join(machines)}; load {spans[0]};\n"
+        f"summing five million squares takes {spans[1]} s of processor time."
     )
 
 

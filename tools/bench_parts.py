@@ -33,7 +33,7 @@ def overhead(found: Any) -> list[Row]:
         Row("run: a sample, 64x64 PNG", one["ours_us"], "us", one["floor_us"], goal=1.3, goal_of="floor"),
         Row("start: --help (floor: typer)", starts["--help"], "s", typer, goal=2.5, goal_of="floor"),
         Row("start: list", starts["list"], "s", typer, goal=2.5, goal_of="floor"),
-        Row("start: run, chance, --limit 1", starts["run --model chance --limit 1"], "s", typer, goal=0.45),
+        Row("start: run chance --limit 1", starts["run --model chance --limit 1"], "s", typer, goal=0.45),
     ]
 
 
@@ -59,7 +59,7 @@ def results(found: Any) -> list[Row]:
     return [
         Row(f"score, {n} x 2", score["seconds"], "s", found["score floor"]["seconds"], goal=8.0 * part),
         Row(f"compare, {n} x 2", compare["seconds"], "s", bare, goal=4.0 * part),
-        Row(f"report without images, {n} x 2", report["seconds"], "s", bare, goal=10.0 * part),
+        Row(f"report, no images, {n} x 2", report["seconds"], "s", bare, goal=10.0 * part),
         Row("report: first page", report["page_mb"], "MB", goal=3.0),
     ]
 
@@ -98,8 +98,8 @@ def endpoint(found: Any) -> list[Row]:
     rows = []
     for one in found["requests_per_second_of_processor_time"]:
         ours, bare, peer = (1e6 / one[side] for side in ("ours", "aiohttp", "openai"))
-        kind = f"{one['image_kB']} kB image" if one["image_kB"] else "text"
-        what = f"endpoint: {kind}, {one['concurrency']} in flight"
+        kind = f"{one['image_kB']} kB" if one["image_kB"] else "text"
+        what = f"endpoint {kind}, {one['concurrency']} at once"
         rows.append(Row(what, ours, "us", bare, peer, "openai", 3.0, "floor"))
     return rows
 
@@ -108,8 +108,8 @@ def driver(found: Any) -> list[Row]:
     """A request of Ray's driver; that without an image is the floor of that with one."""
     on, off = (min(found["ceiling"][f"vision {v}"]["driver_processor_microseconds_each"]) for v in ("on", "off"))
     return [
-        Row("Ray driver: request, 7 kB image", on, "us", off, goal=170.0),
-        Row("Ray driver: request, text", off, "us"),
+        Row("Ray driver: 7 kB image", on, "us", off, goal=170.0),
+        Row("Ray driver: text", off, "us"),
     ]
 
 

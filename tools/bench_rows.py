@@ -12,7 +12,7 @@ class Row:
     """One figure: what the harness takes, and what it is compared with in the same run."""
 
     what: str
-    """What is measured, in at most 31 characters; details belong to the section of the page."""
+    """What is measured, in 28 characters at most, for 80 columns; details belong to the page."""
     ours: float
     unit: str
     """A short unit (us, s, MiB, MB); the floor and the peer have the same."""
@@ -60,7 +60,7 @@ class Row:
         )
 
 
-GOALS = {"ours": "{goal} {unit}", "floor": "{goal} x floor", "peer": "peer / {goal}"}
+GOALS = {"ours": "{goal} {unit}", "floor": "{goal} floors", "peer": "peer / {goal}"}
 HEADS = ("what", "ours", "floor", "ratio", "peer", "goal")
 
 

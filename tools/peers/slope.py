@@ -1,19 +1,20 @@
 """One measure for every harness: the processor time that a run takes for each further sample.
 
-Each script of this folder hands its `run(rows)` to `measure`, which starts the script anew on two numbers of rows, one
-process after the other, and divides the difference of their processor times by the difference of the numbers. So start
-and imports do not count, and processes that a harness starts do. A first, uncounted run fills caches of compiled code.
+Each script of this folder hands its `run(rows)` to `measure`, which calls it on two numbers of rows and divides the
+difference of the processor times by the difference of the numbers. So what a run takes once does not count, and
+processes that a harness starts do. Imports and a first run, with the smaller number, are not measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import gc
 import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,13 +29,9 @@ def measure(run: Callable[[Path], None], description: str | None) -> None:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", type=Path, metavar="ROWS.parquet", help="rows as perf_overhead.py writes them")
     parser.add_argument("--sizes", type=int, nargs=2, default=(200, 1000), metavar="N", help="the two numbers of rows")
-    parser.add_argument("--once", action="store_true", help="run over all rows once, unmeasured")
     given = parser.parse_args()
     if not given.rows.is_file():
         parser.error(f"{given.rows} is not a file; tools/bench.py writes one for the peers that it is given")
-    if given.once:
-        run(given.rows)
-        return
     fewer, more = given.sizes
     table = pq.read_table(given.rows)
     if not 0 < fewer < more <= len(table):
@@ -45,21 +42,17 @@ def measure(run: Callable[[Path], None], description: str | None) -> None:
             part = Path(folder) / f"{turn}" / "docvqa" / "validation-0.parquet"
             part.parent.mkdir(parents=True)
             pq.write_table(table.slice(0, n), part, row_group_size=500)
-            seconds.append(spent([sys.executable, sys.argv[0], str(part), "--once"]))
+            before = spent()
+            with contextlib.redirect_stdout(sys.stderr):
+                run(part)
+            gc.collect()  # pools of processes end, and their time counts
+            seconds.append(spent() - before)
     _, less, most = seconds
     each = 1e6 * (most - less) / (more - fewer)
     print(json.dumps({"rows": [fewer, more], "seconds": [less, most], "us_each": each}))
 
 
-def spent(command: list[str]) -> float:
-    """Processor seconds of a command and of the processes that it started; what it prints is shown where it fails."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **QUIET})
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        sys.exit(done.stderr.strip() or f"{command[1]} failed without a message")
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-QUIET = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-"""One thread for each process, and no download."""
+def spent() -> float:
+    """Processor seconds of this process so far, and of those that it started and that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
