@@ -1,10 +1,17 @@
-"""All figures of docs/performance.md that need no GPU: ours, the floor, a peer where one is installed, and their ratio.
+"""All figures of docs/performance.md that need no GPU: ours, the floor, a peer, their ratio, and the goal.
 
-    python tools/bench.py [--only overhead results ...] [--limit 120] [--json bench.json] [--write]
+    python tools/bench.py [--only overhead results ...] [--all] [--check] [--write]
+    python tools/bench.py --only peers --peer inspect=PYTHON --peer lmms_eval=PYTHON:CHECKOUT
+    python tools/bench.py --write --read bench.json
 
-Each part is a script of this folder in a process of its own with a time limit; one that fails or takes longer is
-named in the table and does not stop the others. All times are processor time. The line above the table calibrates
-them: what fixed work takes on this machine at that moment. `--write` puts table and calibration into the page.
+Each part is a script of this folder in processes of their own, with a time limit; one that fails or takes longer is
+named and does not stop the others, and the JSON file is written after each. Times are processor time unless the page
+says otherwise. Absolute times depend on the machine: compare ratios. The calibration says what fixed work takes at
+that moment.
+
+`--peer` measures other harnesses on the same rows, with the scripts in tools/peers: PYTHON is one of an environment
+that has the harness, or its requirements and the folder CHECKOUT. `--write` puts the parts into docs/performance.json
+and writes the tables of docs/performance.md from all parts in it; `--read` does so with parts measured before.
 """
 
 from __future__ import annotations
@@ -13,222 +20,215 @@ import argparse
 import json
 import os
 import platform
+import re
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+from bench_parts import PARTS, Part
+from bench_rows import Row, aligned, markdown, restored, stored
+
+HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
-BEGIN, END = "<!-- tools/bench.py -->", "<!-- end of tools/bench.py -->"
+KEPT = PAGE.with_suffix(".json")
+BLOCK = re.compile(r"(<!-- bench: ([\w ]+) -->\n).*?(<!-- end of bench -->)", re.DOTALL)
+OFFLINE = {"HF_HUB_OFFLINE": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+"""Peers download nothing."""
+PEERS = {"inspect": "Inspect", "lmms_eval": "lmms-eval", "vlmevalkit": "VLMEvalKit"}
 
 
-@dataclass(frozen=True)
-class Row:
-    """One figure."""
-
-    what: str
-    ours: float
-    unit: str
-    floor: float | None = None
-    goal: str = ""
-    """The requirement, in words."""
-    peer: float | None = None
-    peer_name: str = ""
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """The row of the table."""
-        peer = "" if self.peer is None else f"{_short(self.peer)} ({self.peer_name})"
-        floor = "" if self.floor is None else _short(self.floor)
-        ratio = "" if not self.floor else f"{self.ours / self.floor:.2f}"
-        return self.what, f"{_short(self.ours)} {self.unit}", floor, ratio, peer, self.goal
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def overhead(limit: float) -> list[Row]:
-    """A sample of a run, and the start of commands."""
-    found = script("perf_overhead.py", "--rows", "5000", "--repeats", "3", limit=limit)
-    one, typer, starts = found["overhead"], found["start_up_seconds"]["import typer"], found["start_up_seconds"]
-    goals = {"--help": "2.5 times", "list": "2.5 times", "run --model chance --limit 1": "0.45 s"}
-    return [
-        Row("overhead of a sample, 64x64 PNG, 5,000 rows", one["ours_us"], "us", one["floor_us"], "1.3 times"),
-        *(Row(f"`{name}` beside `import typer`", starts[name], "s", typer, goal) for name, goal in goals.items()),
-    ]
-
-
-def growth(limit: float) -> list[Row]:
-    """Memory of runs of three sizes."""
-    rows = []
-    for n, goal in ((5_000, ""), (20_000, "600 MiB"), (80_000, "600 MiB")):
-        found = script("perf_overhead.py", "--growth", "--rows", str(n), limit=limit)
-        rows.append(Row(f"the same, {n:,} rows", found["ours_us"], "us"))
-        rows.append(Row(f"peak memory, {n:,} rows", found["peak_mib"], "MiB", goal=goal))
-    return rows
-
-
-def results(limit: float) -> list[Row]:
-    """Scoring and comparing finished runs."""
-    found = script("perf_results.py", "--scale", "0.25", limit=limit)
-    n = f"{found['samples']:,} samples"
-    score, compare = found["score"]["seconds"], found["compare"]["seconds"]
-    return [
-        Row(f"`score`, {n}, two conditions", score, "s", found["score floor"]["seconds"], "2 s (8 s for 62,000)"),
-        Row("`compare` of two such runs", compare, "s", found["compare floor"]["seconds"], "1 s (4 s for 62,000)"),
-    ]
-
-
-def scoring(limit: float) -> list[Row]:
-    """The scorers alone."""
-    total = script("perf_scoring.py", "--json", limit=limit)[-1]
-    return [
-        Row(f"{name}, {total['responses']:,} responses", 1e6 * total[name] / total["responses"], "us a response")
-        for name in ("fuzzy", "official")
-    ]
-
-
-def bootstrap(limit: float) -> list[Row]:
-    """Memory of an interval over 62,000 clusters."""
-    code = (
-        "import json, resource, time, numpy as np\n"
-        "from cambrian_eval.results.statistics import Draws\n"
-        "values = np.random.default_rng(0).random((62_000, 2)); Draws(2).sums(values[:2])\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; start = time.process_time()\n"
-        "Draws(62_000).sums(values); took = time.process_time() - start\n"
-        "more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before\n"
-        "start = time.process_time(); rng = np.random.default_rng(0)\n"
-        "for _ in range(1000): rng.integers(0, 62_000, 62_000)\n"
-        "print(json.dumps({'mib': more / 2**10, 'ours': took, 'floor': time.process_time() - start}))"
-    )
-    found = started([sys.executable, "-c", code], limit)
-    return [
-        Row("bootstrap of 62,000 clusters (floor: the draws alone)", found["ours"], "s", found["floor"]),
-        Row("its memory", found["mib"], "MiB", goal="60 MiB"),
-    ]
-
-
-def cvbench(limit: float) -> list[Row]:
-    """Candidates of a file of the size of COCO val2017, beside its parse and pycocotools."""
-    found = script("perf_cvbench.py", "--json", limit=limit)
-    ours, bare, peer = found["candidates"]["all"], found["floor"]["all"], found["pycocotools"]["all"]
-    first = found["candidates"]["first"]
-    return [
-        Row("candidates of a COCO val file", ours, "s", bare, "2 times"),
-        Row("first candidate", first, "s", bare, "6 times sooner", peer, "pycocotools index"),
-    ]
-
-
-def endpoint(limit: float) -> list[Row]:
-    """The client of endpoints at 16 and 256 requests in flight, beside a bare loop and the `openai` package."""
-    options = ("--concurrency", "16,256", "--requests", "300", "--repeats", "1", "--json")
-    found = script("perf_endpoint.py", *options, limit=limit)["requests_per_second_of_processor_time"]
-    rows = []
-    for r in found:
-        what = f"endpoint request, image of {r['image_kB']} kB, {r['concurrency']} in flight"
-        ours, bare, peer = (1e6 / r[side] for side in ("ours", "aiohttp", "openai"))
-        rows.append(Row(what, ours, "us", bare, "3 times", peer, "openai"))
-    return rows
-
-
-def inspect(limit: float, python: str) -> list[Row]:
-    """Inspect over 400 rows, in the user's environment."""
-    code = "import perf_overhead, pathlib, sys; perf_overhead.write_docvqa(pathlib.Path(sys.argv[1]), 400)"
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-c", code, folder], cwd=HERE, check=True)
-        rows = Path(folder) / "docvqa" / "validation-0.parquet"
-        ours = script("perf_overhead.py", "--growth", "--rows", "400", limit=limit)["ours_us"]
-        theirs = started([python, str(HERE / "peers" / "inspect_instant.py"), str(rows)], limit)["us_each"]
-    return [Row("overhead of a sample, 400 rows", ours, "us", peer=theirs, peer_name="Inspect")]
-
-
-PARTS: dict[str, Callable[[float], list[Row]]] = {
-    "overhead": overhead, "scoring": scoring, "bootstrap": bootstrap, "cvbench": cvbench, "endpoint": endpoint,
-    "growth": growth, "results": results,
-}  # fmt: skip
-
-
-def script(name: str, *arguments: str, limit: float) -> Any:
-    """The JSON that a script of this folder prints."""
-    return started([sys.executable, str(HERE / name), *arguments], limit)
-
-
-def started(command: Sequence[str], limit: float) -> Any:
-    """The JSON that a command prints within its time limit."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=environment, check=False)
-    if done.returncode:
-        raise RuntimeError((done.stderr.strip().splitlines() or ["no message"])[-1])
-    return json.loads(done.stdout)
+class Failure(Exception):
+    """Why a part gave no figures."""
 
 
 def calibration() -> dict[str, Any]:
-    """What fixed work takes now, in processor time."""
+    """The machine, and what fixed work takes on it now, in processor time."""
     start = time.process_time()
     sum(i * i for i in range(5_000_000))
-    loop = time.process_time() - start
     return {
         "python": platform.python_version(),
         "processors": os.cpu_count(),
         "load": os.getloadavg()[0],
-        "loop_seconds": loop,
+        "loop_seconds": time.process_time() - start,
     }
 
 
-def table(rows: Sequence[Row], failed: dict[str, str], about: dict[str, Any]) -> str:
-    """Calibration line, Markdown table, and what could not be measured."""
-    heads = ("what", "ours", "floor", "ours / floor", "peer", "goal")
-    lines = [
-        f"Calibration: Python {about['python']}, {about['processors']} processors, load {about['load']:.1f}; "
-        f"summing five million squares takes {about['loop_seconds']:.2f} s of processor time.",
-        "",
-        f"| {' | '.join(heads)} |",
-        "| --- | ---: | ---: | ---: | ---: | --- |",
-        *(f"| {' | '.join(row.cells)} |" for row in rows),
+def printed(command: Sequence[str], limit: float, path: str = "") -> Any:
+    """The JSON that a command prints, or writes to the file that it names `{json}`, within its time limit."""
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        **OFFLINE,
+        "PYTHONPATH": path or os.environ.get("PYTHONPATH", ""),
+    }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / "found.json"
+        words = [word.replace("{json}", str(target)) for word in command]
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, timeout=limit, env=environment, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise Failure(f"it took more than {error.timeout:.0f} s") from None
+        except OSError as error:
+            raise Failure(f"{words[0]} did not start: {error.strerror}") from None
+        if done.returncode:
+            raise Failure((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+        text = target.read_text() if target.is_file() else done.stdout
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise Failure(f"{words[1]} printed no JSON") from None
+
+
+def measured(part: Part, limit: float) -> list[Row]:
+    """The rows of a part."""
+    found = []
+    end = time.monotonic() + limit
+    for command in part.commands:
+        script, *words = shlex.split(command)
+        found.append(printed([sys.executable, str(HERE / script), *words], max(1.0, end - time.monotonic())))
+    try:
+        return part.rows(*found)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Failure(f"{type(error).__name__}: {error}") from None
+
+
+def beside_peers(peers: Mapping[str, str], limit: float) -> Iterator[Row]:
+    """A sample of a run beside other harnesses, all by the same script on the same rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        code = "import pathlib, sys; from perf_overhead import write_docvqa as w; w(pathlib.Path(sys.argv[1]), 1000)"
+        subprocess.run([sys.executable, "-c", code, folder], cwd=HERE, check=True)
+        rows = str(Path(folder) / "docvqa" / "validation-0.parquet")
+
+        def each(name: str, python: str = sys.executable, checkout: str = "") -> float:
+            script = str(HERE / "peers" / f"{name}_instant.py")
+            return float(printed([python, script, rows], limit, checkout)["us_each"])
+
+        ours, bare = each("cambrian"), each("floor")
+        for name, where in peers.items():
+            python, _, checkout = where.partition(":")
+            yield Row("run: a sample, 1,000 rows", ours, "us", bare, each(name, python, checkout), PEERS[name])
+
+
+def record(rows: Iterator[Row] | list[Row], about: dict[str, Any], wall: float) -> dict[str, Any]:
+    """What the JSON file keeps of a part."""
+    return {"calibration": about, "wall_seconds": round(wall, 1), "rows": stored(list(rows))}
+
+
+def measure_all(parts: Sequence[Part], given: argparse.Namespace) -> dict[str, Any]:
+    """The parts by name; what was measured so far is in the JSON file at any time."""
+    found: dict[str, Any] = {}
+    begun = time.monotonic()
+    for name in [*(part.name for part in parts), *(["peers"] if given.peer else [])]:
+        left = given.total - (time.monotonic() - begun) if given.total else given.limit
+        limit, about, start = max(1.0, min(given.limit, left)), calibration(), time.monotonic()
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        rows: list[Row] = []
+        failed = ""
+        try:
+            if name == "peers":
+                for row in beside_peers(given.peer, limit):
+                    rows.append(row)
+            else:
+                rows = measured(next(part for part in parts if part.name == name), limit)
+        except Failure as error:
+            failed = str(error)
+        found[name] = record(rows, about, time.monotonic() - start) | ({"failed": failed} if failed else {})
+        given.json.write_text(json.dumps(found, indent=2) + "\n")
+    return found
+
+
+def calibrated(parts: Sequence[Mapping[str, Any]]) -> str:
+    """The line above a table: machine, load and speed when its parts were measured."""
+    about = [part["calibration"] for part in parts]
+    machines = sorted({f"Python {one['python']}, {one['processors']} processors" for one in about})
+    spans = []
+    for key in ("load", "loop_seconds"):
+        low, high = min(one[key] for one in about), max(one[key] for one in about)
+        digits = 1 if key == "load" else 2
+        ends = [f"{low:.{digits}f}", f"{high:.{digits}f}"]
+        spans.append(ends[0] if ends[0] == ends[1] else " to ".join(ends))
+    return (
+        f"Calibration: {'; '.join(machines)}; load {spans[0]};\n"
+        f"summing five million squares takes {spans[1]} s of processor time."
+    )
+
+
+def tables(found: Mapping[str, Any], names: Sequence[str], draw: Any) -> str:
+    """Calibration, table of the named parts, and what could not be measured."""
+    there = [found[name] for name in names if name in found]
+    lines = [calibrated(there), ""] if there else []
+    rows = [row for part in there for row in restored(part["rows"])]
+    if rows:
+        lines += [draw(rows), ""]
+    if any(row.missed for row in rows):
+        lines += ["A star marks a goal that is not reached.", ""]
+    lines += [
+        f"Not measured: {name} ({found[name]['failed']}).\n" for name in names if found.get(name, {}).get("failed")
     ]
-    return "\n".join([*lines, *(f"\nNot measured: {name} ({why})." for name, why in failed.items())])
+    lines += [f"Not measured: `python tools/bench.py --only {n} --write`.\n" for n in names if n not in found]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def written(page: str, found: Mapping[str, Any]) -> str:
+    """The page with every table made anew; the comment above a table names its parts."""
+    return BLOCK.sub(lambda match: f"{match[1]}\n{tables(found, match[2].split(), markdown)}\n{match[3]}", page)
+
+
+def peer(text: str) -> tuple[str, str]:
+    """NAME and PYTHON[:CHECKOUT] of an argument."""
+    name, _, where = text.partition("=")
+    if name not in PEERS or not where:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PYTHON[:CHECKOUT] with NAME one of {', '.join(PEERS)}")
+    return name, where
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [part.name for part in PARTS]
+    parser.add_argument("--only", nargs="+", choices=[*names, "peers"], help="these parts alone")
+    parser.add_argument("--all", action="store_true", help="slow parts too, without a limit for all together")
+    parser.add_argument("--limit", type=float, help="seconds that a part may take (240; 3,600 with --all)")
+    parser.add_argument("--total", type=float, help="seconds that all may take (590; none with --all)")
+    parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where the figures are written")
+    parser.add_argument("--read", type=Path, metavar="JSON", help="take figures measured before instead of measuring")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.json and the tables of its page")
+    parser.add_argument("--check", action="store_true", help="exit with 1 where a goal is missed or a part failed")
+    parser.add_argument("--peer", type=peer, action="append", default=[], metavar="NAME=PYTHON[:CHECKOUT]")
+    given = parser.parse_args()
+    given.peer = dict(given.peer)
+    if given.only and "peers" in given.only and not given.peer:
+        parser.error("--only peers: name a harness with --peer")
+    given.limit = given.limit or (3600.0 if given.all else 240.0)
+    given.total = given.total or (0.0 if given.all else 590.0)
+    return given
 
 
 def main() -> None:
-    """Measures the parts, prints the table, and writes JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=tuple(PARTS))
-    parser.add_argument("--limit", type=float, default=240.0, help="seconds that one script may take")
-    parser.add_argument("--total", type=float, default=590.0, help="seconds that all may take")
-    parser.add_argument("--json", type=Path, default=Path("bench.json"))
-    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
-    parser.add_argument("--inspect", metavar="PYTHON", help="a Python with inspect-ai, to measure it beside ours")
-    given = parser.parse_args()
-    parts = {name: PARTS[name] for name in given.only}
-    if given.inspect:
-        parts["inspect"] = partial(inspect, python=given.inspect)
-    about, begun = calibration(), time.monotonic()
-    rows: list[Row] = []
-    failed: dict[str, str] = {}
-    for name, part in parts.items():
-        left = given.total - (time.monotonic() - begun)
-        print(f"{name} ...", file=sys.stderr, flush=True)
+    """Measures or reads the parts, prints the table, and writes what is asked for."""
+    given = arguments()
+    if given.read:
         try:
-            rows += part(max(1.0, min(given.limit, left)))
-        except subprocess.TimeoutExpired as error:
-            failed[name] = f"it took more than {error.timeout:.0f} s"
-        except (RuntimeError, ValueError, KeyError, OSError) as error:
-            failed[name] = f"{type(error).__name__}: {error}"
-    text = table(rows, failed, about)
-    stored = {"calibration": about, "rows": [asdict(row) for row in rows], "not measured": failed}
-    given.json.write_text(json.dumps(stored, indent=2) + "\n")
-    print(text)
+            found = json.loads(given.read.read_text())
+        except (OSError, ValueError) as error:
+            sys.exit(f"--read {given.read}: {error}")
+    else:
+        chosen = [p for p in PARTS if (p.name in given.only if given.only else given.all or not p.slow)]
+        found = measure_all(chosen, given)
+    print(tables(found, list(found), aligned), end="")
     if given.write:
-        before, rest = PAGE.read_text().split(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+        kept = (json.loads(KEPT.read_text()) if KEPT.is_file() else {}) | found
+        KEPT.write_text(json.dumps(kept, indent=2) + "\n")
+        PAGE.write_text(written(PAGE.read_text(), kept))
+    missed = [row["what"] for part in found.values() for row in part["rows"] if restored([row])[0].missed]
+    if given.check and (missed or any("failed" in part for part in found.values())):
+        sys.exit(f"not reached: {', '.join(missed) or 'a part gave no figures'}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Time and memory of importing logs with 62,000 rows of GQA: LLaVA's answers, which have ids, and lmms-eval's samples.
 
-    python tools/perf_import.py [--rows 62000]
+    python tools/perf_import.py [--rows 62000] [--json]
 
 Prints processor time, wall-clock time and peak resident memory of `cambrian-eval import` with both scorers, and the
 processor time of reading the same log with `json` alone for comparison.
@@ -24,7 +24,9 @@ def main() -> None:
     """Writes rows and log, imports them, and prints what it took."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=62_000)
-    n = parser.parse_args().rows
+    parser.add_argument("--json", action="store_true", help="print JSON: seconds of processor time, and MiB")
+    given = parser.parse_args()
+    n, found = given.rows, dict[str, float]()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "data/gqa").mkdir(parents=True)
@@ -47,16 +49,20 @@ def main() -> None:
         start = time.process_time()
         for line in logs["llava"].open():
             json.loads(line)
-        print(f"json alone: {time.process_time() - start:.2f} s of processor time")
+        found["json"] = time.process_time() - start
+        if not given.json:
+            print(f"json alone: {found['json']:.2f} s of processor time")
         for name, log in logs.items():
             command = [sys.executable, "-m", "cambrian_eval", "import", str(log), "--benchmark", "gqa"]
             command += ["--data-root", str(folder / "data"), "--out", str(folder / name)]
             before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - begun
-            used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            print(f"{name}: {used:.1f} s of processor time, {wall:.1f} s of wall-clock time")
-        print(f"peak memory: {after.ru_maxrss / 2**20:.2f} GiB")
+            found[name] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            if not given.json:
+                print(f"{name}: {found[name]:.1f} s of processor time, {wall:.1f} s of wall-clock time")
+        found["peak_mib"] = after.ru_maxrss / 2**10
+    print(json.dumps(found) if given.json else f"peak memory: {found['peak_mib'] / 2**10:.2f} GiB")
 
 
 if __name__ == "__main__":

@@ -66,8 +66,10 @@ def main() -> None:
     parser.add_argument("--model", help="a checkpoint's folder; without it a random one is made")
     parser.add_argument("--hidden-size", type=int, default=2048, help="width of the random checkpoint")
     parser.add_argument("--dtype", nargs="*", default=["bfloat16", "float32"])
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    found = []
     if chosen.measure:
         print(json.dumps(measure(chosen.measure, chosen.dtype[0])))
         return
@@ -77,11 +79,16 @@ def main() -> None:
             command = [sys.executable, "-W", "ignore", __file__, "--measure", folder, "--dtype", dtype]
             child = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
             measured = json.loads(child.stdout.splitlines()[-1])
+            found.append(measured)
+            if chosen.json:
+                continue
             print(
                 f"{dtype:9} weights {measured['weights_bytes'] / 2**30:6.2f} GiB   "
                 f"peak {measured['peak_above_imports_bytes'] / 2**30:6.2f} GiB   "
                 f"ratio {measured['ratio']:.3f}   {measured['seconds']:.1f} s"
             )
+    if chosen.json:
+        print(json.dumps(found))
 
 
 if __name__ == "__main__":
