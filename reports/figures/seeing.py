@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import runs, seeing, style
+from .. import seeing, style
 from ..catalogue import entry
 from ..figure import Figure, NoOptions
 
@@ -54,7 +54,9 @@ class SeeingFigure(Figure[list[seeing.Seen], NoOptions]):
             _shares(panels[0], numbers, theme)
             for axes, s in zip(panels[1:], fitted, strict=True):
                 _abilities(axes, s, theme)
-        source = runs.label(any(s.rows.synthetic for s in numbers), any(s.rows.subset for s in numbers))
+        from ..runs import label
+
+        source = label(any(s.rows.synthetic for s in numbers), any(s.rows.subset for s in numbers))
         caption = (
             f"Share of samples that need their image and, where there are enough models, share of the information "
             f"about models that is visual, {source}"

@@ -13,6 +13,7 @@ import pytest
 from cambrian_eval import Verdict
 from cambrian_eval.results.adjudication import error_rates, page, read_marks
 from cambrian_eval.results.agreement import Confusion, Disagreement, ScorerAgreement
+from cambrian_eval.results.rows import Rows
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
@@ -43,7 +44,8 @@ def found() -> ScorerAgreement:
     )
     confusion = Confusion(10, 4, 0, 6)
     return ScorerAgreement(
-        "docvqa", "on", 20, 70.0, 50.0, -20.0, (-30.0, -10.0), confusion, None, 0, 0, differing, None, 1.0
+        *("docvqa", "on", 20, 70.0, 50.0, -20.0, (-30.0, -10.0), confusion, None, 0, 0, differing, None, 1.0),
+        rows=Rows(synthetic=False, subset=None),
     )
 
 
