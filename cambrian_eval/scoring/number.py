@@ -144,10 +144,7 @@ def read(reply: Reply, question: str = "") -> Reading[Number]:
         if plain and not wording.refusal(said) and not wording.answers(said):
             return Reading(Number(0.0, text=none[0]), "none is zero", text=none[0])
     if not any(map(str.isdigit, said)) and not _SPELT.search(said) and "√" not in said:
-        return nothing(
-            "refusal" if wording.refusal(said) else "nothing found",
-            None if wording.refusal(said) else "no number in the response",
-        )
+        return nothing("refusal") if wording.refusal(said) else nothing("nothing found", NO_NUMBER)
     try:
         return _read(reply, said, asked)
     except _Several:
@@ -159,6 +156,7 @@ def _no_such(said: str) -> re.Match[str] | None:
     return _NO_SUCH.search(said) if "there" in low or "none" in low or not said.isascii() else None
 
 
+NO_NUMBER = "no number in the response"
 _SPELT = pattern(
     r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|\w+teen|\w+ty|dozen|hundred|\w*elve|\w*leven)\b",
     re.IGNORECASE,
@@ -197,7 +195,7 @@ def _read(reply: Reply, said: str, asked: _Asked) -> Reading[Number]:
         for piece in reversed(pieces):
             if (found := _of_sentence(piece, asked, bold, last=True, own=own)) is not None:
                 return _found(found, "the last number")
-    return nothing("nothing found", "no number in the response")
+    return nothing("nothing found", NO_NUMBER)
 
 
 _ITEM = pattern(r"^\(?\d{1,2}[.)]\s+(?=\D)|^[-•]\s+")
@@ -284,8 +282,9 @@ _SO = pattern(r"[,;]\s+(?:and\s+)?(?:so|therefore|thus|hence)\s", re.IGNORECASE)
 def _after_equals(piece: str) -> tuple[bool, str]:
     """What follows the last "=" or "is equal to"."""
     last = None
-    for last in _EQUALS.finditer(piece):  # noqa: B007
-        pass
+    if "=" in piece or "≈" in piece or "equal" in piece.lower():
+        for last in _EQUALS.finditer(piece):  # noqa: B007
+            pass
     if last is None:
         return False, piece
     before, near, after = piece[last.end() :].partition("≈")
