@@ -114,7 +114,7 @@ _RELATIVE = pattern(r",\s(?:which|where|who|whose|while|whereas)\b[^.;]{0,200}")
 
 def subject(said: str, table: OptionTexts, question: str) -> Reading[str] | None:
     """Where several options are named: the one of which a sentence says what the question asks."""
-    if len(first_two(texts(said, table))) < 2:
+    if len({letter for letter, _, _ in table.occurrences(said)}) < 2 or len(first_two(texts(said, table))) < 2:
         return None
     first = sentences(said)[0]
     if len(first.split()) <= SHORT_SENTENCE and not first.endswith("?") and not _DISCUSSED.match(first):
@@ -237,7 +237,7 @@ def paraphrase(said: str, table: OptionTexts) -> Reading[str] | None:
     words = {letter: wording.content(text) - _VAGUE for letter, text in table.cleaned.items()}
     shared = set.intersection(*words.values())
     own = {letter: group - shared for letter, group in words.items()}
-    if any(len(word) == 1 or char.isdigit() for group in own.values() for word in group for char in word):
+    if any(len(word) == 1 or any(map(str.isdigit, word)) for group in own.values() for word in group):
         return None  # numbers and letters are names, not words
     found: dict[str, None] = {}
     for piece in sentences(said):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import chain
 
 from cambrian_eval.scoring.labels import (
     SENTENCE_END,
@@ -53,6 +55,8 @@ _CONCLUDED = pattern(
     rf"|(?:it|this|that)(?:'s| is)\s+){_END}",
     re.IGNORECASE,
 )
+_ENDS = "".join(map(chr, range(33))) + "!."
+"""What `_END` allows behind the letter: a text that ends in two letters or digits before it concludes no letter."""
 _BRACKETED = pattern(r"\b(?P<linked>is)\b\s*(?=[(\[][A-Za-z][)\]])", re.IGNORECASE)
 _OTHER = pattern(rf"(?P<linked>{OTHER_LANGUAGES})(?:[ \t]*:)?", re.IGNORECASE)
 _IS_RIGHT = (
@@ -79,7 +83,8 @@ def _declarations(said: str) -> list[re.Match[str]]:
         found += _HEADS.finditer(said)
     if any(map(low.__contains__, _CHOOSING)):
         found += [*_CHOSEN.finditer(said), *_BEST.finditer(said)]
-    found += _CONCLUDED.finditer(said, max(0, len(said) - 60))
+    if not said.rstrip(_ENDS)[-2:].isalnum():
+        found += _CONCLUDED.finditer(said, max(0, len(said) - 60))
     if "is (" in low or "is [" in low:
         found += _BRACKETED.finditer(said)
     if any(map(low.__contains__, _PRAISES)) and _PRAISING.search(said):
@@ -122,10 +127,19 @@ _FILLER = pattern(
     re.IGNORECASE,
 )
 _TAIL = 400
+LAST = "the last declared answer"
+_PLAIN = pattern(
+    r"(?:[Tt]he )?(?:correct |best |right |final )?"
+    r"(?P<part>(?i:answer|option|choice)(?:: ?| is:? )\(?(?P<letter>[A-Z])\)?\.?)"
+)
+"""A response that is a declaration and no more, as most that declare one are: read at once, as below."""
 
 
 def declared(said: str, table: OptionTexts) -> Reading[str] | None:
     """The last "answer is ..." that names an option; bare "option X" counts where it is the only one."""
+    plain = _PLAIN.fullmatch(said)
+    if plain and plain["letter"] in table.letters:
+        return Reading(plain["letter"], LAST, text=plain["part"])
     found = _declarations(said)
     bare: dict[str, str] = {}
     for match in reversed(found[-MOST_DECLARATIONS:]):
@@ -149,7 +163,7 @@ def declared(said: str, table: OptionTexts) -> Reading[str] | None:
             continue
         part = said[match.start() : match.end() + 40].partition("\n")[0]
         if linked:
-            return Reading(letter, "the last declared answer", text=part)
+            return Reading(letter, LAST, text=part)
         bare.setdefault(letter, part)
     if len(bare) == 1:
         [(letter, part)] = bare.items()
@@ -172,7 +186,7 @@ def _option_after(said: str, at: int, table: OptionTexts, linked: bool, named: b
     line = tail.partition("\n")[0]
     filler = _FILLER.match(line)
     bare = line[filler.end() :] if filler else line
-    for piece in dict.fromkeys(p for start in (line, bare) for p in pieces(start)):
+    for piece in _distinct(line, bare):
         if piece and (letter := lone_letter(piece, table) if len(piece) < 6 else None):
             stop = line.find(piece) + len(piece)
             ambiguous = another_letter(line, stop, table)
@@ -196,6 +210,15 @@ def _option_after(said: str, at: int, table: OptionTexts, linked: bool, named: b
     sentence = line[: end.start()] if end else line
     hits = set(texts(sentence, table))
     return hits.pop() if len(hits) == 1 else None
+
+
+def _distinct(line: str, bare: str) -> Iterator[str]:
+    """The pieces of both, each once."""
+    tried: set[str] = set()
+    for piece in chain(pieces(line), pieces(bare) if bare != line else ()):
+        if piece not in tried:
+            tried.add(piece)
+            yield piece
 
 
 _NAMED = pattern(r"\s*(?:the\s+)?(?:option|choice|letter)\b", re.IGNORECASE)

@@ -201,7 +201,7 @@ def only_text(rest: str, table: OptionTexts, question: str) -> Reading[str] | No
     if table.values and len(rest) > LONG_WORKING:
         rest = (sentences(rest) or ("",))[-1]
     hits = first_two(texts(rest, table))
-    if question and wording.ASKS_NOT.search(sentences(question)[-1] if question.strip() else ""):
+    if wording.ASKS_NOT.search(question) and wording.ASKS_NOT.search(sentences(question)[-1]):
         denied = first_two(texts(rest, table, denied=True))
         if len(denied) == 1 and wording.echoes(rest, wording.content(sentences(question)[-1])) >= 0.5:
             return Reading(denied.pop(), "the only option that is denied what the question denies")

@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 
 from cambrian_eval.scoring import numerals, wording
+from cambrian_eval.scoring.lazy import lazy
 from cambrian_eval.scoring.numerals import Number
 from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.reading import Reading, nothing
@@ -48,23 +49,65 @@ _PLACED = ("week", "day", "month", "step", "group", "grade", "quarter", "level",
 
 
 class _Asked:
-    """What the question says about its answer."""
+    """What the question says about its answer; most responses need little of it."""
 
     def __init__(self, question: str) -> None:
-        text = clean(question[-2000:])
-        last = (sentences(text) or ("",))[-1]
-        self.text = text
-        found = numerals.find(text)
-        self.values = {n.value for n in found}
-        self.contexts = {_context(fold(text), n) for n in found}
-        self.words = wording.asked_words(last)
-        kind = re.search(r"\b(?:which|what)\s+(\w+)", text, re.IGNORECASE)
-        noun = kind[1].casefold().rstrip("s") if kind else ""
-        self.year = noun == "year" or re.search(r"\bwhen\b", text, re.IGNORECASE) is not None
-        self.place = noun if noun in _PLACED else ""
-        self.ratio = "ratio" in text.casefold()
-        counted = re.search(r"\bhow many\s+((?:[\w-]+\s+){0,3}[\w-]+)", text, re.IGNORECASE)
-        self.counted = wording.content(counted[1]) if counted else set()
+        self._question = question
+
+    @lazy
+    def text(self) -> str:
+        """The question in comparable form."""
+        return clean(self._question[-2000:])
+
+    @lazy
+    def _numbers(self) -> list[Number]:
+        return numerals.find(self.text)
+
+    @lazy
+    def values(self) -> set[float]:
+        """The numbers that the question contains."""
+        return {n.value for n in self._numbers}
+
+    @lazy
+    def contexts(self) -> set[tuple[str, str]]:
+        """The words around them."""
+        return {_context(fold(self.text), n) for n in self._numbers}
+
+    @lazy
+    def words(self) -> set[str]:
+        """The words of what is asked for."""
+        return wording.asked_words((sentences(self.text) or ("",))[-1])
+
+    @lazy
+    def _noun(self) -> str:
+        kind = _KIND.search(self.text)
+        return kind[1].casefold().rstrip("s") if kind else ""
+
+    @lazy
+    def year(self) -> bool:
+        """Whether a year is asked for."""
+        return self._noun == "year" or _WHEN.search(self.text) is not None
+
+    @lazy
+    def place(self) -> str:
+        """What is numbered, where a number that stands behind its name is asked for: "which step"."""
+        return self._noun if self._noun in _PLACED else ""
+
+    @lazy
+    def ratio(self) -> bool:
+        """Whether a ratio is asked for."""
+        return "ratio" in self.text.casefold()
+
+    @lazy
+    def counted(self) -> set[str]:
+        """The words of what is counted."""
+        counted = _HOW_MANY.search(self.text)
+        return wording.content(counted[1]) if counted else set()
+
+
+_KIND = pattern(r"\b(?:which|what)\s+(\w+)", re.IGNORECASE)
+_WHEN = pattern(r"\bwhen\b", re.IGNORECASE)
+_HOW_MANY = pattern(r"\bhow many\s+((?:[\w-]+\s+){0,3}[\w-]+)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=2048)
@@ -96,21 +139,24 @@ def read(reply: Reply, question: str = "") -> Reading[Number]:
         return _found(whole, "the number before the reason")
     if _NONE.fullmatch(said):
         return Reading(Number(0.0, text=said), "none is zero", text=said)
-    if asked.counted and (none := _NO_SUCH.search(said)) and wording.content(said[none.start() :][:80]) & asked.counted:
+    if (none := _no_such(said)) and asked.counted and wording.content(said[none.start() :][:80]) & asked.counted:
         plain = len(reply.sentences) < 3 and not any(char.isdigit() for char in said)
         if plain and not wording.refusal(said) and not wording.answers(said):
             return Reading(Number(0.0, text=none[0]), "none is zero", text=none[0])
-    if not any(char.isdigit() for char in said) and not _SPELT.search(said) and "√" not in said:
-        return nothing(
-            "refusal" if wording.refusal(said) else "nothing found",
-            None if wording.refusal(said) else "no number in the response",
-        )
+    if not any(map(str.isdigit, said)) and not _SPELT.search(said) and "√" not in said:
+        return nothing("refusal") if wording.refusal(said) else nothing("nothing found", NO_NUMBER)
     try:
         return _read(reply, said, asked)
     except _Several:
         return nothing("several answers")
 
 
+def _no_such(said: str) -> re.Match[str] | None:
+    low = said.lower()
+    return _NO_SUCH.search(said) if "there" in low or "none" in low or not said.isascii() else None
+
+
+NO_NUMBER = "no number in the response"
 _SPELT = pattern(
     r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|\w+teen|\w+ty|dozen|hundred|\w*elve|\w*leven)\b",
     re.IGNORECASE,
@@ -149,7 +195,7 @@ def _read(reply: Reply, said: str, asked: _Asked) -> Reading[Number]:
         for piece in reversed(pieces):
             if (found := _of_sentence(piece, asked, bold, last=True, own=own)) is not None:
                 return _found(found, "the last number")
-    return nothing("nothing found", "no number in the response")
+    return nothing("nothing found", NO_NUMBER)
 
 
 _ITEM = pattern(r"^\(?\d{1,2}[.)]\s+(?=\D)|^[-•]\s+")
@@ -236,8 +282,9 @@ _SO = pattern(r"[,;]\s+(?:and\s+)?(?:so|therefore|thus|hence)\s", re.IGNORECASE)
 def _after_equals(piece: str) -> tuple[bool, str]:
     """What follows the last "=" or "is equal to"."""
     last = None
-    for last in _EQUALS.finditer(piece):  # noqa: B007
-        pass
+    if "=" in piece or "≈" in piece or "equal" in piece.lower():
+        for last in _EQUALS.finditer(piece):  # noqa: B007
+            pass
     if last is None:
         return False, piece
     before, near, after = piece[last.end() :].partition("≈")

@@ -199,15 +199,17 @@ def _number(match: re.Match[str], text: str, unit: str) -> Number | None:
         value = -value
     if value != value or value in (float("inf"), float("-inf")):
         return None
-    mantissa = re.split(r"[eE]|\s?[x×*·]\s?10", figure)[0] if figure else ""
-    plain = bool(figure) and not any(sign in figure for sign in ("/", "frac", "√"))
-    places = len(mantissa.partition(".")[2]) if plain else 0
+    places = 0
+    if figure and not figure.isdigit() and not any(sign in figure for sign in ("/", "frac", "√")):
+        places = len(re.split(r"[eE]|\s?[x×*·]\s?10", figure)[0].partition(".")[2])
     currency = (match["currency"] or "").strip()
     return Number(value, match["percent"] is not None, unit, currency, places, text.strip(), scale=scale)
 
 
 def _figure(figure: str) -> float | None:
     """Digits, decimals, powers of ten, fractions and roots."""
+    if figure.isdigit():
+        return float(figure)
     if "√" in figure:
         before, _, after = figure.partition("√")
         root, _, bottom = after.replace("(", "").replace(")", "").partition("/")

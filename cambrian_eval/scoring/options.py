@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from cambrian_eval.scoring import numerals
+from cambrian_eval.scoring import numerals, option_forms
 from cambrian_eval.scoring.lazy import lazy
 from cambrian_eval.scoring.patterns import pattern
 from cambrian_eval.scoring.text import clean, squeezed
@@ -17,66 +17,15 @@ from cambrian_eval.scoring.text import clean, squeezed
 AMBIGUOUS = ""
 """What a lookup returns where two options have the text."""
 
-_TRIM = " \t\n.,;:!?\"'()[]{}<>$\\#|~-…"
-_TRIM_BUT_MINUS = _TRIM.replace("-", "")
-_HYPHEN = pattern(r"-(?!\d)")
-_LEAD = pattern(
-    r"(?:(?:it|this|that|there|they|these|those|he|she)"
-    r"(?:'s|\s+(?:is|are|was|looks like|seems to be|appears to be))\s+(?=\S))?(?:(?:an?|the)\s+)?"
-)
-"""What an option may begin with and is not compared: "it is", an article."""
-_DEGREES = pattern(r"\s*\bdegrees?\b")
-
-
-def _trim(folded: str) -> str:
-    trimmed = folded.strip(_TRIM_BUT_MINUS)
-    return trimmed if trimmed[1:2].isdigit() else trimmed.strip(_TRIM)  # "-3" is not "3"
-
-
-def _without_lead(trimmed: str) -> str:
-    lead = _LEAD.match(trimmed) if " " in trimmed else None
-    return trimmed[lead.end() :] if lead else trimmed
-
-
-def _bare(folded: str) -> str:
-    """Folded text without outer punctuation, "it is" and article."""
-    return _without_lead(_trim(folded))
-
-
-def _tight(bare: str) -> str:
-    if "degree" in bare:
-        bare = _DEGREES.sub("°", bare)
-    tight = bare.replace(" ", "").replace("$", "")
-    return _HYPHEN.sub("", tight) if "-" in tight else tight
-
-
-def _singular(bare: str) -> str:
-    return bare[:-1] if len(bare) > 3 and bare[-1] == "s" and bare[-2].isalpha() and bare[-2] != "s" else bare
-
-
 _PRONOUN = pattern(r"^(?:it|they|he|she)\s+(?=\S+\s+\S)")
 
 
 def _variants(key: str) -> list[str]:
     """The singular of a plural, and a sentence without its pronoun: "it would decrease" as "would decrease"."""
-    found = [_PRONOUN.sub("", key)] if _PRONOUN.match(key) else []
+    found = [_PRONOUN.sub("", key)] if " " in key and _PRONOUN.match(key) else []
     if len(key) > 4 and key[-1] == "s" and key[-2].isalpha() and key[-2] not in "sui":
         found.append(key[:-1])
     return found
-
-
-_REMARK = pattern(r"(?<=\w)\s+\([^()]{2,80}\)")
-
-
-def _coarser(text: str, folded: str) -> Iterator[str]:
-    """The text in coarser and coarser forms, in the order in which a response is compared with the options."""
-    trimmed = _trim(folded)
-    yield trimmed
-    bare = _without_lead(trimmed)
-    yield bare
-    yield _tight(bare)
-    yield _singular(bare)
-    yield _bare(squeezed(_REMARK.sub("", text))) if "(" in text else bare  # "left (from the viewer)" as "left"
 
 
 _LABELLED = pattern(r"[(\[]?[A-Za-z][)\].:]")
@@ -110,7 +59,7 @@ class OptionTexts:
     @lazy
     def plain_texts(self) -> dict[str, str]:
         """Letter to text without outer punctuation and article."""
-        return {letter: _bare(text) for letter, text in self.folded.items()}
+        return {letter: option_forms.bare(text) for letter, text in self.folded.items()}
 
     @lazy
     def one_letter_texts(self) -> dict[str, str]:
@@ -163,29 +112,59 @@ class OptionTexts:
 
     def plain(self, text: str) -> str:
         """The text as `plain_texts` are written."""
-        return _bare(squeezed(text))
+        return option_forms.bare(squeezed(text))
 
     def equal(self, piece: str) -> str | None:
         """The letter of the option whose text the piece is; AMBIGUOUS for several, None for none."""
         if not self.cleaned or len(piece) > self.longest + 40:
             return None
         folded = squeezed(piece)
-        if (hit := self._by_folded.get(folded)) is not None:
-            return hit
-        for known, form in zip(self._by_coarser, _coarser(piece, folded), strict=True):
-            if (hit := known.get(form)) is not None:
+        plain = option_forms.bare(folded)
+        if option_forms.may_equal(piece, plain, self._solid):
+            if (hit := self._by_folded.get(folded)) is not None:
                 return hit
-        return self._polar.get(_bare(folded)) or (self._equal_number(piece) if self.parsed else None)
+            for known, form in zip(self._by_coarser(), option_forms.coarser(piece, folded), strict=True):
+                if (hit := known.get(form)) is not None:
+                    return hit
+        if plain in ("yes", "no") and (hit := self._polar.get(plain)):
+            return hit
+        return self._equal_number(piece) if self.parsed else None
+
+    @lazy
+    def _solid(self) -> str:
+        return option_forms.solid(" ".join(self.cleaned.values()))
 
     @lazy
     def _by_folded(self) -> dict[str, str]:
         return self._owners(self.folded.values())
 
+    def _by_coarser(self) -> Iterator[dict[str, str]]:
+        """For each of the coarser forms, a text in that form to the letter of its option; most need the first alone."""
+        yield self._by_trimmed
+        yield self._by_bare
+        yield self._by_tight
+        yield self._by_singular
+        yield self._by_text_without_remark
+
     @lazy
-    def _by_coarser(self) -> list[dict[str, str]]:
-        """For each of the coarser forms: a text in that form to the letter of its option."""
-        forms = [tuple(_coarser(text, self.folded[letter])) for letter, text in self.cleaned.items()]
-        return [self._owners(same_form) for same_form in zip(*forms, strict=True)]
+    def _by_trimmed(self) -> dict[str, str]:
+        return self._owners(map(option_forms.trimmed, self.folded.values()))
+
+    @lazy
+    def _by_bare(self) -> dict[str, str]:
+        return self._owners(self.plain_texts.values())
+
+    @lazy
+    def _by_tight(self) -> dict[str, str]:
+        return self._owners(map(option_forms.tight, self.plain_texts.values()))
+
+    @lazy
+    def _by_singular(self) -> dict[str, str]:
+        return self._owners(map(option_forms.singular, self.plain_texts.values()))
+
+    @lazy
+    def _by_text_without_remark(self) -> dict[str, str]:
+        return self._owners(map(option_forms.without_remark, self.cleaned.values(), self.plain_texts.values()))
 
     @lazy
     def _polar(self) -> dict[str, str]:
@@ -221,7 +200,7 @@ class OptionTexts:
         return hits[0] if len(hits) == 1 else None
 
     @lazy
-    def _sought(self) -> list[tuple[str, str]]:
+    def sought(self) -> list[tuple[str, str]]:
         """Texts to look for inside a response, longest first, and whose each is (AMBIGUOUS where shared)."""
         owner: dict[str, str] = {}
         for letter, text in self.folded.items():
@@ -234,34 +213,19 @@ class OptionTexts:
                 variants[variant] = self._one(variants.get(variant, letter), letter)
         return sorted((variants | owner).items(), key=lambda item: -len(item[0]))
 
-    def occurrences(self, text: str) -> list[tuple[str, int, int]]:
+    def occurrences(self, text: str) -> tuple[tuple[str, int, int], ...]:
         """Option texts standing in `text` as whole words, longest first where they overlap: letter, start, end.
 
         A text that two options share names neither, and is left out.
         """
-        lowered = _lowered(text)
-        taken: list[tuple[int, int]] = []
-        found = []
-        for key, letter in self._sought:
-            at = lowered.find(key)
-            for _ in range(MOST_OCCURRENCES):
-                if at < 0:
-                    break
-                end = at + len(key)
-                if _whole(lowered, at, end) and not any(a < end and at < b for a, b in taken[:MOST_OCCURRENCES]):
-                    found.append((letter, at, end))
-                    at = lowered.find(key, end)
-                else:
-                    at = lowered.find(key, at + 1)
-            taken = [(a, b) for _, a, b in found]
-        return [one for one in found if one[0] != AMBIGUOUS]
+        return _occurrences(self, text)
 
     def mask(self, text: str) -> str:
         """The text with option texts of several words blanked, so that the C of "Vitamin C" is no letter."""
-        if not any(" " in t or "-" in t for t in self.cleaned.values()):
+        if not any(" " in t or "-" in t for t in self.cleaned.values()) or not (found := self.occurrences(text)):
             return text
         pieces, at = [], 0
-        for _, start, end in sorted(self.occurrences(text), key=lambda one: one[1]):
+        for _, start, end in sorted(found, key=lambda one: one[1]):
             pieces += [text[at:start], "·" * (end - start)]
             at = end
         return "".join(pieces) + text[at:]
@@ -277,6 +241,28 @@ class OptionTexts:
         if any(_opposed(a, b) for a in extra for b in missing):
             return True
         return _has_stranger(extra, missing) or _has_stranger(missing, extra)
+
+
+@lru_cache(maxsize=8)  # several rules ask this of one response
+def _occurrences(table: OptionTexts, text: str) -> tuple[tuple[str, int, int], ...]:
+    lowered = _lowered(text)
+    taken: list[tuple[int, int]] = []
+    found = []
+    for key, letter in table.sought:
+        at = lowered.find(key)
+        if at < 0:
+            continue
+        for _ in range(MOST_OCCURRENCES):
+            if at < 0:
+                break
+            end = at + len(key)
+            if _whole(lowered, at, end) and not any(a < end and at < b for a, b in taken[:MOST_OCCURRENCES]):
+                found.append((letter, at, end))
+                at = lowered.find(key, end)
+            else:
+                at = lowered.find(key, at + 1)
+        taken = [(a, b) for _, a, b in found]
+    return tuple(one for one in found if one[0] != AMBIGUOUS)
 
 
 @lru_cache(maxsize=8192)

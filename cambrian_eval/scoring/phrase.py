@@ -23,6 +23,7 @@ LONGEST = 200
 _EDGES = " \t\r\n*_`\"'“”‘’«»"
 _SENTENCE_END = pattern(r"[.!。](?=\s|$)")
 _REASON = pattern(r",?\s(?:because|since)\s|,\s?as\s", re.IGNORECASE)
+_REASONS = ("because", "since", "as")
 _OUTER = " \t\n.,;:!?\"'()[]{}<>~-…#|"
 _BLANKS = pattern(r"\s+")
 _JOINERS = pattern(r"\b(?:and|or|not|nor|neither|no|versus|vs)\b|n't\b|[,;/&]")
@@ -44,11 +45,18 @@ def forms(reply: Reply) -> tuple[str, ...]:
     whole = reply.strip() if len(reply) < LONGEST_FORM else ""
     found = [whole, plain(whole), reply.own, plain(reply.own)]
     if len(reply) > 6:
-        found.append(plain(_REASON.split(reply.own, maxsplit=1)[0]))
+        found.append(plain(_before_reason(reply.own)))
         for tail in wording.answers(reply.own)[:1]:
             sentence = _SENTENCE_END.split(tail, maxsplit=1)[0]
-            found += [plain(tail), plain(sentence), plain(_REASON.split(sentence, maxsplit=1)[0])]
+            found += [plain(tail), plain(sentence), plain(_before_reason(sentence))]
     return tuple(dict.fromkeys(text for text in found if text))
+
+
+def _before_reason(text: str) -> str:
+    low = text.lower()
+    if text.isascii() and not any(map(low.__contains__, _REASONS)):
+        return text
+    return _REASON.split(text, maxsplit=1)[0]
 
 
 def concluded(reply: Reply, question: str = "") -> tuple[str, ...]:

@@ -103,11 +103,14 @@ _NEXT_TURN = pattern(
 )
 _BOLD = pattern(r"\*\*([^*\n]{1,80})\*\*")
 _SENTENCE = pattern(r"(?<=[.!?;。！？；])(?<!\b[A-Z]\.)(?<!\bSt\.)(?<!\bNo\.)(?<!\bvs\.)\s+|(?<=[。！？；])|\s*\n\s*")
+_INNER_END = pattern(r"[.!?;]\s|[。！？；\n]")
+"""A place where `_SENTENCE` may cut."""
 
 
 def sentences(text: str) -> tuple[str, ...]:
     """The text cut at line ends and at punctuation that ends a sentence."""
-    return tuple(piece for part in _SENTENCE.split(text) if (piece := part.strip()))
+    parts = _SENTENCE.split(text) if _INNER_END.search(text) else (text,)
+    return tuple(piece for part in parts if (piece := part.strip()))
 
 
 def shortened(text: str) -> str:

@@ -54,6 +54,10 @@ _SIGNS = str.maketrans(
     | {chr(zero + i): str(i) for zero in (0x660, 0x6F0, 0x966) for i in range(10)}
 )
 _RUNS = pattern(r"[ \t\f\v]+")
+_MARKS = pattern(r"[^A-Za-z0-9 \n.,:;!?()/%$#@&+='-]")
+"""A character that `clean` may have to do more about than to remove blanks and outer quotes."""
+SHORT = 100
+"""Characters up to which looking for such a character first is faster."""
 
 
 def normal(form: Literal["NFC", "NFKC"], text: str) -> str:
@@ -89,6 +93,17 @@ def clean(text: str) -> str:
     """
     if text.isalnum() and text.isascii():
         return text
+    if len(text) > SHORT or _MARKS.search(text):
+        text = _without_marks(text)
+    text = _RUNS.sub(" ", text).strip() if "  " in text or "\t" in text else text.strip()
+    for _ in range(4):  # nested quotes, but not a megabyte of them
+        if len(text) < 2 or text[0] not in "\"'" or text[0] != text[-1]:
+            break
+        text = text[1:-1].strip()
+    return text
+
+
+def _without_marks(text: str) -> str:
     if not text.isascii():
         text = fold(text)
     if "<" in text or "[" in text:
@@ -96,14 +111,7 @@ def clean(text: str) -> str:
     if "\\" in text:
         text = _plain_math(_unboxed(text))
     text = text.translate(_MARKUP)
-    if "__" in text or text[:1] == "_":
-        text = text.replace("_", " ")
-    text = _RUNS.sub(" ", text).strip() if "  " in text or "\t" in text else text.strip()
-    for _ in range(4):  # nested quotes, but not a megabyte of them
-        if len(text) < 2 or text[0] not in "\"'" or text[0] != text[-1]:
-            break
-        text = text[1:-1].strip()
-    return text
+    return text.replace("_", " ") if "__" in text or text[:1] == "_" else text
 
 
 def contained(text: str) -> bool:

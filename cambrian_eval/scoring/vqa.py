@@ -60,8 +60,8 @@ def _split(text: str, stops: int) -> list[str]:
     """Lower case, punctuation handled, full stops dropped, split at blanks."""
     text = text.lower().replace(",", "").replace("?", "").replace("'s", " 's").strip()
     text = text.replace("\n", " ").replace("\t", " ").strip()
-    if text.isalnum():
-        return [text]
+    if text.replace(" ", "").isalnum():
+        return text.split()
     before = text
     for mark in _table().punctuation:
         if mark in before:

@@ -54,6 +54,8 @@ LATIN_HEADS = (
 )
 """Words of `OTHER_LANGUAGES` in Latin letters: a quick look before the pattern."""
 _HEADS = ("ans", "result", "solution")
+_ALL_HEADS = (*_HEADS, *LATIN_HEADS)
+_LATIN_HEADS = (*LATIN_HEADS, "opcao")
 _ENGLISH_ANSWER = (
     rf"\b(?:answer|ans|result|solution)\b\.?(?:\((?:s|letter)\))?[\"']?{DETAIL}{IS}"
     r"(?:\s*(?:therefore|thus|approximately|about|roughly|around|exactly|simply|just|then|likely|probably"
@@ -96,9 +98,9 @@ def answers(text: str) -> list[str]:
     """
     tails: list[str] = []
     low = text.lower()
-    if text.isascii() and not any(map(low.__contains__, (*_HEADS, *LATIN_HEADS))):
+    if text.isascii() and not any(map(low.__contains__, _ALL_HEADS)):
         return tails
-    english = text.isascii() and not any(map(low.__contains__, (*LATIN_HEADS, "opcao")))
+    english = text.isascii() and not any(map(low.__contains__, _LATIN_HEADS))
     for match in reversed(list((_ENGLISH if english else _ANSWER).finditer(text))[-MOST_DECLARATIONS:]):
         tail = text[match.end() : match.end() + 400].lstrip(" \t\n:=\"'([{").partition("\n")[0].strip()
         tail = _POLITE.sub("", tail)
@@ -367,7 +369,7 @@ ASKS_NOT = pattern(r"\b(?:NOT|not|EXCEPT|except|incorrect|false|wrong|least like
 
 def content(text: str) -> set[str]:
     """The stems of the words that carry meaning."""
-    words = (match.group().casefold() for match in islice(_WORD.finditer(text), 400))
+    words = [word.casefold() for word in _WORD.findall(text)[:400]]
     return {word.removesuffix("s")[:5] for word in words if word not in _SMALL and not word.isdigit()}
 
 
