@@ -21,6 +21,7 @@ import json
 import os
 import platform
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -115,9 +116,10 @@ def beside_peers(peers: Mapping[str, str], limit: float) -> Iterator[Row]:
             yield Row("run: a sample, 1,000 rows", ours, "us", bare, each(name, python, checkout), PEERS[name])
 
 
-def record(rows: Iterator[Row] | list[Row], about: dict[str, Any], wall: float) -> dict[str, Any]:
-    """What the JSON file keeps of a part."""
-    return {"calibration": about, "wall_seconds": round(wall, 1), "rows": stored(list(rows))}
+def processor_seconds() -> float:
+    """Processor time of all scripts so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure_all(parts: Sequence[Part], given: argparse.Namespace) -> dict[str, Any]:
@@ -126,8 +128,9 @@ def measure_all(parts: Sequence[Part], given: argparse.Namespace) -> dict[str, A
     begun = time.monotonic()
     for name in [*(part.name for part in parts), *(["peers"] if given.peer else [])]:
         left = given.total - (time.monotonic() - begun) if given.total else given.limit
-        limit, about, start = max(1.0, min(given.limit, left)), calibration(), time.monotonic()
-        print(f"{name} ...", file=sys.stderr, flush=True)
+        limit, about = max(1.0, min(given.limit, left)), calibration()
+        start, used = time.monotonic(), processor_seconds()
+        print(f"{name} ...", end=" ", file=sys.stderr, flush=True)
         rows: list[Row] = []
         failed = ""
         try:
@@ -138,7 +141,10 @@ def measure_all(parts: Sequence[Part], given: argparse.Namespace) -> dict[str, A
                 rows = measured(next(part for part in parts if part.name == name), limit)
         except Failure as error:
             failed = str(error)
-        found[name] = record(rows, about, time.monotonic() - start) | ({"failed": failed} if failed else {})
+        wall, used = time.monotonic() - start, processor_seconds() - used
+        times = {"wall_seconds": round(wall, 1), "processor_seconds": round(used, 1)}
+        found[name] = {"calibration": about, **times, "rows": stored(rows)} | ({"failed": failed} if failed else {})
+        print(failed or f"{wall:.0f} s, {used:.0f} s of processor time", file=sys.stderr, flush=True)
         given.json.write_text(json.dumps(found, indent=2) + "\n")
     return found
 
@@ -224,6 +230,7 @@ def main() -> None:
     print(tables(found, list(found), aligned), end="")
     if given.write:
         kept = (json.loads(KEPT.read_text()) if KEPT.is_file() else {}) | found
+        kept = {name: kept[name] for name in [*(part.name for part in PARTS), "peers"] if name in kept}
         KEPT.write_text(json.dumps(kept, indent=2) + "\n")
         PAGE.write_text(written(PAGE.read_text(), kept))
     missed = [row["what"] for part in found.values() for row in part["rows"] if restored([row])[0].missed]
