@@ -17,11 +17,14 @@ and writes the tables of docs/performance.md from all parts in it; `--read` does
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 import re
+import resource
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -71,14 +74,22 @@ def printed(command: Sequence[str], limit: float, path: str = "") -> Any:
         target = Path(scratch) / "found.json"
         words = [word.replace("{json}", str(target)) for word in command]
         try:
-            done = subprocess.run(words, capture_output=True, text=True, timeout=limit, env=environment, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise Failure(f"it took more than {error.timeout:.0f} s") from None
+            process = subprocess.Popen(
+                words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, process_group=0
+            )
         except OSError as error:
             raise Failure(f"{words[0]} did not start: {error.strerror}") from None
-        if done.returncode:
-            raise Failure((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
-        text = target.read_text() if target.is_file() else done.stdout
+        with process:
+            try:
+                out, err = process.communicate(timeout=limit)
+            except subprocess.TimeoutExpired:
+                raise Failure(f"it took more than {limit:.0f} s") from None
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # what it started too
+        if process.returncode:
+            raise Failure((err.strip().splitlines() or [f"exit code {process.returncode}"])[-1])
+        text = target.read_text() if target.is_file() else out
     try:
         return json.loads(text)
     except ValueError:
@@ -115,9 +126,10 @@ def beside_peers(peers: Mapping[str, str], limit: float) -> Iterator[Row]:
             yield Row("run: a sample, 1,000 rows", ours, "us", bare, each(name, python, checkout), PEERS[name])
 
 
-def record(rows: Iterator[Row] | list[Row], about: dict[str, Any], wall: float) -> dict[str, Any]:
-    """What the JSON file keeps of a part."""
-    return {"calibration": about, "wall_seconds": round(wall, 1), "rows": stored(list(rows))}
+def processor_seconds() -> float:
+    """Processor time of all scripts so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure_all(parts: Sequence[Part], given: argparse.Namespace) -> dict[str, Any]:
@@ -126,8 +138,9 @@ def measure_all(parts: Sequence[Part], given: argparse.Namespace) -> dict[str, A
     begun = time.monotonic()
     for name in [*(part.name for part in parts), *(["peers"] if given.peer else [])]:
         left = given.total - (time.monotonic() - begun) if given.total else given.limit
-        limit, about, start = max(1.0, min(given.limit, left)), calibration(), time.monotonic()
-        print(f"{name} ...", file=sys.stderr, flush=True)
+        limit, about = max(1.0, min(given.limit, left)), calibration()
+        start, used = time.monotonic(), processor_seconds()
+        print(f"{name} ...", end=" ", file=sys.stderr, flush=True)
         rows: list[Row] = []
         failed = ""
         try:
@@ -138,7 +151,10 @@ def measure_all(parts: Sequence[Part], given: argparse.Namespace) -> dict[str, A
                 rows = measured(next(part for part in parts if part.name == name), limit)
         except Failure as error:
             failed = str(error)
-        found[name] = record(rows, about, time.monotonic() - start) | ({"failed": failed} if failed else {})
+        wall, used = time.monotonic() - start, processor_seconds() - used
+        times = {"wall_seconds": round(wall, 1), "processor_seconds": round(used, 1)}
+        found[name] = {"calibration": about, **times, "rows": stored(rows)} | ({"failed": failed} if failed else {})
+        print(failed or f"{wall:.0f} s, {used:.0f} s of processor time", file=sys.stderr, flush=True)
         given.json.write_text(json.dumps(found, indent=2) + "\n")
     return found
 
@@ -171,7 +187,8 @@ def tables(found: Mapping[str, Any], names: Sequence[str], draw: Any) -> str:
     lines += [
         f"Not measured: {name} ({found[name]['failed']}).\n" for name in names if found.get(name, {}).get("failed")
     ]
-    lines += [f"Not measured: `python tools/bench.py --only {n} --write`.\n" for n in names if n not in found]
+    if missing := [name for name in names if name not in found]:
+        lines.append(f"Not measured: `python tools/bench.py --only {' '.join(missing)} --write`.")
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -194,7 +211,7 @@ def arguments() -> argparse.Namespace:
     names = [part.name for part in PARTS]
     parser.add_argument("--only", nargs="+", choices=[*names, "peers"], help="these parts alone")
     parser.add_argument("--all", action="store_true", help="slow parts too, without a limit for all together")
-    parser.add_argument("--limit", type=float, help="seconds that a part may take (240; 3,600 with --all)")
+    parser.add_argument("--limit", type=float, help="seconds that a part may take (300; 3,600 with --all)")
     parser.add_argument("--total", type=float, help="seconds that all may take (590; none with --all)")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where the figures are written")
     parser.add_argument("--read", type=Path, metavar="JSON", help="take figures measured before instead of measuring")
@@ -205,7 +222,7 @@ def arguments() -> argparse.Namespace:
     given.peer = dict(given.peer)
     if given.only and "peers" in given.only and not given.peer:
         parser.error("--only peers: name a harness with --peer")
-    given.limit = given.limit or (3600.0 if given.all else 240.0)
+    given.limit = given.limit or (3600.0 if given.all else 300.0)
     given.total = given.total or (0.0 if given.all else 590.0)
     return given
 
@@ -224,6 +241,7 @@ def main() -> None:
     print(tables(found, list(found), aligned), end="")
     if given.write:
         kept = (json.loads(KEPT.read_text()) if KEPT.is_file() else {}) | found
+        kept = {name: kept[name] for name in [*(part.name for part in PARTS), "peers"] if name in kept}
         KEPT.write_text(json.dumps(kept, indent=2) + "\n")
         PAGE.write_text(written(PAGE.read_text(), kept))
     missed = [row["what"] for part in found.values() for row in part["rows"] if restored([row])[0].missed]

@@ -5,7 +5,7 @@ A script prints JSON, or writes it to the file that its command names `{json}`. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,50 +28,54 @@ class Part:
 def overhead(found: Any) -> list[Row]:
     """A sample of a run, and the start of commands."""
     one, starts = found["overhead"], found["start_up_seconds"]
-    typer = starts["import typer"]
+    typer, run = starts["import typer"], starts["run --model chance --limit 1"]
     return [
         Row("run: a sample, 64x64 PNG", one["ours_us"], "us", one["floor_us"], goal=1.3, goal_of="floor"),
-        Row("start: --help (floor: typer)", starts["--help"], "s", typer, goal=2.5, goal_of="floor"),
-        Row("start: list", starts["list"], "s", typer, goal=2.5, goal_of="floor"),
-        Row("start: run chance --limit 1", starts["run --model chance --limit 1"], "s", typer, goal=0.45),
+        Row("start: --help", starts["--help"], "s", typer),
+        Row("start: list", starts["list"], "s", typer),
+        Row("start: run chance --limit 1", run, "s", starts["imports of run"], goal=0.45),
     ]
 
 
 def growth(*sizes: Any) -> list[Row]:
-    """Time and memory of runs of three sizes; the smallest is the floor of the others' time."""
-    first, *_ = sizes
-    return [
-        row
-        for found in sizes
-        for row in (
-            Row(f"run: a sample, {found['rows']:,} rows", found["ours_us"], "us", first["ours_us"]),
-            Row(f"run: memory, {found['rows']:,} rows", found["peak_mib"], "MiB", goal=600.0),
-        )
+    """Time and memory of runs of three sizes; the time of the smallest is the floor of the others."""
+    small, middle, large = sizes
+    times = [
+        Row(f"run: a sample, {one['rows']:,} rows", one["ours_us"], "us", small["ours_us"], goal=1.1, goal_of="floor")
+        for one in (middle, large)
     ]
+    memory = [Row(f"run: memory, {one['rows']:,} rows", one["peak_mib"], "MiB", goal=600.0) for one in sizes]
+    more = large["peak_mib"] - middle["peak_mib"]
+    span = f"{middle['rows'] // 1000}k to {large['rows'] // 1000}k"
+    return [*times, *memory, Row(f"run: memory, {span}", more, "MiB", goal=0.1 * middle["peak_mib"])]
 
 
 def results(found: Any) -> list[Row]:
-    """Commands on finished runs; goals are those of 62,000 samples, in proportion."""
-    part = found["samples"] / 61_876
-    n = f"{found['samples'] / 1000:,.0f}k"
-    score, compare, report = found["score"], found["compare"], found["report"]
-    bare = found["compare floor"]["seconds"]
+    """`score` and `compare` of finished runs."""
+    score, compare = found["score"]["seconds"], found["compare"]["seconds"]
     return [
-        Row(f"score, {n} x 2", score["seconds"], "s", found["score floor"]["seconds"], goal=8.0 * part),
-        Row(f"compare, {n} x 2", compare["seconds"], "s", bare, goal=4.0 * part),
-        Row(f"report, no images, {n} x 2", report["seconds"], "s", bare, goal=10.0 * part),
-        Row("report: first page", report["page_mb"], "MB", goal=3.0),
+        Row("score, 62k x 2", score, "s", found["score floor"]["seconds"], goal=8.0),
+        Row("compare, 62k x 2", compare, "s", found["compare floor"]["seconds"], goal=4.0),
     ]
 
 
-def scoring(found: Any) -> list[Row]:
-    """The scorers alone; SEED has lettered answers."""
-    by_name = {one["benchmark"]: one for one in found}
-    every, seed = by_name["all"], by_name["seed"]
+def report(found: Any) -> list[Row]:
+    """`report` of a finished run without and with images."""
+    plain, full, bare = found["report"], found["report with images"], found["floor"]["seconds"]
+    drawn = bare + found["images floor"]["seconds"]
     return [
-        Row("fuzzy: a response", 1e6 * every["fuzzy"] / every["responses"], "us"),
-        Row("fuzzy: a response of SEED", 1e6 * seed["fuzzy"] / seed["responses"], "us", goal=30.0),
-        Row("official: a response", 1e6 * every["official"] / every["responses"], "us"),
+        Row("report, no images, 62k x 2", plain["seconds"], "s", bare, goal=10.0),
+        Row("report, images, 62k x 2", full["seconds"], "s", drawn, goal=30.0),
+        Row("report, images: first page", full["page_mb"], "MB", goal=3.0),
+    ]
+
+
+def reading(found: Any) -> list[Row]:
+    """`fuzzy` by kind of answer and length of the response, beside plain matching; the goal is that of short ones."""
+    short = ("letter", "up to 40")
+    return [
+        Row(f"fuzzy: {name}", one["fuzzy"], "us", one["floor"], goal=30.0 if name.endswith(short) else None)
+        for name, one in found.items()
     ]
 
 
@@ -84,33 +88,66 @@ def bootstrap(found: Any) -> list[Row]:
     ]
 
 
+FILES = {"val": "COCO val", "train": "COCO train", "omni3d": "Omni3D", "omni3d_tenth": "Omni3D/10"}
+
+
 def cvbench(found: Any) -> list[Row]:
-    """Candidates of a file of the size of COCO val2017."""
-    ours, bare, peer = found["candidates"], found["floor"]["all"], found["pycocotools"]["all"]
-    return [
-        Row("COCO val: all candidates", ours["all"], "s", bare, goal=2.0, goal_of="floor"),
-        Row("COCO val: first candidate", ours["first"], "s", bare, peer, "pycocotools", 6.0, "peer"),
-    ]
-
-
-def endpoint(found: Any) -> list[Row]:
-    """Requests of the client at two numbers in flight."""
+    """Candidates of source files beside their parse floor, without and with the sha256 that every catalog has."""
     rows = []
-    for one in found["requests_per_second_of_processor_time"]:
-        ours, bare, peer = (1e6 / one[side] for side in ("ours", "aiohttp", "openai"))
-        kind = f"{one['image_kB']} kB" if one["image_kB"] else "text"
-        what = f"endpoint {kind}, {one['concurrency']} at once"
-        rows.append(Row(what, ours, "us", bare, peer, "openai", 3.0, "floor"))
+    for file, one in found.items():
+        name, ours, bare, peer = FILES[file], one["candidates"], one["floor"], one["pycocotools"]
+        index = (peer["all"], "pycocotools")
+        sooner = {"goal": 6.0, "goal_of": "peer"} if name.startswith("COCO") else {}
+        rows += [
+            Row(f"{name}: all candidates", ours["all"], "s", bare["all"], goal=2.0, goal_of="floor"),
+            Row(f"{name}: floor + sha256", ours["all"], "s", bare["all"] + one["sha256"]["all"]),
+            Row(f"{name}: first candidate", ours["first"], "s", bare["all"], *index, **sooner),
+            Row(f"{name}: memory", ours["peak_mb"], "MB", bare["peak_mb"], peer["peak_mb"], "pycocotools"),
+        ]
     return rows
 
 
+def in_flight(sides: Iterable[tuple[str, int, float, float, float | None]]) -> list[Row]:
+    """Microseconds of ours, floor and peer by kind and number in flight.
+
+    More in flight may cost a tenth more than the first number of the kind, each beside its own floor.
+    """
+    rows: list[Row] = []
+    first: dict[str, float] = {}
+    for kind, number, ours, bare, peer in sides:
+        goal = round(1.1 * first[kind], 1) if kind in first else None
+        first.setdefault(kind, ours / bare)
+        what = f"{kind}, {number} at once"
+        rows.append(Row(what, ours, "us", bare, peer, "openai" if peer else "", goal, "floor"))
+    return rows
+
+
+def endpoint(found: Any) -> list[Row]:
+    """Requests of the client, with an image and without."""
+    return in_flight(
+        (
+            f"endpoint {one['image_kB']} kB" if one["image_kB"] else "endpoint text",
+            one["concurrency"],
+            *(1e6 / one[side] for side in ("ours", "aiohttp", "openai")),
+        )
+        for one in found["requests_per_second_of_processor_time"]
+    )
+
+
+def judge(found: Any) -> list[Row]:
+    """A judged response."""
+    return in_flight(("judge", one["in_flight"], one["ours_us"], one["floor_us"], None) for one in found["judge"])
+
+
 def driver(found: Any) -> list[Row]:
-    """A request of Ray's driver; that without an image is the floor of that with one."""
-    on, off = (min(found["ceiling"][f"vision {v}"]["driver_processor_microseconds_each"]) for v in ("on", "off"))
-    return [
-        Row("Ray driver: 7 kB image", on, "us", off, goal=170.0),
-        Row("Ray driver: text", off, "us"),
-    ]
+    """A request of Ray's driver with an image, beside the local engine without images."""
+    return [Row("Ray driver: 7 kB image", found["ours_us"], "us", found["floor_us"], goal=170.0)]
+
+
+def shared_image(found: Any) -> list[Row]:
+    """A question of an `hf:` model about an image that has several, beside the bare work on them."""
+    what = f"hf: question, {found['per_image']} an image"
+    return [Row(what, found["ours_s"], "s", found["floor_s"], goal=1.2, goal_of="floor")]
 
 
 def replicas(found: Any) -> list[Row]:
@@ -122,15 +159,6 @@ def replicas(found: Any) -> list[Row]:
         Row(f"Ray: request, {n} replicas", 1e3 / max(rates), "ms", service / int(n), 1e3 / base, "(1 replica)")
         for n, rates in others
     ]
-
-
-def shared_images(found: Any) -> list[Row]:
-    """A question of `hf:` models when an image has several; the peer is the same model without sharing."""
-    rows = []
-    for name, one in found.items():
-        ours, plain = one["shared_seconds"], one["plain_seconds"]
-        rows.append(Row(f"hf: question, {name}", ours, "s", peer=plain, peer_name="(not shared)"))
-    return rows
 
 
 def importing(found: Any) -> list[Row]:
@@ -164,17 +192,19 @@ def soak(found: Any) -> list[Row]:
     return [Row(f"{found['requests']:,} requests: memory", end, "MiB", half, goal=1.05, goal_of="floor")]
 
 
-TWELVE = "--images 1 --per-image 12 --json {json}"
 PARTS = (
     Part("overhead", ("perf_overhead.py --rows 5000 --repeats 3",), overhead),
     Part("growth", tuple(f"perf_overhead.py --growth --rows {n}" for n in (5_000, 20_000, 80_000)), growth),
-    Part("results", ("perf_results.py --scale 0.25 --report",), results),
-    Part("scoring", ("perf_scoring.py --json",), scoring),
+    Part("results", ("perf_results.py",), results),
+    Part("report", ("perf_report.py --no-browser",), report),
+    Part("reading", ("perf_reading.py --json",), reading),
     Part("bootstrap", ("perf_bootstrap.py",), bootstrap),
-    Part("cvbench", ("perf_cvbench.py --json",), cvbench),
+    Part("cvbench", ("perf_cvbench.py --json val omni3d_tenth --turns 3",), cvbench),
     Part("endpoint", ("perf_endpoint.py --concurrency 16,256 --requests 300 --repeats 1 --json",), endpoint),
-    Part("ray", ("perf_scale.py --requests 40 --ceiling-requests 3000 --repeats 1 --json",), driver),
-    Part("hf", (f"perf_shared_images.py --models llava --sizes mid {TWELVE}",), shared_images),
+    Part("judge", ("perf_endpoint.py --judge --requests 2000 --repeats 1",), judge),
+    Part("ray", ("perf_scale.py --driver --ceiling-requests 10000 --repeats 1",), driver),
+    Part("hf", ("perf_shared_images.py --floor --sizes mid --per-image 12",), shared_image),
+    Part("cvbench_full", ("perf_cvbench.py --json train omni3d",), cvbench, slow=True),
     Part("import", ("perf_import.py --json",), importing, slow=True),
     Part("loading", ("perf_loading.py --json",), loading, slow=True),
     Part("replicas", ("perf_scale.py --requests 600 --ceiling-requests 3000 --repeats 3 --json",), replicas, slow=True),

@@ -12,7 +12,7 @@ class Row:
     """One figure: what the harness takes, and what it is compared with in the same run."""
 
     what: str
-    """What is measured, in 28 characters at most, for 80 columns; details belong to the page."""
+    """What is measured, in 27 characters at most, for 80 columns; details belong to the page."""
     ours: float
     unit: str
     """A short unit (us, s, MiB, MB); the floor and the peer have the same."""
@@ -54,7 +54,7 @@ class Row:
             self.what,
             f"{short(self.ours)} {self.unit}",
             "" if self.floor is None else short(self.floor),
-            "" if self.ratio is None else f"{self.ratio:.2f}",
+            "" if self.ratio is None else f"{self.ratio:.{2 if self.ratio < 10 else 1}f}",
             "" if self.peer is None else f"{short(self.peer)} {self.peer_name}",
             f"{goal} *" if self.missed else goal,
         )

@@ -37,6 +37,7 @@ KINDS = {
 }
 """Benchmarks by what is read out of a response; with options it is always an option."""
 KIND = {name: kind for kind, names in KINDS.items() for name in names}
+LENGTHS = ("letter", "up to 40", "up to 200", "longer")
 SLICES, IN_A_SLICE = 5, 300
 SIDES = ("floor", "fuzzy", "official")
 LETTER = re.compile(r"\b([A-Z])\b")
@@ -48,6 +49,12 @@ def length(text: str) -> str:
         return "letter"
     size = len(text.strip())
     return "up to 40" if size <= 40 else "up to 200" if size <= 200 else "longer"
+
+
+def order(name: str) -> tuple[str, int]:
+    """The place of `KIND, LENGTH` in the list: short responses first."""
+    kind, _, size = name.partition(", ")
+    return kind, LENGTHS.index(size)
 
 
 def made() -> Iterator[Case]:
@@ -127,7 +134,7 @@ def measure(cases: Iterable[Case]) -> dict[str, dict[str, float]]:
                     read(*case)
                 took[side].append(1e6 * (time.process_time() - start) / size)
         found[name] = {"responses": size * SLICES} | {side: median(times[1:]) for side, times in took.items()}
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda item: order(item[0])))
 
 
 def main() -> None:

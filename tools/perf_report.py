@@ -1,6 +1,6 @@
 """What the report of a finished run costs, and how quickly its page reacts: 62,000 samples under two conditions.
 
-    python tools/perf_report.py [--scale 1.0] [--images 4000] [--folder FOLDER]
+    python tools/perf_report.py [--scale 1.0] [--images 4000] [--folder FOLDER] [--no-browser]
 
 A run over all sixteen benchmarks of the paper is made first, with rows and responses as in `perf_results.py`; the first
 samples of each benchmark have an image (a JPEG of 640 x 480 pixels, `--images` in all, as many as the report makes
@@ -181,8 +181,8 @@ def _react(context: Any, page: Path, idle: bool, least: Callable[[str, float], N
     act("later_search", "search", "penquaka", "input")
 
 
-def measure(scale: float = 1.0, images: int = 4000, folder: Path | None = None) -> dict[str, Any]:
-    """All figures; `folder` keeps rows and run, and what is there is used."""
+def measure(scale: float, images: int, folder: Path | None, opened: bool) -> dict[str, Any]:
+    """All figures, of the page only where it is `opened`; `folder` keeps rows and run, and what is there is used."""
     with tempfile.TemporaryDirectory() as scratch:
         work = (folder or Path(scratch)).resolve()
         run, data = work / "run", work / "data"
@@ -202,7 +202,8 @@ def measure(scale: float = 1.0, images: int = 4000, folder: Path | None = None) 
         }
         found["report"] |= sizes(plain / "report.html")
         found["report with images"] |= sizes(full / "report.html")
-        found["browser"] = browser(full / "report.html")
+        if opened:
+            found["browser"] = browser(full / "report.html")
     return found
 
 
@@ -212,6 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="fraction of the published sizes")
     parser.add_argument("--images", type=int, default=4000, help="images in all, spread over the benchmarks")
     parser.add_argument("--folder", type=Path, help="keep rows and run here, and use what is there")
+    parser.add_argument("--no-browser", action="store_true", help="only the command, not the page")
     parser.add_argument("--part", choices=("make", "floor", "images floor"), help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -223,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             image_floor(given.folder / "data", Path(scratch) / "out")
     else:
-        print(json.dumps(measure(given.scale, given.images, given.folder), indent=2))
+        print(json.dumps(measure(given.scale, given.images, given.folder, not given.no_browser), indent=2))
 
 
 if __name__ == "__main__":

@@ -90,6 +90,34 @@ def test_figures_measured_before_are_printed_and_checked(tmp_path: Path) -> None
     assert checked.returncode == 1 and checked.stderr == "not reached: run: a sample\n"
 
 
+def test_a_part_is_measured_and_its_figures_are_kept(tmp_path: Path) -> None:
+    command = [sys.executable, str(TOOLS / "bench.py"), "--only", "bootstrap", "--json", str(tmp_path / "found.json")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "found.json").read_text())["bootstrap"]
+    time, memory = found["rows"]
+    assert (time["unit"], memory["unit"], memory["goal"]) == ("s", "MiB", 60.0)
+    # all of it runs in processes of the part, which also start and import
+    assert 0 < time["ours"] + time["floor"] < found["processor_seconds"]
+    assert time["what"] in done.stdout and memory["what"] in done.stdout
+
+
+def test_more_requests_in_flight_may_cost_a_tenth_more_beside_their_floor(bench) -> None:
+    from bench_parts import in_flight
+
+    one, two, three = in_flight(
+        [("judge", 16, 300.0, 100.0, None), ("judge", 256, 440.0, 130.0, None), ("text", 256, 9.0, 1.0, 90.0)]
+    )
+    # 300 / 100 = 3 floors at 16; 440 / 130 = 3.38 is more than 3.3
+    assert (one.goal, one.missed, two.missed) == (None, False, True) and two.goal == pytest.approx(3.3)
+    assert (three.goal, three.peer_name) == (None, "openai")
+
+
+def test_every_table_of_the_page_names_parts_that_exist_and_each_part_has_one(bench) -> None:
+    named = [name for _, names, _ in bench.BLOCK.findall(bench.PAGE.read_text()) for name in names.split()]
+    assert sorted(named) == sorted([*(part.name for part in bench.PARTS), "peers"])
+
+
 def test_the_tables_of_the_page_are_those_of_its_figures(bench) -> None:
     page = bench.PAGE.read_text()
     assert page == bench.written(page, json.loads(bench.KEPT.read_text()))
