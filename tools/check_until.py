@@ -20,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cambrian_eval.results.enough import conclusion
-from cambrian_eval.results.grading import benchmark_of, responses_of, usable_scorers, verdicts_of
+from cambrian_eval.results.grading import benchmark_of, responses_of, usable_scorers
 from cambrian_eval.results.sequences import TARGETS, Population, bounds, log_wealth
 from cambrian_eval.results.shares import Shares
+from cambrian_eval.results.verdicts import verdicts_of
 from cambrian_eval.running.records import Cell
 from cambrian_eval.running.stopping import in_blocks
 from cambrian_eval.running.store import Run, open_run

@@ -49,7 +49,7 @@ def our_version() -> str:
     package = Path(__file__).resolve().parents[1]
     files = [p for room in ("scoring", "benchmarks") for p in sorted((package / room).rglob("*.py"))]
     digest = blake2b(digest_size=4)
-    own = ("benchmark.py", "formula.py", "judging.py", "scorer.py", "results/grading.py")
+    own = ("benchmark.py", "formula.py", "judging.py", "scorer.py", "results/grading.py", "results/verdicts.py")
     for file in (*files, *(package / name for name in own)):
         digest.update(file.read_bytes())
     return f"{version(OURS)}+{digest.hexdigest()}"

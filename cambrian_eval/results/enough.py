@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.errors import UserError
 from cambrian_eval.results.comparison import check_equal
-from cambrian_eval.results.grading import responses_of, usable_scorers, verdicts_of
+from cambrian_eval.results.grading import responses_of, usable_scorers
 from cambrian_eval.results.sequences import TARGETS, Bounds, bounds
 from cambrian_eval.results.shares import Shares
+from cambrian_eval.results.verdicts import verdicts_of
 from cambrian_eval.running.engine import Engine
 from cambrian_eval.running.records import Cell, Record
 from cambrian_eval.running.settings import Settings

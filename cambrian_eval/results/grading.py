@@ -1,8 +1,7 @@
 """From responses to verdicts and a Result: the one place where scorers, metrics, intervals and chance meet.
 
 `grade` and `grade_all` score rows and predictions in memory; `score_run` scores what a run has stored, without the
-dataset and without the model. All end in `summarize`. A response becomes a `Reply` here, once for all scorers: thoughts
-are no answer for any of them, and one that never ends is unparsed. `official_raw` lets `official` read thoughts too.
+dataset and without the model. All end in `summarize`. `official_raw` lets `official` read thoughts too.
 """
 
 from __future__ import annotations
@@ -22,14 +21,13 @@ from cambrian_eval.results.averages import by_run
 from cambrian_eval.results.basis import STALE, changed_by_rules, key_of, marked, rules_of, with_basis
 from cambrian_eval.results.cell_notes import cell_notes, images_carried
 from cambrian_eval.results.subsets import words
+from cambrian_eval.results.verdicts import decide, failed_verdict, thought_notes, verdicts_by
 from cambrian_eval.running import stopping
 from cambrian_eval.running.records import Cell, Record
 from cambrian_eval.running.shapes import CHANGED, is_synthetic
 from cambrian_eval.running.sharding import Shard
 from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Result, Sample, Stopped, Verdict, clusters
-from cambrian_eval.scorer import Scorer
-from cambrian_eval.scoring.reading import unread
 from cambrian_eval.scoring.reply import Reply
 
 
@@ -73,7 +71,7 @@ def grade_all(
     verdicts = [
         decide(deciding, declared, sample, reply, official_raw) for sample, reply in zip(samples, replies, strict=True)
     ]
-    notes = thought_notes(deciding, replies, official_raw)
+    notes = thought_notes(deciding, sum(bool(reply.thoughts) for reply in replies), official_raw)
     complete = declared.source.is_whole(len(rows), len(samples))
     return summarize(declared, samples, verdicts, scorer, complete=complete, notes=notes, seed=seed)
 
@@ -116,19 +114,16 @@ def score_cell(
     A scorer that cannot score the benchmark (`official` without released code) is left out.
     """
     samples, records = responses_of(run, cell)
-    replies = [[record.reply for record in row] for row in records]
     inputs, shared = run.inputs(cell), cell_notes(run, cell, samples, records)
     guessed = chance(benchmark, samples)
-    results = []
-    for name in usable_scorers(benchmark, names):
-        verdicts = [
-            verdicts_of(benchmark, samples, row, name, said, official_raw=official_raw)
-            for row, said in zip(records, replies, strict=True)
-        ]
-        notes = [*thought_notes(load_scorer(name), [said for row in replies for said in row], official_raw), *shared]
+    usable = usable_scorers(benchmark, names)
+    found, thoughts = verdicts_by(usable, benchmark, samples, records, official_raw)
+    ids, results = [s.id for s in samples], []
+    for name in usable:
+        verdicts = found.pop(name)
+        notes = [*thought_notes(load_scorer(name), thoughts, official_raw), *shared]
         result = summarize_cell(run, benchmark, cell, samples, records, verdicts, name, notes, guessed)
-        rules = rules_of(benchmark.name, name)
-        results.append(with_basis(run, result, [s.id for s in samples], verdicts, rules, inputs))
+        results.append(with_basis(run, result, ids, verdicts, rules_of(benchmark.name, name), inputs))
     if benchmark.judging is not None and not any(_is_judged(r, cell) for r in run.results()):
         results.append(_not_judged(run, benchmark, cell, samples, records, shared))
     _write_submission(run, benchmark, cell, samples, records[0])
@@ -201,51 +196,6 @@ def samples_of(run: Run, cell: Cell) -> list[Sample]:
     """The samples of a cell with the gold answers that hold under its condition, in dataset order."""
     benchmark = benchmark_of(run, cell.benchmark)
     return graded_samples(load_condition(cell.condition), run.samples(cell.benchmark), benchmark)
-
-
-def verdicts_of(
-    benchmark: Benchmark,
-    samples: Sequence[Sample],
-    records: Sequence[Record],
-    name: str,
-    replies: Sequence[Reply] | None = None,
-    *,
-    official_raw: bool = False,
-) -> list[Verdict]:
-    """Verdicts by a deterministic scorer; a failed request scores 0 whatever the scorer."""
-    scorer = load_scorer(name, benchmark)
-    verdicts = []
-    for sample, record, reply in zip(samples, records, replies or [r.reply for r in records], strict=True):
-        if record.finish == "failed":
-            verdicts.append(failed_verdict(record.error))
-            continue
-        verdict = decide(scorer, benchmark, sample, reply, official_raw)
-        if record.finish == "length" and verdict.reason == "nothing found":
-            verdict = replace(verdict, reason="cut off")
-        verdicts.append(verdict)
-    return verdicts
-
-
-def decide(scorer: Scorer, benchmark: Benchmark, sample: Sample, reply: Reply, official_raw: bool = False) -> Verdict:
-    """The verdict of a scorer on a reply; a thought that never ends is unparsed under every scorer."""
-    if official_raw and scorer.reads_raw:
-        return scorer.score(benchmark, sample, Reply(reply, keep_thoughts=True))
-    return unread("unfinished thought") if reply.unfinished else scorer.score(benchmark, sample, reply)
-
-
-def thought_notes(scorer: Scorer, replies: Sequence[Reply], official_raw: bool) -> tuple[str, ...]:
-    """What a reader of the score must know about thoughts."""
-    thoughts = sum(bool(reply.thoughts) for reply in replies)
-    if scorer.reads_raw and thoughts:
-        done = "kept in" if official_raw else "removed from"
-        flag = "" if official_raw else " (--official-raw keeps them)"
-        return (f"thoughts were {done} {thoughts} responses before the released rules were applied{flag}",)
-    return ()
-
-
-def failed_verdict(reason: str | None) -> Verdict:
-    """The verdict on a sample without a response: it scores 0 under every scorer and is counted."""
-    return Verdict(0.0, None, f"failed: {reason or 'no reason given'}", outcome="failed")
 
 
 def summarize_cell(

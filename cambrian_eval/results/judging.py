@@ -28,13 +28,8 @@ from cambrian_eval.judging import Judging
 from cambrian_eval.results.averages import JUDGED_BY
 from cambrian_eval.results.basis import checked_verdicts, rules_of, with_basis
 from cambrian_eval.results.cell_notes import cell_notes
-from cambrian_eval.results.grading import (
-    benchmark_of,
-    failed_verdict,
-    responses_of,
-    save_results,
-    summarize_cell,
-)
+from cambrian_eval.results.grading import benchmark_of, responses_of, save_results, summarize_cell
+from cambrian_eval.results.verdicts import failed_verdict
 from cambrian_eval.running.records import Cell, Record
 from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Result, Sample, Verdict

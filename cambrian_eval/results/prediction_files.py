@@ -16,7 +16,8 @@ from cambrian_eval.benchmark import Benchmark, absent_answer, check_answers, row
 from cambrian_eval.data.jsonl import read_objects, read_text
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_scorer
-from cambrian_eval.results.grading import decide, summarize, thought_notes
+from cambrian_eval.results.grading import summarize
+from cambrian_eval.results.verdicts import decide, thought_notes
 from cambrian_eval.safe_text import csv_cell
 from cambrian_eval.sample import Result, Sample, Verdict
 from cambrian_eval.scoring.reply import Reply
@@ -73,7 +74,7 @@ def grade_file(
     notes = check_answers(benchmark, samples, empty, str(path))
     if twice:
         notes.append(f"{len(twice)} ids occur on several lines and count each time, for example {twice[0]!r}")
-    notes += thought_notes(deciding, replies, official_raw)
+    notes += thought_notes(deciding, sum(bool(r.thoughts) for r in replies), official_raw)
     return lines, summarize(benchmark, samples, verdicts, scorer, complete=complete, notes=notes)
 
 

@@ -17,7 +17,8 @@ from cambrian_eval.json_input import read_object
 from cambrian_eval.registry import scorers
 from cambrian_eval.results.averages import by_run
 from cambrian_eval.results.cell_notes import IMPORTED
-from cambrian_eval.results.grading import benchmark_of, responses_of, summarize_cell, verdicts_of
+from cambrian_eval.results.grading import benchmark_of, responses_of, summarize_cell
+from cambrian_eval.results.verdicts import verdicts_of
 from cambrian_eval.running.changes import changed_samples
 from cambrian_eval.running.records import Cell, decode
 from cambrian_eval.running.seal import check_seal

@@ -77,19 +77,19 @@ class CellRun:
         known = self._known(done)
         self.n, self.n_failed = len(known), sum(done[i] for i in known)
         order = by_image(self.mine) if self.watch is None else self.watch.order
-        pending = [(s, n) for s in order for n in range(self.settings.repeats) if (s.id, n) not in done]
-        if self.watch is not None and pending and any(self.watch.take(r) for i, r in stored.items() if i in done):
-            pending = []
+        pairs = ((s, n) for s in order for n in range(self.settings.repeats) if (s.id, n) not in done)
+        asked = {request_id(s.id, n): (s, n) for s, n in pairs}
+        if len(asked) < self.total - self.n:
+            raise UserError(f"{self.cell.benchmark}: ids such as 'x' and 'x#1' cannot be repeated; rename them")
+        if self.watch is not None and asked and any(self.watch.take(r) for i, r in stored.items() if i in done):
+            asked = {}
         halt = Halt(stop)
         progress.start(self.cell, self.total, self.n)
         heartbeat.start(self.cell, self.n, self.n_failed)
-        if pending:
+        if asked:
             self.condition.check(self.context)
             if isinstance(self.model, Observer):
                 self.model.observe(self.cell.benchmark, self.samples)
-            asked = {request_id(s.id, n): (s, n) for s, n in pending}
-            if len(asked) < len(pending):
-                raise UserError(f"{self.cell.benchmark}: ids such as 'x' and 'x#1' cannot be repeated; rename them")
             writer = self.store.writer(self.cell)
             count = progress.count if isinstance(progress, CountsTokens) else None  # asked once: it is slow
 
@@ -105,18 +105,15 @@ class CellRun:
 
             try:
                 if self.cache is not None:
+                    n_asked = len(asked)
                     makers = [self._preparation(s, n) for s, n in asked.values()]
                     for completed in answered(self.cache, makers):
                         take(completed)
                         self.n_cached += 1
                         if halt.is_set():
                             break
-                    progress.say(f"{self.cell.stem}: {self.n_cached} of {len(pending)} responses from the cache")
-                jobs = (
-                    Job(i, self._preparation(s, n), self.settings.max_pixels)
-                    for s, n in pending
-                    if (i := request_id(s.id, n)) in asked  # the cache has answered the others
-                )
+                    progress.say(f"{self.cell.stem}: {self.n_cached} of {n_asked} responses from the cache")
+                jobs = (Job(i, self._preparation(*asked[i]), self.settings.max_pixels) for i in list(asked))
                 for completed in engine.run(self.model, jobs, halt) if asked and not halt.is_set() else ():
                     take(completed)
                     if self.cache is not None and completed.request is not None:
@@ -129,7 +126,10 @@ class CellRun:
         record_stop(self.store, self.cell, None if found is None else asdict(found))
         if found is not None:
             progress.say(f"{self.cell.stem}: stopped by {found.rule} after {found.samples:,} of {found.of:,} samples")
-        return self.n == self.total or found is not None
+        complete = self.n == self.total or found is not None
+        self.samples = self.mine = []  # with them go their images, which scoring does not need
+        self.context = Context([], self.settings.seed, self.settings.max_pixels)
+        return complete
 
     @property
     def total(self) -> int:

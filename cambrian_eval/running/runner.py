@@ -119,6 +119,8 @@ def execute(
             for benchmark in plan:
                 if changed[benchmark.name] or not store.has_samples(benchmark.name):
                     store.save_samples(benchmark.name, loaded[benchmark.name].samples)
+            loaded.clear()  # each task holds its samples until it has their responses
+            cells.clear()
             results, mixed = _drive(tasks, engine, progress, score, Heartbeat(store, engine.state), stop)
             save(store, results)
             n_cached = None if cache is None else sum(t.n_cached for t in tasks)

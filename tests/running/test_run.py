@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import threading
@@ -15,8 +16,10 @@ from PIL import Image
 
 import cambrian_eval
 from cambrian_eval.errors import ContractError, UserError
+from cambrian_eval.image import LazyImage
+from cambrian_eval.running.progress import Silent
 from cambrian_eval.running.records import Cell
-from cambrian_eval.sample import Request, Response
+from cambrian_eval.sample import Request, Response, Result
 from tests.conftest import Scripted, answer_number, docvqa_row, png, write_parquet
 
 
@@ -244,3 +247,25 @@ def test_results_are_in_the_file_as_returned(docvqa_root: Path, tmp_path: Path) 
         "fuzzy",
         "official",
     ]
+
+
+class CountsImages(Silent):
+    """Counts the images of tables that are in memory when a cell begins and when it has been scored."""
+
+    def __init__(self) -> None:
+        self.found: list[int] = []
+
+    def start(self, cell: Cell, total: int, done: int) -> None:
+        self.finish(cell, None)
+
+    def finish(self, cell: Cell, result: Result | None) -> None:
+        gc.collect()
+        self.found.append(sum(isinstance(o, LazyImage) and "row group" in o.name for o in gc.get_objects()))
+
+
+def test_images_stay_in_memory_only_while_conditions_need_them(docvqa_root: Path, tmp_path: Path) -> None:
+    progress = CountsImages()
+    progress.finish(Cell("docvqa", "on"), None)
+    go(docvqa_root, tmp_path / "run", "chance", vision=["on", "off"], progress=progress)
+    before, *found = progress.found
+    assert [n - before for n in found] == [60, 60, 60, 0]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_scorer
-from cambrian_eval.results.grading import decide
+from cambrian_eval.results.verdicts import decide
 from cambrian_eval.sample import LETTERS, Sample, clusters
 from cambrian_eval.scoring.reply import Reply
 
