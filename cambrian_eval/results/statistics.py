@@ -334,18 +334,26 @@ def exchanged(gaps: Sequence[int]) -> float:
     sizes of gains of a binomial distribution each. With one question an image this is McNemar's exact test.
     """
     import numpy as np
-    from scipy.stats import binom
 
     total = abs(sum(gaps))
     chances = np.ones(1)  # of the sums from -s to s, where s is the sum of the absolute gains so far
     for size, times in sorted(Counter(abs(gap) for gap in gaps if gap).items()):
         steps = np.zeros(2 * size * times + 1)
-        steps[:: 2 * size] = binom.pmf(np.arange(times + 1), times, 0.5)
+        steps[:: 2 * size] = _coins(times)
         chances = np.convolve(chances, steps)
     middle = len(chances) // 2
     if total == 0:
         return 1.0
     return min(1.0, float(chances[: middle - total + 1].sum() + chances[middle + total :].sum()))
+
+
+def _coins(n: int) -> Array:
+    """The probabilities of 0 to n heads of n fair coins, from the exact one in the middle outwards."""
+    import numpy as np
+
+    heads = np.arange(n // 2, n)
+    upper = np.cumprod([math.comb(n, n // 2) / 2**n, *((n - heads) / (heads + 1))])  # of n // 2 heads and more
+    return np.concatenate([upper[::-1][: n // 2], upper])
 
 
 def two_sided(differences: Array, observed: float) -> float:
