@@ -29,6 +29,8 @@ RESAMPLES = 1000
 """Bootstrap resamples of every interval."""
 CHUNK = 50
 """Resamples that are drawn at a time; more take memory and no less time."""
+MOST_AT_ONCE = 2**15
+"""The most clusters that one call draws, which fit into a processor's cache; a call for each resample takes longer."""
 MOST_KEPT = 20_000_000
 """The most numbers, of a byte each, that are kept of the last resamples."""
 ROUNDS = 5000
@@ -128,8 +130,11 @@ def _draws(draws: Draws) -> Iterator[npt.NDArray[np.uint8]]:
     rng = np.random.default_rng(draws.seed)
     for start in range(0, draws.resamples, CHUNK):
         times = np.empty((min(CHUNK, draws.resamples - start), draws.n), np.uint8)  # one is drawn a few times at most
-        for row in times:
-            row[:] = np.bincount(rng.integers(0, draws.n, draws.n), minlength=draws.n)
+        at_once = max(1, MOST_AT_ONCE // draws.n)
+        for first in range(0, len(times), at_once):
+            rows = times[first : first + at_once]
+            for row, drawn in zip(rows, rng.integers(0, draws.n, rows.shape), strict=True):
+                row[:] = np.bincount(drawn, minlength=draws.n)
         yield times
 
 
