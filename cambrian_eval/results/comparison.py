@@ -227,7 +227,7 @@ def _check_images(a: Run, b: Run, cell: Cell, ids: Sequence[str]) -> None:
         return
     left, right = a.responses(cell), b.responses(cell)
     pairs = [(i, left[i].images, right[i].images) for i in ids if i in left and i in right]
-    other = [i for i, x, y in pairs if any(p != q for p, q in zip(x, y, strict=False))]
+    other = [i for i, x, y in pairs if x != y and any(p != q for p, q in zip(x, y, strict=False))]
     if other:
         raise UserError(
             f"{cell.benchmark}: {len(other)} samples (first: {other[0]!r}) were shown other images in {b.path}; "

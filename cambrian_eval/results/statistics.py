@@ -29,6 +29,8 @@ RESAMPLES = 1000
 """Bootstrap resamples of every interval."""
 CHUNK = 50
 """Resamples that are drawn at a time; more take memory and no less time."""
+MOST_AT_ONCE = 2**15
+"""The most clusters that one call draws, which fit into a processor's cache; a call for each resample takes longer."""
 MOST_KEPT = 20_000_000
 """The most numbers, of a byte each, that are kept of the last resamples."""
 ROUNDS = 5000
@@ -128,8 +130,11 @@ def _draws(draws: Draws) -> Iterator[npt.NDArray[np.uint8]]:
     rng = np.random.default_rng(draws.seed)
     for start in range(0, draws.resamples, CHUNK):
         times = np.empty((min(CHUNK, draws.resamples - start), draws.n), np.uint8)  # one is drawn a few times at most
-        for row in times:
-            row[:] = np.bincount(rng.integers(0, draws.n, draws.n), minlength=draws.n)
+        at_once = max(1, MOST_AT_ONCE // draws.n)
+        for first in range(0, len(times), at_once):
+            rows = times[first : first + at_once]
+            for row, drawn in zip(rows, rng.integers(0, draws.n, rows.shape), strict=True):
+                row[:] = np.bincount(drawn, minlength=draws.n)
         yield times
 
 
@@ -334,18 +339,26 @@ def exchanged(gaps: Sequence[int]) -> float:
     sizes of gains of a binomial distribution each. With one question an image this is McNemar's exact test.
     """
     import numpy as np
-    from scipy.stats import binom
 
     total = abs(sum(gaps))
     chances = np.ones(1)  # of the sums from -s to s, where s is the sum of the absolute gains so far
     for size, times in sorted(Counter(abs(gap) for gap in gaps if gap).items()):
         steps = np.zeros(2 * size * times + 1)
-        steps[:: 2 * size] = binom.pmf(np.arange(times + 1), times, 0.5)
+        steps[:: 2 * size] = _coins(times)
         chances = np.convolve(chances, steps)
     middle = len(chances) // 2
     if total == 0:
         return 1.0
     return min(1.0, float(chances[: middle - total + 1].sum() + chances[middle + total :].sum()))
+
+
+def _coins(n: int) -> Array:
+    """The probabilities of 0 to n heads of n fair coins, from the exact one in the middle outwards."""
+    import numpy as np
+
+    heads = np.arange(n // 2, n)
+    upper = np.cumprod([math.comb(n, n // 2) / 2**n, *((n - heads) / (heads + 1))])  # of n // 2 heads and more
+    return np.concatenate([upper[::-1][: n // 2], upper])
 
 
 def two_sided(differences: Array, observed: float) -> float:

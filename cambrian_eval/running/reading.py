@@ -21,11 +21,14 @@ import msgspec
 from cambrian_eval.errors import UserError
 from cambrian_eval.json_input import MAX_DEPTH
 from cambrian_eval.running.files import content_of, lines_of
-from cambrian_eval.running.records import Record, decode
+from cambrian_eval.running.records import Record, decode_lines
 from cambrian_eval.running.shapes import CHANGED, Identified, StoredVerdict, stored_sample, stored_verdict, typed
 from cambrian_eval.sample import Outcome, Reason, Sample, Verdict
 
 T = TypeVar("T")
+
+BLOCK = 2**20
+"""Bytes of responses that are decoded at a time, rounded up to a whole line."""
 
 
 def read_samples(path: Path) -> list[Sample]:
@@ -35,7 +38,7 @@ def read_samples(path: Path) -> list[Sample]:
     shallow = all(line.count(b"[") + line.count(b"{") <= MAX_DEPTH for line in content.split(b"\n"))
     lines = _as_written(content, _sample_lines()) if shallow else None
     if lines is not None and len({line.id for line in lines}) == len(lines):
-        return [Sample(**(msgspec.structs.asdict(line) | _NO_IMAGES)) for line in lines]
+        return msgspec.convert(lines, list[Sample], from_attributes=True)
     found: dict[str, Sample] = {}
     for one, where in lines_of(path):
         sample = typed(stored_sample, one, where, Sample)
@@ -66,10 +69,9 @@ def read_responses(path: Path) -> dict[tuple[str, int], Record]:
     """The responses in a file by sample id and repeat; none where it is not there, and without damaged lines."""
     found: dict[tuple[str, int], Record] = {}
     if path.is_file():
-        with path.open("rb") as lines:
-            for line in lines:
-                if line.endswith(b"\n") and (record := decode(line[:-1])) is not None:
-                    found[record.id, record.repeat] = record
+        with path.open("rb") as file:
+            while lines := file.readlines(BLOCK):
+                found.update({(record.id, record.repeat): record for record in decode_lines(lines)})
     return found
 
 
@@ -109,7 +111,6 @@ class _VerdictLine(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     inputs: str | None = None
 
 
-_NO_IMAGES = {"images": ()}
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -132,4 +133,5 @@ def _sample_lines() -> msgspec.json.Decoder[Any]:
     """Decodes lines with the fields of `Sample` in their order, then the number of images."""
     kinds = get_type_hints(Sample)
     stored = [(f.name, kinds[f.name]) for f in fields(Sample) if f.name != "images"]
-    return msgspec.json.Decoder(msgspec.defstruct("SampleLine", [*stored, ("images", int)], gc=False))
+    renamed = {"n_images": "images"}  # in the file only: a sample that is made of the line has no images
+    return msgspec.json.Decoder(msgspec.defstruct("SampleLine", [*stored, ("n_images", int)], rename=renamed, gc=False))

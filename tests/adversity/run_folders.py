@@ -211,7 +211,7 @@ def _stranger(path: Path) -> None:
     """A response, with a correct checksum, to a sample that the run does not have."""
     run = Run(path.parents[1])
     record = next(iter(run.responses(Cell("docvqa", "on")).values()))
-    made = Record(**{**{n: getattr(record, n) for n in Record.__slots__}, "id": "stranger"})
+    made = Record(**{**{n: getattr(record, n) for n in Record.__struct_fields__}, "id": "stranger"})
     with path.open("ab") as file:
         file.write(encode(made))
 

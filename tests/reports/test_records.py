@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from cambrian_eval.reports.catalogue import conditions_in_order, scorers_in_order
 from cambrian_eval.reports.page import images
@@ -73,7 +73,7 @@ def test_of_too_many_images_every_benchmark_has_its_first(runs: tuple[Path, Path
     [(None, "", "0"), (5, "", "1"), (99, "", "1"), (100, "", "2"), (2000, "x", "4"), (None, "two words", "1")],
 )
 def test_thoughts_have_classes_of_length(tokens: int | None, thoughts: str, letter: str) -> None:
-    assert thought_class(replace(RECORD, thoughts=thoughts, thought_tokens=tokens)) == letter
+    assert thought_class(structs.replace(RECORD, thoughts=thoughts, thought_tokens=tokens)) == letter
 
 
 def test_columns_have_a_character_a_sample(runs: tuple[Path, Path]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cambrian_eval import Request, Verdict, run
 from cambrian_eval.registry import load_benchmark
@@ -79,10 +80,9 @@ def test_results_and_verdicts_name_the_version_of_the_scorer(one: Path) -> None:
 
 def response(folder: Path) -> None:
     store, cell = open_run(folder), Cell("docvqa", "on")
-    from dataclasses import replace
 
     records = store.responses(cell)
-    records["1"] = replace(records["1"], text="answer 1")
+    records["1"] = structs.replace(records["1"], text="answer 1")
     (folder / "responses/docvqa.on.jsonl").write_bytes(b"".join(map(encode, records.values())))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cambrian_eval.running.records import Cell, encode
 from cambrian_eval.running.store import open_run
@@ -50,10 +51,9 @@ def version(name: str, text: str) -> Callable[[Any], object]:
 def other_image(folder: Path) -> None:
     cell = Cell("docvqa", "on")
     records = open_run(folder).responses(cell)
-    from dataclasses import replace
 
     first = next(iter(records))
-    records[first] = replace(records[first], images=("0" * 64,))
+    records[first] = structs.replace(records[first], images=("0" * 64,))
     (folder / "responses" / f"{cell.stem}.jsonl").write_bytes(b"".join(map(encode, records.values())))
 
 
@@ -124,10 +124,9 @@ def test_shards_with_other_seeds_are_not_merged(tmp_path: Path) -> None:
 def test_a_shard_asked_with_an_image_of_another_hash(tmp_path: Path) -> None:
     made(tmp_path / "a", "--benchmark", "ai2d")
     other = Cell("ai2d", "on")
-    from dataclasses import replace
 
     records = open_run(tmp_path / "a").responses(other)
     first = next(iter(records))
-    records[first] = replace(records[first], images=("0" * 64,))
+    records[first] = structs.replace(records[first], images=("0" * 64,))
     (tmp_path / "a" / "responses" / f"{other.stem}.jsonl").write_bytes(b"".join(map(encode, records.values())))
     assert "other images" in refused("merge", tmp_path / "a", "--out", tmp_path / "m")

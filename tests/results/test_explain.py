@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cambrian_eval.results.explain import explain
 from cambrian_eval.running.records import Cell, Record
@@ -35,7 +36,7 @@ def edit(run: Run, change: Mapping[str, Callable[[Record], Record]], drop: tuple
     (run.path / "responses/docvqa.on.jsonl").unlink()
     writer = run.writer(DOC)
     for i, record in records.items():
-        writer.append(replace(change.get(i, lambda r: r)(record), notes={}))
+        writer.append(structs.replace(change.get(i, lambda r: r)(record), notes={}))
     writer.close()
 
 
@@ -57,13 +58,13 @@ def test_planted_causes_are_found_exactly(docvqa_root: Path, tmp_path: Path) -> 
         start += size
     changes: dict[str, Callable[[Record], Record]] = {}
     for i in groups["request"]:
-        changes[i] = lambda r: replace(r, prompt=r.prompt + " Be brief.", text="other")
+        changes[i] = lambda r: structs.replace(r, prompt=r.prompt + " Be brief.", text="other")
     for i in groups["truncated"]:
-        changes[i] = lambda r: replace(r, text="ans", finish="length")
+        changes[i] = lambda r: structs.replace(r, text="ans", finish="length")
     for i in groups["thoughts"]:
-        changes[i] = lambda r: replace(r, text="other", thoughts="it could be another")
+        changes[i] = lambda r: structs.replace(r, text="other", thoughts="it could be another")
     for i in groups["text"]:
-        changes[i] = lambda r: replace(r, text="other")
+        changes[i] = lambda r: structs.replace(r, text="other")
     edit(a, {})
     edit(b, changes, drop=("58", "59"))
     samples = {s.id: s for s in b.samples("docvqa")}
@@ -117,7 +118,7 @@ def test_two_logs_of_one_model_from_two_harnesses(docvqa_root: Path, tmp_path: P
     """Whatever the mixture of causes, the parts add up to the difference; text, page and JSON say the same."""
     imported(docvqa_root, tmp_path / "a", lambda i: i % 3 > 0)
     b = imported(docvqa_root, tmp_path / "b", lambda i: i % 2 > 0)
-    edit(b, {str(i): lambda r: replace(r, prompt="p") for i in range(0, 30, 7)}, drop=("5",))
+    edit(b, {str(i): lambda r: structs.replace(r, prompt="p") for i in range(0, 30, 7)}, drop=("5",))
     judged(b, {"9": 0.5}, drop=("5",))
     page = tmp_path / "page.html"
     words = ("explain", tmp_path / "a", tmp_path / "b", "--benchmark", "docvqa")

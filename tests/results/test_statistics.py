@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -103,6 +104,22 @@ def test_the_exact_test_against_all_exchanges(gaps: list[int]) -> None:
         for signs in itertools.product((-1, 1), repeat=len(gaps))
     )
     assert statistics.exchanged(gaps) == pytest.approx(extreme / 2 ** len(gaps))
+
+
+@pytest.mark.parametrize("counts", [{1: 350, -1: 280}, {1: 110, -1: 90, 3: 41, -3: 40}, {1: 400}, {2: 3, -5: 201}])
+def test_the_exact_test_of_many_images_in_whole_numbers(counts: dict[int, int]) -> None:
+    """Of the exchanges, as many as are at least as extreme, counted sum by sum; also where p is tiny."""
+    gaps = [gap for gap, times in counts.items() for _ in range(times)]
+    ways = {0: 1}
+    for gap in gaps:
+        more: dict[int, int] = {}
+        for total, count in ways.items():
+            for step in (gap, -gap):
+                more[total + step] = more.get(total + step, 0) + count
+        ways = more
+    extreme = sum(count for total, count in ways.items() if abs(total) >= abs(sum(gaps)))
+    expected = Fraction(extreme, 2 ** len(gaps))
+    assert statistics.exchanged(gaps) == pytest.approx(float(expected), rel=1e-12, abs=0)
 
 
 def test_questions_about_one_image_are_exchanged_together() -> None:
