@@ -156,6 +156,18 @@ def wrapped(text: str, width: int | None) -> list[str]:
     return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
+def sentences(texts: Iterable[str]) -> None:
+    """Prints texts on stdout: wrapped to the width of a terminal, elsewhere one line each, for `grep`."""
+    width = columns(sys.stdout) if sys.stdout.isatty() else None
+    for text in texts:
+        print("\n".join(wrapped(text, width)))
+
+
+def notes_below(found: Iterable[str]) -> None:
+    """Prints the notes below a table."""
+    sentences(f"note: {note}" for note in found)
+
+
 def columns(stream: TextIO) -> int:
     """The width of the terminal; 80 where there is none and `COLUMNS` does not say another."""
     size = shutil.get_terminal_size((80, 24)).columns if stream.isatty() or "COLUMNS" in os.environ else 80
