@@ -119,7 +119,7 @@ def _print_pair(found: _Pair, json: bool) -> None:
     print(output.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))
     _print_lengths(found.lengths)
     _print_notes(found, "")
-    print(DETECTABLE)
+    output.sentences([DETECTABLE])
 
 
 def _print_several(found: Sequence[_Pair], json: bool) -> None:
@@ -150,11 +150,11 @@ def _print_several(found: Sequence[_Pair], json: bool) -> None:
     print(f"reference a = {first.a.path} ({first.vision}), scorer {first.scorer}")
     for pair in found:
         print(f"{letters[id(pair)]} = {pair.b.path} ({pair.vision_b})")
-    print(output.table(rows, right=(2, 3, 4, 5, 6, 7, 8, 10)))
+    print(output.table(rows, right=(2, 3, 4, 5, 6, 7, 8, 10), keys=2))
     for pair in found:
         _print_notes(pair, f"{letters[id(pair)]}: ")
     print(f"p (Holm): corrected over all {len(every)} comparisons of a benchmark")
-    print(DETECTABLE)
+    output.sentences([DETECTABLE])
 
 
 def _print_notes(found: _Pair, which: str) -> None:
@@ -216,7 +216,7 @@ def _compare_strata(a: Run, b: Run, vision: str, vision_b: str, scorer: str, str
         ends = signed(c.difference), span(c.interval, plus=True)
         rows.append([about[c.benchmark].label(c.benchmark), c.stratum, str(c.n_a), str(c.n_b), *numbers, *ends])
     print(f"a = {a.path} ({vision}), b = {b.path} ({vision_b}), scorer {scorer}; the runs have different questions")
-    print(output.table(rows, right=(2, 3, 4, 5, 6, 7, 8)))
+    print(output.table(rows, right=(2, 3, 4, 5, 6, 7, 8), keys=2))
     print("all strata: the strata weighted by their samples in a")
     notes = notes_of(about)
     if any(abs(c.chance_a - c.chance_b) > 1 for c in found):
