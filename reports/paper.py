@@ -139,13 +139,14 @@ def _table(layout: tables.Layout, stem: Path, theme: style.Theme, notes: list[st
     return [style.write(stem.with_name(stem.name + suffix), content) for suffix, content in contents.items()]
 
 
-PAGE = min(width for name, width in style.VENUES.items() if name.endswith("-page"))
-"""The width in inches of a table that does not fit into a column: the least page of the venues with two columns."""
+PAGES = {style.VENUES[n.removesuffix("-page")]: width for n, width in style.VENUES.items() if n.endswith("-page")}
+"""The width of a page in inches by that of a column; other widths have the least of these pages."""
 
 
 def _latex(layout: tables.Layout, width: float, name: str, notes: list[str]) -> str:
     """A table of this width, else of a page: models as rows, else models as columns, else its columns in blocks."""
-    for inches in dict.fromkeys((width, max(width, PAGE))):
+    page = PAGES.get(width, min(PAGES.values()))
+    for inches in dict.fromkeys((width, max(width, page))):
         for most in (1, MOST_BLOCKS):
             for transpose in (False, True):
                 try:
