@@ -66,7 +66,7 @@ class Pictures:
     def report_samples(self) -> None:
         """Samples of MMVP in the report."""
         link = self._report().as_uri() + "#?benchmark=mmvp"
-        self._page(link, "report-samples", size=(1160, 850), at="#filters")
+        self._page(link, "report-samples", size=(1160, 860), at="#filters")
 
     def review_page(self) -> None:
         """The review page of a CV-Bench from drawn sources."""
@@ -174,7 +174,7 @@ class Pictures:
         tab.wait_for_load_state("networkidle")
         tab.evaluate("scrollTo(0, 0)")
         if at:
-            tab.locator(at).evaluate("e => scrollTo(0, e.getBoundingClientRect().top + scrollY - 75)")
+            tab.locator(at).evaluate("e => scrollTo(0, e.getBoundingClientRect().top + scrollY - 52)")
         tab.wait_for_timeout(1000)
         file = OUT / f"{name}.png"
         if part is None:
