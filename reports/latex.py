@@ -1,8 +1,8 @@
 """Score tables as LaTeX: booktabs rules, rotated heads, and a size of text at which the table fits a width.
 
-A table that has to fit a width is a `tabular*` of that width. The size of its text is found from the widths of
-characters in Computer Modern, which are larger than those of Times; no text is smaller than 7 points. Columns that do
-not fit beside each other are split into blocks, one below the other.
+A table that has to fit a width is a `tabular*` of that width, and is not higher than a page. The size of its text is
+found from the widths of characters in Computer Modern, which are larger than those of Times; no text is smaller than 7
+points. Columns that do not fit beside each other are split into blocks, one below the other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ SIZES = (10.0, 9.0, 8.0, 7.0)
 GAP = 3.0
 """The least space between two columns, in points."""
 SMALL = SIZES[-2:]
-"""Sizes of text where there are several blocks: larger text would make them higher than a page."""
+"""Sizes of text where there are several blocks: larger text would make them higher than needed."""
+HEIGHT = 8.5
+"""The most height of a table that fits a width, in inches: a page of the venues less a caption."""
 MOST_BLOCKS = 4
 """The most blocks, one below the other, that the columns of a table are split into."""
 STRAIGHT = 6
@@ -92,6 +94,7 @@ class Grid:
 def latex(made: Layout, width: float | None = None, transpose: bool = False, most: int = MOST_BLOCKS) -> str:
     """A table for `booktabs`, on request with models as columns; `width` in inches is what it must fill.
 
+    With a width, the table is not higher than `HEIGHT`.
     `most` is the largest number of blocks that its columns may be split into.
     """
     grid = _by_benchmark(made) if transpose else _by_model(made)
@@ -210,11 +213,14 @@ def _fitting(grid: Grid, width: float | None, most: int) -> tuple[list[Grid], fl
             ways = (False, True) if max(len(b.heads) for b in blocks) <= STRAIGHT else (True,)
             for rotated in ways:
                 for size in SIZES if n == 1 else SMALL:
-                    if all(_natural(b, rotated) * size + GAP * len(b.heads) <= points for b in blocks):
+                    if all(_natural(b, rotated) * size + GAP * len(b.heads) <= points for b in blocks) and (
+                        _height(blocks, rotated, size) <= HEIGHT * 72.27
+                    ):
                         return blocks, size, rotated
     raise UserError(
-        f"a table of {count} columns does not fit into {width:g} inches at {SIZES[-1]:g} points in {most} "
-        "blocks; choose fewer with --columns or --models, --transpose, or a wider --width"
+        f"a table of {len(grid.lines)} rows and {count} columns does not fit into {width:g} by {HEIGHT:g} inches at "
+        f"{SIZES[-1]:g} points, also in {most} blocks; choose fewer with --columns or --models, --transpose, or a "
+        "wider --width"
     )
 
 
@@ -241,6 +247,21 @@ def _part(grid: Grid, start: int, end: int) -> Grid:
         at += count
     lines = tuple(line if line.heading else replace(line, cells=line.cells[start:end]) for line in grid.lines)
     return Grid(grid.first, tuple(spans), grid.heads[start:end], lines)
+
+
+RULE = 5.0
+"""The height of a rule with the space above and below it, in points."""
+
+
+def _height(blocks: list[Grid], rotated: bool, size: float) -> float:
+    """The height of blocks one below the other, in points."""
+    lines, rules = 1.2 * (len(blocks) - 1), 0
+    for grid in blocks:
+        spans = any(title for title, _ in grid.spans)
+        head = max([1.2, *map(_ems, grid.heads)]) if rotated else 1.2
+        lines += head + 1.2 * (len(grid.lines) + spans)
+        rules += 2 + spans + sum(line.heading or line.ruled for line in grid.lines[1:])
+    return size * lines + RULE * rules
 
 
 def _natural(grid: Grid, rotated: bool) -> float:

@@ -13,7 +13,7 @@ from cambrian_eval.errors import UserError
 
 from . import style, tables
 from .figures import load_figure
-from .latex import MOST_BLOCKS, latex
+from .latex import HEIGHT, MOST_BLOCKS, latex
 from .scores import from_published, published_tables
 from .sources import Sources
 
@@ -139,16 +139,25 @@ def _table(layout: tables.Layout, stem: Path, theme: style.Theme, notes: list[st
     return [style.write(stem.with_name(stem.name + suffix), content) for suffix, content in contents.items()]
 
 
+PAGES = {style.VENUES[n.removesuffix("-page")]: width for n, width in style.VENUES.items() if n.endswith("-page")}
+"""The width of a page in inches by that of a column; other widths have the least of these pages."""
+
+
 def _latex(layout: tables.Layout, width: float, name: str, notes: list[str]) -> str:
-    """A table of this width: models as rows, else models as columns, else its columns in blocks."""
-    for most in (1, MOST_BLOCKS):
-        for transpose in (False, True):
-            try:
-                text = latex(layout, width, transpose, most)
-            except UserError:
-                continue
-            ways = ["models as columns"] * transpose + ["its columns in blocks"] * (most > 1)
-            notes += [f"{name} has {' and '.join(ways)}, to fit {width:g} inches"] * bool(ways)
-            return text
-    notes.append(f"{name} is wider than {width:g} inches: it does not fit at 7 points")
+    """A table of this width, else of a page: models as rows, else models as columns, else its columns in blocks."""
+    page = PAGES.get(width, min(PAGES.values()))
+    for inches in dict.fromkeys((width, max(width, page))):
+        for most in (1, MOST_BLOCKS):
+            for transpose in (False, True):
+                try:
+                    text = latex(layout, inches, transpose, most)
+                except UserError:
+                    continue
+                ways = ["models as columns"] * transpose + ["its columns in blocks"] * (most > 1)
+                notes += [f"{name} has {' and '.join(ways)}, to fit {inches:g} inches"] * bool(ways)
+                notes += [f"{name} is {inches:g} inches wide: in {width:g} inches it would be higher than a page"] * (
+                    inches > width
+                )
+                return text
+    notes.append(f"{name} is larger than a page: it does not fit {width:g} by {HEIGHT:g} inches at 7 points")
     return latex(layout)

@@ -39,7 +39,7 @@ class OCRBench(Benchmark):
     title = "OCRBench"
     category: ClassVar[Category] = "OCR & Chart"
     paper = "Liu et al. OCRBench: On the Hidden Mystery of OCR in Large Multimodal Models. 2023"
-    metric = "replies that contain a gold text, percent"
+    metric = "responses that contain a gold text, percent"
     max_new_tokens = 512
     typical_chance = 0.0
     settings_schema: ClassVar[Mapping[str, tuple[Any, str]]] = {

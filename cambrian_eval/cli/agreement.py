@@ -128,16 +128,16 @@ def _table(found: Sequence[ScorerAgreement], a: str, b: str, run: Run, show: int
         if with_published:
             row.append("" if r.published is None else signed(r.published.difference))
         rows.append(row)
-    text = f"{run.info['model']['name']}: a = {a}, b = {b}\n" + output.table(rows, right=range(2, len(rows[0])))
+    text = f"{run.info['model']['name']}: a = {a}, b = {b}\n" + output.table(rows, range(2, len(rows[0])), keys=2)
     if (mean := mean_difference(found)) is not None:
         text += f"\nmean difference {signed(mean[0], 2)}, mean absolute difference {number(mean[1], 2)}"
     if with_published:
         text += (
             "\npublished: difference between GPT-3.5 grading and fuzzy matching for this model, Table 24 of the paper"
         )
-    text += "".join(f"\nnote: {note}" for note in notes_of({r.benchmark: r.rows for r in found}))
-    for r in found:
-        text += "".join(f"\nnote ({r.benchmark}): {note}" for note in r.notes)
+    notes = [f"note: {note}" for note in notes_of({r.benchmark: r.rows for r in found})]
+    notes += [f"note ({r.benchmark}): {note}" for r in found for note in r.notes]
+    text += "".join(f"\n{line}" for note in notes for line in output.wrapped(note, output.terminal_width()))
     return text + _examples(found, a, b, show)
 
 

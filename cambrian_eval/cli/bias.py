@@ -74,7 +74,7 @@ def bias(
     if len(found) > 1:
         print(f"\np-values are corrected for {len(found)} benchmarks (Holm)")
     if synthetic:
-        print(f"note: synthetic data, no statement about the published benchmark: {', '.join(synthetic)}")
+        output.notes_below([f"synthetic data, no statement about the published benchmark: {', '.join(synthetic)}"])
     print(f"samples: {items}")
     if made.ids:
         print(f"subset: {path}; score it with --subset {studies.NAME if out == subsets.FOLDER else path}")
@@ -158,8 +158,7 @@ def _print(found: Study, settings: Settings) -> None:
     solved = sum(i.solved >= SOLVED for i in found.items)
     print(f"samples that at least {SOLVED:.0%} of the tries solve: {solved:,} of {found.rows:,}")
     print(_cost(found))
-    for note in found.notes:
-        print(f"note: {note}")
+    output.notes_below(found.notes)
 
 
 def sentence(found: Study, limit: float) -> str:

@@ -126,7 +126,7 @@ def _print_pair(found: _Pair, json: bool) -> None:
     print(output.table(rows, right=(1, 2, 3, 4, 5, 6, 7, 9)))
     _print_lengths(found.lengths)
     _print_notes(found, "")
-    print(DETECTABLE)
+    output.sentences([DETECTABLE])
 
 
 def _print_several(found: Sequence[_Pair], json: bool) -> None:
@@ -157,33 +157,37 @@ def _print_several(found: Sequence[_Pair], json: bool) -> None:
     print(f"reference a = {first.a.path} ({first.vision}), scorer {first.scorer}")
     for pair in found:
         print(f"{letters[id(pair)]} = {pair.b.path} ({pair.vision_b})")
-    print(output.table(rows, right=(2, 3, 4, 5, 6, 7, 8, 10)))
+    print(output.table(rows, right=(2, 3, 4, 5, 6, 7, 8, 10), keys=2))
     for pair in found:
         _print_notes(pair, f"{letters[id(pair)]}: ")
     print(f"p (Holm): corrected over all {len(every)} comparisons of a benchmark")
-    print(DETECTABLE)
+    output.sentences([DETECTABLE])
 
 
 def _print_notes(found: _Pair, which: str) -> None:
     """What a reader must know about one pair of runs."""
+    from cambrian_eval.cli import output
     from cambrian_eval.results.rows import notes_of
 
     first, second, names = found.a, found.b, [c.benchmark for c in found.comparisons]
+    texts: list[str] = []
     if left := [n for n in dict.fromkeys((*first.benchmarks(), *second.benchmarks())) if n not in names]:
         why = "missing in one run, graded by a judge, or the gold answers are withheld"
-        print(f"note: {which}not compared ({why}): {', '.join(left)}")
-    for note in notes_of({name: found.rows[name] for name in names}):
-        print(f"note: {which}{note}")
+        texts.append(f"note: {which}not compared ({why}): {', '.join(left)}")
+    texts += [f"note: {which}{note}" for note in notes_of({name: found.rows[name] for name in names})]
     if found.settings:
-        print(f"note: {which}the runs also differ in these settings: {'; '.join(found.settings)}")
+        texts.append(f"note: {which}the runs also differ in these settings: {'; '.join(found.settings)}")
     for c in found.comparisons:
         if c.only_a or c.only_b:
-            print(f"note ({c.benchmark}): {which}not compared: {c.only_a} samples only in a, {c.only_b} only in b")
+            texts.append(
+                f"note ({c.benchmark}): {which}not compared: {c.only_a} samples only in a, {c.only_b} only in b"
+            )
     if looked := [c.benchmark for c in found.comparisons if c.looked]:
-        print(
+        texts.append(
             f"note: {which}a run was stopped by --until-different, so its interval and p-value here are too optimistic "
             f"({', '.join(looked)}); the bounds that hold are in the notes of that run"
         )
+    output.sentences(texts)
 
 
 def _print_lengths(found: Sequence[Lengths]) -> None:
@@ -219,9 +223,9 @@ def _compare_strata(a: Run, b: Run, vision: str, vision_b: str, scorer: str, str
         ends = signed(c.difference), span(c.interval, plus=True)
         rows.append([about[c.benchmark].label(c.benchmark), c.stratum, str(c.n_a), str(c.n_b), *numbers, *ends])
     print(f"a = {a.path} ({vision}), b = {b.path} ({vision_b}), scorer {scorer}; the runs have different questions")
-    print(output.table(rows, right=(2, 3, 4, 5, 6, 7, 8)))
+    print(output.table(rows, right=(2, 3, 4, 5, 6, 7, 8), keys=2))
     print("all strata: the strata weighted by their samples in a")
-    for note in notes_of(about):
-        print(f"note: {note}")
+    notes = notes_of(about)
     if any(abs(c.chance_a - c.chance_b) > 1 for c in found):
-        print("note: chance differs between the two sets, so their options differ; build both with the same preset")
+        notes.append("chance differs between the two sets, so their options differ; build both with the same preset")
+    output.notes_below(notes)

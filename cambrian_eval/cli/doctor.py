@@ -55,7 +55,7 @@ def doctor(
     for name, value in found["proxies"].items():
         print(f"proxy for {name}: {value}")
     missing = [f"{p['name']} ({p['for']})" for p in found["packages"] if not p["version"]]
-    print(f"missing: {'; '.join(missing) or 'nothing'}")
+    output.sentences([f"missing: {'; '.join(missing) or 'nothing'}"])
 
 
 def _data(benchmark: str, offline: bool, json: bool) -> None:

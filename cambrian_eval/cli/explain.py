@@ -53,8 +53,7 @@ def explain(
     print(f"a = {a} ({vision}, {scorer}), b = {b} ({vision_b or vision}, {scorer_b or scorer})")
     for one in found:
         _print(one, about[one.benchmark].label(one.benchmark), show)
-    for note in notes_of(about):
-        print(f"note: {note}")
+    output.notes_below(notes_of(about))
     if html is not None:
         print(f"page: {html}")
 

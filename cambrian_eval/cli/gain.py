@@ -40,5 +40,4 @@ def gain(
         cells += [number(g.language_model), number(g.leakage)] if other else []
         rows.append([about[g.benchmark].label(g.benchmark), *cells])
     print(output.table(rows, right=range(1, len(rows[0]))))
-    for note in notes_of(about):
-        print(f"note: {note}")
+    output.notes_below(notes_of(about))

@@ -97,6 +97,7 @@ def _as_json(kind: str | None) -> dict[str, Any]:
 
 
 def _all() -> None:
+    from cambrian_eval.cli import output
     from cambrian_eval.registry import adapter_names, recipe_files, unusable
 
     found = _benchmarks()
@@ -104,11 +105,11 @@ def _all() -> None:
     for kind in ("suites", "conditions", "scorers"):
         print(f"{kind}:")
         for name, summary in _summaries(kind).items():
-            print(f"  {name:<10}  {summary}")
-    print(f"recipes:  {', '.join(recipe_files())}")
+            output.sentences([f"  {name:<10}  {summary}"], 14)
+    output.sentences([f"recipes:  {', '.join(recipe_files())}"], 10)
     settings = [f"{b.name}.{name}" for b in found for name in b.settings_schema]
     if settings:
-        print(f"settings: {', '.join(settings)}")
+        output.sentences([f"settings: {', '.join(settings)}"], 10)
     if broken := unusable():
         print("unusable plug-ins:")
         for plugin in broken:
@@ -117,6 +118,7 @@ def _all() -> None:
 
 def _recipes() -> None:
     """What each recipe is for, and its sources; `show --recipe` prints its values."""
+    from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError
     from cambrian_eval.models.recipes.recipe import read
     from cambrian_eval.registry import recipe_files
@@ -129,9 +131,8 @@ def _recipes() -> None:
         except UserError as error:  # a third party's
             print(f"{name:<{width}}  cannot be used: {error}")
             continue
-        print(f"{name:<{width}}  {recipe.summary}")
-        for source in recipe.sources:
-            print(f"{'':<{width}}  source: {source.document} ({source.date})")
+        output.sentences([f"{name:<{width}}  {recipe.summary}"], width + 2)
+        output.sentences((f"{'':<{width}}  source: {s.document} ({s.date})" for s in recipe.sources), width + 4)
     print("cambrian-eval show --recipe NAME prints the values, each with its source")
 
 
@@ -145,7 +146,7 @@ def _recipe_as_json(recipe: Recipe) -> dict[str, Any]:
 
 
 def _benchmarks() -> list[Benchmark]:
-    from cambrian_eval.cli import output
+    from cambrian_eval.cli import aligned, output
     from cambrian_eval.registry import CATEGORIES
 
     found = _installed()
@@ -161,6 +162,10 @@ def _benchmarks() -> list[Benchmark]:
             rows.append(
                 [b.name, str(b.source.n_rows or "-"), f"{b.typical_chance:g}", f"{b.scale:g}", b.metric, source]
             )
+    width = output.terminal_width()
+    if width is not None and max(map(len, aligned.lines(rows))) > width:
+        rows = [[*row[:4], "\n".join(filter(None, row[4:]))] for row in rows]
+        rows[0][-1] = "metric, dataset"
     print(output.table(rows, right=(1, 2, 3)))
     return found
 
@@ -186,7 +191,7 @@ def _options(name: str, json: bool) -> None:
         ]
         print(output.as_json({"model": name, "summary": adapter.summary, "options": described}))
         return
-    print(f"{name}: {adapter.summary}")
+    output.sentences([f"{name}: {adapter.summary}"])
     if not fields:
         print("no options")
         return

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from cambrian_eval.cli import aligned
 from cambrian_eval.errors import UserError
 from cambrian_eval.numbers import number, span
 from cambrian_eval.safe_text import printable
@@ -67,14 +68,9 @@ def settings_of(texts: Sequence[str], benchmark: str) -> dict[str, str]:
     return found.get(benchmark, {})
 
 
-def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Rows as aligned text; the first row is the heading."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), keys: int = 1) -> str:
+    """Rows as aligned text for stdout, in the width of a terminal; see `aligned.lines`."""
+    return "\n".join(aligned.lines(rows, right, terminal_width(), keys))
 
 
 def results(found: Sequence[Result], published: dict[str, float] | None = None) -> str:
@@ -108,8 +104,8 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
         if published:
             row.append(number(published.get(r.benchmark)) if r.condition == "on" else "")
         rows.append(row)
-    text = table(rows, right=range(3, len(heading)))
-    return "\n".join((text, *notes(found)))
+    text = table(rows, right=range(3, len(heading)), keys=3)
+    return "\n".join((text, *notes(found, terminal_width())))
 
 
 def notes(found: Sequence[Result], width: int | None = None) -> list[str]:
@@ -149,11 +145,28 @@ def _place(result: Result, where: Sequence[Result], found: Sequence[Result]) -> 
     return ".".join(parts)
 
 
-def wrapped(text: str, width: int | None) -> list[str]:
+def wrapped(text: str, width: int | None, indent: int = 2) -> list[str]:
     """The text on lines of at most `width` characters, all but the first indented; one line without a width."""
     if width is None:
         return [text]
-    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(text, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+
+
+def sentences(texts: Iterable[str], indent: int = 2) -> None:
+    """Prints texts on stdout: wrapped to the width of a terminal, elsewhere one line each, for `grep`."""
+    width = terminal_width()
+    for text in texts:
+        print("\n".join(wrapped(text, width, indent)))
+
+
+def notes_below(found: Iterable[str]) -> None:
+    """Prints the notes below a table."""
+    sentences(f"note: {note}" for note in found)
+
+
+def terminal_width() -> int | None:
+    """The width of the terminal that stdout is; None for a pipe or a file, whose lines are not wrapped."""
+    return columns(sys.stdout) if sys.stdout.isatty() else None
 
 
 def columns(stream: TextIO) -> int:
@@ -254,4 +267,4 @@ def averages(found: Sequence[Result]) -> str:
         if shown := [f"{a.label} {number(a.value)}" for a in own if a.value is not None]:
             suites = what.replace("averages", "suites")
             lines.append(f"{suites} ({condition}, {scorer}): " + " · ".join(shown))
-    return "\n".join(lines)
+    return "\n".join(part for line in lines for part in wrapped(line, terminal_width()))

@@ -20,14 +20,13 @@ def paper(
     format: str = typer.Option("pdf,svg,png", "--format", help=HELP["format"]),
 ) -> None:
     """The paper's figures and tables from its published numbers, and your runs beside them."""
+    from cambrian_eval.cli import output
     from cambrian_eval.reports import paper as papers
     from cambrian_eval.reports import style as styles
     from cambrian_eval.reports.provenance import command_line
 
     options = papers.Options(styles.theme_named(style, width, live_text), styles.formats_named(format))
     found = papers.write(tuple(runs or ()), scorer, out, options, command_line(context))
-    for name, caption in found.captions.items():
-        print(f"{name}: {caption}")
-    for note in found.notes:
-        print(f"note: {note}")
+    output.sentences(f"{name}: {caption}" for name, caption in found.captions.items())
+    output.notes_below(found.notes)
     print(f"\n{len(found.files)} files in {out}")

@@ -107,12 +107,12 @@ def _draw(figure: Figure[Any, Any], context: click.Context, values: dict[str, An
         models=values.get("models"),
         benchmarks=values.get("benchmarks"),
     )
+    from cambrian_eval.cli import output
+
     drawing = figure.draw(figure.compute(sources, options), theme)
     written = style.save(drawing, values["out"], formats, theme, sources.provenance(command_line(context)))
-    print(drawing.caption)
+    output.sentences([drawing.caption])
     for path in written:
         print(path)
-    for line in drawing.findings:
-        print(line)
-    for note in drawing.notes:
-        print(note if note.startswith("warning") else f"note: {note}")
+    output.sentences(drawing.findings)
+    output.sentences(note if note.startswith("warning") else f"note: {note}" for note in drawing.notes)

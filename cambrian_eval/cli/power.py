@@ -78,5 +78,4 @@ def power(
     unit = "point" if difference == 1 else "points"
     print(f"samples that detect a difference of {difference:g} {unit} (paired, 80 % power, 5 % level)")
     print(output.table(rows, right=(1, 2, 3, 4, 5, 6)))
-    for note in notes_of(about):
-        print(f"note: {note}")
+    output.notes_below(notes_of(about))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import typer
@@ -34,7 +33,6 @@ def report(
     options = reports.Options(title, images, style, styles.formats_named(format), data_root, max_images, width=width)
     found = reports.write(Sources(tuple(runs), scorer=scorer), out, options, command_line(context))
     output.score_table(found.layout)
-    columns = output.columns(sys.stdout) if sys.stdout.isatty() else None
-    for text in (*found.findings, *(f"note: {note}" for note in found.notes)):
-        print("\n".join(output.wrapped(text, columns)))
+    output.sentences(found.findings)
+    output.notes_below(found.notes)
     print(f"\n{len(found.files)} files in {out}; open {out / 'report.html'}")

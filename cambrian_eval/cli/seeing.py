@@ -59,8 +59,7 @@ def seeing(
             print(f"\n{s.benchmark}: abilities in logits against the mean of the models")
             print(_abilities(s))
     print()
-    for note in reading.notes(found):
-        print(f"note: {note}")
+    output.notes_below(reading.notes(found))
     for path in written:
         print(path)
 

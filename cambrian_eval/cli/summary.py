@@ -1,7 +1,8 @@
 """The end of a run in 80 columns: a row for each benchmark, grouped by category, then counts, notes and averages.
 
 The first scorer's scores are shown, those of `on` with their interval; another scorer has a column where a score of it
-differs. The long form, a row for each benchmark, condition and scorer, is `output.results`.
+differs, or a line below where that column does not fit. The long form, a row for each benchmark, condition and scorer,
+is `output.results`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,11 @@ def summary(
 ) -> list[tuple[str, bool]]:
     """The lines of the short form, and which of them are bold. Without `wrap`, each note is one line, for `grep`."""
     view = _View(found, published)
-    lines = _fitted(view.columns(), view.lines(), width)
+    rows = view.lines()
+    if view.scorers and max(len(text) for text, _ in _drawn(view.columns()[:-1], rows, 1)) > width:
+        view.scorers = []  # a remark says where they differ
+        rows = view.lines()
+    lines = _fitted(view.columns(), rows, width)
     below = [view.counts(), *view.remarks()]
     most = width if wrap else None
     text = [line for one in below for line in output.wrapped(one, most)]
@@ -67,6 +72,10 @@ class _View:
         self.averages: dict[str, dict[str, Average]] = {}
         self.refused: dict[str, str] = {}
         self._average(conditions)
+        self.scorers = [
+            s for s in self.other_scorers if any(self._differs(b, self.first, s) for b in self._benchmarks())
+        ]
+        """Those of the other scorers that have a column."""
 
     def _average(self, conditions: Sequence[str]) -> None:
         from cambrian_eval.results.averages import averages, suite_averages, unaveraged
@@ -91,8 +100,7 @@ class _View:
     def columns(self) -> list[str]:
         """The columns that have a value, in order."""
         middle = [] if self.difference is None else [self.difference]
-        scorers = [s for s in self.other_scorers if any(self._differs(b, self.first, s) for b in self._benchmarks())]
-        every = [self.first, "95 % CI", *self.others[:1], *middle, *self.others[1:], "chance", *scorers]
+        every = [self.first, "95 % CI", *self.others[:1], *middle, *self.others[1:], "chance", *self.scorers]
         return [*every, *(["published"] if self.published else []), "n"]
 
     def _benchmarks(self) -> list[str]:
@@ -141,7 +149,7 @@ class _View:
         if self.difference is not None:
             on, off = self._score(benchmark, self.first), self._score(benchmark, str(self.against))
             cells[self.difference] = "-" if on is None or off is None else signed(on - off)
-        for scorer in self.other_scorers:
+        for scorer in self.scorers:
             if self._differs(benchmark, self.first, scorer):
                 cells[scorer] = number(self._score(benchmark, self.first, scorer))
         if benchmark in self.published:
@@ -191,7 +199,7 @@ class _View:
         """What the columns do not say: other scorers elsewhere, repeats, thoughts, and averages that there are not."""
         said = [f"no average ({condition}): {reason}" for condition, reason in self.refused.items()]
         for scorer in self.other_scorers:
-            for condition in self.others:
+            for condition in ([] if scorer in self.scorers else [self.first]) + self.others:
                 cells = [
                     f"{b} {number(self._score(b, condition, scorer))}"
                     for b in self._benchmarks()

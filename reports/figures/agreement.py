@@ -85,6 +85,8 @@ class AgreementFigure(Figure["ScorerPairs", Options]):
             axes.set_ylim(-0.7, len(rows) - 0.3)
             low, high = axes.get_xlim()
             axes.set_xlim(low, high + (high - low) * _room(rows, several, fig.get_figwidth(), theme))
+            # The room for the texts has no scores.
+            axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= 100])
             axes.set_xlabel("score")
             handles = [
                 axes.plot([], [], marker, label=style.typeset(label, theme), **look)[0]

@@ -84,6 +84,22 @@ def test_another_scorer_stands_only_where_it_differs() -> None:
     assert "official differs with vision off: gqa 8.0" in lines
 
 
+def test_a_scorer_whose_column_does_not_fit_has_a_line() -> None:
+    """With two wide intervals `official` needs 83 columns, and the table is not printed a second time for it."""
+    found = [
+        result("mme", score=1550.0, interval=(1400.0, 1700.0), synthetic=True),
+        result("mme", "off", score=450.0, synthetic=True),
+        result("realworldqa", synthetic=True),
+        result("realworldqa", "off", score=8.0, synthetic=True),
+        result("mmmu", synthetic=True),
+        result("mmmu", scorer="official", score=41.0, synthetic=True),
+    ]
+    narrow, wide = ([text for text, _ in summary(found, {}, width)] for width in (80, 120))
+    assert "official" in wide[0] and not any("official differs" in line for line in wide)
+    assert sum(line.startswith("benchmark") for line in narrow) == 1 and "official" not in narrow[0]
+    assert "official differs with vision on: mmmu 41.0" in narrow and max(map(len, narrow)) <= 80
+
+
 def test_counts_and_each_note_once() -> None:
     found = [
         result("gqa", n_failed=3, notes=("shared", "of one")),

@@ -122,3 +122,10 @@ def test_progress_bars_of_libraries_are_part_of_the_stage() -> None:
     for text in ("a warn", "ing\n", "\rweights: 10%", "\rweights: 20%\x1b[A", "\n", "\n", "the end\n"):
         stream.write(text)
     assert bars.lines == ["a warning", "the end"] and bars.details == ["weights: 10%", "weights: 20%"]
+
+
+def test_tables_and_notes_stay_inside_the_terminal(shown: tuple[Path, str]) -> None:
+    folder = shown[0].parent
+    for words in (("list",), ("compare", "run", "run", "--vision-b", "off"), ("gain", "run")):
+        lines = on_terminal(*words, columns=76, cwd=folder).splitlines()
+        assert len(lines) > 3 and max(map(len, lines)) <= 76, max(lines, key=len)
