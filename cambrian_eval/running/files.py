@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def replace_file(path: Path, content: str | bytes | Iterable[bytes], durable: bo
                 os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:  # also of what gives the lines
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only file system refuses it, whether the file is there or not
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise disk_error(path, error) from error
         raise

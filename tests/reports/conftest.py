@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,10 +21,6 @@ from tests.reports.opened import Opened, opened
 
 BENCHMARKS = ("ai2d", "docvqa", "mmvp", "textvqa")
 ROWS = 24
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 
 
 class Skilled:
@@ -79,22 +73,6 @@ def runs_on_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
         split = load_benchmark(benchmark).source.split
         write_parquet(folder / "data" / benchmark / f"{split}-00000-of-00001.parquet", miniature.rows(benchmark, ROWS))
     return skilled_runs(folder, data_root=folder / "data")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        message = "no Chromium on this machine: the report page is not tested in a browser"
-        if os.environ.get("CAMBRIAN_EVAL_REQUIRE_BROWSER") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS.split())
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")
