@@ -39,7 +39,7 @@ class Options:
     title: str = "Evaluation report"
     images: bool = True
     theme: str = "paper"
-    formats: tuple[str, ...] = style.FORMATS
+    formats: tuple[str, ...] = ("pdf",)
     data_root: Path | None = None
     """Where the images of runs over a data folder are."""
     most_images: int = MOST_IMAGES

@@ -16,8 +16,6 @@ from cambrian_eval.results import circumstances
 from cambrian_eval.results.averages import judges
 from cambrian_eval.results.basis import Key, key_of, mixed_rules, problems, remedy, unchecked
 from cambrian_eval.results.rows import size_of
-from cambrian_eval.running.records import Cell
-from cambrian_eval.running.shapes import StoredVerdict
 from cambrian_eval.running.store import Run, open_run
 from cambrian_eval.sample import Result
 
@@ -84,8 +82,7 @@ class _ReadOnce(Run):
     """A run whose files are kept as they were when first read: figures and page of a report need them in turn."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._verdicts: dict[tuple[Cell, str], list[StoredVerdict]] = {}
+        super().__init__(path, keep_all=True)
 
     @cached_property
     def info(self) -> dict[str, Any]:
@@ -99,12 +96,6 @@ class _ReadOnce(Run):
     def results(self) -> list[Result]:
         """The stored results."""
         return list(self._results)
-
-    def stored_verdicts(self, cell: Cell, scorer: str) -> list[StoredVerdict]:
-        """The lines of a verdict file."""
-        if (cell, scorer) not in self._verdicts:
-            self._verdicts[cell, scorer] = super().stored_verdicts(cell, scorer)
-        return self._verdicts[cell, scorer]
 
 
 def open_runs(paths: Sequence[Path]) -> list[NamedRun]:

@@ -115,7 +115,8 @@ def image_floor(data: Path, out: Path) -> None:
     out.mkdir()
     for number, path in enumerate(sorted(data.glob("*/*.jpg"))):
         with Image.open(path) as image:
-            image.thumbnail((384, 384), Image.Resampling.HAMMING)
+            image.draft(None, (320, 240))  # those of 640 x 480 pixels are decoded at half their size
+            image.thumbnail((320, 320), Image.Resampling.HAMMING)
             image.save(out / f"{number}.jpg", quality=80)
 
 

@@ -20,7 +20,7 @@ def report(
     data_root: Path = typer.Option(None, help="Data folder of the runs, to show its images."),
     style: str = typer.Option("paper", help=HELP["style"]),
     width: str = typer.Option("page", help=HELP["width"]),
-    format: str = typer.Option("pdf,svg,png", "--format", help=HELP["format"]),
+    format: str = typer.Option("pdf", "--format", help=HELP["format"]),
 ) -> None:
     """Tables, figures, exports and report.html from one run or several."""
     from cambrian_eval.cli import output

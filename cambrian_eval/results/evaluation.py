@@ -18,6 +18,8 @@ from cambrian_eval.model import Model
 from cambrian_eval.models.recipes.applied import Given, applied, processor_options, processor_settings
 from cambrian_eval.models.recipes.catalog import load
 from cambrian_eval.names import named
+from cambrian_eval.results.averages import by_run
+from cambrian_eval.results.basis import changed_by_rules, key_of
 from cambrian_eval.results.enough import check_rule, watch
 from cambrian_eval.results.grading import save_results, score_cell, usable_scorers
 from cambrian_eval.running.changes import OnChange
@@ -141,17 +143,37 @@ def evaluate(
     for benchmark in plan:
         usable_scorers(benchmark, settings.scorers)
 
-    def score(store: Run, benchmark: Benchmark, cell: Cell) -> list[Result]:
-        return score_cell(store, benchmark, cell, settings.scorers, official_raw=settings.official_raw)
-
     shown = progress or Silent()
+
+    def warn(lines: Sequence[str]) -> None:
+        for text in lines:
+            shown.say(f"warning: {text}")
+
+    def score(store: Run, benchmark: Benchmark, cell: Cell) -> list[Result]:
+        results = score_cell(store, benchmark, cell, settings.scorers, official_raw=settings.official_raw)
+        warn(_add_results(store, results))
+        return results
+
     driver = engine or LocalEngine()
     check_rule(settings, plan, driver, bool((options or {}).get("batch_api")))
     until = settings.until
     rule = None if until is None else partial(watch, settings, until)
 
     def save(store: Run, results: Sequence[Result]) -> None:
-        for text in save_results(store, results):
-            shown.say(f"warning: {text}")
+        warn(save_results(store, results))
 
     return execute(model, settings, out, options, driver, shown, score, save, stop, rule)
+
+
+def _add_results(run: Run, results: Sequence[Result]) -> list[str]:
+    """Adds the results of a finished cell while the run goes on; returns which scores changed with the rules.
+
+    The other results are not checked again: `save_results` does that once, at the end. A resumed run does not write
+    what it holds already.
+    """
+    stored = run.results()
+    merged = run.merged_results(results)
+    if merged == stored:
+        return []
+    run.save_results(merged, by_run(merged))
+    return changed_by_rules({key_of(r): r for r in stored}, results)

@@ -37,7 +37,7 @@ from cambrian_eval.running.store import Run, create_or_open
 from cambrian_eval.sample import Result, Sample
 
 Score = Callable[[Run, Benchmark, Cell], list[Result]]
-"""What scores a finished cell: stores its verdicts and gives its results."""
+"""What scores a finished cell: stores its verdicts and results, and gives the results."""
 Rule = Callable[[Benchmark, Cell, Sequence[Sample]], Watch]
 """What decides for a cell when it has enough samples."""
 
@@ -56,7 +56,7 @@ def execute(
 ) -> RunOutcome:
     """Runs a model over the planned cells into the folder `out`; resumes where an earlier call stopped.
 
-    `score` is called for every cell whose responses are complete, and `save` for all results at the end, while the
+    `score` is called for every cell whose responses are complete, and `save` with all results at the end, while the
     run is still locked. With a `rule`, a cell may end before all its samples are requested.
     """
     plan = check(settings)

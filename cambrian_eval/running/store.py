@@ -53,14 +53,16 @@ from cambrian_eval.sample import Result, Sample, Verdict
 class Run:
     """A run folder. Opened for reading by anyone; written through `writing` by one process at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep_all: bool = False) -> None:
+        """With `keep_all`, everything that was read is kept, for those who read a run several times."""
         self.path = path
         self._kept_samples = Kept[str, list[Sample]]()
-        self._kept_inputs = Kept[Cell, dict[str, str]](1)
+        self._kept_inputs = Kept[Cell, dict[str, str]](None if keep_all else 1)
         self._kept_results = Kept[str, list[Result]]()
         # Two: a comparison of two conditions needs both, and so do the notes of a result.
-        self._kept_responses = Kept[Cell, dict[tuple[str, int], Record]](2)
-        self._kept_verdicts = Kept[Path, list[StoredVerdict]](2)
+        two = None if keep_all else 2
+        self._kept_responses = Kept[Cell, dict[tuple[str, int], Record]](two)
+        self._kept_verdicts = Kept[Path, list[StoredVerdict]](two)
 
     @property
     def repeats(self) -> int:

@@ -30,7 +30,7 @@ from .records import Owners
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-EDGE = 384
+EDGE = 320
 """Longest edge of a thumbnail in pixels."""
 EMBEDDED = 400
 """Up to this many images may be embedded in the page; more go into files beside it, which the page loads one by one."""
@@ -191,9 +191,11 @@ def thumbnail(image: LazyImage) -> bytes:
 
 
 def _decoded(data: bytes) -> Image:
-    """The image in RGB; a large JPEG at the smallest size that it can be decoded at and that is not below `EDGE`."""
+    """The image in RGB; a JPEG at the smallest size that it can be decoded at and that is not below its thumbnail's."""
     with opened(data, MAX_PIXELS) as image:
-        if image.format != "JPEG" or min(image.size) < 2 * EDGE:
+        if image.format != "JPEG":
             return decode(data)
-        image.draft(None, (EDGE, EDGE))
+        width, height = image.size
+        longest = max(width, height)
+        image.draft(None, (max(1, width * EDGE // longest), max(1, height * EDGE // longest)))
         return image.convert("RGB")

@@ -261,4 +261,4 @@ def test_report_of_the_demo(installed: Installed, demo: Path) -> None:
     with (report / "tables" / "scores.csv").open(encoding="utf-8", newline="") as file:
         models = [row["model"] for row in csv.DictReader(file)]
     assert models == ["Chance", "cambrian-demo (synthetic data)"]
-    assert (report / "figures" / "ablation.png").read_bytes().startswith(b"\x89PNG")
+    assert (report / "figures" / "ablation.pdf").read_bytes().startswith(b"%PDF")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 from msgspec import structs
+from PIL import Image
 
+from cambrian_eval.image import LazyImage
 from cambrian_eval.reports.catalogue import conditions_in_order, scorers_in_order
 from cambrian_eval.reports.page import images
 from cambrian_eval.reports.page.records import browsable, outcome, script_json, thought_class
@@ -53,6 +56,30 @@ def test_images_shown_are_those_the_model_saw(runs: tuple[Path, Path]) -> None:
     found = dict(images.find(open_runs(runs), data.images, notes))
     assert notes == []
     assert set(found) == set(data.images) and all(jpeg.startswith(b"\xff\xd8") for jpeg in found.values())
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize(
+    ("size", "small"),
+    [
+        ((640, 480), (320, 240)),
+        ((640, 427), (320, 214)),
+        ((500, 375), (320, 240)),
+        ((40, 1600), (8, 320)),
+        ((3000, 2), (320, 1)),
+        ((200, 100), (200, 100)),
+    ],
+)
+def test_a_thumbnail_is_the_whole_image(kind: str, size: tuple[int, int], small: tuple[int, int]) -> None:
+    image = Image.new("RGB", size, (250, 30, 30))
+    image.paste((30, 30, 250), (size[0] // 2, 0, *size))
+    encoded = io.BytesIO()
+    image.save(encoded, format=kind)
+    with Image.open(io.BytesIO(images.thumbnail(LazyImage(encoded.getvalue)))) as found:
+        assert (found.format, found.size) == ("JPEG", small)
+        middle = small[1] // 2
+        for x, color in ((0, (250, 30, 30)), (small[0] - 1, (30, 30, 250))):
+            assert max(abs(a - b) for a, b in zip(found.getpixel((x, middle)), color, strict=True)) < 60
 
 
 def test_of_too_many_images_every_benchmark_has_its_first(runs: tuple[Path, Path], tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ app.command("analyze")(analyze.analyze)
 app.command("table")(table.table)
 app.add_typer(plot.app, name="plot")
 
+PUBLISHED = {"ai2d": 3088, "docvqa": 5349, "mmvp": 300, "textvqa": 5000}
+"""Samples of the published datasets, of which the runs have a part."""
+
 
 def call(*words: object) -> str:
     done = CliRunner().invoke(app, [str(w) for w in words], prog_name="cambrian-eval")
@@ -187,9 +190,6 @@ def test_model_index_is_what_the_hub_reads(runs: tuple[Path, Path], made: Path) 
         assert "/" in result.dataset_type
 
 
-PUBLISHED_ROWS = {"ai2d": 3088, "docvqa": 5349, "mmvp": 300, "textvqa": 5000}
-
-
 def test_lm_eval_results_hold_fractions_and_errors(runs: tuple[Path, Path], made: Path) -> None:
     found = json.loads((made / "exports" / "lm-eval" / "poor.json").read_text())
     assert {"results", "configs", "versions", "n-shot", "higher_is_better", "n-samples", "config"} <= set(found)
@@ -199,7 +199,7 @@ def test_lm_eval_results_hold_fractions_and_errors(runs: tuple[Path, Path], made
         assert found["results"][f"{benchmark}_vision_off"]["score,fuzzy"] == pytest.approx(
             naive(runs[1], benchmark, "off") / 100
         )
-        assert found["n-samples"][benchmark] == {"original": PUBLISHED_ROWS[benchmark], "effective": ROWS}
+        assert found["n-samples"][benchmark] == {"original": PUBLISHED[benchmark], "effective": ROWS}
 
 
 def test_sidecar_names_command_and_inputs(runs: tuple[Path, Path], made: Path) -> None:

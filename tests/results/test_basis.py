@@ -15,6 +15,7 @@ from msgspec import structs
 from cambrian_eval import Request, Verdict, run
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.results import basis
+from cambrian_eval.running.progress import Silent
 from cambrian_eval.running.records import Cell, encode
 from cambrian_eval.running.store import Run, open_run
 from tests.command import call, refused
@@ -30,6 +31,16 @@ def data(tmp_path: Path) -> Path:
     rows = [docvqa_row(i, png(i, (8, 8))) for i in range(6)]
     write_parquet(tmp_path / "data/docvqa/validation-0.parquet", rows)
     return tmp_path / "data"
+
+
+class Says(Silent):
+    """Keeps what a run says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def answering(broken: tuple[str, ...] = ()) -> Scripted:
@@ -170,12 +181,17 @@ def test_scores_of_two_versions_do_not_stand_beside_each_other(
     assert call("compare", one, two).returncode == 0
 
 
-def test_a_score_that_changes_with_the_rules_is_said(one: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_score_that_changes_with_the_rules_is_said(data: Path, one: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(basis, "our_version", lambda: "9.0.0+12345678")
     generous = lambda self, sample, reply: Verdict(1.0, "x", "everything is right")  # noqa: E731
     monkeypatch.setattr(type(load_benchmark("docvqa")), "fuzzy", generous)
+    says = Says()
+    made(data, one, progress=says)  # a resumed run scores again
+    [said] = [text for text in says.lines if "the rules changed" in text]
+    assert said.startswith("warning: docvqa.on.fuzzy: the rules changed: 50.0 by cambrian-eval") and "100.0 by" in said
+    monkeypatch.undo()
     done = call("score", one, "--scorer", "fuzzy", "--quiet")
-    assert "docvqa.on.fuzzy: the rules changed: 50.0 by cambrian-eval" in done.stderr and "100.0 by" in done.stderr
+    assert "docvqa.on.fuzzy: the rules changed: 100.0 by cambrian-eval" in done.stderr and "50.0 by" in done.stderr
 
 
 def test_a_run_of_an_older_version_opens_and_says_so(one: Path) -> None:

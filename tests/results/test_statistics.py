@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cambrian_eval.benchmark import Unit
 from cambrian_eval.results import statistics
+from cambrian_eval.results.exact_test import exchanged
 from cambrian_eval.sample import Sample, clusters
 
 
@@ -94,7 +95,7 @@ def test_one_question_an_image_is_mcnemars_test(gained: int, lost: int) -> None:
     n = gained + lost
     pmf = [math.comb(n, k) / 2**n for k in range(n + 1)]
     expected = sum(p for p in pmf if p <= pmf[gained] * (1 + 1e-9))
-    assert statistics.exchanged([1] * gained + [-1] * lost + [0] * 7) == pytest.approx(min(1.0, expected))
+    assert exchanged([1] * gained + [-1] * lost + [0] * 7) == pytest.approx(min(1.0, expected))
 
 
 @given(st.lists(st.integers(-6, 6), max_size=11))
@@ -103,7 +104,7 @@ def test_the_exact_test_against_all_exchanges(gaps: list[int]) -> None:
         abs(sum(s * g for s, g in zip(signs, gaps, strict=True))) >= abs(sum(gaps))
         for signs in itertools.product((-1, 1), repeat=len(gaps))
     )
-    assert statistics.exchanged(gaps) == pytest.approx(extreme / 2 ** len(gaps))
+    assert exchanged(gaps) == pytest.approx(extreme / 2 ** len(gaps))
 
 
 @pytest.mark.parametrize("counts", [{1: 350, -1: 280}, {1: 110, -1: 90, 3: 41, -3: 40}, {1: 400}, {2: 3, -5: 201}])

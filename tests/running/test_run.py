@@ -19,6 +19,7 @@ from cambrian_eval.errors import ContractError, UserError
 from cambrian_eval.image import LazyImage
 from cambrian_eval.running.progress import Silent
 from cambrian_eval.running.records import Cell
+from cambrian_eval.running.store import open_run
 from cambrian_eval.sample import Request, Response, Result
 from tests.conftest import Scripted, answer_number, docvqa_row, png, write_parquet
 
@@ -43,6 +44,25 @@ def test_a_perfect_model_scores_100_and_everything_is_on_record(docvqa_root: Pat
     assert info["benchmarks"]["docvqa"]["prompt_template"] == "{question}\nGive the short answer directly."
     assert info["passes"][0]["end"] and info["passes"][0]["versions"]["cambrian-eval"]
     assert info["benchmarks"]["docvqa"]["data"]["fingerprint"]
+
+
+def test_results_are_stored_after_each_condition(docvqa_root: Path, tmp_path: Path) -> None:
+    out, stored = tmp_path / "run", {}
+
+    def answer(request: Request) -> str:
+        results = open_run(out).results()
+        stored.setdefault(request.condition, {(r.condition, r.scorer): r for r in results})
+        return answer_number(request) if request.images else "unknown"
+
+    first = {(r.condition, r.scorer): r for r in go(docvqa_root, out, Scripted(answer), vision=["on", "off"]).results}
+    assert stored == {"on": {}, "off": {key: r for key, r in first.items() if key[0] == "on"}}
+    written = (out / "results.json").read_bytes()
+    stored.clear()
+    go(docvqa_root, out, Scripted(answer), vision=["on", "off", "noise"])
+    assert stored == {"noise": first}
+    (out / "results.json").unlink()  # a run of an earlier version that was killed
+    go(docvqa_root, out, Scripted(answer), vision=["on", "off"])
+    assert (out / "results.json").read_bytes() == written
 
 
 def test_conditions_show_what_they_say(docvqa_root: Path, tmp_path: Path) -> None:
