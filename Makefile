@@ -60,7 +60,7 @@ check: lint types contracts
 # One process more than there are cores: many tests wait for another process.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: $(READY)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
