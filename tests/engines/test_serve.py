@@ -52,7 +52,7 @@ def processes(file: Path) -> list[int]:
 def state(process: int) -> str:
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second where it ends while it is read
         return "Z"
 
 

@@ -182,7 +182,7 @@ def test_the_grid_shows_thumbnail_gold_response_and_verdict(at: Opened, runs: tu
     sample = run.samples("docvqa")[0]
     at.page.wait_for_timeout(200)
     first = at.page.locator("#list .card >> nth=0")
-    assert at.page.evaluate("document.querySelector('#list .card img').naturalWidth") > 0
+    at.until("document.querySelector('#list .card img').naturalWidth > 0")
     text = first.inner_text()
     assert sample.answers[0] in text and run.responses(Cell("docvqa", "on"))[sample.id].text in text
     verdict = run.verdicts(Cell("docvqa", "on"), "fuzzy")[sample.id]
