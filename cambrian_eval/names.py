@@ -53,9 +53,8 @@ def named(texts: Iterable[str], offered: Callable[[], Collection[str] | None] | 
             if name == "all" and len(_everything()) > len(members):
                 extra = len(_everything()) - len(members)
                 says.append(f"all: the {len(members)} of the paper; `everything` has {extra} more")
-            missing = [b for b in members if b not in benchmark_names()]
-            if missing:
-                raise UserError(f"{name} names benchmarks that are not installed: {', '.join(missing)}")
+            if absent := [b for b in members if b not in benchmark_names()]:
+                raise UserError(f"{name} names benchmarks that are not installed: {', '.join(absent)}")
             available = None if offered is None else offered()
             found += [b for b in members if available is None or b in available]
             continue

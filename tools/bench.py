@@ -116,11 +116,11 @@ def beside_peers(peers: Mapping[str, str], limit: float) -> Iterator[Row]:
         subprocess.run([sys.executable, "-c", code, folder], cwd=HERE, check=True)
         rows = str(Path(folder) / "docvqa" / "validation-0.parquet")
 
-        def each(name: str, python: str = sys.executable, checkout: str = "") -> float:
+        def each(name: str, python: str = sys.executable, checkout: str = "", *words: str) -> float:
             script = str(HERE / "peers" / f"{name}_instant.py")
-            return float(printed([python, script, rows], limit, checkout)["us_each"])
+            return float(printed([python, script, rows, *words], limit, checkout)["us_each"])
 
-        ours, bare = each("cambrian"), each("floor")
+        ours, bare = each("cambrian"), each("cambrian", sys.executable, "", "--floor")
         for name, where in peers.items():
             python, _, checkout = where.partition(":")
             yield Row("run: a sample, 1,000 rows", ours, "us", bare, each(name, python, checkout), PEERS[name])

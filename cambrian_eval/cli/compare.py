@@ -41,7 +41,7 @@ def compare(
             raise UserError("--strata compares two runs; name two")
         _compare_strata(first, others[0], vision, vision_b or vision, scorer, strata, json)
         return
-    with collector_off():  # a tenth of the time else
+    with collector_off():  # garbage collection would add a tenth of the time
         found = [_pair(first, other, vision, vision_b or vision, scorer) for other in others]
     if len(found) == 1:
         _print_pair(found[0], json)

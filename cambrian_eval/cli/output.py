@@ -213,8 +213,9 @@ def table_text(layout: Layout, format: str | None = None) -> str:
 
 def named_result(result: Result) -> str:
     """The name of a result's benchmark in a table; marked where its rows were drawn, or chosen by a subset."""
-    marks = [word for word, holds in (("synthetic", result.synthetic), ("subset", result.subset is not None)) if holds]
-    return f"{result.benchmark} ({', '.join(marks)})" if marks else result.benchmark
+    from cambrian_eval.results.rows import Rows
+
+    return Rows(result.synthetic, result.subset).label(result.benchmark)
 
 
 def say(text: str) -> None:

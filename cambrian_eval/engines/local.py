@@ -200,10 +200,10 @@ class RequestStream:
             self._fill()
             if not self._ahead:
                 break
-            try:
+            with self._changed:
+                if not self._ahead:  # taken back by another thread
+                    continue
                 one = self._ahead.popleft()
-            except IndexError:  # taken back by another thread
-                continue
             outcome = self._finished_outcome(one)
             if isinstance(outcome, Request):
                 self.in_flight[outcome.id] = outcome

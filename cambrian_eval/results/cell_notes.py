@@ -82,8 +82,11 @@ def images_carried(records: Sequence[Record]) -> dict[str, int]:
 
 
 def _equal_without_images(run: Run, cell: Cell, samples: Sequence[Sample], records: Sequence[Record]) -> int:
-    """How many responses of `on` and `off` are equal, if all are where images were shown; else 0."""
-    if cell.condition not in ("on", "off"):
+    """How many responses of `on` and `off` are equal, if all are where images were shown; else 0.
+
+    For the second of the two in the run, so that a resumed run has the same notes as one that was not interrupted.
+    """
+    if [c for c in run.info["conditions"] if c in ("on", "off")][1:] != [cell.condition]:
         return 0
     others = run.responses(Cell(cell.benchmark, "off" if cell.condition == "on" else "on"))
     pairs = [(r, others[s.id]) for s, r in zip(samples, records, strict=True) if s.id in others]

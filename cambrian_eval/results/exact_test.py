@@ -23,14 +23,14 @@ def exchanged(gaps: Sequence[int]) -> float:
     import numpy as np
 
     total = abs(sum(gaps))
+    if total == 0:
+        return 1.0
     chances = np.ones(1)  # of the sums from -s to s, where s is the sum of the absolute gains so far
     for size, times in sorted(Counter(abs(gap) for gap in gaps if gap).items()):
         steps = np.zeros(2 * size * times + 1)
         steps[:: 2 * size] = _coins(times)
         chances = np.convolve(chances, steps)
     middle = len(chances) // 2
-    if total == 0:
-        return 1.0
     return min(1.0, float(chances[: middle - total + 1].sum() + chances[middle + total :].sum()))
 
 

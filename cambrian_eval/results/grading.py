@@ -107,7 +107,7 @@ def benchmark_of(run: Run, name: str) -> Benchmark:
     return load_benchmark(name, **run.info["benchmarks"][name]["settings"])
 
 
-@collector_off()  # from Python, whose thresholds are lower than those of the command line, a fifth of the time else
+@collector_off()  # from Python, whose thresholds are lower than the command line's, it would add a quarter of the time
 def score_cell(
     run: Run, benchmark: Benchmark, cell: Cell, names: Sequence[str], *, official_raw: bool = False
 ) -> list[Result]:

@@ -64,7 +64,7 @@ def write_beside(found: Sequence[Part], out: Path, mark: str) -> list[Path]:
 
 
 def call(name: str, mark: str, json: str) -> str:
-    """The script that hands a part to the page."""
+    """The script that gives a part to the page."""
     text = json.replace("\\", "\\\\").replace("'", "\\'")
     return f'cambrianReport("{name}","{mark}",\'{text}\');\n'
 

@@ -109,6 +109,12 @@ def test_equal_responses_with_and_without_images_are_reported(tmp_path: Path) ->
 
     root = folder(tmp_path / "data", 25, {})
     results = go(root, tmp_path / "run", Blind(), vision=["on", "off"]).results
-    assert any("all 25 responses are equal with vision on and off" in n for r in results for n in r.notes)
+    noted = {
+        r.condition for r in results if any("all 25 responses are equal with vision on and off" in n for n in r.notes)
+    }
+    assert noted == {"off"}
+    before = (tmp_path / "run/results.json").read_bytes()
+    go(root, tmp_path / "run", Blind(), vision=["on", "off"])
+    assert (tmp_path / "run/results.json").read_bytes() == before  # a resumed run says the same
     results = go(root, tmp_path / "seeing", Counting(), vision=["on", "off"]).results
     assert not any("are equal with vision on and off" in n for r in results for n in r.notes)
