@@ -110,16 +110,14 @@ def results(found: Sequence[Result], published: dict[str, float] | None = None) 
 
 def notes(found: Sequence[Result], width: int | None = None) -> list[str]:
     """Every note of the results once, with where it holds, on lines of at most `width`."""
-    from cambrian_eval.results.rows import part_of
+    from cambrian_eval.results.rows import of_result
 
     noted: dict[str, list[Result]] = {}
     for r in found:
         for note in r.notes:
             noted.setdefault(note, []).append(r)
-        if r.subset is not None:
-            noted.setdefault(r.subset, []).append(r)
-        elif r.partial and not r.synthetic and r.score is not None:
-            noted.setdefault(part_of(r.benchmark, r.n), []).append(r)
+        if (part := of_result(r).subset) is not None and (r.subset is not None or r.score is not None):
+            noted.setdefault(part, []).append(r)
     lines = []
     for note, where in noted.items():
         places = list(dict.fromkeys(_place(r, where, found) for r in where))
@@ -212,10 +210,10 @@ def table_text(layout: Layout, format: str | None = None) -> str:
 
 
 def named_result(result: Result) -> str:
-    """The name of a result's benchmark in a table; marked where its rows were drawn, or chosen by a subset."""
-    from cambrian_eval.results.rows import Rows
+    """The name of a result's benchmark in a table; marked where its rows were drawn, or are a part of the benchmark."""
+    from cambrian_eval.results.rows import of_result
 
-    return Rows(result.synthetic, result.subset).label(result.benchmark)
+    return of_result(result).label(result.benchmark)
 
 
 def say(text: str) -> None:

@@ -9,6 +9,7 @@ from cambrian_eval.registry import benchmark_names, load_benchmark
 from cambrian_eval.results import subsets
 from cambrian_eval.running.shapes import is_synthetic
 from cambrian_eval.running.store import Run
+from cambrian_eval.sample import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,14 @@ def rows_of(benchmark: str, *runs: Run) -> Rows:
     smallest = min(parts, key=lambda about: about["samples"])
     n, chosen = smallest["samples"], smallest.get("subset")
     return Rows(False, part_of(benchmark, n) if chosen is None else subsets.words(chosen["name"], n, chosen["of"]))
+
+
+def of_result(result: Result) -> Rows:
+    """The marks of a result; synthetic rows are a subset only where one was chosen."""
+    part = result.subset
+    if part is None and result.partial and not result.synthetic:
+        part = part_of(result.benchmark, result.n)
+    return Rows(result.synthetic, part)
 
 
 def part_of(benchmark: str, n: int) -> str:

@@ -144,6 +144,15 @@ def test_every_command_that_prints_a_score_marks_its_rows(
         assert ('"subset": null' if folder == run else '"subset": "subset: 8 of 765 rows"') in texts
 
 
+@pytest.mark.parametrize("form", [(), ("--full",)], ids=["short", "full"])
+def test_both_tables_of_results_mark_each_row(run: Path, part: Path, form: tuple[str, ...]) -> None:
+    for folder, mark, note in ((run, "(synthetic)", ""), (part, "(subset)", "subset: 8 of 765 rows")):
+        done = call("score", str(folder), *form)
+        assert done.returncode == 0, done.stderr
+        rows = [line for line in done.stdout.splitlines() if line.startswith("realworldqa")]
+        assert rows and all(line.startswith(f"realworldqa {mark} ") for line in rows) and note in done.stdout
+
+
 def test_figures_and_tables_of_a_subset_say_so(part: Path, tmp_path: Path) -> None:
     done = call("plot", "dots", part, "--out", tmp_path, "--format", "svg")
     assert "your runs, subset" in done.stdout
