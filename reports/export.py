@@ -79,6 +79,6 @@ def refuse_synthetic(runs: Sequence[NamedRun], form: str) -> None:
         drawn = list(dict.fromkeys(r.benchmark for r in named.results if r.synthetic))
         if drawn:
             raise UserError(
-                f"{named.run.path}: {', '.join(drawn)} has synthetic data, and a {form} would publish its scores under "
+                f"{named.run.path}: synthetic data ({', '.join(drawn)}), and a {form} would publish its scores under "
                 "the name of the benchmark; run it on the dataset itself, or use --to csv"
             )

@@ -9,6 +9,7 @@ import gc
 import math
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from importlib import import_module
@@ -193,14 +194,14 @@ def _command() -> int:
         return _end(f"error: {_one_line(error)}", 2)
     except CambrianEvalError as error:
         if debug:
-            raise
+            traceback.print_exc()
         details = error.details if isinstance(error, UserError) else ()
         return _end("\n".join((*(f"  {line}" for line in details), f"error: {error}")), 2)
     except (KeyboardInterrupt, click.Abort):
         return _end("interrupted", 130)
     except Exception as error:
         if debug:
-            raise
+            traceback.print_exc()
         text = " ".join(f"{type(error).__name__}: {error}".split())
         return _end(f"internal error: {text} (please report it; --debug shows where)", 2)
 

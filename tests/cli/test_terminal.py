@@ -101,6 +101,7 @@ def test_settings_that_differ_are_named_in_words(shown: tuple[Path, str], capfd:
     other = [sys.executable, "-m", "cambrian_eval", *map(str, words), "--model", "baseline:most-frequent", "--debug"]
     done = subprocess.run([*other, "--data", "mini:4"], capture_output=True, text=True)
     assert re.search(r"^model fingerprint: chance-\S+ -> \S+$", done.stderr, re.M)
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("error: ")  # as without --debug
 
 
 def test_progress_bars_of_libraries_are_part_of_the_stage() -> None:
