@@ -377,35 +377,38 @@ def _problem(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> st
             return f"the question is {_kind(question)}, not text"
     if not isinstance(sample.id, str) or not sample.id.strip() or sample.id in ("None", "nan"):
         return "the id is missing"
-    if any(isinstance(value, (dict, list)) and str(value) == sample.id for value in row.values()):
+    if sample.id[0] in "[{" and any(isinstance(v, (dict, list)) and str(v) == sample.id for v in row.values()):
         return "the id is not a text or a number"
     for name in benchmark._answer_columns:
         if name not in row:
             continue
+        value = row[name]
         if name in _OPTIONS:
-            if isinstance(row[name], (dict, int, float)):
-                return f"{name!r} is {_kind(row[name])}, not a list"
-        elif not _empty(row[name]) and not _is_gold(row[name]):
+            if isinstance(value, (dict, int, float)):
+                return f"{name!r} is {_kind(value)}, not a list"
+        elif not _is_gold(value) and not _empty(value):
             return f"the gold answer in {name!r} is not text"
     texts = (sample.question, sample.id, *(a for a in sample.answers if a is not None), *sample.choices)
-    for text in texts:
-        if not isinstance(text, str):
-            return f"an answer or an option is not text: {getattr(text, 'problem', None) or type(text).__name__}"
+    try:
+        "".join(texts).encode("utf-8")
+    except TypeError:
+        wrong = next(text for text in texts if not isinstance(text, str))
+        return f"an answer or an option is not text: {getattr(wrong, 'problem', None) or type(wrong).__name__}"
+    except UnicodeEncodeError:
+        return "a text holds a lone surrogate, which is half of a character"
     labels = [x for tag in sample.tags.values() for x in (tag if isinstance(tag, tuple) else (tag,))]
     if not all(isinstance(label, str) for label in labels):
         return "a column for the breakdown is not text"
     if not all(name is None or isinstance(name, str) for name in (sample.image_id, sample.group)):
         return "the name of the image or of the group is not text"
-    try:
-        "".join(texts).encode("utf-8")
-    except UnicodeEncodeError:
-        return "a text holds a lone surrogate, which is half of a character"
     return None
 
 
 def _is_gold(value: Any) -> bool:
     """Whether a cell holds a gold answer: text, a number, or a list of those."""
-    if isinstance(value, (str, Number)):
+    if isinstance(value, str):
+        return True
+    if isinstance(value, Number):
         return bool(value == value)  # not NaN
     members = list(value) if hasattr(value, "__iter__") and not isinstance(value, (Mapping, bytes)) else []
     members = [m.get("answer") if isinstance(m, Mapping) else m for m in members]

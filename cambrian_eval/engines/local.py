@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,9 @@ from cambrian_eval.sample import Request, Response, failed_response
 
 PIXELS_AHEAD = 1 << 28
 """The most decoded pixels that wait for the model (800 MB), so that a few very large images cannot fill the memory."""
+
+QUICK = 0.001
+"""Seconds: where a model takes less for each request, its own thread prepares them, since handing over costs more."""
 
 MAX_FINISHED_IDS = 10_000
 """The most ids of finished requests that are kept, to recognize a second response to the same request."""
@@ -96,7 +100,8 @@ class LocalEngine:
             try:
                 for response in model.respond(requests):
                     yield Completed(stream.match(response), response)
-                    yield from stream.take_failed()
+                    if stream.failed:
+                        yield from stream.take_failed()
             except (CambrianEvalError, KeyboardInterrupt, GeneratorExit):
                 raise
             except Exception as error:
@@ -173,8 +178,8 @@ class _Prepared:
 class RequestStream:
     """The iterator from which a model pulls requests; keeps those that are in flight.
 
-    Threads prepare the requests ahead, in order. Where none has begun with the one that the model needs, the model's
-    own thread prepares it: for small images, waiting for another thread costs more than preparing them.
+    Threads prepare the requests ahead, in order, unless model and preparation are quick together. Where none has
+    begun with the one that the model needs, the model's own thread prepares it.
     """
 
     def __init__(self, source: Source, workers: int, lookahead: int, stop: threading.Event, decode: bool) -> None:
@@ -185,9 +190,10 @@ class RequestStream:
         self._workers, self._lookahead = workers, lookahead
         self.stop = stop
         self._changed = threading.Condition()
-        self._working = self._pixels = 0
+        self._working = self._pixels = self._pulled = 0
+        self._begin = time.monotonic()
         self._awaited: _Prepared | None = None
-        self._failed: list[Completed] = []
+        self.failed: list[Completed] = []
         self._finished: dict[str, None] = {}
         self.in_flight: dict[str, Request] = {}
         self.exhausted = self._closed = False
@@ -197,22 +203,40 @@ class RequestStream:
 
     def __next__(self) -> Request:
         while not self.stop.is_set():
-            self._fill()
-            if not self._ahead:
+            found = self._at_once() if not self._ahead and self._is_quick() else self._from_ahead()
+            if found is None:
                 break
-            with self._changed:
-                if not self._ahead:  # taken back by another thread
-                    continue
-                one = self._ahead.popleft()
-            outcome = self._finished_outcome(one)
+            job, outcome = found
+            self._pulled += 1
             if isinstance(outcome, Request):
                 self.in_flight[outcome.id] = outcome
                 return outcome
             if isinstance(outcome, CambrianEvalError) or not isinstance(outcome, Exception):
                 raise outcome
-            self._failed.append(Completed(None, failed_response(one.job.id, outcome)))
+            self.failed.append(Completed(None, failed_response(job.id, outcome)))
         self.exhausted = True
         raise StopIteration
+
+    def _is_quick(self) -> bool:
+        """Whether model and preparation have together taken so little for each request that no thread can help."""
+        return time.monotonic() - self._begin < QUICK * (self._pulled + 1)
+
+    def _at_once(self) -> tuple[Job, Request | BaseException] | None:
+        """The next job, prepared by the model's own thread; None where none is left."""
+        job = self._source.take(wait=True)
+        return None if job is None else (job, self._outcome(job))
+
+    def _from_ahead(self) -> tuple[Job, Request | BaseException] | None:
+        """The next of the jobs that threads prepare; None where none is left."""
+        while True:
+            self._fill()
+            if not self._ahead:
+                return None
+            with self._changed:
+                if not self._ahead:  # taken back by another thread
+                    continue
+                one = self._ahead.popleft()
+            return one.job, self._finished_outcome(one)
 
     @property
     def waiting(self) -> int:
@@ -243,16 +267,20 @@ class RequestStream:
             with self._changed:
                 self._ahead.append(one)
                 self._todo.append(one)
-        while self._working < min(self._workers, len(self._todo)) and self._pixels < PIXELS_AHEAD:
+        while self._working < min(self._workers, len(self._todo)) and self._may_prepare():
             with self._changed:
                 self._working += 1
             self._pool.submit(self._work)
 
+    def _may_prepare(self) -> bool:
+        """Whether threads may prepare more requests."""
+        return self._pixels < PIXELS_AHEAD and not self._is_quick()
+
     def _work(self) -> None:
-        """Prepares what is to do; ends where nothing is, or where enough decoded pixels wait for the model."""
+        """Prepares what is to do; ends where nothing is, or where none may be prepared."""
         while True:
             with self._changed:
-                if self._closed or not self._todo or self._pixels >= PIXELS_AHEAD:
+                if self._closed or not self._todo or not self._may_prepare():
                     self._working -= 1
                     return
                 one = self._todo.popleft()
@@ -274,15 +302,8 @@ class RequestStream:
         return one.outcome
 
     def _prepare(self, one: _Prepared) -> None:
-        pixels = 0
-        try:
-            request = one.job.prepare(self._decode)
-            if not self._decode:
-                for image in request.images:
-                    image.header(one.job.max_pixels)
-            pixels, one.outcome = self._size(request), request
-        except BaseException as error:  # raised where the model asks for the request
-            one.outcome = error
+        one.outcome = self._outcome(one.job)
+        pixels = self._size(one.outcome) if isinstance(one.outcome, Request) else 0
         with self._changed:
             one.done = True
             if not one.dropped:
@@ -290,6 +311,17 @@ class RequestStream:
                 self._pixels += pixels
             if self._awaited is one:
                 self._changed.notify_all()
+
+    def _outcome(self, job: Job) -> Request | BaseException:
+        """The request, or the error of its preparation, which is raised where the model asks for the request."""
+        try:
+            request = job.prepare(self._decode)
+            if not self._decode:
+                for image in request.images:
+                    image.header(job.max_pixels)
+            return request
+        except BaseException as error:
+            return error
 
     def _size(self, request: Request) -> int:
         """The pixels of its images; of images that stay encoded, as many as fill the same memory."""
@@ -312,7 +344,7 @@ class RequestStream:
 
     def take_failed(self) -> Iterator[Completed]:
         """The requests that could not be prepared since the last call."""
-        found, self._failed = self._failed, []
+        found, self.failed = self.failed, []
         yield from found
 
     def close(self) -> None:

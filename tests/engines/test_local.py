@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 from cambrian_eval.engines.local import Job, LocalEngine
@@ -23,7 +24,7 @@ class Jobs:
 
 def prepared(number: int) -> Request:
     """The request of a job; those in between take longer than others."""
-    sum(range(20_000 * (number % 3)))
+    time.sleep(0.003 * (number % 3))
     if number % 7 == 6:
         raise ValueError(f"{number} is broken")
     return Request(str(number), "docvqa", "on", "?", (), 0, 8, "")
@@ -53,6 +54,44 @@ def test_a_request_that_is_taken_back_is_not_handed_out() -> None:
 
 def test_a_closed_stream_gives_its_waiting_requests_back() -> None:
     stream = LocalEngine(workers=2, lookahead=8).stream(Jobs(60), threading.Event(), decode=True)
-    first = next(stream).id
+    pulled = [next(stream).id, next(stream).id, next(stream).id]
     stream.close()
-    assert [first, *sorted(stream.take_back(stream.waiting), key=int)] == [str(i) for i in range(8)]
+    back = sorted(stream.take_back(stream.waiting), key=int)
+    assert back and [*pulled, *back] == [str(i) for i in range(3 + len(back))]
+
+
+class Counted:
+    """A `Source` of jobs that are prepared at once and counted."""
+
+    def __init__(self, n: int) -> None:
+        self._left: Iterator[int] = iter(range(n))
+        self.prepared_by: list[str] = []
+
+    def take(self, wait: bool) -> Job | None:
+        """The next job."""
+        number = next(self._left, None)
+        return None if number is None else Job(str(number), lambda decode: self._prepared(number))
+
+    def _prepared(self, number: int) -> Request:
+        self.prepared_by.append(threading.current_thread().name)
+        return Request(str(number), "docvqa", "on", "?", (), 0, 8, "")
+
+
+def test_requests_are_prepared_while_a_slow_model_works() -> None:
+    jobs = Counted(40)
+    stream = LocalEngine(workers=2, lookahead=8).stream(jobs, threading.Event(), decode=True)
+    for pulled, _ in enumerate(stream, 1):
+        time.sleep(0.02)
+        if pulled == 5:
+            break
+    assert len(jobs.prepared_by) > 5
+    stream.close()
+
+
+def test_a_quick_model_waits_for_no_thread() -> None:
+    jobs = Counted(2000)
+    stream = LocalEngine(workers=2, lookahead=8).stream(jobs, threading.Event(), decode=True)
+    assert len(list(stream)) == 2000
+    mine = jobs.prepared_by.count(threading.current_thread().name)
+    assert mine > 1000  # not all: a pause of the machine looks like a slow model
+    stream.close()

@@ -109,6 +109,8 @@ def test_few_huge_images_wait_for_the_model() -> None:
         def respond(self, requests: Iterator[Request]) -> Iterable[Response]:
             for n, request in enumerate(requests):
                 if n == 0:
+                    time.sleep(0.05)  # a slow model: threads prepare its requests ahead
+                if n == 1:
                     wait_until_stable(prepared)
                     assert len(prepared) <= PIXELS_AHEAD // (8000 * 8000) + 1 + 2 * 2 + 1
                 yield Response(request.id, "")
