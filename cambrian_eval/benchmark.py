@@ -13,12 +13,12 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from math import prod
 from numbers import Number
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from cambrian_eval.artist import Artist, MiniRow
 from cambrian_eval.errors import UserError, unknown
@@ -62,8 +62,7 @@ def listed(options: Mapping[str, str], form: str = "{}. {}") -> str:
     return "\n".join(form.format(letter, text) for letter, text in options.items())
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """The smallest thing a metric averages: one sample, or a pair or group that counts together."""
 
     stratum: str
@@ -74,8 +73,7 @@ class Unit:
     """Positions in the sequence of graded samples."""
 
 
-@dataclass(frozen=True, slots=True)
-class Graded:
+class Graded(NamedTuple):
     """A sample with the verdict of one scorer on its response."""
 
     sample: Sample
@@ -371,8 +369,7 @@ _OPTIONS = ("options", "choices")
 
 def _problem(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> str | None:
     """Why a sample cannot be asked or scored although its adapter made it: a cell that is no text, or half a text."""
-    asked = next((row[name] for name in ("question", "Question") if name in row), sample.question)
-    for question in (asked, sample.question):
+    for question in (row.get("question", row.get("Question", sample.question)), sample.question):
         if not isinstance(question, str):
             return f"the question is {_kind(question)}, not text"
     if not isinstance(sample.id, str) or not sample.id.strip() or sample.id in ("None", "nan"):
@@ -399,7 +396,7 @@ def _problem(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> st
     labels = [x for tag in sample.tags.values() for x in (tag if isinstance(tag, tuple) else (tag,))]
     if not all(isinstance(label, str) for label in labels):
         return "a column for the breakdown is not text"
-    if not all(name is None or isinstance(name, str) for name in (sample.image_id, sample.group)):
+    if not (isinstance(sample.image_id, str | None) and isinstance(sample.group, str | None)):
         return "the name of the image or of the group is not text"
     return None
 

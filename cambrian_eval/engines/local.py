@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cambrian_eval.errors import CambrianEvalError, ContractError
 from cambrian_eval.image import MAX_PIXELS
@@ -25,15 +25,14 @@ from cambrian_eval.sample import Request, Response, failed_response
 PIXELS_AHEAD = 1 << 28
 """The most decoded pixels that wait for the model (800 MB), so that a few very large images cannot fill the memory."""
 
-QUICK = 0.001
+QUICK = 0.002
 """Seconds: where a model takes less for each request, its own thread prepares them, since handing over costs more."""
 
 MAX_FINISHED_IDS = 10_000
 """The most ids of finished requests that are kept, to recognize a second response to the same request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A request that is not prepared yet: its images are read, and decoded if needed, in a worker thread."""
 
     id: str
@@ -52,8 +51,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """A response with its request; the request is None where its preparation failed."""
 
     request: Request | None
@@ -203,10 +201,13 @@ class RequestStream:
 
     def __next__(self) -> Request:
         while not self.stop.is_set():
-            found = self._at_once() if not self._ahead and self._is_quick() else self._from_ahead()
-            if found is None:
+            if not self._is_quick():
+                self._fill()
+            one = self._next_ahead()
+            job = self._source.take(wait=True) if one is None else one.job
+            if job is None:
                 break
-            job, outcome = found
+            outcome = self._outcome(job) if one is None else self._finished_outcome(one)
             self._pulled += 1
             if isinstance(outcome, Request):
                 self.in_flight[outcome.id] = outcome
@@ -221,22 +222,12 @@ class RequestStream:
         """Whether model and preparation have together taken so little for each request that no thread can help."""
         return time.monotonic() - self._begin < QUICK * (self._pulled + 1)
 
-    def _at_once(self) -> tuple[Job, Request | BaseException] | None:
-        """The next job, prepared by the model's own thread; None where none is left."""
-        job = self._source.take(wait=True)
-        return None if job is None else (job, self._outcome(job))
-
-    def _from_ahead(self) -> tuple[Job, Request | BaseException] | None:
-        """The next of the jobs that threads prepare; None where none is left."""
-        while True:
-            self._fill()
-            if not self._ahead:
-                return None
-            with self._changed:
-                if not self._ahead:  # taken back by another thread
-                    continue
-                one = self._ahead.popleft()
-            return one.job, self._finished_outcome(one)
+    def _next_ahead(self) -> _Prepared | None:
+        """The next of the jobs that threads prepare, if there is one."""
+        if not self._ahead:
+            return None
+        with self._changed:
+            return self._ahead.popleft() if self._ahead else None  # another thread may have taken it back
 
     @property
     def waiting(self) -> int:
@@ -259,8 +250,8 @@ class RequestStream:
         return back
 
     def _fill(self) -> None:
-        while not self._ahead or (len(self._ahead) < self._lookahead and self._pixels < PIXELS_AHEAD):
-            job = self._source.take(wait=not self._ahead)
+        while len(self._ahead) < self._lookahead and self._pixels < PIXELS_AHEAD:
+            job = self._source.take(wait=False)
             if job is None:
                 break
             one = _Prepared(job)

@@ -320,7 +320,7 @@ def _breakdown(
         if name != "score" and (value := statistics.score(units, weights)) is not None:
             found[name] = value
     sums: dict[str, list[float]] = {}
-    for row in rows:
+    for row in rows if any(s.tags for s in samples) else ():
         for unit in benchmark.units_of_tag([Graded(s, v) for s, v in zip(samples, row, strict=True)], scorer):
             for tag, labels in samples[unit.members[0]].tags.items():
                 for label in (labels,) if isinstance(labels, str) else labels:

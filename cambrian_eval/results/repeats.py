@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit
 from cambrian_eval.errors import ContractError
@@ -44,7 +43,7 @@ def mean(units: Sequence[Sequence[Unit]]) -> list[Unit]:
     """The units with their mean values over the repeats."""
     if len(units) == 1:
         return list(units[0])
-    return [replace(u[0], value=sum(x.value for x in u) / len(u)) for u in zip(*units, strict=True)]
+    return [u[0]._replace(value=sum(x.value for x in u) / len(u)) for u in zip(*units, strict=True)]
 
 
 def interval(

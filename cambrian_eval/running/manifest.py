@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -255,7 +256,7 @@ def surroundings() -> dict[str, Any]:
     versions: dict[str, str | None] = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            versions[name] = version(name)
+            versions[name] = _version(name)
         except PackageNotFoundError:
             versions[name] = None
     hardware: dict[str, Any] = {
@@ -268,6 +269,12 @@ def surroundings() -> dict[str, Any]:
     if torch is not None and torch.cuda.is_available():
         hardware["gpus"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {"versions": versions, "hardware": hardware, "git": _git()}
+
+
+def _version(package: str) -> str:
+    """The version of an installed package; `importlib.metadata.version` parses its whole description for it."""
+    found = re.search(r"^Version: (\S+)$", distribution(package).read_text("METADATA") or "", re.MULTILINE)
+    return found[1] if found else version(package)
 
 
 def _git() -> dict[str, Any] | None:

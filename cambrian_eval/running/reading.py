@@ -22,8 +22,16 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.json_input import MAX_DEPTH
 from cambrian_eval.running.files import content_of, lines_of
 from cambrian_eval.running.records import Record, decode_lines
-from cambrian_eval.running.shapes import CHANGED, Identified, StoredVerdict, stored_sample, stored_verdict, typed
-from cambrian_eval.sample import Outcome, Reason, Sample, Verdict
+from cambrian_eval.running.shapes import (
+    CHANGED,
+    Identified,
+    StoredVerdict,
+    VerdictLine,
+    stored_sample,
+    stored_verdict,
+    typed,
+)
+from cambrian_eval.sample import Sample, Verdict
 
 T = TypeVar("T")
 
@@ -51,7 +59,7 @@ def read_samples(path: Path) -> list[Sample]:
 def read_verdicts(path: Path) -> list[StoredVerdict]:
     """The lines of a verdict file."""
     content = content_of(path)
-    lines = _as_written(content, _decoder(_VerdictLine))
+    lines = _as_written(content, _decoder(VerdictLine))
     if lines is not None and all(0 <= line.value <= 1 for line in lines):
         verdicts = _decoder(Verdict).decode_lines(content)
         pairs = zip(lines, verdicts, strict=True)
@@ -95,20 +103,6 @@ def hashed_inputs(path: Path, responses: Iterable[Record]) -> dict[str, str]:
 
 
 _REPEAT = attrgetter("repeat")
-
-
-class _VerdictLine(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
-    """A line of a verdict file, its fields in the order in which they are written."""
-
-    id: str
-    repeat: int = 0
-    value: float
-    extracted: str | None
-    rule: str
-    outcome: Outcome
-    reason: Reason | None = None
-    rules: str | None = None
-    inputs: str | None = None
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -11,7 +11,7 @@ import msgspec
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.json_input import parse_object
-from cambrian_eval.sample import Result, Sample, Verdict
+from cambrian_eval.sample import Outcome, Reason, Result, Sample, Verdict
 
 T = TypeVar("T")
 
@@ -61,6 +61,20 @@ class StoredVerdict(msgspec.Struct):
     """The version of the scorer; None in runs of older versions."""
     inputs: str | None = None
     """Hash of the sample and the response it was made from; None in runs of older versions."""
+
+
+class VerdictLine(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """A line of a verdict file as this version writes it, its fields in their order; see `StoredVerdict`."""
+
+    id: str
+    repeat: int = 0
+    value: float
+    extracted: str | None
+    rule: str
+    outcome: Outcome
+    reason: Reason | None = None
+    rules: str | None = None
+    inputs: str | None = None
 
 
 class Results(msgspec.Struct):
@@ -166,10 +180,30 @@ def stored_verdict(values: dict[str, Any]) -> dict[str, Any]:
 _OLD_OUTCOMES = {"failed: ": "failed", "undecided: ": "undecided", "the answer is withheld": "withheld"}
 
 
-def verdict_values(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as it is stored; the reason only where there is one."""
-    values = {"value": verdict.value, "extracted": verdict.extracted, "rule": verdict.rule, "outcome": verdict.outcome}
-    return values if verdict.reason is None else {**values, "reason": verdict.reason}
+def verdict_line(identity: str, repeat: int, verdict: Verdict, rules: str | None, inputs: str | None) -> bytes:
+    """A verdict on a response as its line."""
+
+    def encoded(said: Verdict) -> bytes:
+        line = VerdictLine(
+            id=identity,
+            repeat=repeat,
+            value=said.value,
+            extracted=said.extracted,
+            rule=said.rule,
+            outcome=said.outcome,
+            reason=said.reason,
+            rules=rules,
+            inputs=inputs,
+        )
+        return _ENCODER.encode(line) + b"\n"
+
+    try:
+        return encoded(verdict)
+    except UnicodeEncodeError:
+        return encoded(printable(verdict))
+
+
+_ENCODER = msgspec.json.Encoder()
 
 
 def printable(verdict: Verdict) -> Verdict:

@@ -41,9 +41,8 @@ from cambrian_eval.running.shapes import (
     StoredVerdict,
     convert,
     is_synthetic,
-    printable,
     sample_values,
-    verdict_values,
+    verdict_line,
     without_images,
 )
 from cambrian_eval.safe_text import name_line
@@ -197,13 +196,10 @@ class Run:
         def lines() -> Iterator[bytes]:
             for number, row in enumerate((verdicts, *further)):
                 for identity, verdict in zip(ids, row, strict=True):
-                    values = {"id": identity, **({"repeat": number} if number else {})}
-                    made = {} if rules is None or inputs is None else {"rules": rules, "inputs": inputs[identity]}
-                    try:
-                        line = dumps({**values, **verdict_values(verdict), **made})
-                    except TypeError:  # a lone surrogate
-                        line = dumps({**values, **verdict_values(printable(verdict)), **made})
-                    yield line + b"\n"
+                    if rules is None or inputs is None:
+                        yield verdict_line(identity, number, verdict, None, None)
+                    else:
+                        yield verdict_line(identity, number, verdict, rules, inputs[identity])
 
         replace_file(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", lines())
 

@@ -24,7 +24,7 @@ class Jobs:
 
 def prepared(number: int) -> Request:
     """The request of a job; those in between take longer than others."""
-    time.sleep(0.003 * (number % 3))
+    time.sleep(0.006 * (number % 3))
     if number % 7 == 6:
         raise ValueError(f"{number} is broken")
     return Request(str(number), "docvqa", "on", "?", (), 0, 8, "")
