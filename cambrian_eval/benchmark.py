@@ -238,9 +238,8 @@ class Benchmark(ABC):
         """Metric name -> its formula over the strata that occur; "score" is the headline."""
         return {"score": {"all": self.scale}}
 
-    def units_of_tag(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
-        """The units that breakdown by tag averages; by default those of the headline metric."""
-        units = self.units(graded, scorer)
+    def units_of_tag(self, units: Sequence[Unit]) -> list[Unit]:
+        """Those of the units that the breakdown by tag averages; by default those of the headline metric."""
         headline = strata_of(self.metrics(sorted({u.stratum for u in units})).get("score", {}))
         return [u for u in units if u.stratum in headline]
 

@@ -11,6 +11,9 @@ from typing import ClassVar
 
 from cambrian_eval.sample import Sample, Verdict
 
+SCORER = "judge"
+"""The scorer's name, under which its verdicts are stored."""
+
 
 class Judging(ABC):
     """The declaration of a judge's task: what is sent, and how the reply is read."""

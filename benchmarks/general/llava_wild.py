@@ -80,9 +80,9 @@ class LLaVAWild(Benchmark):
                     found.append(Unit(f"{prefix}reference", float(pair[0]) / 10, (i,)))
         return found
 
-    def units_of_tag(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
+    def units_of_tag(self, units: Sequence[Unit]) -> list[Unit]:
         """The scores of the responses."""
-        return [u for u in self.units(graded, scorer) if u.stratum == "model"]
+        return [u for u in units if u.stratum == "model"]
 
     def metrics(self, strata: Sequence[str]) -> dict[str, Formula]:
         """The ratio, and the two means it is made of."""

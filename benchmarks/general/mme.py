@@ -123,9 +123,9 @@ class MME(Benchmark):
             return ("the rule of MME's own tool, not of the released Cambrian-1 script",)
         return ()
 
-    def units_of_tag(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
+    def units_of_tag(self, units: Sequence[Unit]) -> list[Unit]:
         """Questions alone: a mean over questions and pairs together would say nothing."""
-        return [Unit(_category(g), g.verdict.value, (i,)) for i, g in enumerate(graded)]
+        return [u for u in units if u.stratum != "perception" and not u.stratum.endswith(PAIRED)]
 
 
 def _category(graded: Graded) -> str:

@@ -94,9 +94,9 @@ class POPE(YesOrNo):
             found.append(Unit("rows", g.verdict.value, (i,)))
         return found
 
-    def units_of_tag(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
+    def units_of_tag(self, units: Sequence[Unit]) -> list[Unit]:
         """Rows: the breakdown shows accuracy."""
-        return [u for u in self.units(graded, scorer) if u.stratum == "rows"]
+        return [u for u in units if u.stratum == "rows"]
 
     def metrics(self, strata: Sequence[str]) -> dict[str, Formula]:
         """The five figures of each split, their F1 averaged, and the pooled accuracy."""

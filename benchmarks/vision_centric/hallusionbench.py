@@ -119,9 +119,9 @@ class HallusionBench(YesOrNo):
             found += [whole_group(graded, members, stratum) for members in grouped(graded, key)]
         return found
 
-    def units_of_tag(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
+    def units_of_tag(self, units: Sequence[Unit]) -> list[Unit]:
         """Rows."""
-        return [u for u in self.units(graded, scorer) if u.stratum == "rows"]
+        return [u for u in units if u.stratum == "rows"]
 
     def metrics(self, strata: Sequence[str]) -> dict[str, dict[str, float]]:
         """The three accuracies and their mean."""

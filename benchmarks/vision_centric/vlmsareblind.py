@@ -90,9 +90,9 @@ class VLMsAreBlind(Benchmark):
             found += [Unit(u.stratum + COUNTS, float(u.stratum in right), u.members) for u in found]
         return found + [Unit("rows", g.verdict.value, (i,)) for i, g in enumerate(graded)]
 
-    def units_of_tag(self, graded: Sequence[Graded], scorer: str) -> list[Unit]:
+    def units_of_tag(self, units: Sequence[Unit]) -> list[Unit]:
         """Rows."""
-        return [u for u in self.units(graded, scorer) if u.stratum == "rows"]
+        return [u for u in units if u.stratum == "rows"]
 
     def metrics(self, strata: Sequence[str]) -> dict[str, Formula]:
         """All tasks that count weigh the same."""

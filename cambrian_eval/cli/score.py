@@ -48,9 +48,8 @@ def score(
     """Score stored responses again. The API key of the judge is read from OPENAI_API_KEY."""
     from cambrian_eval.cli import output
     from cambrian_eval.errors import UserError
-    from cambrian_eval.results.judging import SCORER
+    from cambrian_eval.judging import SCORER
     from cambrian_eval.running.store import open_run
-    from cambrian_eval.scoring.judge.requests import JudgeSettings
 
     stored = open_run(run)
     only = output.benchmarks(benchmark) if benchmark else None
@@ -61,6 +60,8 @@ def score(
     if SCORER in scorers:
         if judge_model is None:
             raise UserError("--scorer judge needs --judge-model NAME, for example --judge-model gpt-4o-mini")
+        from cambrian_eval.scoring.judge.requests import JudgeSettings
+
         judge = JudgeSettings(
             model=judge_model,
             base_url=judge_base_url,

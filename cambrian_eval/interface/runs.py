@@ -200,9 +200,10 @@ def score(
 
     `judge` is needed for the scorer `judge`: `scoring.judge.requests.JudgeSettings("gpt-4o-mini")`.
     """
+    from cambrian_eval.judging import SCORER
     from cambrian_eval.names import named
     from cambrian_eval.results.grading import score_run
-    from cambrian_eval.results.judging import SCORER, judge_run
+    from cambrian_eval.results.judging import judge_run
 
     stored = store.open_run(folder(run))
     names = _names(scorers) or []

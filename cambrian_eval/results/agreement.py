@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian_eval.benchmark import Benchmark
 from cambrian_eval.errors import UserError
+from cambrian_eval.judging import SCORER
 from cambrian_eval.results import repeats, statistics
 from cambrian_eval.results.basis import checked_verdicts
 from cambrian_eval.results.grading import benchmark_of, samples_of
-from cambrian_eval.results.judging import SCORER, decided_without_judge
+from cambrian_eval.results.judging import decided_without_judge
 from cambrian_eval.results.published_scores import nearest
 from cambrian_eval.results.rows import Rows, rows_of
 from cambrian_eval.running.records import Cell, Record

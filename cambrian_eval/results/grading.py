@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
@@ -289,7 +290,7 @@ def summarize(
         n_unfinished=unfinished,
         scale=benchmark.scale,
         chance=None if withheld else chance(benchmark, samples) if guessed is None else guessed,
-        breakdown={} if withheld else _breakdown(benchmark, samples, rows, units, metrics, scorer),
+        breakdown={} if withheld else _breakdown(benchmark, samples, units, repeated, metrics),
         complete=complete,
         notes=(*extra, *(load_scorer(scorer).notes(benchmark) if is_rule(scorer) else ()), *notes),
         repeats=repeats.summary(benchmark, samples, rows, repeated, headline, scorer) if further else None,
@@ -301,27 +302,32 @@ def chance(benchmark: Benchmark, samples: Sequence[Sample]) -> float | None:
     graded = []
     for sample in samples:
         hits = sum(g in sample.answers for g in sample.guesses)
-        graded.append(Graded(sample, Verdict(hits / len(sample.guesses) if hits else 0.0, None, "chance")))
+        graded.append(Graded(sample, _guessed(hits / len(sample.guesses) if hits else 0.0)))
     units = benchmark.units(graded, "fuzzy")
     return statistics.score(units, benchmark.metrics(sorted({u.stratum for u in units})).get("score", {}))
+
+
+@cache
+def _guessed(value: float) -> Verdict:
+    """The expected verdict of a guess: a few values occur."""
+    return Verdict(value, None, "chance")
 
 
 def _breakdown(
     benchmark: Benchmark,
     samples: Sequence[Sample],
-    rows: Sequence[Sequence[Verdict]],
     units: Sequence[Unit],
+    repeated: Sequence[Sequence[Unit]],
     metrics: Mapping[str, Formula],
-    scorer: str,
 ) -> dict[str, float]:
-    """The benchmark's extra metrics by name, then mean percent by tag as "tag=value", over all repeats."""
+    """The benchmark's extra metrics by name, then mean percent by tag as "tag=value", over the units of all repeats."""
     found: dict[str, float] = {}
     for name, weights in metrics.items():
         if name != "score" and (value := statistics.score(units, weights)) is not None:
             found[name] = value
     sums: dict[str, list[float]] = {}
-    for row in rows if any(s.tags for s in samples) else ():
-        for unit in benchmark.units_of_tag([Graded(s, v) for s, v in zip(samples, row, strict=True)], scorer):
+    for row in repeated if any(s.tags for s in samples) else ():
+        for unit in benchmark.units_of_tag(row):
             for tag, labels in samples[unit.members[0]].tags.items():
                 for label in (labels,) if isinstance(labels, str) else labels:
                     sums.setdefault(f"{tag}={label}", []).append(unit.value)

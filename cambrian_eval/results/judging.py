@@ -24,7 +24,7 @@ from cambrian_eval.endpoint.cost_log import CostLog
 from cambrian_eval.endpoint.responses import printable
 from cambrian_eval.errors import UserError, one_line
 from cambrian_eval.json_input import parse_object
-from cambrian_eval.judging import Judging
+from cambrian_eval.judging import SCORER, Judging
 from cambrian_eval.results.averages import JUDGED_BY
 from cambrian_eval.results.basis import checked_verdicts, rules_of, with_basis
 from cambrian_eval.results.cell_notes import cell_notes
@@ -48,8 +48,6 @@ from cambrian_eval.scoring.judge.prompt import (
 from cambrian_eval.scoring.judge.requests import JudgeProgress, JudgeRequests, JudgeSettings, must_send
 from cambrian_eval.scoring.reading import unread
 
-SCORER = "judge"
-"""The name under which the verdicts are stored."""
 TYPICAL_NEW_TOKENS = 8
 """Tokens of a typical response of the judge, for estimates."""
 

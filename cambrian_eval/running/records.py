@@ -210,6 +210,8 @@ def repair(path: Path) -> str | None:
     content = path.read_bytes()
     lines = content.split(b"\n")
     tail = lines.pop()
+    if not tail and len(decode_lines([line + b"\n" for line in lines])) == len(lines):
+        return None
     damaged = [line for line in lines if decode(line) is None] + ([tail] if tail else [])
     if not damaged:
         return None
