@@ -145,7 +145,7 @@ class _GroupReader:
                 continue
             read = partial(self._read, (path, group, column))
             for row, shape in enumerate(self._shapes(path, group, column)):
-                found.append(_promise(read, f"{path.name} row group {group} row {row}", row, shape))
+                found.append(_promise(read, row, shape))
         return found
 
     def _shapes(self, path: Path, group: int, column: str) -> list[Any]:
@@ -172,10 +172,11 @@ class _GroupReader:
         """`SOME` where a cell holds bytes, else what its path or its emptiness makes it."""
         return SOME if _has_bytes(value) else _without_bytes(value, self._roots, self._urls)
 
-    def _read(self, chunk: tuple[Path, int, str], row: int, member: int | None, name: str) -> bytes:
+    def _read(self, chunk: tuple[Path, int, str], row: int, member: int | None) -> bytes:
         """The bytes of the image of a row, or of a member of its list."""
         value = self._values(*chunk)[row]
-        return self._bytes(value if member is None else value[member], name)
+        path, group, _ = chunk
+        return self._bytes(value if member is None else value[member], f"{path.name} row group {group} row {row}")
 
     def _bytes(self, value: Any, name: str) -> bytes:
         return _bytes(value, name, self._roots, self._urls)
@@ -199,12 +200,24 @@ class _GroupReader:
             return values
 
 
-def _promise(read: Callable[..., bytes], name: str, row: int, shape: Any) -> Any:
-    """The images of a row, none of them read yet; `read` takes the row, the member of its list, and the name."""
+class _Cell:
+    """Reads the image of a row, or of a member of its list; a `partial` takes four times the memory."""
+
+    __slots__ = ("_member", "_read", "_row")
+
+    def __init__(self, read: Callable[[int, int | None], bytes], row: int, member: int | None) -> None:
+        self._read, self._row, self._member = read, row, member
+
+    def __call__(self) -> bytes:
+        return self._read(self._row, self._member)
+
+
+def _promise(read: Callable[[int, int | None], bytes], row: int, shape: Any) -> Any:
+    """The images of a row, none of them read yet; `read` takes the row and the member of its list."""
     if shape is SOME:
-        return LazyImage(partial(read, row, None, name), name)
+        return LazyImage(_Cell(read, row, None))
     if isinstance(shape, list):
-        return [LazyImage(partial(read, row, i, name), name) if s is SOME else s for i, s in enumerate(shape)]
+        return [LazyImage(_Cell(read, row, i)) if s is SOME else s for i, s in enumerate(shape)]
     return shape
 
 
