@@ -7,8 +7,9 @@ Polygons are not read: boxes, areas and the crowd flag are sufficient. The Insta
 from __future__ import annotations
 
 import math
+import struct
 from collections import Counter
-from itertools import chain, compress
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ OBJECT_FIELDS = (
 ANNOTATION = record("CocoAnnotation", *OBJECT_FIELDS)
 CATEGORY = record("CocoCategory", Field("id", int | str), Field("name", str, ""), Field("keypoints", "raw"))
 LISTS = {"images": IMAGE, "annotations": ANNOTATION, "categories": CATEGORY}
+_FOUR = struct.Struct("4d")
 
 
 def read(path: Path, sha256: str) -> Catalog:
@@ -177,32 +179,37 @@ def _object_columns(
     skipped: Counter[str],
 ) -> dict[str, Any]:
     """The columns of some annotations, the first of which has this number; adds to the counts of skipped ones."""
-    ids = [number + i if a.id is None else a.id for i, a in enumerate(annotations)]
+    places: Any = range(number, number + len(annotations))
     image = image_rows.rows_of([a.image_id for a in annotations])
     kind = class_rows.rows_of([a.category_id for a in annotations])
     skipped["unknown_image"] += int(np.count_nonzero(image < 0))
     skipped["unknown_category"] += int(np.count_nonzero((kind < 0) & (image >= 0)))
     keep = (image >= 0) & (kind >= 0)
     if not keep.all():
-        annotations, ids = (list(compress(v, keep.tolist())) for v in (annotations, ids))
+        annotations, places = (list(compress(v, keep.tolist())) for v in (annotations, places))
         image, kind = image[keep], kind[keep]
-    n = len(annotations)
-    boxes = [a.bbox for a in annotations]
-    if None in boxes or set(map(len, boxes)) != {4}:
-        boxes = [b if b is not None and len(b) == 4 else [math.nan] * 4 for b in boxes]
-    xywh = np.fromiter(chain.from_iterable(boxes), np.float64, 4 * n).reshape(n, 4)
     area = np.array([a.area for a in annotations], np.float64)  # None becomes NaN
-    crowd = np.array([bool(a.iscrowd) for a in annotations], bool)
-    box, area, flags = clip_xywh(xywh, area, sizes[image])
+    crowd = np.frombuffer(struct.pack(f"{len(annotations)}?", *[a.iscrowd for a in annotations]), bool)
+    box, area, flags = clip_xywh(_xywh(annotations), area, sizes[image])
     flags[crowd] |= int(ObjectFlag.CROWD)
     return {
         "image": image,
         "class": kind,
         "box": box,
         "area": area,
-        "id": catalogs.text(ids),
+        "id": catalogs.id_column([a.id for a in annotations], places),
         "flags": flags,
     }
+
+
+def _xywh(annotations: list[Any]) -> Floats:
+    """The given boxes; NaN where one does not have four numbers."""
+    try:  # `struct` takes half the time of numpy
+        packed = [_FOUR.pack(*a.bbox) for a in annotations]
+    except (TypeError, struct.error):
+        lists = [a.bbox if a.bbox is not None and len(a.bbox) == 4 else [math.nan] * 4 for a in annotations]
+        return np.array(lists, np.float64).reshape(-1, 4)  # None becomes NaN
+    return np.frombuffer(b"".join(packed), np.float64).reshape(-1, 4)
 
 
 def clip_xywh(xywh: Any, area: Any, size: Any) -> tuple[Any, Any, Any]:
