@@ -274,7 +274,7 @@ def _decimals(numbers: Ints) -> NDArray[np.str_]:
         return numbers.astype(f"U{width}")
     letters = np.zeros((len(numbers), width), np.uint32)
     for length in range(len(str(low)), width + 1):
-        rows = slice(None)
+        rows: Any = slice(None)
         if len(str(low)) < width:  # left-aligned: numbers of one length at a time
             rows = np.flatnonzero((numbers >= 10 ** (length - 1) * (length > 1)) & (numbers < 10**length))
         rest = numbers[rows]

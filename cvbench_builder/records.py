@@ -181,8 +181,8 @@ class Stream:
     pieces: Callable[[], Iterator[list[Any]]]
 
 
-_PIECE = 4_000_000
-"""Bytes of a streamed list that are decoded at a time."""
+_PIECE = 2_000_000
+"""Bytes of a streamed list that are decoded at a time; a few thousand records, which the processor's cache can hold."""
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
 
 
@@ -193,12 +193,14 @@ def _read_split(path: Path, data: Any, lists: dict[str, RecordType], streamed: s
     the same form, and is decoded as one. A cut inside a nested list never leaves valid JSON, and a cut inside another
     list leaves that list out; in both cases the file is decoded as a whole instead.
     """
-    opening = re.compile(b'"' + streamed.encode() + rb'"\s*:\s*\[').search(data)
+    name = b'"' + streamed.encode() + b'"'
+    opening = re.compile(name + rb"\s*:\s*\[").search(data, max(data.find(name), 0))
     cut = _BETWEEN.search(data, max(len(data) - 2 * _PIECE, 0))
     if opening is None or cut is None or cut.start() < opening.end() + _PIECE:
         return None
+    view = memoryview(data)
     try:
-        result = _decode_typed(data[: opening.end()] + data[cut.end() - 1 :], lists)
+        result = _decode_typed(b"".join((view[: opening.end()], view[cut.end() - 1 :])), lists)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if any(result[name] is None for name in lists):

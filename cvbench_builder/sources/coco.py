@@ -142,12 +142,13 @@ def image_columns(path: Path, images: list[Any], folder: str) -> tuple[dict[str,
         raise BuilderError(
             f"{path}: image {ids[wrong]}: `file_name`, `width` and `height` are needed; is this an instances file?"
         )
-    row_of: dict[int | str, int] = {}
+    # the first of two images with one id has its row; the annotations do not say which of the two they mean
+    row_of: dict[int | str, int] = dict(zip(reversed(ids), reversed(range(len(ids))), strict=True))
     flags = np.zeros(len(images), np.int64)
-    for row, name in enumerate(ids):
-        first = row_of.setdefault(name, row)
-        if first != row:  # the annotations do not say which of the two they mean
-            flags[[first, row]] = int(ImageFlag.DUPLICATE_ID)
+    if len(row_of) < len(ids):
+        for row, name in enumerate(ids):
+            if row_of[name] != row:
+                flags[[row_of[name], row]] = int(ImageFlag.DUPLICATE_ID)
     names = [folder + name.rpartition("/")[2] for name in files]
     columns = {"id": ids, "file": files, "name": names, "flags": flags}
     return {**columns, "width": sides[0].astype(int), "height": sides[1].astype(int)}, row_of
@@ -188,7 +189,7 @@ def _object_columns(
     if not keep.all():
         annotations, places = (list(compress(v, keep.tolist())) for v in (annotations, places))
         image, kind = image[keep], kind[keep]
-    area = np.array([a.area for a in annotations], np.float64)  # None becomes NaN
+    area = _floats([a.area for a in annotations])
     crowd = np.frombuffer(struct.pack(f"{len(annotations)}?", *[a.iscrowd for a in annotations]), bool)
     box, area, flags = clip_xywh(_xywh(annotations), area, sizes[image])
     flags[crowd] |= int(ObjectFlag.CROWD)
@@ -202,9 +203,17 @@ def _object_columns(
     }
 
 
+def _floats(values: list[float | None]) -> Floats:
+    """A column of numbers; NaN where one is missing."""
+    try:  # `struct` takes half the time of numpy
+        return np.frombuffer(struct.pack(f"{len(values)}d", *values), np.float64)
+    except struct.error:
+        return np.array(values, np.float64)
+
+
 def _xywh(annotations: list[Any]) -> Floats:
     """The given boxes; NaN where one does not have four numbers."""
-    try:  # `struct` takes half the time of numpy
+    try:
         packed = [_FOUR.pack(*a.bbox) for a in annotations]
     except (TypeError, struct.error):
         lists = [a.bbox if a.bbox is not None and len(a.bbox) == 4 else [math.nan] * 4 for a in annotations]

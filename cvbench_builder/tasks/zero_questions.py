@@ -131,11 +131,14 @@ def _present(groups: Presence, images: Ints, together: Int32s) -> tuple[Bools, I
     shape = (int(images[-1] - images[0]) + 1, len(together))
     present, company = np.zeros(shape, bool), np.zeros(shape, np.int32)
     present[place, class_index] = True
-    # images show few classes, so that adding their first, second, ... rows is faster than a product of matrices
+    # images show few classes: adding the first, second, ... class of all images is faster than a product of matrices
     starts, lengths = spans(place)
+    most_first = np.argsort(-lengths)
+    starts, total = starts[most_first], np.zeros((len(starts), len(together)), np.int32)
     for k in range(int(lengths.max(initial=0))):
-        starts, lengths = starts[lengths > k], lengths[lengths > k]
-        company[place[starts]] += np.take(together, class_index[starts + k], axis=0)
+        more = np.count_nonzero(lengths > k)
+        total[:more] += np.take(together, class_index[starts[:more] + k], axis=0)
+    company[place[starts]] = total
     rows = images - images[0]
     return np.take(present, rows, axis=0), np.take(company, rows, axis=0)
 
