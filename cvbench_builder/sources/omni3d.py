@@ -247,7 +247,7 @@ def _objects(annotations: list[Any], numbers: list[int], size: Floats) -> dict[s
     return {
         "box": box,
         "area": (box[:, 2:] - box[:, :2]).prod(axis=1),
-        "id": catalogs.text([i if a.id is None else a.id for i, a in zip(numbers, annotations, strict=True)]),
+        "id": catalogs.id_column([a.id for a in annotations], numbers),
         "flags": flags,
         "alias": np.zeros(n, "<U1"),
         "unfit": unfit,
