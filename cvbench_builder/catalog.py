@@ -287,10 +287,23 @@ def _decimals(numbers: Ints) -> NDArray[np.str_]:
 
 def whole_numbers(values: list[Any]) -> Ints | None:
     """A column of whole numbers; None if some value is missing, too large, or something else."""
-    try:
+    try:  # `struct`, here and below, takes half the time of numpy
         return np.frombuffer(struct.pack(f"{len(values)}q", *values), np.int64)
     except struct.error:
         return None
+
+
+def numbers(values: list[float | None]) -> Floats:
+    """A column of numbers; NaN where one is missing."""
+    try:
+        return np.frombuffer(struct.pack(f"{len(values)}d", *values), np.float64)
+    except struct.error:
+        return np.array(values, np.float64)
+
+
+def truths(values: list[Any]) -> Bools:
+    """A column of truth values."""
+    return np.frombuffer(struct.pack(f"{len(values)}?", *values), bool)
 
 
 def id_column(values: list[Any], places: Iterable[int]) -> Ints | NDArray[np.str_]:
