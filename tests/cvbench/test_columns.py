@@ -25,7 +25,7 @@ BOXES = st.one_of(st.none(), st.lists(NUMBERS, max_size=6), st.lists(st.floats(-
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.one_of(st.integers(0, 120), INT64), min_size=1, max_size=20))
+@given(st.lists(st.one_of(st.integers(0, 120), st.integers(2**32 - 3, 2**32 + 3), INT64), min_size=1, max_size=20))
 def test_whole_numbers_as_text(values: list[int]) -> None:
     column = catalogs.text(values)
     assert column.tolist() == [str(v) for v in values]
