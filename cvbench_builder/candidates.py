@@ -69,7 +69,10 @@ class CandidateTable:
 
     def valid(self) -> CandidateTable:
         """The candidates without a reason for rejection."""
-        return self.take(np.flatnonzero(self.reasons == 0))
+        rows = np.flatnonzero(self.reasons == 0)
+        if len(rows) == len(self):
+            return self
+        return CandidateTable(**{name: np.take(getattr(self, name), rows, axis=0) for name in COLUMNS})
 
 
 COLUMNS = ("image", "objects", "class_index", "answer", "reasons", "flags", "margins")

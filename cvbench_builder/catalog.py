@@ -7,6 +7,8 @@ image; objects are ordered by image. `save` and `load` store a catalog in one `.
 from __future__ import annotations
 
 import json
+import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from enum import IntFlag
 from functools import cached_property
@@ -228,7 +230,7 @@ def from_rows(
         object_class=columns["class"],
         object_box=columns["box"],
         object_area=columns["area"],
-        object_id=columns["id"],
+        object_id=text(columns["id"]),
         object_flags=columns["flags"],
         object_alias=columns["alias"] if "alias" in columns else np.zeros(len(order), "<U1"),
         object_unfit=columns["unfit"] if "unfit" in columns else np.zeros(len(order), np.int64),
@@ -254,14 +256,63 @@ def _columns(objects: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def text(values: list[Any]) -> NDArray[np.str_]:
+def text(values: Any) -> NDArray[np.str_]:
     """A column of strings."""
     if not len(values):
         return np.zeros(0, "<U1")
     numbers = np.array(values)
     if numbers.dtype.kind == "i":
-        return numbers.astype(f"U{max(len(str(numbers.min())), len(str(numbers.max())))}")
+        return _decimals(numbers)
     return numbers if numbers.dtype.kind == "U" else np.array(list(map(str, values)), np.str_)
+
+
+def _decimals(numbers: NDArray[Any]) -> NDArray[np.str_]:
+    """Whole numbers as text, several times faster than `astype`, which makes a Python string of each."""
+    low, high = int(numbers.min()), int(numbers.max())
+    width = max(len(str(low)), len(str(high)))
+    if low < 0:
+        return numbers.astype(f"U{width}")
+    numbers = numbers.astype(np.uint32 if high < 2**32 else np.uint64)  # dividing small ones takes half the time
+    letters = np.zeros((len(numbers), width), np.uint32)
+    for length in range(len(str(low)), width + 1):
+        rows: Any = slice(None)
+        if len(str(low)) < width:  # left-aligned: numbers of one length at a time
+            rows = np.flatnonzero((numbers >= 10 ** (length - 1) * (length > 1)) & (numbers < 10**length))
+        rest = numbers[rows]
+        for place in reversed(range(length)):
+            tens = rest // 10
+            letters[rows, place] = rest - 10 * tens + ord("0")
+            rest = tens
+    return letters.view(f"U{width}")[:, 0]
+
+
+def whole_numbers(values: list[Any]) -> Ints | None:
+    """A column of whole numbers; None if some value is missing, too large, or something else."""
+    try:  # `struct`, here and below, takes half the time of numpy
+        return np.frombuffer(struct.pack(f"{len(values)}q", *values), np.int64)
+    except struct.error:
+        return None
+
+
+def numbers(values: list[float | None]) -> Floats:
+    """A column of numbers; NaN where one is missing."""
+    try:
+        return np.frombuffer(struct.pack(f"{len(values)}d", *values), np.float64)
+    except struct.error:
+        return np.array(values, np.float64)
+
+
+def truths(values: list[Any]) -> Bools:
+    """A column of truth values."""
+    return np.frombuffer(struct.pack(f"{len(values)}?", *values), bool)
+
+
+def id_column(values: list[Any], places: Iterable[int]) -> Ints | NDArray[np.str_]:
+    """A column of ids, which `from_rows` makes text; a missing one is the place of its object in the file."""
+    numbers = whole_numbers(values)
+    if numbers is not None:
+        return numbers
+    return text([place if v is None else v for v, place in zip(values, places, strict=True)])
 
 
 def stable_order(keys: Ints) -> Ints:
@@ -285,15 +336,22 @@ class Lookup:
 
     def rows_of(self, ids: list[Any]) -> Ints:
         """The rows of these ids."""
-        wanted = np.array(ids)
-        if not len(self.table) or wanted.dtype.kind != "i":  # large numbers, texts, or ids that are missing
+        wanted = whole_numbers(ids) if len(self.table) else None
+        if wanted is None:  # large numbers, texts, or ids that are missing
             return np.array([self.row_of.get(i, -1) for i in ids], np.int64)
-        return self.table[np.where((wanted >= 0) & (wanted < len(self.table)), wanted, -1)]
+        # without a sign, negative ids are large too; the last entry of the table is -1
+        return self.table[np.minimum(wanted.view(np.uint64), len(self.table) - 1).view(np.int64)]
 
 
 def join_columns(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """Columns that were read in pieces, as one; at least one piece is needed."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {name: _concatenated([part[name] for part in parts]) for name in parts[0]}
+
+
+def _concatenated(columns: list[NDArray[Any]]) -> NDArray[Any]:
+    if len({column.dtype.kind for column in columns}) > 1:  # ids of which some are not numbers
+        columns = [text(column) for column in columns]
+    return np.concatenate(columns)
 
 
 def save(catalog: Catalog, path: Path) -> None:

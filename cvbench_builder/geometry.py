@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,10 @@ class Cuboids:
             return Cuboids(self.corners[rows], self.center[rows], self.half[rows], self.axes[rows])
         return Cuboids(*(np.take(v, rows, axis=0) for v in (self.corners, self.center, self.half, self.axes)))
 
+    def frames(self) -> Cuboids:
+        """The same without corners, which are most of what `take` copies."""
+        return replace(self, corners=self.corners[:, :0])
+
 
 def cuboids(corners: Floats) -> Cuboids:
     """The frame of each box whose corners lie in the order of `SIGNS`."""
@@ -113,15 +117,20 @@ def _length(vectors: Any) -> Floats:
 
 def point_to_cuboid(points: Floats, boxes: Cuboids) -> Floats:
     """[n, k] distances of points [n, k, 3] from the solid box n (0 inside)."""
+    return np.sqrt(squares_beyond(np.ascontiguousarray(points.transpose(2, 1, 0)), boxes)).T
+
+
+def squares_beyond(points: Floats, boxes: Cuboids) -> Floats:
+    """[k, n] squared distances of points [3, k, n] from the solid box n (0 inside)."""
     # one coordinate at a time, boxes along the last axis: numpy is fast at long runs of one operation, while the
     # overhead of 3 x 3 matrix products would exceed their cost
-    x, y, z = (np.ascontiguousarray(points[..., i].T) - boxes.center[:, i] for i in range(3))
+    x, y, z = (points[i] - boxes.center[:, i] for i in range(3))
     total = np.zeros(x.shape)
     for axis in range(3):
         i, j, k = np.ascontiguousarray(boxes.axes[:, axis].T)
         outside = np.maximum(np.abs(x * i + y * j + z * k) - boxes.half[:, axis], 0.0)
         total += outside * outside
-    return np.sqrt(total).T
+    return total
 
 
 def cuboid_distance(a: Cuboids, b: Cuboids) -> Floats:
@@ -191,7 +200,7 @@ def distance_floor(boxes: Cuboids, first: Ints, second: Ints) -> Floats:
 
     In the frame of either box, the other one is at least as far away as its gaps beyond three faces say together.
     """
-    result = np.zeros(len(first))
+    boxes, result = boxes.frames(), np.zeros(len(first))
     for start in range(0, len(first), _CHUNK):
         rows = slice(start, start + _CHUNK)
         *_, faces_a, faces_b = _faces(boxes.take(first[rows]), boxes.take(second[rows]))

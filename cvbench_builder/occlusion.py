@@ -40,6 +40,7 @@ def hidden_shares(image: Ints, corners: Floats, solid: Bools, wanted: Bools) -> 
         outline = points[:2] / points[2]
         low[:, piece], high[:, piece] = outline.min(axis=1), outline.max(axis=1)
         near[piece], far[piece] = points[2].min(axis=0), points[2].max(axis=0)
+    frames = bodies.frames()
     asked = np.flatnonzero(wanted[rows])
     a, b = pairs_within(image[rows[asked]], image[rows])
     a = asked[a]
@@ -62,8 +63,8 @@ def hidden_shares(image: Ints, corners: Floats, solid: Bools, wanted: Bools) -> 
         corner, side = low[:, chosen, None], (high[:, chosen] - low[:, chosen])[:, :, None]
         x = (corner[0] + side[0] * grid_x).astype(np.float32)
         y = (corner[1] + side[1] * grid_y).astype(np.float32)
-        own = _entries(x, y, bodies.take(chosen))
-        others = _entries(x[place], y[place], bodies.take(b[start:stop]))
+        own = _entries(x, y, frames.take(chosen))
+        others = _entries(x[place], y[place], frames.take(b[start:stop]))
         covered = np.logical_or.reduceat(others < own[place], firsts, axis=0)
         seen = np.isfinite(own)
         total = np.maximum(seen.sum(axis=1), 1)

@@ -11,6 +11,7 @@ import json
 import math
 import mmap
 import re
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,21 +85,18 @@ def decode_raw_many(values: list[Any]) -> list[Any]:
     return list(values)
 
 
-_COMMAS = bytes.maketrans(b";", b",")
-
-
 def decode_numbers(values: list[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Raw fields that hold (nested) lists of numbers as one array [n, *shape]; NaN where one has another shape."""
     if values and isinstance(values[0], msgspec.Raw):
         # one flat list of all numbers is decoded much faster than nested ones, if every list is complete: nothing is
         # left of a value but its commas
-        joined = b";".join(values)
+        joined = b";".join(values).translate(None, b"[] \t\r\n")
         commas = b";".join([b"," * (math.prod(shape) - 1)] * len(values))
-        if joined.translate(None, b"0123456789.+-eE[] \t\r\n") == commas:
-            flat = joined.translate(_COMMAS, b"[] \t\r\n")
+        if joined.translate(None, b"0123456789.+-eE") == commas:
             try:
-                numbers = msgspec.json.decode(b"[" + flat + b"]", type=list[float])
-                return np.fromiter(numbers, np.float64, len(numbers)).reshape(-1, *shape)
+                numbers = msgspec.json.decode(b"[" + joined.replace(b";", b",") + b"]", type=list[float])
+                packed = bytearray(struct.pack(f"{len(numbers)}d", *numbers))  # takes half the time of numpy
+                return np.frombuffer(packed, np.float64).reshape(-1, *shape)
             except msgspec.DecodeError:
                 pass  # an empty list
         values = decode_raw_many(values)
@@ -181,8 +179,8 @@ class Stream:
     pieces: Callable[[], Iterator[list[Any]]]
 
 
-_PIECE = 4_000_000
-"""Bytes of a streamed list that are decoded at a time."""
+_PIECE = 2_000_000
+"""Bytes of a streamed list that are decoded at a time; a few thousand records, which the processor's cache can hold."""
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
 
 
@@ -193,12 +191,14 @@ def _read_split(path: Path, data: Any, lists: dict[str, RecordType], streamed: s
     the same form, and is decoded as one. A cut inside a nested list never leaves valid JSON, and a cut inside another
     list leaves that list out; in both cases the file is decoded as a whole instead.
     """
-    opening = re.compile(b'"' + streamed.encode() + rb'"\s*:\s*\[').search(data)
+    name = b'"' + streamed.encode() + b'"'
+    opening = re.compile(name + rb"\s*:\s*\[").search(data, max(data.find(name), 0))
     cut = _BETWEEN.search(data, max(len(data) - 2 * _PIECE, 0))
     if opening is None or cut is None or cut.start() < opening.end() + _PIECE:
         return None
+    view = memoryview(data)
     try:
-        result = _decode_typed(data[: opening.end()] + data[cut.end() - 1 :], lists)
+        result = _decode_typed(b"".join((view[: opening.end()], view[cut.end() - 1 :])), lists)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if any(result[name] is None for name in lists):

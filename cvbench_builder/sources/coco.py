@@ -7,8 +7,9 @@ Polygons are not read: boxes, areas and the crowd flag are sufficient. The Insta
 from __future__ import annotations
 
 import math
+import struct
 from collections import Counter
-from itertools import chain, compress
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ OBJECT_FIELDS = (
 ANNOTATION = record("CocoAnnotation", *OBJECT_FIELDS)
 CATEGORY = record("CocoCategory", Field("id", int | str), Field("name", str, ""), Field("keypoints", "raw"))
 LISTS = {"images": IMAGE, "annotations": ANNOTATION, "categories": CATEGORY}
+_FOUR = struct.Struct("4d")
 
 
 def read(path: Path, sha256: str) -> Catalog:
@@ -140,12 +142,13 @@ def image_columns(path: Path, images: list[Any], folder: str) -> tuple[dict[str,
         raise BuilderError(
             f"{path}: image {ids[wrong]}: `file_name`, `width` and `height` are needed; is this an instances file?"
         )
-    row_of: dict[int | str, int] = {}
+    # the first of two images with one id has its row; the annotations do not say which of the two they mean
+    row_of: dict[int | str, int] = dict(zip(reversed(ids), reversed(range(len(ids))), strict=True))
     flags = np.zeros(len(images), np.int64)
-    for row, name in enumerate(ids):
-        first = row_of.setdefault(name, row)
-        if first != row:  # the annotations do not say which of the two they mean
-            flags[[first, row]] = int(ImageFlag.DUPLICATE_ID)
+    if len(row_of) < len(ids):
+        for row, name in enumerate(ids):
+            if row_of[name] != row:
+                flags[[row_of[name], row]] = int(ImageFlag.DUPLICATE_ID)
     names = [folder + name.rpartition("/")[2] for name in files]
     columns = {"id": ids, "file": files, "name": names, "flags": flags}
     return {**columns, "width": sides[0].astype(int), "height": sides[1].astype(int)}, row_of
@@ -177,32 +180,37 @@ def _object_columns(
     skipped: Counter[str],
 ) -> dict[str, Any]:
     """The columns of some annotations, the first of which has this number; adds to the counts of skipped ones."""
-    ids = [number + i if a.id is None else a.id for i, a in enumerate(annotations)]
+    places: Any = range(number, number + len(annotations))
     image = image_rows.rows_of([a.image_id for a in annotations])
     kind = class_rows.rows_of([a.category_id for a in annotations])
     skipped["unknown_image"] += int(np.count_nonzero(image < 0))
     skipped["unknown_category"] += int(np.count_nonzero((kind < 0) & (image >= 0)))
     keep = (image >= 0) & (kind >= 0)
     if not keep.all():
-        annotations, ids = (list(compress(v, keep.tolist())) for v in (annotations, ids))
+        annotations, places = (list(compress(v, keep.tolist())) for v in (annotations, places))
         image, kind = image[keep], kind[keep]
-    n = len(annotations)
-    boxes = [a.bbox for a in annotations]
-    if None in boxes or set(map(len, boxes)) != {4}:
-        boxes = [b if b is not None and len(b) == 4 else [math.nan] * 4 for b in boxes]
-    xywh = np.fromiter(chain.from_iterable(boxes), np.float64, 4 * n).reshape(n, 4)
-    area = np.array([a.area for a in annotations], np.float64)  # None becomes NaN
-    crowd = np.array([bool(a.iscrowd) for a in annotations], bool)
-    box, area, flags = clip_xywh(xywh, area, sizes[image])
+    area = catalogs.numbers([a.area for a in annotations])
+    crowd = catalogs.truths([a.iscrowd for a in annotations])
+    box, area, flags = clip_xywh(_xywh(annotations), area, sizes[image])
     flags[crowd] |= int(ObjectFlag.CROWD)
     return {
         "image": image,
         "class": kind,
         "box": box,
         "area": area,
-        "id": catalogs.text(ids),
+        "id": catalogs.id_column([a.id for a in annotations], places),
         "flags": flags,
     }
+
+
+def _xywh(annotations: list[Any]) -> Floats:
+    """The given boxes; NaN where one does not have four numbers."""
+    try:
+        packed = [_FOUR.pack(*a.bbox) for a in annotations]
+    except (TypeError, struct.error):
+        lists = [a.bbox if a.bbox is not None and len(a.bbox) == 4 else [math.nan] * 4 for a in annotations]
+        return np.array(lists, np.float64).reshape(-1, 4)  # None becomes NaN
+    return np.frombuffer(b"".join(packed), np.float64).reshape(-1, 4)
 
 
 def clip_xywh(xywh: Any, area: Any, size: Any) -> tuple[Any, Any, Any]:

@@ -247,12 +247,12 @@ def _objects(annotations: list[Any], numbers: list[int], size: Floats) -> dict[s
     return {
         "box": box,
         "area": (box[:, 2:] - box[:, :2]).prod(axis=1),
-        "id": catalogs.text([i if a.id is None else a.id for i, a in zip(numbers, annotations, strict=True)]),
+        "id": catalogs.id_column([a.id for a in annotations], numbers),
         "flags": flags,
         "alias": np.zeros(n, "<U1"),
         "unfit": unfit,
-        "truncation": _numbers(annotations, "truncation"),
-        "visibility": _numbers(annotations, "visibility"),
+        "truncation": _known([a.truncation for a in annotations]),
+        "visibility": _known([a.visibility for a in annotations]),
         "height": height / size[:, 1],
         "corners": corners,
     }
@@ -261,17 +261,18 @@ def _objects(annotations: list[Any], numbers: list[int], size: Floats) -> dict[s
 def _cheap_rules(annotations: list[Any]) -> Ints:
     """Rules that need single numbers only. -1 means unknown and passes; 0 points means that none are visible."""
     unfit = np.zeros(len(annotations), np.int64)
-    unfit[[not a.valid3D for a in annotations]] |= int(CuboidFlag.INVALID_3D)
-    unfit[[bool(a.behind_camera) for a in annotations]] |= int(CuboidFlag.BEHIND_CAMERA)
-    unfit[_numbers(annotations, "lidar_pts") == 0] |= int(CuboidFlag.NO_LIDAR_POINTS)
-    unfit[_numbers(annotations, "segmentation_pts") == 0] |= int(CuboidFlag.NO_SEGMENTATION_POINTS)
-    unfit[_numbers(annotations, "depth_error") > 0.5] |= int(CuboidFlag.DEPTH_ERROR)
+    unfit[~catalogs.truths([a.valid3D for a in annotations])] |= int(CuboidFlag.INVALID_3D)
+    unfit[catalogs.truths([a.behind_camera for a in annotations])] |= int(CuboidFlag.BEHIND_CAMERA)
+    unfit[_known([a.lidar_pts for a in annotations]) == 0] |= int(CuboidFlag.NO_LIDAR_POINTS)
+    unfit[_known([a.segmentation_pts for a in annotations]) == 0] |= int(CuboidFlag.NO_SEGMENTATION_POINTS)
+    unfit[_known([a.depth_error for a in annotations]) > 0.5] |= int(CuboidFlag.DEPTH_ERROR)
     return unfit
 
 
-def _numbers(annotations: list[Any], name: str) -> Floats:
-    values = np.array(list(map(attrgetter(name), annotations)), np.float64)  # None becomes NaN
-    return np.where(np.isnan(values), -1.0, values)
+def _known(values: list[float | None]) -> Floats:
+    """A column of numbers; -1 where one is missing."""
+    column = catalogs.numbers(values)
+    return np.where(np.isnan(column), -1.0, column)
 
 
 def _boxes(annotations: list[Any], size: Floats) -> tuple[Floats, Floats, Ints, Bools]:

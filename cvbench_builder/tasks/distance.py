@@ -17,7 +17,7 @@ import numpy as np
 
 from cvbench_builder.candidates import OWN_REASONS, CandidateTable, Reason, pairs_within, spans
 from cvbench_builder.catalog import Catalog, Floats, Ints
-from cvbench_builder.geometry import Cuboids, cuboid_distance, cuboids, distance_floor, point_to_cuboid
+from cvbench_builder.geometry import Cuboids, cuboid_distance, cuboids, distance_floor, point_to_cuboid, squares_beyond
 from cvbench_builder.settings import BuildSettings, Meta, Rules
 from cvbench_builder.task import Candidate, Prior, Row, Wording
 from cvbench_builder.tasks.cuboid_objects import EPSILON, CuboidTask, drawing_conflict, fixed_offset, tightness
@@ -95,11 +95,11 @@ class Distance(CuboidTask):
     def _triples(self, catalog: Catalog, settings: BuildSettings, rows: Ints) -> CandidateTable:
         rules = settings[DistanceRules]
         image, class_index = catalog.object_image[rows], catalog.object_class[rows]
-        box = catalog.object_box[rows]
+        box = np.ascontiguousarray(catalog.object_box[rows].T)
         bodies = cuboids(catalog.corners[rows])
         # ordered pairs (anchor, other) of different classes; a triple is two pairs with one anchor
         anchor, other = pairs_within(image, image)
-        conflict = drawing_conflict(box[anchor], box[other], settings)
+        conflict = drawing_conflict(np.take(box, anchor, axis=1).T, np.take(box, other, axis=1).T, settings)
         pair_of = _pair_numbers(image)
         keep = class_index[anchor] != class_index[other]
         with_anchor, anchor, other = conflict[keep], anchor[keep], other[keep]
@@ -193,8 +193,9 @@ def _intervals(bodies: Cuboids, anchor: Ints, other: Ints) -> tuple[Floats, Floa
     center, corner, surface = np.zeros((2, n)), np.zeros((2, n)), np.zeros(n)
     for start in range(0, n, _CACHED):
         rows = slice(start, start + _CACHED)
-        points, at = bodies.corners[other[rows]], bodies.take(anchor[rows])
-        away = np.ascontiguousarray(points.transpose(2, 1, 0))  # pairs along the last axis
+        at = bodies.take(anchor[rows])
+        # pairs along the last axis
+        away = np.ascontiguousarray(np.take(bodies.corners, other[rows], axis=0).transpose(2, 1, 0))
         from_center = _squares(away, at.center.T)
         first, *others = np.ascontiguousarray(at.corners.transpose(1, 2, 0))
         from_corners = _squares(away, first)
@@ -202,7 +203,7 @@ def _intervals(bodies: Cuboids, anchor: Ints, other: Ints) -> tuple[Floats, Floa
             np.minimum(from_corners, _squares(away, another), out=from_corners)
         for column, square in ((center, from_center), (corner, from_corners)):
             column[:, rows] = np.sqrt(square.min(axis=0)), np.sqrt(square.max(axis=0))
-        surface[rows] = point_to_cuboid(points, at).max(axis=1)
+        surface[rows] = np.sqrt(squares_beyond(away, at).max(axis=0))
     return center, corner, surface
 
 

@@ -150,6 +150,8 @@ def _presence(catalog: Catalog, settings: BuildSettings, object_reasons: Ints) -
 
 def _duplicates(catalog: Catalog, rows: Ints, group_of: Ints, n: int, duplicate_iou: float) -> Bools:
     """Classes of which two boxes nearly coincide: one object annotated twice. `rows` are sorted by class."""
+    lengths = spans(group_of[rows])[1]
+    rows = rows[np.repeat(lengths > 1, lengths)]  # most classes occur once in an image
     groups = group_of[rows]
     starts, lengths = spans(groups)
     found = np.zeros(n, bool)

@@ -161,8 +161,8 @@ class Relation(ImageTask):
             other = np.abs((one[:, 1 - axis] + one[:, 3 - axis]) - (two[:, 1 - axis] + two[:, 3 - axis])) / 2
             reasons |= np.where(apart * side < other, int(RelationReason.NOT_DOMINANT_AXIS), 0)
         if axis:
-            rotated = (catalog.image_flags & int(ImageFlag.ROTATED)) != 0
-            reasons |= np.where(rotated[pairs.image], int(RelationReason.ROTATED_IMAGE), 0)
+            rotated = (catalog.image_flags[pairs.image] & int(ImageFlag.ROTATED)) != 0
+            reasons |= np.where(rotated, int(RelationReason.ROTATED_IMAGE), 0)
         return self.table(
             len(reasons),
             image=pairs.image,

@@ -14,10 +14,12 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from cvbench_builder.candidates import pairs_within
+from cvbench_builder.candidates import pairs_within, spans
 from cvbench_builder.catalog import Bools, Catalog, Ints
 from cvbench_builder.class_names import singular
 from cvbench_builder.tasks.image_objects import Presence
+
+Int32s = NDArray[np.int32]
 
 POPULAR_POOL, ADVERSARIAL_POOL = 10, 5
 _CHUNK = 512
@@ -37,22 +39,56 @@ def choose(catalog: Catalog, groups: Presence, names: Bools, seed: int) -> Itera
     class_hash = np.array([_hash(seed, c.name) for c in catalog.classes], np.uint64)
     image_hash = _hashes(_hash(seed, f"{catalog.name}|{catalog.split}"), catalog.image_id)
     usable = np.flatnonzero(catalog.usable_image)
+    popular = np.argsort(-popularity, kind="stable")
+    popular = popular[shown[popular]]
     for start in range(0, len(usable), _CHUNK):
         images = usable[start : start + _CHUNK]
-        present = _present(groups, images, len(names))
-        open_ = shown & ~_forbidden(present, groups.clash_matrix) & ~_alias_hits(alias, images, len(names))
+        present, company = _present(groups, images, together)
+        open_ = shown & ~_forbidden(present, groups.clash_matrix)
+        if alias:
+            open_ &= ~_alias_hits(alias, images, len(names))
         order = _mix(image_hash[images, None] ^ class_hash)
-        company = present.astype(np.float32) @ together
-        wide = np.broadcast_to(popularity.astype(np.float32), open_.shape)
         for strategy in range(3):
             if strategy == 0:
-                pool = _top(company, open_ & (company > 0), ADVERSARIAL_POOL)
+                rows, chosen = _from_best(np.where(open_, company, 0), order, ADVERSARIAL_POOL)
+            elif strategy == 1:
+                rows, chosen = _from_first(open_, popular, order, POPULAR_POOL)
             else:
-                pool = _top(wide, open_, POPULAR_POOL) if strategy == 1 else open_
-            rows = np.flatnonzero(pool.any(axis=1))
-            chosen = np.where(pool, order, np.iinfo(np.uint64).max).argmin(axis=1)[rows]
+                rows, chosen = _first_by_hash(open_, order)
             open_[rows, chosen] = False  # asked once per image
-            yield images[rows], chosen.astype(np.int64), np.full(len(rows), strategy)
+            yield images[rows], chosen, np.full(len(rows), strategy)
+
+
+def _first_by_hash(pool: Bools, order: NDArray[np.uint64]) -> tuple[Ints, Ints]:
+    """The rows whose pool is not empty, and the class of each that its hash puts first."""
+    rows = np.flatnonzero(pool.any(axis=1))
+    return rows, np.where(pool, order, np.iinfo(np.uint64).max).argmin(axis=1)[rows]
+
+
+def _from_best(score: Int32s, order: NDArray[np.uint64], size: int) -> tuple[Ints, Ints]:
+    """Rows and classes as in `_first_by_hash`; the pool has the `size` highest of the scores above 0.
+
+    Equal scores go to the lower class number. `score` is overwritten.
+    """
+    every = np.arange(len(score))
+    best = np.zeros((len(score), min(size, score.shape[1])), np.int64)
+    pool = np.zeros(best.shape, bool)
+    for k in range(best.shape[1]):  # a few maxima take less time than a partition
+        best[:, k] = score.argmax(axis=1)
+        pool[:, k] = score[every, best[:, k]] > 0
+        score[every, best[:, k]] = 0
+    rows, place = _first_by_hash(pool, order[every[:, None], best])
+    return rows, best[rows, place]
+
+
+def _from_first(open_: Bools, classes: Ints, order: NDArray[np.uint64], size: int) -> tuple[Ints, Ints]:
+    """Rows and classes as in `_first_by_hash`; the pool has the first `size` of these classes that are open."""
+    # every row has its pool among so many classes
+    classes = classes[: size + len(classes) - int(np.count_nonzero(open_, axis=1).min())]
+    pool = open_[:, classes]
+    pool &= np.cumsum(pool, axis=1, dtype=np.int32) <= size
+    rows, place = _first_by_hash(pool, order[:, classes])
+    return rows, classes[place]
 
 
 def _hash(seed: int, name: str) -> int:
@@ -77,7 +113,7 @@ def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return np.asarray(value ^ (value >> np.uint64(31)))
 
 
-def _cooccurrence(groups: Presence, n: int) -> NDArray[np.float32]:
+def _cooccurrence(groups: Presence, n: int) -> Int32s:
     """[n, n]: in how many images two classes occur together."""
     counts = np.zeros(n * n, np.int64)
     step = 200_000
@@ -85,14 +121,26 @@ def _cooccurrence(groups: Presence, n: int) -> NDArray[np.float32]:
         rows = slice(start, start + step)
         a, b = pairs_within(groups.image[rows], groups.image)
         counts += np.bincount(groups.class_index[rows][a] * n + groups.class_index[b], minlength=n * n)
-    return counts.reshape(n, n).astype(np.float32)
+    return counts.reshape(n, n).astype(np.int32)
 
 
-def _present(groups: Presence, images: Ints, n: int) -> Bools:
+def _present(groups: Presence, images: Ints, together: Int32s) -> tuple[Bools, Int32s]:
+    """Per image and class: whether it is present, and how often it occurs together with those that are."""
     low, high = np.searchsorted(groups.image, [images[0], images[-1] + 1])
-    full = np.zeros((int(images[-1] - images[0]) + 1, n), bool)
-    full[groups.image[low:high] - images[0], groups.class_index[low:high]] = True
-    return np.asarray(full[images - images[0]])
+    place, class_index = groups.image[low:high] - images[0], groups.class_index[low:high]
+    shape = (int(images[-1] - images[0]) + 1, len(together))
+    present, company = np.zeros(shape, bool), np.zeros(shape, np.int32)
+    present[place, class_index] = True
+    # images show few classes: adding the first, second, ... class of all images is faster than a product of matrices
+    starts, lengths = spans(place)
+    most_first = np.argsort(-lengths)
+    starts, total = starts[most_first], np.zeros((len(starts), len(together)), np.int32)
+    for k in range(int(lengths.max(initial=0))):
+        more = np.count_nonzero(lengths > k)
+        total[:more] += np.take(together, class_index[starts[:more] + k], axis=0)
+    company[place[starts]] = total
+    rows = images - images[0]
+    return np.take(present, rows, axis=0), np.take(company, rows, axis=0)
 
 
 def _forbidden(present: Bools, clash: Bools) -> Bools:
@@ -125,14 +173,3 @@ def _alias_hits(alias: list[tuple[int, int]], images: Ints, n: int) -> Bools:
         if image in place:
             hits[place[image], index] = True
     return hits
-
-
-def _top(score: NDArray[np.float32], allowed: Bools, size: int) -> Bools:
-    """The `size` best allowed classes of each row; equal scores go to the lower class number."""
-    n = score.shape[1]
-    if n <= size:
-        return allowed
-    # scores are counts: with the class number as last digits no two are equal, and the limit is one number per row
-    ranked = np.where(allowed, score, -1.0).astype(np.int64) * n + np.arange(n)[::-1]
-    limit = np.partition(ranked, n - size, axis=1)[:, n - size, None]
-    return np.asarray((ranked >= limit) & allowed)
