@@ -199,7 +199,7 @@ def verdict_line(identity: str, repeat: int, verdict: Verdict, rules: str | None
 
     try:
         return encoded(verdict)
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, TypeError):  # a lone surrogate, or values of a scorer that are subclasses of plain ones
         return encoded(printable(verdict))
 
 
@@ -207,10 +207,10 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def printable(verdict: Verdict) -> Verdict:
-    """Text that JSON files can hold: lone surrogates, which no UTF-8 has, become their escapes."""
+    """Values that JSON files can hold: lone surrogates, which no UTF-8 has, become their escapes."""
 
     def clean(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     extracted = None if verdict.extracted is None else clean(verdict.extracted)
-    return replace(verdict, extracted=extracted, rule=clean(verdict.rule))
+    return replace(verdict, value=float(verdict.value), extracted=extracted, rule=clean(verdict.rule))
