@@ -384,7 +384,7 @@ def _problem(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> st
                 return f"{name!r} is {_kind(value)}, not a list"
         elif not _is_gold(value) and not _empty(value):
             return f"the gold answer in {name!r} is not text"
-    texts = (sample.question, sample.id, *(a for a in sample.answers if a is not None), *sample.choices)
+    texts = [sample.question, sample.id, *[a for a in sample.answers if a is not None], *sample.choices]
     try:
         "".join(texts).encode("utf-8")
     except TypeError:
@@ -393,7 +393,7 @@ def _problem(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> st
     except UnicodeEncodeError:
         return "a text holds a lone surrogate, which is half of a character"
     labels = [x for tag in sample.tags.values() for x in (tag if isinstance(tag, tuple) else (tag,))]
-    if not all(isinstance(label, str) for label in labels):
+    if not all([isinstance(label, str) for label in labels]):
         return "a column for the breakdown is not text"
     if not (isinstance(sample.image_id, str | None) and isinstance(sample.group, str | None)):
         return "the name of the image or of the group is not text"
@@ -402,7 +402,7 @@ def _problem(benchmark: Benchmark, row: Mapping[str, Any], sample: Sample) -> st
 
 def _is_gold(value: Any) -> bool:
     """Whether a cell holds a gold answer: text, a number, or a list of those."""
-    if isinstance(value, str):
+    if isinstance(value, str) or (type(value) is list and set(map(type, value)) == {str}):  # most do
         return True
     if isinstance(value, Number):
         return bool(value == value)  # not NaN

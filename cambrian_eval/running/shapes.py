@@ -30,6 +30,7 @@ def is_synthetic(about: Mapping[str, Any]) -> bool:
 
 _NAMES = tuple(f.name for f in fields(Sample) if f.name != "images")
 _fields_of = attrgetter(*_NAMES)
+_IMAGES = [f.name for f in fields(Sample)].index("images")
 
 
 def sample_values(sample: Sample) -> dict[str, Any]:
@@ -42,7 +43,9 @@ def sample_values(sample: Sample) -> dict[str, Any]:
 
 def without_images(sample: Sample) -> Sample:
     """The sample as it is read from a run folder, where images are not stored."""
-    return Sample(**dict(zip(_NAMES, _fields_of(sample), strict=True)))
+    values = list(_fields_of(sample))
+    values.insert(_IMAGES, ())
+    return Sample(*values)
 
 
 class Identified(msgspec.Struct):
