@@ -57,10 +57,11 @@ demo-cvbench: $(READY)
 check: lint types contracts
 	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
 
-# One process more than there are cores: many tests wait for another process.
+# One process more than there are cores: many tests wait for another process. With more threads, they would wait for
+# each other, which takes a third of the processor time.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: $(READY)
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
