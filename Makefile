@@ -47,7 +47,7 @@ demo-cvbench: $(READY)
 	rm -rf $(CVB)/run  # it may be of an earlier checkpoint, and takes seconds
 	$(BIN)/cambrian-eval run --model demo --benchmark cvbench_2d,cvbench_3d --data-root $(CVB)/cvb \
 		--vision on,off --out $(CVB)/run
-	$(BIN)/cambrian-eval report $(CVB)/run --out $(CVB)/report
+	$(BIN)/cambrian-eval report $(CVB)/run --data-root $(CVB)/cvb --out $(CVB)/report
 	cp -R $(CVB)/cvb/review.html $(CVB)/cvb/img $(CVB)/report/
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
 		$(BIN)/python -m webbrowser "file://$(CURDIR)/$(CVB)/report/review.html" </dev/null >/dev/null 2>&1 || true; fi
