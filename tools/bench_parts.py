@@ -96,10 +96,10 @@ def cvbench(found: Any) -> list[Row]:
     rows = []
     for file, one in found.items():
         name, ours, bare, peer = FILES[file], one["candidates"], one["floor"], one["pycocotools"]
-        index = (peer["all"], "pycocotools")
+        index, plain = (peer["all"], "pycocotools"), (one["plain"]["all"], "msgspec")
         sooner = {"goal": 6.0, "goal_of": "peer"} if name.startswith("COCO") else {}
         rows += [
-            Row(f"{name}: all candidates", ours["all"], "s", bare["all"], goal=2.0, goal_of="floor"),
+            Row(f"{name}: all candidates", ours["all"], "s", bare["all"], *plain, goal=2.0, goal_of="floor"),
             Row(f"{name}: floor + sha256", ours["all"], "s", bare["all"] + one["sha256"]["all"]),
             Row(f"{name}: first candidate", ours["first"], "s", bare["all"], *index, **sooner),
             Row(f"{name}: memory", ours["peak_mb"], "MB", bare["peak_mb"], peer["peak_mb"], "pycocotools"),
