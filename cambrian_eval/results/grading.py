@@ -301,7 +301,7 @@ def chance(benchmark: Benchmark, samples: Sequence[Sample]) -> float | None:
     """The exact expected headline of independent uniform guessing on these samples; free-form answers count 0."""
     graded = []
     for sample in samples:
-        hits = sum(g in sample.answers for g in sample.guesses)
+        hits = sum([g in sample.answers for g in sample.guesses])
         graded.append(Graded(sample, _guessed(hits / len(sample.guesses) if hits else 0.0)))
     units = benchmark.units(graded, "fuzzy")
     return statistics.score(units, benchmark.metrics(sorted({u.stratum for u in units})).get("score", {}))

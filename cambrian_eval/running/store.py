@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.json_input import read_object
@@ -58,6 +58,7 @@ class Run:
         self._kept_samples = Kept[str, list[Sample]]()
         self._kept_inputs = Kept[Cell, dict[str, str]](None if keep_all else 1)
         self._kept_results = Kept[str, list[Result]]()
+        self._kept_info = Kept[str, str]()
         # Two: a comparison of two conditions needs both, and so do the notes of a result.
         two = None if keep_all else 2
         self._kept_responses = Kept[Cell, dict[tuple[str, int], Record]](two)
@@ -70,8 +71,12 @@ class Run:
 
     @property
     def info(self) -> dict[str, Any]:
-        """The content of run.json."""
+        """The content of run.json, which may be changed; checked once, and again when the file has changed."""
         path = self.path / "run.json"
+        content = self._kept_info.get("info", state_of(path), lambda: json.dumps(self._read_info(path)))
+        return cast("dict[str, Any]", json.loads(content))
+
+    def _read_info(self, path: Path) -> dict[str, Any]:
         found = read_object(path, CHANGED)
         schema = found.get("schema")
         if not isinstance(schema, int):
