@@ -256,29 +256,30 @@ def _columns(objects: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def text(values: Any) -> NDArray[np.str_]:
+def text(values: list[Any] | NDArray[Any]) -> NDArray[np.str_]:
     """A column of strings."""
     if not len(values):
         return np.zeros(0, "<U1")
-    numbers = np.array(values)
-    if numbers.dtype.kind == "i":
-        return _decimals(numbers)
-    return numbers if numbers.dtype.kind == "U" else np.array(list(map(str, values)), np.str_)
+    column = np.array(values)
+    if column.dtype.kind == "i":
+        return _decimals(column)
+    return column if column.dtype.kind == "U" else np.array(list(map(str, values)), np.str_)
 
 
-def _decimals(numbers: NDArray[Any]) -> NDArray[np.str_]:
+def _decimals(column: NDArray[Any]) -> NDArray[np.str_]:
     """Whole numbers as text, several times faster than `astype`, which makes a Python string of each."""
-    low, high = int(numbers.min()), int(numbers.max())
+    low, high = int(column.min()), int(column.max())
     width = max(len(str(low)), len(str(high)))
     if low < 0:
-        return numbers.astype(f"U{width}")
-    numbers = numbers.astype(np.uint32 if high < 2**32 else np.uint64)  # dividing small ones takes half the time
-    letters = np.zeros((len(numbers), width), np.uint32)
+        return column.astype(f"U{width}")
+    column = column.astype(np.uint32 if high < 2**32 else np.uint64)  # dividing small ones takes half the time
+    letters = np.zeros((len(column), width), np.uint32)
     for length in range(len(str(low)), width + 1):
         rows: Any = slice(None)
         if len(str(low)) < width:  # left-aligned: numbers of one length at a time
-            rows = np.flatnonzero((numbers >= 10 ** (length - 1) * (length > 1)) & (numbers < 10**length))
-        rest = numbers[rows]
+            least = 10 ** (length - 1) if length > 1 else 0
+            rows = np.flatnonzero((column >= least) & (column < 10**length))
+        rest = column[rows]
         for place in reversed(range(length)):
             tens = rest // 10
             letters[rows, place] = rest - 10 * tens + ord("0")
@@ -309,9 +310,9 @@ def truths(values: list[Any]) -> Bools:
 
 def id_column(values: list[Any], places: Iterable[int]) -> Ints | NDArray[np.str_]:
     """A column of ids, which `from_rows` makes text; a missing one is the place of its object in the file."""
-    numbers = whole_numbers(values)
-    if numbers is not None:
-        return numbers
+    whole = whole_numbers(values)
+    if whole is not None:
+        return whole
     return text([place if v is None else v for v, place in zip(values, places, strict=True)])
 
 

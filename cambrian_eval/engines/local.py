@@ -26,7 +26,10 @@ PIXELS_AHEAD = 1 << 28
 """The most decoded pixels that wait for the model (800 MB), so that a few very large images cannot fill the memory."""
 
 QUICK = 0.002
-"""Seconds: where a model takes less for each request, its own thread prepares them, since handing over costs more."""
+"""Seconds: where preparation and model take less for a request, the model's own thread prepares it.
+
+Handing it over to another thread would cost more than it saves.
+"""
 
 MAX_FINISHED_IDS = 10_000
 """The most ids of finished requests that are kept, to recognize a second response to the same request."""
@@ -293,8 +296,12 @@ class RequestStream:
         return one.outcome
 
     def _prepare(self, one: _Prepared) -> None:
-        one.outcome = self._outcome(one.job)
-        pixels = self._size(one.outcome) if isinstance(one.outcome, Request) else 0
+        pixels = 0
+        try:
+            one.outcome = request = self._request(one.job)
+            pixels = self._size(request)
+        except BaseException as error:  # raised where the model asks for the request
+            one.outcome = error
         with self._changed:
             one.done = True
             if not one.dropped:
@@ -304,15 +311,18 @@ class RequestStream:
                 self._changed.notify_all()
 
     def _outcome(self, job: Job) -> Request | BaseException:
-        """The request, or the error of its preparation, which is raised where the model asks for the request."""
+        """The request, prepared now, or the error of its preparation."""
         try:
-            request = job.prepare(self._decode)
-            if not self._decode:
-                for image in request.images:
-                    image.header(job.max_pixels)
-            return request
+            return self._request(job)
         except BaseException as error:
             return error
+
+    def _request(self, job: Job) -> Request:
+        request = job.prepare(self._decode)
+        if not self._decode:
+            for image in request.images:
+                image.header(job.max_pixels)
+        return request
 
     def _size(self, request: Request) -> int:
         """The pixels of its images; of images that stay encoded, as many as fill the same memory."""

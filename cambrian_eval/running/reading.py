@@ -24,6 +24,7 @@ from cambrian_eval.running.files import content_of, lines_of
 from cambrian_eval.running.records import Record, decode_lines
 from cambrian_eval.running.shapes import (
     CHANGED,
+    ENCODER,
     Identified,
     StoredVerdict,
     VerdictLine,
@@ -105,14 +106,11 @@ def hashed_inputs(path: Path, responses: Iterable[Record]) -> dict[str, str]:
 _REPEAT = attrgetter("repeat")
 
 
-_ENCODER = msgspec.json.Encoder()
-
-
 def _as_written(content: bytes, decoder: msgspec.json.Decoder[T]) -> list[T] | None:
     """The lines as values; None where writing them again does not give the same bytes."""
     try:
         found = decoder.decode_lines(content)
-        return found if _ENCODER.encode_lines(found) == content else None
+        return found if ENCODER.encode_lines(found) == content else None
     except (ValueError, TypeError, RecursionError):  # among them those of msgspec, and invalid UTF-8
         return None
 

@@ -80,6 +80,9 @@ class VerdictLine(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     inputs: str | None = None
 
 
+ENCODER = msgspec.json.Encoder()
+
+
 class Results(msgspec.Struct):
     """results.json, as far as it is read."""
 
@@ -198,15 +201,12 @@ def verdict_line(identity: str, repeat: int, verdict: Verdict, rules: str | None
             rules=rules,
             inputs=inputs,
         )
-        return _ENCODER.encode(line) + b"\n"
+        return ENCODER.encode(line) + b"\n"
 
     try:
         return encoded(verdict)
     except (UnicodeEncodeError, TypeError):  # a lone surrogate, or values of a scorer that are subclasses of plain ones
         return encoded(printable(verdict))
-
-
-_ENCODER = msgspec.json.Encoder()
 
 
 def printable(verdict: Verdict) -> Verdict:

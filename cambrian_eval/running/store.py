@@ -71,7 +71,7 @@ class Run:
 
     @property
     def info(self) -> dict[str, Any]:
-        """The content of run.json, which may be changed; checked once, and again when the file has changed."""
+        """The content of run.json, a new copy at each call; the file is checked once, and again when it has changed."""
         path = self.path / "run.json"
         content = self._kept_info.get("info", state_of(path), lambda: json.dumps(self._read_info(path)))
         return cast("dict[str, Any]", json.loads(content))
@@ -201,10 +201,8 @@ class Run:
         def lines() -> Iterator[bytes]:
             for number, row in enumerate((verdicts, *further)):
                 for identity, verdict in zip(ids, row, strict=True):
-                    if rules is None or inputs is None:
-                        yield verdict_line(identity, number, verdict, None, None)
-                    else:
-                        yield verdict_line(identity, number, verdict, rules, inputs[identity])
+                    source = None if inputs is None else inputs[identity]
+                    yield verdict_line(identity, number, verdict, rules, source)
 
         replace_file(self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl", lines())
 

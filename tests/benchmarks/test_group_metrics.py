@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import cambrian_eval
 from cambrian_eval import grade_all
 from cambrian_eval.errors import UserError
 from cambrian_eval.sample import Result
@@ -239,3 +242,20 @@ def test_a_gold_answer_that_cannot_be_right_is_named(benchmark: str, row: Row, w
 def test_vqav2_of_a_split_whose_answers_are_withheld(stored: object, scorer: str) -> None:
     found = result("vqav2", [{"question_id": 1, "image_id": 1, "question": "q?", "answers": stored}], ["a"], scorer)
     assert found.score is None and any("withheld" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("scorer", ["fuzzy", "official"])
+@pytest.mark.parametrize("name", ["pope", "mme", "hallusionbench", "vlmsareblind", "gqa", "seed"])
+def test_the_breakdown_by_tag_is_the_mean_over_rows(name: str, scorer: str, tmp_path: Path) -> None:
+    done = cambrian_eval.run("baseline:most-frequent", name, tmp_path / "run", data="mini:24", scorers=scorer)
+    stored = done.run.stored
+    cell = stored.cells()[0]
+    verdicts = stored.verdicts(cell, scorer)
+    values: dict[str, list[float]] = defaultdict(list)
+    for sample in stored.samples(name):
+        for tag, labels in sample.tags.items():
+            for label in [labels] if isinstance(labels, str) else labels:
+                values[f"{tag}={label}"].append(verdicts[sample.id].value)
+    [found] = [r for r in stored.results() if r.scorer == scorer]
+    by_tag = {key: value for key, value in found.breakdown.items() if "=" in key}
+    assert by_tag and by_tag == pytest.approx({key: 100 * sum(v) / len(v) for key, v in values.items()})

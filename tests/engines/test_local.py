@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 from cambrian_eval.engines.local import Job, LocalEngine
+from cambrian_eval.image import LazyImage
 from cambrian_eval.sample import Request
 
 
@@ -94,4 +95,25 @@ def test_a_quick_model_waits_for_no_thread() -> None:
     assert len(list(stream)) == 2000
     mine = jobs.prepared_by.count(threading.current_thread().name)
     assert mine > 1000  # not all: a pause of the machine looks like a slow model
+    stream.close()
+
+
+def test_an_image_that_cannot_be_loaded_fails_its_request_alone() -> None:
+    class Damaged(Jobs):
+        def take(self, wait: bool) -> Job | None:
+            number = next(self._left, None)
+            return None if number is None else Job(str(number), lambda decode: self._request(number))
+
+        def _request(self, number: int) -> Request:
+            time.sleep(0.01)
+            images = (LazyImage.unreadable("damaged"),) if number == 9 else ()
+            return Request(str(number), "docvqa", "on", "?", images, 0, 8, "")
+
+    stream = LocalEngine(workers=2, lookahead=8).stream(Damaged(20), threading.Event(), decode=True)
+    pulled: list[str] = []
+    model = threading.Thread(target=lambda: pulled.extend(r.id for r in stream), daemon=True)
+    model.start()
+    model.join(60)
+    assert pulled == [str(i) for i in range(20) if i != 9]
+    assert [c.response.error for c in stream.take_failed()] == ["ValueError: damaged"]
     stream.close()

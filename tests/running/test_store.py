@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cambrian_eval
 from cambrian_eval.data.rows import DataSpec, load_samples
 from cambrian_eval.demo import miniature
 from cambrian_eval.errors import UserError
@@ -17,6 +20,7 @@ from cambrian_eval.registry import load_benchmark
 from cambrian_eval.running.records import Cell, Record, decode, encode
 from cambrian_eval.running.store import Run, create_or_open, open_run
 from cambrian_eval.sample import Response, Sample, Verdict
+from cambrian_eval.scoring.reply import Reply
 
 CELL = Cell("docvqa", "on")
 
@@ -205,3 +209,22 @@ def test_a_lone_surrogate_in_a_verdict_becomes_its_escape(tmp_path: Path) -> Non
     run = Run(tmp_path)
     run.save_verdicts(CELL, "fuzzy", ["1"], [Verdict(0.0, "half \ud83d", "rule")])
     assert run.verdicts(CELL, "fuzzy")["1"].extracted == "half \\ud83d"
+
+
+def test_a_scorer_may_give_values_that_are_subclasses_of_plain_ones(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.save_verdicts(CELL, "own", ["1"], [Verdict(np.float64(0.25), Reply("a cat"), "rule")])
+    [line] = (tmp_path / "verdicts" / "docvqa.on.own.jsonl").read_text().splitlines()
+    assert json.loads(line) == {"id": "1", "value": 0.25, "extracted": "a cat", "rule": "rule", "outcome": "read"}
+
+
+def test_run_json_that_another_program_changes_is_read_again(tmp_path: Path) -> None:
+    done = cambrian_eval.run("chance", "mmvp", tmp_path / "run", data="mini:4")
+    run, file = done.run.stored, tmp_path / "run" / "run.json"
+    run.info["model"]["name"] = "changed in memory alone"
+    assert run.info["model"]["name"] == "chance"
+    file.write_text(file.read_text().replace('"name": "chance"', '"name": "other"'))
+    assert run.info["model"]["name"] == "other"
+    file.write_text(file.read_text().replace('"model": {', '"model": 7, "x": {'))
+    with pytest.raises(UserError, match=r"run\.json"):
+        run.info  # noqa: B018 - checks the file
