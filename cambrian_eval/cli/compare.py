@@ -30,6 +30,9 @@ def compare(
         None, help="Compare runs of different questions by these tags, such as task,source: difference per stratum."
     ),
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
+    processes: int = typer.Option(
+        None, min=1, help="Processes that compare benchmarks at the same time. [default: one for each processor]"
+    ),
 ) -> None:
     """Compare runs: paired difference per benchmark and average, interval, p-value, smallest detectable difference."""
     from cambrian_eval.errors import UserError
@@ -42,7 +45,7 @@ def compare(
         _compare_strata(first, others[0], vision, vision_b or vision, scorer, strata, json)
         return
     with collector_off():  # garbage collection would add a tenth of the time
-        found = [_pair(first, other, vision, vision_b or vision, scorer) for other in others]
+        found = [_pair(first, other, vision, vision_b or vision, scorer, processes) for other in others]
     if len(found) == 1:
         _print_pair(found[0], json)
     else:
@@ -78,11 +81,13 @@ class _Pair:
         }
 
 
-def _pair(a: Run, b: Run, vision: str, vision_b: str, scorer: str) -> _Pair:
+def _pair(a: Run, b: Run, vision: str, vision_b: str, scorer: str, processes: int | None) -> _Pair:
+    from cambrian_eval.processes import processes_for
     from cambrian_eval.results.comparison import compare_with_averages, differing
     from cambrian_eval.results.rows import rows_of
 
-    comparisons, averages, long = compare_with_averages(a, b, vision, vision_b, scorer)
+    number = processes or processes_for(a.response_bytes() + b.response_bytes())
+    comparisons, averages, long = compare_with_averages(a, b, vision, vision_b, scorer, number)
     names = [c.benchmark for c in comparisons]
     rows = {name: rows_of(name, a, b) for name in dict.fromkeys((*names, *(m for x in averages for m in x.members)))}
     return _Pair(a, b, vision, vision_b, scorer, comparisons, averages, differing(a, b, names), long, rows)

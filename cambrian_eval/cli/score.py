@@ -44,6 +44,9 @@ def score(
     json: bool = typer.Option(False, "--json", help="One JSON object instead of text."),
     full: bool = typer.Option(False, "--full", help="Results in the long form: each condition and scorer, all counts."),
     quiet: bool = typer.Option(False, help="No progress."),
+    processes: int = typer.Option(
+        None, min=1, help="Processes that score benchmarks at the same time. [default: one for each processor]"
+    ),
 ) -> None:
     """Score stored responses again. The API key of the judge is read from OPENAI_API_KEY."""
     from cambrian_eval.cli import output
@@ -84,7 +87,7 @@ def score(
             raise UserError("--dry-run estimates the cost of the LLM judge; add --scorer judge")
         _print_estimate(stored, judge, only, json)
         return
-    _score(stored, [s for s in scorers if s != SCORER], judge, only, official_raw, json, full, quiet)
+    _score(stored, [s for s in scorers if s != SCORER], judge, only, official_raw, json, full, quiet, processes)
 
 
 def _on_subset(run: Run, name: str, out: Path | None, only: list[str] | None) -> Run:
@@ -108,15 +111,20 @@ def _score(
     json: bool,
     full: bool,
     quiet: bool,
+    processes: int | None,
 ) -> None:
     """Scores with rules first, then with the judge. Exit code 1 if the judge did not finish, 130 if interrupted."""
     from dataclasses import asdict
 
     from cambrian_eval.cli import output, summary
+    from cambrian_eval.processes import processes_for
     from cambrian_eval.results.averages import by_run
     from cambrian_eval.results.grading import score_run
 
-    found: list[Result] = score_run(run, rules, only, official_raw=official_raw, say=_warn) if rules else []
+    number = processes or processes_for(run.response_bytes())
+    found: list[Result] = (
+        score_run(run, rules, only, official_raw=official_raw, say=_warn, processes=number) if rules else []
+    )
     outcome, interrupted = (None, False) if judge is None else _judge(run, judge, only, quiet)
     if outcome is not None:
         found += outcome.results

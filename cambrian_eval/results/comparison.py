@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from cambrian_eval.benchmark import Benchmark, Unit
 from cambrian_eval.errors import UserError
 from cambrian_eval.formula import Formula
+from cambrian_eval.processes import in_processes
 from cambrian_eval.registry import average_divisor, check_conditions
-from cambrian_eval.results import repeats, statistics
+from cambrian_eval.results import circumstances, repeats, statistics
 from cambrian_eval.results.averages import Average, averages, judges, suite_averages
 from cambrian_eval.results.basis import checked_verdicts, described, key_of, problems, remedy, versions
-from cambrian_eval.results.circumstances import differences
 from cambrian_eval.results.grading import benchmark_of
 from cambrian_eval.results.lengths import Lengths, lengths
-from cambrian_eval.results.paired_averages import Part, paired_average
+from cambrian_eval.results.paired_averages import Part, differences, paired_average
 from cambrian_eval.running.manifest import settings_of, versions_used
 from cambrian_eval.running.records import Cell
 from cambrian_eval.running.stopping import stop_of
 from cambrian_eval.running.store import Run
 from cambrian_eval.sample import Sample, Verdict, clusters
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,39 +61,38 @@ class AverageComparison:
 
 def compare_runs(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str) -> list[Comparison]:
     """A paired comparison of every benchmark that both runs have, except those whose answers are withheld."""
-    return _corrected([c for c, _ in _compared(a, b, condition_a, condition_b, scorer)])
+    names = _common(a, b, condition_a, condition_b)
+    return _corrected(
+        [c for c, _ in _comparable(names, (_compare(a, b, n, condition_a, condition_b, scorer) for n in names))]
+    )
 
 
 def compare_with_averages(
-    a: Run, b: Run, condition_a: str, condition_b: str, scorer: str
+    a: Run, b: Run, condition_a: str, condition_b: str, scorer: str, processes: int = 1
 ) -> tuple[list[Comparison], list[AverageComparison], list[Lengths]]:
     """Like `compare_runs`, with the lengths of the responses and the averages of at least two compared benchmarks.
 
-    Of equal averages the first is given.
+    Of equal averages the first is given. Benchmarks are compared in so many processes at the same time.
     """
-    found: list[tuple[Comparison, Part]] = []
-    long: list[Lengths] = []
-    for comparison, part in _compared(a, b, condition_a, condition_b, scorer):
-        found.append((comparison, part))
-        name = comparison.benchmark  # whose responses the runs still hold
-        long += lengths(a, b, [Cell(name, condition_a)], [Cell(name, condition_b)])
-    parts = {c.benchmark: part for c, part in found}
-    scores: dict[str, float | None] = {c.benchmark: c.paired.a for c, _ in found}
-    about = a.info["benchmarks"]
-    partial = [n for n, part in parts.items() if not about[n]["complete"] or part.n < about[n]["samples"]]
-    named: dict[str, Average] = {}
-    for name, one in {**averages(scores, partial), **suite_averages(scores, partial)}.items():
-        if len(one.members) > 1 and all(one.members != other.members for other in named.values()):
-            named[name] = one
-    means = [
-        AverageComparison(name, one.label, one.members, paired_average([parts[m] for m in one.members]))
-        for name, one in named.items()
-    ]
-    return _corrected([c for c, _ in found]), means, long
+    names = _common(a, b, condition_a, condition_b)
+    with in_processes(processes) as each:
+        compared = each(partial(_compare_with_lengths, a, b, condition_a, condition_b, scorer), names)
+        found = _comparable(names, compared)
+        parts = {c.benchmark: part for c, part, _ in found}
+        members = _averages(a, [c for c, *_ in found], parts)
+        # Of the benchmarks of one average each has a seed of its own.
+        drawn = list(dict.fromkeys((name, seed) for one in members.values() for seed, name in enumerate(one.members)))
+        differing = each(differences, [parts[name] for name, _ in drawn], [seed for _, seed in drawn])
+        known = dict(zip(drawn, differing, strict=True))
+    means = []
+    for name, one in members.items():
+        paired = paired_average([parts[m] for m in one.members], [known[m, seed] for seed, m in enumerate(one.members)])
+        means.append(AverageComparison(name, one.label, one.members, paired))
+    return _corrected([c for c, *_ in found]), means, [length for *_, some in found for length in some]
 
 
-def _compared(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str) -> Iterator[tuple[Comparison, Part]]:
-    """The comparison of each benchmark, its p-value not yet corrected, with what an average needs of it."""
+def _common(a: Run, b: Run, condition_a: str, condition_b: str) -> list[str]:
+    """The benchmarks that both runs have under their conditions."""
     check_conditions((condition_a, condition_b))
     cells_a, cells_b = a.cells(), b.cells()
     common = [n for n in a.benchmarks() if Cell(n, condition_a) in cells_a and Cell(n, condition_b) in cells_b]
@@ -98,15 +101,29 @@ def _compared(a: Run, b: Run, condition_a: str, condition_b: str, scorer: str) -
             f"{a.path} ({condition_a}) and {b.path} ({condition_b}) have no benchmark in common: "
             f"{', '.join(a.benchmarks()) or 'none'} and {', '.join(b.benchmarks()) or 'none'}"
         )
-    n_compared = 0
-    for name in common:
-        if (one := _compare(a, b, name, condition_a, condition_b, scorer)) is not None:
-            n_compared += 1
-            yield one
-    if not n_compared:
+    return common
+
+
+def _comparable(names: Sequence[str], compared: Iterable[T | None]) -> list[T]:
+    """The comparisons of those benchmarks whose scores can be compared."""
+    found = [one for one in compared if one is not None]
+    if not found:
         raise UserError(
-            f"{', '.join(common)}: the gold answers are withheld, or a judge is needed, so scores cannot be compared"
+            f"{', '.join(names)}: the gold answers are withheld, or a judge is needed, so scores cannot be compared"
         )
+    return found
+
+
+def _averages(a: Run, found: Sequence[Comparison], parts: Mapping[str, Part]) -> dict[str, Average]:
+    """The averages over at least two of the compared benchmarks, none twice."""
+    scores: dict[str, float | None] = {c.benchmark: c.paired.a for c in found}
+    about = a.info["benchmarks"]
+    partly = [n for n, part in parts.items() if not about[n]["complete"] or part.n < about[n]["samples"]]
+    named: dict[str, Average] = {}
+    for name, one in {**averages(scores, partly), **suite_averages(scores, partly)}.items():
+        if len(one.members) > 1 and all(one.members != other.members for other in named.values()):
+            named[name] = one
+    return named
 
 
 def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
@@ -122,7 +139,7 @@ def differing(a: Run, b: Run, names: Sequence[str]) -> list[str]:
         left, right = (run.info.get("responses_depend_on", {}).get(key) for run in (a, b))
         if left != right:
             found.append(f"{key} {left} in a, {right} in b")
-    found += differences(a.info, b.info)
+    found += circumstances.differences(a.info, b.info)
     if a.repeats != b.repeats:
         found.append(f"repeats {a.repeats} in a, {b.repeats} in b")
     versions_a, versions_b = versions_used(a.info), versions_used(b.info)
@@ -207,6 +224,14 @@ def _compare(
     looked = any(stop is not None and stop.half_width is None for stop in stops)
     part = Part(left, right, average_divisor(name), n)
     return Comparison(name, paired, 1.0, both.n_a - n, both.n_b - n, looked), part
+
+
+def _compare_with_lengths(
+    a: Run, b: Run, condition_a: str, condition_b: str, scorer: str, name: str
+) -> tuple[Comparison, Part, list[Lengths]] | None:
+    """The comparison of one benchmark, with the lengths of its responses, which the runs still hold."""
+    found = _compare(a, b, name, condition_a, condition_b, scorer)
+    return found and (*found, lengths(a, b, [Cell(name, condition_a)], [Cell(name, condition_b)]))
 
 
 def check_equal(name: str, sample: Sample, other: Sample, run: Run) -> None:

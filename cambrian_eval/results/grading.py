@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
+from itertools import groupby
 from typing import Any
 
 from cambrian_eval.benchmark import Benchmark, Graded, Unit, row_to_sample
@@ -17,6 +18,7 @@ from cambrian_eval.collector import collector_off
 from cambrian_eval.condition import graded_samples
 from cambrian_eval.errors import UserError
 from cambrian_eval.formula import Formula
+from cambrian_eval.processes import in_processes
 from cambrian_eval.registry import is_rule, load_benchmark, load_condition, load_scorer
 from cambrian_eval.results import repeats, shares, statistics
 from cambrian_eval.results.averages import by_run
@@ -85,22 +87,34 @@ def score_run(
     *,
     official_raw: bool = False,
     say: Callable[[str], None] = lambda text: None,
+    processes: int = 1,
 ) -> list[Result]:
     """Scores every stored cell again under the named scorers and stores verdicts, results and averages.
 
-    `say` is called with what a user must know about the scores, one line each.
+    `say` is called with what a user must know about the scores, one line each. Benchmarks are scored in so many
+    processes at the same time.
     """
     wanted = None if benchmarks is None else set(benchmarks)
-    results: list[Result] = []
     with run.writing():
         cells = [c for c in run.cells() if wanted is None or c.benchmark in wanted]
         if not cells:
             raise UserError(f"{run.path} has no responses to score; it has: {', '.join(run.benchmarks()) or 'nothing'}")
-        for cell in cells:
-            results += score_cell(run, benchmark_of(run, cell.benchmark), cell, names, official_raw=official_raw)
+        by_benchmark = [list(group) for _, group in groupby(cells, lambda cell: cell.benchmark)]
+        with in_processes(processes) as each:
+            scored = each(partial(_score_cells, run, names, official_raw), by_benchmark)
+            results = [result for some in scored for result in some]
         for text in save_results(run, results):
             say(text)
     return results
+
+
+def _score_cells(run: Run, names: Sequence[str], official_raw: bool, cells: Sequence[Cell]) -> list[Result]:
+    """The results of some cells of one benchmark."""
+    return [
+        result
+        for cell in cells
+        for result in score_cell(run, benchmark_of(run, cell.benchmark), cell, names, official_raw=official_raw)
+    ]
 
 
 def benchmark_of(run: Run, name: str) -> Benchmark:

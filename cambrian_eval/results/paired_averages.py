@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cambrian_eval.results import statistics
@@ -24,33 +24,37 @@ class Part:
     """What the benchmark's score is divided by before it enters the average."""
     n: int
     """Samples."""
-    _known: dict[tuple[int, int], tuple[Array, Array | None]] = field(default_factory=dict, repr=False)
-
-    def differences(self, seed: int, resamples: int) -> tuple[Array, Array | None]:
-        """The differences of random exchanges, and of resamples, which a single image has not.
-
-        They are computed once for each seed: a benchmark is part of several averages.
-        """
-        if (seed, resamples) not in self._known:
-            n_clusters, drawn = self.left.sums.shape[0], None
-            if n_clusters > 1:
-                before, after = statistics.Draws(n_clusters, resamples, seed).metrics(self.left, self.right)
-                drawn = after - before
-            self._known[seed, resamples] = statistics.exchanges(self.left, self.right, seed), drawn
-        return self._known[seed, resamples]
 
 
-def paired_average(parts: Sequence[Part], seed: int = 0, resamples: int = statistics.RESAMPLES) -> statistics.Paired:
-    """Compares the average of several benchmarks, whose images are resampled and exchanged independently."""
+@dataclass(frozen=True, eq=False)
+class Differences:
+    """What one benchmark adds to the differences of its averages, on its own scale."""
+
+    exchanged: Array
+    """For each round, the difference after random exchanges of the two runs."""
+    resampled: Array | None
+    """For each resample, the difference; None for a single image, which cannot be resampled."""
+
+
+def differences(part: Part, seed: int) -> Differences:
+    """The differences of one benchmark; those of several are independent where their seeds differ."""
+    drawn = None
+    if (n_clusters := part.left.sums.shape[0]) > 1:
+        before, after = statistics.Draws(n_clusters, seed=seed).metrics(part.left, part.right)
+        drawn = after - before
+    return Differences(statistics.exchanges(part.left, part.right, seed), drawn)
+
+
+def paired_average(parts: Sequence[Part], found: Sequence[Differences]) -> statistics.Paired:
+    """Compares the average of several benchmarks, from the differences of each."""
     import numpy as np
 
     a, b = (sum(getattr(part, side).metric / part.divisor for part in parts) / len(parts) for side in ("left", "right"))
-    swapped, drawn = np.zeros(statistics.ROUNDS), np.zeros(resamples)
-    for i, part in enumerate(parts):
+    swapped, drawn = np.zeros_like(found[0].exchanged), np.zeros(statistics.RESAMPLES)
+    for part, one in zip(parts, found, strict=True):
         weight = 1.0 / (part.divisor * len(parts))
-        exchanged, resampled = part.differences(seed + i, resamples)
-        swapped += weight * exchanged
-        drawn += np.nan if resampled is None else weight * resampled
+        swapped += weight * one.exchanged
+        drawn += np.nan if one.resampled is None else weight * one.resampled
     bounds = statistics.percentile_interval(drawn)
     kept = drawn[~np.isnan(drawn)]
     spread = float(kept.std(ddof=1)) if kept.size > 1 else 0.0

@@ -64,6 +64,10 @@ class Run:
         self._kept_responses = Kept[Cell, dict[tuple[str, int], Record]](two)
         self._kept_verdicts = Kept[Path, list[StoredVerdict]](two)
 
+    def __reduce__(self) -> tuple[type[Run], tuple[Path]]:
+        """Another process reads the folder itself."""
+        return Run, (self.path,)
+
     @property
     def repeats(self) -> int:
         """How many responses the run has to each request."""
@@ -163,6 +167,10 @@ class Run:
         """The stored responses of a cell by sample id and repeat; damaged lines are skipped."""
         path = self._responses_path(cell)
         return dict(self._kept_responses.get(cell, state_of(path), lambda: read_responses(path)))
+
+    def response_bytes(self) -> int:
+        """The size of all responses."""
+        return sum(path.stat().st_size for path in (self.path / "responses").glob("*.jsonl"))
 
     def writer(self, cell: Cell) -> ResponseWriter:
         """Appends responses of a cell; for use inside `writing`, which holds the lock."""
