@@ -89,7 +89,7 @@ def with_basis(
     cell = Cell(result.benchmark, result.condition)
     run.save_verdicts(cell, result.scorer, ids, *verdicts, rules=rules, inputs=inputs)
     stored = run.verdicts_hash(cell, result.scorer)
-    return replace(result, basis=Basis(rules, _hash(inputs), stored or "", _numbers(result)))
+    return replace(result, basis=Basis(rules, run.inputs_hash(cell), stored or "", _numbers(result)))
 
 
 def checked_verdicts(run: Run, cell: Cell, scorer: str) -> dict[str, Verdict]:
@@ -122,7 +122,6 @@ def checked_verdicts(run: Run, cell: Cell, scorer: str) -> dict[str, Verdict]:
 
 def problems(run: Run, results: Iterable[Result]) -> dict[Key, str]:
     """Why stored results no longer belong to their run, as far as the run still has what they were made from."""
-    inputs: dict[Cell, str] = {}
     cells = set(run.cells())
     found: dict[Key, str] = {}
     for r in results:
@@ -136,11 +135,8 @@ def problems(run: Run, results: Iterable[Result]) -> dict[Key, str]:
             found[key_of(r)] = "its numbers in results.json were changed by another program"
         elif stored is not None and stored != r.basis.verdicts:
             found[key_of(r)] = "its verdict file was changed after it was made"
-        elif cell in cells and run.has_samples(cell.benchmark):
-            if cell not in inputs:
-                inputs[cell] = _hash(run.inputs(cell))
-            if inputs[cell] != r.basis.inputs:
-                found[key_of(r)] = "samples or responses were changed after it was made"
+        elif cell in cells and run.has_samples(cell.benchmark) and run.inputs_hash(cell) != r.basis.inputs:
+            found[key_of(r)] = "samples or responses were changed after it was made"
     return found
 
 
@@ -210,11 +206,6 @@ def changed_by_rules(old: Mapping[Key, Result], new: Iterable[Result]) -> list[s
 
 def _score(result: Result) -> str:
     return number(result.score, missing="no score")
-
-
-def _hash(inputs: Mapping[str, str]) -> str:
-    text = "\n".join(f"{identity!r} {digest}" for identity, digest in inputs.items())
-    return blake2b(text.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
 def _numbers(r: Result) -> str:

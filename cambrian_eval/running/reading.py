@@ -7,7 +7,7 @@ which accepts more and names the line that is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cache
 from hashlib import blake2b
@@ -62,7 +62,7 @@ def read_verdicts(path: Path) -> list[StoredVerdict]:
     content = content_of(path)
     lines = _as_written(content, _decoder(VerdictLine))
     if lines is not None and all(0 <= line.value <= 1 for line in lines):
-        verdicts = _decoder(Verdict).decode_lines(content)
+        verdicts = msgspec.convert(lines, list[Verdict], from_attributes=True)
         pairs = zip(lines, verdicts, strict=True)
         return [StoredVerdict(line.id, verdict, line.repeat, line.rules, line.inputs) for line, verdict in pairs]
     found = []
@@ -101,6 +101,12 @@ def hashed_inputs(path: Path, responses: Iterable[Record]) -> dict[str, str]:
             whole = line.rstrip(b"\n") + text.encode("utf-8", "surrogatepass")
             found[identity] = blake2b(whole, digest_size=8).hexdigest()
     return found
+
+
+def hash_of_inputs(inputs: Mapping[str, str]) -> str:
+    """One hash of those of all samples and their responses."""
+    text = "\n".join([f"{identity!r} {digest}" for identity, digest in inputs.items()])
+    return blake2b(text.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
 _REPEAT = attrgetter("repeat")

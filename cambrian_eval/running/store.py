@@ -28,10 +28,10 @@ from typing import Any, cast
 
 from cambrian_eval.errors import UserError
 from cambrian_eval.json_input import read_object
-from cambrian_eval.running.files import disk_error, dumps, is_temporary, replace_file, state_of
+from cambrian_eval.running.files import content_of, disk_error, dumps, is_temporary, replace_file, state_of
 from cambrian_eval.running.kept import Kept
 from cambrian_eval.running.lock import held, held_by
-from cambrian_eval.running.reading import hashed_inputs, read_responses, read_samples, read_verdicts
+from cambrian_eval.running.reading import hash_of_inputs, hashed_inputs, read_responses, read_samples, read_verdicts
 from cambrian_eval.running.records import Cell, Record, ResponseWriter, repair
 from cambrian_eval.running.shapes import (
     CHANGED,
@@ -56,6 +56,7 @@ class Run:
         """With `keep_all`, everything that was read is kept, for those who read a run several times."""
         self.path = path
         self._kept_samples = Kept[str, list[Sample]]()
+        self._kept_hashes = Kept[Path, str]()
         self._kept_inputs = Kept[Cell, dict[str, str]](None if keep_all else 1)
         self._kept_results = Kept[str, list[Result]]()
         self._kept_info = Kept[str, str]()
@@ -190,6 +191,12 @@ class Run:
         state = state_of(path, self._responses_path(cell))
         return dict(self._kept_inputs.get(cell, state, lambda: hashed_inputs(path, self.all_responses(cell).values())))
 
+    def inputs_hash(self, cell: Cell) -> str:
+        """A hash of all samples and responses of a cell."""
+        path = self._responses_path(cell)
+        state = state_of(self.path / "samples" / f"{cell.benchmark}.jsonl", path)
+        return self._kept_hashes.get(path, state, lambda: hash_of_inputs(self.inputs(cell)))
+
     def save_verdicts(
         self,
         cell: Cell,
@@ -232,10 +239,11 @@ class Run:
     def verdicts_hash(self, cell: Cell, scorer: str) -> str | None:
         """Hash of a verdict file; None where there is none."""
         path = self.path / "verdicts" / f"{cell.stem}.{scorer}.jsonl"
-        try:
-            return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() if path.is_file() else None
-        except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror}") from error
+        if not path.is_file():
+            return None
+        return self._kept_hashes.get(
+            path, state_of(path), lambda: hashlib.blake2b(content_of(path), digest_size=8).hexdigest()
+        )
 
     def scorers(self, cell: Cell) -> list[str]:
         """Names of the scorers whose verdicts on the cell are stored, sorted."""

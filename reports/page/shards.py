@@ -71,12 +71,12 @@ def call(name: str, mark: str, json: str) -> str:
 
 def remove_others(out: Path, kept: Sequence[Path]) -> None:
     """Removes scripts of an earlier, larger report in the same folder; nothing else."""
-    folder = out / FOLDER
+    folder, names = out / FOLDER, {path.name for path in kept}
     if not folder.is_dir():
         return
     try:
         for path in folder.iterdir():
-            if _NAME.fullmatch(path.name) and path not in kept:
+            if _NAME.fullmatch(path.name) and path.name not in names:
                 path.unlink()
         if not any(folder.iterdir()):
             folder.rmdir()
