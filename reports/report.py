@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from cambrian_eval.collector import collector_off
 from cambrian_eval.errors import UserError
+from cambrian_eval.processes import in_processes
 
 from . import style, tables
 from .export import stems
@@ -64,45 +66,42 @@ class WrittenReport:
 
 
 @dataclass(frozen=True)
-class _Drawn:
-    """A figure in the style of the files and in that of the page."""
+class _Made:
+    """A figure of a report: its files, how it is on the page, and what it says."""
 
-    file: style.Drawing
-    page: style.Drawing
-
-
-def write(sources: Sources, out: Path, options: Options, command: str) -> WrittenReport:
-    """Everything a report of runs has."""
-    collecting = gc.isenabled()
-    gc.disable()  # looking for circles among millions of values that are read takes a quarter of the time
-    try:
-        return _write(sources, out, options, command)
-    finally:
-        if collecting:
-            gc.enable()
+    files: tuple[Path, ...]
+    page: PageFigure
+    findings: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def _write(sources: Sources, out: Path, options: Options, command: str) -> WrittenReport:
+@collector_off()  # looking for circles among millions of values that are read takes a quarter of the time
+def write(sources: Sources, out: Path, options: Options, command: str, processes: int = 1) -> WrittenReport:
+    """Everything a report of runs has; figures are made in so many processes, beside the samples."""
     _refuse_foreign(out / PAGE)
     runs, scores = sources.opened, sources.table
-    theme, web = style.theme_named(options.theme, options.width), style.theme_named("web")
-    drawn, absent = _figures(sources, theme, web)
-    findings = tuple(line for figure in drawn for line in figure.file.findings)
-    notes = [note for figure in drawn for note in figure.file.notes if note not in scores.notes]
+    shown = [(kind, name) for kind, figure in figures().items() for name in figure.in_report(sources)]
+    provenance = sources.provenance(command)
+    with in_processes(processes) as each:
+        making = each(partial(_made, sources, out / "figures", options, provenance), [k for k, _ in shown], [n for _, n in shown])
+        data = _Data.of(runs, out, options)
+        made = list(making)
+    absent = [reason for reason in made if isinstance(reason, str)]
+    drawn = [figure for figure in made if isinstance(figure, _Made)]
+    findings = tuple(line for figure in drawn for line in figure.findings)
+    notes = [note for figure in drawn for note in figure.notes if note not in scores.notes]
     unusable = [text for named in runs for text in named.unusable.values()]
     notes = list(dict.fromkeys([*notes, *absent, *unusable, *_seals(runs)]))
     layout = tables.layout(
         _with_references(runs, scores, sources.scorer), tables.columns_named(None, scores), intervals=True
     )
-    provenance = sources.provenance(command)
     written = [
         style.write(out / "tables" / f"scores.{suffix}", tables.write(layout, kind))
         for kind, suffix in (("markdown", "md"), ("latex", "tex"), ("csv", "csv"), ("html", "html"))
     ]
     written += _exports(runs, out / "exports", sources.scorer)
     for figure in drawn:
-        written += style.save(figure.file, out / "figures", options.formats, theme, provenance)
-    data = _Data.of(runs, out, options)
+        written += figure.files
     page = ReportPage(
         options.title,
         sources.scorer,
@@ -111,7 +110,7 @@ def _write(sources: Sources, out: Path, options: Options, command: str) -> Writt
         layout,
         tuple(dict.fromkeys((*layout.notes, *notes, *data.notes))),
         findings,
-        tuple(_on_page(figure, web, options.formats) for figure in drawn),
+        tuple(figure.page for figure in drawn),
         command,
     )
     index = {**data.index, "live": options.live}
@@ -159,13 +158,29 @@ class _Data:
         return cls(index, tuple(parts) if whole else (), (*beside, *thumbnails.written), tuple(thumbnails.notes))
 
 
-def _on_page(drawn: _Drawn, web: style.Theme, formats: Sequence[str]) -> PageFigure:
+def _made(
+    sources: Sources, out: Path, options: Options, provenance: style.Provenance, kind: str, name: str
+) -> _Made | str:
+    """A figure with its files written; why it is absent, where the runs do not have the numbers."""
+    figure = figures()[kind]
+    try:
+        numbers = figure.compute(sources, figure.in_report(sources)[name])
+    except UserError as error:
+        return f"no {name} figure: {error}"
+    theme, web = style.theme_named(options.theme, options.width), style.theme_named("web")
+    file = replace(figure.draw(numbers, theme), name=name)
+    written = style.save(file, out, options.formats, theme, provenance)
+    shown = file if theme == web else replace(figure.draw(numbers, web), name=name)
+    return _Made(tuple(written), _on_page(shown, web, options.formats), file.findings, file.notes)
+
+
+def _on_page(shown: style.Drawing, web: style.Theme, formats: Sequence[str]) -> PageFigure:
     """A figure with its values under the pointer and links to its files."""
-    svg = adaptive(style.render(drawn.page, "svg", web))
-    stem = style.stem(drawn.file.name)
+    svg = adaptive(style.render(shown, "svg", web))
+    stem = style.stem(shown.name)
     links = tuple((kind.upper(), f"figures/{stem}.{kind}") for kind in (*formats, "csv"))
-    width, height = (round(96 * float(inches)) for inches in drawn.page.figure.get_size_inches())
-    return PageFigure(drawn.file.name, svg, drawn.page.caption, width, height, tuple(marks(drawn.page.figure)), links)
+    width, height = (round(96 * float(inches)) for inches in shown.figure.get_size_inches())
+    return PageFigure(shown.name, svg, shown.caption, width, height, tuple(marks(shown.figure)), links)
 
 
 def _seals(runs: Sequence[NamedRun]) -> list[str]:
@@ -191,22 +206,6 @@ def _refuse_foreign(path: Path) -> None:
         raise UserError(f"{path} cannot be read ({error.strerror}); choose another --out") from error
     if not ours:
         raise UserError(f"{path} was not written by this command; choose another --out")
-
-
-def _figures(sources: Sources, theme: style.Theme, web: style.Theme) -> tuple[list[_Drawn], list[str]]:
-    """Every figure that these runs have the numbers for, and why others are absent."""
-    found: list[_Drawn] = []
-    absent: list[str] = []
-    for figure in figures().values():
-        for name, options in figure.in_report(sources).items():
-            try:
-                numbers = figure.compute(sources, options)
-            except UserError as error:
-                absent.append(f"no {name} figure: {error}")
-                continue
-            file = replace(figure.draw(numbers, theme), name=name)
-            found.append(_Drawn(file, file if theme == web else figure.draw(numbers, web)))
-    return found, absent
 
 
 def _with_references(runs: Sequence[NamedRun], scores: ScoreTable, scorer: str) -> ScoreTable:

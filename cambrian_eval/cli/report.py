@@ -21,9 +21,13 @@ def report(
     style: str = typer.Option("paper", help=HELP["style"]),
     width: str = typer.Option("page", help=HELP["width"]),
     format: str = typer.Option("pdf", "--format", help=HELP["format"]),
+    processes: int = typer.Option(
+        None, min=1, help="Processes that draw figures at the same time. [default: one for each processor]"
+    ),
 ) -> None:
     """Tables, figures, exports and report.html from one run or several."""
     from cambrian_eval.cli import output
+    from cambrian_eval.processes import processes_for
     from cambrian_eval.reports import report as reports
     from cambrian_eval.reports import style as styles
     from cambrian_eval.reports.provenance import command_line
@@ -31,7 +35,9 @@ def report(
 
     styles.theme_named(style, width)
     options = reports.Options(title, images, style, styles.formats_named(format), data_root, max_images, width=width)
-    found = reports.write(Sources(tuple(runs), scorer=scorer), out, options, command_line(context))
+    sources = Sources(tuple(runs), scorer=scorer)
+    number = processes or processes_for(sum(named.run.response_bytes() for named in sources.opened))
+    found = reports.write(sources, out, options, command_line(context), number)
     output.score_table(found.layout)
     output.sentences(found.findings)
     output.notes_below(found.notes)

@@ -67,7 +67,7 @@ class Run:
 
     def __reduce__(self) -> tuple[type[Run], tuple[Path]]:
         """Another process reads the folder itself."""
-        return Run, (self.path,)
+        return type(self), (self.path,)
 
     @property
     def repeats(self) -> int:
