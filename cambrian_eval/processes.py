@@ -16,24 +16,25 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from cambrian_eval.errors import UserError
 
 LARGE = 8_000_000
-"""Bytes of files from which several processes are sooner ready: starting them takes as long as reading a tenth."""
-
+"""Bytes of responses from which several processes are sooner ready than one: they take half a second to start."""
 
 Each = Callable[..., Iterator[Any]]
 """Applies a function to pieces, or to the arguments in several sequences, as `map` does; the results come in order."""
 
 
 def processes_for(n_bytes: int) -> int:
-    """How many processes work on files of a size: one for each processor, and one alone for small files."""
+    """How many processes work on responses of a size: one for each processor, and one alone where they are few."""
     if n_bytes < LARGE:
         return 1
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
@@ -48,8 +49,12 @@ def in_processes(number: int) -> Iterator[Each]:
     # Not "fork": a copy of a process with threads can hang, and would hold the lock of a run.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     pool = ProcessPoolExecutor(number, multiprocessing.get_context(method), _begin)
+
+    def each(work: Callable[..., Any], *pieces: Iterable[Any]) -> Iterator[Any]:
+        return _repeated(pool.map(partial(_recorded, work), *pieces))  # which begins at once
+
     try:
-        yield pool.map
+        yield each
     except BrokenProcessPool:
         raise UserError(
             "a process was killed, perhaps because memory is used up; nothing stored is lost, try again with "
@@ -57,6 +62,21 @@ def in_processes(number: int) -> Iterator[Each]:
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _recorded(work: Callable[..., Any], *piece: Any) -> tuple[Any, list[Warning | str]]:
+    """What a piece returns, with the warnings that it gave."""
+    with warnings.catch_warnings(record=True) as given:
+        found = work(*piece)
+    return found, [warning.message for warning in given]
+
+
+def _repeated(results: Iterable[tuple[Any, list[Warning | str]]]) -> Iterator[Any]:
+    """The results; their warnings are given again here, where it is known how they are shown."""
+    for found, given in results:
+        for message in given:
+            warnings.warn(message, stacklevel=2)
+        yield found
 
 
 def _begin() -> None:

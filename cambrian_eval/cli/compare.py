@@ -86,7 +86,7 @@ def _pair(a: Run, b: Run, vision: str, vision_b: str, scorer: str, processes: in
     from cambrian_eval.results.comparison import compare_with_averages, differing
     from cambrian_eval.results.rows import rows_of
 
-    number = processes or processes_for(a.response_bytes() + b.response_bytes())
+    number = processes or processes_for(a.response_bytes())
     comparisons, averages, long = compare_with_averages(a, b, vision, vision_b, scorer, number)
     names = [c.benchmark for c in comparisons]
     rows = {name: rows_of(name, a, b) for name in dict.fromkeys((*names, *(m for x in averages for m in x.members)))}

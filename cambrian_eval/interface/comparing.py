@@ -20,11 +20,11 @@ COLUMNS = (
 
 
 def compare(
-    a: AnyRun, b: AnyRun, *, vision: str = "on", vision_b: str | None = None, scorer: str = "fuzzy"
+    a: AnyRun, b: AnyRun, *, vision: str = "on", vision_b: str | None = None, scorer: str = "fuzzy", processes: int = 1
 ) -> pd.DataFrame:
     """The paired difference of each benchmark and average, with interval, p-value and smallest detectable difference.
 
-    Settings in which the runs differ, and synthetic data, are warnings.
+    Settings in which the runs differ, and synthetic data, are warnings. Benchmarks are compared in so many processes.
     """
     import pandas as pd
 
@@ -33,7 +33,7 @@ def compare(
     from cambrian_eval.running.store import open_run
 
     first, second = open_run(folder(a)), open_run(folder(b))
-    comparisons, averages, _ = compare_with_averages(first, second, vision, vision_b or vision, scorer)
+    comparisons, averages, _ = compare_with_averages(first, second, vision, vision_b or vision, scorer, processes)
     about = {c.benchmark: rows_of(c.benchmark, first, second) for c in comparisons}
     rows: list[tuple[object, ...]] = []
     for one in comparisons:

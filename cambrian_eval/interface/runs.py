@@ -195,9 +195,11 @@ def score(
     *,
     judge: JudgeSettings | None = None,
     official_raw: bool = False,
+    processes: int = 1,
 ) -> pd.DataFrame:
     """Scores stored responses again and stores the results; never runs the model. Returns the new results.
 
+    Benchmarks are scored in so many processes; a script that asks for several needs `if __name__ == "__main__":`.
     `judge` is needed for the scorer `judge`: `scoring.judge.requests.JudgeSettings("gpt-4o-mini")`.
     """
     from cambrian_eval.judging import SCORER
@@ -213,7 +215,7 @@ def score(
     if (SCORER in names) != (judge is not None):
         raise UserError('the scorer "judge" needs judge=JudgeSettings(MODEL), and those settings need that scorer')
     rules = [name for name in names if name != SCORER]
-    found = score_run(stored, rules, only, official_raw=official_raw, say=_warn) if rules else []
+    found = score_run(stored, rules, only, official_raw=official_raw, say=_warn, processes=processes) if rules else []
     if judge is not None:
         outcome = judge_run(stored, judge, only)
         found += outcome.results

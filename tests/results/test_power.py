@@ -18,7 +18,7 @@ from cambrian_eval.errors import UserError
 from cambrian_eval.registry import load_benchmark
 from cambrian_eval.results import statistics
 from cambrian_eval.results.comparison import compare_with_averages
-from cambrian_eval.results.paired_averages import Part, paired_average
+from cambrian_eval.results.paired_averages import Part, differences, paired_average
 from cambrian_eval.results.power import from_numbers, from_runs
 from cambrian_eval.sample import Request
 from tests.command import call
@@ -145,7 +145,7 @@ def test_averages_are_resampled_and_exchanged_benchmark_by_benchmark() -> None:
             for side in (left, right)
         ]
         parts.append(Part(*tables, scale / 100.0, 8))
-    found = paired_average(parts)
+    found = paired_average(parts, [differences(part, seed) for seed, part in enumerate(parts)])
     gaps = np.array([*np.subtract(b, a), *np.subtract(1, a)]) * 100 / 8 / 2
     signs = 1 - 2 * ((np.arange(2**16)[:, None] >> np.arange(16)) & 1)
     assert found.difference == pytest.approx(gaps.sum()) and found.n == 16
