@@ -5,7 +5,8 @@
 A run over all sixteen benchmarks of the paper is made first, with rows and responses as in `perf_results.py`; the first
 samples of each benchmark have an image (a JPEG of 640 x 480 pixels, `--images` in all, as many as the report makes
 thumbnails of). Making it is not measured. `report` then runs in a process of its own, with `--no-images` and with
-images; start and imports are part of its processor time. Its floor decodes every line of the run once and writes the
+images; start and imports are part of its time. Processor time is that of `--processes 1`; the time that passes is
+measured with one process for each processor, too. Its floor decodes every line of the run once and writes the
 values; the floor of the images decodes each, makes it smaller and writes it.
 
 The page is opened from disk in headless Chromium (with the package `playwright`), three times; the least value counts.
@@ -28,9 +29,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from cambrian_eval.processes import LARGE, processes_for
+
 sys.path.insert(0, str(Path(__file__).parent))
 
-from perf_results import Answering, measured
+from perf_results import ALONE, Answering, measured
 from perf_scoring import MAKERS, SIZES
 
 TRIES = 3
@@ -197,9 +200,12 @@ def measure(scale: float, images: int, folder: Path | None, opened: bool) -> dic
         found: dict[str, Any] = {
             "samples": sum(len((data / n / "rows.jsonl").read_bytes().splitlines()) for n in SIZES),
             "floor": measured(*mine, "floor"),
-            "report": measured(*command, str(plain), "--no-images"),
+            "processes": processes_for(LARGE),
+            "report": measured(*command, str(plain), "--no-images", *ALONE),
+            "report in processes": measured(*command, str(plain), "--no-images"),
             "images floor": measured(*mine, "images floor"),
-            "report with images": measured(*command, str(full)),
+            "report with images": measured(*command, str(full), *ALONE),
+            "report with images in processes": measured(*command, str(full)),
         }
         found["report"] |= sizes(plain / "report.html")
         found["report with images"] |= sizes(full / "report.html")
