@@ -35,7 +35,7 @@ def grade(reply: Reply, golds: Sequence[str]) -> Verdict:
     """ANLS of the whole answer without thoughts, end marks, containers, markdown and quotes, or with the latter two."""
     if reply.silence:
         return unread(reply.silence)
-    value = max(anls(reply.said, golds), anls(reply.strip(), golds))
+    value = max([anls(text, golds) for text in {reply.said, reply.strip()}])
     return Verdict(
         value,
         reply.said,

@@ -42,11 +42,13 @@ def plain(text: str) -> str:
 
 def forms(reply: Reply) -> tuple[str, ...]:
     """What may be compared with a gold text: the answer, the answer bare, what it declares (its line, its sentence)."""
-    whole = reply.strip() if len(reply) < LONGEST_FORM else ""
-    found = [whole, plain(whole), reply.own, plain(reply.own)]
+    whole, own = reply.strip() if len(reply) < LONGEST_FORM else "", reply.own
+    bare = whole == own and whole.replace(" ", "").isalnum()  # most responses: there is nothing to take off
+    found = [whole] if bare else [whole, plain(whole), own, plain(own)]
     if len(reply) > 6:
-        found.append(plain(_before_reason(reply.own)))
-        for tail in wording.answers(reply.own)[:1]:
+        if (main := _before_reason(own)) != own:
+            found.append(plain(main))
+        for tail in wording.answers(own)[:1]:
             sentence = _SENTENCE_END.split(tail, maxsplit=1)[0]
             found += [plain(tail), plain(sentence), plain(_before_reason(sentence))]
     return tuple(dict.fromkeys(text for text in found if text))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from cambrian_eval.sample import Reason, Verdict
 
@@ -20,8 +19,7 @@ WHY: dict[Reason, str] = {
 """The reasons as rules, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading(Generic[T]):
+class Reading(NamedTuple, Generic[T]):
     """An answer read out of a response."""
 
     value: T | None

@@ -91,8 +91,8 @@ def clean(text: str) -> str:
     >>> clean("**The answer** is <answer>\\\\boxed{\\\\text{B}}</answer></s>")
     'B'
     """
-    if text.isalnum() and text.isascii():
-        return text
+    if text.isascii() and (text.isalnum() or text.replace(" ", "").isalnum()):
+        return " ".join(text.split())
     if len(text) > SHORT or _MARKS.search(text):
         text = _without_marks(text)
     text = _RUNS.sub(" ", text).strip() if "  " in text or "\t" in text else text.strip()

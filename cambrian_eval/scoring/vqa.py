@@ -43,6 +43,13 @@ def _table() -> _Words:
     return _Words(**json.loads((files("cambrian_eval.scoring") / "vqa_words.json").read_text("utf-8")))
 
 
+@cache
+def _replaced() -> frozenset[str]:
+    """The words that `_words` replaces or leaves out."""
+    table = _table()
+    return frozenset((*table.articles, *table.number_words, *table.contractions))
+
+
 @lru_cache(maxsize=16_384)
 def released(text: str) -> str:
     """The released normalizer."""
@@ -52,7 +59,7 @@ def released(text: str) -> str:
 @lru_cache(maxsize=16_384)
 def careful(text: str) -> str:
     """The fixed normalizer; a text of articles alone keeps them, so that it is never equal to no answer."""
-    words = _split(normal("NFC", text).translate(_QUOTES), 0)
+    words = _split(text if text.isascii() else normal("NFC", text).translate(_QUOTES), 0)
     return " ".join(_words(_join_number_words(words)) or words)
 
 
@@ -72,6 +79,8 @@ def _split(text: str, stops: int) -> list[str]:
 
 def _words(words: list[str]) -> list[str]:
     table = _table()
+    if _replaced().isdisjoint(words):
+        return words
     digits = (table.number_words.get(word, word) for word in words)
     return [table.contractions.get(word, word) for word in digits if word not in table.articles]
 
@@ -84,6 +93,8 @@ def plain_words(text: str) -> str:
 def _join_number_words(words: list[str]) -> list[str]:
     """Number words above ten as digits: "twelve", "twenty one"."""
     table = _table()
+    if table.tens.keys().isdisjoint(words) and table.teens.keys().isdisjoint(words):
+        return words
     out: list[str] = []
     after_tens = False
     for word in words:
@@ -118,7 +129,7 @@ def soft_accuracy(text: str, golds: Sequence[str], normalize: Callable[[str], st
     if len(text) > LONGEST_ANSWER and len(normalize(text[:LONGEST_ANSWER])) > LONGEST_ANSWER // 10:
         return 0.0  # the whole is at least as long, and no human wrote that much
     said = normalize(text)
-    matches = sum(normalize(gold) == said for gold in golds)
+    matches = list(map(normalize, golds)).count(said)
     if n < 2:
         return float(matches)
     needed = min(3, n - 1)
