@@ -70,7 +70,6 @@ def report(found: Any) -> list[Row]:
         Row("report, no images, 62k x 2", plain["seconds"], "s", bare, goal=10.0),
         Row(f"report: elapsed, {number} processes", found["report in processes"]["elapsed"], "s", goal=10.0),
         Row("report, images, 62k x 2", full["seconds"], "s", drawn, goal=30.0),
-        Row("report, images: elapsed", found["report with images in processes"]["elapsed"], "s", goal=30.0),
         Row("report, images: first page", full["page_mb"], "MB", goal=3.0),
     ]
 

@@ -205,7 +205,6 @@ def measure(scale: float, images: int, folder: Path | None, opened: bool) -> dic
             "report in processes": measured(*command, str(plain), "--no-images"),
             "images floor": measured(*mine, "images floor"),
             "report with images": measured(*command, str(full), *ALONE),
-            "report with images in processes": measured(*command, str(full)),
         }
         found["report"] |= sizes(plain / "report.html")
         found["report with images"] |= sizes(full / "report.html")

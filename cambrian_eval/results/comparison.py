@@ -82,8 +82,8 @@ def compare_with_averages(
         members = _averages(a, [c for c, *_ in found], parts)
         # Of the benchmarks of one average each has a seed of its own.
         drawn = list(dict.fromkeys((name, seed) for one in members.values() for seed, name in enumerate(one.members)))
-        differing = each(differences, [parts[name] for name, _ in drawn], [seed for _, seed in drawn])
-        known = dict(zip(drawn, differing, strict=True))
+        each_drawn = each(differences, [parts[name] for name, _ in drawn], [seed for _, seed in drawn])
+        known = dict(zip(drawn, each_drawn, strict=True))
     means = []
     for name, one in members.items():
         paired = paired_average([parts[m] for m in one.members], [known[m, seed] for seed, m in enumerate(one.members)])
