@@ -47,8 +47,7 @@ def in_processes(number: int) -> Iterator[Each]:
         yield map
         return
     # Not "fork": a copy of a process with threads can hang, and would hold the lock of a run.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    pool = ProcessPoolExecutor(number, multiprocessing.get_context(method), _begin)
+    pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _begin)
 
     def each(work: Callable[..., Any], *pieces: Iterable[Any]) -> Iterator[Any]:
         return _repeated(pool.map(partial(_recorded, work), *pieces))  # which begins at once

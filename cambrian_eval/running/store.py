@@ -170,8 +170,8 @@ class Run:
         return dict(self._kept_responses.get(cell, state_of(path), lambda: read_responses(path)))
 
     def response_bytes(self) -> int:
-        """The size of all responses."""
-        return sum(path.stat().st_size for path in (self.path / "responses").glob("*.jsonl"))
+        """The size of all responses; a file that cannot be read has none."""
+        return sum(state[2] for state in state_of(*(self.path / "responses").glob("*.jsonl")) if state is not None)
 
     def writer(self, cell: Cell) -> ResponseWriter:
         """Appends responses of a cell; for use inside `writing`, which holds the lock."""

@@ -111,25 +111,19 @@ def to_box(p: Any, o: Json) -> float:
 
 
 def box_to_box(a: Json, b: Json) -> float:
-    """Distance of two solid cuboids by coordinate descent on the six coordinates, to 1e-7."""
-    from scipy.optimize import minimize
-
-    def point(o: Json, z: Any) -> list[float]:
-        return [o["center_cam"][i] + sum(o["R_cam"][i][k] * z[k] for k in range(3)) for i in range(3)]
+    """Distance of two solid cuboids: least squares over a point of each, whose coordinates have bounds."""
+    import numpy as np
+    from scipy.optimize import lsq_linear
 
     def half(o: Json) -> list[float]:
         w, h, length = o["dimensions"]
         return [length / 2, h / 2, w / 2]
 
-    bounds = [(-s, s) for s in (*half(a), *half(b))]
-    result = minimize(
-        lambda z: sum(v * v for v in minus(point(a, z[:3]), point(b, z[3:]))),
-        [0.0] * 6,
-        bounds=bounds,
-        method="L-BFGS-B",
-        options={"ftol": 1e-18, "gtol": 1e-12},
-    )
-    return math.sqrt(max(result.fun, 0.0))
+    sides = np.array([*half(a), *half(b)])
+    axes = np.hstack([np.array(a["R_cam"]), -np.array(b["R_cam"])])
+    between = np.array(b["center_cam"]) - np.array(a["center_cam"])
+    found = lsq_linear(axes, between, bounds=(-sides, sides), method="bvls", tol=1e-14)
+    return float(np.linalg.norm(axes @ found.x - between))
 
 
 def usable_cuboids(tree: Json) -> dict[int, list[Json]]:

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cvbench_builder import count_options
@@ -109,6 +109,7 @@ def test_moving_less_than_the_offset_never_flips_a_depth(seed: int, step: float)
 
 @settings(max_examples=40, deadline=None)
 @given(SEEDS)
+@example(5981)  # an optimizer by differences of values stops too early here
 def test_surface_distance_is_exact_and_above_its_lower_bound(seed: int) -> None:
     rng = random.Random(seed)
     bodies = []
@@ -119,7 +120,7 @@ def test_surface_distance_is_exact_and_above_its_lower_bound(seed: int) -> None:
         bodies.append({"center_cam": centre, "dimensions": sides, "R_cam": turn})
     boxes = [cuboids(np.array([corners(b["center_cam"], b["dimensions"], b["R_cam"])])) for b in bodies]
     found = float(cuboid_distance(boxes[0], boxes[1])[0])
-    assert math.isclose(found, oracle.box_to_box(bodies[0], bodies[1]), abs_tol=2e-4)
+    assert math.isclose(found, oracle.box_to_box(bodies[0], bodies[1]), abs_tol=1e-9)
     assert math.isclose(found, float(cuboid_distance(boxes[1], boxes[0])[0]), abs_tol=1e-9)
     both = cuboids(np.concatenate([b.corners for b in boxes]))
     lower = float(distance_floor(both, np.array([0]), np.array([1]))[0])
