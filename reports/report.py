@@ -83,7 +83,7 @@ def write(sources: Sources, out: Path, options: Options, command: str, processes
     shown = [(kind, name) for kind, figure in figures().items() for name in figure.in_report(sources)]
     provenance = sources.provenance(command)
     with in_processes(processes) as each:
-        making = each(partial(_made, sources, out / "figures", options, provenance), [k for k, _ in shown], [n for _, n in shown])
+        making = each(partial(_made, sources, out / "figures", options, provenance), shown)
         data = _Data.of(runs, out, options)
         made = list(making)
     absent = [reason for reason in made if isinstance(reason, str)]
@@ -159,9 +159,10 @@ class _Data:
 
 
 def _made(
-    sources: Sources, out: Path, options: Options, provenance: style.Provenance, kind: str, name: str
+    sources: Sources, out: Path, options: Options, provenance: style.Provenance, which: tuple[str, str]
 ) -> _Made | str:
-    """A figure with its files written; why it is absent, where the runs do not have the numbers."""
+    """A drawing of a kind of figure, its files written; why it is absent, where the runs do not have the numbers."""
+    kind, name = which
     figure = figures()[kind]
     try:
         numbers = figure.compute(sources, figure.in_report(sources)[name])
