@@ -50,7 +50,13 @@ def in_processes(number: int) -> Iterator[Each]:
     pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _begin)
 
     def each(work: Callable[..., Any], *pieces: Iterable[Any]) -> Iterator[Any]:
-        return _repeated(pool.map(partial(_recorded, work), *pieces))  # which begins at once
+        # Ctrl-C is for this process alone: those that begin here inherit that it is blocked.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            results = pool.map(partial(_recorded, work), *pieces)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return _repeated(results)
 
     try:
         yield each
@@ -79,8 +85,7 @@ def _repeated(results: Iterable[tuple[Any, list[Warning | str]]]) -> Iterator[An
 
 
 def _begin() -> None:
-    """In a new process: Ctrl-C is for the one that began it, and without that one there is no work."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a new process, which has no work without the one that began it."""
     gc.set_threshold(100_000, 20, 100)  # as in the process of a command
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # numpy, which is not loaded yet: all processors have work
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -85,6 +85,13 @@ class Commands(TyperGroup):
         single.command(cmd_name)(target)
         return _prepared(typer.main.get_command(single))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Ctrl-C is left to `main`, which says so: Typer would end without a word."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

@@ -99,15 +99,17 @@ from tests.reports.test_processes import nap
 folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
 try:
     with in_processes(2) as each:
-        list(each(partial(nap, folder, seconds), range(8)))
+        results = each(partial(nap, folder, seconds), range(8))
+        print("started", flush=True)
+        list(results)
 except KeyboardInterrupt:
     print("interrupted")
 """
 
 
-def begun(folder: Path, seconds: float) -> subprocess.Popen[str]:
-    """A script whose two processes sleep; it is in a process group of its own, as a command of a shell is."""
-    script = subprocess.Popen(
+def started(folder: Path, seconds: float) -> subprocess.Popen[str]:
+    """A script with work for two processes; it is in a process group of its own, as a command of a shell is."""
+    return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(folder), str(seconds)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -115,6 +117,11 @@ def begun(folder: Path, seconds: float) -> subprocess.Popen[str]:
         text=True,
         process_group=0,
     )
+
+
+def begun(folder: Path, seconds: float) -> subprocess.Popen[str]:
+    """The script when its two processes sleep."""
+    script = started(folder, seconds)
     until = time.monotonic() + 60
     while len(list(folder.iterdir())) < 2:
         assert script.poll() is None and time.monotonic() < until, script.communicate()
@@ -149,8 +156,25 @@ def test_ctrl_c_ends_the_work_without_a_traceback(tmp_path: Path) -> None:
     script = begun(tmp_path, 1)
     os.killpg(script.pid, signal.SIGINT)  # as a terminal does: all processes of the group get it
     out, err = script.communicate(timeout=60)
-    assert (script.returncode, out, err) == (0, "interrupted\n", "")
+    assert (script.returncode, out, err) == (0, "started\ninterrupted\n", "")
     assert len(list(tmp_path.iterdir())) < 8  # what had not begun was left
+
+
+def test_ctrl_c_while_the_processes_start_shows_nothing_of_them(tmp_path: Path) -> None:
+    script = started(tmp_path, 0.5)
+    assert script.stdout is not None and script.stdout.readline() == "started\n"
+    os.killpg(script.pid, signal.SIGINT)  # the processes are still importing
+    out, err = script.communicate(timeout=60)
+    assert (script.returncode, out, err) == (0, "interrupted\n", "")
+
+
+def test_ctrl_c_ends_a_command_with_one_word(runs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cambrian_eval.results.grading.score_cell", interrupted)
+    done = call("score", runs[0])
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
 def files(folder: Path) -> dict[str, bytes]:
