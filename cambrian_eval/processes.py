@@ -42,11 +42,12 @@ def processes_for(n_bytes: int) -> int:
 
 @contextmanager
 def in_processes(number: int) -> Iterator[Each]:
-    """`map` over so many processes. The first error ends the work; pieces that have begun are finished first."""
+    """`map` over so many processes. After the first error, pieces that have begun are finished; Ctrl-C ends all."""
     if number == 1:
         yield map
         return
     # Not "fork": a copy of a process with threads can hang, and would hold the lock of a run.
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _begin)
 
     def each(work: Callable[..., Any], *pieces: Iterable[Any]) -> Iterator[Any]:
@@ -60,6 +61,10 @@ def in_processes(number: int) -> Iterator[Each]:
 
     try:
         yield each
+    except KeyboardInterrupt:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()  # files are replaced whole, so that none is left in part
+        raise
     except BrokenProcessPool:
         raise UserError(
             "a process was killed, perhaps because memory is used up; nothing stored is lost, try again with "
