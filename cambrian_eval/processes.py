@@ -10,7 +10,6 @@ bound to arguments with `functools.partial`, and values.
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -24,6 +23,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from cambrian_eval.collector import collect_rarely
 from cambrian_eval.errors import UserError
 
 LARGE = 8_000_000
@@ -43,6 +43,8 @@ def processes_for(n_bytes: int) -> int:
 @contextmanager
 def in_processes(number: int) -> Iterator[Each]:
     """`map` over so many processes. After the first error, pieces that have begun are finished; Ctrl-C ends all."""
+    if number < 1:
+        raise UserError(f"the number of processes is {number}; give 1 or more")
     if number == 1:
         yield map
         return
@@ -91,7 +93,7 @@ def _repeated(results: Iterable[tuple[Any, list[Warning | str]]]) -> Iterator[An
 
 def _begin() -> None:
     """In a new process, which has no work without the one that began it."""
-    gc.set_threshold(100_000, 20, 100)  # as in the process of a command
+    collect_rarely()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # numpy, which is not loaded yet: all processors have work
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

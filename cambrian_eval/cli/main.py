@@ -5,7 +5,6 @@ Exit codes: 0 done · 1 done, but too many samples failed or a check failed · 2
 
 from __future__ import annotations
 
-import gc
 import math
 import os
 import sys
@@ -21,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from cambrian_eval.cli import letter_case, output
+from cambrian_eval.collector import collect_rarely
 from cambrian_eval.errors import CambrianEvalError, UserError, unknown
 from cambrian_eval.safe_text import SafeStream
 
@@ -164,7 +164,7 @@ def version(
 def main() -> None:
     """Runs the command line; never shows a traceback without `--debug`."""
     _open_descriptors()
-    gc.set_threshold(100_000, 20, 100)  # samples and verdicts are many and have no cycles: a quarter of `score`
+    collect_rarely()  # a quarter of `score`
     before = sys.stdout, sys.stderr
     for stream in before:  # responses may hold what no encoding has
         if isinstance(stream, TextIOWrapper):

@@ -84,6 +84,11 @@ def test_a_process_that_is_killed_is_one_clear_error() -> None:
         list(each(die, [1, 2]))
 
 
+def test_no_processes_are_refused() -> None:
+    with pytest.raises(UserError, match="number of processes is 0"), in_processes(0):
+        pass
+
+
 def test_small_runs_use_one_process() -> None:
     assert processes_for(LARGE - 1) == 1
     assert 1 <= processes_for(LARGE) <= (os.cpu_count() or 1)
